@@ -1,0 +1,290 @@
+//! What a lease source hands to the index: leases, removals, and batches of both.
+
+use std::net::Ipv6Addr;
+
+/// Longest DUID that is stored, in octets (RFC 8415 §11.1: two octets of type, at most 128 of identifier).
+pub const DUID_LEN_MAX: usize = 130;
+
+/// A lifetime that never ends (RFC 8415 §7.7).
+pub const INFINITY: u32 = u32::MAX;
+
+/// What a lease gives to its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeaseKind {
+    /// One address (IA_NA or IA_TA), reported as OPTION_IAADDR.
+    Address,
+    /// A delegated prefix (IA_PD), reported as OPTION_IAPREFIX.
+    Prefix,
+}
+
+/// One lease as its source knows it. Its key is the address alone, whatever kind and prefix length, as in Kea.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease<'a> {
+    /// The leased address, or the first address of the delegated prefix.
+    pub address: Ipv6Addr,
+    /// 128 for an address; 1..=128 for a delegated prefix, whose bits beyond this length are zero.
+    pub prefix_len: u8,
+    /// Address or delegated prefix.
+    pub kind: LeaseKind,
+    /// The client's DUID, 1..=[`DUID_LEN_MAX`] octets.
+    pub duid: &'a [u8],
+    /// Seconds from `cltt`, as granted; [`INFINITY`] never ends. Not 0: that is a [`Change::Remove`].
+    pub valid_lifetime: u32,
+    /// Seconds from `cltt`, as granted; [`INFINITY`] never ends.
+    pub preferred_lifetime: u32,
+    /// When the source last spoke with the client: seconds since 1970-01-01 UTC on the source's clock.
+    pub cltt: u32,
+    /// The source's number for the subnet; [`crate::Links`] says which link that is.
+    pub subnet_id: u32,
+    /// Further DHCPv6 options about this client in wire form (code, length, value; any number of them), to be
+    /// returned when asked for: client FQDN (39), client link-layer address (79), LQ_RELAY_DATA (47).
+    pub options: &'a [u8],
+}
+
+/// One step of a lease source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// The lease on this address is now this one.
+    Put(Lease<'a>),
+    /// No client is bound to this address (or to a prefix that begins with it) any more.
+    Remove(Ipv6Addr),
+}
+
+/// Why a lease cannot be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseFault {
+    /// The DUID is empty or longer than [`DUID_LEN_MAX`].
+    DuidLength(usize),
+    /// The prefix length does not fit the kind of lease.
+    PrefixLength(u8),
+    /// A delegated prefix has bits set beyond its length.
+    HostBits,
+    /// More than 65,535 octets of options.
+    OptionsTooLong(usize),
+    /// The batch holds 4 GiB already.
+    BatchFull,
+}
+
+impl std::fmt::Display for LeaseFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::DuidLength(len) => write!(f, "a DUID has 1 to {DUID_LEN_MAX} octets, this one has {len}"),
+            Self::PrefixLength(len) => write!(f, "prefix length {len} does not fit this type of lease"),
+            Self::HostBits => f.write_str("the delegated prefix has bits set beyond its length"),
+            Self::OptionsTooLong(len) => write!(f, "{len} octets of client options; at most 65535 fit"),
+            Self::BatchFull => f.write_str("the batch holds 4 GiB already"),
+        }
+    }
+}
+
+impl std::error::Error for LeaseFault {}
+
+/// Changes in the order in which their source made them; the later one wins for each address.
+///
+/// Plain memory, cheap to fill on any thread: loaders fill many of them in parallel, a follower reuses one.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub(crate) rows: Vec<Row>,
+    bytes: Vec<u8>,
+}
+
+/// One change, packed; its DUID and options lie in the batch's `bytes`, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    pub(crate) address: u128,
+    pub(crate) valid_lifetime: u32,
+    pub(crate) preferred_lifetime: u32,
+    pub(crate) cltt: u32,
+    pub(crate) subnet_id: u32,
+    offset: u32,
+    options_len: u16,
+    /// 0: a removal.
+    duid_len: u8,
+    pub(crate) prefix_len: u8,
+    pub(crate) kind: LeaseKind,
+}
+
+impl Row {
+    pub(crate) fn is_removal(&self) -> bool {
+        self.duid_len == 0
+    }
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of changes held.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// No change held.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Forgets all changes, keeps the memory.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.bytes.clear();
+    }
+
+    /// Appends one change, or says why it cannot be stored; the batch is then as before.
+    pub fn push(&mut self, change: Change<'_>) -> Result<(), LeaseFault> {
+        match change {
+            Change::Put(lease) => self.put(&lease),
+            Change::Remove(address) => {
+                self.remove(address);
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends a lease, or says why it cannot be stored; the batch is then as before.
+    pub fn put(&mut self, lease: &Lease<'_>) -> Result<(), LeaseFault> {
+        let (duid_len, options_len) = (lease.duid.len(), lease.options.len());
+        let address = u128::from(lease.address);
+        if duid_len == 0 || duid_len > DUID_LEN_MAX {
+            return Err(LeaseFault::DuidLength(duid_len));
+        }
+        match lease.kind {
+            LeaseKind::Address if lease.prefix_len == 128 => {}
+            LeaseKind::Prefix if (1..=128).contains(&lease.prefix_len) => {
+                if address & !mask(lease.prefix_len) != 0 {
+                    return Err(LeaseFault::HostBits);
+                }
+            }
+            _ => return Err(LeaseFault::PrefixLength(lease.prefix_len)),
+        }
+        let options_len = u16::try_from(options_len).map_err(|_| LeaseFault::OptionsTooLong(options_len))?;
+        let offset = u32::try_from(self.bytes.len()).map_err(|_| LeaseFault::BatchFull)?;
+        self.bytes.extend_from_slice(lease.duid);
+        self.bytes.extend_from_slice(lease.options);
+        self.rows.push(Row {
+            address,
+            valid_lifetime: lease.valid_lifetime,
+            preferred_lifetime: lease.preferred_lifetime,
+            cltt: lease.cltt,
+            subnet_id: lease.subnet_id,
+            offset,
+            options_len,
+            duid_len: duid_len as u8, // ≤ 130, checked above
+            prefix_len: lease.prefix_len,
+            kind: lease.kind,
+        });
+        Ok(())
+    }
+
+    /// Appends the removal of whatever lease is on this address.
+    pub fn remove(&mut self, address: Ipv6Addr) {
+        self.rows.push(Row {
+            address: address.into(),
+            valid_lifetime: 0,
+            preferred_lifetime: 0,
+            cltt: 0,
+            subnet_id: 0,
+            offset: 0,
+            options_len: 0,
+            duid_len: 0,
+            prefix_len: 128,
+            kind: LeaseKind::Address,
+        });
+    }
+
+    /// The changes in order.
+    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+        self.rows.iter().map(|row| {
+            if row.is_removal() {
+                return Change::Remove(row.address.into());
+            }
+            Change::Put(Lease {
+                address: row.address.into(),
+                prefix_len: row.prefix_len,
+                kind: row.kind,
+                duid: self.duid(row),
+                valid_lifetime: row.valid_lifetime,
+                preferred_lifetime: row.preferred_lifetime,
+                cltt: row.cltt,
+                subnet_id: row.subnet_id,
+                options: self.options(row),
+            })
+        })
+    }
+
+    /// The DUID of a row of this batch; empty for a removal.
+    pub(crate) fn duid(&self, row: &Row) -> &[u8] {
+        let start = row.offset as usize;
+        &self.bytes[start..start + usize::from(row.duid_len)]
+    }
+
+    /// The options of a row of this batch.
+    pub(crate) fn options(&self, row: &Row) -> &[u8] {
+        let start = row.offset as usize + usize::from(row.duid_len);
+        &self.bytes[start..start + usize::from(row.options_len)]
+    }
+}
+
+/// The bits that a prefix of this length fixes; lengths over 128 count as 128.
+pub(crate) fn mask(prefix_len: u8) -> u128 {
+    match prefix_len {
+        0 => 0,
+        len => u128::MAX << (128 - u32::from(len.min(128))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease<'a>(address: &str, prefix_len: u8, kind: LeaseKind, duid: &'a [u8]) -> Lease<'a> {
+        Lease {
+            address: address.parse().unwrap(),
+            prefix_len,
+            kind,
+            duid,
+            valid_lifetime: 4000,
+            preferred_lifetime: 3000,
+            cltt: 1_700_000_000,
+            subnet_id: 7,
+            options: &[0, 39, 0, 1, 0],
+        }
+    }
+
+    #[test]
+    fn changes_come_back_as_pushed() {
+        let put = Change::Put(lease("2001:db8::", 56, LeaseKind::Prefix, &[0, 3, 0, 1, 9]));
+        let remove = Change::Remove("2001:db8::2".parse().unwrap());
+        let mut batch = Batch::new();
+        batch.push(put).unwrap();
+        batch.push(remove).unwrap();
+        assert_eq!(batch.changes().collect::<Vec<_>>(), [put, remove]);
+    }
+
+    #[test]
+    fn faulty_leases_are_refused_whole() {
+        let mut batch = Batch::new();
+        let long = [1; DUID_LEN_MAX + 1];
+        let rows = [
+            (lease("2001:db8::1", 128, LeaseKind::Address, &[]), LeaseFault::DuidLength(0)),
+            (lease("2001:db8::1", 128, LeaseKind::Address, &long), LeaseFault::DuidLength(131)),
+            (lease("2001:db8::1", 64, LeaseKind::Address, &[1]), LeaseFault::PrefixLength(64)),
+            (lease("2001:db8::", 0, LeaseKind::Prefix, &[1]), LeaseFault::PrefixLength(0)),
+            (lease("2001:db8::", 129, LeaseKind::Prefix, &[1]), LeaseFault::PrefixLength(129)),
+            (lease("2001:db8::1", 56, LeaseKind::Prefix, &[1]), LeaseFault::HostBits),
+        ];
+        for (lease, fault) in rows {
+            assert_eq!(batch.put(&lease), Err(fault));
+        }
+        assert!(batch.is_empty() && batch.bytes.is_empty());
+    }
+
+    #[test]
+    fn mask_of_every_length() {
+        assert_eq!(mask(0), 0);
+        assert_eq!(mask(1), 1 << 127);
+        assert_eq!(mask(128), u128::MAX);
+    }
+}
