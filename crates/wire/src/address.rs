@@ -1,0 +1,138 @@
+//! Addresses and prefixes with their lifetimes.
+
+use core::net::Ipv6Addr;
+
+use crate::{OptionCode, Options, ParseError, ParseFault, Writer, write::NoRoom};
+
+/// OPTION_IAADDR: an address and its lifetimes in seconds (RFC 8415 §21.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IaAddress {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// Seconds; 0xffffffff is infinity.
+    pub preferred_lifetime: u32,
+    /// Seconds; 0xffffffff is infinity.
+    pub valid_lifetime: u32,
+}
+
+impl IaAddress {
+    /// Reads the option's value; its inner options must parse but are not kept.
+    pub fn parse(value: &[u8]) -> Result<Self, ParseError> {
+        let Some((address, rest)) = value.split_first_chunk::<16>() else { return Err(short(value)) };
+        let Some((lifetimes, inner)) = rest.split_first_chunk::<8>() else { return Err(short(value)) };
+        Options::at(inner, 24).validate()?;
+        let [preferred_lifetime, valid_lifetime] = two_words(*lifetimes);
+        Ok(Self { address: Ipv6Addr::from(*address), preferred_lifetime, valid_lifetime })
+    }
+
+    /// Writes the option.
+    pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
+        w.option(OptionCode::IAADDR, |w| {
+            w.put(&self.address.octets())?;
+            w.put(&self.preferred_lifetime.to_be_bytes())?;
+            w.put(&self.valid_lifetime.to_be_bytes())
+        })
+    }
+}
+
+/// OPTION_IAPREFIX: a delegated prefix and its lifetimes in seconds (RFC 8415 §21.22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IaPrefix {
+    /// First address of the prefix.
+    pub address: Ipv6Addr,
+    /// 0..=128.
+    pub prefix_len: u8,
+    /// Seconds; 0xffffffff is infinity.
+    pub preferred_lifetime: u32,
+    /// Seconds; 0xffffffff is infinity.
+    pub valid_lifetime: u32,
+}
+
+impl IaPrefix {
+    /// Reads the option's value; its inner options must parse but are not kept.
+    pub fn parse(value: &[u8]) -> Result<Self, ParseError> {
+        let Some((lifetimes, rest)) = value.split_first_chunk::<8>() else { return Err(short(value)) };
+        let Some((&[prefix_len], rest)) = rest.split_first_chunk::<1>() else { return Err(short(value)) };
+        let Some((address, inner)) = rest.split_first_chunk::<16>() else { return Err(short(value)) };
+        if prefix_len > 128 {
+            return Err(ParseError { at: 8, fault: ParseFault::Value });
+        }
+        Options::at(inner, 25).validate()?;
+        let [preferred_lifetime, valid_lifetime] = two_words(*lifetimes);
+        Ok(Self { address: Ipv6Addr::from(*address), prefix_len, preferred_lifetime, valid_lifetime })
+    }
+
+    /// Writes the option.
+    pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
+        w.option(OptionCode::IAPREFIX, |w| {
+            w.put(&self.preferred_lifetime.to_be_bytes())?;
+            w.put(&self.valid_lifetime.to_be_bytes())?;
+            w.put(&[self.prefix_len])?;
+            w.put(&self.address.octets())
+        })
+    }
+}
+
+fn short(value: &[u8]) -> ParseError {
+    ParseError { at: value.len(), fault: ParseFault::Length }
+}
+
+fn two_words([a, b, c, d, e, f, g, h]: [u8; 8]) -> [u32; 2] {
+    [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Values out of answers of Kea 3.3.1.
+    const IAADDR: &str = "20010db805000000411643091d48cbd90012b37e002679fe";
+    const IAPREFIX: &str = "0012b37e002679fe3820010db805a342000000000000000000";
+
+    fn octets<const N: usize>(hex: &str) -> [u8; N] {
+        core::array::from_fn(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap())
+    }
+
+    #[test]
+    fn address_of_kea() {
+        let value: [u8; 24] = octets(IAADDR);
+        let parsed = IaAddress::parse(&value).unwrap();
+        assert_eq!(parsed.address, "2001:db8:500:0:4116:4309:1d48:cbd9".parse::<Ipv6Addr>().unwrap());
+        assert_eq!((parsed.preferred_lifetime, parsed.valid_lifetime), (1_225_598, 2_521_598));
+        let mut buffer = [0; 28];
+        let mut w = Writer::new(&mut buffer);
+        parsed.write(&mut w).unwrap();
+        assert_eq!(w.written()[..4], [0, 5, 0, 24]);
+        assert_eq!(w.written()[4..], value);
+    }
+
+    #[test]
+    fn prefix_of_kea() {
+        let value: [u8; 25] = octets(IAPREFIX);
+        let parsed = IaPrefix::parse(&value).unwrap();
+        assert_eq!(parsed.address, "2001:db8:5a3:4200::".parse::<Ipv6Addr>().unwrap());
+        assert_eq!(parsed.prefix_len, 56);
+        let mut buffer = [0; 29];
+        let mut w = Writer::new(&mut buffer);
+        parsed.write(&mut w).unwrap();
+        assert_eq!(w.written()[..4], [0, 26, 0, 25]);
+        assert_eq!(w.written()[4..], value);
+    }
+
+    #[test]
+    fn short_values_and_broken_inner_options_are_faults() {
+        let address: [u8; 24] = octets(IAADDR);
+        let prefix: [u8; 25] = octets(IAPREFIX);
+        for len in 0..24 {
+            assert_eq!(IaAddress::parse(&address[..len]).unwrap_err().fault, ParseFault::Length);
+            assert_eq!(IaPrefix::parse(&prefix[..len]).unwrap_err().fault, ParseFault::Length);
+        }
+        let mut broken = [0; 27];
+        broken[..24].copy_from_slice(&address);
+        let fault = ParseError { at: 24, fault: ParseFault::Truncated };
+        assert_eq!(IaAddress::parse(&broken).unwrap_err(), fault);
+        let mut too_long = prefix;
+        too_long[8] = 129;
+        assert_eq!(IaPrefix::parse(&too_long).unwrap_err().fault, ParseFault::Value);
+    }
+}
