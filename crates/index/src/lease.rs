@@ -196,22 +196,29 @@ impl Batch {
 
     /// The changes in order.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        self.rows.iter().map(|row| {
+        self.rows.iter().enumerate().map(|(number, row)| {
             if row.is_removal() {
-                return Change::Remove(row.address.into());
+                Change::Remove(row.address.into())
+            } else {
+                Change::Put(self.lease(number))
             }
-            Change::Put(Lease {
-                address: row.address.into(),
-                prefix_len: row.prefix_len,
-                kind: row.kind,
-                duid: self.duid(row),
-                valid_lifetime: row.valid_lifetime,
-                preferred_lifetime: row.preferred_lifetime,
-                cltt: row.cltt,
-                subnet_id: row.subnet_id,
-                options: self.options(row),
-            })
         })
+    }
+
+    /// The lease in a row that is not a removal.
+    pub(crate) fn lease(&self, number: usize) -> Lease<'_> {
+        let row = &self.rows[number];
+        Lease {
+            address: row.address.into(),
+            prefix_len: row.prefix_len,
+            kind: row.kind,
+            duid: self.duid(row),
+            valid_lifetime: row.valid_lifetime,
+            preferred_lifetime: row.preferred_lifetime,
+            cltt: row.cltt,
+            subnet_id: row.subnet_id,
+            options: self.options(row),
+        }
     }
 
     /// The DUID of a row of this batch; empty for a removal.

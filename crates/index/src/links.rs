@@ -190,3 +190,85 @@ impl Subnet {
         std::iter::once(self.prefix).chain(self.pd_pools.iter().copied())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(text: &str) -> Prefix {
+        let (address, len) = text.split_once('/').unwrap();
+        Prefix { address: address.parse().unwrap(), len: len.parse().unwrap() }
+    }
+
+    fn link(subnets: &[(u32, &str)], pd_pools: &[&str], relay_addresses: &[&str]) -> Link {
+        let subnet = |&(id, text): &(u32, &str)| Subnet {
+            id,
+            prefix: prefix(text),
+            pd_pools: pd_pools.iter().map(|text| prefix(text)).collect(),
+            options: vec![id as u8],
+        };
+        Link {
+            address: None,
+            subnets: subnets.iter().map(subnet).collect(),
+            relay_addresses: relay_addresses.iter().map(|text| text.parse().unwrap()).collect(),
+        }
+    }
+
+    #[test]
+    fn the_longest_prefix_or_the_relay_address_decides() {
+        let links = Links::new(vec![
+            link(&[(1, "2001:db8:1::/64"), (2, "2001:db8:2::/64")], &["2001:db8:f000::/36"], &[]),
+            link(&[(3, "2001:db8::/32")], &[], &["2001:db8:1::99", "fd00::1"]),
+            link(&[(4, "2001:db8:f100::/40")], &[], &[]),
+        ])
+        .unwrap();
+        let rows = [
+            ("2001:db8:1::5", Some(0)),
+            ("2001:db8:2:0:ffff:ffff:ffff:ffff", Some(0)),
+            ("2001:db8:2:1::", Some(1)),
+            ("2001:db8:1::98", Some(0)),
+            ("2001:db8:1::99", Some(1)),
+            ("2001:db8:1::9a", Some(0)),
+            ("2001:db8:f0ff:ffff:ffff:ffff:ffff:ffff", Some(0)),
+            ("2001:db8:f100::", Some(2)),
+            ("2001:db8:f200::", Some(0)),
+            ("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", Some(0)),
+            ("2001:db9::", None),
+            ("2001:db7:ffff::", None),
+            ("fd00::1", Some(1)),
+            ("fd00::", None),
+            ("fd00::2", None),
+            ("::", None),
+            ("ff02::1:2", None),
+        ];
+        for (address, expected) in rows {
+            assert_eq!(links.containing(address.parse().unwrap()), expected.map(LinkId), "{address}");
+        }
+        assert_eq!((links.of_subnet(2), links.of_subnet(9)), (Some(LinkId(0)), None));
+        assert_eq!(links.address(LinkId(0)), "2001:db8:1::".parse::<Ipv6Addr>().unwrap());
+        assert_eq!((links.subnet_options(3), links.subnet_options(9)), (&[3][..], &[][..]));
+    }
+
+    #[test]
+    fn prefixes_at_the_ends_of_the_address_space() {
+        let links = Links::new(vec![
+            link(&[(1, "::/0")], &[], &[]),
+            link(&[(2, "::/128")], &[], &["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]),
+        ])
+        .unwrap();
+        let of = |text: &str| links.containing(text.parse().unwrap()).unwrap().0;
+        assert_eq!(
+            [of("::"), of("::1"), of("ff00::"), of("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")],
+            [1, 0, 0, 1]
+        );
+    }
+
+    #[test]
+    fn faults() {
+        let twice = Links::new(vec![link(&[(1, "fd00::/64"), (1, "fd01::/64")], &[], &[])]);
+        assert_eq!(twice.unwrap_err(), LinksFault::DuplicateSubnetId(1));
+        let shared = [link(&[(1, "fd00::/64")], &[], &[]), link(&[(2, "fd00::/64")], &[], &[])];
+        assert_eq!(Links::new(shared.into()).unwrap_err(), LinksFault::TwoLinks(prefix("fd00::/64")));
+        assert_eq!(Links::new(vec![link(&[], &[], &[])]).unwrap_err(), LinksFault::EmptyLink);
+    }
+}

@@ -1,0 +1,166 @@
+//! Memory of the index: 64-bit atomic words, handed out in runs, addressed by `u32`.
+//!
+//! Records, trie nodes and hash tables all live here. Designs considered: (1) a heap object for each, freed through
+//! an epoch library: 16 octets of allocator overhead each and raw pointers, hence unsafe code, in every structure;
+//! (2) plain memory and a lock per shard: readers would wait for a writer that was preempted; (3) this one: every
+//! word is an atomic, so that reading what a writer is about to replace is defined behaviour without unsafe code,
+//! a relaxed load costs what a plain one does, and links between structures take 4 octets instead of 8.
+//!
+//! A run is written before the word that points to it is stored with `Release`, is never written again in a way that
+//! changes what a reader makes of it (except single words, each meaningful alone), and is given back only when no
+//! reader can still hold it ([`crate::epoch`]).
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Words of an ordinary chunk: 1 MiB, small beside any real index, large beside any run.
+const CHUNK_WORDS: usize = 1 << CHUNK_BITS;
+const CHUNK_BITS: u32 = 17;
+
+/// Addresses stay below 2^31, so that trie entries have a bit to spare: 16 GiB, some 200 million leases.
+const CHUNKS_MAX: usize = 1 << (31 - CHUNK_BITS);
+
+/// Where a run of words begins; 0 is never handed out and means "none".
+pub(crate) type Address = u32;
+
+/// The words. Shared by all; growing needs no exclusive access.
+pub(crate) struct Arena {
+    chunks: Box<[OnceLock<Box<[AtomicU64]>>]>,
+    claimed: AtomicU32,
+}
+
+impl Arena {
+    pub(crate) fn new() -> Self {
+        Self { chunks: (0..CHUNKS_MAX).map(|_| OnceLock::new()).collect(), claimed: AtomicU32::new(0) }
+    }
+
+    /// The words from `at` to the end of its chunk.
+    pub(crate) fn from(&self, at: Address) -> &[AtomicU64] {
+        let chunk =
+            self.chunks[(at >> CHUNK_BITS) as usize].get().expect("an address comes from an allocation");
+        &chunk[at as usize % CHUNK_WORDS..]
+    }
+
+    /// The run of `words` words at `at`.
+    pub(crate) fn run(&self, at: Address, words: usize) -> &[AtomicU64] {
+        &self.from(at)[..words]
+    }
+
+    /// Octets taken from the system.
+    pub(crate) fn octets(&self) -> usize {
+        let chunks = self.chunks[..self.claimed.load(Ordering::Relaxed) as usize].iter();
+        chunks.filter_map(OnceLock::get).map(|chunk| size_of_val(&**chunk)).sum()
+    }
+
+    /// Takes a chunk of at least `words` words; a run longer than a chunk gets a longer chunk of its own.
+    fn claim(&self, words: usize) -> Address {
+        let number = self.claimed.fetch_add(1, Ordering::Relaxed);
+        let place = self.chunks.get(number as usize).expect("the index is full: it holds at most 16 GiB");
+        let fresh = (0..words.max(CHUNK_WORDS)).map(|_| AtomicU64::new(0)).collect();
+        assert!(place.set(fresh).is_ok(), "chunk {number} claimed twice");
+        number << CHUNK_BITS
+    }
+}
+
+/// Hands out runs of an [`Arena`] to one writing thread and takes them back.
+pub(crate) struct Allocator {
+    next: Address,
+    end: Address,
+    /// Runs given back, by size class.
+    free: Vec<Vec<Address>>,
+}
+
+impl Allocator {
+    pub(crate) fn new() -> Self {
+        Self { next: 0, end: 0, free: Vec::new() }
+    }
+
+    /// A run of at least `words` words, of any content.
+    pub(crate) fn allocate(&mut self, arena: &Arena, words: usize) -> Address {
+        let (class, words) = size_class(words);
+        if let Some(at) = self.free.get_mut(class).and_then(Vec::pop) {
+            return at;
+        }
+        if words > CHUNK_WORDS {
+            return arena.claim(words);
+        }
+        if ((self.end - self.next) as usize) < words {
+            self.next = arena.claim(words);
+            self.end = self.next + CHUNK_WORDS as u32;
+            self.next += u32::from(self.next == 0); // address 0 means "none"
+        }
+        let at = self.next;
+        self.next += words as u32;
+        at
+    }
+
+    /// Takes back a run that no reader can hold any more; `words` as when it was allocated.
+    pub(crate) fn free(&mut self, at: Address, words: usize) {
+        let (class, _) = size_class(words);
+        if self.free.len() <= class {
+            self.free.resize_with(class + 1, Vec::new);
+        }
+        self.free[class].push(at);
+    }
+
+    /// Takes over what another allocator of the same arena still has to give.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        let rest = (other.end - other.next) as usize;
+        if rest > (self.end - self.next) as usize {
+            (self.next, self.end) = (other.next, other.end);
+        }
+        for (class, runs) in other.free.into_iter().enumerate() {
+            if self.free.len() <= class {
+                self.free.resize_with(class + 1, Vec::new);
+            }
+            self.free[class].extend(runs);
+        }
+    }
+}
+
+/// Class number and true size for a wished size: exact up to 64 words, then in steps of at most 1/32.
+fn size_class(words: usize) -> (usize, usize) {
+    if words <= 64 {
+        return (words, words);
+    }
+    let shift = words.ilog2() - 5;
+    let steps = words.div_ceil(1 << shift); // 32..=64; 64 is the first step of the next octave
+    (64 + (shift as usize - 1) * 32 + (steps - 32), steps << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_classes_are_tight_distinct_and_ascending() {
+        let mut last = (0, 0);
+        for words in 1..200_000 {
+            let (class, size) = size_class(words);
+            assert!(size >= words && size <= words + words / 32 + 1, "{words} words get {size}");
+            assert_eq!(size_class(size), (class, size), "{words}: the true size is of the same class");
+            assert!((class, size) == last || (class > last.0 && size > last.1), "{words}");
+            last = (class, size);
+        }
+    }
+
+    #[test]
+    fn runs_do_not_overlap_and_come_back() {
+        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let sizes = [1, 7, 64, 65, 1000, CHUNK_WORDS, CHUNK_WORDS + 1, 3 * CHUNK_WORDS];
+        let runs: Vec<_> =
+            sizes.iter().cycle().take(200).map(|&n| (allocator.allocate(&arena, n), n)).collect();
+        for (tag, &(at, words)) in runs.iter().enumerate() {
+            assert_ne!(at, 0);
+            arena.run(at, words).iter().for_each(|word| word.store(tag as u64, Ordering::Relaxed));
+        }
+        for (tag, &(at, words)) in runs.iter().enumerate() {
+            assert!(arena.run(at, words).iter().all(|word| word.load(Ordering::Relaxed) == tag as u64));
+        }
+        let octets = arena.octets();
+        runs.iter().for_each(|&(at, words)| allocator.free(at, words));
+        let again: Vec<_> = sizes.iter().cycle().take(200).map(|&n| allocator.allocate(&arena, n)).collect();
+        assert_eq!(again.len(), runs.len());
+        assert_eq!(arena.octets(), octets, "all of it was used again");
+    }
+}

@@ -1,0 +1,140 @@
+//! When may memory that readers no longer find be used again? When every reader has looked away once since.
+//!
+//! Each reader owns one padded word: the epoch in which its current batch began, or [`IDLE`]. The writer raises the
+//! epoch after it has unlinked something, and reuses it once no reader is in an older one. Readers never wait, write
+//! no line that another reader touches, and never run the writer's clean-up (which is why this is not
+//! crossbeam-epoch: its `pin` now and then collects garbage, on the packet path).
+
+use crossbeam::utils::CachePadded;
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering, fence};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// The word of a reader that is between batches.
+const IDLE: u64 = u64::MAX;
+
+/// The word of a place that no reader has taken.
+const VACANT: u64 = u64::MAX - 1;
+
+/// A moment after which no reader may be left behind; from [`Epochs::advance`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Epoch(u64);
+
+/// The epoch and the places of the readers.
+pub(crate) struct Epochs {
+    current: AtomicU64,
+    readers: Box<[CachePadded<AtomicU64>]>,
+}
+
+impl Epochs {
+    /// Room for this many readers.
+    pub(crate) fn new(readers_max: usize) -> Self {
+        let readers = (0..readers_max).map(|_| CachePadded::new(AtomicU64::new(VACANT))).collect();
+        Self { current: AtomicU64::new(1), readers }
+    }
+
+    /// Takes a place for a reader, if one is vacant.
+    pub(crate) fn register(&self) -> Option<usize> {
+        let take =
+            |word: &AtomicU64| word.compare_exchange(VACANT, IDLE, Ordering::Relaxed, Ordering::Relaxed);
+        self.readers.iter().position(|word| take(word).is_ok())
+    }
+
+    /// Gives a place back.
+    pub(crate) fn unregister(&self, place: usize) {
+        self.readers[place].store(VACANT, Ordering::Release);
+    }
+
+    /// From here to [`Self::leave`], what the reader of this place finds stays as it is.
+    pub(crate) fn enter(&self, place: usize) {
+        // An epoch that is stale when stored is only over-careful; Acquire pairs with `advance`.
+        self.readers[place].store(self.current.load(Ordering::Acquire), Ordering::Relaxed);
+        // Either the writer's check sees this store, or the reads that follow see what the writer unlinked.
+        fence(Ordering::SeqCst);
+    }
+
+    /// The reader of this place holds nothing any more.
+    pub(crate) fn leave(&self, place: usize) {
+        self.readers[place].store(IDLE, Ordering::Release);
+    }
+
+    /// To be called after unlinking: the result is [`Self::passed`] when nobody can hold what was unlinked.
+    pub(crate) fn advance(&self) -> Epoch {
+        Epoch(self.current.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    /// Whether every reader has looked away since this epoch began.
+    pub(crate) fn passed(&self, epoch: Epoch) -> bool {
+        fence(Ordering::SeqCst);
+        // IDLE and VACANT are larger than any epoch.
+        self.readers.iter().all(|word| word.load(Ordering::Acquire) >= epoch.0)
+    }
+
+    /// Waits until every reader has looked away once: at most as long as a batch takes.
+    #[cfg(not(loom))]
+    pub(crate) fn synchronize(&self) {
+        let epoch = self.advance();
+        while !self.passed(epoch) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_passes_when_its_older_readers_leave() {
+        let epochs = Epochs::new(2);
+        let (a, b) = (epochs.register().unwrap(), epochs.register().unwrap());
+        assert_eq!(epochs.register(), None, "both places are taken");
+        epochs.enter(a);
+        let epoch = epochs.advance();
+        epochs.enter(b);
+        assert!(!epochs.passed(epoch), "a entered before");
+        epochs.leave(a);
+        assert!(epochs.passed(epoch), "b entered after");
+        epochs.enter(a);
+        assert!(epochs.passed(epoch), "a came back after");
+        epochs.unregister(b);
+        assert_eq!(epochs.register(), Some(b));
+    }
+}
+
+/// Run with `RUSTFLAGS="--cfg loom" cargo test -p lqd-index --release epoch`.
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// One word is the published pointer, two are the memory: what a reader finds must not be reused under it.
+    #[test]
+    fn no_reader_sees_reused_memory() {
+        loom::model(|| {
+            let epochs = Arc::new(Epochs::new(1));
+            let place = epochs.register().unwrap();
+            let shared = Arc::new((AtomicU64::new(0), [AtomicU64::new(7), AtomicU64::new(0)]));
+            let reader = {
+                let (epochs, shared) = (Arc::clone(&epochs), Arc::clone(&shared));
+                thread::spawn(move || {
+                    epochs.enter(place);
+                    let at = shared.0.load(Ordering::Acquire) as usize;
+                    let value = shared.1[at].load(Ordering::Relaxed);
+                    epochs.leave(place);
+                    assert_eq!(value, 7, "what was found was reused");
+                })
+            };
+            shared.1[1].store(7, Ordering::Relaxed);
+            shared.0.store(1, Ordering::Release);
+            let epoch = epochs.advance();
+            if epochs.passed(epoch) {
+                shared.1[0].store(666, Ordering::Relaxed);
+            }
+            reader.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,459 @@
+//! One client's bindings in one run of words, written once and then only read.
+//!
+//! ```text
+//! word 0    lease count (32) | words of the record (24) | DUID length (8)
+//!           the DUID, padded with zeros
+//!           leases: addresses ascending, then prefixes ascending, each
+//!             subnet id (32) | option block (23) | is a prefix (1) | prefix length (8)
+//!             valid lifetime (32) | preferred lifetime (32)
+//!             cltt (32) | zero (32)
+//!             first half of the address, and the second unless a prefix of at most 64 bits
+//!           option blocks: length in octets, then octets padded; leases with equal options share one
+//! ```
+//! A client with one address, one prefix and a DUID of 14 octets takes 96 octets. Octets lie in a word in network
+//! order. An option block is named by its word offset in the record; 0 is none.
+
+use std::net::Ipv6Addr;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::arena::{Address, Allocator, Arena};
+use crate::lease::{INFINITY, Lease, LeaseKind, mask};
+
+const BLOCK_BITS: u32 = 23;
+
+/// Most words a record can have: what its own length field and the block offsets hold, 64 MiB.
+const WORDS_MAX: usize = 1 << BLOCK_BITS;
+
+/// Among how many blocks of the record a new lease looks for equal options.
+const SHARING_WINDOW: usize = 8;
+
+/// A lease as it is stored: [`Lease`] without what its client has once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The leased address, or the first address of the delegated prefix.
+    pub address: Ipv6Addr,
+    /// 128 for an address.
+    pub prefix_len: u8,
+    /// Address or delegated prefix.
+    pub kind: LeaseKind,
+    /// Seconds from `cltt`; [`INFINITY`] never ends.
+    pub valid_lifetime: u32,
+    /// Seconds from `cltt`; [`INFINITY`] never ends.
+    pub preferred_lifetime: u32,
+    /// When the source last spoke with the client, UNIX seconds on the source's clock.
+    pub cltt: u32,
+    /// The source's number for the subnet.
+    pub subnet_id: u32,
+    block: u32,
+}
+
+impl Binding {
+    /// Seconds of valid lifetime left at `now`: 0 from the second in which it is over, infinity for ever.
+    ///
+    /// A source's clock ahead of ours adds nothing: at most the granted lifetime is left.
+    pub fn valid_left(&self, now: u32) -> u32 {
+        left(self.valid_lifetime, self.cltt, now)
+    }
+
+    /// Seconds of preferred lifetime left at `now`, never more than of valid lifetime (RFC 8415 §21.6).
+    pub fn preferred_left(&self, now: u32) -> u32 {
+        left(self.preferred_lifetime, self.cltt, now).min(self.valid_left(now))
+    }
+
+    /// Whether `address` is the leased one or lies in the delegated prefix.
+    pub fn contains(&self, address: Ipv6Addr) -> bool {
+        (u128::from(self.address) ^ u128::from(address)) & mask(self.prefix_len) == 0
+    }
+}
+
+fn left(lifetime: u32, since: u32, now: u32) -> u32 {
+    if lifetime == INFINITY { INFINITY } else { lifetime.saturating_sub(now.saturating_sub(since)) }
+}
+
+/// A client's record, as a reader sees it.
+#[derive(Clone, Copy)]
+pub struct Client<'a> {
+    words: &'a [AtomicU64],
+}
+
+impl<'a> Client<'a> {
+    /// The record that begins at `at`.
+    pub(crate) fn at(arena: &'a Arena, at: Address) -> Self {
+        let words = arena.from(at);
+        let record_words = (load(words, 0) >> 8) as usize & (WORDS_MAX - 1);
+        Self { words: &words[..record_words] }
+    }
+
+    /// Words that its run was allocated with.
+    pub(crate) fn record_words(self) -> usize {
+        self.words.len()
+    }
+
+    /// Length of the DUID in octets.
+    pub fn duid_len(self) -> usize {
+        load(self.words, 0) as usize & 0xff
+    }
+
+    /// Fills `out`, of [`Self::duid_len`] octets, with the DUID.
+    pub fn copy_duid(self, out: &mut [u8]) {
+        copy_octets(&self.words[1..], 0, out);
+    }
+
+    /// Whether this is the client with this DUID.
+    pub fn has_duid(self, duid: &[u8]) -> bool {
+        let same = |(n, chunk): (usize, &[u8])| load(self.words, 1 + n) == word_of(chunk);
+        self.duid_len() == duid.len() && duid.chunks(8).enumerate().all(same)
+    }
+
+    /// Number of bindings, ended ones included.
+    pub fn len(self) -> usize {
+        (load(self.words, 0) >> 32) as usize
+    }
+
+    /// Never true: a client without bindings has no record.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its bindings, ended ones included: addresses ascending, then prefixes ascending.
+    pub fn bindings(self) -> impl Iterator<Item = Binding> + 'a {
+        let mut at = 1 + self.duid_len().div_ceil(8);
+        (0..self.len()).map(move |_| {
+            let (binding, words) = read_binding(&self.words[at..]);
+            at += words;
+            binding
+        })
+    }
+
+    /// The options stored with one of its bindings.
+    pub fn options(self, binding: &Binding) -> StoredOptions<'a> {
+        match binding.block as usize {
+            0 => StoredOptions { words: &[], len: 0 },
+            at => StoredOptions { words: &self.words[at + 1..], len: load(self.words, at) as usize },
+        }
+    }
+}
+
+/// Options in wire form, inside a record.
+#[derive(Clone, Copy)]
+pub struct StoredOptions<'a> {
+    words: &'a [AtomicU64],
+    len: usize,
+}
+
+impl<'a> StoredOptions<'a> {
+    /// Length of the first option with this code, header included, if there is one.
+    ///
+    /// What a source stored in a shape that does not parse counts as absent from the fault on.
+    pub fn find(self, code: u16) -> Option<StoredOption<'a>> {
+        let mut at = 0;
+        while at + 4 <= self.len {
+            let mut header = [0; 4];
+            copy_octets(self.words, at, &mut header);
+            let [c0, c1, l0, l1] = header;
+            let len = 4 + usize::from(u16::from_be_bytes([l0, l1]));
+            if at + len > self.len {
+                return None;
+            }
+            if u16::from_be_bytes([c0, c1]) == code {
+                return Some(StoredOption { words: self.words, at, len });
+            }
+            at += len;
+        }
+        None
+    }
+}
+
+/// One option in wire form, inside a record.
+#[derive(Clone, Copy)]
+pub struct StoredOption<'a> {
+    words: &'a [AtomicU64],
+    at: usize,
+    len: usize,
+}
+
+impl StoredOption<'_> {
+    /// Octets of code, length and value.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Never true: an option has a header.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Fills `out`, of [`Self::len`] octets, with the option.
+    pub fn copy_into(&self, out: &mut [u8]) {
+        copy_octets(self.words, self.at, out);
+    }
+}
+
+/// Sorts leases of one client as a record holds them.
+pub(crate) fn sort(leases: &mut [Lease<'_>]) {
+    leases.sort_unstable_by_key(|lease| (lease.kind == LeaseKind::Prefix, lease.address));
+}
+
+/// Writes the record of one client; `leases` are its own, at least one, in the order of [`sort`].
+///
+/// `None` if they do not fit into one record. `scratch` is any vector; it is kept to save allocations.
+pub(crate) fn write(
+    arena: &Arena,
+    allocator: &mut Allocator,
+    scratch: &mut Vec<u64>,
+    leases: &[Lease<'_>],
+) -> Option<Address> {
+    compose(scratch, leases)?;
+    let at = allocator.allocate(arena, scratch.len());
+    for (word, value) in arena.run(at, scratch.len()).iter().zip(&*scratch) {
+        word.store(*value, Ordering::Relaxed);
+    }
+    Some(at)
+}
+
+fn compose(out: &mut Vec<u64>, leases: &[Lease<'_>]) -> Option<()> {
+    let duid = leases.first()?.duid;
+    out.clear();
+    out.push(0);
+    push_octets(out, duid);
+    let blocks_at = out.len() + leases.iter().map(|lease| 3 + address_words(lease.prefix_len)).sum::<usize>();
+    let mut blocks: Vec<u64> = Vec::new();
+    let mut recent: [(&[u8], usize); SHARING_WINDOW] = [(&[], 0); SHARING_WINDOW];
+    for (n, lease) in leases.iter().enumerate() {
+        let block = if lease.options.is_empty() {
+            0
+        } else if let Some(&(_, at)) = recent.iter().find(|(options, _)| *options == lease.options) {
+            at
+        } else {
+            let at = blocks_at + blocks.len();
+            blocks.push(lease.options.len() as u64);
+            push_octets(&mut blocks, lease.options);
+            recent[n % SHARING_WINDOW] = (lease.options, at);
+            at
+        };
+        if block >= WORDS_MAX {
+            return None;
+        }
+        push_binding(out, lease, block as u64);
+    }
+    out.extend(blocks);
+    if out.len() >= WORDS_MAX {
+        return None;
+    }
+    out[0] = (leases.len() as u64) << 32 | (out.len() as u64) << 8 | duid.len() as u64;
+    Some(())
+}
+
+fn push_binding(out: &mut Vec<u64>, lease: &Lease<'_>, block: u64) {
+    let prefix = u64::from(lease.kind == LeaseKind::Prefix);
+    let address = u128::from(lease.address);
+    out.push(u64::from(lease.subnet_id) << 32 | block << 9 | prefix << 8 | u64::from(lease.prefix_len));
+    out.push(u64::from(lease.valid_lifetime) << 32 | u64::from(lease.preferred_lifetime));
+    out.push(u64::from(lease.cltt) << 32);
+    out.push((address >> 64) as u64);
+    if address_words(lease.prefix_len) == 2 {
+        out.push(address as u64);
+    }
+}
+
+fn read_binding(words: &[AtomicU64]) -> (Binding, usize) {
+    let head = load(words, 0);
+    let lifetimes = load(words, 1);
+    let prefix_len = head as u8;
+    let halves = address_words(prefix_len);
+    let low = if halves == 2 { load(words, 4) } else { 0 };
+    let binding = Binding {
+        address: (u128::from(load(words, 3)) << 64 | u128::from(low)).into(),
+        prefix_len,
+        kind: if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address },
+        valid_lifetime: (lifetimes >> 32) as u32,
+        preferred_lifetime: lifetimes as u32,
+        cltt: (load(words, 2) >> 32) as u32,
+        subnet_id: (head >> 32) as u32,
+        block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
+    };
+    (binding, 3 + halves)
+}
+
+fn address_words(prefix_len: u8) -> usize {
+    1 + usize::from(prefix_len > 64)
+}
+
+fn push_octets(out: &mut Vec<u64>, octets: &[u8]) {
+    out.extend(octets.chunks(8).map(word_of));
+}
+
+/// At most eight octets in network order, padded with zeros.
+fn word_of(octets: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..octets.len()].copy_from_slice(octets);
+    u64::from_be_bytes(word)
+}
+
+/// Fills `out` with the octets from `at` on.
+fn copy_octets(words: &[AtomicU64], at: usize, out: &mut [u8]) {
+    let (first, skip) = (at / 8, at % 8);
+    let lead = (8 - skip).min(out.len());
+    let (head, body) = out.split_at_mut(lead);
+    if !head.is_empty() {
+        head.copy_from_slice(&load(words, first).to_be_bytes()[skip..skip + lead]);
+    }
+    for (chunk, word) in body.chunks_mut(8).zip(&words[(first + 1).min(words.len())..]) {
+        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_be_bytes()[..chunk.len()]);
+    }
+}
+
+/// Relaxed is enough: the pointer to the record was loaded with Acquire.
+fn load(words: &[AtomicU64], at: usize) -> u64 {
+    words[at].load(Ordering::Relaxed)
+}
+
+/// A record read back into leases, for the writer. Reused, it keeps its memory.
+#[derive(Default)]
+pub(crate) struct Unpacked {
+    /// The DUID, then option blocks.
+    octets: Vec<u8>,
+    duid_len: usize,
+    bindings: Vec<(Binding, Range<usize>)>,
+}
+
+impl Unpacked {
+    /// Reads a record; none gives no leases.
+    pub(crate) fn read(&mut self, client: Option<Client<'_>>) {
+        self.octets.clear();
+        self.bindings.clear();
+        let Some(client) = client else { return };
+        self.duid_len = client.duid_len();
+        self.octets.resize(self.duid_len, 0);
+        client.copy_duid(&mut self.octets);
+        let mut last = (0, 0..0);
+        for binding in client.bindings() {
+            if binding.block != last.0 {
+                let start = self.octets.len();
+                let options = client.options(&binding);
+                self.octets.resize(start + options.len, 0);
+                copy_octets(options.words, 0, &mut self.octets[start..]);
+                last = (binding.block, start..self.octets.len());
+            }
+            let options = if binding.block == 0 { 0..0 } else { last.1.clone() };
+            self.bindings.push((binding, options));
+        }
+    }
+
+    pub(crate) fn leases(&self) -> impl Iterator<Item = Lease<'_>> {
+        self.bindings.iter().map(|(binding, options)| Lease {
+            address: binding.address,
+            prefix_len: binding.prefix_len,
+            kind: binding.kind,
+            duid: &self.octets[..self.duid_len],
+            valid_lifetime: binding.valid_lifetime,
+            preferred_lifetime: binding.preferred_lifetime,
+            cltt: binding.cltt,
+            subnet_id: binding.subnet_id,
+            options: &self.octets[options.clone()],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease<'a>(address: &str, prefix_len: u8, duid: &'a [u8], options: &'a [u8]) -> Lease<'a> {
+        let kind = if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix };
+        Lease {
+            address: address.parse().unwrap(),
+            prefix_len,
+            kind,
+            duid,
+            valid_lifetime: 4000,
+            preferred_lifetime: 3000,
+            cltt: 1_700_000_000,
+            subnet_id: u32::MAX,
+            options,
+        }
+    }
+
+    fn round_trip(leases: &mut [Lease<'_>]) -> usize {
+        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        sort(leases);
+        let at = write(&arena, &mut allocator, &mut Vec::new(), leases).unwrap();
+        let client = Client::at(&arena, at);
+        assert!(client.has_duid(leases[0].duid) && !client.has_duid(&[]));
+        let mut unpacked = Unpacked::default();
+        unpacked.read(Some(client));
+        assert!(unpacked.leases().eq(leases.iter().copied()));
+        client.record_words()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for duid_len in [1, 7, 8, 9, 14, 130] {
+            let duid: Vec<u8> = (0..duid_len).collect();
+            round_trip(&mut [
+                lease("2001:db8::2", 128, &duid, &[0, 39, 0, 1, 5]),
+                lease("2001:db8:f::", 56, &duid, &[0, 79, 0, 0]),
+                lease("2001:db8::1", 128, &duid, &[]),
+                lease("2001:db8:f:0:8000::", 65, &duid, &[0, 39, 0, 1, 5]),
+            ]);
+        }
+    }
+
+    #[test]
+    fn a_typical_client_takes_96_octets_and_shares_options() {
+        let duid = [1; 14];
+        let address = |options| lease("2001:db8::1", 128, &duid, options);
+        let prefix = |options| lease("2001:db8:f::", 56, &duid, options);
+        assert_eq!(round_trip(&mut [address(&[]), prefix(&[])]) * 8, 96);
+        let options = [0, 79, 0, 4, 0, 1, 2, 3];
+        assert_eq!(round_trip(&mut [address(&options), prefix(&options)]) * 8, 96 + 16);
+    }
+
+    #[test]
+    fn options_are_found_by_code_and_faults_hide_the_rest() {
+        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let options = [0, 39, 0, 3, 1, 2, 3, 0, 79, 0, 9, 1, 0, 47, 0, 0];
+        let at =
+            write(&arena, &mut allocator, &mut Vec::new(), &[lease("::1", 128, &[9], &options)]).unwrap();
+        let client = Client::at(&arena, at);
+        let stored = client.options(&client.bindings().next().unwrap());
+        let found = stored.find(39).unwrap();
+        let mut octets = vec![0; found.len()];
+        found.copy_into(&mut octets);
+        assert_eq!(octets, [0, 39, 0, 3, 1, 2, 3]);
+        assert!(stored.find(79).is_none() && stored.find(47).is_none());
+    }
+
+    #[test]
+    fn lifetimes_count_down_to_zero_at_the_second() {
+        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let binding = |valid_lifetime, preferred_lifetime| {
+            let lease = Lease { valid_lifetime, preferred_lifetime, ..lease("::1", 128, &[9], &[]) };
+            let at = write(&arena, &mut Allocator::new(), &mut Vec::new(), &[lease]).unwrap();
+            Client::at(&arena, at).bindings().next().unwrap()
+        };
+        let start = 1_700_000_000;
+        let rows = [
+            (100, 50, start, (100, 50)),
+            (100, 50, start - 3600, (100, 50)),
+            (100, 50, start + 50, (50, 0)),
+            (100, 50, start + 99, (1, 0)),
+            (100, 50, start + 100, (0, 0)),
+            (100, 50, u32::MAX, (0, 0)),
+            (INFINITY, 50, u32::MAX, (INFINITY, 0)),
+            (INFINITY, INFINITY, u32::MAX, (INFINITY, INFINITY)),
+            (100, INFINITY, start + 10, (90, 90)),
+            (100, 200, start + 10, (90, 90)),
+        ];
+        for (valid, preferred, now, left) in rows {
+            let binding = binding(valid, preferred);
+            assert_eq!(
+                (binding.valid_left(now), binding.preferred_left(now)),
+                left,
+                "{valid} {preferred} {now}"
+            );
+        }
+        allocator.free(1, 1);
+    }
+}

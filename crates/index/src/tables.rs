@@ -1,0 +1,104 @@
+//! One generation of the index: records, client numbers, trie and DUID map, over one arena.
+
+use std::hash::BuildHasher;
+use std::net::Ipv6Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use foldhash::quality::RandomState;
+
+use crate::arena::{Allocator, Arena};
+use crate::clients::Clients;
+use crate::duids::Duids;
+use crate::record::{Binding, Client};
+use crate::trie::{ClientId, Trie};
+
+/// What readers read and the writer changes, in place, one published word at a time.
+pub(crate) struct Tables {
+    pub(crate) arena: Arena,
+    pub(crate) clients: Clients,
+    pub(crate) trie: Trie,
+    pub(crate) duids: Duids,
+    /// Seeded anew for each generation: who sends DUIDs cannot aim at a slot.
+    pub(crate) hasher: RandomState,
+    pub(crate) lease_count: AtomicUsize,
+    pub(crate) client_count: AtomicUsize,
+}
+
+impl Tables {
+    pub(crate) fn empty() -> (Self, Allocator) {
+        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let trie = Trie::new(&arena, &mut allocator);
+        let tables = Self {
+            arena,
+            clients: Clients::new(),
+            trie,
+            duids: Duids::new(),
+            hasher: RandomState::default(),
+            lease_count: AtomicUsize::new(0),
+            client_count: AtomicUsize::new(0),
+        };
+        (tables, allocator)
+    }
+
+    pub(crate) fn hash(&self, duid: &[u8]) -> u64 {
+        self.hasher.hash_one(duid)
+    }
+
+    /// The hash of a client that has a record.
+    pub(crate) fn hash_of(&self, client: ClientId) -> u64 {
+        let client = self.client(client).expect("the DUID map holds clients with records only");
+        let mut duid = [0; crate::DUID_LEN_MAX];
+        let duid = &mut duid[..client.duid_len()];
+        client.copy_duid(duid);
+        self.hash(duid)
+    }
+
+    pub(crate) fn client(&self, client: ClientId) -> Option<Client<'_>> {
+        self.clients.get(client).map(|at| Client::at(&self.arena, at))
+    }
+
+    pub(crate) fn find_duid(&self, duid: &[u8]) -> Option<ClientId> {
+        let is = |client| self.client(client).is_some_and(|client| client.has_duid(duid));
+        self.duids.find(&self.arena, self.hash(duid), is)
+    }
+
+    /// The longest binding that covers `address` and has valid lifetime left at `now`, and its client.
+    pub(crate) fn covering(&self, address: Ipv6Addr, now: u32) -> Option<(Client<'_>, Binding)> {
+        let mut best: Option<(Client<'_>, Binding)> = None;
+        self.trie.candidates(&self.arena, address.into(), |candidate| {
+            let Some(client) = self.client(candidate) else { return };
+            for binding in client.bindings() {
+                let longer = best.is_none_or(|(_, best)| binding.prefix_len > best.prefix_len);
+                if longer && binding.contains(address) && binding.valid_left(now) > 0 {
+                    best = Some((client, binding));
+                }
+            }
+        });
+        best
+    }
+
+    /// The client whose lease begins at exactly this address, whatever its length: the key of lease sources.
+    pub(crate) fn owner(&self, address: Ipv6Addr) -> Option<ClientId> {
+        let mut owner = None;
+        self.trie.candidates(&self.arena, address.into(), |candidate| {
+            let holds = |client: Client<'_>| client.bindings().any(|binding| binding.address == address);
+            if self.client(candidate).is_some_and(holds) {
+                owner = Some(candidate);
+            }
+        });
+        owner
+    }
+
+    /// Octets that the tables take from the system.
+    pub(crate) fn octets(&self) -> usize {
+        self.arena.octets() + self.clients.octets()
+    }
+
+    pub(crate) fn lease_count(&self) -> usize {
+        self.lease_count.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn client_count(&self) -> usize {
+        self.client_count.load(Ordering::Relaxed)
+    }
+}

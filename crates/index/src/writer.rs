@@ -1,0 +1,304 @@
+//! The writer: whole snapshots and batches of changes, published so that readers see no half step.
+//!
+//! A batch is applied in an order that keeps every statement a reader can make true at some moment:
+//!
+//! 1. Leases that nobody has any more leave the trie.
+//! 2. Each client's new record is published. A client that loses an address *to another client* still shows it, and
+//!    so does one whose lease on an address changes its prefix length.
+//! 3. New leases enter the trie, and new clients the DUID map; a handed-over address now leads to its new client.
+//! 4. Once every reader has looked away, the records of step 2 that were too wide are published as they should be.
+//!
+//! Without step 4, a reader that met the old client in the trie could find a record that no longer holds the
+//! address, and say "no binding" about an address that was bound all the time.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::arena::Allocator;
+use crate::bulk;
+use crate::epoch::{Epoch, Epochs};
+use crate::lease::{Batch, Lease};
+use crate::links::Links;
+use crate::record::{self, Unpacked};
+use crate::store::{READERS_MAX, Store};
+use crate::tables::Tables;
+use crate::trie::{CLIENT_IDS, ClientId, Editor, Garbage, Key};
+
+mod merge;
+#[cfg(test)]
+mod tests;
+
+use merge::{Edit, Merge, Staged, Step};
+
+type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+type FastSet<K> = HashSet<K, foldhash::fast::RandomState>;
+
+/// The one writer of a [`Store`].
+pub struct Writer {
+    store: Arc<Store>,
+    tables: Arc<Tables>,
+    allocator: Allocator,
+    next_client: ClientId,
+    free_clients: Vec<ClientId>,
+    /// Unlinked in the batch at hand.
+    garbage: Vec<Garbage>,
+    /// Unlinked before, to be used again once the epoch has passed.
+    retired: VecDeque<(Epoch, Vec<Garbage>, Vec<ClientId>)>,
+    /// Replaced as a whole, to be freed here, not by a reader.
+    replaced: Vec<(Epoch, Replaced)>,
+    unpacked: Unpacked,
+    words: Vec<u64>,
+}
+
+/// Held until no reader can be the last to let go of it.
+enum Replaced {
+    Tables { _held: Arc<Tables> },
+    Links { _held: Arc<Links> },
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Addresses whose lease was set.
+    pub put: usize,
+    /// Addresses that lost their lease.
+    pub removed: usize,
+    /// Leases that could not be stored, because their client has more than fit into one record (64 MiB).
+    pub refused: usize,
+}
+
+impl Writer {
+    /// An empty store and its writer.
+    pub fn new() -> (Self, Arc<Store>) {
+        let (tables, allocator) = Tables::empty();
+        let tables = Arc::new(tables);
+        let store = Arc::new(Store {
+            tables: ArcSwap::new(Arc::clone(&tables)),
+            links: ArcSwap::default(),
+            epochs: Epochs::new(READERS_MAX),
+        });
+        let writer = Self {
+            store: Arc::clone(&store),
+            tables,
+            allocator,
+            next_client: 0,
+            free_clients: Vec::new(),
+            garbage: Vec::new(),
+            retired: VecDeque::new(),
+            replaced: Vec::new(),
+            unpacked: Unpacked::default(),
+            words: Vec::new(),
+        };
+        (writer, store)
+    }
+
+    /// Replaces the links.
+    pub fn set_links(&mut self, links: Links) {
+        let old = self.store.links.swap(Arc::new(links));
+        self.replaced.push((self.store.epochs.advance(), Replaced::Links { _held: old }));
+        self.reclaim();
+    }
+
+    /// Replaces all leases by what these batches, one after the other, come to.
+    ///
+    /// Readers see the old leases until the new ones are complete; both take memory meanwhile.
+    pub fn replace(&mut self, batches: &[Batch]) -> Applied {
+        let built = bulk::build(batches);
+        let applied = Applied { put: built.tables.lease_count(), removed: 0, refused: built.refused };
+        self.allocator = built.allocator;
+        self.next_client = built.next_client;
+        self.free_clients = built.free_clients;
+        self.retired.clear();
+        self.tables = Arc::new(built.tables);
+        let old = self.store.tables.swap(Arc::clone(&self.tables));
+        self.replaced.push((self.store.epochs.advance(), Replaced::Tables { _held: old }));
+        self.reclaim();
+        applied
+    }
+
+    /// Applies the changes of a batch; of several to one address the last counts.
+    pub fn apply(&mut self, batch: &Batch) -> Applied {
+        let tables = Arc::clone(&self.tables);
+        let mut applied = Applied::default();
+        let mut newcomers = FastMap::default();
+        let mut edits = self.edits(&tables, batch, &mut newcomers, &mut applied);
+        edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
+        let mut staged = Vec::new();
+        for edits in edits.chunk_by(|a, b| a.client == b.client) {
+            match self.stage(&tables, batch, edits) {
+                Some(client) => staged.push(client),
+                None => applied.refused += edits.len(),
+            }
+        }
+        self.publish(&tables, &staged);
+        self.reclaim();
+        applied
+    }
+
+    /// What each client has to change, in no order. Newcomers get a number, but no record yet.
+    fn edits<'b>(
+        &mut self,
+        tables: &Tables,
+        batch: &'b Batch,
+        newcomers: &mut FastMap<&'b [u8], ClientId>,
+        applied: &mut Applied,
+    ) -> Vec<Edit> {
+        let mut last: FastMap<u128, usize> = FastMap::default();
+        last.extend(batch.rows.iter().enumerate().map(|(number, row)| (row.address, number)));
+        let mut edits = Vec::with_capacity(last.len());
+        for (address, row) in last {
+            let address = Ipv6Addr::from(address);
+            let owner = tables.owner(address);
+            let lease = &batch.rows[row];
+            if lease.is_removal() {
+                applied.removed += usize::from(owner.is_some());
+                edits.extend(owner.map(|client| Edit { client, address, step: Step::Drop }));
+                continue;
+            }
+            let duid = batch.duid(lease);
+            let known = tables.find_duid(duid);
+            let client = known.unwrap_or_else(|| *newcomers.entry(duid).or_insert_with(|| self.number()));
+            applied.put += 1;
+            edits.push(Edit { client, address, step: Step::Put(row) });
+            if let Some(owner) = owner.filter(|&owner| owner != client) {
+                edits.push(Edit { client: owner, address, step: Step::HandOver(lease.prefix_len) });
+            }
+        }
+        edits
+    }
+
+    /// A number that no client has.
+    fn number(&mut self) -> ClientId {
+        self.free_clients.pop().unwrap_or_else(|| {
+            assert!(self.next_client < CLIENT_IDS, "the index is full: it holds at most 2^31 clients");
+            self.next_client += 1;
+            self.next_client - 1
+        })
+    }
+
+    /// Writes the new record or records of one client; `None` if its leases do not fit into one.
+    fn stage(&mut self, tables: &Tables, batch: &Batch, edits: &[Edit]) -> Option<Staged> {
+        let client = edits.first()?.client;
+        let old_record = tables.clients.get(client).unwrap_or(0);
+        self.unpacked.read(tables.client(client));
+        let mut merge = Merge::new(&self.unpacked, batch, edits);
+        let lease_change = merge.leases.len() as isize - self.unpacked.leases().count() as isize;
+        let (allocator, words) = (&mut self.allocator, &mut self.words);
+        let mut write = |leases: &mut [Lease<'_>]| {
+            record::sort(leases);
+            if leases.is_empty() { Some(0) } else { record::write(&tables.arena, allocator, words, leases) }
+        };
+        let record = write(&mut merge.leases)?;
+        let first_record = if merge.handed_over.is_empty() {
+            record
+        } else {
+            merge.leases.append(&mut merge.handed_over);
+            write(&mut merge.leases)?
+        };
+        let duid_hash = merge.leases.first().or(merge.any_old.as_ref()).map(|lease| tables.hash(lease.duid));
+        let Merge { leaving, entering, late, .. } = merge;
+        let duid_hash = duid_hash.unwrap_or_default();
+        Some(Staged {
+            client,
+            duid_hash,
+            old_record,
+            first_record,
+            record,
+            lease_change,
+            leaving,
+            entering,
+            late,
+        })
+    }
+
+    /// The four steps of the module's doc.
+    fn publish(&mut self, tables: &Tables, staged: &[Staged]) {
+        let mut edit =
+            Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
+        for client in staged {
+            for &key in &client.leaving {
+                tables.trie.remove(&mut edit, key, client.client).expect("a record's leases are in the trie");
+            }
+            if client.first_record == 0 {
+                tables.duids.remove(&tables.arena, client.duid_hash, client.client);
+            }
+            tables.clients.set(client.client, client.first_record);
+        }
+        enter(tables, &mut edit, staged);
+        for client in staged.iter().filter(|client| client.old_record == 0) {
+            tables.duids.insert(&mut edit, client.duid_hash, client.client, |client| tables.hash_of(client));
+        }
+        if staged.iter().any(Staged::is_late) {
+            self.store.epochs.synchronize();
+        }
+        for client in staged.iter().filter(|client| client.is_late()) {
+            for &key in &client.late {
+                tables.trie.remove(&mut edit, key, client.client).expect("a record's leases are in the trie");
+            }
+            if client.record == 0 {
+                tables.duids.remove(&tables.arena, client.duid_hash, client.client);
+            }
+            tables.clients.set(client.client, client.record);
+        }
+        count(tables, staged);
+        self.retire(tables, staged);
+    }
+
+    /// Notes what this batch unlinked, to be used again when readers have looked away.
+    fn retire(&mut self, tables: &Tables, staged: &[Staged]) {
+        let mut garbage = std::mem::take(&mut self.garbage);
+        for client in staged {
+            let wide = if client.is_late() { client.first_record } else { 0 };
+            for at in [client.old_record, wide].into_iter().filter(|&at| at != 0) {
+                garbage.push(Garbage { at, words: record::Client::at(&tables.arena, at).record_words() });
+            }
+        }
+        let gone = staged.iter().filter(|client| client.record == 0).map(|client| client.client).collect();
+        self.retired.push_back((self.store.epochs.advance(), garbage, gone));
+    }
+
+    /// Takes back what no reader can hold any more.
+    fn reclaim(&mut self) {
+        while let Some((_, garbage, clients)) =
+            self.retired.pop_front_if(|(epoch, ..)| self.store.epochs.passed(*epoch))
+        {
+            garbage.iter().for_each(|run| self.allocator.free(run.at, run.words));
+            self.free_clients.extend(clients);
+        }
+        self.replaced.retain(|(epoch, _)| !self.store.epochs.passed(*epoch));
+    }
+}
+
+/// Step 3, the trie: a neighbour's record may show leases of this batch that the trie does not hold yet.
+fn enter(tables: &Tables, edit: &mut Editor<'_>, staged: &[Staged]) {
+    let entering =
+        || staged.iter().flat_map(|client| client.entering.iter().map(|&key| (key, client.client)));
+    let mut pending: FastSet<(Key, ClientId)> = entering().collect();
+    for (key, client) in entering() {
+        tables.trie.insert(edit, key, client, |neighbour, visit| {
+            let bindings = tables.client(neighbour).into_iter().flat_map(record::Client::bindings);
+            for key in bindings.map(|binding| Key::new(binding.address, binding.prefix_len)) {
+                if !pending.contains(&(key, neighbour)) {
+                    visit(key);
+                }
+            }
+        });
+        pending.remove(&(key, client));
+    }
+}
+
+/// Keeps the counts of leases and clients.
+fn count(tables: &Tables, staged: &[Staged]) {
+    let leases = staged.iter().map(|client| client.lease_change).sum();
+    let clients = |client: &Staged| isize::from(client.record != 0) - isize::from(client.old_record != 0);
+    // One writer: a load and a store are as good as one step.
+    let add = |count: &AtomicUsize, change| {
+        count.store(count.load(Ordering::Relaxed).wrapping_add_signed(change), Ordering::Relaxed);
+    };
+    add(&tables.lease_count, leases);
+    add(&tables.client_count, staged.iter().map(clients).sum());
+}
