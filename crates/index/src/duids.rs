@@ -193,7 +193,7 @@ impl Probe {
     fn new(hash: u64, slots: usize) -> Self {
         // Bits that neither the shard nor most of the tag is made of, scaled to the number of slots.
         let fraction = hash >> (64 - SHARD_BITS - 32) & u64::from(u32::MAX);
-        Self { at: (fraction * slots as u64 >> 32) as usize, slots }
+        Self { at: ((fraction * slots as u64) >> 32) as usize, slots }
     }
 
     fn next(&mut self) -> usize {

@@ -143,12 +143,15 @@ pub struct StoredOptions<'a> {
 }
 
 impl<'a> StoredOptions<'a> {
-    /// Length of the first option with this code, header included, if there is one.
+    /// Each option with its code.
     ///
     /// What a source stored in a shape that does not parse counts as absent from the fault on.
-    pub fn find(self, code: u16) -> Option<StoredOption<'a>> {
+    pub fn iter(self) -> impl Iterator<Item = (u16, StoredOption<'a>)> {
         let mut at = 0;
-        while at + 4 <= self.len {
+        std::iter::from_fn(move || {
+            if at + 4 > self.len {
+                return None;
+            }
             let mut header = [0; 4];
             copy_octets(self.words, at, &mut header);
             let [c0, c1, l0, l1] = header;
@@ -156,12 +159,10 @@ impl<'a> StoredOptions<'a> {
             if at + len > self.len {
                 return None;
             }
-            if u16::from_be_bytes([c0, c1]) == code {
-                return Some(StoredOption { words: self.words, at, len });
-            }
+            let option = StoredOption { words: self.words, at, len };
             at += len;
-        }
-        None
+            Some((u16::from_be_bytes([c0, c1]), option))
+        })
     }
 }
 
@@ -411,18 +412,19 @@ mod tests {
     }
 
     #[test]
-    fn options_are_found_by_code_and_faults_hide_the_rest() {
+    fn options_are_walked_and_faults_hide_the_rest() {
         let (arena, mut allocator) = (Arena::new(), Allocator::new());
         let options = [0, 39, 0, 3, 1, 2, 3, 0, 79, 0, 9, 1, 0, 47, 0, 0];
         let at =
             write(&arena, &mut allocator, &mut Vec::new(), &[lease("::1", 128, &[9], &options)]).unwrap();
         let client = Client::at(&arena, at);
         let stored = client.options(&client.bindings().next().unwrap());
-        let found = stored.find(39).unwrap();
-        let mut octets = vec![0; found.len()];
-        found.copy_into(&mut octets);
-        assert_eq!(octets, [0, 39, 0, 3, 1, 2, 3]);
-        assert!(stored.find(79).is_none() && stored.find(47).is_none());
+        let all: Vec<_> = stored.iter().collect();
+        assert_eq!(all.len(), 1, "the second is longer than what is there");
+        let (code, option) = all[0];
+        let mut octets = vec![0; option.len()];
+        option.copy_into(&mut octets);
+        assert_eq!((code, &*octets), (39, &[0, 39, 0, 3, 1, 2, 3][..]));
     }
 
     #[test]

@@ -49,11 +49,15 @@ impl<'a> Writer<'a> {
 
     /// Appends octets, all or none.
     pub fn put(&mut self, octets: &[u8]) -> Result<(), NoRoom> {
-        let room =
-            self.buffer.get_mut(self.len..).and_then(|rest| rest.get_mut(..octets.len())).ok_or(NoRoom)?;
-        room.copy_from_slice(octets);
-        self.len += octets.len();
+        self.room(octets.len())?.copy_from_slice(octets);
         Ok(())
+    }
+
+    /// Appends `len` octets of any content for the caller to fill, all or none.
+    pub fn room(&mut self, len: usize) -> Result<&mut [u8], NoRoom> {
+        let room = self.buffer.get_mut(self.len..).and_then(|rest| rest.get_mut(..len)).ok_or(NoRoom)?;
+        self.len += len;
+        Ok(room)
     }
 
     /// Appends one option, filling in option-len once `body` ran; after `NoRoom` the buffer ends where it began.

@@ -1,0 +1,104 @@
+//! Options about a client that a query asks for by ORO (RFC 5007 §4.4.2).
+
+use lqd_index::{Binding, Client, LinkId, Links, StoredOption};
+use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
+
+use crate::Policy;
+use crate::resolve::on_link;
+
+/// How many different options a source can store with the bindings of a client.
+///
+/// Kea's data gives three: FQDN, link-layer address, relay data. More than this many are not offered.
+const STORED_MAX: usize = 8;
+
+/// What can be told about a client on a link, beyond its bindings.
+///
+/// Collected once for a reply, so that an ORO of thousands of codes costs no walk through the bindings for each.
+pub(crate) struct ClientOptions<'a> {
+    stored: [Option<Stored<'a>>; STORED_MAX],
+    /// Options that the configuration gives to clients of the subnet.
+    configured: &'a [u8],
+}
+
+#[derive(Clone, Copy)]
+struct Stored<'a> {
+    code: OptionCode,
+    cltt: u32,
+    option: StoredOption<'a>,
+}
+
+impl<'a> ClientOptions<'a> {
+    /// `newest` is the latest `cltt` of the client's bindings on the link.
+    ///
+    /// Each option is taken from the newest binding that has it. Relay data is that of the last message or none:
+    /// if a newer binding has none, the client came without a relay agent (§4.1.2.4).
+    pub(crate) fn collect(links: &'a Links, client: Client<'a>, link: LinkId, newest: u32) -> Self {
+        let mut options = Self { stored: [None; STORED_MAX], configured: &[] };
+        for binding in on_link(links, client, link) {
+            if binding.cltt == newest {
+                options.configured = links.subnet_options(binding.subnet_id);
+            }
+            for (code, option) in client.options(&binding).iter() {
+                let code = OptionCode(code);
+                if code != OptionCode::LQ_RELAY_DATA || binding.cltt == newest {
+                    options.offer(code, &binding, option);
+                }
+            }
+        }
+        options
+    }
+
+    fn offer(&mut self, code: OptionCode, binding: &Binding, option: StoredOption<'a>) {
+        let place = self.stored.iter_mut().find(|place| place.is_none_or(|stored| stored.code == code));
+        if let Some(place) = place
+            && place.is_none_or(|stored| stored.cltt < binding.cltt)
+        {
+            *place = Some(Stored { code, cltt: binding.cltt, option });
+        }
+    }
+
+    /// Writes what is asked for and not sensitive, in the order in which it is asked for; relay data comes last.
+    pub(crate) fn write(
+        &self,
+        w: &mut Writer<'_>,
+        policy: &Policy,
+        request: OptionRequest<'_>,
+    ) -> Result<(), NoRoom> {
+        for (position, code) in request.codes().enumerate() {
+            if code == OptionCode::LQ_RELAY_DATA || policy.is_sensitive(code) || !self.has(code) {
+                continue;
+            }
+            let asked_before = request.codes().take(position).any(|earlier| earlier == code);
+            if !asked_before {
+                self.write_one(w, code)?;
+            }
+        }
+        let relay_data = OptionCode::LQ_RELAY_DATA;
+        if request.contains(relay_data) && !policy.is_sensitive(relay_data) {
+            self.write_one(w, relay_data)?;
+        }
+        Ok(())
+    }
+
+    fn stored(&self, code: OptionCode) -> Option<StoredOption<'a>> {
+        self.stored.iter().flatten().find(|stored| stored.code == code).map(|stored| stored.option)
+    }
+
+    fn configured(&self, code: OptionCode) -> impl Iterator<Item = &'a [u8]> {
+        let all = Options::new(self.configured).map_while(Result::ok);
+        all.filter(move |&(other, _)| other == code).map(|(_, value)| value)
+    }
+
+    fn has(&self, code: OptionCode) -> bool {
+        self.stored(code).is_some() || self.configured(code).next().is_some()
+    }
+
+    /// What is stored with the client goes before what the configuration says.
+    fn write_one(&self, w: &mut Writer<'_>, code: OptionCode) -> Result<(), NoRoom> {
+        if let Some(option) = self.stored(code) {
+            option.copy_into(w.room(option.len())?);
+            return Ok(());
+        }
+        self.configured(code).try_for_each(|value| w.option(code, |w| w.put(value)))
+    }
+}

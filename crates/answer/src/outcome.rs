@@ -1,0 +1,62 @@
+//! Every datagram ends in exactly one of these ways; the name is the metric, the log word and the manual.
+
+/// Declares [`Outcome`] and the table that names each.
+macro_rules! outcomes {
+    ($($variant:ident => $name:literal, $doc:literal;)+) => {
+        /// What became of one datagram.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Outcome {
+            $(#[doc = $doc] $variant,)+
+        }
+
+        impl Outcome {
+            /// All outcomes in order: its position is `outcome as usize`.
+            pub const TABLE: &'static [(Self, &'static str, &'static str)] =
+                &[$((Self::$variant, $name, $doc),)+];
+        }
+    };
+}
+
+outcomes! {
+    Answered => "answered", "Reply with the client's bindings (OPTION_CLIENT_DATA).";
+    AnsweredLinks => "answered_links", "Reply with the links of a client that is on several (OPTION_LQ_CLIENT_LINK).";
+    NoBinding => "no_binding", "Reply without client data: no binding (RFC 5007 §4.3.3, variant 3).";
+    NotConfigured => "not_configured", "Reply NotConfigured: no such link or address in the configuration (§4.4.1).";
+    UnknownQueryType => "unknown_query_type", "Reply UnknownQueryType (§4.4.1).";
+    MalformedQuery => "malformed_query", "Reply MalformedQuery: OPTION_LQ_QUERY is broken or lacks an option (§4.4.1).";
+    BulkOnly => "bulk_only", "Reply NotAllowed: a query-type that is for TCP only (RFC 5460 §4).";
+    NotAllowed => "not_allowed", "Reply NotAllowed: the source is not on the list of those who may ask (§4.4.1).";
+    TooManyBindings => "too_many_bindings", "Reply UnspecFail: the answer does not fit into one datagram.";
+    DropNotAllowed => "drop_not_allowed", "Discarded: the source is not on the list of those who may ask (§4.4.1).";
+    DropRelayed => "drop_relayed", "Discarded: relayed, and relayed queries are not answered here (§5).";
+    DropRelayChain => "drop_relay_chain", "Discarded: more levels of relaying than are accepted here (§5).";
+    DropMalformed => "drop_malformed", "Discarded: not a DHCPv6 message, or an option of the message does not parse.";
+    DropReply => "drop_reply", "Discarded: a LEASEQUERY-REPLY, which servers must not receive (§4.2.2).";
+    DropOtherMessage => "drop_other_message", "Discarded: a message that is not a LEASEQUERY (RFC 8415 §16).";
+    DropNoClientId => "drop_no_client_id", "Discarded: no OPTION_CLIENTID (§4.2.1).";
+    DropOtherServer => "drop_other_server", "Discarded: OPTION_SERVERID names another server (§4.2.1).";
+    DropNoQuery => "drop_no_query", "Discarded: no OPTION_LQ_QUERY (§4.2.1).";
+    DropReplyTooLong => "drop_reply_too_long", "Discarded: not even an error reply fits into one datagram.";
+}
+
+impl Outcome {
+    /// The name of the outcome in metrics, logs and the manual.
+    pub fn name(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_names_are_distinct() {
+        for (position, (outcome, name, _)) in Outcome::TABLE.iter().enumerate() {
+            assert_eq!(*outcome as usize, position);
+            assert_eq!(outcome.name(), *name);
+            assert!(Outcome::TABLE[..position].iter().all(|(_, other, _)| other != name));
+        }
+    }
+}

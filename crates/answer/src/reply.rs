@@ -1,0 +1,155 @@
+//! Writing the reply (RFC 5007 §4.4.2, §4.4.3; RFC 8415 §19.3).
+
+use std::net::SocketAddrV6;
+
+use lqd_index::{Client, LeaseKind, LinkId, Links};
+use lqd_wire::{
+    DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, OptionRequest, Relay, Writer,
+};
+
+use crate::options::ClientOptions;
+use crate::receive::{Received, Refusal};
+use crate::resolve::{Content, on_link};
+use crate::{Outcome, Policy};
+
+/// A reply that is decided but not written yet.
+pub struct Reply<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) links: &'a Links,
+    pub(crate) now: u32,
+    pub(crate) received: &'a Received<'a>,
+    pub(crate) content: Content<'a>,
+}
+
+impl Reply<'_> {
+    /// Where it goes.
+    pub fn to(&self) -> SocketAddrV6 {
+        self.received.to
+    }
+
+    /// Writes it to the front of `slot`; its length, and what became of the query.
+    ///
+    /// Never a part of the bindings: if they do not fit, the reply says so. Length 0: nothing is to be sent.
+    pub fn write(&self, slot: &mut [u8]) -> (usize, Outcome) {
+        let len = slot.len().min(DATAGRAM_LEN_MAX);
+        let mut w = Writer::new(&mut slot[..len]);
+        if let Ok(outcome) = self.write_content(&mut w, self.content) {
+            return (w.len(), outcome);
+        }
+        w.truncate(0);
+        match self.write_content(&mut w, Content::Refused(Refusal::TooManyBindings)) {
+            Ok(outcome) => (w.len(), outcome),
+            Err(NoRoom) => (0, Outcome::DropReplyTooLong),
+        }
+    }
+
+    fn write_content(&self, w: &mut Writer<'_>, content: Content<'_>) -> Result<Outcome, NoRoom> {
+        let mut outcome = Outcome::NoBinding;
+        wrap(w, self.received.octets, self.received.relay_levels, &mut |w| {
+            outcome = self.message(w, content)?;
+            Ok(())
+        })?;
+        Ok(outcome)
+    }
+
+    /// The LEASEQUERY-REPLY itself.
+    fn message(&self, w: &mut Writer<'_>, content: Content<'_>) -> Result<Outcome, NoRoom> {
+        w.header(MessageType::LEASEQUERY_REPLY, self.received.transaction_id)?;
+        w.option(OptionCode::CLIENTID, |w| w.put(self.received.requestor.octets()))?;
+        w.option(OptionCode::SERVERID, |w| w.put(&self.policy.server_duid))?;
+        match content {
+            Content::Refused(refusal) => {
+                let (code, text, outcome) = refusal.status();
+                w.option(OptionCode::STATUS_CODE, |w| {
+                    w.put(&code.0.to_be_bytes())?;
+                    w.put(text.as_bytes())
+                })?;
+                Ok(outcome)
+            }
+            Content::NoBinding => Ok(Outcome::NoBinding),
+            Content::Client(client, link) => {
+                w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, link))?;
+                Ok(Outcome::Answered)
+            }
+            Content::Links(client) => {
+                w.option(OptionCode::LQ_CLIENT_LINK, |w| self.client_links(w, client))?;
+                Ok(Outcome::AnsweredLinks)
+            }
+        }
+    }
+
+    /// Inside of OPTION_CLIENT_DATA (§4.4.2): addresses, then prefixes, as the record has them.
+    fn client_data(&self, w: &mut Writer<'_>, client: Client<'_>, link: LinkId) -> Result<(), NoRoom> {
+        w.option(OptionCode::CLIENTID, |w| {
+            client.copy_duid(w.room(client.duid_len())?);
+            Ok(())
+        })?;
+        let mut newest = 0;
+        for binding in on_link(self.links, client, link) {
+            newest = newest.max(binding.cltt);
+            let (address, valid_lifetime) = (binding.address, binding.valid_left(self.now));
+            if valid_lifetime == 0 {
+                continue;
+            }
+            let preferred_lifetime = binding.preferred_left(self.now);
+            match binding.kind {
+                LeaseKind::Address => IaAddress { address, preferred_lifetime, valid_lifetime }.write(w)?,
+                LeaseKind::Prefix => {
+                    let prefix_len = binding.prefix_len;
+                    IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.write(w)?;
+                }
+            }
+        }
+        // 0 if the source's clock is ahead of ours.
+        let clt_time = self.now.saturating_sub(newest);
+        w.option(OptionCode::CLT_TIME, |w| w.put(&clt_time.to_be_bytes()))?;
+        let request = self.request();
+        if request != OptionRequest::default() {
+            ClientOptions::collect(self.links, client, link, newest).write(w, self.policy, request)?;
+        }
+        Ok(())
+    }
+
+    fn request(&self) -> OptionRequest<'_> {
+        self.received.ask.map(|ask| ask.request).unwrap_or_default()
+    }
+
+    /// Inside of OPTION_LQ_CLIENT_LINK (§4.1.2.5): each link once.
+    fn client_links(&self, w: &mut Writer<'_>, client: Client<'_>) -> Result<(), NoRoom> {
+        let start = w.len();
+        for binding in client.bindings().filter(|binding| binding.valid_left(self.now) > 0) {
+            let Some(link) = self.links.of_subnet(binding.subnet_id) else { continue };
+            let address = self.links.address(link).octets();
+            // What is written already is the set of links that were seen: no memory is needed for another.
+            let seen = w.written().get(start..).unwrap_or_default();
+            if !seen.as_chunks::<16>().0.contains(&address) {
+                w.put(&address)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes `body` inside one RELAY-REPL for each RELAY-FORW level of `octets` (RFC 8415 §19.3, RFC 8357 §5.2).
+fn wrap(
+    w: &mut Writer<'_>,
+    octets: &[u8],
+    levels: u8,
+    body: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), NoRoom>,
+) -> Result<(), NoRoom> {
+    if levels == 0 {
+        return body(w);
+    }
+    // These levels parsed when the query was received.
+    let relay = Relay::parse(octets).map_err(|_| NoRoom)?;
+    w.put(&[MessageType::RELAY_REPL.0, relay.hop_count])?;
+    w.put(&relay.link_address.octets())?;
+    w.put(&relay.peer_address.octets())?;
+    if let Some(interface_id) = relay.interface_id {
+        w.option(OptionCode::INTERFACE_ID, |w| w.put(interface_id))?;
+    }
+    if let Some(source_port) = relay.source_port {
+        w.option(OptionCode::RELAY_SOURCE_PORT, |w| w.put(source_port))?;
+    }
+    w.option(OptionCode::RELAY_MSG, |w| wrap(w, relay.message, levels - 1, body))
+}
