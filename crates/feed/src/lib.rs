@@ -1,1 +1,13 @@
-//! feed
+//! Lease sources to index: what a DHCPv6 server wrote becomes what leasequery answers.
+//!
+//! ```text
+//! kea-dhcp6.conf ── kea_config ── links, server DUID, requestors, lease file
+//! kea-leases6.csv ─ kea_memfile ─ batches of changes ── applier ── index
+//! ```
+#![forbid(unsafe_code)]
+
+mod applier;
+pub mod kea_config;
+pub mod kea_memfile;
+
+pub use applier::{Feed, Report, StartFault, Steering};

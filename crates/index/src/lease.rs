@@ -205,6 +205,11 @@ impl Batch {
         })
     }
 
+    /// The subnet of each lease, in order.
+    pub fn subnet_ids(&self) -> impl Iterator<Item = u32> {
+        self.rows.iter().filter(|row| !row.is_removal()).map(|row| row.subnet_id)
+    }
+
     /// The lease in a row that is not a removal.
     pub(crate) fn lease(&self, number: usize) -> Lease<'_> {
         let row = &self.rows[number];

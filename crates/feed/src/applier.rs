@@ -1,0 +1,295 @@
+//! From a lease file to the index: the first load, then every change as it comes, until told to stop.
+//!
+//! One thread owns the index's writer and so gives the order of all that readers see. It runs beside the packet
+//! path and may log, but a flood of faulty rows becomes one line a minute.
+
+use std::io;
+use std::net::Ipv6Addr;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use lqd_index::{Applied, Batch, Change, LeaseKind, Links, Writer};
+use tracing::{error, info, warn};
+
+use crate::kea_memfile::{
+    FileTally, Follower, LeaseFiles, LoadFault, Reload, Step, Tally, Trouble, Waker, load,
+};
+
+/// How long to wait before a load that failed is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How often, at most, faulty rows are spoken of.
+const BAD_ROWS_EVERY: Duration = Duration::from_secs(60);
+
+/// How long one wait for rows lasts; stopping does not wait for its end.
+const WAIT: Duration = Duration::from_secs(3600);
+
+/// What can be asked of a running feed.
+enum Command {
+    Configure(Links, LeaseFiles),
+    Stop,
+}
+
+/// Steers a feed that runs on another thread.
+#[derive(Clone)]
+pub struct Steering {
+    commands: Sender<Command>,
+    waker: Waker,
+}
+
+impl Steering {
+    /// From now on these links count, and these files are followed; other files are loaded first, and the leases of
+    /// the old ones are answered until that succeeded.
+    pub fn configure(&self, links: Links, files: LeaseFiles) {
+        self.send(Command::Configure(links, files));
+    }
+
+    /// Ends [`Feed::run`].
+    pub fn stop(&self) {
+        self.send(Command::Stop);
+    }
+
+    fn send(&self, command: Command) {
+        // A feed that has ended has nothing left to do; its own end is reported elsewhere.
+        let _ = self.commands.send(command);
+        self.waker.wake();
+    }
+}
+
+/// What a load brought.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What became of the rows of each file, in reading order.
+    pub files: Vec<FileTally>,
+    /// What became of the leases they come to.
+    pub applied: Applied,
+    /// How long it took from opening the files to the leases being visible.
+    pub took: Duration,
+    /// Subnet ids that rows name and the configuration does not have: their leases are on no link.
+    pub unknown_subnets: Vec<u32>,
+    /// The address of a lease that was read, to try a query with.
+    pub example: Option<Ipv6Addr>,
+}
+
+/// A lease file that is loaded and can be followed.
+pub struct Feed {
+    writer: Writer,
+    files: LeaseFiles,
+    follower: Follower,
+    threads: NonZeroUsize,
+    commands: (Sender<Command>, Receiver<Command>),
+    bad_rows: BadRows,
+    /// What was last spoken of.
+    trouble: Option<Trouble>,
+    reload_fault: Option<String>,
+}
+
+/// Why a feed cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    /// The lease file cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadFault),
+    /// The system gives no more files or watches.
+    #[error("cannot watch the lease file's directory: {0}; raise LimitNOFILE= in the unit")]
+    Watch(#[from] io::Error),
+}
+
+impl Feed {
+    /// Loads the files on `threads` threads and makes links and leases visible.
+    pub fn start(
+        mut writer: Writer,
+        links: Links,
+        files: LeaseFiles,
+        threads: NonZeroUsize,
+    ) -> Result<(Self, Report), StartFault> {
+        let started = Instant::now();
+        let loaded = load(&files, threads)?;
+        let unknown_subnets = unknown_subnets(&loaded.batches, &links);
+        writer.set_links(links);
+        let applied = writer.replace(&loaded.batches);
+        let follower = Follower::new(files.clone(), loaded.position)?;
+        let took = started.elapsed();
+        let example = loaded.batches.iter().flat_map(Batch::changes).find_map(|change| match change {
+            Change::Put(lease) if lease.kind == LeaseKind::Address => Some(lease.address),
+            _ => None,
+        });
+        let report = Report { files: loaded.files, applied, took, unknown_subnets, example };
+        let feed = Self {
+            writer,
+            files,
+            follower,
+            threads,
+            commands: unbounded(),
+            bad_rows: BadRows::default(),
+            trouble: None,
+            reload_fault: None,
+        };
+        Ok((feed, report))
+    }
+
+    /// The handle for other threads.
+    pub fn steering(&self) -> Steering {
+        Steering { commands: self.commands.0.clone(), waker: self.follower.waker() }
+    }
+
+    /// Follows the files until stopped.
+    pub fn run(mut self) {
+        loop {
+            while let Ok(command) = self.commands.1.try_recv() {
+                if self.obey(command).is_break() {
+                    return;
+                }
+            }
+            // Trouble and swallowed rows are spoken of at latest after this.
+            let wait = if self.bad_rows.swallowed > 0 || self.trouble.is_some() { RETRY_AFTER } else { WAIT };
+            let reload = match self.follower.poll(wait) {
+                Step::Rows { batch, tally } => {
+                    let applied = self.writer.apply(batch);
+                    self.bad_rows.admit(tally);
+                    speak_of_refused(applied);
+                    None
+                }
+                Step::Reload(reason) => Some(reason),
+                Step::Idle => None,
+            };
+            self.bad_rows.speak(&self.files);
+            self.speak_of_trouble();
+            if let Some(reason) = reload
+                && !self.reload(reason)
+                && let Ok(command) = self.commands.1.recv_timeout(RETRY_AFTER)
+                && self.obey(command).is_break()
+            {
+                return;
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) -> ControlFlow<()> {
+        match command {
+            Command::Stop => return ControlFlow::Break(()),
+            Command::Configure(links, files) => self.configure(links, files),
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Takes a new snapshot; whether that succeeded. As long as it fails, the leases stay as they are.
+    fn reload(&mut self, reason: Reload) -> bool {
+        match load(&self.files, self.threads) {
+            Ok(loaded) => {
+                let applied = self.writer.replace(&loaded.batches);
+                self.follower.reloaded(loaded.position);
+                info!(%reason, leases = applied.put, "loaded the lease file anew");
+                speak_of_refused(applied);
+                self.reload_fault = None;
+                true
+            }
+            Err(fault) => {
+                let fault = fault.to_string();
+                if self.reload_fault.as_ref() != Some(&fault) {
+                    error!(%reason, fault, "cannot load the lease file anew; answering from what was known before");
+                    self.reload_fault = Some(fault);
+                }
+                false
+            }
+        }
+    }
+
+    fn configure(&mut self, links: Links, files: LeaseFiles) {
+        if files == self.files {
+            self.writer.set_links(links);
+            return;
+        }
+        let loaded = load(&files, self.threads).map_err(|fault| fault.to_string());
+        let followed = loaded.and_then(|loaded| {
+            let follower =
+                Follower::new(files.clone(), loaded.position).map_err(|fault| fault.to_string())?;
+            Ok((follower, loaded.batches))
+        });
+        match followed {
+            Ok((follower, batches)) => {
+                self.writer.set_links(links);
+                let applied = self.writer.replace(&batches);
+                (self.follower, self.files) = (follower, files);
+                info!(file = %self.files.current().display(), leases = applied.put, "follows another lease file");
+            }
+            Err(fault) => {
+                error!(%fault, "cannot follow the new lease file; links and leases stay as they were");
+            }
+        }
+    }
+
+    fn speak_of_trouble(&mut self) {
+        let (trouble, file) = (self.follower.status().trouble, self.files.current().display());
+        if trouble == self.trouble {
+            return;
+        }
+        match trouble {
+            Some(Trouble::Missing) => {
+                warn!(%file, "the lease file is gone; answering from what was known before");
+            }
+            Some(Trouble::NotAFile) => {
+                error!(%file, "something that is no file is in the lease file's place");
+            }
+            Some(Trouble::Unreadable(reason)) => {
+                error!(%file, %reason, "the lease file may not be read; give lqd's user the right to read it");
+            }
+            None => info!(%file, "the lease file can be followed again"),
+        }
+        self.trouble = trouble;
+    }
+}
+
+fn speak_of_refused(applied: Applied) {
+    if applied.refused > 0 {
+        error!(
+            leases = applied.refused,
+            "leases were not stored: their client has more leases than one record holds"
+        );
+    }
+}
+
+/// The first few subnet ids of leases that no configured subnet has.
+fn unknown_subnets(batches: &[Batch], links: &Links) -> Vec<u32> {
+    const NAMED_MAX: usize = 16;
+    let mut unknown = Vec::new();
+    for id in batches.iter().flat_map(Batch::subnet_ids) {
+        if unknown.len() < NAMED_MAX && links.of_subnet(id).is_none() && !unknown.contains(&id) {
+            unknown.push(id);
+        }
+    }
+    unknown
+}
+
+/// Rows that were skipped and not spoken of yet.
+#[derive(Default)]
+struct BadRows {
+    swallowed: u64,
+    first: Option<(u64, String)>,
+    spoke: Option<Instant>,
+}
+
+impl BadRows {
+    fn admit(&mut self, tally: &Tally) {
+        self.swallowed += tally.bad_rows;
+        if self.first.is_none()
+            && let Some(row) = tally.first_bad_rows.first()
+        {
+            self.first = Some((row.line, row.fault.to_string()));
+        }
+    }
+
+    fn speak(&mut self, files: &LeaseFiles) {
+        let recently = self.spoke.is_some_and(|spoke| spoke.elapsed() < BAD_ROWS_EVERY);
+        if recently || self.swallowed == 0 {
+            return;
+        }
+        let Some((line, fault)) = self.first.take() else { return };
+        let (file, rows) = (files.current().display(), self.swallowed);
+        warn!(%file, line, %fault, rows, "skipped rows of the lease file; the first one is named");
+        self.swallowed = 0;
+        self.spoke = Some(Instant::now());
+    }
+}

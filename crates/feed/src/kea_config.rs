@@ -1,0 +1,112 @@
+//! Kea's DHCPv6 configuration, as far as a leasequery server needs it: links, the options of each subnet, the
+//! lease file, the server's DUID, who may ask.
+//!
+//! Kea reads a superset of JSON of its own (`#`, `//` and `/* */` comments, `<?include "file"?>`, surplus
+//! commas). The JSON5 and JSONC crates know neither `#` nor includes, so [`read`] turns the superset into
+//! plain JSON by a lexer that only ever blanks octets, which keeps every position, and leaves the rest to
+//! `serde_json`.
+//!
+//! Keys that are not used here are not looked at: Kea has hundreds, and judging them is Kea's work
+//! (`kea-dhcp6 -t`). A key that *is* used must have its type, else the error names its place in the file and
+//! its path in the tree. What cannot be served, but does no harm when left out, is a [`Warning`].
+
+mod document;
+mod error;
+mod hex;
+mod lease_database;
+mod lexer;
+mod links;
+mod node;
+mod option_data;
+mod option_def;
+mod option_field;
+mod option_table;
+mod requesters;
+mod server_duid;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use lqd_index::Link;
+
+pub use document::{Document, Include, read};
+pub use error::{ConfigError, Place, Warning};
+pub use lease_database::LeaseDatabase;
+pub use links::ExtendedInfo;
+pub use server_duid::ServerDuid;
+
+use node::Node;
+
+/// Where Kea keeps its files unless told otherwise.
+const DATA_DIRECTORY: &str = "/var/lib/kea";
+
+/// What a leasequery server takes from `Dhcp6`.
+#[derive(Debug)]
+pub struct KeaConfig {
+    /// One for each shared network, and one for each subnet outside one; in the order in which Kea numbers
+    /// them.
+    pub links: Vec<Link>,
+    /// Where the leases are.
+    pub lease_database: LeaseDatabase,
+    /// Where the server's DUID comes from.
+    pub server_duid: ServerDuid,
+    /// Who may ask, by the lease_query hook; `None` without the hook.
+    pub requesters: Option<Vec<IpNet>>,
+    /// Which subnets keep relay information with their leases.
+    pub extended_info: ExtendedInfo,
+    /// What of the configuration is not served, and what to do about it.
+    pub warnings: Vec<Warning>,
+}
+
+impl KeaConfig {
+    /// Takes what is needed from a configuration.
+    ///
+    /// `data_dir` is where Kea keeps lease file and server id when the configuration has no `data-directory`:
+    /// the environment variable `KEA_DHCP_DATA_DIR` of Kea's service, if it is set there; else
+    /// `/var/lib/kea`.
+    ///
+    /// Reads no file; [`ServerDuid::resolve`] does.
+    pub fn from_document(document: &Document, data_dir: Option<&Path>) -> Result<Self, ConfigError> {
+        let root = Node::root(document);
+        let Some(dhcp6) = root.key("Dhcp6")? else {
+            return Err(
+                root.fault("has no \"Dhcp6\"; give the configuration of kea-dhcp6, not of another server")
+            );
+        };
+        let mut warnings = document.warnings();
+        let data_dir = data_directory(&dhcp6, data_dir)?;
+        let lease_database = lease_database::read(&dhcp6, &data_dir)?;
+        let networks = links::read(&dhcp6, &mut warnings)?;
+        warn_of_database(&dhcp6, &mut warnings)?;
+        Ok(Self {
+            links: networks.links,
+            server_duid: server_duid::read(&dhcp6, &data_dir, &lease_database)?,
+            lease_database,
+            requesters: requesters::read(&dhcp6)?,
+            extended_info: networks.extended_info,
+            warnings,
+        })
+    }
+}
+
+fn data_directory(dhcp6: &Node<'_>, outside: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    Ok(match dhcp6.key("data-directory")? {
+        Some(configured) => PathBuf::from(configured.text()?),
+        None => outside.unwrap_or(Path::new(DATA_DIRECTORY)).to_owned(),
+    })
+}
+
+/// Subnets in Kea's configuration backend are in SQL, where this reader cannot see them.
+fn warn_of_database(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<(), ConfigError> {
+    let Some(control) = dhcp6.key("config-control")? else { return Ok(()) };
+    let Some(databases) = control.key("config-databases")? else { return Ok(()) };
+    if !databases.items()?.is_empty() {
+        warnings.push(databases.warning(
+            "Kea takes subnets from a database too, which lqd does not see; queries for those are answered \
+             NotConfigured until they are in the file",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! `lease-database`: where Kea keeps its leases.
+
+use std::path::{Path, PathBuf};
+
+use super::error::ConfigError;
+use super::node::Node;
+
+/// Name of the lease file unless `name` gives another.
+const LEASE_FILE: &str = "kea-leases6.csv";
+
+/// Where the leases are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeaseDatabase {
+    /// In a file.
+    Memfile {
+        /// The current lease file; its `.1`, `.2`, … lie beside it.
+        file: PathBuf,
+        /// How often Kea cleans the file up, in seconds; 0 = never, `None` = not configured (Kea: 3600).
+        lfc_interval: Option<u32>,
+    },
+    /// In memory only: `persist` is false.
+    Memory,
+    /// In a database of this type.
+    Sql(String),
+}
+
+impl LeaseDatabase {
+    /// The file to follow.
+    ///
+    /// An error if there is none. It is not one of [`super::KeaConfig::from_document`], as another flag may
+    /// name a file.
+    pub fn lease_file(&self) -> Result<&Path, ConfigError> {
+        let fault = match self {
+            Self::Memfile { file, .. } => return Ok(file),
+            Self::Memory => {
+                "Dhcp6.lease-database: \"persist\" is false, so Kea writes no lease file that could be \
+                             followed; set it to true"
+                    .to_owned()
+            }
+            Self::Sql(kind) => format!(
+                "Dhcp6.lease-database: the leases are in {kind}; lqd follows memfile only so far; use \
+                 \"type\": \"memfile\", or name a lease file with --kea-leases"
+            ),
+        };
+        Err(ConfigError::Missing(fault))
+    }
+}
+
+pub(super) fn read(dhcp6: &Node<'_>, data_dir: &Path) -> Result<LeaseDatabase, ConfigError> {
+    let default = LeaseDatabase::Memfile { file: data_dir.join(LEASE_FILE), lfc_interval: None };
+    let Some(database) = dhcp6.key("lease-database")? else { return Ok(default) };
+    let kind = database.required("type")?;
+    match kind.text()? {
+        "memfile" => {}
+        sql @ ("mysql" | "postgresql") => return Ok(LeaseDatabase::Sql(sql.to_owned())),
+        _ => return Err(kind.not("\"memfile\", \"mysql\" or \"postgresql\"")),
+    }
+    if let Some(persist) = database.key("persist")?
+        && !persist.flag()?
+    {
+        return Ok(LeaseDatabase::Memory);
+    }
+    let name = database.key("name")?.map_or(Ok(LEASE_FILE), |name| name.text())?;
+    let lfc_interval = database.key("lfc-interval")?.map(|seconds| seconds.number(u32::MAX)).transpose()?;
+    // `join` takes an absolute name as it is.
+    Ok(LeaseDatabase::Memfile { file: data_dir.join(name), lfc_interval })
+}

@@ -1,0 +1,203 @@
+//! The header line of a lease file: which schema its rows follow.
+//!
+//! Kea's columns have one fixed order; a new schema only appends. The header is compared name by name as Kea
+//! does, so that a column is where it is expected or the file is refused; a look-up by name would accept
+//! files that Kea does not write.
+
+use memchr::memchr_iter;
+
+use super::row::{RowFault, What};
+
+macro_rules! columns {
+    ($($column:ident $name:literal $default:literal,)*) => {
+        /// A column of Kea's lease file, in the file's order.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Column {
+            $(#[doc = concat!("`", $name, "`")] $column,)*
+        }
+
+        const COLUMNS: &[Column] = &[$(Column::$column),*];
+        const NAMES: [&str; COLUMNS.len()] = [$($name),*];
+        /// What a row of an older schema would say; empty for those columns that every schema has.
+        const DEFAULTS: [&[u8]; COLUMNS.len()] = [$($default),*];
+    };
+}
+
+columns! {
+    Address "address" b"",
+    Duid "duid" b"",
+    ValidLifetime "valid_lifetime" b"",
+    Expire "expire" b"",
+    SubnetId "subnet_id" b"",
+    PrefLifetime "pref_lifetime" b"",
+    LeaseType "lease_type" b"",
+    Iaid "iaid" b"",
+    PrefixLen "prefix_len" b"",
+    FqdnFwd "fqdn_fwd" b"",
+    FqdnRev "fqdn_rev" b"",
+    Hostname "hostname" b"",
+    Hwaddr "hwaddr" b"",
+    State "state" b"0",
+    UserContext "user_context" b"",
+    Hwtype "hwtype" b"1",
+    HwaddrSource "hwaddr_source" b"0",
+    PoolId "pool_id" b"0",
+}
+
+/// Columns of the first schema; a header with fewer is no lease file (Kea's `versioned_csv_file.cc`).
+const COLUMNS_MIN: usize = 12;
+
+impl Column {
+    /// The name in the header line.
+    pub fn name(self) -> &'static str {
+        NAMES[self as usize]
+    }
+}
+
+/// Which columns the rows of one file have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns {
+    values_min: usize,
+    values_max: usize,
+}
+
+/// Why a header line is not that of a DHCPv6 lease file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderFault {
+    /// So many columns only.
+    TooFew(usize),
+    /// Another name where this column belongs.
+    Name {
+        /// The column that belongs there.
+        expected: Column,
+        /// The name found there, shortened to 40 characters.
+        found: String,
+    },
+    /// The first line does not end.
+    Endless,
+}
+
+impl std::fmt::Display for HeaderFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooFew(found) => {
+                write!(f, "its first line names {found} columns, a lease file has {COLUMNS_MIN} or more")
+            }
+            Self::Name { expected, found } => {
+                let (position, expected) = (*expected as usize + 1, expected.name());
+                write!(f, "column {position} of its first line is {found:?}, expected {expected:?}")
+            }
+            Self::Endless => f.write_str("its first line does not end"),
+        }
+    }
+}
+
+impl std::error::Error for HeaderFault {}
+
+impl Columns {
+    /// Reads a header line (without its line end): 12 to 18 columns of an older or of Kea's current schema,
+    /// or more.
+    pub fn from_header(line: &[u8]) -> Result<Self, HeaderFault> {
+        let names = || line.split(|&octet| octet == b',');
+        for (&expected, found) in COLUMNS.iter().zip(names()) {
+            if found != expected.name().as_bytes() {
+                let found = String::from_utf8_lossy(found).chars().take(40).collect();
+                return Err(HeaderFault::Name { expected, found });
+            }
+        }
+        let count = names().count();
+        if count < COLUMNS_MIN {
+            return Err(HeaderFault::TooFew(count));
+        }
+        Ok(Self { values_min: count.min(COLUMNS.len()), values_max: count.max(COLUMNS.len()) })
+    }
+
+    /// Splits a row: missing values are those of an older schema, values beyond the columns known here are
+    /// dropped.
+    pub(super) fn split<'a>(&self, row: &'a [u8]) -> Result<Values<'a>, RowFault> {
+        let mut values = Values(DEFAULTS);
+        let (mut start, mut count) = (0, 0);
+        for end in memchr_iter(b',', row).chain([row.len()]) {
+            if let Some(value) = values.0.get_mut(count) {
+                *value = &row[start..end];
+            }
+            start = end + 1;
+            count += 1;
+        }
+        if count < self.values_min {
+            return Err(RowFault { column: COLUMNS[count], what: What::Missing });
+        }
+        if count > self.values_max {
+            return Err(RowFault { column: Column::PoolId, what: What::Surplus });
+        }
+        Ok(values)
+    }
+}
+
+/// One row, split.
+pub(super) struct Values<'a>([&'a [u8]; COLUMNS.len()]);
+
+impl<'a> Values<'a> {
+    /// The value as it stands in the file.
+    pub(super) fn get(&self, column: Column) -> &'a [u8] {
+        self.0[column as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(count: usize) -> String {
+        let newer = (COLUMNS.len()..count).map(|position| format!("new_{position}"));
+        NAMES.iter().map(|name| (*name).to_owned()).chain(newer).take(count).collect::<Vec<_>>().join(",")
+    }
+
+    #[test]
+    fn the_header_kea_writes() {
+        let line = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,\
+                    fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,hwaddr_source,pool_id";
+        assert_eq!(Columns::from_header(line.as_bytes()), Ok(Columns { values_min: 18, values_max: 18 }));
+        assert_eq!(header(18), line);
+    }
+
+    #[test]
+    fn every_schema_says_how_many_values_a_row_has() {
+        for count in 12..=25 {
+            let columns = Columns::from_header(header(count).as_bytes()).unwrap();
+            for values in 1..30 {
+                let row = vec!["7"; values].join(",");
+                let fits = (count.min(18)..=count.max(18)).contains(&values);
+                match columns.split(row.as_bytes()) {
+                    Ok(split) => {
+                        assert!(fits, "{count} columns, {values} values");
+                        let expected = if values < 18 { b"0" } else { b"7" };
+                        assert_eq!(split.get(Column::PoolId), expected);
+                    }
+                    Err(RowFault { column, what: What::Missing }) => {
+                        assert!(!fits && values < 18);
+                        assert_eq!(column as usize, values);
+                    }
+                    Err(fault) => {
+                        assert!(!fits && values > 18);
+                        assert_eq!(fault, RowFault { column: Column::PoolId, what: What::Surplus });
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_headers_are_refused() {
+        for count in 1..12 {
+            assert_eq!(Columns::from_header(header(count).as_bytes()), Err(HeaderFault::TooFew(count)));
+        }
+        let name = |expected, found: &str| Err(HeaderFault::Name { expected, found: found.to_owned() });
+        assert_eq!(Columns::from_header(b""), name(Column::Address, ""));
+        assert_eq!(Columns::from_header(b"address,hwaddr,client_id"), name(Column::Duid, "hwaddr"));
+        let swapped = header(18).replace("hwtype,hwaddr_source", "hwaddr_source,hwtype");
+        assert_eq!(Columns::from_header(swapped.as_bytes()), name(Column::Hwtype, "hwaddr_source"));
+        let windows = header(18) + "\r";
+        assert_eq!(Columns::from_header(windows.as_bytes()), name(Column::PoolId, "pool_id\r"));
+    }
+}

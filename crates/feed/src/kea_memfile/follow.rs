@@ -1,0 +1,301 @@
+//! Live following: every row that Kea appends becomes a change, in order, none twice and none left out.
+//!
+//! What the follower must tell apart, whenever the current file's name stands for another file:
+//!
+//! - *Rotation.* Kea renamed the file to `.1` and started a new one. Kea closed the old one before, so that
+//!   is read to its end and then the new one from its header: a continuation.
+//! - *Replacement.* `lease6-write` puts a full dump in the file's place, or an administrator puts back a
+//!   backup. Which leases ended is not in there, so only a new load is right: [`Step::Reload`].
+//!
+//! Which of both it was cannot be seen afterwards: `.1` may be gone again, and after a rotation and a
+//! replacement in a row it is still there. So the directory's inotify events decide: exactly one rename from
+//! the current name to `.1` since the file was opened is a rotation, and anything else, lost events and
+//! network file systems that have none included, is a reload. A reload that was not necessary costs a second;
+//! a lease that ended but is still reported costs a subscriber's address.
+//!
+//! Appended rows are found by reading, not by counting events, so lost events delay rows by [`RECHECK_AFTER`]
+//! at most.
+
+mod tail;
+mod watch;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use lqd_index::Batch;
+
+use super::files::{self, FileId, LeaseFile, LeaseFiles, OpenFault};
+use super::lines::Tally;
+use super::load::Position;
+use tail::{Tail, TailFault};
+pub use watch::Waker;
+use watch::{Watch, Woken};
+
+/// How long a change can stay unseen where inotify tells nothing of it.
+pub const RECHECK_AFTER: Duration = Duration::from_secs(1);
+
+/// What came of one [`Follower::poll`].
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// Rows were read.
+    Rows {
+        /// Their changes, 8,192 at most; none if all rows were faulty.
+        batch: &'a Batch,
+        /// What became of the rows of this step.
+        tally: &'a Tally,
+    },
+    /// Nothing to do: time is over, or a [`Waker`] asked for the return.
+    Idle,
+    /// The leases can only be known from a new load, whose position goes to [`Follower::reloaded`].
+    Reload(Reload),
+}
+
+/// Why the leases must be loaded anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// The file became shorter, or what was read of it is no longer what it says.
+    Rewritten,
+    /// Another file took its place, and not certainly by one rotation.
+    Replaced,
+    /// The new file's header is not that of a lease file.
+    Header,
+    /// The file cannot be read.
+    Unreadable,
+}
+
+impl std::fmt::Display for Reload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rewritten => "the lease file was truncated or rewritten in place",
+            Self::Replaced => "the lease file was replaced",
+            Self::Header => "the new lease file has another header",
+            Self::Unreadable => "the lease file cannot be read",
+        })
+    }
+}
+
+/// Why there may be rows that are not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No file has the current file's name.
+    Missing,
+    /// The current file's name is that of a directory or the like.
+    NotAFile,
+    /// The file that has the name may not be looked at or opened.
+    Unreadable(io::ErrorKind),
+}
+
+/// Where the follower stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The file that is followed.
+    pub file: FileId,
+    /// Octets of it that became changes.
+    pub offset: u64,
+    /// Octets in it that did not yet.
+    pub lag: u64,
+    /// Rows that became changes since following began.
+    pub rows: u64,
+    /// Rows that were skipped.
+    pub bad_rows: u64,
+    /// Rotations followed.
+    pub rotations: u64,
+    /// Reloads since following began.
+    pub reloads: u64,
+    /// inotify works; else rows are seen [`RECHECK_AFTER`] late, and each rotation is a reload.
+    pub watching: bool,
+    /// What keeps it from seeing more.
+    pub trouble: Option<Trouble>,
+}
+
+/// Follows the current file of a set, from where a load ended.
+#[derive(Debug)]
+pub struct Follower {
+    files: LeaseFiles,
+    tail: Tail,
+    watch: Watch,
+    batch: Batch,
+    tally: Tally,
+    rows: u64,
+    bad_rows: u64,
+    rotations: u64,
+    reloads: u64,
+    trouble: Option<Trouble>,
+}
+
+/// What one look at the files brought.
+enum Advance {
+    Rows,
+    /// The next file is open now; look again.
+    Rotated,
+    Nothing,
+    Reload(Reload),
+}
+
+impl Follower {
+    /// Follows from `position` on. Fails only if the process may open no more files.
+    pub fn new(files: LeaseFiles, position: Position) -> io::Result<Self> {
+        let watch = Watch::new(&files)?;
+        Ok(Self {
+            files,
+            tail: Tail::new(position),
+            watch,
+            batch: Batch::new(),
+            tally: Tally::default(),
+            rows: 0,
+            bad_rows: 0,
+            rotations: 0,
+            reloads: 0,
+            trouble: None,
+        })
+    }
+
+    /// Goes on from a new load.
+    pub fn reloaded(&mut self, position: Position) {
+        self.watch.drain();
+        self.watch.settle();
+        self.tail = Tail::new(position);
+        self.trouble = None;
+        self.reloads += 1;
+    }
+
+    /// A handle with which another thread ends the waiting in [`Self::poll`].
+    pub fn waker(&self) -> Waker {
+        self.watch.waker()
+    }
+
+    /// Waits for rows, up to `timeout`, and returns as soon as there are some.
+    pub fn poll(&mut self, timeout: Duration) -> Step<'_> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            match self.advance() {
+                Advance::Rows => return Step::Rows { batch: &self.batch, tally: &self.tally },
+                Advance::Reload(reason) => return Step::Reload(reason),
+                Advance::Rotated => continue,
+                Advance::Nothing => {}
+            }
+            if Instant::now() >= deadline || !self.wait(deadline) {
+                return Step::Idle;
+            }
+        }
+    }
+
+    /// Where the follower stands.
+    pub fn status(&self) -> Status {
+        Status {
+            file: self.tail.file.id,
+            offset: self.tail.offset,
+            lag: self.tail.lag(),
+            rows: self.rows,
+            bad_rows: self.bad_rows,
+            rotations: self.rotations,
+            reloads: self.reloads,
+            watching: self.watch.is_armed(),
+            trouble: self.trouble,
+        }
+    }
+
+    fn advance(&mut self) -> Advance {
+        self.watch.arm();
+        self.watch.drain();
+        self.batch.clear();
+        match self.tail.take(&mut self.batch) {
+            Ok(true) => {
+                self.count_rows();
+                return Advance::Rows;
+            }
+            Ok(false) => {}
+            Err(fault) => return Advance::Reload(reason(&fault)),
+        }
+        match files::id(self.files.current()) {
+            Ok(Some(id)) if id == self.tail.file.id => {
+                // The events up to here are over and done with: the name is still that of our file.
+                self.watch.settle();
+                self.trouble = None;
+                Advance::Nothing
+            }
+            Ok(Some(_)) => match files::open(self.files.current().to_owned()) {
+                Ok(Some(next)) if next.id != self.tail.file.id => self.follow_to(next),
+                Ok(Some(_)) => Advance::Nothing,
+                Ok(None) => self.troubled(Trouble::Missing),
+                Err(fault) => self.troubled(trouble(&fault)),
+            },
+            Ok(None) => self.troubled(Trouble::Missing),
+            Err(fault) => self.troubled(trouble(&fault)),
+        }
+    }
+
+    /// Another file has the name.
+    fn follow_to(&mut self, next: LeaseFile) -> Advance {
+        // `next` was opened before, so the events of all renames that gave it the name are in the queue.
+        self.watch.drain();
+        if !self.watch.saw_one_rotation() {
+            return Advance::Reload(Reload::Replaced);
+        }
+        match self.tail.take(&mut self.batch) {
+            Ok(true) => {
+                self.count_rows();
+                return Advance::Rows;
+            }
+            Ok(false) => {}
+            Err(fault) => return Advance::Reload(reason(&fault)),
+        }
+        let last_row = self.tail.take_rest(&mut self.batch);
+        if last_row {
+            self.count_rows();
+        }
+        self.tail = Tail::new(Position::start(next));
+        self.rotations += 1;
+        self.watch.settle();
+        self.trouble = None;
+        if last_row { Advance::Rows } else { Advance::Rotated }
+    }
+
+    fn count_rows(&mut self) {
+        self.tally = self.tail.take_tally();
+        self.rows += self.tally.rows;
+        self.bad_rows += self.tally.bad_rows;
+    }
+
+    fn troubled(&mut self, trouble: Trouble) -> Advance {
+        self.trouble = Some(trouble);
+        Advance::Nothing
+    }
+
+    /// Waits until there may be something to see; false if a waker asked to return.
+    fn wait(&mut self, deadline: Instant) -> bool {
+        let deadline = deadline.min(Instant::now() + RECHECK_AFTER);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.watch.wait(left) {
+                Woken::Asked => return false,
+                Woken::Timeout => return true,
+                // Other files of the directory, Kea's IPv4 leases for one, are no reason to look.
+                Woken::Events => {
+                    if self.watch.drain() {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn reason(fault: &TailFault) -> Reload {
+    match fault {
+        TailFault::Rewritten => Reload::Rewritten,
+        TailFault::Header => Reload::Header,
+        TailFault::Unreadable => Reload::Unreadable,
+    }
+}
+
+fn trouble(fault: &OpenFault) -> Trouble {
+    match fault {
+        OpenFault::NotAFile(_) => Trouble::NotAFile,
+        OpenFault::Unreadable { source, .. } => Trouble::Unreadable(source.kind()),
+        OpenFault::Missing(_) | OpenFault::Restless(_) => Trouble::Missing,
+    }
+}
+
+#[cfg(test)]
+mod tests;

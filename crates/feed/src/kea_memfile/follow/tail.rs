@@ -1,0 +1,159 @@
+//! The end of one growing file: complete lines in order, and the certainty that they are a continuation.
+
+use std::os::unix::fs::FileExt;
+
+use lqd_index::Batch;
+use memchr::memchr;
+
+use crate::kea_memfile::columns::Columns;
+use crate::kea_memfile::files::LeaseFile;
+use crate::kea_memfile::lines::{LINE_LEN_MAX, Lines, Tally};
+use crate::kea_memfile::load::{GUARD_LEN, HEADER_LEN_MAX, Position};
+
+/// Most lines taken at once: what the index applies in about a millisecond.
+const LINES_MAX: usize = 8192;
+/// Octets read at once.
+const READ_LEN: usize = 256 << 10;
+/// Reads without a line end among them before the caller gets its turn.
+const READS_MAX: usize = 16;
+/// Why reading on would not continue what was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TailFault {
+    /// What was read is no longer there.
+    Rewritten,
+    /// The first line is not a header.
+    Header,
+    /// The system refuses to read.
+    Unreadable,
+}
+
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) file: LeaseFile,
+    /// Where the first octet lies that is not taken.
+    pub(super) offset: u64,
+    /// Read, but not taken yet.
+    text: Vec<u8>,
+    /// The last octets that were read; read again each time, to see that they are still there.
+    guard: Vec<u8>,
+    /// None until the header is complete.
+    lines: Option<Lines>,
+    /// Within a line that is longer than can be a row, whose beginning is dropped.
+    in_long_line: bool,
+    space: Vec<u8>,
+}
+
+impl Tail {
+    pub(super) fn new(position: Position) -> Self {
+        let Position { current: file, offset, lines, columns, guard } = position;
+        let lines = columns.map(|columns| Lines::new(columns, lines));
+        Self { file, offset, text: Vec::new(), guard, lines, in_long_line: false, space: Vec::new() }
+    }
+
+    /// Octets in the file that are not taken.
+    pub(super) fn lag(&self) -> u64 {
+        self.file.file.metadata().map_or(0, |metadata| metadata.len().saturating_sub(self.offset))
+    }
+
+    /// What became of the lines taken since this was last asked.
+    pub(super) fn take_tally(&mut self) -> Tally {
+        self.lines.as_mut().map_or_else(Tally::default, Lines::take_tally)
+    }
+
+    /// Takes the next complete lines; false if there are none now.
+    pub(super) fn take(&mut self, batch: &mut Batch) -> Result<bool, TailFault> {
+        for _ in 0..READS_MAX {
+            if self.take_read(batch)? {
+                return Ok(true);
+            }
+            if self.read()? == 0 {
+                return Ok(false);
+            }
+        }
+        self.take_read(batch)
+    }
+
+    /// Takes what is left at the end of a file that nobody writes any more: Kea reads a row there even if its
+    /// line has no end. False if nothing is left.
+    pub(super) fn take_rest(&mut self, batch: &mut Batch) -> bool {
+        let Some(lines) = &mut self.lines else { return false };
+        if self.in_long_line {
+            lines.take_too_long();
+        } else if self.text.is_empty() {
+            return false;
+        } else {
+            lines.take_line(&self.text, batch);
+        }
+        self.offset += self.text.len() as u64;
+        self.text.clear();
+        true
+    }
+
+    /// Takes complete lines out of what was read; false if there is none.
+    fn take_read(&mut self, batch: &mut Batch) -> Result<bool, TailFault> {
+        if self.lines.is_none() && !self.take_header()? {
+            return Ok(false);
+        }
+        let Some(lines) = &mut self.lines else { return Ok(false) };
+        let mut taken = 0;
+        let mut any = false;
+        if self.in_long_line
+            && let Some(line_end) = memchr(b'\n', &self.text)
+        {
+            lines.take_too_long();
+            self.in_long_line = false;
+            taken = line_end + 1;
+            any = true;
+        }
+        if !self.in_long_line {
+            let complete = lines.take(&self.text[taken..], LINES_MAX, batch);
+            any |= complete > 0;
+            taken += complete;
+            self.in_long_line = !any && self.text.len() > LINE_LEN_MAX;
+        }
+        if self.in_long_line {
+            taken = self.text.len();
+        }
+        self.drop_text(taken);
+        Ok(any)
+    }
+
+    fn take_header(&mut self) -> Result<bool, TailFault> {
+        let Some(line_end) = memchr(b'\n', &self.text) else {
+            return if self.text.len() > HEADER_LEN_MAX { Err(TailFault::Header) } else { Ok(false) };
+        };
+        let columns = Columns::from_header(&self.text[..line_end]).map_err(|_| TailFault::Header)?;
+        self.lines = Some(Lines::new(columns, 1));
+        self.drop_text(line_end + 1);
+        Ok(true)
+    }
+
+    fn drop_text(&mut self, len: usize) {
+        self.text.drain(..len);
+        self.offset += len as u64;
+    }
+
+    /// Reads on; returns the number of octets.
+    fn read(&mut self) -> Result<usize, TailFault> {
+        let position = self.offset + self.text.len() as u64;
+        self.space.resize(GUARD_LEN + READ_LEN, 0);
+        let guard_len = self.guard.len();
+        let len = self
+            .file
+            .file
+            .read_at(&mut self.space[..guard_len + READ_LEN], position - guard_len as u64)
+            .map_err(|_| TailFault::Unreadable)?;
+        let Some((guard, text)) = self.space[..len].split_at_checked(guard_len) else {
+            return Err(TailFault::Rewritten);
+        };
+        if guard != self.guard {
+            return Err(TailFault::Rewritten);
+        }
+        self.text.extend_from_slice(text);
+        let guard_start = len.saturating_sub(GUARD_LEN);
+        let text_len = text.len();
+        self.guard.clear();
+        self.guard.extend_from_slice(&self.space[guard_start..len]);
+        Ok(text_len)
+    }
+}

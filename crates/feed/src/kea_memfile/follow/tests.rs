@@ -1,0 +1,93 @@
+//! The follower against files that are handled as Kea, kea-lfc, `lease6-write` and administrators handle
+//! them.
+
+mod cases;
+mod kea;
+mod replay;
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use lqd_index::{Batch, Change};
+
+use super::{Follower, Reload, Step};
+use crate::kea_memfile::{LeaseFiles, load};
+
+/// Longest that anything which must happen is waited for.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What is leased: subnet and cltt by address, enough to tell each row of these tests from every other.
+type Leases = HashMap<Ipv6Addr, (u32, u32)>;
+
+fn apply(leases: &mut Leases, batch: &Batch) {
+    for change in batch.changes() {
+        match change {
+            Change::Put(lease) => drop(leases.insert(lease.address, (lease.subnet_id, lease.cltt))),
+            Change::Remove(address) => drop(leases.remove(&address)),
+        }
+    }
+}
+
+/// A follower with what it made of the files, as the applier uses it.
+struct Reader {
+    files: LeaseFiles,
+    follower: Follower,
+    leases: Leases,
+    reloads: Vec<Reload>,
+}
+
+impl Reader {
+    fn new(files: LeaseFiles) -> Self {
+        let loaded = load(&files, NonZeroUsize::MIN).unwrap();
+        let mut leases = Leases::new();
+        loaded.batches.iter().for_each(|batch| apply(&mut leases, batch));
+        let follower = Follower::new(files.clone(), loaded.position).unwrap();
+        assert!(follower.status().watching, "these tests need inotify");
+        Self { files, follower, leases, reloads: Vec::new() }
+    }
+
+    /// One poll; false if there was nothing to do.
+    fn step(&mut self, timeout: Duration) -> bool {
+        let reason = match self.follower.poll(timeout) {
+            Step::Idle => return false,
+            Step::Rows { batch, tally } => {
+                assert!(batch.len() <= 8192 && tally.rows == batch.len() as u64);
+                apply(&mut self.leases, batch);
+                return true;
+            }
+            Step::Reload(reason) => reason,
+        };
+        self.reloads.push(reason);
+        let limit = Instant::now() + LIMIT;
+        let loaded = loop {
+            match load(&self.files, NonZeroUsize::MIN) {
+                Ok(loaded) => break loaded,
+                // Truncated again while it was being read.
+                Err(fault) => assert!(Instant::now() < limit, "{fault}"),
+            }
+        };
+        self.leases.clear();
+        loaded.batches.iter().for_each(|batch| apply(&mut self.leases, batch));
+        self.follower.reloaded(loaded.position);
+        true
+    }
+
+    /// Polls until there is nothing more to do.
+    fn settle(&mut self) {
+        let limit = Instant::now() + LIMIT;
+        while self.step(Duration::ZERO) {
+            assert!(Instant::now() < limit, "never idle");
+        }
+    }
+
+    /// Polls until the leases are these.
+    fn wait_for(&mut self, leases: &Leases) {
+        let limit = Instant::now() + LIMIT;
+        while self.leases != *leases {
+            assert!(Instant::now() < limit, "{:?} expected, {:?} found", leases, self.leases);
+            self.step(Duration::from_millis(100));
+        }
+    }
+}

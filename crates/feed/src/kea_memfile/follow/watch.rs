@@ -1,0 +1,192 @@
+//! What inotify tells of the directory: that there may be something to read, and which renames there were.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+
+use crate::kea_memfile::files::LeaseFiles;
+
+/// Events read in one go; as many as the kernel queues by default (`fs.inotify.max_queued_events`).
+const EVENTS_MAX: usize = 16_384;
+
+/// What happened to the current file's name since its file was last known to have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Renames {
+    None,
+    /// The file was renamed, to what is told by the event with the same cookie.
+    Away(u32),
+    /// The file was renamed to `.1`, and nothing else happened.
+    Rotated,
+    /// Something else, or events were lost.
+    Unclear,
+}
+
+impl Renames {
+    fn current_moved_away(self, cookie: u32) -> Self {
+        if self == Self::None { Self::Away(cookie) } else { Self::Unclear }
+    }
+
+    fn rotated_name_taken(self, cookie: u32) -> Self {
+        if self == Self::Away(cookie) { Self::Rotated } else { self }
+    }
+}
+
+/// Why waiting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Woken {
+    Asked,
+    Events,
+    Timeout,
+}
+
+/// Ends the waiting of a follower, from any thread: its present or next [`super::Follower::poll`] that would
+/// wait returns [`super::Step::Idle`].
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<OwnedFd>);
+
+impl Waker {
+    /// Ends the waiting.
+    pub fn wake(&self) {
+        // Fails only when the counter is full: then the follower has been asked already.
+        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Watch {
+    directory: PathBuf,
+    current: OsString,
+    rotated: OsString,
+    /// None where inotify does not work, or the directory is gone.
+    inotify: Option<OwnedFd>,
+    renames: Renames,
+    waker: Waker,
+}
+
+impl Watch {
+    pub(super) fn new(files: &LeaseFiles) -> io::Result<Self> {
+        let name = |path: PathBuf| path.file_name().map(OsStr::to_owned).unwrap_or_default();
+        let waker = Waker(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
+        let mut watch = Self {
+            directory: files.directory().to_owned(),
+            current: name(files.current().to_owned()),
+            rotated: name(files.with_suffix(".1")),
+            inotify: None,
+            renames: Renames::Unclear,
+            waker,
+        };
+        watch.arm();
+        Ok(watch)
+    }
+
+    pub(super) fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    pub(super) fn is_armed(&self) -> bool {
+        self.inotify.is_some()
+    }
+
+    /// Starts watching, if that is not so already and can be.
+    pub(super) fn arm(&mut self) {
+        if self.inotify.is_some() {
+            return;
+        }
+        let flags = WatchFlags::MODIFY
+            | WatchFlags::CREATE
+            | WatchFlags::DELETE
+            | WatchFlags::MOVE
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::MOVE_SELF
+            | WatchFlags::ONLYDIR;
+        let watched = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).and_then(|inotify| {
+            inotify::add_watch(&inotify, &self.directory, flags)?;
+            Ok(inotify)
+        });
+        self.inotify = watched.ok();
+    }
+
+    /// Takes in the events so far; true if they are about the current file or its successor in name.
+    pub(super) fn drain(&mut self) -> bool {
+        let Some(inotify) = &self.inotify else { return true };
+        let mut space = [MaybeUninit::uninit(); 8192];
+        let mut events = Reader::new(inotify, &mut space);
+        let mut relevant = false;
+        let mut lost = false;
+        for _ in 0..EVENTS_MAX {
+            let event = match events.next() {
+                Ok(event) => event,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(rustix::io::Errno::AGAIN) => break,
+                Err(_) => {
+                    lost = true;
+                    break;
+                }
+            };
+            let kinds = event.events();
+            let gone =
+                ReadFlags::IGNORED | ReadFlags::UNMOUNT | ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF;
+            if kinds.intersects(gone) {
+                lost = true;
+            } else if kinds.contains(ReadFlags::QUEUE_OVERFLOW) {
+                relevant = true;
+                self.renames = Renames::Unclear;
+            }
+            let Some(name) = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes())) else {
+                continue;
+            };
+            if name == self.current {
+                relevant = true;
+                if kinds.contains(ReadFlags::MOVED_FROM) {
+                    self.renames = self.renames.current_moved_away(event.cookie());
+                } else if kinds.intersects(ReadFlags::MOVED_TO | ReadFlags::DELETE) {
+                    self.renames = Renames::Unclear;
+                }
+            } else if name == self.rotated {
+                relevant = true;
+                if kinds.contains(ReadFlags::MOVED_TO) {
+                    self.renames = self.renames.rotated_name_taken(event.cookie());
+                }
+            }
+        }
+        if lost {
+            self.inotify = None;
+            self.renames = Renames::Unclear;
+        }
+        relevant || lost
+    }
+
+    /// The file that is followed has the current name, after the events drained last.
+    pub(super) fn settle(&mut self) {
+        self.renames = if self.is_armed() { Renames::None } else { Renames::Unclear };
+    }
+
+    /// Since then it was renamed to `.1`, and a new file was made, and that is all.
+    pub(super) fn saw_one_rotation(&self) -> bool {
+        self.renames == Renames::Rotated
+    }
+
+    /// Waits for events, or to be asked to return.
+    pub(super) fn wait(&self, timeout: Duration) -> Woken {
+        let timeout = Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let mut fds = vec![PollFd::new(&*self.waker.0, PollFlags::IN)];
+        fds.extend(self.inotify.iter().map(|inotify| PollFd::new(inotify, PollFlags::IN)));
+        // An interrupted or failed wait is a short one: the caller looks at the files and waits again.
+        if poll(&mut fds, Some(&timeout)).unwrap_or(0) == 0 {
+            return Woken::Timeout;
+        }
+        if fds[0].revents().is_empty() {
+            return Woken::Events;
+        }
+        let _ = rustix::io::read(&*self.waker.0, &mut [0; 8]);
+        Woken::Asked
+    }
+}

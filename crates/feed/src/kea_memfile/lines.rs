@@ -1,0 +1,109 @@
+//! Text to rows: lines counted, faulty ones noted. First load and follower share it, so that both read alike.
+
+use lqd_index::Batch;
+use memchr::memchr;
+
+use super::columns::{Column, Columns};
+use super::row::{LeftOut, RowFault, RowParser, What};
+
+/// Longest line that is read as a row, in octets; Kea's own rows reach 300,000 with the longest relay
+/// information.
+pub const LINE_LEN_MAX: usize = 1 << 20;
+
+/// Faulty rows that are kept with their reason; the others are only counted.
+pub const BAD_ROWS_KEPT: usize = 8;
+
+/// A row that was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Its line in its file, the header being line 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub fault: RowFault,
+}
+
+/// What became of rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Rows that were changes.
+    pub rows: u64,
+    /// Rows that were skipped.
+    pub bad_rows: u64,
+    /// The first [`BAD_ROWS_KEPT`] of these.
+    pub first_bad_rows: Vec<BadRow>,
+    /// Options that were left out of leases.
+    pub left_out: LeftOut,
+}
+
+impl Tally {
+    pub(super) fn bad_row(&mut self, line: u64, fault: RowFault) {
+        self.bad_rows += 1;
+        if self.first_bad_rows.len() < BAD_ROWS_KEPT {
+            self.first_bad_rows.push(BadRow { line, fault });
+        }
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.bad_rows += other.bad_rows;
+        let room = BAD_ROWS_KEPT - self.first_bad_rows.len();
+        self.first_bad_rows.extend(other.first_bad_rows.iter().take(room));
+        self.left_out += other.left_out;
+    }
+}
+
+/// The rows of one file, or of a part of it.
+#[derive(Debug)]
+pub(super) struct Lines {
+    columns: Columns,
+    parser: RowParser,
+    /// Lines taken so far; that of the header counts in a file.
+    pub(super) count: u64,
+    pub(super) tally: Tally,
+}
+
+impl Lines {
+    pub(super) fn new(columns: Columns, count: u64) -> Self {
+        Self { columns, parser: RowParser::new(), count, tally: Tally::default() }
+    }
+
+    /// Takes up to `lines_max` lines that end within `text`; returns the octets taken.
+    pub(super) fn take(&mut self, text: &[u8], lines_max: usize, batch: &mut Batch) -> usize {
+        let mut taken = 0;
+        for _ in 0..lines_max {
+            let Some(len) = memchr(b'\n', &text[taken..]) else { break };
+            self.take_line(&text[taken..taken + len], batch);
+            taken += len + 1;
+        }
+        taken
+    }
+
+    /// Takes one line, given without its end. Blank ones are no rows.
+    pub(super) fn take_line(&mut self, line: &[u8], batch: &mut Batch) {
+        self.count += 1;
+        if line.is_empty() {
+            return;
+        }
+        if line.len() > LINE_LEN_MAX {
+            return self.tally.bad_row(self.count, TOO_LONG);
+        }
+        match self.parser.parse(self.columns, line, batch) {
+            Ok(()) => self.tally.rows += 1,
+            Err(fault) => self.tally.bad_row(self.count, fault),
+        }
+    }
+
+    /// Takes a line whose text was not kept, since it is longer than [`LINE_LEN_MAX`].
+    pub(super) fn take_too_long(&mut self) {
+        self.count += 1;
+        self.tally.bad_row(self.count, TOO_LONG);
+    }
+
+    /// What became of the rows since this was last asked.
+    pub(super) fn take_tally(&mut self) -> Tally {
+        self.tally.left_out = self.parser.take_left_out();
+        std::mem::take(&mut self.tally)
+    }
+}
+
+const TOO_LONG: RowFault = RowFault { column: Column::UserContext, what: What::TooLong };

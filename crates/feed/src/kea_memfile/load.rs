@@ -1,0 +1,304 @@
+//! The first load: all rows of a snapshot, parsed on several threads, delivered in file order.
+//!
+//! The files are cut into chunks of equal length, whoever is free takes the next one, and a line belongs to
+//! the chunk in which it starts. Chunks are read, not mapped: a file that is truncated under a mapping ends
+//! the process with SIGBUS. At any time one chunk of text for each thread is in memory.
+
+use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lqd_index::Batch;
+use memchr::{memchr, memrchr};
+
+use super::columns::{Columns, HeaderFault};
+use super::files::{LeaseFile, LeaseFiles, OpenFault, Snapshot};
+use super::lines::{LINE_LEN_MAX, Lines, Tally};
+
+/// Octets of text in a chunk: some ten thousand rows, so that the threads end at about the same time.
+const CHUNK_LEN: u64 = 4 << 20;
+/// Octets that are read at once beyond a chunk to find the end of its last line.
+const EXTENSION_LEN: u64 = 64 << 10;
+/// Loads of a set whose files become shorter under the reader, before that is an error.
+const ATTEMPTS_MAX: u32 = 3;
+/// Octets before a position that are kept to tell later whether they are still there: as a rule all of the
+/// last row, which with its time of expiry does not stand at the same place in a file written anew.
+pub(super) const GUARD_LEN: usize = 1024;
+/// Longest header line, in octets; Kea's has 200.
+pub(super) const HEADER_LEN_MAX: usize = 16 << 10;
+
+/// Everything that a snapshot says.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its changes; apply them in this order.
+    pub batches: Vec<Batch>,
+    /// What became of the rows of each file, in reading order.
+    pub files: Vec<FileTally>,
+    /// Where the follower goes on.
+    pub position: Position,
+}
+
+/// What became of the rows of one file.
+#[derive(Clone, Debug)]
+pub struct FileTally {
+    /// The file's name when it was opened.
+    pub path: PathBuf,
+    /// Its rows.
+    pub tally: Tally,
+}
+
+/// How far the current file was read.
+#[derive(Debug)]
+pub struct Position {
+    /// The current file.
+    pub current: LeaseFile,
+    /// Octets read; the next line starts here.
+    pub offset: u64,
+    /// Lines read, the header included.
+    pub lines: u64,
+    /// What the header says; none as long as it is not complete.
+    pub columns: Option<Columns>,
+    /// The last [`GUARD_LEN`] octets before `offset`.
+    pub(super) guard: Vec<u8>,
+}
+
+impl Position {
+    /// The beginning of a file.
+    pub(super) fn start(current: LeaseFile) -> Self {
+        Self { current, offset: 0, lines: 0, columns: None, guard: Vec::new() }
+    }
+}
+
+/// Why a snapshot cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadFault {
+    /// The files cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenFault),
+    /// A file is not a DHCPv6 lease file.
+    #[error(
+        "{path}: not a DHCPv6 lease file of Kea: {source}; name Kea's kea-leases6.csv, \
+         or move this file away if Kea did not write it",
+        path = path.display()
+    )]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its first line.
+        source: HeaderFault,
+    },
+    /// A file cannot be read, or became shorter meanwhile.
+    #[error(
+        "{path}: {source}; check the disk, and that nothing but Kea writes to the file",
+        path = path.display()
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Opens the set and loads it on `threads` threads; begins anew if a file becomes shorter meanwhile.
+pub fn load(files: &LeaseFiles, threads: NonZeroUsize) -> Result<Loaded, LoadFault> {
+    let mut result = load_snapshot(files.open()?, threads);
+    for _ in 1..ATTEMPTS_MAX {
+        match result {
+            Err(LoadFault::Read { source, .. }) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                result = load_snapshot(files.open()?, threads);
+            }
+            _ => break,
+        }
+    }
+    result
+}
+
+/// Loads a snapshot on `threads` threads. A last line of the current file that has no end is left for the
+/// follower: Kea may be writing it.
+pub fn load_snapshot(snapshot: Snapshot, threads: NonZeroUsize) -> Result<Loaded, LoadFault> {
+    load_in_chunks(snapshot, threads, CHUNK_LEN)
+}
+
+fn load_in_chunks(snapshot: Snapshot, threads: NonZeroUsize, chunk_len: u64) -> Result<Loaded, LoadFault> {
+    let Snapshot { earlier, current } = snapshot;
+    let mut texts = earlier.iter().map(|file| Text::new(file, false)).collect::<Result<Vec<_>, _>>()?;
+    texts.push(Text::new(&current, true)?);
+    let chunks: Vec<Chunk> = (0..texts.len()).flat_map(|text| texts[text].chunks(text, chunk_len)).collect();
+    let parts = parse(&texts, &chunks, threads)?;
+
+    let mut batches = Vec::with_capacity(parts.len());
+    for (chunk, mut part) in chunks.iter().zip(parts) {
+        let text = &mut texts[chunk.text];
+        for bad_row in &mut part.tally.first_bad_rows {
+            bad_row.line += text.lines;
+        }
+        text.tally.add(&part.tally);
+        text.lines += part.lines;
+        text.reached = part.reached.unwrap_or(text.reached);
+        batches.push(part.batch);
+    }
+    let &Text { columns, lines, reached: offset, .. } = &texts[texts.len() - 1];
+    let files =
+        texts.into_iter().map(|text| FileTally { path: text.file.path.clone(), tally: text.tally }).collect();
+    let guard_len = offset.min(GUARD_LEN as u64);
+    let mut guard = Vec::new();
+    read_at(&current.file, offset - guard_len, guard_len, &mut guard)
+        .map_err(|source| read_fault(&current, source))?;
+    Ok(Loaded { batches, files, position: Position { current, offset, lines, columns, guard } })
+}
+
+/// One file of the snapshot.
+struct Text<'a> {
+    file: &'a LeaseFile,
+    /// Kea may still append to it.
+    growing: bool,
+    /// None: the header is not complete, or the file is empty.
+    columns: Option<Columns>,
+    /// Where the rows begin.
+    body: u64,
+    /// Octets in the file when loading began; what comes later is the follower's.
+    len: u64,
+    lines: u64,
+    reached: u64,
+    tally: Tally,
+}
+
+/// The lines of a text that start from `start` on and before `end`.
+#[derive(Clone, Copy)]
+struct Chunk {
+    text: usize,
+    start: u64,
+    end: u64,
+}
+
+/// What one chunk says.
+struct Part {
+    batch: Batch,
+    tally: Tally,
+    lines: u64,
+    /// The end of its last line; none if no line starts in this chunk.
+    reached: Option<u64>,
+}
+
+impl<'a> Text<'a> {
+    fn new(file: &'a LeaseFile, growing: bool) -> Result<Self, LoadFault> {
+        let metadata = file.file.metadata().map_err(|source| read_fault(file, source))?;
+        let len = metadata.len();
+        let mut head = vec![0; HEADER_LEN_MAX.min(usize::try_from(len).unwrap_or(usize::MAX))];
+        file.file.read_exact_at(&mut head, 0).map_err(|source| read_fault(file, source))?;
+        let header = |source| LoadFault::Header { path: file.path.clone(), source };
+        let line_end = match memchr(b'\n', &head) {
+            Some(end) => Some(end),
+            None if head.len() == HEADER_LEN_MAX => return Err(header(HeaderFault::Endless)),
+            None => None,
+        };
+        let columns = line_end.map(|end| Columns::from_header(&head[..end])).transpose().map_err(header)?;
+        let body = line_end.map_or(0, |end| end as u64 + 1);
+        let lines = u64::from(columns.is_some());
+        Ok(Self { file, growing, columns, body, len, lines, reached: body, tally: Tally::default() })
+    }
+
+    fn chunks(&self, text: usize, chunk_len: u64) -> impl Iterator<Item = Chunk> + use<> {
+        let (body, len) = if self.columns.is_some() { (self.body, self.len) } else { (0, 0) };
+        let starts = (0..).map(move |chunk| body + chunk * chunk_len).take_while(move |&start| start < len);
+        starts.map(move |start| Chunk { text, start, end: len.min(start + chunk_len) })
+    }
+
+    fn parse(&self, columns: Columns, chunk: Chunk, buffer: &mut Vec<u8>) -> io::Result<Part> {
+        // One octet more in front tells whether a line starts right at the chunk's start.
+        let from = if chunk.start == self.body { chunk.start } else { chunk.start - 1 };
+        read_at(&self.file.file, from, chunk.end - from, buffer)?;
+        let skipped = match memchr(b'\n', buffer) {
+            _ if from == chunk.start => 0,
+            Some(line_end) => line_end + 1,
+            None => buffer.len(),
+        };
+        let mut part = Part { batch: Batch::new(), tally: Tally::default(), lines: 0, reached: None };
+        if skipped == buffer.len() {
+            return Ok(part);
+        }
+        let last_line_end = self.read_to_line_end(chunk.end, buffer)?;
+        let mut lines = Lines::new(columns, 0);
+        let taken = skipped + lines.take(&buffer[skipped..], usize::MAX, &mut part.batch);
+        let mut reached = from + taken as u64;
+        if taken < buffer.len() && (last_line_end.is_some() || !self.growing) {
+            // Too long for the buffer, or without an end in a file that nobody writes any more: a row to Kea,
+            // too.
+            lines.take_line(&buffer[taken..], &mut part.batch);
+            reached = last_line_end.unwrap_or(self.len);
+        }
+        part.reached = Some(reached);
+        part.lines = lines.count;
+        part.tally = lines.take_tally();
+        Ok(part)
+    }
+
+    /// Reads on from `end` to the end of the line that the buffer ends in, and returns that, if it has one.
+    ///
+    /// Keeps just so much of a line longer than [`LINE_LEN_MAX`] that it is seen to be longer.
+    fn read_to_line_end(&self, mut end: u64, buffer: &mut Vec<u8>) -> io::Result<Option<u64>> {
+        let line_start = memrchr(b'\n', buffer).map_or(0, |line_end| line_end + 1);
+        if line_start == buffer.len() {
+            return Ok(Some(end));
+        }
+        let mut extension = Vec::new();
+        while end < self.len {
+            read_at(&self.file.file, end, EXTENSION_LEN.min(self.len - end), &mut extension)?;
+            let line_end = memchr(b'\n', &extension).map(|line_end| line_end + 1);
+            let piece = &extension[..line_end.unwrap_or(extension.len())];
+            end += piece.len() as u64;
+            if buffer.len() - line_start <= LINE_LEN_MAX {
+                buffer.extend_from_slice(piece);
+            }
+            if line_end.is_some() {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Parses all chunks, in any order, and returns their parts in theirs.
+fn parse(texts: &[Text<'_>], chunks: &[Chunk], threads: NonZeroUsize) -> Result<Vec<Part>, LoadFault> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut parts = Vec::new();
+        let mut buffer = Vec::new();
+        while let position = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(&chunk) = chunks.get(position)
+        {
+            let text = &texts[chunk.text];
+            let Some(columns) = text.columns else { continue };
+            let part =
+                text.parse(columns, chunk, &mut buffer).map_err(|source| read_fault(text.file, source))?;
+            parts.push((position, part));
+        }
+        Ok::<_, LoadFault>(parts)
+    };
+    let mut parts = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.get().min(chunks.len())).map(|_| scope.spawn(work)).collect();
+        let mut parts = Vec::with_capacity(chunks.len());
+        for worker in workers {
+            parts.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok::<_, LoadFault>(parts)
+    })?;
+    parts.sort_unstable_by_key(|&(position, _)| position);
+    Ok(parts.into_iter().map(|(_, part)| part).collect())
+}
+
+fn read_at(file: &File, offset: u64, len: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+    file.read_exact_at(buffer, offset)
+}
+
+fn read_fault(file: &LeaseFile, source: io::Error) -> LoadFault {
+    LoadFault::Read { path: file.path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests;

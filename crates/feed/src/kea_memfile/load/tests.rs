@@ -1,0 +1,153 @@
+use super::*;
+use crate::kea_memfile::What;
+use lqd_index::Change;
+use std::fs;
+
+const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,\
+                      prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,\
+                      hwaddr_source,pool_id\n";
+const OLD_HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,\
+                          prefix_len,fqdn_fwd,fqdn_rev,hostname\n";
+
+/// A row of the first schema; `hostname` gives it its length.
+fn old_row(number: usize, hostname: &str) -> String {
+    format!("2001:db8::{number:x},00:01:02,100,{},1,50,0,1,128,0,0,{hostname}", 1000 + number)
+}
+
+fn row(number: usize, hostname: &str) -> String {
+    format!("{},,0,,1,0,0", old_row(number, hostname))
+}
+
+fn set() -> (tempfile::TempDir, LeaseFiles) {
+    let directory = tempfile::tempdir().unwrap();
+    let files = LeaseFiles::new(directory.path().join("kea-leases6.csv"));
+    (directory, files)
+}
+
+fn threads(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count).unwrap()
+}
+
+/// Last digits of the addresses, in the order of the changes.
+fn numbers(loaded: &Loaded) -> Vec<usize> {
+    let changes = loaded.batches.iter().flat_map(Batch::changes);
+    changes
+        .map(|change| match change {
+            Change::Put(lease) => lease.cltt as usize - 900,
+            Change::Remove(address) => panic!("removal of {address}"),
+        })
+        .collect()
+}
+
+#[test]
+fn files_are_read_in_keas_order_each_with_its_own_header() {
+    let (_directory, files) = set();
+    fs::write(files.with_suffix(".2"), format!("{OLD_HEADER}{}\n", old_row(1, ""))).unwrap();
+    fs::write(files.with_suffix(".1"), format!("{HEADER}{}\n{}", row(2, ""), row(3, ""))).unwrap();
+    fs::write(files.current(), format!("{HEADER}{}\nbad\n\n{}\n2001:db8::", row(4, ""), row(5, ""))).unwrap();
+    let loaded = load(&files, threads(2)).unwrap();
+    assert_eq!(numbers(&loaded), [1, 2, 3, 4, 5]);
+    let rows: Vec<_> = loaded.files.iter().map(|file| (file.tally.rows, file.tally.bad_rows)).collect();
+    assert_eq!(rows, [(1, 0), (2, 0), (2, 1)]);
+    let bad_row = loaded.files[2].tally.first_bad_rows[0];
+    assert_eq!((bad_row.line, bad_row.fault.what), (3, What::Missing));
+    assert_eq!(loaded.position.lines, 5);
+    let text = fs::read(files.current()).unwrap();
+    assert_eq!(&text[loaded.position.offset as usize..], b"2001:db8::");
+}
+
+#[test]
+fn chunks_of_any_length_give_the_same_as_one() {
+    let (_directory, files) = set();
+    let mut text = HEADER.to_owned();
+    let mut expected = Vec::new();
+    let mut bad_lines = Vec::new();
+    for number in 1..60 {
+        match number % 7 {
+            3 => text += "\n",
+            5 => {
+                text += "no row\n";
+                bad_lines.push(number as u64 + 1);
+            }
+            _ => {
+                text += &row(number, &"x".repeat(number % 5));
+                text += "\n";
+                expected.push(number);
+            }
+        }
+    }
+    let whole = text.len() as u64;
+    fs::write(files.current(), text.clone() + "2001:db8::7").unwrap();
+    for chunk_len in (1..200).chain([300, 1000, whole - 1, whole, whole + 100]) {
+        let loaded = load_in_chunks(files.open().unwrap(), threads(3), chunk_len).unwrap();
+        assert_eq!(numbers(&loaded), expected, "chunks of {chunk_len}");
+        assert_eq!((loaded.position.offset, loaded.position.lines), (whole, 60), "chunks of {chunk_len}");
+        let tally = &loaded.files[0].tally;
+        assert_eq!((tally.rows, tally.bad_rows), (expected.len() as u64, bad_lines.len() as u64));
+        let lines: Vec<_> = tally.first_bad_rows.iter().map(|bad_row| bad_row.line).collect();
+        assert_eq!(lines, bad_lines[..lines.len()], "chunks of {chunk_len}");
+    }
+}
+
+#[test]
+fn the_header_may_be_missing_or_half_written() {
+    let (_directory, files) = set();
+    for text in ["", "address,du"] {
+        fs::write(files.current(), text).unwrap();
+        let Loaded { batches, position, .. } = load(&files, threads(1)).unwrap();
+        assert!(batches.is_empty());
+        assert_eq!((position.offset, position.lines, position.columns), (0, 0, None));
+    }
+    fs::write(files.current(), HEADER).unwrap();
+    let Loaded { position, .. } = load(&files, threads(1)).unwrap();
+    assert_eq!((position.offset, position.lines), (HEADER.len() as u64, 1));
+    assert!(position.columns.is_some());
+}
+
+#[test]
+fn a_wrong_header_is_refused_with_the_files_name_and_the_mend() {
+    let (_directory, files) = set();
+    fs::write(files.current(), HEADER).unwrap();
+    fs::write(files.with_suffix(".1"), "address,hwaddr,client_id,valid_lifetime\n").unwrap();
+    let fault = load(&files, threads(1)).unwrap_err().to_string();
+    assert!(fault.contains("kea-leases6.csv.1: not a DHCPv6 lease file of Kea: column 2"), "{fault}");
+    assert!(fault.contains("name Kea's kea-leases6.csv"), "{fault}");
+    fs::write(files.with_suffix(".1"), "x".repeat(HEADER_LEN_MAX + 1)).unwrap();
+    let fault = load(&files, threads(1)).unwrap_err();
+    assert!(matches!(fault, LoadFault::Header { source: HeaderFault::Endless, .. }), "{fault}");
+}
+
+#[test]
+fn endless_lines_are_one_bad_row_each() {
+    let (_directory, files) = set();
+    let long = "x".repeat(LINE_LEN_MAX + EXTENSION_LEN as usize + 1);
+    let text = format!("{HEADER}{}\n{long}\n{}\n", row(1, ""), row(2, ""));
+    fs::write(files.with_suffix(".1"), format!("{text}{long}")).unwrap();
+    fs::write(files.current(), format!("{text}{long}")).unwrap();
+    for chunk_len in [100, 4096, LINE_LEN_MAX as u64, CHUNK_LEN] {
+        let loaded = load_in_chunks(files.open().unwrap(), threads(2), chunk_len).unwrap();
+        assert_eq!(numbers(&loaded), [1, 2, 1, 2], "chunks of {chunk_len}");
+        let bad: Vec<_> = loaded.files.iter().map(|file| file.tally.first_bad_rows.clone()).collect();
+        let lines = |file: usize| bad[file].iter().map(|bad| (bad.line, bad.fault.what)).collect::<Vec<_>>();
+        assert_eq!(lines(0), [(3, What::TooLong), (5, What::TooLong)], "chunks of {chunk_len}");
+        assert_eq!(lines(1), [(3, What::TooLong)], "chunks of {chunk_len}");
+        assert_eq!(loaded.position.offset, text.len() as u64, "chunks of {chunk_len}");
+    }
+}
+
+#[test]
+fn a_file_that_becomes_shorter_is_an_error() {
+    let (_directory, files) = set();
+    fs::write(files.current(), format!("{HEADER}{}\n", row(1, ""))).unwrap();
+    let snapshot = files.open().unwrap();
+    let text = Text::new(&snapshot.current, true).unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(files.current())
+        .unwrap()
+        .set_len(HEADER.len() as u64 + 3)
+        .unwrap();
+    let chunk = text.chunks(0, CHUNK_LEN).next().unwrap();
+    let fault = text.parse(text.columns.unwrap(), chunk, &mut Vec::new()).err().unwrap();
+    assert_eq!(fault.kind(), io::ErrorKind::UnexpectedEof);
+}

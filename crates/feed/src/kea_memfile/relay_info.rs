@@ -1,0 +1,170 @@
+//! OPTION_LQ_RELAY_DATA (RFC 5007 §4.1.2.4) from the relay information in Kea's `user_context`.
+//!
+//! Kea keeps, where `store-extended-info` is on, `{"ISC": {"relay-info": [ {"hop", "link", "peer",
+//! "options"}, … ]}}` with the relay closest to the server first (the key was `relays` before Kea 2.3.2).
+//! From it the RELAY-FORW chain is written again, without the client's message. The option's peer-address
+//! should be the IP source of the outer packet, which Kea does not keep: the outermost link-address that is
+//! not :: stands for it, being the one address of that relay that is known.
+
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
+use memchr::{memchr, memmem};
+use serde::Deserialize;
+
+use super::ipv6;
+use super::text::hexadecimal;
+
+const OPTION_RELAY_MSG: u16 = 9;
+const OPTION_LQ_RELAY_DATA: u16 = 47;
+const RELAY_FORW: u8 = 12;
+
+/// Octets of a relay message before its options: type, hop-count, link-address, peer-address (RFC 8415 §9).
+const RELAY_HEADER_LEN: usize = 34;
+/// Octets of an option before its value.
+const OPTION_HEADER_LEN: usize = 4;
+/// Relays on one path: HOP_COUNT_LIMIT of RFC 3315 §5.5, the largest that was ever standard.
+const RELAYS_MAX: usize = 32;
+
+#[derive(Deserialize)]
+struct UserContext<'a> {
+    #[serde(rename = "ISC", borrow)]
+    isc: Option<Isc<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Isc<'a> {
+    #[serde(rename = "relay-info", borrow)]
+    relay_info: Option<Vec<RelayInfo<'a>>>,
+    /// The older key for the same.
+    #[serde(borrow)]
+    relays: Option<Vec<RelayInfo<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct RelayInfo<'a> {
+    hop: u8,
+    #[serde(borrow)]
+    link: Cow<'a, str>,
+    #[serde(borrow)]
+    peer: Cow<'a, str>,
+    #[serde(borrow)]
+    options: Option<Cow<'a, str>>,
+}
+
+/// One RELAY-FORW; its options lie in the encoder's `options`.
+#[derive(Debug)]
+struct Level {
+    hop_count: u8,
+    link_address: Ipv6Addr,
+    peer_address: Ipv6Addr,
+    options_end: usize,
+    /// Octets of this RELAY-FORW with all that it encapsulates.
+    len: usize,
+}
+
+/// Writes the option; keeps its buffers from lease to lease.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    levels: Vec<Level>,
+    options: Vec<u8>,
+    octets: Vec<u8>,
+}
+
+impl Encoder {
+    /// Appends the option if `json` (a `user_context`, unescaped) tells of relays; false if it cannot be
+    /// understood.
+    ///
+    /// A client without relays has no such option, which is no fault.
+    pub(super) fn append_option(&mut self, json: &[u8], options: &mut Vec<u8>) -> bool {
+        // Many contexts are about something else; a backslash may hide the key.
+        if memmem::find(json, b"relay").is_none() && memchr(b'\\', json).is_none() {
+            return true;
+        }
+        let Ok(context) = serde_json::from_slice::<UserContext<'_>>(json) else { return false };
+        let Some(relays) = context.isc.and_then(|isc| isc.relay_info.or(isc.relays)) else { return true };
+        if relays.is_empty() {
+            return true;
+        }
+        if relays.len() > RELAYS_MAX || relays.iter().any(|relay| self.read(relay).is_none()) {
+            self.clear();
+            return false;
+        }
+        let written = self.write(options);
+        self.clear();
+        written
+    }
+
+    fn clear(&mut self) {
+        self.levels.clear();
+        self.options.clear();
+    }
+
+    /// Takes in the next relay, towards the client.
+    fn read(&mut self, relay: &RelayInfo<'_>) -> Option<()> {
+        if let Some(options) = &relay.options {
+            let whole = hexadecimal(options.as_bytes(), &mut self.octets) && are_relay_options(&self.octets);
+            whole.then(|| self.options.extend_from_slice(&self.octets))?;
+        }
+        self.levels.push(Level {
+            hop_count: relay.hop,
+            link_address: ipv6::parse(relay.link.as_bytes())?,
+            peer_address: ipv6::parse(relay.peer.as_bytes())?,
+            options_end: self.options.len(),
+            len: 0,
+        });
+        Some(())
+    }
+
+    /// Writes the chain from the outermost relay inwards; false, and nothing written, if it does not fit an
+    /// option.
+    fn write(&mut self, out: &mut Vec<u8>) -> bool {
+        let mut inner_len = 0;
+        for position in (0..self.levels.len()).rev() {
+            let options_start = position.checked_sub(1).map_or(0, |outer| self.levels[outer].options_end);
+            let level = &mut self.levels[position];
+            level.len = RELAY_HEADER_LEN + (level.options_end - options_start);
+            if inner_len > 0 {
+                level.len += OPTION_HEADER_LEN + inner_len;
+            }
+            inner_len = level.len;
+        }
+        let Ok(option_len) = u16::try_from(16 + inner_len) else { return false };
+        if out.len() + OPTION_HEADER_LEN + usize::from(option_len) > usize::from(u16::MAX) {
+            return false;
+        }
+        let mut links = self.levels.iter().map(|level| level.link_address);
+        let peer_address = links.find(|link| !link.is_unspecified()).unwrap_or(Ipv6Addr::UNSPECIFIED);
+        out.extend_from_slice(&OPTION_LQ_RELAY_DATA.to_be_bytes());
+        out.extend_from_slice(&option_len.to_be_bytes());
+        out.extend_from_slice(&peer_address.octets());
+        let mut options_start = 0;
+        for (position, level) in self.levels.iter().enumerate() {
+            if position > 0 {
+                out.extend_from_slice(&OPTION_RELAY_MSG.to_be_bytes());
+                out.extend_from_slice(&(level.len as u16).to_be_bytes()); // < option_len, a u16
+            }
+            out.extend_from_slice(&[RELAY_FORW, level.hop_count]);
+            out.extend_from_slice(&level.link_address.octets());
+            out.extend_from_slice(&level.peer_address.octets());
+            out.extend_from_slice(&self.options[options_start..level.options_end]);
+            options_start = level.options_end;
+        }
+        true
+    }
+}
+
+/// Whole options, none of them OPTION_RELAY_MSG: a second one in a level would make the chain ambiguous.
+fn are_relay_options(mut octets: &[u8]) -> bool {
+    while let Some((&[code_high, code_low, len_high, len_low], rest)) = octets.split_first_chunk() {
+        let len = usize::from(u16::from_be_bytes([len_high, len_low]));
+        if u16::from_be_bytes([code_high, code_low]) == OPTION_RELAY_MSG || rest.len() < len {
+            return false;
+        }
+        octets = &rest[len..];
+    }
+    octets.is_empty()
+}
+
+#[cfg(test)]
+mod tests;
