@@ -1,2 +1,67 @@
-//! lqd
-fn main() {}
+//! `lqd`: a DHCPv6 Leasequery server (RFC 5007) that stands beside the DHCPv6 server and answers from its leases.
+//!
+//! ```text
+//! settings  flags and TOML → Settings        site    Settings + Kea's configuration → what is served
+//! serve     start-up, run, shutdown          worker  a batch of datagrams → replies, one for each core
+//! check     the same reading, no serving     log     what is said, and how
+//! ```
+#![forbid(unsafe_code)]
+
+mod check;
+mod crew;
+mod example;
+mod log;
+mod serve;
+mod settings;
+mod site;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use settings::{Command, CommandLine, Settings};
+
+/// The DUID map and the loaders allocate a lot at start-up; later nothing does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Why the program ends without having done its work.
+enum Failure {
+    /// Arguments, settings or files cannot be used: exit status 2.
+    Unusable(Box<dyn std::error::Error>),
+    /// It failed while running: exit status 1.
+    Running(Box<dyn std::error::Error>),
+}
+
+impl Failure {
+    fn unusable(error: impl Into<Box<dyn std::error::Error>>) -> Self {
+        Self::Unusable(error.into())
+    }
+
+    fn running(error: impl Into<Box<dyn std::error::Error>>) -> Self {
+        Self::Running(error.into())
+    }
+}
+
+fn main() -> ExitCode {
+    let done = match &CommandLine::parse().command {
+        Command::Serve(flags) => Settings::read(flags)
+            .map_err(Failure::unusable)
+            .and_then(|settings| serve::serve(flags, settings)),
+        Command::Check(flags) => {
+            Settings::read(flags).map_err(Failure::unusable).and_then(|settings| check::check(&settings))
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Unusable(error)) => {
+            eprintln!("lqd: {error}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Running(error)) => {
+            eprintln!("lqd: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

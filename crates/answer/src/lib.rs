@@ -12,7 +12,7 @@ mod receive;
 mod reply;
 mod resolve;
 
-use std::net::SocketAddrV6;
+use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_index::{LookUp, Pinned};
 
@@ -33,6 +33,12 @@ pub struct Datagram<'a> {
     pub octets: &'a [u8],
     /// Who sent it.
     pub source: SocketAddrV6,
+}
+
+impl Datagram<'_> {
+    /// Fills the unused end of a batch.
+    pub const EMPTY: Self =
+        Datagram { octets: &[], source: SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0) };
 }
 
 /// What is to be done about one datagram.
@@ -66,13 +72,27 @@ impl Engine {
         leases: &Pinned<'_>,
         now: u32,
         datagrams: &[Datagram<'_>],
-        mut deliver: impl FnMut(usize, Verdict<'_>),
+        deliver: impl FnMut(usize, Verdict<'_>),
     ) {
         assert!(datagrams.len() <= BATCH_MAX, "a batch of {}", datagrams.len());
-        let mut received: [Result<Received<'_>, Outcome>; BATCH_MAX] =
-            [Err(Outcome::DropMalformed); BATCH_MAX];
-        let mut look_ups = [LookUp::Nothing; BATCH_MAX];
-        let mut found = [None; BATCH_MAX];
+        // A lone query should not pay for the preparation of 64.
+        match datagrams.len() {
+            ..=1 => self.group::<1>(leases, now, datagrams, deliver),
+            2..=8 => self.group::<8>(leases, now, datagrams, deliver),
+            _ => self.group::<BATCH_MAX>(leases, now, datagrams, deliver),
+        }
+    }
+
+    fn group<const N: usize>(
+        &self,
+        leases: &Pinned<'_>,
+        now: u32,
+        datagrams: &[Datagram<'_>],
+        mut deliver: impl FnMut(usize, Verdict<'_>),
+    ) {
+        let mut received: [Result<Received<'_>, Outcome>; N] = [Err(Outcome::DropMalformed); N];
+        let mut look_ups = [LookUp::Nothing; N];
+        let mut found = [None; N];
         for ((datagram, received), wanted) in datagrams.iter().zip(&mut received).zip(&mut look_ups) {
             *received = receive::receive(&self.policy, datagram);
             if let Ok(Received { ask: Ok(ask), .. }) = received {

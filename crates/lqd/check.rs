@@ -1,0 +1,49 @@
+//! `lqd check`: reads everything that `lqd serve` would, and says what it would serve.
+
+use lqd_feed::kea_memfile::{LeftOut, load};
+use lqd_index::Writer;
+use lqd_wire::Duid;
+
+use crate::Failure;
+use crate::settings::Settings;
+use crate::site::Site;
+
+/// Prints what would be served, or ends with what is to be mended.
+pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
+    let site = Site::read(settings)?;
+    let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+    let loaded = load(&site.files, threads).map_err(Failure::unusable)?;
+    let (mut writer, store) = Writer::new();
+    let (links, subnets) = (site.links.len(), site.links.subnet_count());
+    writer.set_links(site.links);
+    writer.replace(&loaded.batches);
+    let summary = store.summary();
+
+    println!("configuration  {}", settings.kea_config.display());
+    println!("links          {links} with {subnets} subnets");
+    if let Some(duid) = Duid::new(&site.policy.server_duid) {
+        println!("server DUID    {duid}");
+    }
+    let list = |items: Vec<String>| items.join(" ");
+    println!("listens on     {}", list(settings.listen.iter().map(ToString::to_string).collect()));
+    println!("answers        {}", list(site.policy.allow.iter().map(ToString::to_string).collect()));
+    for file in &loaded.files {
+        let tally = &file.tally;
+        println!("lease file     {}: {} rows, {} skipped", file.path.display(), tally.rows, tally.bad_rows);
+        for row in &tally.first_bad_rows {
+            println!("  line {}: {}", row.line, row.fault);
+        }
+        if tally.left_out != LeftOut::default() {
+            let LeftOut { client_fqdn, link_layer_address, relay_data } = tally.left_out;
+            println!(
+                "  options left out: {relay_data} relay data, {client_fqdn} FQDN, {link_layer_address} link-layer address"
+            );
+        }
+    }
+    println!("leases         {} of {} clients", summary.leases, summary.clients);
+    println!("memory         {} MiB for leases", summary.octets >> 20);
+    for warning in &site.warnings {
+        println!("warning        {warning}");
+    }
+    Ok(())
+}

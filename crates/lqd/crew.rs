@@ -1,0 +1,175 @@
+//! The workers: their sockets, threads and counters.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::Sender;
+use lqd_answer::{Engine, Outcome};
+use lqd_index::Store;
+use lqd_net::{
+    Backend, NetCounters, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal, WorkerSettings,
+    listen, listen_multicast, probe, stop_pair,
+};
+use tracing::{info, warn};
+
+use crate::Failure;
+use crate::serve::Event;
+use crate::settings::{Io, Settings};
+use crate::worker::{OutcomeCounters, Worker};
+
+/// All_DHCP_Servers and All_DHCP_Relay_Agents_and_Servers (RFC 8415 §7.1).
+const GROUPS: [Ipv6Addr; 2] =
+    [Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3), Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2)];
+
+/// Workers at work.
+pub(crate) struct Crew {
+    /// Where they listen.
+    pub(crate) addresses: Vec<SocketAddrV6>,
+    stop: StopHandle,
+    threads: Vec<JoinHandle<()>>,
+    outcomes: Vec<Arc<OutcomeCounters>>,
+}
+
+impl Crew {
+    /// Binds the sockets and starts the workers; each one's end is told to `events`.
+    pub(crate) fn start(
+        settings: &Settings,
+        store: &Arc<Store>,
+        engine: &Arc<ArcSwap<Engine>>,
+        events: &Sender<Event>,
+    ) -> Result<Self, Failure> {
+        let backend = backend(settings.io)?;
+        let cpus = cpus(settings);
+        let workers = settings.workers;
+        let (addresses, sockets) = bind(settings, workers)?;
+        let (stop, signal) = stop_pair().map_err(Failure::running)?;
+        let mut crew = Self { addresses, stop, threads: Vec::new(), outcomes: Vec::new() };
+        for (number, sockets) in sockets.into_iter().enumerate() {
+            // More workers than CPUs: the scheduler knows better than a pin.
+            let cpu = if workers <= cpus.len() { Some(cpus[number]) } else { None };
+            let net = WorkerSettings { backend, cpu, buffers: settings.buffers, buffer_len: REPLY_LEN_MAX };
+            crew.hire(number, net, sockets, signal.clone(), (store, engine), events.clone())?;
+        }
+        info!(workers, ?backend, "workers started");
+        Ok(crew)
+    }
+
+    fn hire(
+        &mut self,
+        number: usize,
+        settings: WorkerSettings,
+        sockets: Vec<Socket>,
+        stop: StopSignal,
+        (store, engine): (&Arc<Store>, &Arc<ArcSwap<Engine>>),
+        events: Sender<Event>,
+    ) -> Result<(), Failure> {
+        let outcomes = Arc::new(OutcomeCounters::default());
+        let leases = store.reader().ok_or_else(|| Failure::unusable("too many workers; lower --workers"))?;
+        let mut service = Worker { leases, engine: Arc::clone(engine), outcomes: Arc::clone(&outcomes) };
+        let counters = Arc::new(NetCounters::default());
+        let worker = lqd_net::Worker::new(settings, sockets, stop, counters).map_err(Failure::unusable)?;
+        let run = move || {
+            let mut farewell = Farewell { number, reason: None, ended_well: false, events };
+            match worker.run(&mut service) {
+                Ok(()) => farewell.ended_well = true,
+                Err(error) => farewell.reason = Some(error.to_string()),
+            }
+        };
+        let thread =
+            thread::Builder::new().name(format!("lqd-{number}")).spawn(run).map_err(Failure::running)?;
+        self.threads.push(thread);
+        self.outcomes.push(outcomes);
+        Ok(())
+    }
+
+    /// No new receives; what was received is answered. Returns the datagrams by outcome.
+    pub(crate) fn stop(self) -> [u64; Outcome::TABLE.len()] {
+        self.stop.stop();
+        for thread in self.threads {
+            // A worker that panicked has said so already.
+            let _ = thread.join();
+        }
+        let mut totals = [0; Outcome::TABLE.len()];
+        for counters in self.outcomes {
+            totals.iter_mut().zip(counters.read()).for_each(|(total, count)| *total += count);
+        }
+        totals
+    }
+}
+
+/// Tells the main thread when a worker ends other than by being stopped; by a panic too.
+struct Farewell {
+    number: usize,
+    reason: Option<String>,
+    ended_well: bool,
+    events: Sender<Event>,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        if !self.ended_well {
+            // Nobody listens any more when the program ends.
+            let _ = self.events.send(Event::WorkerEnded(self.number, self.reason.take()));
+        }
+    }
+}
+
+/// Which back end to use, and why.
+fn backend(io: Io) -> Result<Backend, Failure> {
+    match io {
+        Io::Mmsg => Ok(Backend::Mmsg),
+        Io::Uring => probe().map(|()| Backend::Uring).map_err(Failure::running),
+        Io::Auto => match probe() {
+            Ok(()) => {
+                info!("back end: io_uring, as the kernel offers all that is needed");
+                Ok(Backend::Uring)
+            }
+            Err(reason) => {
+                warn!(%reason, "back end: recvmmsg and sendmmsg, as io_uring cannot be used");
+                Ok(Backend::Mmsg)
+            }
+        },
+    }
+}
+
+/// The CPUs that workers may be pinned to.
+fn cpus(settings: &Settings) -> Vec<usize> {
+    match &settings.cpus {
+        Some(cpus) => cpus.clone(),
+        None => core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect(),
+    }
+}
+
+/// The sockets of each worker; those for multicast groups are the first worker's.
+fn bind(settings: &Settings, workers: usize) -> Result<(Vec<SocketAddrV6>, Vec<Vec<Socket>>), Failure> {
+    let options = SocketOptions { receive_buffer: settings.receive_buffer, ..SocketOptions::default() };
+    let mut addresses = settings.listen.clone();
+    let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
+    for address in &mut addresses {
+        for sockets in &mut sockets {
+            let socket = listen(*address, &options).map_err(Failure::running)?;
+            // If the port was 0, the kernel chose one for the first worker, and the others share it.
+            *address = socket.local_address();
+            sockets.push(socket);
+        }
+    }
+    let port = addresses.first().map_or(lqd_wire::SERVER_PORT, SocketAddrV6::port);
+    for interface in &settings.multicast {
+        for group in GROUPS {
+            sockets[0]
+                .push(listen_multicast(group, &interface.name, port, &options).map_err(Failure::running)?);
+        }
+    }
+    if let Some(socket) =
+        sockets[0].first().filter(|socket| socket.receive_buffer() < settings.receive_buffer)
+    {
+        warn!(
+            wanted = settings.receive_buffer,
+            got = socket.receive_buffer(),
+            "the receive buffer is smaller than wanted; raise sysctl net.core.rmem_max or grant CAP_NET_ADMIN"
+        );
+    }
+    Ok((addresses, sockets))
+}

@@ -1,0 +1,45 @@
+//! A query to try, for those who have no requestor at hand: a shell command that needs nothing but bash.
+
+use std::fmt::Write;
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+use lqd_feed::Report;
+use lqd_wire::{
+    DATAGRAM_LEN_MAX, IaAddress, MessageType, NoRoom, OptionCode, QueryType, TransactionId, Writer,
+};
+
+/// The DUID of the example's requestor: DUID-LL with the documentation MAC address (RFC 7042 §2.1.2).
+const REQUESTOR: [u8; 10] = [0, 3, 0, 1, 0x00, 0x00, 0x5e, 0x00, 0x53, 0x01];
+
+/// Prints a query for one of the leases of the first load, if there is one.
+pub(crate) fn print(addresses: &[SocketAddrV6], report: &Report) {
+    let (Some(server), Some(address)) = (addresses.first(), report.example) else { return };
+    let mut buffer = [0; 128];
+    let mut w = Writer::new(&mut buffer);
+    if write(&mut w, address).is_err() {
+        return;
+    }
+    let octets = w.written().iter().fold(String::new(), |mut text, octet| {
+        let _ = write!(text, "\\x{octet:02x}");
+        text
+    });
+    let host = if server.ip().is_unspecified() { Ipv6Addr::LOCALHOST } else { *server.ip() };
+    let port = server.port();
+    eprintln!("\nWho holds {address}? In another shell (bash), ask:\n");
+    eprintln!(
+        "exec 3<>/dev/udp/{host}/{port}; printf '{octets}' >&3; timeout 1 dd bs={DATAGRAM_LEN_MAX} count=1 <&3 2>/dev/null | od -An -tx1; exec 3>&-\n"
+    );
+    eprintln!(
+        "The reply begins with 0f; 00 2d begins OPTION_CLIENT_DATA with the client's DUID and leases.\n"
+    );
+}
+
+fn write(w: &mut Writer<'_>, address: Ipv6Addr) -> Result<(), NoRoom> {
+    w.header(MessageType::LEASEQUERY, TransactionId([1, 2, 3]))?;
+    w.option(OptionCode::CLIENTID, |w| w.put(&REQUESTOR))?;
+    w.option(OptionCode::LQ_QUERY, |w| {
+        w.put(&[QueryType::BY_ADDRESS.0])?;
+        w.put(&Ipv6Addr::UNSPECIFIED.octets())?;
+        IaAddress { address, preferred_lifetime: 0, valid_lifetime: 0 }.write(w)
+    })
+}

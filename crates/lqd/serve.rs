@@ -1,0 +1,193 @@
+//! `lqd serve`: start-up in the order that never answers from half a snapshot, then signals until the end.
+//!
+//! Leases first, sockets second: a socket that is bound takes queries away from whoever else listens there, so it
+//! is bound when there is something to answer from.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use lqd_answer::{Engine, Outcome};
+use lqd_feed::{Feed, Report, Steering};
+use lqd_index::{Store, Writer};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tracing::{error, info, warn};
+
+use crate::crew::Crew;
+use crate::settings::{Flags, Settings};
+use crate::site::Site;
+use crate::{Failure, example, log};
+
+/// What the main thread waits for.
+pub(crate) enum Event {
+    /// A signal came.
+    Signal(i32),
+    /// A worker's thread ended, with the reason if there is one.
+    WorkerEnded(usize, Option<String>),
+    /// The feed's thread ended.
+    FeedEnded,
+}
+
+/// Serves until a signal says to stop.
+pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
+    log::start(&settings)?;
+    let (events, incoming) = unbounded();
+    let site = Site::read(&settings)?;
+    site.warn();
+    let (writer, store) = Writer::new();
+    let (feed, report) =
+        Feed::start(writer, site.links, site.files, load_threads()).map_err(Failure::unusable)?;
+    tell(&report, &store);
+    let engine = Arc::new(ArcSwap::from_pointee(site.engine));
+    let crew = Crew::start(&settings, &store, &engine, &events)?;
+    let steering = feed.steering();
+    spawn_feed(feed, events.clone())?;
+    watch_signals(events)?;
+    say_ready(&crew, &store);
+    if settings.example_query {
+        example::print(&crew.addresses, &report);
+    }
+    let mut running = Running { flags, settings, engine, steering, replaced: Vec::new() };
+    let end = running.until_told(&incoming);
+    running.steering.stop();
+    let totals = crew.stop();
+    for ((_, name, _), count) in Outcome::TABLE.iter().zip(totals).filter(|(_, count)| *count > 0) {
+        info!(outcome = name, count, "datagrams");
+    }
+    end
+}
+
+/// A server at work, as its main thread sees it.
+struct Running<'a> {
+    flags: &'a Flags,
+    settings: Settings,
+    engine: Arc<ArcSwap<Engine>>,
+    steering: Steering,
+    /// Policies of before: kept, so that no worker is the one to free them.
+    replaced: Vec<Arc<Engine>>,
+}
+
+impl Running<'_> {
+    fn until_told(&mut self, events: &Receiver<Event>) -> Result<(), Failure> {
+        loop {
+            match events.recv().expect("this thread holds a sender through the signal thread") {
+                Event::Signal(SIGHUP) => self.reload(),
+                Event::Signal(signal) => {
+                    info!(signal, "stopping");
+                    return Ok(());
+                }
+                Event::WorkerEnded(worker, reason) => {
+                    let reason = reason.unwrap_or_else(|| "it panicked".to_owned());
+                    return Err(Failure::running(format!("worker {worker} ended: {reason}")));
+                }
+                Event::FeedEnded => {
+                    return Err(Failure::running("the feed ended: leases would no longer be followed"));
+                }
+            }
+        }
+    }
+
+    /// Reads settings and Kea's configuration again; what cannot be used changes nothing.
+    fn reload(&mut self) {
+        let read = Settings::read(self.flags).map_err(Failure::unusable);
+        match read.and_then(|settings| Site::read(&settings).map(|site| (settings, site))) {
+            Ok((settings, site)) => {
+                for setting in self.settings.restart_needed(&settings) {
+                    warn!(setting, "this setting changed, but takes effect at the next start only");
+                }
+                site.warn();
+                self.replaced.push(self.engine.swap(Arc::new(site.engine)));
+                self.steering.configure(site.links, site.files);
+                self.settings = settings;
+                info!("configuration read again");
+            }
+            Err(Failure::Unusable(fault) | Failure::Running(fault)) => {
+                error!(%fault, "configuration not taken over; the old one stays");
+            }
+        }
+    }
+}
+
+fn load_threads() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Says what the first load brought.
+pub(crate) fn tell(report: &Report, store: &Store) {
+    for file in &report.files {
+        let (path, tally) = (file.path.display(), &file.tally);
+        info!(file = %path, rows = tally.rows, bad_rows = tally.bad_rows, "read");
+        for row in &tally.first_bad_rows {
+            warn!(file = %path, line = row.line, fault = %row.fault, "skipped a row of the lease file");
+        }
+        let left_out = tally.left_out;
+        if left_out != Default::default() {
+            warn!(
+                file = %path,
+                relay_data = left_out.relay_data,
+                client_fqdn = left_out.client_fqdn,
+                link_layer_address = left_out.link_layer_address,
+                "left options out of leases, because the rows do not say them in a usable way"
+            );
+        }
+    }
+    if !report.unknown_subnets.is_empty() {
+        warn!(
+            subnet_ids = ?report.unknown_subnets,
+            "leases name subnets that Kea's configuration does not have; queries for them get NotConfigured"
+        );
+    }
+    let summary = store.summary();
+    info!(
+        leases = summary.leases,
+        clients = summary.clients,
+        links = summary.links,
+        octets = summary.octets,
+        seconds = report.took.as_secs_f64(),
+        "leases loaded"
+    );
+}
+
+fn say_ready(crew: &Crew, store: &Store) {
+    let listen = crew.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    info!(target: log::READY, listen, leases = store.summary().leases, "lqd ready");
+    // Without systemd there is nobody to tell.
+    if let Err(fault) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        warn!(%fault, "cannot tell systemd that lqd is ready");
+    }
+}
+
+fn spawn_feed(feed: Feed, events: Sender<Event>) -> Result<(), Failure> {
+    let run = move || {
+        // Sent when the thread ends, by a panic too.
+        let _farewell = Farewell(events);
+        feed.run();
+    };
+    thread::Builder::new().name("lqd-feed".to_owned()).spawn(run).map_err(Failure::running)?;
+    Ok(())
+}
+
+struct Farewell(Sender<Event>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        // Nobody listens any more when the program ends.
+        let _ = self.0.send(Event::FeedEnded);
+    }
+}
+
+fn watch_signals(events: Sender<Event>) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(Failure::running)?;
+    let watch = move || {
+        for signal in signals.forever() {
+            if events.send(Event::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("lqd-signals".to_owned()).spawn(watch).map_err(Failure::running)?;
+    Ok(())
+}

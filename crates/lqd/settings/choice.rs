@@ -1,0 +1,41 @@
+//! Settings that are one word of a few.
+
+use clap::ValueEnum;
+
+/// What requestors get that are not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Deny {
+    /// Reply with status NotAllowed (RFC 5007, section 4.1.3)
+    NotAllowed,
+    /// Silence
+    Drop,
+}
+
+/// What relayed queries get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Relayed {
+    /// Reply by the same relays (RELAY-REPL)
+    Answer,
+    /// Silence
+    Drop,
+}
+
+/// How workers talk to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Io {
+    /// io_uring where the kernel has and allows it, else mmsg
+    Auto,
+    /// io_uring, Linux 6.1 or newer; lqd does not start without it
+    Uring,
+    /// recvmmsg and sendmmsg, every Linux
+    Mmsg,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line, for collectors
+    Json,
+}

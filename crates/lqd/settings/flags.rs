@@ -1,0 +1,216 @@
+//! Flags and keys: what may be typed, with limits and manual.
+//!
+//! The documentation of a field is its text in `--help`, printed line by line as it stands here (70 columns fit
+//! any terminal, and clap breaks no lines by itself). Its first paragraph is all that `-h` shows.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::choice::{Deny, Io, LogFormat, Relayed};
+use super::cpus::CpuList;
+use super::duid::ServerDuid;
+use super::interface::InterfaceName;
+use super::listen::ListenAddress;
+use super::network::Network;
+use super::number::{Octets, PowerOfTwo, Within};
+use super::spelled::{choice, list, one};
+
+/// What was typed: each field is a flag, and a key of the file of `--config`.
+#[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Flags {
+    /// Configuration file (TOML) whose keys are the flags below.
+    ///
+    /// Flags are written there without dashes in front, and those that may
+    /// be repeated take a list: listen = ["[::1]:547", "[2001:db8::1]:547"].
+    /// A flag wins over the key; a repeated one replaces the whole list.
+    /// Relative paths in the file start from the file's folder.
+    /// Default: no file.
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Kea's configuration file, such as /etc/kea/kea-dhcp6.conf. Required.
+    ///
+    /// Links, the lease file, the server's DUID and option data come from
+    /// it; it is never written. Without it lqd does not start.
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
+    pub(super) kea_config: Option<PathBuf>,
+
+    /// Kea's lease file, such as /var/lib/kea/kea-leases6.csv.
+    ///
+    /// Wins over lease-database in Kea's configuration: for a copy of the
+    /// file, or a mount at another path. It is never written.
+    /// Default: the file that Kea's configuration names.
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
+    pub(super) kea_leases: Option<PathBuf>,
+
+    /// DUID by which this server names itself, such as 00:03:00:01:0a:00:27:00:00:01.
+    ///
+    /// 1 to 130 octets in hexadecimal, with colons, with dashes or with
+    /// nothing between. Queries that name another server are discarded.
+    /// Default: the DUID of the Kea server.
+    #[arg(long, value_name = "HEX:HEX…", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) server_duid: Option<ServerDuid>,
+
+    /// Address and UDP port to listen on; may be repeated.
+    ///
+    /// IPv6 in brackets. A link-local address needs its interface, by name
+    /// or number: [fe80::1%eth0]:547. Port 0 lets the kernel choose; the
+    /// line "lqd ready" shows which. Replies leave from the address asked.
+    /// Default: [::]:547, which is every address of the host.
+    #[arg(long, value_name = "ADDR:PORT", verbatim_doc_comment)]
+    #[serde(deserialize_with = "list")]
+    pub(super) listen: Option<Vec<ListenAddress>>,
+
+    /// Interface on which to hear queries sent by multicast; may be repeated.
+    ///
+    /// Joins ff05::1:3 (all DHCP servers) and ff02::1:2 (all DHCP servers
+    /// and relay agents) there, on the port of the first --listen.
+    /// Name or number, as in "ip link".
+    /// Default: none, only unicast is heard.
+    #[arg(long, value_name = "INTERFACE", verbatim_doc_comment)]
+    #[serde(deserialize_with = "list")]
+    pub(super) multicast: Option<Vec<InterfaceName>>,
+
+    /// Network whose requestors are answered; may be repeated.
+    ///
+    /// IPv6 prefix, or one address. What counts is the source address of
+    /// the packet, of the last relay for relayed queries. Others get what
+    /// --deny says.
+    /// Default: requesters of the lease_query hook in Kea's configuration;
+    /// without those ::1/128, so that a forgotten setting lets no one in.
+    #[arg(long, value_name = "CIDR", verbatim_doc_comment)]
+    #[serde(deserialize_with = "list")]
+    pub(super) allow: Option<Vec<Network>>,
+
+    /// What requestors get that --allow does not let in.
+    ///
+    /// Default: not-allowed.
+    #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) deny: Option<Deny>,
+
+    /// What queries get that a relay agent passed on (RELAY-FORW).
+    ///
+    /// Default: answer.
+    #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) relayed: Option<Relayed>,
+
+    /// RELAY-FORW levels accepted around a query, 0..=32.
+    ///
+    /// Deeper ones are discarded and counted. 0 accepts direct queries only.
+    /// Default: 8.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) max_relay_hops: Option<Within<u8, 0, 32>>,
+
+    /// Option that is never returned, by its code, 1..=65535; may be repeated.
+    ///
+    /// For client data that requestors shall not see, even if they ask for
+    /// it (RFC 5007, section 5), such as 39, the client's host name.
+    /// Default: none.
+    #[arg(long, value_name = "CODE", verbatim_doc_comment)]
+    #[serde(deserialize_with = "list")]
+    pub(super) sensitive_option: Option<Vec<Within<u16, 1, 65_535>>>,
+
+    /// Worker threads, 1..=256.
+    ///
+    /// Each has a socket of its own for each --listen; the kernel spreads
+    /// requestors over them. More workers than CPUs cost, and win nothing.
+    /// Default: one for each CPU of --cpus, or that the process may use.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) workers: Option<Within<usize, 1, 256>>,
+
+    /// CPUs to pin workers to, such as 0,2-5; numbers in 0..=1023.
+    ///
+    /// The first worker runs on the first CPU of the list, and so on; if
+    /// there are more workers than CPUs, the list starts over. Name those
+    /// that serve the network card's queues.
+    /// Default: not pinned, the scheduler decides.
+    #[arg(long, value_name = "LIST", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) cpus: Option<CpuList>,
+
+    /// How workers talk to the kernel.
+    ///
+    /// Default: auto.
+    #[arg(long, value_name = "HOW", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) io: Option<Io>,
+
+    /// Receive buffers each worker lends to the kernel, a power of two in 64..=32768.
+    ///
+    /// Used by io_uring; 2 KiB of memory each. When all are lent, datagrams
+    /// wait in the socket's queue (--receive-buffer).
+    /// Default: 1024.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) buffers: Option<PowerOfTwo<64, 32_768>>,
+
+    /// Receive queue of each socket, in octets, 64KiB..=512MiB.
+    ///
+    /// What a flood may fill while the worker is busy; the kernel drops what
+    /// comes after that. KiB, MiB and GiB may follow the number. The kernel
+    /// gives no more than sysctl net.core.rmem_max allows, unless lqd has
+    /// CAP_NET_ADMIN.
+    /// Default: 8MiB.
+    #[arg(long, value_name = "BYTES", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) receive_buffer: Option<Octets<65_536, 536_870_912>>,
+
+    /// Form of log lines, which go to standard error.
+    ///
+    /// Default: text.
+    #[arg(long, value_name = "FORM", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) log_format: Option<LogFormat>,
+
+    /// What is logged: error, warn, info, debug or trace, or more by module.
+    ///
+    /// By module in the language of tracing's EnvFilter, such as
+    /// info,lqd_feed=debug. Datagrams are counted, never logged one by one.
+    /// Default: info.
+    #[arg(long, value_name = "FILTER", verbatim_doc_comment)]
+    pub(super) log: Option<String>,
+
+    /// Print a shell command that asks for one of the leases, once ready.
+    ///
+    /// Shows that the way from requestor to lease works. The line follows
+    /// "lqd ready" on standard error. In the file: example-query = true.
+    /// Default: off.
+    #[arg(long, verbatim_doc_comment)]
+    pub(super) example_query: bool,
+}
+
+impl Flags {
+    /// These, and where one is not given, that of `file`.
+    pub(super) fn over(self, file: Self) -> Self {
+        Self {
+            config: self.config,
+            kea_config: self.kea_config.or(file.kea_config),
+            kea_leases: self.kea_leases.or(file.kea_leases),
+            server_duid: self.server_duid.or(file.server_duid),
+            listen: self.listen.or(file.listen),
+            multicast: self.multicast.or(file.multicast),
+            allow: self.allow.or(file.allow),
+            deny: self.deny.or(file.deny),
+            relayed: self.relayed.or(file.relayed),
+            max_relay_hops: self.max_relay_hops.or(file.max_relay_hops),
+            sensitive_option: self.sensitive_option.or(file.sensitive_option),
+            workers: self.workers.or(file.workers),
+            cpus: self.cpus.or(file.cpus),
+            io: self.io.or(file.io),
+            buffers: self.buffers.or(file.buffers),
+            receive_buffer: self.receive_buffer.or(file.receive_buffer),
+            log_format: self.log_format.or(file.log_format),
+            log: self.log.or(file.log),
+            example_query: self.example_query || file.example_query,
+        }
+    }
+}

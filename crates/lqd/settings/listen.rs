@@ -1,0 +1,130 @@
+//! Addresses to listen on.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::str::FromStr;
+
+use super::SettingsError;
+use super::interface::InterfaceName;
+use super::spelled::{Literal, Spelled};
+
+const IPV4: &str = "DHCPv6 runs over IPv6 only; write [ADDR]:PORT";
+
+/// `[ADDR]:PORT` or `[ADDR%INTERFACE]:PORT`; it has an interface if, and only if, it is link-local.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenAddress {
+    address: Ipv6Addr,
+    interface: Option<InterfaceName>,
+    port: u16,
+}
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.parse::<SocketAddrV4>().is_ok() || text.parse::<Ipv4Addr>().is_ok() {
+            return Err(IPV4.to_owned());
+        }
+        let wrong = || format!("must be {}", Self::form());
+        let (host, port) = text.strip_prefix('[').and_then(|rest| rest.rsplit_once("]:")).ok_or_else(wrong)?;
+        let port = port.parse().map_err(|_| wrong())?;
+        let (address, interface) = match host.split_once('%') {
+            Some((address, interface)) => (address, Some(interface.parse()?)),
+            None => (host, None),
+        };
+        let address = address.parse().map_err(|_| wrong())?;
+        check(address, interface.as_ref(), port)?;
+        Ok(Self { address, interface, port })
+    }
+}
+
+fn check(address: Ipv6Addr, interface: Option<&InterfaceName>, port: u16) -> Result<(), String> {
+    if address.to_ipv4_mapped().is_some() {
+        return Err(IPV4.to_owned());
+    }
+    if address.is_multicast() {
+        return Err("is a multicast group; name the interface to hear it on with multicast".to_owned());
+    }
+    match (address.is_unicast_link_local(), interface) {
+        (true, None) => Err(format!("is link-local; write its interface too, such as [{address}%eth0]:{port}")),
+        (false, Some(_)) => {
+            Err(format!("is not link-local, so it has no interface; write [{address}]:{port}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.interface {
+            Some(interface) => write!(f, "[{}%{interface}]:{}", self.address, self.port),
+            None => write!(f, "[{}]:{}", self.address, self.port),
+        }
+    }
+}
+
+impl Spelled for ListenAddress {
+    const LITERAL: Literal = Literal::Text;
+
+    fn form() -> String {
+        "[ADDR]:PORT, such as \"[2001:db8::1]:547\"".to_owned()
+    }
+}
+
+/// Looks up the interfaces of `--listen`, and fills in the default.
+pub(super) fn resolve(typed: Option<Vec<ListenAddress>>) -> Result<Vec<SocketAddrV6>, SettingsError> {
+    let Some(typed) = typed else { return Ok(vec![super::everywhere()]) };
+    if typed.is_empty() {
+        return Err(SettingsError::Empty { setting: "listen" });
+    }
+    let mut addresses = Vec::with_capacity(typed.len());
+    for listen in typed {
+        let error = |fault| SettingsError::Value { setting: "listen", value: listen.to_string(), fault };
+        let interface = listen.interface.as_ref().map(InterfaceName::look_up).transpose().map_err(error)?;
+        let scope_id = interface.map_or(0, |interface| interface.index);
+        let address = SocketAddrV6::new(listen.address, listen.port, 0, scope_id);
+        // Port 0 twice is two ports.
+        if listen.port != 0 && addresses.contains(&address) {
+            return Err(error("the address is given twice; leave one out".to_owned()));
+        }
+        addresses.push(address);
+    }
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_shown_as_written() {
+        for text in ["[::]:547", "[2001:db8::1]:0", "[fe80::1%eth0]:547", "[fe80::1%2]:65535"] {
+            assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn faults_say_what_to_write() {
+        const FORM: &str = "must be [ADDR]:PORT, such as \"[2001:db8::1]:547\"";
+        for (text, want) in [
+            ("0.0.0.0:547", IPV4),
+            ("192.0.2.1", IPV4),
+            ("[::ffff:192.0.2.1]:547", IPV4),
+            ("[192.0.2.1]:547", IPV4),
+            ("::1", FORM),
+            ("::1:547", FORM),
+            ("[::1]", FORM),
+            ("[::1]:", FORM),
+            ("[::1]:65536", FORM),
+            ("[::g]:547", FORM),
+            ("localhost:547", FORM),
+            ("", FORM),
+            ("[ff02::1:2]:547", "is a multicast group; name the interface to hear it on with multicast"),
+            ("[fe80::1]:547", "is link-local; write its interface too, such as [fe80::1%eth0]:547"),
+            ("[2001:db8::1%eth0]:547", "is not link-local, so it has no interface; write [2001:db8::1]:547"),
+            ("[fe80::1%]:547", "must be the name or number of an interface, such as \"eth0\""),
+        ] {
+            assert_eq!(text.parse::<ListenAddress>().unwrap_err(), want, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What is served: settings and Kea's configuration come to links, lease files and a policy.
+
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+
+use ipnet::{IpNet, Ipv6Net};
+use lqd_answer::{Deny, Engine, Policy, Relayed};
+use lqd_feed::kea_config::{self, ExtendedInfo, KeaConfig};
+use lqd_feed::kea_memfile::LeaseFiles;
+use lqd_index::Links;
+use lqd_wire::OptionCode;
+use tracing::warn;
+
+use crate::Failure;
+use crate::settings::{self, Settings};
+
+/// Where Kea's service is told to keep its files, if not in `/var/lib/kea`.
+const KEA_DATA_DIR: &str = "KEA_DHCP_DATA_DIR";
+
+/// Everything that a reload can replace.
+pub(crate) struct Site {
+    /// The links.
+    pub(crate) links: Links,
+    /// Kea's lease files.
+    pub(crate) files: LeaseFiles,
+    /// Policy and identity.
+    pub(crate) policy: Policy,
+    /// Its judge.
+    pub(crate) engine: Engine,
+    /// What an operator should know, most important first.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Site {
+    /// Reads Kea's configuration and what it refers to, except leases.
+    pub(crate) fn read(settings: &Settings) -> Result<Self, Failure> {
+        let document = kea_config::read(&settings.kea_config).map_err(Failure::unusable)?;
+        let data_dir = std::env::var_os(KEA_DATA_DIR).map(PathBuf::from);
+        let kea = KeaConfig::from_document(&document, data_dir.as_deref()).map_err(Failure::unusable)?;
+        let mut warnings = Vec::new();
+        warnings.extend(extended_info_warning(&kea.extended_info));
+        let allow = allow(settings, &kea, &mut warnings);
+        let files = match &settings.kea_leases {
+            Some(file) => file.as_path(),
+            None => kea.lease_database.lease_file().map_err(Failure::unusable)?,
+        };
+        let files = LeaseFiles::new(files);
+        let server_duid = match &settings.server_duid {
+            Some(duid) => duid.clone(),
+            None => kea.server_duid.resolve().map_err(Failure::unusable)?,
+        };
+        let policy = Policy {
+            server_duid,
+            allow,
+            deny: deny(settings.deny),
+            relayed: relayed(settings.relayed),
+            relay_levels_max: settings.max_relay_hops,
+            sensitive: settings.sensitive_options.iter().copied().map(OptionCode).collect(),
+        };
+        let engine = Engine::new(policy.clone()).map_err(Failure::unusable)?;
+        warnings.extend(kea.warnings.iter().map(ToString::to_string));
+        let links = Links::new(kea.links)
+            .map_err(|fault| Failure::unusable(in_file(&settings.kea_config, &fault.to_string())))?;
+        if links.is_empty() {
+            warnings.push(
+                "Kea's configuration has no subnet: every query will be answered NotConfigured".to_owned(),
+            );
+        }
+        Ok(Self { links, files, policy, engine, warnings })
+    }
+
+    /// Says what an operator should know.
+    pub(crate) fn warn(&self) {
+        for warning in &self.warnings {
+            warn!("{warning}");
+        }
+    }
+}
+
+fn in_file(file: &Path, fault: &str) -> String {
+    format!("{}: {fault}", file.display())
+}
+
+/// Who may ask: as set, else as Kea's lease_query hook says, else this host only.
+fn allow(settings: &Settings, kea: &KeaConfig, warnings: &mut Vec<String>) -> Vec<Ipv6Net> {
+    if let Some(allow) = &settings.allow {
+        return allow.clone();
+    }
+    if let Some(requesters) = &kea.requesters {
+        return requesters
+            .iter()
+            .filter_map(|net| if let IpNet::V6(net) = net { Some(*net) } else { None })
+            .collect();
+    }
+    warnings.push(
+        "nobody but this host may ask: neither --allow nor Kea's lease_query hook names requestors; give \
+         --allow with the addresses of the access concentrators"
+            .to_owned(),
+    );
+    vec![Ipv6Net::from(Ipv6Addr::LOCALHOST)]
+}
+
+fn deny(setting: settings::Deny) -> Deny {
+    match setting {
+        settings::Deny::NotAllowed => Deny::NotAllowed,
+        settings::Deny::Drop => Deny::Drop,
+    }
+}
+
+fn relayed(setting: settings::Relayed) -> Relayed {
+    match setting {
+        settings::Relayed::Answer => Relayed::Answer,
+        settings::Relayed::Drop => Relayed::Drop,
+    }
+}
+
+fn extended_info_warning(extended_info: &ExtendedInfo) -> Option<String> {
+    const CONSEQUENCE: &str = "OPTION_LQ_RELAY_DATA cannot be answered, and a CMTS that verifies sources by it cuts \
+                               subscribers off; set \"store-extended-info\": true in Kea and let clients renew";
+    match extended_info {
+        ExtendedInfo::All => None,
+        ExtendedInfo::None => {
+            Some(format!("Kea keeps no relay data (store-extended-info is false): {CONSEQUENCE}"))
+        }
+        ExtendedInfo::Some(with) => Some(format!(
+            "Kea keeps relay data in some subnets only ({} of them); elsewhere {CONSEQUENCE}",
+            with.len()
+        )),
+    }
+}
