@@ -1,1 +1,48 @@
-//! net
+//! UDP over IPv6 in whole batches: datagrams in, replies out, one worker per core. Knows no DHCP.
+//!
+//! ```text
+//! listen()            ── main thread: sockets bound, so that "ready" is true when it is said
+//!   Worker::run()     ── worker thread: pinned; builds its ring, receives, serves, sends, until stopped
+//!     Service::serve  ── the caller's: up to [`BATCH_MAX`] datagrams of one socket
+//!       Replies::send ── encodes in place into the reply area; nothing is copied on the way out
+//! ```
+//!
+//! Two back ends stand behind the same worker and keep the same promises:
+//!
+//! - [`Backend::Uring`]: one multishot receive per socket into buffers lent to the kernel; replies are
+//!   submitted together with the next wait, so that a busy worker makes one system call per turn. Linux 6.1
+//!   or newer.
+//! - [`Backend::Mmsg`]: `poll`, `recvmmsg`, `sendmmsg`. For kernels and containers where io_uring is missing
+//!   or forbidden, and as the second opinion in tests.
+//!
+//! Ready-made runtimes (tokio-uring, monoio, glommio) were weighed and left: they schedule tasks, and all
+//! that is needed here is a loop; none of them exposes multishot receives with the destination address.
+//!
+//! A reply leaves from the address that was asked: with several addresses on a host, a reply from another one
+//! is dropped by the requestor. After the start nothing here allocates, logs, or waits for one requestor's
+//! sake.
+
+mod control;
+mod counters;
+mod datagram;
+mod error;
+mod listen;
+mod mmsg;
+mod pages;
+mod replies;
+mod reply_area;
+mod settings;
+mod sockaddr;
+mod stop;
+mod uring;
+mod worker;
+
+pub use counters::{Counter, NetCounters, SendFailure};
+pub use datagram::{BATCH_MAX, Datagram, Local, REPLY_LEN_MAX, Service};
+pub use error::{RunError, StartError};
+pub use listen::{ListenError, Socket, SocketOptions, listen, listen_multicast};
+pub use replies::Replies;
+pub use settings::{Backend, WorkerSettings};
+pub use stop::{StopHandle, StopSignal, stop_pair};
+pub use uring::{UringUnavailable, probe};
+pub use worker::Worker;

@@ -1,0 +1,99 @@
+//! Control messages (RFC 3542 §20, cmsg(3)): which address was asked, and which one a reply leaves from.
+//!
+//! Read and written as octets by safe code: the kernel's word is checked like anyone else's, and io_uring
+//! puts the messages at unaligned addresses, where the `CMSG_*` macros would be undefined behaviour.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+use crate::Local;
+
+/// Room for control messages of one datagram: IPV6_PKTINFO (40) and a UDP_GRO or UDP_SEGMENT size (24).
+pub(crate) const CONTROL_LEN_MAX: usize = 64;
+
+const HEADER_LEN: usize = size_of::<libc::cmsghdr>();
+const ALIGN: usize = size_of::<usize>();
+/// `in6_pktinfo`: address (16), interface index (4).
+const PKTINFO_LEN: usize = size_of::<libc::in6_pktinfo>();
+const _: () = assert!(PKTINFO_LEN == 20 && HEADER_LEN == ALIGN + 8);
+const _: () = assert!((HEADER_LEN + PKTINFO_LEN).next_multiple_of(ALIGN) <= CONTROL_LEN_MAX);
+
+/// One control message of one datagram.
+#[derive(Debug, PartialEq, Eq)]
+struct Message<'a> {
+    level: i32,
+    kind: i32,
+    data: &'a [u8],
+}
+
+/// Walks the messages in `rest`; ends at the first that does not fit.
+struct Messages<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Message<'a>;
+
+    fn next(&mut self) -> Option<Message<'a>> {
+        let (len, header) = self.rest.split_first_chunk::<ALIGN>()?;
+        let (level, header) = header.split_first_chunk::<4>()?;
+        let (kind, _) = header.split_first_chunk::<4>()?;
+        let len = usize::from_ne_bytes(*len);
+        let data = self.rest.get(HEADER_LEN..len)?;
+        let message = Message { level: i32::from_ne_bytes(*level), kind: i32::from_ne_bytes(*kind), data };
+        self.rest = self.rest.get(len.next_multiple_of(ALIGN)..).unwrap_or_default();
+        Some(message)
+    }
+}
+
+/// Where a datagram with these control messages arrived; `None` when no whole IPV6_PKTINFO is among them.
+pub(crate) fn decode_local(control: &[u8]) -> Option<Local> {
+    let info = Messages { rest: control }
+        .find(|message| message.level == libc::IPPROTO_IPV6 && message.kind == libc::IPV6_PKTINFO)?;
+    let (address, rest) = info.data.split_first_chunk::<16>()?;
+    let interface = u32::from_ne_bytes(*rest.first_chunk()?);
+    Some(Local { address: Ipv6Addr::from(*address), interface })
+}
+
+/// Writes the control message that makes a datagram leave from `source`; returns the octets used, 0 for none
+/// needed.
+pub(crate) fn encode_source(control: &mut [u8; CONTROL_LEN_MAX], source: Local) -> usize {
+    if source.address.is_unspecified() && source.interface == 0 {
+        return 0;
+    }
+    let len = HEADER_LEN + PKTINFO_LEN;
+    control[..ALIGN].copy_from_slice(&len.to_ne_bytes());
+    control[ALIGN..ALIGN + 4].copy_from_slice(&libc::IPPROTO_IPV6.to_ne_bytes());
+    control[ALIGN + 4..HEADER_LEN].copy_from_slice(&libc::IPV6_PKTINFO.to_ne_bytes());
+    control[HEADER_LEN..HEADER_LEN + 16].copy_from_slice(&source.address.octets());
+    control[HEADER_LEN + 16..len].copy_from_slice(&source.interface.to_ne_bytes());
+    len.next_multiple_of(ALIGN)
+}
+
+/// Source address and interface of a reply to a datagram that arrived at `local`.
+///
+/// - Asked at a group: a group cannot be a source, so the kernel chooses one (::), on the interface it came
+///   in on.
+/// - Asked at a link-local address: that address, on its link.
+/// - Else: that address, by whichever interface the routing table says; the way back need not be the way in.
+pub(crate) fn reply_source(local: Local) -> Local {
+    if local.address.is_multicast() {
+        Local { address: Ipv6Addr::UNSPECIFIED, interface: local.interface }
+    } else if local.address.is_unicast_link_local() {
+        local
+    } else {
+        Local { address: local.address, interface: 0 }
+    }
+}
+
+/// Destination of a reply: a link-local one without a scope is on the link the datagram came in on.
+pub(crate) fn reply_destination(to: SocketAddrV6, local: Local) -> SocketAddrV6 {
+    let mut to = to;
+    if to.ip().is_unicast_link_local() && to.scope_id() == 0 {
+        to.set_scope_id(local.interface);
+    }
+    to
+}
+
+#[cfg(test)]
+#[path = "control/tests.rs"]
+mod tests;

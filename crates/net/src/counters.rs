@@ -1,0 +1,144 @@
+//! What a worker counts. The data plane counts and says nothing; who scrapes, reads.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that one thread writes and any thread may read.
+///
+/// Load and store in place of `fetch_add`: with a single writer they never lose a count, and cost no locked
+/// instruction.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The count so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Adds `n`; only the worker that owns the counters may call this.
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
+    }
+}
+
+/// Counters of one worker, on cache lines of their own (two: the hardware prefetches lines in pairs).
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct NetCounters {
+    /// Datagrams handed to the service.
+    pub received: Counter,
+    /// Datagrams dropped because payload, source address or control messages did not arrive whole.
+    pub truncated: Counter,
+    /// Replies the kernel took.
+    pub sent: Counter,
+    /// Replies the kernel did not take, by [`SendFailure`]; see [`NetCounters::send_failures`].
+    send_failures: [Counter; SendFailure::ALL.len()],
+    /// Times all receive buffers were in use; the datagrams waited in the socket's queue meanwhile.
+    pub starved: Counter,
+    /// Receives that ended in another error than running out of buffers.
+    pub receive_errors: Counter,
+    /// Receives started again after one ended, for whatever reason (back end uring).
+    pub rearmed: Counter,
+}
+
+impl NetCounters {
+    /// Replies that failed in this way.
+    pub fn send_failures(&self, kind: SendFailure) -> &Counter {
+        &self.send_failures[kind as usize]
+    }
+
+    /// Counts one reply that the kernel took (`result` ≥ 0) or refused (`result` = −errno).
+    pub(crate) fn count_send(&self, result: i32) {
+        if result >= 0 {
+            self.sent.add(1);
+        } else {
+            self.send_failures(SendFailure::from_errno(-result)).add(1);
+        }
+    }
+}
+
+/// Why the kernel did not take a reply. The reply is lost; who wants it asks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendFailure {
+    /// The send buffer is full: the network card is slower than we are.
+    BufferFull,
+    /// No route or no neighbour.
+    Unreachable,
+    /// A firewall rule or security module.
+    Forbidden,
+    /// Longer than the path takes, and fragmenting is off.
+    TooLong,
+    /// The requestor's address and port, or our source address, cannot be used (port 0, address removed).
+    BadAddress,
+    /// The kernel is out of memory.
+    OutOfMemory,
+    /// Anything else.
+    Other,
+}
+
+impl SendFailure {
+    /// All kinds, in the order of their discriminants.
+    pub const ALL: [Self; 7] = [
+        Self::BufferFull,
+        Self::Unreachable,
+        Self::Forbidden,
+        Self::TooLong,
+        Self::BadAddress,
+        Self::OutOfMemory,
+        Self::Other,
+    ];
+
+    /// Name for metrics and logs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::BufferFull => "buffer_full",
+            Self::Unreachable => "unreachable",
+            Self::Forbidden => "forbidden",
+            Self::TooLong => "too_long",
+            Self::BadAddress => "bad_address",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Other => "other",
+        }
+    }
+
+    fn from_errno(errno: i32) -> Self {
+        match errno {
+            libc::EAGAIN => Self::BufferFull,
+            libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::ENODEV => Self::Unreachable,
+            libc::EPERM | libc::EACCES => Self::Forbidden,
+            libc::EMSGSIZE => Self::TooLong,
+            libc::EINVAL | libc::EADDRNOTAVAIL | libc::ENXIO => Self::BadAddress,
+            libc::ENOBUFS | libc::ENOMEM => Self::OutOfMemory,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The errno of the last failed call as the −errno that io_uring would have returned.
+pub(crate) fn last_error_result() -> i32 {
+    -io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_send_ends_in_one_counter() {
+        let counters = NetCounters::default();
+        for result in [0, 99, -libc::EAGAIN, -libc::EPERM, -libc::EINVAL, -libc::ETIMEDOUT, -libc::EINVAL] {
+            counters.count_send(result);
+        }
+        assert_eq!(counters.sent.get(), 2);
+        assert_eq!(SendFailure::ALL.map(|kind| counters.send_failures(kind).get()), [1, 0, 1, 0, 2, 0, 1]);
+    }
+
+    #[test]
+    fn kinds_are_listed_in_order_and_named_once() {
+        for (index, kind) in SendFailure::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
+            assert_eq!(SendFailure::ALL.iter().filter(|other| other.label() == kind.label()).count(), 1);
+        }
+    }
+}

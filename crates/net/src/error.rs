@@ -1,0 +1,71 @@
+//! Why a worker does not start or stops by itself, each with what to mend.
+
+use std::io;
+
+use crate::UringUnavailable;
+use crate::worker::SOCKETS_MAX;
+
+/// A worker cannot be made from these settings and sockets.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Buffer count outside its range.
+    #[error("buffers: must be a power of two between 64 and 32768, got {got}")]
+    Buffers {
+        /// What was asked for.
+        got: u32,
+    },
+    /// Buffer length outside its range.
+    #[error("buffer length: must be between 1232 and 65527 octets, got {got}")]
+    BufferLen {
+        /// What was asked for, octets.
+        got: usize,
+    },
+    /// Not a number of sockets a worker can serve.
+    #[error("a worker serves 1 to {SOCKETS_MAX} sockets, got {got}; name fewer listen addresses")]
+    Sockets {
+        /// Sockets given.
+        got: usize,
+    },
+}
+
+/// A worker's thread could not begin, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The thread cannot be pinned.
+    #[error(
+        "cannot pin a worker to CPU {cpu}; name CPUs that exist and that this process may use (`taskset \
+         -p`, CPUAffinity= and AllowedCPUs= of the unit)"
+    )]
+    Pin {
+        /// CPU asked for.
+        cpu: usize,
+    },
+    /// io_uring does not work here.
+    #[error(transparent)]
+    Uring(#[from] UringUnavailable),
+    /// No memory for buffers.
+    #[error(
+        "cannot map {len} octets of buffers ({source}); lower the number or length of buffers, or raise \
+         MemoryMax= and LimitAS= of the unit"
+    )]
+    Memory {
+        /// Octets asked for.
+        len: usize,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Waiting for datagrams failed.
+    #[error("waiting for datagrams failed ({0}); restart, and report this with the kernel's version")]
+    Wait(#[source] io::Error),
+    /// A socket refuses to receive, again and again.
+    #[error(
+        "receiving on {address} fails again and again ({source}); see that its interface and address \
+         still exist"
+    )]
+    Receive {
+        /// The socket's own address.
+        address: std::net::SocketAddrV6,
+        /// What the kernel said last.
+        source: io::Error,
+    },
+}

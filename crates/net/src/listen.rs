@@ -1,0 +1,271 @@
+//! Sockets: bound before any worker starts, each with the options that make a reply leave from the asked
+//! address.
+//!
+//! Several workers listen on one address by SO_REUSEPORT: the kernel spreads requestors over them by a hash
+//! of addresses and ports. A multicast datagram is different: every socket that may have it gets a copy, so a
+//! group is listened to by one socket of one worker ([`listen_multicast`]), and the sockets of [`listen`]
+//! refuse groups that they did not join themselves (IPV6_MULTICAST_ALL, Linux ≥ 4.20), which the kernel would
+//! give them otherwise.
+
+use std::ffi::CString;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::num::NonZeroU32;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use socket2::{Domain, Protocol, SockAddr, Type};
+
+/// Options of a socket that depend on the site.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketOptions {
+    /// Receive buffer asked for, octets: what a flood may fill while the worker is busy. 0: the system's
+    /// default.
+    pub receive_buffer: usize,
+    /// Send buffer asked for, octets: replies that may wait for the network card. 0: the system's default.
+    pub send_buffer: usize,
+}
+
+impl Default for SocketOptions {
+    /// 8 MiB to receive, some ten thousand small datagrams with the kernel's own overhead, and 4 MiB to send.
+    fn default() -> Self {
+        Self { receive_buffer: 8 << 20, send_buffer: 4 << 20 }
+    }
+}
+
+/// A bound UDP socket.
+#[derive(Debug)]
+pub struct Socket {
+    inner: socket2::Socket,
+    address: SocketAddrV6,
+    receive_buffer: usize,
+    send_buffer: usize,
+}
+
+impl Socket {
+    /// Address and port it is bound to; the port is the kernel's choice if 0 was asked for.
+    pub fn local_address(&self) -> SocketAddrV6 {
+        self.address
+    }
+
+    /// Receive buffer it got, octets. Less than asked for: raise sysctl `net.core.rmem_max` or grant
+    /// CAP_NET_ADMIN.
+    ///
+    /// Linux keeps, and tells, twice what it was asked for, to pay for its own overhead; this is half of
+    /// that.
+    pub fn receive_buffer(&self) -> usize {
+        self.receive_buffer
+    }
+
+    /// Send buffer it got, octets; as [`receive_buffer`](Self::receive_buffer), by `net.core.wmem_max`.
+    pub fn send_buffer(&self) -> usize {
+        self.send_buffer
+    }
+
+    pub(crate) fn as_raw_fd(&self) -> RawFd {
+        self.inner.as_raw_fd()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
+    }
+}
+
+/// Why there is no socket, and what to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is a multicast group.
+    #[error(
+        "cannot listen on {0}: it is a multicast group; name it together with the interface to join it on"
+    )]
+    Group(Ipv6Addr),
+    /// The group is not a multicast address.
+    #[error(
+        "cannot join {0}: it is not a multicast group; all DHCPv6 servers are ff05::1:3, and ff02::1:2 on \
+         one link"
+    )]
+    NotAGroup(Ipv6Addr),
+    /// A link-local address needs to say on which link.
+    #[error("cannot listen on {0}: a link-local address needs its interface, as in [fe80::1%eth0]:547")]
+    NoScope(SocketAddrV6),
+    /// No interface of that name.
+    #[error("no interface is named {0:?} here; `ip -brief link` lists those there are")]
+    NoInterface(String),
+    /// Another process has the address.
+    #[error(
+        "{0} is in use by another process, which `ss -6ulpn` shows; stop it, or listen on another address \
+         or port"
+    )]
+    InUse(SocketAddrV6),
+    /// The address is not ours.
+    #[error(
+        "{0} is no address of this host; add it (`ip -6 address`), wait until it is no longer tentative, \
+         or listen on [::]"
+    )]
+    NotLocal(SocketAddrV6),
+    /// The port is privileged.
+    #[error(
+        "not allowed to listen on {0}; ports below 1024 need CAP_NET_BIND_SERVICE (AmbientCapabilities= \
+         in the unit)"
+    )]
+    NotAllowed(SocketAddrV6),
+    /// No IPv6.
+    #[error(
+        "this host has no IPv6; enable it (sysctl net.ipv6.conf.all.disable_ipv6=0, no ipv6.disable=1 at \
+         boot)"
+    )]
+    NoIpv6,
+    /// Anything else.
+    #[error("cannot listen on {address}: {step}: {source}")]
+    Other {
+        /// Address asked for.
+        address: SocketAddrV6,
+        /// What was being done.
+        step: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// Binds a socket for one worker to a unicast address or `::`. Call it once per worker: SO_REUSEPORT is set.
+///
+/// # Errors
+/// See [`ListenError`].
+pub fn listen(address: SocketAddrV6, options: &SocketOptions) -> Result<Socket, ListenError> {
+    if address.ip().is_multicast() {
+        return Err(ListenError::Group(*address.ip()));
+    }
+    if address.ip().is_unicast_link_local() && address.scope_id() == 0 {
+        return Err(ListenError::NoScope(address));
+    }
+    bind(open(address, options)?, address)
+}
+
+/// Binds a socket to a multicast `group`, joined on `interface` (a name, `eth0`), for one worker only.
+///
+/// The socket hears the group on that interface alone, so that the same group may be joined on several
+/// interfaces with a socket each. Replies leave from a unicast address of that interface, which the kernel
+/// chooses.
+///
+/// # Errors
+/// See [`ListenError`].
+pub fn listen_multicast(
+    group: Ipv6Addr,
+    interface: &str,
+    port: u16,
+    options: &SocketOptions,
+) -> Result<Socket, ListenError> {
+    if !group.is_multicast() {
+        return Err(ListenError::NotAGroup(group));
+    }
+    let index = interface_index(interface)?;
+    let address = SocketAddrV6::new(group, port, 0, index.get());
+    let socket = open(address, options)?;
+    let failed = |step| move |source| ListenError::Other { address, step, source };
+    socket.bind_device_by_index_v6(Some(index)).map_err(failed("binding to the interface"))?;
+    let socket = bind(socket, address)?;
+    socket.inner.join_multicast_v6(&group, index.get()).map_err(failed("joining the group"))?;
+    Ok(socket)
+}
+
+fn interface_index(name: &str) -> Result<NonZeroU32, ListenError> {
+    let unknown = || ListenError::NoInterface(name.to_owned());
+    let c_name = CString::new(name).map_err(|_| unknown())?;
+    // SAFETY: reads a live, NUL-terminated string.
+    NonZeroU32::new(unsafe { libc::if_nametoindex(c_name.as_ptr()) }).ok_or_else(unknown)
+}
+
+fn open(address: SocketAddrV6, options: &SocketOptions) -> Result<socket2::Socket, ListenError> {
+    let failed = |step| move |source| ListenError::Other { address, step, source };
+    let socket =
+        socket2::Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP)).map_err(
+            |source| match source.raw_os_error() {
+                Some(libc::EAFNOSUPPORT) => ListenError::NoIpv6,
+                _ => failed("opening a socket")(source),
+            },
+        )?;
+    socket.set_only_v6(true).map_err(failed("IPV6_V6ONLY"))?;
+    socket.set_reuse_port(true).map_err(failed("SO_REUSEPORT"))?;
+    socket.set_multicast_all_v6(false).map_err(failed("IPV6_MULTICAST_ALL"))?;
+    set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1).map_err(failed("IPV6_RECVPKTINFO"))?;
+    enlarge(&socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, options.receive_buffer)
+        .map_err(failed("SO_RCVBUF"))?;
+    enlarge(&socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, options.send_buffer)
+        .map_err(failed("SO_SNDBUF"))?;
+    Ok(socket)
+}
+
+fn bind(socket: socket2::Socket, address: SocketAddrV6) -> Result<Socket, ListenError> {
+    let other = |step, source| ListenError::Other { address, step, source };
+    socket.bind(&SockAddr::from(address)).map_err(|source| match source.raw_os_error() {
+        Some(libc::EADDRINUSE) => ListenError::InUse(address),
+        Some(libc::EADDRNOTAVAIL) => ListenError::NotLocal(address),
+        Some(libc::EACCES) => ListenError::NotAllowed(address),
+        _ => other("binding", source),
+    })?;
+    let bound = socket.local_addr().map_err(|source| other("reading the bound address", source))?;
+    let receive_buffer = socket.recv_buffer_size().map_err(|source| other("SO_RCVBUF", source))? / 2;
+    let send_buffer = socket.send_buffer_size().map_err(|source| other("SO_SNDBUF", source))? / 2;
+    let address = bound.as_socket_ipv6().unwrap_or(address);
+    Ok(Socket { inner: socket, address, receive_buffer, send_buffer })
+}
+
+/// Sets a buffer size past the sysctl limit if we may, and up to it if not; what was got is read back in
+/// [`bind`].
+fn enlarge(socket: &socket2::Socket, force: i32, plain: i32, octets: usize) -> io::Result<()> {
+    if octets == 0 {
+        return Ok(());
+    }
+    let octets = i32::try_from(octets).unwrap_or(i32::MAX / 2).min(i32::MAX / 2); // the kernel doubles it
+    set_option(socket, libc::SOL_SOCKET, force, octets)
+        .or_else(|_| set_option(socket, libc::SOL_SOCKET, plain, octets))
+}
+
+fn set_option(socket: &socket2::Socket, level: i32, name: i32, value: i32) -> io::Result<()> {
+    let len = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the kernel reads `len` octets of a live integer; the descriptor is open.
+    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), len) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(address: &str) -> String {
+        listen(address.parse().unwrap(), &SocketOptions::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn refusals_say_what_to_mend() {
+        assert!(refusal("[ff05::1:3]:0").contains("name it together with the interface"));
+        assert!(refusal("[fe80::1]:0").contains("[fe80::1%eth0]:547"));
+        assert!(refusal("[2001:db8:dead::1]:0").contains("listen on [::]"));
+        let no_such =
+            listen_multicast("ff05::1:3".parse().unwrap(), "no-such-if0", 0, &SocketOptions::default());
+        assert!(matches!(no_such, Err(ListenError::NoInterface(name)) if name == "no-such-if0"));
+        let unicast = listen_multicast(Ipv6Addr::LOCALHOST, "lo", 0, &SocketOptions::default());
+        assert!(matches!(unicast, Err(ListenError::NotAGroup(Ipv6Addr::LOCALHOST))));
+    }
+
+    #[test]
+    fn two_workers_share_a_port_and_strangers_do_not() {
+        let options = SocketOptions { receive_buffer: 100_000, send_buffer: 0 };
+        let first = listen("[::1]:0".parse().unwrap(), &options).unwrap();
+        let second = listen(first.local_address(), &options).unwrap();
+        assert_eq!(first.local_address(), second.local_address());
+        assert_ne!(first.local_address().port(), 0);
+        assert!(first.receive_buffer() >= 100_000, "got {}", first.receive_buffer());
+        assert!(std::net::UdpSocket::bind(first.local_address()).is_err(), "a socket without SO_REUSEPORT");
+    }
+
+    #[test]
+    fn an_address_in_use_is_named() {
+        let taken = std::net::UdpSocket::bind("[::1]:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        assert!(refusal(&address.to_string()).contains("ss -6ulpn"));
+    }
+}

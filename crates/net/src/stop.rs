@@ -1,0 +1,47 @@
+//! How workers are told to stop: one eventfd that, once written, stays readable for all of them.
+//!
+//! An atomic flag would need every wait to end in time to look at it; a descriptor ends the wait itself.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+/// Tells all workers that hold the matching [`StopSignal`] to stop.
+#[derive(Clone, Debug)]
+pub struct StopHandle(Arc<OwnedFd>);
+
+/// What a worker waits on beside its sockets.
+#[derive(Clone, Debug)]
+pub struct StopSignal(Arc<OwnedFd>);
+
+/// Makes a handle and its signal; both may be cloned, for one handle and one signal per worker.
+///
+/// # Errors
+/// The process is out of descriptors (raise `LimitNOFILE=`) or the kernel is out of memory.
+pub fn stop_pair() -> io::Result<(StopHandle, StopSignal)> {
+    // SAFETY: takes no pointers; the descriptor it returns is checked below.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a descriptor just made, which nobody else owns.
+    let fd = Arc::new(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok((StopHandle(fd.clone()), StopSignal(fd)))
+}
+
+impl StopHandle {
+    /// Stops the workers; further calls change nothing. Async-signal-safe.
+    pub fn stop(&self) {
+        let one = 1_u64.to_ne_bytes();
+        // SAFETY: reads 8 octets of a live array. The only failure is EAGAIN, at 2^64 − 2 calls: already
+        // stopped.
+        unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    }
+}
+
+impl StopSignal {
+    /// Readable once the handle was used. Never read, so that it stays so for every worker.
+    pub(crate) fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}

@@ -1,0 +1,144 @@
+//! The worker's loop: what arrived is served, what was served is sent, with one system call a turn.
+
+use std::ops::Range;
+
+use io_uring::IoUring;
+use io_uring::types::RecvMsgOut;
+
+use super::buffers::BufferRing;
+use super::port::{Port, receive_template};
+use crate::control::{self, CONTROL_LEN_MAX};
+use crate::datagram::{BATCH_MAX, Datagram};
+use crate::replies::Replies;
+use crate::reply_area::ReplyArea;
+use crate::sockaddr::{self, NAME_LEN};
+use crate::{NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings};
+
+/// `struct io_uring_recvmsg_out`, which a multishot recvmsg puts before address, control messages and
+/// payload.
+const RECVMSG_OUT_LEN: usize = 16;
+/// What a buffer holds beside the payload, octets.
+const OVERHEAD: usize = RECVMSG_OUT_LEN + NAME_LEN + CONTROL_LEN_MAX;
+const _: () = assert!(OVERHEAD == 108, "WorkerSettings::buffer_len says so");
+
+pub(super) struct Engine<'r> {
+    port: Port<'r>,
+    buffers: BufferRing,
+    area: ReplyArea,
+    template: libc::msghdr,
+    counters: &'r NetCounters,
+}
+
+impl<'r> Engine<'r> {
+    pub(super) fn start(
+        ring: &'r mut IoUring,
+        settings: &WorkerSettings,
+        sockets: &'r [Socket],
+        stop: &StopSignal,
+        counters: &'r NetCounters,
+    ) -> Result<Self, RunError> {
+        let count = settings.buffers as u16; // ≤ 32,768, as the settings were checked to be
+        let len = settings.buffer_len + OVERHEAD;
+        let buffers = BufferRing::new(count, len)
+            .map_err(|source| RunError::Memory { len: BufferRing::mapped_len(count, len), source })?;
+        let area = ReplyArea::new().map_err(|source| RunError::Memory { len: ReplyArea::LEN, source })?;
+        let mut port = Port::new(ring, sockets, counters, usize::from(count))?;
+        port.start(&buffers, stop)?;
+        Ok(Self { port, buffers, area, template: receive_template(), counters })
+    }
+
+    /// Serves until stopped, then ends the receives, answers what had arrived, and sees the replies out.
+    pub(super) fn run(mut self, service: &mut impl Service) -> Result<(), RunError> {
+        while !self.port.stopped() {
+            self.port.arm();
+            let want = usize::from(self.port.arrivals.is_empty());
+            self.turn(want, service)?;
+        }
+        self.port.cancel_receives();
+        while self.port.is_busy() || self.area.in_flight() > 0 || !self.port.arrivals.is_empty() {
+            self.turn(usize::from(self.port.arrivals.is_empty()), service)?;
+            self.port.cancel_receives(); // again where the first try came between two steps of a receive
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, want: usize, service: &mut impl Service) -> Result<(), RunError> {
+        self.port.enter(want)?;
+        self.port.take_completions(&mut self.area);
+        self.serve_arrivals(service);
+        self.port.check()
+    }
+
+    /// Serves what has arrived by now; what arrives meanwhile is for the next turn, however much it is.
+    fn serve_arrivals(&mut self, service: &mut impl Service) {
+        let total = self.port.arrivals.len();
+        let mut start = 0;
+        while start < total {
+            let slice = self.next_slice(start, total);
+            start = slice.end;
+            self.serve_slice(slice, service);
+        }
+        self.port.arrivals.drain(..total);
+    }
+
+    /// Arrivals from `start` on that came in on one socket, as many as make a batch.
+    fn next_slice(&self, start: usize, total: usize) -> Range<usize> {
+        let arrivals = &self.port.arrivals[start..total.min(start + BATCH_MAX)];
+        let socket = arrivals[0].socket;
+        let len = arrivals.iter().take_while(|arrival| arrival.socket == socket).count();
+        start..start + len
+    }
+
+    fn serve_slice(&mut self, slice: Range<usize>, service: &mut impl Service) {
+        let socket = self.port.arrivals[slice.start].socket;
+        for arrival in &self.port.arrivals[slice.clone()] {
+            self.buffers.take(arrival.buffer);
+        }
+        let mut batch = [Datagram::EMPTY; BATCH_MAX];
+        let mut len = 0;
+        for arrival in &self.port.arrivals[slice.clone()] {
+            let filled = self.buffers.filled(arrival.buffer, arrival.len as usize);
+            if let Some(datagram) = parse(filled, &self.template) {
+                batch[len] = datagram;
+                len += 1;
+            }
+        }
+        self.counters.truncated.add((slice.len() - len) as u64);
+        if len > 0 {
+            self.counters.received.add(len as u64);
+            let mut replies = Replies { area: &mut self.area, transport: &mut self.port, socket };
+            service.serve(&batch[..len], &mut replies);
+        }
+        for arrival in &self.port.arrivals[slice] {
+            self.buffers.give_back(arrival.buffer);
+        }
+        self.buffers.publish();
+        self.port.send(&mut self.area);
+    }
+}
+
+/// The datagram in a buffer that a multishot recvmsg filled; `None` when it is not whole.
+fn parse<'a>(filled: &'a [u8], template: &libc::msghdr) -> Option<Datagram<'a>> {
+    let message = RecvMsgOut::parse(filled, template).ok()?;
+    if message.is_payload_truncated()
+        || message.is_control_data_truncated()
+        || message.is_name_data_truncated()
+    {
+        return None;
+    }
+    let payload = filled.get(OVERHEAD..)?.get(..message.payload_data().len())?;
+    let source = sockaddr::decode(message.name_data())?;
+    let local = control::decode_local(message.control_data())?;
+    Some(Datagram { payload, source, local })
+}
+
+impl Drop for Engine<'_> {
+    /// Buffers, reply area and template are unmapped only after the kernel has let go of them.
+    fn drop(&mut self) {
+        let under_way = self.port.is_busy() || self.area.in_flight() > 0;
+        if under_way && self.port.abandon().is_err() {
+            std::process::abort(); // requests that cannot be ended write to memory that someone else will get
+        }
+        self.port.unregister(&self.buffers);
+    }
+}

@@ -1,0 +1,263 @@
+//! The worker's side of its ring: requests go in, completions come out and are put where they belong.
+
+use std::io;
+
+use io_uring::types::{Fd, Fixed};
+use io_uring::{CompletionQueue, IoUring, SubmissionQueue, Submitter, cqueue, opcode, squeue};
+
+use super::buffers::{self, BufferRing};
+use super::ring::UringUnavailable;
+use super::token::Token;
+use crate::control::CONTROL_LEN_MAX;
+use crate::pages::Pages;
+use crate::replies::Transport;
+use crate::reply_area::ReplyArea;
+use crate::sockaddr::NAME_LEN;
+use crate::worker::RECEIVE_FAILURES_MAX;
+use crate::{NetCounters, RunError, Socket, StopSignal};
+
+/// A buffer the kernel has filled.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    /// Index of the socket it came in on.
+    pub(super) socket: u16,
+    /// Id of the buffer.
+    pub(super) buffer: u16,
+    /// Octets of the buffer that the kernel wrote.
+    pub(super) len: u32,
+}
+
+/// The receive of one socket.
+#[derive(Clone, Default)]
+struct Receive {
+    armed: bool,
+    cancelling: bool,
+    armed_before: bool,
+    /// Errors in a row.
+    failures: u32,
+}
+
+/// The three ends of a ring, and what is under way on it.
+///
+/// Every token stands for at most one request between its submission and its last completion, so that the
+/// submission queue, which has room for one of each, is never full.
+pub(super) struct Port<'r> {
+    submitter: Submitter<'r>,
+    submissions: SubmissionQueue<'r>,
+    completions: CompletionQueue<'r>,
+    sockets: &'r [Socket],
+    counters: &'r NetCounters,
+    receives: Box<[Receive]>,
+    /// What arrived and was not yet served, in order; as many at most as there are buffers.
+    pub(super) arrivals: Vec<Arrival>,
+    /// The `msghdr` that armed receives point to: how much room a buffer gives to address and control
+    /// messages.
+    template: Pages,
+    waiting_for_stop: bool,
+    failure: Option<RunError>,
+}
+
+/// Lengths of address and control messages in each buffer; the rest of a multishot's `msghdr` means nothing.
+pub(super) fn receive_template() -> libc::msghdr {
+    // SAFETY: integers and raw pointers only; zeroes are valid.
+    let mut template: libc::msghdr = unsafe { std::mem::zeroed() };
+    template.msg_namelen = NAME_LEN as libc::socklen_t;
+    template.msg_controllen = CONTROL_LEN_MAX as _;
+    template
+}
+
+impl<'r> Port<'r> {
+    pub(super) fn new(
+        ring: &'r mut IoUring,
+        sockets: &'r [Socket],
+        counters: &'r NetCounters,
+        buffers: usize,
+    ) -> Result<Self, RunError> {
+        let template_len = size_of::<libc::msghdr>();
+        let template =
+            Pages::map(template_len).map_err(|source| RunError::Memory { len: template_len, source })?;
+        // SAFETY: a fresh mapping of that size, which nothing else refers to.
+        unsafe { template.element::<libc::msghdr>(0).write(receive_template()) };
+        let (mut submitter, submissions, completions) = ring.split();
+        let _ = submitter.register_ring_fd(); // saves a descriptor look-up per call (5.18); all works without
+        let descriptors: Vec<_> = sockets.iter().map(Socket::as_raw_fd).collect();
+        submitter.register_files(&descriptors).map_err(|error| {
+            UringUnavailable::judge("registering sockets", "IORING_REGISTER_FILES", "5.1", error)
+        })?;
+        Ok(Self {
+            submitter,
+            submissions,
+            completions,
+            sockets,
+            counters,
+            receives: vec![Receive::default(); sockets.len()].into_boxed_slice(),
+            arrivals: Vec::with_capacity(buffers),
+            template,
+            waiting_for_stop: false,
+            failure: None,
+        })
+    }
+
+    /// Lends `buffers` to the kernel and waits for `stop`; both must outlive this port's requests.
+    pub(super) fn start(&mut self, buffers: &BufferRing, stop: &StopSignal) -> Result<(), RunError> {
+        buffers.register(&self.submitter)?;
+        self.waiting_for_stop = true;
+        let wait = opcode::PollAdd::new(Fd(stop.as_raw_fd()), libc::POLLIN as u32).build();
+        self.push(wait, Token::Stop);
+        Ok(())
+    }
+
+    /// Queues `entry`, whose pointers must stay good until its last completion: they are to the template and
+    /// to the reply area, and `Engine::drop` waits.
+    fn push(&mut self, entry: squeue::Entry, token: Token) {
+        let entry = entry.user_data(token.pack());
+        // SAFETY: the template and the replies handed over rest in mappings that the engine keeps until no
+        // request is under way; the buffers belong to the registered group.
+        let pushed = unsafe { self.submissions.push(&entry) };
+        assert!(pushed.is_ok(), "no room for {token:?}: some token was submitted twice");
+    }
+
+    /// Starts the receives that are not under way.
+    pub(super) fn arm(&mut self) {
+        for socket in 0..self.receives.len() {
+            if self.receives[socket].armed {
+                continue;
+            }
+            let template = self.template.element::<libc::msghdr>(0);
+            let receive = opcode::RecvMsgMulti::new(Fixed(socket as u32), template, buffers::GROUP).build();
+            self.push(receive, Token::Receive { socket: socket as u16 });
+            let state = &mut self.receives[socket];
+            state.armed = true;
+            if std::mem::replace(&mut state.armed_before, true) {
+                self.counters.rearmed.add(1);
+            }
+        }
+    }
+
+    /// Cancels the receives that are under way, if they are not being cancelled already.
+    pub(super) fn cancel_receives(&mut self) {
+        for socket in 0..self.receives.len() {
+            let state = &mut self.receives[socket];
+            if !state.armed || std::mem::replace(&mut state.cancelling, true) {
+                continue;
+            }
+            let socket = socket as u16;
+            let cancel = opcode::AsyncCancel::new(Token::Receive { socket }.pack()).build();
+            self.push(cancel, Token::Cancel { socket });
+        }
+    }
+
+    /// Queues the sends of all waiting replies; the next [`enter`](Self::enter) submits them.
+    pub(super) fn send(&mut self, area: &mut ReplyArea) {
+        // Never waits for a full send buffer: the reply is dropped and counted, as on every UDP server.
+        let flags = (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
+        while let Some(reply) = area.hand_over() {
+            let send =
+                opcode::SendMsg::new(Fixed(u32::from(reply.socket)), reply.header).flags(flags).build();
+            self.push(send, Token::Send { slot: reply.slot });
+        }
+    }
+
+    /// Submits what is queued and waits until `want` completions can be taken; fewer, after a signal.
+    pub(super) fn enter(&mut self, want: usize) -> Result<(), RunError> {
+        self.submissions.sync();
+        let entered = self.submitter.submit_and_wait(want);
+        self.submissions.sync();
+        self.completions.sync();
+        match entered {
+            Ok(_) => Ok(()),
+            // A signal; no memory for a request just now; completions to be taken first. All pass: try again.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY)) => {
+                Ok(())
+            }
+            Err(error) => Err(RunError::Wait(error)),
+        }
+    }
+
+    /// Takes all completions: arrivals are kept, replies finished, ended receives marked to be armed again.
+    pub(super) fn take_completions(&mut self, area: &mut ReplyArea) {
+        while let Some(completion) = self.completions.next() {
+            match Token::unpack(completion.user_data()) {
+                Some(Token::Receive { socket }) => self.received(socket, &completion),
+                Some(Token::Send { slot }) => {
+                    area.finish(slot);
+                    self.counters.count_send(completion.result());
+                }
+                Some(Token::Stop) => self.waiting_for_stop = false,
+                Some(Token::Cancel { socket }) => self.receives[usize::from(socket)].cancelling = false,
+                None => unreachable!("user_data {:#x} was never submitted", completion.user_data()),
+            }
+        }
+        self.completions.sync(); // the kernel sees the room before it posts more
+    }
+
+    fn received(&mut self, socket: u16, completion: &cqueue::Entry) {
+        let state = &mut self.receives[usize::from(socket)];
+        // Without F_MORE the receive has ended, whatever the result: an error, a completion queue that
+        // overflowed, or just a datagram of no octets, which the kernel takes for the end of a stream.
+        state.armed = cqueue::more(completion.flags());
+        if let Some(buffer) = cqueue::buffer_select(completion.flags()) {
+            let len = completion.result().max(0) as u32;
+            self.arrivals.push(Arrival { socket, buffer, len });
+        }
+        match completion.result() {
+            0.. => state.failures = 0,
+            result if result == -libc::ENOBUFS => self.counters.starved.add(1),
+            result if result == -libc::ECANCELED => {}
+            result => self.receive_failed(socket, -result),
+        }
+    }
+
+    fn receive_failed(&mut self, socket: u16, errno: i32) {
+        self.counters.receive_errors.add(1);
+        let state = &mut self.receives[usize::from(socket)];
+        state.failures += 1;
+        if state.failures >= RECEIVE_FAILURES_MAX {
+            let address = self.sockets[usize::from(socket)].local_address();
+            self.failure = Some(RunError::Receive { address, source: io::Error::from_raw_os_error(errno) });
+        }
+    }
+
+    /// Whether the stop signal was given.
+    pub(super) fn stopped(&self) -> bool {
+        !self.waiting_for_stop
+    }
+
+    /// Whether a request other than a send is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.waiting_for_stop || self.receives.iter().any(|receive| receive.armed || receive.cancelling)
+    }
+
+    /// The error that ends the worker, if there was one.
+    pub(super) fn check(&mut self) -> Result<(), RunError> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Ends every request at once, for a worker that goes down with an error or a panic.
+    ///
+    /// # Errors
+    /// The kernel could not; its requests may still write to the buffers.
+    pub(super) fn abandon(&self) -> io::Result<()> {
+        match self.submitter.register_sync_cancel(None, io_uring::types::CancelBuilder::any()) {
+            Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the buffers from the kernel; receives must have ended.
+    pub(super) fn unregister(&self, buffers: &BufferRing) {
+        buffers.unregister(&self.submitter);
+    }
+}
+
+impl Transport for Port<'_> {
+    fn make_room(&mut self, area: &mut ReplyArea) {
+        self.send(area);
+        while area.in_flight() > 0 && self.failure.is_none() {
+            match self.enter(area.in_flight()) {
+                Ok(()) => self.take_completions(area),
+                Err(error) => self.failure = Some(error),
+            }
+        }
+    }
+}

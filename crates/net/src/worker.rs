@@ -1,0 +1,60 @@
+//! One worker: some sockets, one back end, one thread.
+
+use std::sync::Arc;
+
+use core_affinity::CoreId;
+
+use crate::{
+    Backend, NetCounters, RunError, Service, Socket, StartError, StopSignal, WorkerSettings, mmsg, uring,
+};
+
+/// Most sockets of one worker; a guard against a runaway configuration, not a limit of the kernel.
+pub(crate) const SOCKETS_MAX: usize = 64;
+
+/// Receive errors in a row, on one socket, after which the worker gives up on it rather than spin.
+pub(crate) const RECEIVE_FAILURES_MAX: u32 = 64;
+
+/// A worker, ready to run on a thread of its own.
+pub struct Worker {
+    settings: WorkerSettings,
+    sockets: Vec<Socket>,
+    stop: StopSignal,
+    counters: Arc<NetCounters>,
+}
+
+impl Worker {
+    /// Makes a worker of checked settings and bound sockets.
+    ///
+    /// # Errors
+    /// A setting is outside its range, or there are no sockets or too many.
+    pub fn new(
+        settings: WorkerSettings,
+        sockets: Vec<Socket>,
+        stop: StopSignal,
+        counters: Arc<NetCounters>,
+    ) -> Result<Self, StartError> {
+        settings.check()?;
+        if !(1..=SOCKETS_MAX).contains(&sockets.len()) {
+            return Err(StartError::Sockets { got: sockets.len() });
+        }
+        Ok(Self { settings, sockets, stop, counters })
+    }
+
+    /// Serves until stopped: then receives no more, answers what it has received, and returns when the
+    /// replies are out. Call it on the worker's own thread, which is pinned if the settings say so.
+    ///
+    /// # Errors
+    /// The thread cannot be pinned, the back end cannot be set up, or the kernel fails for good.
+    pub fn run(self, service: &mut impl Service) -> Result<(), RunError> {
+        let Self { settings, sockets, stop, counters } = self;
+        if let Some(cpu) = settings.cpu
+            && !core_affinity::set_for_current(CoreId { id: cpu })
+        {
+            return Err(RunError::Pin { cpu });
+        }
+        match settings.backend {
+            Backend::Uring => uring::run(&settings, &sockets, &stop, &counters, service),
+            Backend::Mmsg => mmsg::run(&settings, &sockets, &stop, &counters, service),
+        }
+    }
+}
