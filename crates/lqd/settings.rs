@@ -1,14 +1,14 @@
 //! Settings: what the operator typed, and what it means.
 //!
-//! Two stages, as in ripgrep. [`Flags`] is what was typed: one struct whose fields are at once the flags of the
-//! command line, the keys of the configuration file, their limits and their manual, so that these cannot drift
-//! apart. [`Settings`] is what it means: flags laid over the file, defaults filled in, interfaces looked up. The
-//! rest of the program sees only [`Settings`], in which every value is one it can work with.
+//! Two stages, as in ripgrep. [`Flags`] is what was typed: one struct whose fields are at once the flags of
+//! the command line, the keys of the configuration file, their limits and their manual, so that these cannot
+//! drift apart. [`Settings`] is what it means: flags laid over the file, defaults filled in, interfaces
+//! looked up. The rest of the program sees only [`Settings`], in which every value is one it can work with.
 //!
 //! Flag and key go through the same `FromStr` of one small type per kind of value ([`spelled`]), rather than
-//! through clap's parsers on one side and serde's on the other: so both accept the same texts and give the same
-//! advice. Flags stay as they were typed for the life of the process; at SIGHUP [`Settings::read`] lays them
-//! over the file again.
+//! through clap's parsers on one side and serde's on the other: so both accept the same texts and give the
+//! same advice. Flags stay as they were typed for the life of the process; at SIGHUP [`Settings::read`] lays
+//! them over the file again.
 
 mod choice;
 mod command_line;
@@ -68,7 +68,7 @@ pub(crate) struct Settings {
     pub(crate) sensitive_options: Vec<u16>,
     /// Worker threads, 1..=256.
     pub(crate) workers: usize,
-    /// CPUs to pin workers to, one at least, each once, in the order given; `None` leaves it to the scheduler.
+    /// CPUs to pin workers to, one at least, each once, in the order given; `None`: start-up chooses.
     pub(crate) cpus: Option<Vec<usize>>,
     /// How workers talk to the kernel.
     pub(crate) io: Io,
@@ -97,7 +97,8 @@ impl Settings {
     fn checked(typed: Flags) -> Result<Self, SettingsError> {
         let cpus = typed.cpus.map(|list| list.0);
         let workers = typed.workers.map(|number| number.0);
-        let mut sensitive: Vec<u16> = typed.sensitive_option.into_iter().flatten().map(|code| code.0).collect();
+        let mut sensitive: Vec<u16> =
+            typed.sensitive_option.into_iter().flatten().map(|code| code.0).collect();
         sensitive.sort_unstable();
         sensitive.dedup();
         Ok(Self {
@@ -114,7 +115,7 @@ impl Settings {
             workers: workers.unwrap_or_else(|| one_per_cpu(cpus.as_deref())),
             cpus,
             io: typed.io.unwrap_or(Io::Auto),
-            buffers: typed.buffers.map_or(1_024, |count| count.0),
+            buffers: typed.buffers.map_or(256, |count| count.0),
             receive_buffer: typed.receive_buffer.map_or(8 << 20, |octets| octets.0),
             log_format: typed.log_format.unwrap_or(LogFormat::Text),
             log: typed.log.unwrap_or_else(|| "info".to_owned()),
@@ -122,7 +123,7 @@ impl Settings {
         })
     }
 
-    /// Names of the settings that differ in `new` and that a running server cannot take up: they need a restart.
+    /// Names of the settings that differ in `new` and that a running server cannot take up without a restart.
     pub(crate) fn restart_needed(&self, new: &Self) -> Vec<&'static str> {
         let differs = [
             ("listen", self.listen != new.listen),
@@ -140,7 +141,8 @@ impl Settings {
 /// Default number of workers: one for each CPU of the list, or of those that the process may use.
 fn one_per_cpu(cpus: Option<&[usize]>) -> usize {
     // The machine's number is unknown only where /proc and the affinity call are both barred.
-    let count = cpus.map_or_else(|| std::thread::available_parallelism().map_or(1, Into::into), <[usize]>::len);
+    let count =
+        cpus.map_or_else(|| std::thread::available_parallelism().map_or(1, Into::into), <[usize]>::len);
     count.min(WORKERS_MAX)
 }
 

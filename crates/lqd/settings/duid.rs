@@ -19,7 +19,9 @@ impl FromStr for ServerDuid {
         let octets = match text.chars().find(|c| matches!(c, ':' | '-')) {
             Some(separator) => text.split(separator).map(octet).collect::<Option<Vec<u8>>>(),
             None if text.len().is_multiple_of(2) => text.as_bytes().chunks_exact(2).map(pair).collect(),
-            None => return Err("has an odd number of hexadecimal digits; write two for each octet".to_owned()),
+            None => {
+                return Err("has an odd number of hexadecimal digits; write two for each octet".to_owned());
+            }
         };
         let octets = octets.ok_or_else(|| format!("must be {}", Self::form()))?;
         if !(1..=LEN_MAX).contains(&octets.len()) {
@@ -76,6 +78,9 @@ mod tests {
             assert_eq!(text.parse::<ServerDuid>().ok().map(|duid| duid.0).as_deref(), want, "{text:?}");
         }
         assert!("ab".repeat(130).parse::<ServerDuid>().is_ok());
-        assert_eq!("ab".repeat(131).parse::<ServerDuid>(), Err("has 131 octets; a DUID has 1 to 130".to_owned()));
+        assert_eq!(
+            "ab".repeat(131).parse::<ServerDuid>(),
+            Err("has 131 octets; a DUID has 1 to 130".to_owned())
+        );
     }
 }

@@ -47,6 +47,7 @@ fn located(path: &Path, text: &str, fault: &toml::de::Error) -> SettingsError {
 /// The fault at octet `offset` of `text`.
 fn at(path: &Path, text: &str, offset: usize, fault: String) -> SettingsError {
     let before = text.get(..offset).unwrap_or(text);
-    let (line, column) = before.split('\n').fold((0, 0), |(line, _), last| (line + 1, last.chars().count() + 1));
+    let (line, column) =
+        before.split('\n').fold((0, 0), |(line, _), last| (line + 1, last.chars().count() + 1));
     SettingsError::Text { file: path.to_owned(), line, column, fault }
 }

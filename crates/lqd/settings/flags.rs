@@ -1,7 +1,7 @@
 //! Flags and keys: what may be typed, with limits and manual.
 //!
-//! The documentation of a field is its text in `--help`, printed line by line as it stands here (70 columns fit
-//! any terminal, and clap breaks no lines by itself). Its first paragraph is all that `-h` shows.
+//! The documentation of a field is its text in `--help`, printed line by line as it stands here (70 columns
+//! fit any terminal, and clap breaks no lines by itself). Its first paragraph is all that `-h` shows.
 
 use std::path::PathBuf;
 
@@ -47,10 +47,11 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     pub(super) kea_leases: Option<PathBuf>,
 
-    /// DUID by which this server names itself, such as 00:03:00:01:0a:00:27:00:00:01.
+    /// DUID by which this server names itself (OPTION_SERVERID).
     ///
     /// 1 to 130 octets in hexadecimal, with colons, with dashes or with
-    /// nothing between. Queries that name another server are discarded.
+    /// nothing between, such as 00:03:00:01:0a:00:27:00:00:01. Queries that
+    /// name another server are discarded.
     /// Default: the DUID of the Kea server.
     #[arg(long, value_name = "HEX:HEX…", verbatim_doc_comment)]
     #[serde(deserialize_with = "one")]
@@ -66,11 +67,11 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "list")]
     pub(super) listen: Option<Vec<ListenAddress>>,
 
-    /// Interface on which to hear queries sent by multicast; may be repeated.
+    /// Interface on which to hear multicast queries; may be repeated.
     ///
     /// Joins ff05::1:3 (all DHCP servers) and ff02::1:2 (all DHCP servers
     /// and relay agents) there, on the port of the first --listen.
-    /// Name or number, as in "ip link".
+    /// Its name, as in "ip link".
     /// Default: none, only unicast is heard.
     #[arg(long, value_name = "INTERFACE", verbatim_doc_comment)]
     #[serde(deserialize_with = "list")]
@@ -87,15 +88,17 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "list")]
     pub(super) allow: Option<Vec<Network>>,
 
-    /// What requestors get that --allow does not let in.
+    /// What all others get.
     ///
+    /// Those whom --allow does not let in.
     /// Default: not-allowed.
     #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
     #[serde(deserialize_with = "choice")]
     pub(super) deny: Option<Deny>,
 
-    /// What queries get that a relay agent passed on (RELAY-FORW).
+    /// What relayed queries get.
     ///
+    /// Those that a relay agent passed on, inside RELAY-FORW.
     /// Default: answer.
     #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
     #[serde(deserialize_with = "choice")]
@@ -109,7 +112,7 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "one")]
     pub(super) max_relay_hops: Option<Within<u8, 0, 32>>,
 
-    /// Option that is never returned, by its code, 1..=65535; may be repeated.
+    /// Code of an option never returned, 1..=65535; may be repeated.
     ///
     /// For client data that requestors shall not see, even if they ask for
     /// it (RFC 5007, section 5), such as 39, the client's host name.
@@ -129,10 +132,10 @@ pub(crate) struct Flags {
 
     /// CPUs to pin workers to, such as 0,2-5; numbers in 0..=1023.
     ///
-    /// The first worker runs on the first CPU of the list, and so on; if
-    /// there are more workers than CPUs, the list starts over. Name those
-    /// that serve the network card's queues.
-    /// Default: not pinned, the scheduler decides.
+    /// The first worker runs on the first CPU of the list, and so on. With
+    /// more workers than CPUs none is pinned. Name those that serve the
+    /// network card's queues.
+    /// Default: those that the process may use.
     #[arg(long, value_name = "LIST", verbatim_doc_comment)]
     #[serde(deserialize_with = "one")]
     pub(super) cpus: Option<CpuList>,
@@ -144,11 +147,11 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "choice")]
     pub(super) io: Option<Io>,
 
-    /// Receive buffers each worker lends to the kernel, a power of two in 64..=32768.
+    /// Receive buffers of each worker, a power of two in 64..=32768.
     ///
-    /// Used by io_uring; 2 KiB of memory each. When all are lent, datagrams
-    /// wait in the socket's queue (--receive-buffer).
-    /// Default: 1024.
+    /// Lent to the kernel by io_uring, 64 KiB of memory each. When all are
+    /// lent, datagrams wait in the socket's queue (--receive-buffer).
+    /// Default: 256.
     #[arg(long, value_name = "N", verbatim_doc_comment)]
     #[serde(deserialize_with = "one")]
     pub(super) buffers: Option<PowerOfTwo<64, 32_768>>,
@@ -156,15 +159,15 @@ pub(crate) struct Flags {
     /// Receive queue of each socket, in octets, 64KiB..=512MiB.
     ///
     /// What a flood may fill while the worker is busy; the kernel drops what
-    /// comes after that. KiB, MiB and GiB may follow the number. The kernel
-    /// gives no more than sysctl net.core.rmem_max allows, unless lqd has
+    /// comes after that. KiB or MiB may follow the number. The kernel gives
+    /// no more than sysctl net.core.rmem_max allows, unless lqd has
     /// CAP_NET_ADMIN.
     /// Default: 8MiB.
     #[arg(long, value_name = "BYTES", verbatim_doc_comment)]
     #[serde(deserialize_with = "one")]
     pub(super) receive_buffer: Option<Octets<65_536, 536_870_912>>,
 
-    /// Form of log lines, which go to standard error.
+    /// Form of log lines on standard error.
     ///
     /// Default: text.
     #[arg(long, value_name = "FORM", verbatim_doc_comment)]

@@ -1,4 +1,4 @@
-//! Network interfaces, by name or number.
+//! Network interfaces.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -13,7 +13,7 @@ const NAME_LEN_MAX: usize = 15;
 /// An interface that exists, or did when it was looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Interface {
-    /// As the operator wrote it: a name, or the number.
+    /// As "ip link" shows it.
     pub(crate) name: String,
     /// The kernel's number, never 0.
     pub(crate) index: u32,
@@ -26,8 +26,9 @@ pub(crate) struct InterfaceName(String);
 impl InterfaceName {
     /// The interface, if there is one of that name; a number is taken as it is.
     ///
-    /// Asked of the system's resolver, by the scope of an address literal: it is the way to the kernel's answer
-    /// that needs no unsafe code, and that sees the network namespace of this process, as /sys need not.
+    /// Asked of the system's resolver, by the scope of an address literal: it is the way to the kernel's
+    /// answer that needs no unsafe code, and that sees the network namespace of this process, as /sys need
+    /// not.
     pub(super) fn look_up(&self) -> Result<Interface, String> {
         let literal = format!("fe80::%{}", self.0);
         let found = (literal.as_str(), 0).to_socket_addrs().ok().and_then(|mut found| found.next());
@@ -59,10 +60,10 @@ impl fmt::Display for InterfaceName {
 }
 
 impl Spelled for InterfaceName {
-    const LITERAL: Literal = Literal::Either;
+    const LITERAL: Literal = Literal::Text;
 
     fn form() -> String {
-        "the name or number of an interface, such as \"eth0\"".to_owned()
+        "the name of an interface, such as \"eth0\"".to_owned()
     }
 }
 
@@ -72,6 +73,10 @@ pub(super) fn resolve(names: Vec<InterfaceName>) -> Result<Vec<Interface>, Setti
     for name in names {
         let error = |fault| SettingsError::Value { setting: "multicast", value: name.to_string(), fault };
         let interface = name.look_up().map_err(error)?;
+        // The resolver takes numbers unseen; a group is joined on an interface that is known to exist.
+        if name.0.parse() == Ok(interface.index) {
+            return Err(error("is a number; write the name that \"ip link\" shows".to_owned()));
+        }
         if interfaces.iter().any(|other| other.index == interface.index) {
             return Err(error("the interface is given twice; leave one out".to_owned()));
         }
@@ -100,7 +105,7 @@ mod tests {
         }
         for text in ["", "sixteen-letters0", "a/b", "a b", "a%b", "a:b", "a\0b"] {
             let fault = text.parse::<InterfaceName>().unwrap_err();
-            assert_eq!(fault, "must be the name or number of an interface, such as \"eth0\"", "{text:?}");
+            assert_eq!(fault, "must be the name of an interface, such as \"eth0\"", "{text:?}");
         }
     }
 }

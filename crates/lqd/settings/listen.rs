@@ -26,13 +26,17 @@ impl FromStr for ListenAddress {
             return Err(IPV4.to_owned());
         }
         let wrong = || format!("must be {}", Self::form());
-        let (host, port) = text.strip_prefix('[').and_then(|rest| rest.rsplit_once("]:")).ok_or_else(wrong)?;
+        let (host, port) =
+            text.strip_prefix('[').and_then(|rest| rest.rsplit_once("]:")).ok_or_else(wrong)?;
         let port = port.parse().map_err(|_| wrong())?;
         let (address, interface) = match host.split_once('%') {
             Some((address, interface)) => (address, Some(interface.parse()?)),
             None => (host, None),
         };
-        let address = address.parse().map_err(|_| wrong())?;
+        let address = address.parse().map_err(|_| match address.parse::<Ipv4Addr>() {
+            Ok(_) => IPV4.to_owned(),
+            Err(_) => wrong(),
+        })?;
         check(address, interface.as_ref(), port)?;
         Ok(Self { address, interface, port })
     }
@@ -43,10 +47,12 @@ fn check(address: Ipv6Addr, interface: Option<&InterfaceName>, port: u16) -> Res
         return Err(IPV4.to_owned());
     }
     if address.is_multicast() {
-        return Err("is a multicast group; name the interface to hear it on with multicast".to_owned());
+        return Err("is a multicast group; name the interface to hear it on with --multicast".to_owned());
     }
     match (address.is_unicast_link_local(), interface) {
-        (true, None) => Err(format!("is link-local; write its interface too, such as [{address}%eth0]:{port}")),
+        (true, None) => {
+            Err(format!("is link-local; write its interface too, such as [{address}%eth0]:{port}"))
+        }
         (false, Some(_)) => {
             Err(format!("is not link-local, so it has no interface; write [{address}]:{port}"))
         }
@@ -119,10 +125,10 @@ mod tests {
             ("[::g]:547", FORM),
             ("localhost:547", FORM),
             ("", FORM),
-            ("[ff02::1:2]:547", "is a multicast group; name the interface to hear it on with multicast"),
+            ("[ff02::1:2]:547", "is a multicast group; name the interface to hear it on with --multicast"),
             ("[fe80::1]:547", "is link-local; write its interface too, such as [fe80::1%eth0]:547"),
             ("[2001:db8::1%eth0]:547", "is not link-local, so it has no interface; write [2001:db8::1]:547"),
-            ("[fe80::1%]:547", "must be the name or number of an interface, such as \"eth0\""),
+            ("[fe80::1%]:547", "must be the name of an interface, such as \"eth0\""),
         ] {
             assert_eq!(text.parse::<ListenAddress>().unwrap_err(), want, "{text:?}");
         }

@@ -19,7 +19,9 @@ impl FromStr for Network {
             (Ok(network), _) => network,
             (_, Ok(address)) => Ipv6Net::from(address),
             _ if is_ipv4(text) => {
-                return Err("DHCPv6 runs over IPv6 only; write an IPv6 prefix, such as 2001:db8::/32".to_owned());
+                return Err(
+                    "DHCPv6 runs over IPv6 only; write an IPv6 prefix, such as 2001:db8::/32".to_owned()
+                );
             }
             _ => return Err(format!("must be {}", Self::form())),
         };

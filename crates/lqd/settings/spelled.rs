@@ -1,7 +1,7 @@
 //! Values that are spelled alike as flag and in the file.
 //!
-//! clap takes any type with `FromStr`. serde would want a `Deserialize` beside it, which would then accept other
-//! things with other messages; the functions here lead serde to the same `FromStr` instead.
+//! clap takes any type with `FromStr`. serde would want a `Deserialize` beside it, which would then accept
+//! other things with other messages; the functions here lead serde to the same `FromStr` instead.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -231,8 +231,7 @@ impl Binding {
         if state > STATE_MAX {
             return Err(RowFault { column: Column::State, what: What::UnknownState });
         }
-        let hardware_type = number(values, Column::Hwtype)?;
-        number::<u32>(values, Column::HwaddrSource)?;
+        let hardware_type = hardware_type(values)?;
         number::<u32>(values, Column::PoolId)?;
         Ok(Self {
             address,
@@ -249,6 +248,15 @@ impl Binding {
             assigned: state == STATE_ASSIGNED,
         })
     }
+}
+
+/// Type of the hardware address. Without an address Kea leaves type and source empty, and does not read them.
+fn hardware_type(values: &Values<'_>) -> Result<u16, RowFault> {
+    if values.get(Column::Hwaddr).is_empty() {
+        return Ok(0);
+    }
+    number::<u32>(values, Column::HwaddrSource)?;
+    number(values, Column::Hwtype)
 }
 
 fn number<T: TryFrom<u64>>(values: &Values<'_>, column: Column) -> Result<T, RowFault> {

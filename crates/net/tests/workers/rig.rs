@@ -121,9 +121,12 @@ pub(crate) fn requestor_on(address: &str) -> UdpSocket {
 /// Waits for a reply; returns it and its source.
 pub(crate) fn receive(requestor: &UdpSocket) -> (Vec<u8>, SocketAddrV6) {
     let mut buffer = vec![0; 65_536];
-    let (len, source) = match requestor.recv_from(&mut buffer) {
-        Ok(received) => received,
-        Err(error) => panic!("{requestor:?} waited in vain for a reply: {error}"),
+    let (len, source) = loop {
+        match requestor.recv_from(&mut buffer) {
+            Ok(received) => break received,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {} // not restarted, with a timeout
+            Err(error) => panic!("{requestor:?} waited in vain for a reply: {error}"),
+        }
     };
     buffer.truncate(len);
     match source {

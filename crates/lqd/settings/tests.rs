@@ -1,0 +1,231 @@
+//! Every setting by flag and by key, which of them wins, and what each fault says.
+
+mod faults;
+mod help;
+
+use std::fs;
+use std::path::Path;
+
+use clap::{CommandFactory, Parser};
+use tempfile::TempDir;
+
+use super::*;
+
+/// One setting, given both ways.
+struct Row {
+    /// The flag without dashes, and the key.
+    name: &'static str,
+    /// As flags.
+    flags: &'static [&'static str],
+    /// As a line of the file.
+    toml: &'static str,
+    /// What is looked at, as `{:?}` shows it.
+    read: fn(&Settings) -> String,
+    /// What it is then.
+    want: &'static str,
+    /// What it is otherwise; empty if that depends on the machine.
+    default: &'static str,
+}
+
+macro_rules! row {
+    ($name:literal, $flags:expr, $toml:literal, $field:ident, $want:literal, default $default:literal) => {
+        Row {
+            name: $name,
+            flags: &$flags,
+            toml: $toml,
+            read: |settings| format!("{:?}", settings.$field),
+            want: $want,
+            default: $default,
+        }
+    };
+}
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    row!("kea-config", ["--kea-config=/etc/dhcp6.conf"], "kea-config = '/etc/dhcp6.conf'", kea_config,
+        "\"/etc/dhcp6.conf\"", default "\"kea.conf\""),
+    row!("kea-leases", ["--kea-leases=/var/leases.csv"], "kea-leases = '/var/leases.csv'", kea_leases,
+        "Some(\"/var/leases.csv\")", default "None"),
+    row!("server-duid", ["--server-duid=00:03:ff"], "server-duid = '00:03:ff'", server_duid,
+        "Some([0, 3, 255])", default "None"),
+    row!("listen", ["--listen=[::1]:1547", "--listen=[fe80::1%lo]:547"],
+        "listen = ['[::1]:1547', '[fe80::1%lo]:547']", listen,
+        "[[::1]:1547, [fe80::1%1]:547]", default "[[::]:547]"),
+    row!("multicast", ["--multicast=lo"], "multicast = ['lo']", multicast,
+        "[Interface { name: \"lo\", index: 1 }]", default "[]"),
+    row!("allow", ["--allow=2001:db8::/32", "--allow=::1"], "allow = ['2001:db8::/32', '::1']", allow,
+        "Some([2001:db8::/32, ::1/128])", default "None"),
+    row!("deny", ["--deny=drop"], "deny = 'drop'", deny, "Drop", default "NotAllowed"),
+    row!("deny", ["--deny=not-allowed"], "deny = 'not-allowed'", deny, "NotAllowed", default "NotAllowed"),
+    row!("relayed", ["--relayed=drop"], "relayed = 'drop'", relayed, "Drop", default "Answer"),
+    row!("max-relay-hops", ["--max-relay-hops=0"], "max-relay-hops = 0", max_relay_hops, "0", default "8"),
+    row!("sensitive-option", ["--sensitive-option=79", "--sensitive-option=39", "--sensitive-option=79"],
+        "sensitive-option = [79, 39, 79]", sensitive_options, "[39, 79]", default "[]"),
+    row!("workers", ["--workers=256"], "workers = 256", workers, "256", default ""),
+    row!("cpus", ["--cpus=7,0-2"], "cpus = '7,0-2'", cpus, "Some([7, 0, 1, 2])", default "None"),
+    row!("cpus", ["--cpus=3"], "cpus = 3", cpus, "Some([3])", default "None"),
+    row!("cpus", ["--cpus=7,0-2"], "cpus = '7,0-2'", workers, "4", default ""),
+    row!("io", ["--io=uring"], "io = 'uring'", io, "Uring", default "Auto"),
+    row!("io", ["--io=mmsg"], "io = 'mmsg'", io, "Mmsg", default "Auto"),
+    row!("buffers", ["--buffers=32768"], "buffers = 32768", buffers, "32768", default "256"),
+    row!("receive-buffer", ["--receive-buffer=4MiB"], "receive-buffer = '4MiB'", receive_buffer,
+        "4194304", default "8388608"),
+    row!("receive-buffer", ["--receive-buffer=65536"], "receive-buffer = 65536", receive_buffer,
+        "65536", default "8388608"),
+    row!("log-format", ["--log-format=json"], "log-format = 'json'", log_format, "Json", default "Text"),
+    row!("log", ["--log=info,lqd_feed=debug"], "log = 'info,lqd_feed=debug'", log,
+        "\"info,lqd_feed=debug\"", default "\"info\""),
+    row!("example-query", ["--example-query"], "example-query = true", example_query,
+        "true", default "false"),
+];
+
+/// Flags of `lqd serve` as typed.
+fn typed(flags: &[&str]) -> Flags {
+    let command_line = CommandLine::try_parse_from(["lqd", "serve"].iter().chain(flags)).unwrap();
+    let Command::Serve(flags) = command_line.command else { panic!("asked to serve") };
+    flags
+}
+
+/// A folder with `text` as its `lqd.toml`.
+fn file(text: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("lqd.toml"), text).unwrap();
+    folder
+}
+
+/// Settings from `flags` over a file of `text`.
+fn read(flags: &[&str], text: &str) -> Result<Settings, SettingsError> {
+    let folder = file(text);
+    let config = format!("--config={}", folder.path().join("lqd.toml").display());
+    Settings::read(&typed(&[&[config.as_str()], flags].concat()))
+}
+
+#[test]
+fn every_setting_by_flag_and_by_key() {
+    for Row { name, flags, toml, read: shown, want, default } in ROWS {
+        // Kea's configuration must be given; where it is the row itself, the row's comes alone.
+        let kea = ["--kea-config=kea.conf"];
+        let kea: &[&str] = if *name == "kea-config" { &[] } else { &kea };
+        let by_flag = Settings::read(&typed(&[kea, flags].concat())).unwrap();
+        assert_eq!(shown(&by_flag), *want, "flag {flags:?}");
+        assert_eq!(shown(&read(kea, toml).unwrap()), *want, "key {toml}");
+        let without = Settings::read(&typed(&["--kea-config=kea.conf"])).unwrap();
+        assert!(default.is_empty() || shown(&without) == *default, "{name}: default is {}", shown(&without));
+    }
+}
+
+#[test]
+fn every_setting_has_a_row() {
+    let names: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+    for command in CommandLine::command().get_subcommands() {
+        for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(names.contains(&flag) || ["config", "help"].contains(&flag), "{flag} has no row in ROWS");
+        }
+    }
+}
+
+#[test]
+fn check_takes_the_flags_of_serve() {
+    for Row { flags, .. } in ROWS {
+        let command_line = CommandLine::try_parse_from(["lqd", "check"].iter().chain(*flags)).unwrap();
+        let Command::Check(checked) = command_line.command else { panic!("asked to check") };
+        assert_eq!(checked, typed(flags));
+    }
+}
+
+#[test]
+fn flags_win_over_the_file_key_by_key() {
+    let text = "kea-config = '/k'\nworkers = 3\nallow = ['::1', '::2']\nbuffers = 64\nexample-query = true";
+    let settings = read(&["--workers=5", "--allow=2001:db8::/32"], text).unwrap();
+    assert_eq!(settings.workers, 5);
+    assert_eq!(settings.allow, Some(vec!["2001:db8::/32".parse().unwrap()]), "the list is replaced whole");
+    assert_eq!((settings.buffers, settings.example_query), (64, true), "untouched by flags");
+    assert_eq!(settings.kea_config, Path::new("/k"));
+}
+
+#[test]
+fn every_key_can_be_overruled_by_its_flag() {
+    for Row { name, flags, read: shown, want, .. } in ROWS {
+        let other = match *name {
+            "kea-config" | "kea-leases" => "'/other'",
+            "server-duid" => "'09'",
+            "listen" => "['[::2]:547']",
+            "multicast" => "[]",
+            "allow" => "[]",
+            "deny" => "'not-allowed'",
+            "relayed" => "'answer'",
+            "max-relay-hops" | "workers" | "cpus" => "9",
+            "sensitive-option" => "[9]",
+            "io" => "'auto'",
+            "buffers" => "64",
+            "receive-buffer" => "'1MiB'",
+            "log-format" => "'text'",
+            "log" => "'error'",
+            "example-query" => "false",
+            _ => panic!("{name} needs another value here"),
+        };
+        let kea = if *name == "kea-config" { "" } else { "kea-config = '/k'\n" };
+        let settings = read(flags, &format!("{kea}{name} = {other}")).unwrap();
+        assert_eq!(shown(&settings), *want, "{name}");
+    }
+}
+
+#[test]
+fn paths_in_the_file_start_from_its_folder_and_flags_from_here() {
+    let folder = file("kea-config = 'kea/dhcp6.conf'\nkea-leases = '../leases.csv'");
+    let config = folder.path().join("lqd.toml").display().to_string();
+    let settings = Settings::read(&typed(&["--config", &config])).unwrap();
+    assert_eq!(settings.kea_config, folder.path().join("kea/dhcp6.conf"));
+    assert_eq!(settings.kea_leases, Some(folder.path().join("../leases.csv")));
+
+    let settings = Settings::read(&typed(&["--config", &config, "--kea-config", "here.conf"])).unwrap();
+    assert_eq!(settings.kea_config, Path::new("here.conf"));
+}
+
+#[test]
+fn an_empty_list_of_allowed_networks_is_not_the_default() {
+    assert_eq!(read(&[], "kea-config = '/k'\nallow = []").unwrap().allow, Some(vec![]));
+}
+
+#[test]
+fn port_0_twice_is_two_ports() {
+    let settings =
+        Settings::read(&typed(&["--kea-config=k", "--listen=[::1]:0", "--listen=[::1]:0"])).unwrap();
+    assert_eq!(settings.listen, ["[::1]:0".parse().unwrap(); 2]);
+}
+
+#[test]
+fn workers_follow_the_machine_and_stay_within_their_limit() {
+    let settings = Settings::read(&typed(&["--kea-config=k"])).unwrap();
+    assert_eq!(settings.workers, std::thread::available_parallelism().unwrap().get().min(256));
+    assert_eq!(Settings::read(&typed(&["--kea-config=k", "--cpus=0-999"])).unwrap().workers, 256);
+    assert_eq!(Settings::read(&typed(&["--kea-config=k", "--cpus=0-3", "--workers=9"])).unwrap().workers, 9);
+}
+
+#[test]
+fn the_file_is_read_again() {
+    let folder = file("kea-config = '/k'\nworkers = 3\nlog = 'debug'");
+    let path = folder.path().join("lqd.toml");
+    let flags = typed(&["--log=warn", &format!("--config={}", path.display())]);
+    let before = Settings::read(&flags).unwrap();
+    fs::write(&path, "kea-config = '/k'\nworkers = 4\nlog = 'trace'").unwrap();
+    let after = Settings::read(&flags).unwrap();
+    assert_eq!((before.workers, after.workers), (3, 4));
+    assert_eq!((before.log.as_str(), after.log.as_str()), ("warn", "warn"), "the flag stays");
+    assert_eq!(before.restart_needed(&after), ["workers"]);
+}
+
+#[test]
+fn what_needs_a_restart_is_named() {
+    let restart = ["listen", "multicast", "workers", "cpus", "io", "buffers", "receive-buffer"];
+    let before = Settings::read(&typed(&["--kea-config=kea.conf", "--workers=1"])).unwrap();
+    assert!(before.restart_needed(&before).is_empty());
+    for Row { name, flags, want, default, .. } in ROWS.iter().filter(|row| row.want != row.default) {
+        let mut flags = flags.to_vec();
+        flags.extend((*name != "kea-config").then_some("--kea-config=kea.conf"));
+        flags.extend((*name != "workers").then_some("--workers=1"));
+        let wanted: Vec<_> = restart.iter().copied().filter(|setting| setting == name).collect();
+        let after = Settings::read(&typed(&flags)).unwrap();
+        assert_eq!(before.restart_needed(&after), wanted, "{name}: {default} → {want}");
+    }
+}

@@ -1,0 +1,193 @@
+//! What each fault says, in full.
+
+use super::*;
+
+/// What reading says to a file of `octets`, its path shown as `lqd.toml`.
+fn fault(octets: &[u8]) -> String {
+    let folder = file("");
+    let path = folder.path().join("lqd.toml");
+    fs::write(&path, octets).unwrap();
+    let path = path.display().to_string();
+    let read = Settings::read(&typed(&["--kea-config=k", "--config", &path]));
+    read.unwrap_err().to_string().replace(&path, "lqd.toml")
+}
+
+/// What the command line says to `flag`, without what clap adds below.
+fn refusal(flag: &str) -> String {
+    let error = CommandLine::try_parse_from(["lqd", "serve", flag]).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    error.to_string().split("\n\n").next().unwrap_or_default().to_owned()
+}
+
+/// A value that does not do, as a flag and as a line of the file, and the advice that both give.
+#[rustfmt::skip]
+const VALUES: &[(&str, &str, &str)] = &[
+    ("--server-duid=", "server-duid = ''", "has 0 octets; a DUID has 1 to 130"),
+    ("--server-duid=0g:03", "server-duid = '0g:03'",
+        "must be octets in hexadecimal, such as \"00:03:00:01:0a:00:27:00:00:01\""),
+    ("--server-duid=003", "server-duid = '003'",
+        "has an odd number of hexadecimal digits; write two for each octet"),
+    ("--listen=0.0.0.0:547", "listen = ['0.0.0.0:547']", "DHCPv6 runs over IPv6 only; write [ADDR]:PORT"),
+    ("--listen=::1", "listen = ['::1']", "must be [ADDR]:PORT, such as \"[2001:db8::1]:547\""),
+    ("--multicast=a/b", "multicast = ['a/b']",
+        "must be the name of an interface, such as \"eth0\""),
+    ("--allow=192.0.2.0/24", "allow = ['192.0.2.0/24']",
+        "DHCPv6 runs over IPv6 only; write an IPv6 prefix, such as 2001:db8::/32"),
+    ("--max-relay-hops=33", "max-relay-hops = 33", "must be a whole number in 0..=32"),
+    ("--sensitive-option=0", "sensitive-option = [0]", "must be a whole number in 1..=65535"),
+    ("--workers=0", "workers = 0", "must be a whole number in 1..=256"),
+    ("--cpus=1024", "cpus = '1024'",
+        "must be numbers of CPUs in 0..=1023 and ranges of them, such as \"0,2-5\""),
+    ("--cpus=1,1", "cpus = '1,1'", "names CPU 1 twice; leave one out"),
+    ("--buffers=100", "buffers = 100", "must be a power of two in 64..=32768"),
+    ("--receive-buffer=1KiB", "receive-buffer = '1KiB'",
+        "must be a number of octets in 65536..=536870912, or with a unit, such as \"4MiB\" or \"512KiB\""),
+];
+
+#[test]
+fn flag_and_key_give_the_same_advice() {
+    for (flag, line, advice) in VALUES {
+        let said = refusal(flag);
+        assert!(said.ends_with(&format!(": {advice}")), "{said}");
+        let (key, value) = line.split_once(" = ").unwrap();
+        let column = key.len() + 4 + usize::from(value.starts_with('['));
+        assert_eq!(fault(format!("# ä\n{line}").as_bytes()), format!("lqd.toml:2:{column}: {key}: {advice}"));
+    }
+}
+
+#[test]
+fn the_command_line_names_the_flag() {
+    for (flag, want) in [
+        ("--workers=0", "error: invalid value '0' for '--workers <N>': must be a whole number in 1..=256"),
+        (
+            "--listen=0.0.0.0:547",
+            "error: invalid value '0.0.0.0:547' for '--listen <ADDR:PORT>': \
+             DHCPv6 runs over IPv6 only; write [ADDR]:PORT",
+        ),
+        (
+            "--io=epoll",
+            "error: invalid value 'epoll' for '--io <HOW>'\n  [possible values: auto, uring, mmsg]",
+        ),
+        ("--worker=1", "error: unexpected argument '--worker' found"),
+    ] {
+        assert_eq!(refusal(flag), want);
+    }
+}
+
+#[test]
+fn wrong_types_are_told_what_to_write() {
+    for (text, want) in [
+        (
+            "workers = 'four'",
+            "1:11: workers: invalid type: string \"four\", expected a whole number in 1..=256",
+        ),
+        (
+            "workers = 4.5",
+            "1:11: workers: invalid type: floating point `4.5`, expected a whole number in 1..=256",
+        ),
+        (
+            "buffers = '64'",
+            "1:11: buffers: invalid type: string \"64\", expected a power of two in 64..=32768",
+        ),
+        (
+            "listen = '[::1]:547'",
+            "1:10: listen: invalid type: string \"[::1]:547\", expected a list in brackets, each entry \
+             [ADDR]:PORT, such as \"[2001:db8::1]:547\"",
+        ),
+        (
+            "allow = [\n  '::1',\n  5,\n]",
+            "3:3: allow: invalid type: integer `5`, expected an IPv6 prefix, such as \"2001:db8::/32\"",
+        ),
+        (
+            "server-duid = 3",
+            "1:15: server-duid: invalid type: integer `3`, expected octets in hexadecimal, such as \
+             \"00:03:00:01:0a:00:27:00:00:01\"",
+        ),
+        ("io = 5", "1:6: io: invalid type: integer `5`, expected \"auto\" or \"uring\" or \"mmsg\""),
+        ("deny = 'no'", "1:8: deny: invalid value: string \"no\", expected \"not-allowed\" or \"drop\""),
+        ("relayed = ''", "1:11: relayed: invalid value: string \"\", expected \"answer\" or \"drop\""),
+        ("log-format = 'x'", "1:14: log-format: invalid value: string \"x\", expected \"text\" or \"json\""),
+        ("log = 5", "1:7: log: invalid type: integer `5`, expected a string"),
+        ("kea-config = 5", "1:14: kea-config: invalid type: integer `5`, expected path string"),
+        ("kea-leases = []", "1:14: kea-leases: invalid type: sequence, expected path string"),
+        ("example-query = 1", "1:17: example-query: invalid type: integer `1`, expected a boolean"),
+    ] {
+        assert_eq!(fault(text.as_bytes()), format!("lqd.toml:{want}"));
+    }
+}
+
+#[test]
+fn unknown_keys_are_told_the_known_ones() {
+    let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
+                 `deny`, `relayed`, `max-relay-hops`, `sensitive-option`, `workers`, `cpus`, \
+                 `io`, `buffers`, `receive-buffer`, `log-format`, `log`, `example-query`";
+    for key in ["worker", "Workers", "kea_config", "config"] {
+        let want = format!("lqd.toml:2:1: unknown field `{key}`, expected one of {known}");
+        assert_eq!(fault(format!("\n{key} = 1").as_bytes()), want);
+    }
+}
+
+#[test]
+fn what_is_no_toml_is_told_where() {
+    for (octets, want) in [
+        (&b"workers"[..], "1:8: key with no value, expected `=`"),
+        (b"workers = 1\nworkers = 2", "2:1: duplicate key"),
+        (b"# \xc3\xa4\nlog = [", "2:8: unclosed array, expected `]`"),
+        (b"# \xc3\xa4\nlog = '\xff'", "2:8: is not UTF-8; save the file as UTF-8"),
+    ] {
+        assert_eq!(fault(octets), format!("lqd.toml:{want}"));
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let config = |path: &Path| {
+        let read = Settings::read(&typed(&["--config", &path.display().to_string()]));
+        read.unwrap_err().to_string().replace(&path.display().to_string(), "FILE")
+    };
+    let folder = file(&" ".repeat((1 << 20) + 1));
+    let mend = "name a file that lqd may read with --config";
+    assert_eq!(
+        config(&folder.path().join("none.toml")),
+        format!("FILE: cannot be read: No such file or directory (os error 2); {mend}")
+    );
+    assert_eq!(config(folder.path()), format!("FILE: cannot be read: Is a directory (os error 21); {mend}"));
+    assert_eq!(
+        config(&folder.path().join("lqd.toml")),
+        format!("FILE: cannot be read: it is longer than 1 MiB, which no configuration is; {mend}")
+    );
+}
+
+#[test]
+fn well_formed_values_without_meaning() {
+    for (flags, want) in [
+        (
+            &["--listen=[fe80::1%nosuchif0]:547"][..],
+            "listen: [fe80::1%nosuchif0]:547: there is no interface nosuchif0; name one that \"ip link\" \
+             lists",
+        ),
+        (
+            &["--multicast=nosuchif0"],
+            "multicast: nosuchif0: there is no interface nosuchif0; name one that \"ip link\" lists",
+        ),
+        (
+            &["--listen=[::1]:547", "--listen=[0::1]:547"],
+            "listen: [::1]:547: the address is given twice; leave one out",
+        ),
+        (&["--multicast=lo", "--multicast=lo"], "multicast: lo: the interface is given twice; leave one out"),
+        (&["--multicast=1"], "multicast: 1: is a number; write the name that \"ip link\" shows"),
+    ] {
+        let fault = read(&[&["--kea-config=k"], flags].concat(), "").unwrap_err();
+        assert_eq!(fault.to_string(), want);
+    }
+    assert_eq!(fault(b"listen = []"), "listen: the list is empty; give it an entry, or leave the key out");
+}
+
+#[test]
+fn without_kea_config_flag_and_key_are_named() {
+    assert_eq!(
+        Settings::read(&typed(&[])).unwrap_err().to_string(),
+        "Kea's configuration is not given; name it with --kea-config FILE, or with kea-config = \"FILE\" \
+         in the file of --config"
+    );
+}

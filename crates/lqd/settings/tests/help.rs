@@ -1,0 +1,75 @@
+//! What `--help` shows: it fits a terminal, and names the defaults and limits that hold.
+
+use super::*;
+
+fn help(command: &str, flag: &str) -> String {
+    let shown = CommandLine::try_parse_from(["lqd", command, flag]).unwrap_err();
+    assert_eq!(shown.exit_code(), 0);
+    shown.to_string()
+}
+
+/// Paragraphs on one flag in the long help.
+fn manual(name: &str) -> String {
+    let command = CommandLine::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    let flag = serve.get_arguments().find(|flag| flag.get_long() == Some(name)).unwrap();
+    flag.get_long_help().unwrap().to_string()
+}
+
+#[test]
+fn it_fits_a_terminal() {
+    for command in ["serve", "check"] {
+        for flag in ["--help", "-h"] {
+            for line in help(command, flag).lines() {
+                assert!(line.chars().count() <= 80, "{command} {flag}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_flag_says_its_default() {
+    for Row { name, .. } in ROWS {
+        let manual = manual(name);
+        assert!(manual.contains("Default: ") || manual.contains("Required"), "--{name}: {manual}");
+    }
+}
+
+#[test]
+fn the_defaults_said_are_those_that_hold() {
+    let defaults = Settings::read(&typed(&["--kea-config=k"])).unwrap();
+    for (name, said) in [
+        ("listen", "[::]:547,"),
+        ("deny", "not-allowed."),
+        ("relayed", "answer."),
+        ("max-relay-hops", "8."),
+        ("io", "auto."),
+        ("buffers", "256."),
+        ("receive-buffer", "8MiB."),
+        ("log-format", "text."),
+        ("log", "info."),
+    ] {
+        assert!(manual(name).contains(&format!("\nDefault: {said}")), "--{name}: {}", manual(name));
+        let said = said.trim_end_matches(['.', ',']);
+        let given = Settings::read(&typed(&["--kea-config=k", &format!("--{name}={said}")])).unwrap();
+        assert_eq!(given, defaults, "--{name}");
+    }
+}
+
+#[test]
+fn the_limits_said_are_those_that_hold() {
+    for (name, limits) in [
+        ("max-relay-hops", ["0", "32", "33"]),
+        ("sensitive-option", ["1", "65535", "65536"]),
+        ("workers", ["1", "256", "257"]),
+        ("cpus", ["0", "1023", "1024"]),
+        ("buffers", ["64", "32768", "65536"]),
+        ("receive-buffer", ["64KiB", "512MiB", "513MiB"]),
+    ] {
+        let [least, most, beyond] = limits;
+        assert!(manual(name).contains(&format!("{least}..={most}")), "--{name}: {}", manual(name));
+        let parses =
+            |value| CommandLine::try_parse_from(["lqd", "serve", &format!("--{name}={value}")]).is_ok();
+        assert_eq!([parses(least), parses(most), parses(beyond)], [true, true, false], "--{name}");
+    }
+}

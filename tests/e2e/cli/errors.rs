@@ -1,0 +1,169 @@
+//! What cannot start, and what the operator reads then. Exit status 2: the operator must mend what it
+//! names; 1: the host refused.
+
+use std::fs;
+use std::net::{Ipv6Addr, UdpSocket};
+use std::process::Command;
+
+use libtest_mimic::{Failed, Trial};
+
+use super::{KEA_CONFIG, THREE_LEASES, fixture};
+use crate::support::lqd::{Ended, PROGRAM, free_port};
+use crate::support::namespace::namespace_trial;
+use crate::support::{Fixture, Lqd};
+
+/// Unusable arguments, configuration or lease file.
+const UNUSABLE: i32 = 2;
+/// The host, not the settings, stands in the way.
+const FAILED: i32 = 1;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("cli::errors::help_and_version", help_and_version),
+        Trial::test("cli::errors::arguments", arguments),
+        Trial::test("cli::errors::kea_config", kea_config),
+        Trial::test("cli::errors::lease_file", lease_file),
+        Trial::test("cli::errors::toml", toml),
+        Trial::test("cli::errors::busy_port", busy_port),
+        namespace_trial("cli::errors::forbidden_port", &[], forbidden_port),
+    ]
+}
+
+fn help_and_version() -> Result<(), Failed> {
+    for (arguments, words) in [
+        (&["--help"][..], &["serve", "check"][..]),
+        (&["--version"], &["lqd"]),
+        (&["serve", "--help"], &["--kea-config", "--listen", "--allow", "--max-relay-hops", "--io"]),
+        (&["check", "--help"], &["--kea-config"]),
+    ] {
+        let ended = Lqd::run(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        for word in words {
+            assert!(ended.stdout.contains(word), "{arguments:?} says nothing of {word}: {}", ended.stdout);
+        }
+    }
+    Ok(())
+}
+
+fn arguments() -> Result<(), Failed> {
+    let fixture = fixture();
+    let rows: &[(&[&str], &[&str])] = &[
+        (&["--no-such-flag"], &["--no-such-flag"]),
+        (&["--allow", "2001:db8::/129"], &["--allow", "2001:db8::/129"]),
+        (&["--allow", "everyone"], &["--allow", "everyone"]),
+        (&["--deny", "maybe"], &["--deny", "maybe"]),
+        (&["--relayed", "maybe"], &["--relayed", "maybe"]),
+        (&["--io", "magic"], &["--io", "magic"]),
+        (&["--listen", "127.0.0.1:547"], &["--listen", "127.0.0.1:547"]),
+        (&["--listen", "[::1]"], &["--listen", "[::1]"]),
+        (&["--listen", "[::1]:99999"], &["--listen", "[::1]:99999"]),
+        (&["--max-relay-hops", "many"], &["--max-relay-hops", "many"]),
+        (&["--sensitive-option", "65536"], &["--sensitive-option", "65536"]),
+        (&["--workers", "0"], &["--workers", "0"]),
+        (&["--server-duid", "00:03:xx"], &["--server-duid", "00:03:xx"]),
+        (&["--log-format", "xml"], &["--log-format", "xml"]),
+    ];
+    for (wrong, words) in rows {
+        let mut flags = fixture.flags();
+        flags.extend(wrong.iter().map(|&flag| flag.to_owned()));
+        for command in ["serve", "check"] {
+            refuses(&run(command, &flags), UNUSABLE, words);
+        }
+    }
+    refuses(&run("serve", &[]), UNUSABLE, &["--kea-config"]);
+    refuses(&run("reserve", &[]), UNUSABLE, &["reserve"]);
+    Ok(())
+}
+
+fn kea_config() -> Result<(), Failed> {
+    let missing = "/nonexistent/kea-dhcp6.conf";
+    refuses(&run("serve", &["--kea-config".into(), missing.into()]), UNUSABLE, &[missing]);
+    let rows: &[(&str, &[&str])] = &[
+        ("", &["kea-dhcp6.conf"]),
+        ("{ \"Dhcp6\": { \"subnet6\": [ }", &["kea-dhcp6.conf:1"]),
+        ("{\n  \"Dhcp6\": {\n    \"subnet6\": 5x\n  }\n}\n", &["kea-dhcp6.conf:3"]),
+        ("{ \"Dhcp4\": { } }", &["kea-dhcp6.conf", "Dhcp6"]),
+    ];
+    for (text, words) in rows {
+        let fixture = Fixture::new(text, THREE_LEASES);
+        for command in ["serve", "check"] {
+            refuses(&run(command, &fixture.flags()), UNUSABLE, words);
+        }
+    }
+    let no_duid = KEA_CONFIG.replace("\"server-id\"", "\"comment\"");
+    let fixture = Fixture::new(&no_duid, THREE_LEASES);
+    refuses(&run("serve", &fixture.flags()), UNUSABLE, &["--server-duid"]);
+    Ok(())
+}
+
+fn lease_file() -> Result<(), Failed> {
+    let missing = fixture();
+    fs::remove_file(missing.leases())?;
+    let wrong_header = fixture();
+    wrong_header.write_leases("address,duid,name\n2001:db8:1::1,00:03:00:01,x\n");
+    for fixture in [missing, wrong_header] {
+        let path = fixture.leases();
+        let words = [path.to_str().ok_or("the path is UTF-8")?];
+        for command in ["serve", "check"] {
+            refuses(&run(command, &fixture.flags()), UNUSABLE, &words);
+        }
+    }
+    Ok(())
+}
+
+fn toml() -> Result<(), Failed> {
+    let fixture = fixture();
+    let rows = [
+        ("kea-konfig = \"x\"\n", &["kea-konfig"][..]),
+        ("kea-config = \n", &["lqd.toml"]),
+        ("workers = \"two\"\n", &["workers"]),
+        ("\nallow = [\"2001:db8::/129\"]\n", &["lqd.toml:2", "allow"]),
+    ];
+    let file = fixture.directory().join("lqd.toml");
+    let path = file.to_str().ok_or("the path is UTF-8")?;
+    for (text, words) in rows {
+        fs::write(&file, text)?;
+        let flags = [fixture.flags(), vec!["--config".into(), path.into()]].concat();
+        for command in ["serve", "check"] {
+            refuses(&run(command, &flags), UNUSABLE, words);
+        }
+    }
+    fs::remove_file(&file)?;
+    refuses(&run("serve", &["--config".into(), path.into()]), UNUSABLE, &[path]);
+    Ok(())
+}
+
+fn busy_port() -> Result<(), Failed> {
+    let fixture = fixture();
+    let port = free_port();
+    let _holder = UdpSocket::bind((Ipv6Addr::LOCALHOST, port))?;
+    let listen = format!("[::1]:{port}");
+    let flags = [fixture.flags(), vec!["--listen".into(), listen.clone()]].concat();
+    refuses(&run("serve", &flags), FAILED, &[&listen]);
+    let ended = run("check", &flags);
+    assert_eq!(ended.code, Some(0), "`check` needs no port: {ended:?}");
+    Ok(())
+}
+
+/// In a namespace, since containers often let anyone bind any port.
+fn forbidden_port() -> Result<(), Failed> {
+    let fixture = fixture();
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", "-net_bind_service", "--inh-caps", "-net_bind_service"]);
+    command.args([PROGRAM, "serve", "--listen", "[::1]:547"]).args(fixture.flags());
+    refuses(&Lqd::run_command(command), FAILED, &["[::1]:547", "CAP_NET_BIND_SERVICE"]);
+    Ok(())
+}
+
+fn run(command: &str, flags: &[String]) -> Ended {
+    Lqd::run(&[&[command.to_owned()], flags].concat())
+}
+
+/// The program ended with this code and said all these words to standard error.
+fn refuses(ended: &Ended, code: i32, words: &[&str]) {
+    assert_eq!(ended.code, Some(code), "{ended:?}");
+    for word in words {
+        assert!(ended.stderr.contains(word), "nothing of {word} in: {}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+}

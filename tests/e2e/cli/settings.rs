@@ -1,0 +1,163 @@
+//! What settings do, where they come from, and what the server says of itself.
+
+use std::fs;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::process::Command;
+
+use libtest_mimic::{Failed, Trial};
+
+use super::{KEA_CONFIG, THREE_LEASES, assert_reply, by_address, fixture, held_by, lease};
+use crate::support::lqd::{PROGRAM, free_port};
+use crate::support::octets::{Pattern, octets};
+use crate::support::{Fixture, Lqd, Requestor};
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("cli::settings::check", check),
+        Trial::test("cli::settings::ready_line", ready_line),
+        Trial::test("cli::settings::bad_rows", bad_rows),
+        Trial::test("cli::settings::io_auto_says_which", io_auto_says_which),
+        Trial::test("cli::settings::toml_and_flags", toml_and_flags),
+        Trial::test("cli::settings::json_log", json_log),
+        Trial::test("cli::settings::server_duid", server_duid),
+        Trial::test("cli::settings::kea_leases", kea_leases),
+        Trial::test("cli::settings::listen_twice", listen_twice),
+    ]
+}
+
+fn check() -> Result<(), Failed> {
+    let fixture = fixture();
+    let ended = Lqd::run(&[&["check".to_owned()], fixture.flags().as_slice()].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let says = |name: &str, value: &dyn Fn(&str) -> bool| {
+        assert!(ended.stdout.lines().any(|line| line.starts_with(name) && value(line)), "{name}: {ended:?}");
+    };
+    says("leases", &|line| has_number(line, 3));
+    says("links", &|line| has_number(line, 1));
+    says("server DUID", &|line| line.ends_with("00:03:00:01:02:00:5e:00:53:01"));
+    says("lease file", &|line| line.contains(fixture.leases().to_str().unwrap_or("?")));
+    Ok(())
+}
+
+fn ready_line() -> Result<(), Failed> {
+    let fixture = fixture();
+    let lqd = Lqd::start(&fixture.flags());
+    let line = lqd.line_with("lqd ready").ok_or("it was seen at the start")?;
+    assert!(line.contains(&lqd.address.to_string()), "no listen address in: {line}");
+    assert!(has_number(&line, 3), "no count of leases in: {line}");
+    let ready_lines = lqd.log().lines().filter(|line| line.contains("lqd ready")).count();
+    assert_eq!(ready_lines, 1);
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// A bad row is skipped and named by its line; the rows around it are served.
+fn bad_rows() -> Result<(), Failed> {
+    let fixture = fixture();
+    let good = fixture.rows(&(lease("1", "01") + "\n"));
+    let more = fixture.rows(&(lease("2", "02") + "\n"));
+    let bad = "2001:db8:1::7,00:03:00:01:02:00:00:00:00:07,never,4102444800,1,1,0,1,128,0,0,,,0,,1,0,0\n";
+    let header = crate::support::fixture::LEASES_HEADER;
+    fixture.write_leases(&format!("{header}\n{good}{bad}{more}not,a,row\n"));
+    let lqd = Lqd::start(&fixture.flags());
+    let requestor = Requestor::new(lqd.address);
+    for (client, address) in [("01", "2001:db8:1::1"), ("02", "2001:db8:1::2")] {
+        assert_reply(&requestor, &by_address(address), &held_by(client, address));
+    }
+    assert_reply(&requestor, &by_address("2001:db8:1::7"), &super::held_by_nobody());
+    for number in [3, 5] {
+        lqd.await_line(0, |line| line.contains("line") && has_number(line, number));
+    }
+    Ok(())
+}
+
+fn io_auto_says_which() -> Result<(), Failed> {
+    let fixture = fixture();
+    let lqd = Lqd::start(&[fixture.flags(), vec!["--io".into(), "auto".into()]].concat());
+    let line = lqd.await_line(0, |line| line.contains("back end"));
+    assert!(line.contains("io_uring") || line.contains("mmsg"), "{line}");
+    Ok(())
+}
+
+/// Keys of the file are flags; a flag on the command line wins.
+fn toml_and_flags() -> Result<(), Failed> {
+    let fixture = fixture();
+    let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, free_port(), 0, 0);
+    let file = fixture.directory().join("lqd.toml");
+    let kea_config = fixture.kea_config();
+    let text = format!(
+        "kea-config = {kea_config:?}\nlisten = [\"{address}\"]\nallow = [\"2001:db8:ffff::/48\"]\nworkers = 1\n"
+    );
+    fs::write(&file, text)?;
+    let serve = |address, flags: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").arg("--config").arg(&file).args(flags);
+        Lqd::start_command(command, address)
+    };
+    let lqd = serve(address, &[]);
+    let not_allowed = Pattern::parse("0f c00001  $me $server  000d { 000a text }");
+    assert_reply(&Requestor::new(address), &by_address("2001:db8:1::1"), &not_allowed);
+    assert_eq!(lqd.stop(), 0);
+    let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, free_port(), 0, 0);
+    let lqd = serve(address, &["--allow", "::1/128", "--listen", &address.to_string()]);
+    assert_reply(&Requestor::new(address), &by_address("2001:db8:1::1"), &held_by("01", "2001:db8:1::1"));
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+fn json_log() -> Result<(), Failed> {
+    let fixture = fixture();
+    let lqd = Lqd::start(&[fixture.flags(), vec!["--log-format".into(), "json".into()]].concat());
+    let before = lqd.line_count();
+    lqd.signal("HUP");
+    lqd.await_line(before, |line| !line.is_empty());
+    for line in lqd.log().lines() {
+        let value: serde_json::Value =
+            serde_json::from_str(line).map_err(|error| format!("not JSON ({error}): {line}"))?;
+        assert!(value.is_object(), "not an object: {line}");
+    }
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// The flag wins over what Kea's configuration says.
+fn server_duid() -> Result<(), Failed> {
+    let fixture = fixture();
+    let lqd =
+        Lqd::start(&[fixture.flags(), vec!["--server-duid".into(), "00:02:00:00:00:09:ab".into()]].concat());
+    let query = octets("0e c00001  $me  0002 0007 0002 00000009 ab  002c 001f 02 ::  $cff");
+    let wanted = Pattern::parse("0f c00001  $me  0002 0007 0002 00000009 ab");
+    assert_reply(&Requestor::new(lqd.address), &query, &wanted);
+    Ok(())
+}
+
+/// The flag wins over what Kea's configuration says.
+fn kea_leases() -> Result<(), Failed> {
+    let fixture = Fixture::new(&KEA_CONFIG.replace("@LEASES@", "/nonexistent/leases.csv"), THREE_LEASES);
+    let leases = fixture.leases();
+    let flag = ["--kea-leases".to_owned(), leases.to_str().ok_or("the path is UTF-8")?.to_owned()];
+    let lqd = Lqd::start(&[&fixture.flags()[..], &flag].concat());
+    let address = "2001:db8:1::3";
+    assert_reply(&Requestor::new(lqd.address), &by_address(address), &held_by("03", address));
+    Ok(())
+}
+
+fn listen_twice() -> Result<(), Failed> {
+    let fixture = fixture();
+    let second = SocketAddrV6::new(Ipv6Addr::LOCALHOST, free_port(), 0, 0);
+    let lqd = Lqd::start(&[fixture.flags(), vec!["--listen".into(), second.to_string()]].concat());
+    let ready = lqd.line_with("lqd ready").ok_or("it was seen at the start")?;
+    for server in [lqd.address, second] {
+        assert!(ready.contains(&server.to_string()), "{server} is not in: {ready}");
+        let (_, from) = Requestor::new(server).ask(&by_address("2001:db8:1::1")).ok_or("no reply")?;
+        assert_eq!(from, server);
+    }
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// The text holds this number, and not as a part of another or of an address.
+fn has_number(text: &str, number: u32) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '.' || c == '_' || c == '-';
+    text.split(|c: char| !is_part(c)).any(|word| word.trim_end_matches('.') == number.to_string())
+}

@@ -1,0 +1,132 @@
+//! The table against the answering engine alone: the clock is what the row says, so lifetimes are exact.
+
+use std::cell::RefCell;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::num::NonZeroUsize;
+
+use ipnet::Ipv6Net;
+use libtest_mimic::{Failed, Trial};
+use lqd_answer::{BATCH_MAX, Datagram, Deny, Policy, Relayed, Verdict};
+use lqd_feed::kea_config::{self, KeaConfig};
+use lqd_feed::kea_memfile::{LeaseFiles, load};
+use lqd_index::{Links, Reader, Writer};
+use lqd_wire::OptionCode;
+
+use super::run::Answer;
+use super::{Row, Server, Setup, check_rows, fixture, rows};
+use crate::support::octets::octets;
+
+/// Longest UDP payload over IPv6.
+const REPLY_LEN_MAX: usize = 65_527;
+
+const SOURCE: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 40_000, 0, 0);
+
+/// A reply and where it goes, or none.
+type Outcome = Option<(SocketAddrV6, Vec<u8>)>;
+
+pub fn trials() -> Vec<Trial> {
+    let of_setup = |setup| {
+        Trial::test(format!("conformance::engine::{setup:?}"), move || {
+            check_rows(&Engine::new(setup)?, rows().filter(|row| row.setup == setup))
+        })
+    };
+    let mut trials: Vec<_> = Setup::ALL.into_iter().map(of_setup).collect();
+    trials.push(Trial::test("conformance::engine::batches", batches_answer_as_lone_queries));
+    trials
+}
+
+/// A datagram's company in its batch changes nothing.
+fn batches_answer_as_lone_queries() -> Result<(), Failed> {
+    let engine = Engine::new(Setup::Default)?;
+    let rows: Vec<&Row> = rows().filter(|row| row.setup == Setup::Default && row.at == 0).collect();
+    let queries: Vec<Vec<u8>> = rows.iter().map(|row| octets(row.query)).collect();
+    let alone: Vec<Outcome> =
+        queries.iter().flat_map(|query| engine.answer(std::slice::from_ref(query), 0)).collect();
+    for size in [2, 5, 8, 9, BATCH_MAX] {
+        let together = queries.chunks(size).flat_map(|batch| engine.answer(batch, 0));
+        for ((row, alone), together) in rows.iter().zip(&alone).zip(together) {
+            assert_eq!(*alone, together, "row \"{}\" in batches of {size}", row.name);
+        }
+    }
+    Ok(())
+}
+
+/// The engine with the sample leases.
+struct Engine {
+    engine: lqd_answer::Engine,
+    leases: RefCell<Reader>,
+    now: u32,
+}
+
+impl Engine {
+    fn new(setup: Setup) -> Result<Self, Failed> {
+        let fixture = fixture();
+        let document = kea_config::read(fixture.kea_config())?;
+        let kea = KeaConfig::from_document(&document, None)?;
+        let loaded = load(&LeaseFiles::new(fixture.leases()), NonZeroUsize::MIN)?;
+        let (mut writer, store) = Writer::new();
+        writer.set_links(Links::new(kea.links)?);
+        writer.replace(&loaded.batches);
+        let reader = store.reader().ok_or("no place for a reader")?;
+        let engine = lqd_answer::Engine::new(policy(setup, kea.server_duid.resolve()?))?;
+        Ok(Self { engine, leases: RefCell::new(reader), now: fixture.now })
+    }
+
+    /// What comes of a batch, so many seconds after the sample leases were written.
+    fn answer(&self, queries: &[Vec<u8>], at: u32) -> Vec<Outcome> {
+        let datagrams: Vec<_> = queries.iter().map(|octets| Datagram { octets, source: SOURCE }).collect();
+        let mut outcomes = Vec::new();
+        let mut leases = self.leases.borrow_mut();
+        self.engine.answer(&leases.pin(), self.now + at, &datagrams, |position, verdict| {
+            assert_eq!(position, outcomes.len(), "verdicts come in order");
+            outcomes.push(match verdict {
+                Verdict::Silence(_) => None,
+                Verdict::Reply(reply) => {
+                    let mut slot = vec![0; REPLY_LEN_MAX];
+                    let (length, _) = reply.write(&mut slot);
+                    slot.truncate(length);
+                    (length > 0).then(|| (reply.to(), slot))
+                }
+            });
+        });
+        assert_eq!(outcomes.len(), queries.len(), "one verdict each");
+        outcomes
+    }
+}
+
+impl Server for Engine {
+    fn source(&self) -> SocketAddrV6 {
+        SOURCE
+    }
+
+    fn ask(&self, query: &[u8], at: u32, _answered: bool) -> Result<Option<Answer>, String> {
+        let outcome = self.answer(&[query.to_vec()], at).pop().flatten();
+        Ok(outcome.map(|(to, reply)| Answer { to, reply, elapsed: 0..=0 }))
+    }
+}
+
+/// What [`Setup::flags`] says, in the engine's words.
+fn policy(setup: Setup, server_duid: Vec<u8>) -> Policy {
+    let elsewhere = Ipv6Net::new(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0), 48);
+    let mut policy = Policy {
+        server_duid,
+        allow: vec![Ipv6Net::from(Ipv6Addr::LOCALHOST)],
+        deny: Deny::NotAllowed,
+        relayed: Relayed::Answer,
+        relay_levels_max: 8,
+        sensitive: Vec::new(),
+    };
+    match setup {
+        Setup::Default => {}
+        Setup::Denied => policy.allow = elsewhere.into_iter().collect(),
+        Setup::DeniedSilently => {
+            policy.allow = elsewhere.into_iter().collect();
+            policy.deny = Deny::Drop;
+        }
+        Setup::RelayedDropped => policy.relayed = Relayed::Drop,
+        Setup::OneRelay => policy.relay_levels_max = 1,
+        Setup::ManyRelays => policy.relay_levels_max = 32,
+        Setup::Sensitive => policy.sensitive = [23, 39, 47].map(OptionCode).to_vec(),
+    }
+    policy
+}

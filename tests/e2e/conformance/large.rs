@@ -1,0 +1,111 @@
+//! Replies at the limits: the longest that fits a datagram, the one that does not, and the deepest relay chain. Their
+//! octets are too many for a row, so they are repetitions of octets written by hand.
+
+use std::fmt::Write;
+
+use libtest_mimic::{Failed, Trial};
+
+use super::fixture;
+use crate::support::display::side_by_side;
+use crate::support::octets::{Pattern, octets};
+use crate::support::requestor::Probe;
+use crate::support::{Fixture, Lqd, Need, Requestor, trial};
+
+/// Longest UDP payload over IPv6: 65,535 less the UDP header.
+const REPLY_LEN_MAX: usize = 65_527;
+/// LEASEQUERY-REPLY header, CLIENTID and SERVERID of 10 octets each.
+const BEFORE_DATA: usize = 4 + 14 + 14;
+/// OPTION_CLIENT_DATA header, CLIENTID of 10 octets, CLT_TIME.
+const DATA_WITHOUT_LEASES: usize = 4 + 14 + 8;
+const IAADDR: usize = 28;
+/// Leases that fit: 2,338, in a reply of 65,522 octets.
+const FITTING: usize = (REPLY_LEN_MAX - BEFORE_DATA - DATA_WITHOUT_LEASES) / IAADDR;
+
+pub fn trials() -> Vec<Trial> {
+    let back_ends = [("uring", &[Need::IoUring][..]), ("mmsg", &[])];
+    let mut trials = Vec::new();
+    for (back_end, needs) in back_ends {
+        trials.push(trial(format!("conformance::large::{back_end}::reply"), needs, move || large(back_end)));
+        trials.push(trial(format!("conformance::large::{back_end}::relays"), needs, move || {
+            deep_relays(back_end)
+        }));
+    }
+    trials
+}
+
+/// A20: all bindings, or UnspecFail and none; never a part.
+fn large(back_end: &str) -> Result<(), Failed> {
+    let kea_config = include_str!("../../data/conformance/kea-dhcp6.conf");
+    let fixture = Fixture::new(kea_config, &(leases(1, FITTING) + &leases(2, FITTING + 1)));
+    let mut flags = fixture.flags();
+    flags.extend(["--io".to_owned(), back_end.to_owned()]);
+    let lqd = Lqd::start(&flags);
+    let requestor = Requestor::new(lqd.address);
+    for _ in 0..2 {
+        let (reply, _) = requestor.ask(&query(1)).ok_or("no reply with all leases that fit")?;
+        assert!(
+            reply == whole_reply(1, FITTING),
+            "the longest reply is wrong; it has {} octets",
+            reply.len()
+        );
+        let (reply, _) = requestor.ask(&query(2)).ok_or("no reply where one lease too many is known")?;
+        let refusal = Pattern::parse("0f 900002  $me $server  000d { 0001 text }");
+        assert!(refusal.matches(&reply, &(0..=0)), "one lease too many: got {} octets", reply.len());
+    }
+    Ok(())
+}
+
+/// S48: as deep as RFC 3315 lets relays chain, and not one deeper.
+fn deep_relays(back_end: &str) -> Result<(), Failed> {
+    let fixture = fixture();
+    let mut flags = fixture.flags();
+    flags.extend(["--io", back_end, "--max-relay-hops", "32"].map(str::to_owned));
+    let lqd = Lqd::start(&flags);
+    let requestor = Requestor::new(lqd.address);
+    let query = |levels| relayed(0x0c, levels, "0e 900003  $me  002c 001f 02 ::  $c01");
+    let wanted =
+        relayed(0x0d, 32, "0f 900003  $me $server  002d 0032  $c01  0005 0018 2001:db8:1::101 $inf  $clt0");
+    let (reply, _) = requestor.ask(&query(32)).ok_or("no reply through 32 relays")?;
+    assert_eq!(reply, wanted, "{}", side_by_side(&wanted, &reply));
+    let answer = requestor.answer_before_probe(&query(33), &Probe { query: query(32), reply });
+    assert_eq!(answer, None, "33 relays are answered");
+    Ok(())
+}
+
+/// A message within so many relay levels, the outermost with Relay Source Port, so that the reply finds our port.
+fn relayed(relay_message: u8, levels: u8, message: &str) -> Vec<u8> {
+    let mut message = octets(message);
+    for hop in 0..levels {
+        let length = message.len();
+        let port = if hop + 1 == levels { "0087 0002 0000" } else { "" };
+        let level =
+            format!("{relay_message:02x} {hop:02x} 2001:db8:1::1 fe80::{hop:x}  {port}  0009 {length:04x}");
+        message = [octets(&level), message].concat();
+    }
+    message
+}
+
+fn query(client: u8) -> Vec<u8> {
+    octets(&format!("0e 9000{client:02x}  $me  002c 001f 02 ::  $c{client:02x}"))
+}
+
+fn leases(client: u8, count: usize) -> String {
+    let mut rows = String::new();
+    for number in 0..count {
+        let _ = writeln!(
+            rows,
+            "2001:db8:1::{client:x}:{number:x},00:03:00:01:02:00:00:00:00:{client:02x},4294967295,4102444800,1,\
+             4294967295,0,{number},128,0,0,,,0,,1,0,0"
+        );
+    }
+    rows
+}
+
+fn whole_reply(client: u8, count: usize) -> Vec<u8> {
+    let data_len = DATA_WITHOUT_LEASES - 4 + count * IAADDR;
+    let mut text = format!("0f 9000{client:02x}  $me $server  002d {data_len:04x}  $c{client:02x}");
+    for number in 0..count {
+        let _ = write!(text, " 0005 0018 2001:db8:1::{client:x}:{number:x} $inf");
+    }
+    octets(&(text + " $clt0"))
+}

@@ -1,0 +1,34 @@
+//! The rows, by what they are about. The sample leases that they speak of are in `tests/data/conformance/leases.csv`.
+
+mod bindings;
+mod lifetimes;
+mod links;
+mod options;
+mod queries;
+mod refusals;
+mod relayed;
+mod silence;
+
+use super::Row;
+use crate::support::octets::octets;
+
+/// The whole table.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    [
+        silence::ROWS,
+        refusals::ROWS,
+        queries::ROWS,
+        links::ROWS,
+        bindings::ROWS,
+        lifetimes::ROWS,
+        options::ROWS,
+        relayed::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// A query that any server answers which lets its sender in or says that it does not: an unknown query-type.
+pub fn probe_query() -> Vec<u8> {
+    octets("0e 505050  $me  002c 0011 ff ::")
+}

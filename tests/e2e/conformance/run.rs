@@ -1,0 +1,96 @@
+//! Runs rows against a server, whichever way it is reached.
+
+use std::net::SocketAddrV6;
+use std::ops::RangeInclusive;
+
+use libtest_mimic::Failed;
+
+use super::second_decoder;
+use super::{Reach, Row};
+use crate::support::display::{hex, side_by_side};
+use crate::support::octets::{Pattern, octets};
+
+/// Something that answers queries.
+pub trait Server {
+    /// The address and port that queries come from.
+    fn source(&self) -> SocketAddrV6;
+
+    /// What comes of one query, asked so many seconds after the sample leases were written where the clock can be set.
+    ///
+    /// `answered` says that the caller expects a reply, which is then waited for; if not, the reply to a second query
+    /// behind this one shows that none will come.
+    ///
+    /// # Errors
+    /// What makes the question useless: the server is gone, or answers from another address than it was asked at.
+    fn ask(&self, query: &[u8], at: u32, answered: bool) -> Result<Option<Answer>, String>;
+}
+
+/// A reply and its circumstances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Where it was sent.
+    pub to: SocketAddrV6,
+    /// Its octets.
+    pub reply: Vec<u8>,
+    /// Seconds between the writing of the sample leases and the reply, as exactly as is known.
+    pub elapsed: RangeInclusive<u32>,
+}
+
+/// All rows, then all rows again: a query changes nothing (RFC 5007 §4.4.1).
+///
+/// # Errors
+/// Every row that was answered wrongly, with both octets.
+pub fn check_rows<'a>(server: &dyn Server, rows: impl Iterator<Item = &'a Row>) -> Result<(), Failed> {
+    let rows: Vec<&Row> = rows.collect();
+    let mut faults = Vec::new();
+    let mut ask_all = |round: &str| -> Vec<Option<Vec<u8>>> {
+        let ask = |row: &&Row| {
+            ask_row(server, row).unwrap_or_else(|fault| {
+                faults.push(format!("row \"{}\" (RFC {}), {round} time: {fault}", row.name, row.rfc));
+                None
+            })
+        };
+        rows.iter().map(ask).collect()
+    };
+    let (first, second) = (ask_all("first"), ask_all("second"));
+    for (row, (first, second)) in rows.iter().zip(first.iter().zip(&second)) {
+        if first != second && !names_lifetimes(row) {
+            faults.push(format!("row \"{}\" is answered otherwise the second time", row.name));
+        }
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{} of {} rows failed\n{}", faults.len(), rows.len(), faults.join("\n")).into())
+}
+
+/// The reply to a row's query, if it is the right one, or rightly none.
+fn ask_row(server: &dyn Server, row: &Row) -> Result<Option<Vec<u8>>, String> {
+    let query = octets(row.query);
+    let wanted = row.want.reply();
+    let answer = server.ask(&query, row.at, wanted.is_some())?;
+    let (Some((reach, pattern)), Some(answer)) = (wanted, &answer) else {
+        return match (wanted, answer) {
+            (None, Some(answer)) => Err(format!("wanted silence, got {}", hex(&answer.reply))),
+            (Some(_), None) => Err(format!("wanted a reply, got none; the query was {}", hex(&query))),
+            _ => Ok(None),
+        };
+    };
+    let pattern = Pattern::parse(pattern);
+    if !pattern.matches(&answer.reply, &answer.elapsed) {
+        return Err(format!("wrong reply\n{}", side_by_side(&pattern.example(), &answer.reply)));
+    }
+    let mut to = server.source();
+    if reach == Reach::ServerPort {
+        to.set_port(547);
+    }
+    if answer.to != to {
+        return Err(format!("the reply goes to {}, wanted {to}", answer.to));
+    }
+    second_decoder::agrees(&query, &answer.reply)?;
+    Ok(Some(answer.reply.clone()))
+}
+
+fn names_lifetimes(row: &Row) -> bool {
+    row.want.reply().is_some_and(|(_, pattern)| pattern.contains("left:") || pattern.contains("age:"))
+}

@@ -1,0 +1,88 @@
+//! lqd beside a running Kea: real clients come and go, and every answer has to agree with what Kea says it
+//! has.
+//!
+//! Kea serves in a network namespace of its own over a veth pair (`lab`); perfdhcp and a small client
+//! (`client`) make leases; lqd follows the lease file from before most of them exist. After each step,
+//! [`Ledger::agree`] asks lqd for every lease by address and by client identifier, and for what Kea ever gave
+//! out and has no longer. Kea 2.2 is the oldest that these tests know; they use no command that it lacks.
+
+mod agreement;
+mod answer;
+mod client;
+mod expiry;
+mod following;
+mod kea;
+mod lab;
+pub(crate) mod octets;
+mod perfdhcp;
+mod plan;
+mod relays;
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::support::namespace::namespace_trial;
+use crate::support::{Lqd, Need};
+use agreement::Ledger;
+use answer::Asker;
+use kea::{Kea, Settings};
+use lab::Lab;
+
+/// A scenario: what it is called, how Kea is set up, what happens.
+type Scenario = (&'static str, Settings, fn(&mut Stage));
+
+const DEFAULT: Settings = Settings { lfc_interval_s: 0, valid_s: 4000 };
+
+const SCENARIOS: &[Scenario] = &[
+    ("clients come, renew and leave", DEFAULT, following::clients_come_and_leave),
+    (
+        "the lease file is cleaned up every second",
+        Settings { lfc_interval_s: 1, ..DEFAULT },
+        following::cleanup_under_way,
+    ),
+    ("leases change by command", DEFAULT, following::leases_change_by_command),
+    ("Kea restarts and crashes", Settings { lfc_interval_s: 1, ..DEFAULT }, following::kea_restarts),
+    ("relay data is what the relays sent", DEFAULT, relays::relay_data),
+    ("leases expire at their second", Settings { valid_s: 5, ..DEFAULT }, expiry::at_its_second),
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    SCENARIOS.iter().map(|&(name, settings, run)| scenario(name, settings, run)).collect()
+}
+
+fn scenario(name: &str, settings: Settings, run: fn(&mut Stage)) -> Trial {
+    namespace_trial(format!("live_kea: {name}"), &[Need::Kea], move || {
+        if plan::lease_cmds_hook().is_none() {
+            return Err(Failed::from("Kea's hook libdhcp_lease_cmds.so is not installed"));
+        }
+        run(&mut Stage::set(settings));
+        Ok(())
+    })
+}
+
+/// Everything that a scenario plays on.
+struct Stage {
+    asker: Asker,
+    lqd: Lqd,
+    kea: Kea,
+    lab: Lab,
+    ledger: Ledger,
+}
+
+impl Stage {
+    fn set(settings: Settings) -> Self {
+        let lab = Lab::new();
+        let kea = Kea::start(&lab, settings);
+        let lqd = follower(&kea);
+        Self { asker: Asker::new(lqd.address), lqd, kea, lab, ledger: Ledger::default() }
+    }
+
+    /// Waits until all answers agree with Kea's leases.
+    fn agree(&mut self) -> agreement::Tally {
+        self.ledger.agree(&self.kea, &self.asker)
+    }
+}
+
+/// An lqd that reads Kea's configuration and follows its lease file.
+fn follower(kea: &Kea) -> Lqd {
+    Lqd::start(&["--kea-config".as_ref(), kea.config().as_os_str()])
+}

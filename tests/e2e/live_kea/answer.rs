@@ -1,0 +1,174 @@
+//! LEASEQUERY-REPLYs read by the tests themselves, and the queries that bring them.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+use super::octets::{
+    self, CLIENT_HEADER_LEN, RELAY_HEADER_LEN, address_at, code, msg, option, options, single, u32_at,
+};
+use super::plan::SERVER_DUID;
+use crate::support::Requestor;
+
+/// DUID of the requestor, which the reply must repeat (RFC 5007 §4.2.2).
+const REQUESTOR_DUID: [u8; 10] = [0, 3, 0, 1, 2, 0, 0x5e, 0, 0x53, 0xaa];
+
+/// Query types (RFC 5007 §4.1.2.1).
+const QUERY_BY_ADDRESS: u8 = 1;
+const QUERY_BY_CLIENTID: u8 = 2;
+
+/// A lease in an answer: `None` for an address, the length for a prefix.
+pub(super) type Leased = (Ipv6Addr, Option<u8>);
+
+/// Preferred and valid lifetime in seconds.
+pub(super) type Lifetimes = (u32, u32);
+
+/// `OPTION_CLIENT_DATA` (RFC 5007 §4.1.2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClientData {
+    pub(super) duid: Vec<u8>,
+    pub(super) leases: BTreeMap<Leased, Lifetimes>,
+    pub(super) clt_time_s: u32,
+    pub(super) relay_data: Option<RelayData>,
+    /// Body of `OPTION_CLIENT_LINKLAYER_ADDR` (RFC 6939 §4).
+    pub(super) link_layer: Option<Vec<u8>>,
+    /// Body of `OPTION_CLIENT_FQDN` (RFC 4704 §4).
+    pub(super) fqdn: Option<Vec<u8>>,
+}
+
+/// `OPTION_LQ_RELAY_DATA` (RFC 5007 §4.1.2.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RelayData {
+    pub(super) peer: Ipv6Addr,
+    pub(super) levels: Vec<RelayLevel>,
+}
+
+/// One RELAY-FORW: hop-count, link-address, peer-address, and the options beside the relay message, sorted.
+///
+/// Sorted, because Kea keeps the options of a level but not their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RelayLevel {
+    pub(super) hop: u8,
+    pub(super) link: Ipv6Addr,
+    pub(super) peer: Ipv6Addr,
+    pub(super) options: Vec<(u16, Vec<u8>)>,
+}
+
+/// What a LEASEQUERY-REPLY says (RFC 5007 §4.3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Bindings(ClientData),
+    Links(BTreeSet<Ipv6Addr>),
+    NoBinding,
+    Refused(u16),
+}
+
+/// Options that all queries of these tests ask for: FQDN, `LQ_RELAY_DATA`, link-layer address.
+const ASKED: [u16; 3] = [code::CLIENT_FQDN, code::LQ_RELAY_DATA, code::CLIENT_LINKLAYER_ADDR];
+
+/// A requestor that asks and understands.
+pub(super) struct Asker {
+    requestor: Requestor,
+    transaction: Cell<u32>,
+}
+
+impl Asker {
+    pub(super) fn new(server: SocketAddrV6) -> Self {
+        Self { requestor: Requestor::new(server), transaction: Cell::new(0) }
+    }
+
+    /// Who has this address, or the prefix around it?
+    pub(super) fn by_address(&self, address: Ipv6Addr) -> Result<Answer, String> {
+        let iaaddr = option(code::IAADDR, &[&address.octets()[..], &[0; 8]].concat());
+        self.ask(QUERY_BY_ADDRESS, Ipv6Addr::UNSPECIFIED, &iaaddr)
+    }
+
+    /// What has this client on this link (`::` = on all)?
+    pub(super) fn by_client_id(&self, duid: &[u8], link: Ipv6Addr) -> Result<Answer, String> {
+        self.ask(QUERY_BY_CLIENTID, link, &option(code::CLIENTID, duid))
+    }
+
+    fn ask(&self, query_type: u8, link: Ipv6Addr, target: &[u8]) -> Result<Answer, String> {
+        self.transaction.set(self.transaction.get() + 1);
+        let transaction = &self.transaction.get().to_be_bytes()[1..];
+        let asked = ASKED.map(u16::to_be_bytes).concat();
+        let query = [&[query_type][..], &link.octets(), target, &option(code::ORO, &asked)].concat();
+        let mut message = [&[msg::LEASEQUERY], transaction].concat();
+        message.extend(option(code::CLIENTID, &REQUESTOR_DUID));
+        message.extend(option(code::LQ_QUERY, &query));
+        let (reply, _) = self.requestor.ask(&message).expect("lqd answers every query of these tests");
+        read_reply(&reply, transaction).map_err(|e| format!("{e} in {reply:02x?}"))
+    }
+}
+
+fn read_reply(reply: &[u8], transaction: &[u8]) -> Result<Answer, String> {
+    let (header, rest) = reply.split_at_checked(CLIENT_HEADER_LEN).ok_or("no whole header")?;
+    if header != [&[msg::LEASEQUERY_REPLY], transaction].concat() {
+        return Err("another message type or transaction id".into());
+    }
+    let top = options(rest)?;
+    let is = |code: u16, duid: &[u8]| Ok::<_, String>(single(&top, code)? == Some(duid));
+    if !is(code::CLIENTID, &REQUESTOR_DUID)? || !is(code::SERVERID, &SERVER_DUID)? {
+        return Err("not our client identifier, or not Kea's server identifier".into());
+    }
+    let status =
+        single(&top, code::STATUS_CODE)?.map(|body| body.first_chunk().copied().ok_or("a short status"));
+    let status = status.transpose()?.map_or(0, u16::from_be_bytes);
+    match (status, single(&top, code::CLIENT_DATA)?, single(&top, code::LQ_CLIENT_LINK)?) {
+        (0, Some(data), None) => Ok(Answer::Bindings(read_client_data(data)?)),
+        (0, None, Some(links)) => {
+            links.chunks(16).map(|link| address_at(link, 0)).collect::<Result<_, _>>().map(Answer::Links)
+        }
+        (0, None, None) => Ok(Answer::NoBinding),
+        (status, None, None) => Ok(Answer::Refused(status)),
+        _ => Err("data beside an error, or beside links".into()),
+    }
+}
+
+fn read_client_data(data: &[u8]) -> Result<ClientData, String> {
+    let inside = options(data)?;
+    let body = |code: u16| Ok::<_, String>(single(&inside, code)?.map(<[u8]>::to_vec));
+    let mut leases = BTreeMap::new();
+    for (code, body) in &inside {
+        let (leased, lifetimes_at) = match *code {
+            code::IAADDR => ((address_at(body, 0)?, None), 16),
+            code::IAPREFIX => ((address_at(body, 9)?, Some(body[8])), 0),
+            _ => continue,
+        };
+        let lifetimes = (u32_at(body, lifetimes_at)?, u32_at(body, lifetimes_at + 4)?);
+        if leases.insert(leased, lifetimes).is_some() {
+            return Err(format!("{leased:?} comes twice"));
+        }
+    }
+    Ok(ClientData {
+        duid: body(code::CLIENTID)?.ok_or("client data without a client identifier")?,
+        leases,
+        clt_time_s: u32_at(&body(code::CLT_TIME)?.ok_or("client data without a time")?, 0)?,
+        relay_data: body(code::LQ_RELAY_DATA)?.map(|body| read_relay_data(&body)).transpose()?,
+        link_layer: body(code::CLIENT_LINKLAYER_ADDR)?,
+        fqdn: body(code::CLIENT_FQDN)?,
+    })
+}
+
+fn read_relay_data(body: &[u8]) -> Result<RelayData, String> {
+    let (peer, message) = (address_at(body, 0)?, &body[16..]);
+    Ok(RelayData { peer, levels: relay_levels(message)? })
+}
+
+/// The levels of a relay nest, outermost first.
+pub(super) fn relay_levels(message: &[u8]) -> Result<Vec<RelayLevel>, String> {
+    let mut levels = Vec::new();
+    let mut next = Some(message.to_vec());
+    while let Some(level) = next {
+        if level.len() < RELAY_HEADER_LEN || level[0] != msg::RELAY_FORW {
+            return Err(format!("level {} is no RELAY-FORW: {level:02x?}", levels.len()));
+        }
+        let mut inside = octets::options(&level[RELAY_HEADER_LEN..])?;
+        next = single(&inside, code::RELAY_MSG)?.map(<[u8]>::to_vec);
+        inside.retain(|(code, _)| *code != code::RELAY_MSG);
+        inside.sort();
+        let (link, peer) = (address_at(&level, 2)?, address_at(&level, 18)?);
+        levels.push(RelayLevel { hop: level[1], link, peer, options: inside });
+    }
+    Ok(levels)
+}

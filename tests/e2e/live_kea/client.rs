@@ -1,0 +1,191 @@
+//! A DHCPv6 client and the relay agents before it, for what perfdhcp cannot send: several relays, their
+//! options, names, hints, declines.
+
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+use std::time::Duration;
+
+use super::lab::{self, Lab};
+use super::octets::{CLIENT_HEADER_LEN, RELAY_HEADER_LEN, address_at, code, msg, option, options, single};
+use super::plan::SERVER_DUID;
+
+/// Port of clients, and of servers and relays (RFC 8415 §7.2).
+const CLIENT_PORT: u16 = 546;
+const SERVER_PORT: u16 = 547;
+/// `All_DHCP_Relay_Agents_and_Servers` (RFC 8415 §7.1).
+const ALL_RELAYS_AND_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+
+/// One relay agent as its RELAY-FORW shows it (RFC 8415 §9).
+#[derive(Clone, Debug)]
+pub(super) struct Relay {
+    pub(super) link: Ipv6Addr,
+    pub(super) peer: Ipv6Addr,
+    /// Options beside the relay message, as (code, body).
+    pub(super) options: Vec<(u16, Vec<u8>)>,
+}
+
+/// The relay nest that carries `message`, the relay nearest to the client first; no option 9 inside for
+/// `None`.
+///
+/// Without a message this is what `LQ_RELAY_DATA` holds (RFC 5007 §4.1.2.4).
+pub(super) fn relay_forward(relays: &[Relay], message: Option<Vec<u8>>) -> Vec<u8> {
+    let mut carried = message;
+    for (hop, relay) in (0u8..).zip(relays) {
+        let mut octets = vec![msg::RELAY_FORW, hop];
+        octets.extend(relay.link.octets());
+        octets.extend(relay.peer.octets());
+        octets.extend(relay.options.iter().flat_map(|(code, body)| option(*code, body)));
+        octets.extend(carried.iter().flat_map(|inner| option(code::RELAY_MSG, inner)));
+        carried = Some(octets);
+    }
+    carried.expect("there is a message or a relay")
+}
+
+/// A client, which remembers what it was given.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) duid: Vec<u8>,
+    /// Relays on the way to the server, the nearest first; none: attached to the server's wire.
+    pub(super) relays: Vec<Relay>,
+    /// Name it asks for (RFC 4704), as labels on the wire.
+    pub(super) name: Option<Vec<u8>>,
+    /// Prefix it would like.
+    pub(super) hint: Option<(Ipv6Addr, u8)>,
+    pub(super) address: Option<Ipv6Addr>,
+    pub(super) prefix: Option<(Ipv6Addr, u8)>,
+}
+
+impl Client {
+    /// A client with the DUID-LL (RFC 8415 §11.4) of the Ethernet address `02:00:00:00:kind:number`.
+    pub(super) fn new(kind: u8, number: u8, relays: Vec<Relay>) -> Self {
+        let duid = vec![0, 3, 0, 1, 2, 0, 0, 0, kind, number];
+        Self { duid, relays, name: None, hint: None, address: None, prefix: None }
+    }
+
+    /// Asks for what `wants` says by SOLICIT with Rapid Commit (RFC 8415 §18.2.1).
+    pub(super) fn solicit(&mut self, lab: &Lab, wants: Wants) {
+        let hint = self.hint.map(|(prefix, len)| iaprefix(prefix, len)).unwrap_or_default();
+        let mut body = option(code::RAPID_COMMIT, &[]);
+        if wants != Wants::Prefix {
+            body.extend(identity_association(code::IA_NA, &[]));
+        }
+        if wants != Wants::Address {
+            body.extend(identity_association(code::IA_PD, &hint));
+        }
+        let reply = self.exchange(lab, msg::SOLICIT, &body);
+        self.remember(&reply);
+        let (got_address, got_prefix) = (self.address.is_some(), self.prefix.is_some());
+        assert!(got_address || wants == Wants::Prefix, "Kea gave no address: {reply:02x?}");
+        assert!(got_prefix || wants == Wants::Address, "Kea gave no prefix: {reply:02x?}");
+    }
+
+    /// RENEW of all it has.
+    pub(super) fn renew(&mut self, lab: &Lab) {
+        let reply = self.exchange(lab, msg::RENEW, &self.holdings());
+        self.remember(&reply);
+    }
+
+    /// RENEW of its prefix alone.
+    pub(super) fn renew_prefix(&self, lab: &Lab) {
+        let prefix_only = Self { address: None, ..self.clone() };
+        prefix_only.exchange(lab, msg::RENEW, &prefix_only.holdings());
+    }
+
+    /// RELEASE of all it has.
+    pub(super) fn release(&mut self, lab: &Lab) {
+        self.exchange(lab, msg::RELEASE, &self.holdings());
+        (self.address, self.prefix) = (None, None);
+    }
+
+    /// DECLINE of its address; a prefix cannot be declined (RFC 8415 §18.2.8).
+    pub(super) fn decline(&mut self, lab: &Lab) {
+        let address = self.address.take().expect("there is an address to decline");
+        self.exchange(lab, msg::DECLINE, &identity_association(code::IA_NA, &iaaddr(address)));
+    }
+
+    fn holdings(&self) -> Vec<u8> {
+        let address = self.address.map(|address| identity_association(code::IA_NA, &iaaddr(address)));
+        let prefix =
+            self.prefix.map(|(prefix, len)| identity_association(code::IA_PD, &iaprefix(prefix, len)));
+        [address, prefix].into_iter().flatten().flatten().collect()
+    }
+
+    fn remember(&mut self, reply: &[u8]) {
+        let reply = options(&reply[CLIENT_HEADER_LEN..]).expect("Kea's options are sound");
+        let inside = |outer: u16, inner: u16| {
+            let association = single(&reply, outer).expect("one association of a kind")?;
+            let inside = options(&association[12..]).expect("Kea's options are sound");
+            single(&inside, inner).expect("one lease in it").map(<[u8]>::to_vec)
+        };
+        self.address = inside(code::IA_NA, code::IAADDR)
+            .map(|body| address_at(&body, 0).expect("an IAADDR is 24 octets"));
+        self.prefix = inside(code::IA_PD, code::IAPREFIX)
+            .map(|body| (address_at(&body, 9).expect("an IAPREFIX is 25 octets"), body[8]));
+    }
+
+    /// Sends a message of this kind and gives Kea's REPLY to it, out of its relay nest.
+    fn exchange(&self, lab: &Lab, kind: u8, body: &[u8]) -> Vec<u8> {
+        let transaction = [kind, self.duid[8], self.duid[9]];
+        let mut message = [&[kind], &transaction[..]].concat();
+        message.extend(option(code::CLIENTID, &self.duid));
+        if kind != msg::SOLICIT {
+            message.extend(option(code::SERVERID, &SERVER_DUID));
+        }
+        message.extend(option(code::ELAPSED_TIME, &[0, 0]));
+        message
+            .extend(self.name.iter().flat_map(|name| option(code::CLIENT_FQDN, &[&[0], &name[..]].concat())));
+        message.extend_from_slice(body);
+        let reply = self.transfer(lab, message);
+        assert_eq!(reply.first(), Some(&msg::REPLY), "Kea's answer to message {kind}: {reply:02x?}");
+        assert_eq!(reply.get(1..4), Some(&transaction[..]), "the transaction id of {reply:02x?}");
+        reply
+    }
+
+    fn transfer(&self, lab: &Lab, message: Vec<u8>) -> Vec<u8> {
+        if self.relays.is_empty() {
+            let group = SocketAddrV6::new(ALL_RELAYS_AND_SERVERS, SERVER_PORT, 0, lab.client_index);
+            return round_trip((lab::CLIENT, CLIENT_PORT), group, &message);
+        }
+        let forward = relay_forward(&self.relays, Some(message));
+        let server = SocketAddrV6::new(lab::SERVER, SERVER_PORT, 0, 0);
+        let mut reply = round_trip((lab::RELAY, SERVER_PORT), server, &forward);
+        for _ in &self.relays {
+            assert_eq!(reply.first(), Some(&msg::RELAY_REPL), "a level of Kea's answer: {reply:02x?}");
+            let inside = options(&reply[RELAY_HEADER_LEN..]).expect("Kea's options are sound");
+            reply =
+                single(&inside, code::RELAY_MSG).expect("one message").expect("a message inside").to_vec();
+        }
+        reply
+    }
+}
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    Address,
+    Prefix,
+    Both,
+}
+
+fn round_trip(local: (Ipv6Addr, u16), server: SocketAddrV6, message: &[u8]) -> Vec<u8> {
+    let socket = UdpSocket::bind(local).unwrap_or_else(|e| panic!("{local:?} is free: {e}"));
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out other than zero");
+    socket.send_to(message, server).expect("the wire is up");
+    let mut buffer = vec![0; 65_535];
+    let (len, _) =
+        socket.recv_from(&mut buffer).unwrap_or_else(|e| panic!("Kea answers {message:02x?}: {e}"));
+    buffer.truncate(len);
+    buffer
+}
+
+/// `IA_NA` or `IA_PD` (RFC 8415 §21.4, §21.21) with identifier 1; T1 and T2 are the server's to choose.
+fn identity_association(code: u16, inside: &[u8]) -> Vec<u8> {
+    option(code, &[&[0, 0, 0, 1][..], &[0; 8], inside].concat())
+}
+
+fn iaaddr(address: Ipv6Addr) -> Vec<u8> {
+    option(code::IAADDR, &[&address.octets()[..], &[0; 8]].concat())
+}
+
+fn iaprefix(prefix: Ipv6Addr, len: u8) -> Vec<u8> {
+    option(code::IAPREFIX, &[&[0; 8], &[len][..], &prefix.octets()].concat())
+}

@@ -1,0 +1,172 @@
+//! lqd follows what happens to Kea's leases and to its lease file.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
+
+use serde_json::json;
+
+use super::answer::{Answer, Asker};
+use super::client::{Client, Relay, Wants};
+use super::perfdhcp::Perfdhcp;
+use super::plan::{self, subnet};
+use super::{Stage, follower};
+use crate::support::Until;
+use crate::support::fixture::seconds_since_1970;
+
+/// Clients that come both ways, renew while others leave, and one that declines.
+pub(super) fn clients_come_and_leave(stage: &mut Stage) {
+    Perfdhcp::start("-R 60 -r 100 -n 120 -f 20 -F 20").wait();
+    Perfdhcp::start("-A 1 -L 547 -R 40 -r 80 -n 60 -F 20 -b mac=00:0c:02:02:02:02").wait();
+    let tally = stage.agree();
+    assert!(tally.leases > 100 && tally.denied > 20, "too little happened to compare: {tally:?}");
+
+    let mut clients: Vec<Client> =
+        (1..=12).map(|number| Client::new(0x5a, number, shared_network())).collect();
+    for client in &mut clients {
+        client.solicit(&stage.lab, Wants::Both);
+    }
+    let mut direct = Client::new(0x5a, 1, Vec::new()); // the DUID of the first of them, on a second link
+    direct.solicit(&stage.lab, Wants::Both);
+    let tally = stage.agree();
+    assert_eq!(tally.spread_clients, 1, "{tally:?}");
+    let subnets: BTreeSet<u32> = stage.kea.leases().iter().map(|lease| lease.subnet_id).collect();
+    assert!(
+        subnets.contains(&subnet::SHARED_SMALL) && subnets.contains(&subnet::SHARED_LARGE),
+        "{subnets:?}"
+    );
+
+    next_second();
+    for client in &mut clients[..6] {
+        client.renew(&stage.lab);
+    }
+    for client in &mut clients[6..10] {
+        client.release(&stage.lab);
+    }
+    clients[10].decline(&stage.lab);
+    clients[11].renew_prefix(&stage.lab);
+    direct.release(&stage.lab);
+    let tally = stage.agree();
+    assert_eq!(tally.spread_clients, 0, "{tally:?}");
+    assert!(stage.kea.leases().iter().any(|lease| lease.state == 1), "Kea has a declined lease");
+}
+
+/// Clients for three seconds, some of which renew and some of which leave.
+const CROWD: &str = "-R 100 -r 60 -p 3 -f 15 -F 15";
+/// Lease files, each of which Kea began anew for a cleanup, that have to be seen.
+const CLEANUPS: usize = 4;
+
+/// A cleanup each second while clients come, renew and leave; a client that stays is never denied meanwhile.
+pub(super) fn cleanup_under_way(stage: &mut Stage) {
+    let mut steady = Client::new(0x5b, 1, Vec::new());
+    steady.solicit(&stage.lab, Wants::Both);
+    stage.agree();
+    let mut crowd = Perfdhcp::start(CROWD);
+    let mut files = BTreeSet::new();
+    let until = Until::patience();
+    loop {
+        assert_bound(&stage.asker, &steady);
+        files.extend(std::fs::metadata(stage.kea.lease_file()).map(|file| file.ino()));
+        stage.ledger.note(&stage.kea);
+        if !crowd.is_running() {
+            if files.len() >= CLEANUPS {
+                break;
+            }
+            crowd = Perfdhcp::start(CROWD);
+        }
+        assert!(until.pending(), "Kea replaced its lease file only {} times", files.len());
+    }
+    let tally = stage.agree();
+    assert!(tally.leases > 50 && tally.denied > 20, "too little happened to compare: {tally:?}");
+}
+
+/// `lease6-add`, `-update`, `-bulk-apply`, `-del` and `-wipe`.
+pub(super) fn leases_change_by_command(stage: &mut Stage) {
+    let lease = |address: &str, valid_s: u32| {
+        json!({
+            "ip-address": address, "duid": "00:03:00:01:02:00:00:00:5c:01", "iaid": 7,
+            "subnet-id": subnet::DIRECT, "valid-lft": valid_s, "preferred-lft": 300,
+            "hw-address": "02:00:00:00:5c:01",
+        })
+    };
+    let prefix = |address: &str, len: u8| {
+        let mut prefix = lease(address, 900);
+        prefix["type"] = json!("IA_PD");
+        prefix["prefix-len"] = json!(len);
+        prefix
+    };
+    Perfdhcp::start("-A 1 -L 547 -R 20 -r 60 -n 20").wait();
+    let crowd = stage.agree().leases;
+    stage.kea.command("lease6-add", lease("2001:db8:1::5c01", 600));
+    stage.kea.command("lease6-add", prefix("2001:db8:1:8540::", 60));
+    assert_eq!(stage.agree().leases, crowd + 2);
+    stage.kea.command("lease6-update", lease("2001:db8:1::5c01", 90_000));
+    assert_eq!(stage.agree().leases, crowd + 2);
+    let swap = json!({
+        "deleted-leases": [{ "type": "IA_NA", "ip-address": "2001:db8:1::5c01" }],
+        "leases": [lease("2001:db8:1::5c02", 600), prefix("2001:db8:1:8550::", 60)],
+    });
+    stage.kea.command("lease6-bulk-apply", swap);
+    assert_eq!(stage.agree().leases, crowd + 3);
+    stage.kea.command("lease6-del", json!({ "type": "IA_PD", "ip-address": "2001:db8:1:8540::" }));
+    assert_eq!(stage.agree().leases, crowd + 2);
+    stage.kea.command("lease6-wipe", json!({ "subnet-id": subnet::RELAYED }));
+    assert_eq!(stage.agree().leases, 2);
+    Perfdhcp::start("-A 1 -L 547 -R 20 -r 60 -n 20").wait();
+    assert!(stage.agree().leases > 2, "the crowd is back");
+}
+
+/// Kea ends, is killed, comes back, each time with clients before and after; then lqd itself starts anew.
+pub(super) fn kea_restarts(stage: &mut Stage) {
+    Perfdhcp::start("-R 60 -r 100 -n 100 -f 20 -F 20").wait();
+    let before = stage.agree().leases;
+    let last = stage.kea.leases();
+    stage.kea.terminate();
+    let tally = stage.ledger.agree_with(&stage.asker, || last.clone(), &stage.kea);
+    assert_eq!(tally.leases, before, "leases outlive their server");
+    stage.kea.resume(&stage.lab);
+    assert_eq!(stage.agree().leases, before, "Kea has its leases back");
+    Perfdhcp::start("-R 30 -r 100 -n 60 -F 20 -b mac=00:0c:03:03:03:03").wait();
+    assert!(stage.agree().leases > before);
+
+    stage.kea.kill();
+    stage.kea.resume(&stage.lab);
+    Perfdhcp::start("-A 1 -L 547 -R 30 -r 100 -n 30 -b mac=00:0c:04:04:04:04").wait();
+    let tally = stage.agree();
+    let late = follower(&stage.kea);
+    let late_tally = stage.ledger.agree(&stage.kea, &Asker::new(late.address));
+    assert_eq!(
+        late_tally.leases, tally.leases,
+        "an lqd that starts late has read what the other has followed"
+    );
+    assert!(stage.lqd.is_running());
+}
+
+fn shared_network() -> Vec<Relay> {
+    let peer = "fe80::5a".parse().expect("an address");
+    vec![Relay { link: plan::SHARED_LINK, peer, options: Vec::new() }]
+}
+
+/// Waits for the clock's next second, so that a renewal has a time of its own.
+fn next_second() {
+    let (second, until) = (seconds_since_1970(), Until::patience());
+    while seconds_since_1970() == second {
+        assert!(until.pending(), "the clock stands still");
+    }
+}
+
+/// Both leases of this client are answered, asked for in each way.
+fn assert_bound(asker: &Asker, client: &Client) {
+    let (address, prefix) = (client.address.expect("it has one"), client.prefix.expect("it has one"));
+    let answers = [
+        asker.by_address(address),
+        asker.by_address(prefix.0),
+        asker.by_client_id(&client.duid, std::net::Ipv6Addr::UNSPECIFIED),
+    ];
+    for answer in answers {
+        let Ok(Answer::Bindings(data)) = answer else {
+            panic!("a client that stays is denied: {answer:02x?}")
+        };
+        let leases: BTreeSet<_> = data.leases.into_keys().collect();
+        assert_eq!(leases, BTreeSet::from([(address, None), (prefix.0, Some(prefix.1))]));
+    }
+}

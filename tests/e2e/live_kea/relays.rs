@@ -1,0 +1,93 @@
+//! `OPTION_LQ_RELAY_DATA` against what the relays really sent.
+
+use std::net::Ipv6Addr;
+
+use super::Stage;
+use super::answer::{Answer, ClientData, RelayData, relay_levels};
+use super::client::{Client, Relay, Wants, relay_forward};
+use super::octets::code;
+use super::perfdhcp::Perfdhcp;
+use super::{lab, plan};
+
+/// Chains of one to five relays with Interface-Ids and remote-ids, a name, a delegated length of its own;
+/// then a client that moves behind another relay, perfdhcp's plain relay, and a client without any.
+pub(super) fn relay_data(stage: &mut Stage) {
+    let mut clients: Vec<Client> = (1..=5).map(|depth| Client::new(0x6a, depth, chain(depth))).collect();
+    clients[1].name = Some(b"\x04host\x07example\x03org\x00".to_vec());
+    clients[2].hint = Some(("2001:db8:b501::".parse().expect("an address"), 48));
+    for client in &mut clients {
+        client.solicit(&stage.lab, Wants::Both);
+    }
+    assert_eq!(clients[2].prefix, clients[2].hint, "Kea gives the prefix that was asked for");
+    stage.agree();
+    for client in &clients {
+        assert_eq!(relay_data_of(stage, client), Some(sent(client)), "{client:02x?}");
+    }
+    let fqdn = data_of(stage, &clients[1]).fqdn.expect("Kea keeps the name");
+    assert_eq!(fqdn.get(1..), clients[1].name.as_deref(), "the name after the flags (RFC 4704 §4)");
+
+    clients[0].relays = chain(2);
+    clients[0].renew(&stage.lab);
+    stage.agree();
+    assert_eq!(relay_data_of(stage, &clients[0]), Some(sent(&clients[0])), "relay data is the newest");
+
+    let mut direct = Client::new(0x6b, 1, Vec::new());
+    direct.solicit(&stage.lab, Wants::Address);
+    Perfdhcp::start("-A 1 -L 547 -R 10 -r 50 -n 10").wait();
+    stage.agree();
+    assert_eq!(relay_data_of(stage, &direct), None, "no relay, no relay data (RFC 5007 §4.1.2.4)");
+    let relayed = stage.kea.leases().into_iter().filter(|lease| lease.subnet_id == plan::subnet::RELAYED);
+    for lease in relayed {
+        let Ok(Answer::Bindings(data)) = stage.asker.by_address(lease.address) else {
+            panic!("{lease:?} is denied")
+        };
+        let relay = data.relay_data.expect("perfdhcp's client came through a relay");
+        assert_eq!((relay.peer, relay.levels.len(), relay.levels[0].link), (lab::PERFDHCP, 1, lab::PERFDHCP));
+    }
+}
+
+/// Relays from the client outwards: the innermost names the client's link, the others are known by interface
+/// or by an address of their own; every second one without a link-address, as layer-2 relays are (RFC 6221).
+fn chain(depth: u8) -> Vec<Relay> {
+    (0..depth)
+        .map(|hop| Relay { link: link(hop), peer: peer(hop), options: relay_options(hop, depth) })
+        .collect()
+}
+
+fn link(hop: u8) -> Ipv6Addr {
+    match hop {
+        0 => plan::DEEP_LINK,
+        odd if odd % 2 == 1 => Ipv6Addr::UNSPECIFIED,
+        even => Ipv6Addr::new(0x2001, 0xdb8, 0xeeee, 0, 0, 0, 0, u16::from(even)),
+    }
+}
+
+fn peer(hop: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0x6a, u16::from(hop) + 1)
+}
+
+/// Interface-Id (RFC 8415 §21.18) with octets that need care in CSV and JSON, and remote-id (RFC 4649) of
+/// enterprise 4491 on the relay nearest to the client.
+fn relay_options(hop: u8, depth: u8) -> Vec<(u16, Vec<u8>)> {
+    let interface = (code::INTERFACE_ID, [b"ge-0/0,\"&\x00\xff", &[hop, depth][..]].concat());
+    let remote = (code::REMOTE_ID, [&4491_u32.to_be_bytes()[..], b"cm-", &[hop]].concat());
+    if hop == 0 { vec![remote, interface] } else { vec![interface] }
+}
+
+/// What `LQ_RELAY_DATA` has to hold for this client. Kea does not keep the outer relay's address, so
+/// peer-address is the outermost link-address that is not `::`.
+fn sent(client: &Client) -> RelayData {
+    let levels = relay_levels(&relay_forward(&client.relays, None)).expect("we wrote it");
+    let peer = levels.iter().map(|level| level.link).find(|link| !link.is_unspecified());
+    RelayData { peer: peer.expect("the innermost relay has a link-address"), levels }
+}
+
+fn relay_data_of(stage: &Stage, client: &Client) -> Option<RelayData> {
+    data_of(stage, client).relay_data
+}
+
+fn data_of(stage: &Stage, client: &Client) -> ClientData {
+    let answer = stage.asker.by_client_id(&client.duid, Ipv6Addr::UNSPECIFIED);
+    let Ok(Answer::Bindings(data)) = answer else { panic!("{client:02x?}: {answer:02x?}") };
+    data
+}

@@ -1,0 +1,22 @@
+//! End-to-end tests: the real `lqd` binary, asked over real sockets.
+//!
+//! The harness is libtest-mimic, because what a test needs (root, namespaces, Kea, tshark, io_uring) is known only
+//! at run time: such a test then counts as ignored and says why, or fails where `LQD_TESTS_MUST_RUN=1` is set.
+
+#![expect(unreachable_pub, reason = "in one binary, `pub` says what a module offers to the others")]
+
+mod cli;
+mod conformance;
+mod live_kea;
+mod mutation;
+mod support;
+mod tshark;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let modules = [conformance::trials, cli::trials, mutation::trials, live_kea::trials, tshark::trials];
+    let trials = modules.into_iter().flat_map(|trials| trials()).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

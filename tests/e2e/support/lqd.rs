@@ -1,0 +1,282 @@
+//! The server under test as a process: started on a port of its own, watched through standard error, always ended.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long any awaited event may take on the slowest machine; nothing is asserted about it.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The binary under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lqd");
+
+/// The end of a bounded wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Until(Instant);
+
+impl Until {
+    /// From now on for the usual [`PATIENCE`].
+    pub fn patience() -> Self {
+        Self::after(PATIENCE)
+    }
+
+    /// From now on for so long.
+    pub fn after(wait: Duration) -> Self {
+        Self(Instant::now() + wait)
+    }
+
+    /// The time is over.
+    pub fn is_over(self) -> bool {
+        Instant::now() >= self.0
+    }
+
+    /// Pauses a little; false once the time is over. For polling: `while !done() && until.pending() {}`.
+    pub fn pending(self) -> bool {
+        thread::sleep(Duration::from_millis(5));
+        !self.is_over()
+    }
+}
+
+/// A running server. Dropping it ends the process.
+pub struct Lqd {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddrV6,
+    stderr: Stderr,
+}
+
+/// How a run of the program that ended by itself went.
+#[derive(Debug)]
+pub struct Ended {
+    /// Exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Everything it wrote to standard output.
+    pub stdout: String,
+    /// Everything it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Lqd {
+    /// Starts `lqd serve --listen [::1]:PORT flags…` on a new port and waits until it is ready.
+    ///
+    /// # Panics
+    /// With all it wrote, if it ends or is not ready in time.
+    pub fn start<S: AsRef<OsStr>>(flags: &[S]) -> Self {
+        let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, free_port(), 0, 0);
+        let listen = ["--listen".into(), address.to_string()];
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").args(listen).args(flags);
+        Self::start_command(command, address)
+    }
+
+    /// Starts a command that becomes a server listening at `address`, and waits until it is ready.
+    ///
+    /// # Panics
+    /// As [`Lqd::start`].
+    pub fn start_command(mut command: Command, address: SocketAddrV6) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the server starts as a process");
+        let stderr = Stderr::follow(child.stderr.take().expect("standard error is piped"));
+        let mut lqd = Self { child, address, stderr };
+        let until = Until::patience();
+        while lqd.line_with("lqd ready").is_none() {
+            let running = lqd.is_running();
+            assert!(running && until.pending(), "no `lqd ready` from {command:?}; it wrote:\n{}", lqd.log());
+        }
+        lqd
+    }
+
+    /// Runs the program with these arguments to its own end.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Ended {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments);
+        Self::run_command(command)
+    }
+
+    /// Runs a command to its own end.
+    ///
+    /// # Panics
+    /// As [`Lqd::run`].
+    pub fn run_command(mut command: Command) -> Ended {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts as a process");
+        let mut output = child.stdout.take().expect("standard output is piped");
+        let reader = thread::spawn(move || {
+            let mut text = String::new();
+            output.read_to_string(&mut text).map(|_| text)
+        });
+        let stderr = Stderr::follow(child.stderr.take().expect("standard error is piped"));
+        let status = await_end(&mut child);
+        if status.is_none() {
+            kill(&mut child);
+        }
+        let stdout = reader.join().expect("reader of standard output").expect("standard output is UTF-8");
+        let stderr = stderr.finish();
+        let Some(status) = status else {
+            panic!("{command:?} did not end; it wrote:\n{stdout}{stderr}");
+        };
+        Ended { code: status.code(), stdout, stderr }
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The process has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the server is our child").is_none()
+    }
+
+    /// The first line on standard error that holds `part`, if it was written already.
+    pub fn line_with(&self, part: &str) -> Option<String> {
+        self.stderr.lines().into_iter().find(|line| line.contains(part))
+    }
+
+    /// Waits for a line on standard error that `wanted` accepts, among those from number `from` (0 = first) on.
+    ///
+    /// # Panics
+    /// With all lines, if there is none in time.
+    pub fn await_line(&self, from: usize, wanted: impl Fn(&str) -> bool) -> String {
+        self.stderr.await_line(from, wanted)
+    }
+
+    /// Number of lines on standard error so far.
+    pub fn line_count(&self) -> usize {
+        self.stderr.lines().len()
+    }
+
+    /// All that the server wrote to standard error so far.
+    pub fn log(&self) -> String {
+        self.stderr.lines().join("\n")
+    }
+
+    /// Sends a signal by name, such as `TERM` or `HUP`.
+    pub fn signal(&self, name: &str) {
+        // The child is not yet waited for, so its pid cannot have become another process's.
+        let status = Command::new("sh").args(["-c", &format!("kill -s {name} {}", self.pid())]).status();
+        assert!(status.is_ok_and(|status| status.success()), "cannot signal the server");
+    }
+
+    /// SIGTERM, then the exit code.
+    ///
+    /// # Panics
+    /// If it does not end in time, or by a signal.
+    pub fn stop(self) -> i32 {
+        self.signal("TERM");
+        self.exit_code()
+    }
+
+    /// Waits for the end of the process.
+    ///
+    /// # Panics
+    /// As [`Lqd::stop`].
+    pub fn exit_code(mut self) -> i32 {
+        let status = await_end(&mut self.child);
+        status.and_then(|status| status.code()).unwrap_or_else(|| {
+            panic!("the server ended with {status:?} instead of an exit code; it wrote:\n{}", self.log())
+        })
+    }
+}
+
+impl Drop for Lqd {
+    fn drop(&mut self) {
+        kill(&mut self.child);
+        if thread::panicking() {
+            eprintln!("the server's standard error was:\n{}", self.log());
+        }
+    }
+}
+
+/// A UDP port on `::1` that nobody holds and that no other caller in this process was given.
+///
+/// Taken from below Linux's ephemeral range (32768 up), so that no requestor's socket is given it meanwhile. Never the
+/// same twice: an ended server's socket may stay bound for some milliseconds, and servers share ports silently.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 16_000;
+    const COUNT: u16 = 16_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let process_offset = (std::process::id() % 160) as u16 * 100;
+    for _ in 0..COUNT {
+        let port = FIRST + (process_offset + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        if UdpSocket::bind((Ipv6Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free UDP port from {FIRST} up");
+}
+
+fn await_end(child: &mut Child) -> Option<ExitStatus> {
+    let until = Until::patience();
+    loop {
+        if let Some(status) = child.try_wait().expect("it is our child") {
+            return Some(status);
+        }
+        if !until.pending() {
+            return None;
+        }
+    }
+}
+
+/// SIGKILL and wait; nothing to do if it ended before.
+fn kill(child: &mut Child) {
+    if matches!(child.try_wait(), Ok(None)) && child.kill().is_ok() {
+        let _ = child.wait();
+    }
+}
+
+/// Standard error of a process, read by a thread line by line until its end.
+struct Stderr {
+    lines: Arc<(Mutex<Vec<String>>, Condvar)>,
+    reader: JoinHandle<()>,
+}
+
+impl Stderr {
+    fn follow(stderr: ChildStderr) -> Self {
+        let lines = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+        let shared = Arc::clone(&lines);
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                shared
+                    .0
+                    .lock()
+                    .expect("no panic while held")
+                    .push(String::from_utf8_lossy(&line).into_owned());
+                shared.1.notify_all();
+            }
+        });
+        Self { lines, reader }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.0.lock().expect("no panic while held").clone()
+    }
+
+    fn await_line(&self, from: usize, wanted: impl Fn(&str) -> bool) -> String {
+        let find = |lines: &[String]| lines.iter().skip(from).find(|line| wanted(line)).cloned();
+        let guard = self.lines.0.lock().expect("no panic while held");
+        let (guard, _) = self
+            .lines
+            .1
+            .wait_timeout_while(guard, PATIENCE, |lines| find(lines).is_none())
+            .expect("no panic while held");
+        let (found, all) = (find(&guard), guard.join("\n"));
+        drop(guard);
+        found.unwrap_or_else(|| panic!("the awaited line did not come; standard error was:\n{all}"))
+    }
+
+    /// All text, once the process has ended.
+    fn finish(self) -> String {
+        self.reader.join().expect("reader of standard error");
+        let lines = self.lines.0.lock().expect("no panic while held");
+        lines.join("\n")
+    }
+}

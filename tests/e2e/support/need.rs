@@ -1,0 +1,83 @@
+//! What a test needs beyond a kernel and the build: found out at run time, named in the report when missing.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use libtest_mimic::{Failed, Trial};
+
+/// Something that a machine may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// User id 0.
+    Root,
+    /// `unshare` and `ip`, allowed to make a network namespace.
+    Namespaces,
+    /// `kea-dhcp6` and `perfdhcp`.
+    Kea,
+    /// `tshark`.
+    Tshark,
+    /// A kernel that lets us use `io_uring`.
+    IoUring,
+}
+
+impl Need {
+    /// The missing thing in words; `None` if it is there.
+    pub fn missing(self) -> Option<&'static str> {
+        let (there, name) = match self {
+            Self::Root => (is_root(), "root"),
+            Self::Namespaces => {
+                (is_root() && found("unshare") && found("ip") && unshares(), "network namespaces")
+            }
+            Self::Kea => (found("kea-dhcp6") && found("perfdhcp"), "kea-dhcp6 and perfdhcp"),
+            Self::Tshark => (found("tshark"), "tshark"),
+            Self::IoUring => (io_uring_enabled(), "io_uring"),
+        };
+        (!there).then_some(name)
+    }
+}
+
+/// A test that needs these things; ignored, with what is missing as its kind, unless `LQD_TESTS_MUST_RUN=1`.
+pub fn trial(
+    name: impl Into<String>,
+    needs: &[Need],
+    run: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    let Some(missing) = needs.iter().find_map(|need| need.missing()) else {
+        return Trial::test(name, run);
+    };
+    let refuse = move || Err(Failed::from(format!("this machine lacks {missing}")));
+    Trial::test(name, refuse).with_kind(format!("needs {missing}")).with_ignored_flag(!must_run())
+}
+
+/// The environment wants every test to run, and a lack to be a failure.
+fn must_run() -> bool {
+    std::env::var_os("LQD_TESTS_MUST_RUN").is_some_and(|value| value == "1")
+}
+
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    uids.and_then(|uids| uids.split_whitespace().nth(1)) == Some("0") // real, effective, saved, file system
+}
+
+/// A program of this name lies in `PATH`, or where Debian puts the administrator's programs.
+fn found(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([Path::new("/usr/sbin").into(), Path::new("/sbin").into()])
+        .any(|directory| directory.join(program).is_file())
+}
+
+fn unshares() -> bool {
+    let status = Command::new("unshare").args(["--net", "true"]).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// Kernels before 6.6 have no such switch; what a container's seccomp profile forbids shows in the server's error.
+fn io_uring_enabled() -> bool {
+    match fs::read_to_string("/proc/sys/kernel/io_uring_disabled") {
+        Ok(value) => value.trim() == "0" || (value.trim() == "1" && is_root()),
+        Err(_) => true,
+    }
+}
