@@ -22,10 +22,6 @@ use clap::Parser;
 
 use settings::{Command, CommandLine, Settings};
 
-/// The DUID map and the loaders allocate a lot at start-up; later nothing does.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Why the program ends without having done its work.
 enum Failure {
     /// Arguments, settings or files cannot be used: exit status 2.

@@ -73,7 +73,6 @@ impl Epochs {
     }
 
     /// Waits until every reader has looked away once: at most as long as a batch takes.
-    #[cfg(not(loom))]
     pub(crate) fn synchronize(&self) {
         let epoch = self.advance();
         while !self.passed(epoch) {

@@ -32,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
     };
     let mut trials: Vec<_> = Setup::ALL.into_iter().map(of_setup).collect();
     trials.push(Trial::test("conformance::engine::batches", batches_answer_as_lone_queries));
+    trials.push(Trial::test("conformance::engine::allocations", nothing_is_allocated));
     trials
 }
 
@@ -48,6 +49,32 @@ fn batches_answer_as_lone_queries() -> Result<(), Failed> {
             assert_eq!(*alone, together, "row \"{}\" in batches of {size}", row.name);
         }
     }
+    Ok(())
+}
+
+/// Judging and writing allocate nothing, whatever is asked.
+fn nothing_is_allocated() -> Result<(), Failed> {
+    let engine = Engine::new(Setup::Default)?;
+    let queries: Vec<(&Row, Vec<u8>)> = rows().map(|row| (row, octets(row.query))).collect();
+    let mut leases = engine.leases.borrow_mut();
+    let mut slot = vec![0; REPLY_LEN_MAX];
+    for (row, query) in &queries {
+        for copies in [1, 8, BATCH_MAX] {
+            let datagrams = vec![Datagram { octets: query, source: SOURCE }; copies];
+            let mut ask = || {
+                engine.engine.answer(&leases.pin(), engine.now, &datagrams, |_, verdict| {
+                    if let Verdict::Reply(reply) = verdict {
+                        reply.write(&mut slot);
+                    }
+                });
+            };
+            ask(); // a thread's first look at the store may set up its own bookkeeping
+            let allocations = allocation_counter::measure(ask);
+            assert_eq!(allocations.count_total, 0, "row \"{}\", {copies} at once", row.name);
+        }
+    }
+    let counted = allocation_counter::measure(|| drop(vec![0_u8; 100]));
+    assert_eq!(counted.count_total, 1, "allocations are counted at all");
     Ok(())
 }
 

@@ -1,0 +1,110 @@
+//! The shape of the code base, held by a test: which crate may use which, and where `unsafe` may stand.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Which crate of the project may use which; crates/README.md draws it.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("lqd-wire", &[]),
+    ("lqd-stats", &[]),
+    ("lqd-net", &[]),
+    ("lqd-index", &[]),
+    ("lqd-feed", &["lqd-index"]),
+    ("lqd-answer", &["lqd-index", "lqd-wire"]),
+    ("lqd", &["lqd-answer", "lqd-feed", "lqd-index", "lqd-net", "lqd-stats", "lqd-wire"]),
+    ("lqload", &["lqd-net", "lqd-stats", "lqd-wire"]),
+    ("lqd-benches", &["lqd-answer", "lqd-feed", "lqd-index", "lqd-net", "lqd-wire"]),
+];
+
+/// Crates in which `unsafe` may stand.
+const UNSAFE_CRATES: &[&str] = &["crates/net/"];
+
+/// A file longer than this does more than one job.
+const LINES_MAX: usize = 600;
+
+#[test]
+fn crates_use_each_other_as_drawn() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let ours: BTreeSet<&str> = packages.iter().map(|package| text(&package["name"])).collect();
+    for package in packages {
+        let name = text(&package["name"]);
+        let Some((_, allowed)) = ARROWS.iter().find(|(from, _)| *from == name) else {
+            panic!(
+                "{name} is not in ARROWS; add a row with what it may use, and draw it in crates/README.md"
+            );
+        };
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let to = text(&dependency["name"]);
+            let for_tests = dependency["kind"] == "dev";
+            if ours.contains(to) && !for_tests {
+                assert!(allowed.contains(&to), "{name} must not use {to}; see ARROWS and crates/README.md");
+            }
+        }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a name")
+}
+
+#[test]
+fn unsafe_stands_in_few_places() {
+    for (path, source) in sources() {
+        let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
+        let is_unsafe = |line: &str| {
+            ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"]
+                .map(|word| line.contains(word))
+                .contains(&true)
+        };
+        let allowed = UNSAFE_CRATES.iter().any(|place| path.starts_with(place));
+        assert!(
+            allowed || path == "tests/tidy.rs" || !code.clone().any(is_unsafe),
+            "{path}: unsafe belongs in crates/net"
+        );
+        let is_root =
+            path.ends_with("src/lib.rs") || path.ends_with("/main.rs") && !path.starts_with("tests/");
+        if is_root && !allowed {
+            assert!(source.contains("#![forbid(unsafe_code)]"), "{path}: add #![forbid(unsafe_code)]");
+        }
+    }
+}
+
+#[test]
+fn files_do_one_job() {
+    for (path, source) in sources() {
+        let lines = source.lines().count();
+        assert!(lines <= LINES_MAX, "{path} has {lines} lines; split it by meaning (at most {LINES_MAX})");
+    }
+}
+
+/// Every Rust file of the project with its path from the root.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders: Vec<PathBuf> =
+        ["crates", "loadgen", "benches", "tests"].map(|folder| root.join(folder)).into();
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).expect("below the root").display().to_string();
+                found.push((name, fs::read_to_string(&path).expect("a source file is text")));
+            }
+        }
+    }
+    assert!(found.len() > 50, "the sources were found");
+    found
+}
