@@ -1,1 +1,53 @@
-fn main() {}
+//! lqload: load for DHCPv6 leasequery servers (RFC 5007), and leases to ask for.
+//!
+//! `make-leases` writes a lease file of Kea and the configuration that belongs to it; `run` asks a server for
+//! the leases of such a file (or of a real one), checks every answer, and reports rate and latency.
+//!
+//! ```text
+//! make_leases  plan (client number → addresses) → rows, kea-dhcp6.conf
+//! leases       lease file → clients, packed: under 32 octets a lease
+//! query        mix → what is asked → octets
+//! run          per thread: query → transport → flight (what is under way) → check → tally
+//! report       tallies of all threads, merged → text and JSON
+//! ```
+//!
+//! Exit status: 0, every answer was right; 1, some were wrong; 2, it could not be done.
+#![forbid(unsafe_code)]
+
+mod fault;
+mod leases;
+mod make_leases;
+mod query;
+mod random;
+mod report;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Load generator and lease maker for DHCPv6 leasequery servers (RFC 5007).
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    MakeLeases(make_leases::Options),
+    Run(Box<run::Options>),
+}
+
+fn main() -> ExitCode {
+    // Exits with status 2 if the arguments are not usable.
+    let done = match Arguments::parse().command {
+        Command::MakeLeases(options) => make_leases::make(&options).map(|()| ExitCode::SUCCESS),
+        Command::Run(options) => run::run(&options),
+    };
+    done.unwrap_or_else(|fault| {
+        eprintln!("lqload: {fault}");
+        ExitCode::from(2)
+    })
+}

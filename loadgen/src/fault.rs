@@ -1,0 +1,53 @@
+//! Why `lqload` cannot do what it is asked: each fault says what to mend, and ends the program with exit
+//! status 2.
+
+use std::io;
+use std::net::SocketAddrV6;
+use std::path::PathBuf;
+
+/// A fault of the arguments, the files or the target.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error(
+        "{} exists; choose another --out directory, or remove the file if it is no server's",
+        _0.display()
+    )]
+    Exists(PathBuf),
+    #[error("{}: not a DHCPv6 lease file of Kea: {what}; give Kea's kea-leases6.csv", path.display())]
+    Header { path: PathBuf, what: String },
+    #[error(
+        "the lease files hold no lease that is valid now ({rows} rows read, {bad} of them unreadable{first})"
+    )]
+    NoLeases { rows: u64, bad: u64, first: String },
+    #[error("the lease files hold more than the 4 GiB of clients that lqload keeps; take a part of them")]
+    TooManyLeases,
+    #[error("--mix asks for {asked}, but no lease that is valid now is {needed}; leave it out of the mix")]
+    Mix { asked: &'static str, needed: &'static str },
+    #[error("{target}: {step}: {source}")]
+    Socket { target: SocketAddrV6, step: &'static str, source: io::Error },
+    #[error(
+        "nothing listens at {0} (port unreachable); start the server, or give its address and port as \
+         --target [ADDRESS]:PORT"
+    )]
+    Refused(SocketAddrV6),
+    #[error(
+        "no answer from {target} within {tries} tries of {timeout:?}; does the server listen there, and does \
+         it allow this requestor?"
+    )]
+    Silent { target: SocketAddrV6, tries: u32, timeout: std::time::Duration },
+    #[error("--server-pid {pid}: {what}")]
+    ServerPid { pid: u32, what: String },
+    #[error("--cpus: CPU {0} is not one that this process may use")]
+    Cpu(usize),
+    #[error("a worker thread failed; that is a fault of lqload, please report it")]
+    Thread,
+}
+
+impl Fault {
+    /// For `map_err` on what concerns one file.
+    pub(crate) fn file(path: &std::path::Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        |source| Self::File { path: path.to_owned(), source }
+    }
+}

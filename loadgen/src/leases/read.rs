@@ -1,0 +1,89 @@
+//! Reading lease files.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::build::Builder;
+use super::{Clients, row};
+use crate::fault::Fault;
+
+/// Longest line that is taken for a row; Kea's own stay far below.
+const LINE_LEN_MAX: usize = 1 << 20;
+
+/// What was read beside the leases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReadSummary {
+    /// Rows, readable or not.
+    pub(crate) rows: u64,
+    /// Rows that could not be read, and were skipped.
+    pub(crate) bad: u64,
+    /// Where the first of those is, and its fault.
+    pub(crate) first_bad: Option<String>,
+}
+
+/// Reads these files in order, later rows overriding earlier ones, and keeps what is valid at `now`.
+///
+/// # Errors
+/// A file cannot be read or is no lease file, or no lease is valid.
+pub(crate) fn read(paths: &[PathBuf], now: u32) -> Result<(Clients, ReadSummary), Fault> {
+    let mut builder = Builder::default();
+    let mut summary = ReadSummary::default();
+    for path in paths {
+        read_file(path, &mut builder, &mut summary)?;
+    }
+    let clients = builder.build(now)?;
+    if clients.len() == 0 {
+        let ReadSummary { rows, bad, first_bad } = summary;
+        let first = first_bad.map(|first| format!(", first {first}")).unwrap_or_default();
+        return Err(Fault::NoLeases { rows, bad, first });
+    }
+    Ok((clients, summary))
+}
+
+fn read_file(path: &Path, builder: &mut Builder, summary: &mut ReadSummary) -> Result<(), Fault> {
+    let file = File::open(path).map_err(Fault::file(path))?;
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let mut line = Vec::new();
+    let header = |what: String| Fault::Header { path: path.to_owned(), what };
+    if !next_line(&mut reader, &mut line).map_err(Fault::file(path))? {
+        return Err(header("it is empty".to_owned()));
+    }
+    row::check_header(&line).map_err(header)?;
+    let mut duid = Vec::new();
+    let mut number = 1_u64;
+    while next_line(&mut reader, &mut line).map_err(Fault::file(path))? {
+        number += 1;
+        if line.is_empty() {
+            continue;
+        }
+        summary.rows += 1;
+        match row::parse(&line, &mut duid) {
+            Ok(row) => builder.add(&row, &duid)?,
+            Err(column) => {
+                summary.bad += 1;
+                summary.first_bad.get_or_insert_with(|| format!("{}:{number}: {column}", path.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads one line without its end; false at the end of the file. A line beyond [`LINE_LEN_MAX`] comes cut.
+fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(!line.is_empty());
+        }
+        let end = memchr::memchr(b'\n', buffer);
+        let part = &buffer[..end.unwrap_or(buffer.len())];
+        line.extend_from_slice(&part[..part.len().min(LINE_LEN_MAX - line.len())]);
+        let used = part.len() + usize::from(end.is_some());
+        reader.consume(used);
+        if end.is_some() {
+            return Ok(true);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The report as text for a terminal.
+
+use std::fmt::Write;
+
+use super::{Report, status_name};
+
+/// Longest part of a wrong answer that is shown, in characters of hex.
+const ANSWER_SHOWN_MAX: usize = 400;
+
+/// What a person wants to know, the worst first.
+pub(crate) fn summary(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a String does not fail.
+    let _ = write_summary(&mut out, report);
+    out
+}
+
+fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
+    write_wrong(out, report)?;
+    let threads = if report.threads == 1 { "thread" } else { "threads" };
+    writeln!(
+        out,
+        "{}  closed loop, window {}, {} {threads}, {:.2} s{}",
+        report.target,
+        report.window,
+        report.threads,
+        report.elapsed_s,
+        if report.verified { ", verified" } else { "" }
+    )?;
+    let mix: Vec<_> =
+        report.mix.iter().map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect();
+    writeln!(out, "leases     {} of {} clients", thousands(report.leases), thousands(report.clients.into()))?;
+    writeln!(out, "mix        {}\n", mix.join(", "))?;
+    let per_s = |rate: f64| thousands(rate.round() as u64);
+    let count = |name, count| format!("{name:<10} {:>14}", thousands(count));
+    writeln!(out, "{}  {:>11}/s", count("sent", report.sent), per_s(report.sent_per_s))?;
+    writeln!(out, "{}  {:>11}/s", count("answered", report.answered), per_s(report.answered_per_s))?;
+    let lost_share = report.lost as f64 * 100.0 / report.sent.max(1) as f64;
+    writeln!(out, "{}  {lost_share:>11.4} %", count("lost", report.lost))?;
+    if report.late > 0 {
+        writeln!(out, "{}  after the timeout of {} s", count("late", report.late), report.timeout_s)?;
+    }
+    if report.network_errors > 0 {
+        writeln!(out, "{}  such as port unreachable", count("net errors", report.network_errors))?;
+    }
+    writeln!(out, "{}", count("wrong", report.wrong))?;
+    write_answers(out, report)?;
+    write_latency(out, report)?;
+    write_server_cpu(out, report)
+}
+
+/// Wrong answers, by fault and some of them in full.
+fn write_wrong(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.wrong == 0 {
+        return Ok(());
+    }
+    writeln!(out, "WRONG ANSWERS: {}", thousands(report.wrong))?;
+    let meaning = |name: &str| {
+        let wrong = crate::run::Wrong::ALL.iter().find(|wrong| wrong.name() == name);
+        wrong.map_or("", |wrong| wrong.meaning())
+    };
+    for (name, &count) in &report.wrong_by_fault {
+        writeln!(out, "{:>14}  {name}: {}", thousands(count), meaning(name))?;
+    }
+    for sample in &report.samples {
+        let asked = match (sample.subject, &sample.client) {
+            (Some(subject), Some(client)) => format!(", asked for by {subject}, client {client}"),
+            _ => String::new(),
+        };
+        let shown = sample.answer.get(..ANSWER_SHOWN_MAX);
+        let cut = if shown.is_some() { "…" } else { "" };
+        writeln!(out, "  {}{asked}\n    {}{cut}", sample.fault, shown.unwrap_or(&sample.answer))?;
+    }
+    writeln!(out)
+}
+
+fn write_answers(out: &mut String, report: &Report) -> std::fmt::Result {
+    let statuses: Vec<_> = report
+        .statuses
+        .iter()
+        .map(|(&status, &count)| format!("{} {}", status_name(status), thousands(count)))
+        .collect();
+    writeln!(out, "status     {}", statuses.join(", "))?;
+    let (bindings, links, none) = (report.bindings, report.links, report.no_binding);
+    let answers = [("with bindings", bindings), ("with links", links), ("without binding", none)]
+        .map(|(what, count)| format!("{} {what}", thousands(count)));
+    writeln!(out, "answers    {}\n", answers.join(", "))
+}
+
+fn write_latency(out: &mut String, report: &Report) -> std::fmt::Result {
+    let latency = &report.latency_ns;
+    let columns = [
+        ("min", latency.min),
+        ("p50", latency.p50),
+        ("p90", latency.p90),
+        ("p99", latency.p99),
+        ("p99.9", latency.p99_9),
+        ("p99.99", latency.p99_99),
+        ("max", latency.max),
+    ];
+    let names: String = columns.iter().map(|(name, _)| format!("{name:>11}")).collect();
+    let values: String = columns.iter().map(|&(_, ns)| format!("{:>11}", time(ns))).collect();
+    writeln!(out, "latency {names}\n        {values}")
+}
+
+fn write_server_cpu(out: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(cpu) = &report.server_cpu else { return Ok(()) };
+    let per_answer = cpu.us_per_answer.map_or_else(String::new, |us| format!(", {us:.3} µs per answer"));
+    writeln!(out, "\nserver CPU {:.2} s{per_answer} (process {})", cpu.seconds, cpu.pid)
+}
+
+/// A time with three or four digits and its unit.
+fn time(ns: u64) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.1} µs", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
+        _ => format!("{:.2} s", ns as f64 / 1e9),
+    }
+}
+
+/// A count with its thousands told apart.
+pub(crate) fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.char_indices() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        let counts = [0, 999, 1_000, 12_345, 123_456, 1_234_567].map(thousands);
+        assert_eq!(counts, ["0", "999", "1,000", "12,345", "123,456", "1,234,567"]);
+        let times = [7, 1_500, 12_340_000, 2_000_000_000].map(time);
+        assert_eq!(times, ["7 ns", "1.5 µs", "12.34 ms", "2.00 s"]);
+    }
+}
