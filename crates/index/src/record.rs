@@ -191,9 +191,14 @@ impl StoredOption<'_> {
     }
 }
 
+/// By what the leases of a record are ordered.
+pub(crate) fn order(lease: &Lease<'_>) -> (bool, Ipv6Addr) {
+    (lease.kind == LeaseKind::Prefix, lease.address)
+}
+
 /// Sorts leases of one client as a record holds them.
 pub(crate) fn sort(leases: &mut [Lease<'_>]) {
-    leases.sort_unstable_by_key(|lease| (lease.kind == LeaseKind::Prefix, lease.address));
+    leases.sort_unstable_by_key(order);
 }
 
 /// Writes the record of one client; `leases` are its own, at least one, in the order of [`sort`].

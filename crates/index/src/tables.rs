@@ -1,14 +1,12 @@
 //! One generation of the index: records, client numbers, trie and DUID map, over one arena.
 
-use std::hash::BuildHasher;
 use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-use foldhash::quality::RandomState;
 
 use crate::arena::{Allocator, Arena};
 use crate::clients::Clients;
 use crate::duids::Duids;
+use crate::lease::duid_hash;
 use crate::record::{Binding, Client};
 use crate::trie::{ClientId, Trie};
 
@@ -18,8 +16,6 @@ pub(crate) struct Tables {
     pub(crate) clients: Clients,
     pub(crate) trie: Trie,
     pub(crate) duids: Duids,
-    /// Seeded anew for each generation: who sends DUIDs cannot aim at a slot.
-    pub(crate) hasher: RandomState,
     pub(crate) lease_count: AtomicUsize,
     pub(crate) client_count: AtomicUsize,
 }
@@ -33,15 +29,10 @@ impl Tables {
             clients: Clients::new(),
             trie,
             duids: Duids::new(),
-            hasher: RandomState::default(),
             lease_count: AtomicUsize::new(0),
             client_count: AtomicUsize::new(0),
         };
         (tables, allocator)
-    }
-
-    pub(crate) fn hash(&self, duid: &[u8]) -> u64 {
-        self.hasher.hash_one(duid)
     }
 
     /// The hash of a client that has a record.
@@ -50,7 +41,7 @@ impl Tables {
         let mut duid = [0; crate::DUID_LEN_MAX];
         let duid = &mut duid[..client.duid_len()];
         client.copy_duid(duid);
-        self.hash(duid)
+        duid_hash(duid)
     }
 
     pub(crate) fn client(&self, client: ClientId) -> Option<Client<'_>> {
@@ -59,7 +50,7 @@ impl Tables {
 
     pub(crate) fn find_duid(&self, duid: &[u8]) -> Option<ClientId> {
         let is = |client| self.client(client).is_some_and(|client| client.has_duid(duid));
-        self.duids.find(&self.arena, self.hash(duid), is)
+        self.duids.find(&self.arena, duid_hash(duid), is)
     }
 
     /// The longest binding that covers `address` and has valid lifetime left at `now`, and its client.

@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use crate::arena::Allocator;
 use crate::bulk;
 use crate::epoch::{Epoch, Epochs};
-use crate::lease::{Batch, Lease};
+use crate::lease::{Batch, Lease, duid_hash};
 use crate::links::Links;
 use crate::record::{self, Unpacked};
 use crate::store::{READERS_MAX, Store};
@@ -199,7 +199,7 @@ impl Writer {
             merge.leases.append(&mut merge.handed_over);
             write(&mut merge.leases)?
         };
-        let duid_hash = merge.leases.first().or(merge.any_old.as_ref()).map(|lease| tables.hash(lease.duid));
+        let duid_hash = merge.leases.first().or(merge.any_old.as_ref()).map(|lease| duid_hash(lease.duid));
         let Merge { leaving, entering, late, .. } = merge;
         let duid_hash = duid_hash.unwrap_or_default();
         Some(Staged {

@@ -99,7 +99,7 @@ proptest! {
         keys.dedup_by_key(|key| key.bits);
         let (arena, mut allocator) = (Arena::new(), Allocator::new());
         let numbered: Vec<_> = keys.iter().copied().zip(0..).collect();
-        let trie = build::build(&arena, &mut allocator, &numbered);
+        let trie = build::build(&arena, &mut allocator, &numbered, |item| *item);
         let mut pair = Pair { arena, allocator, garbage: Vec::new(), trie, keys, model: numbered };
         for key in pair.keys.clone() {
             neighbours(key).for_each(|address| pair.check(address));
@@ -117,7 +117,7 @@ proptest! {
 fn a_run_of_prefixes_takes_few_words() {
     let keys: Vec<_> = (0..100_000_u128).map(|n| (Key { bits: n << 72, len: 56 }, n as ClientId)).collect();
     let (arena, mut allocator) = (Arena::new(), Allocator::new());
-    build::build(&arena, &mut allocator, &keys);
+    build::build(&arena, &mut allocator, &keys, |item| *item);
     // 16 entries of 4 octets and a header of 8 for each 16 prefixes, one fifteenth more for the levels above.
     let octets_per_key = arena.octets() / keys.len();
     assert!(octets_per_key <= 11, "{octets_per_key}, the arena's last chunk included");
