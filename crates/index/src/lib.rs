@@ -18,6 +18,7 @@ mod duids;
 mod epoch;
 mod lease;
 mod links;
+mod look_up;
 mod record;
 mod store;
 mod tables;

@@ -126,6 +126,12 @@ impl<'a> Client<'a> {
         })
     }
 
+    /// The longest of its bindings that covers `address` and has valid lifetime left at `now`.
+    pub(crate) fn longest_covering(self, address: Ipv6Addr, now: u32) -> Option<Binding> {
+        let covers = |binding: &Binding| binding.contains(address) && binding.valid_left(now) > 0;
+        self.bindings().filter(covers).max_by_key(|binding| binding.prefix_len)
+    }
+
     /// The options stored with one of its bindings.
     pub fn options(self, binding: &Binding) -> StoredOptions<'a> {
         match binding.block as usize {

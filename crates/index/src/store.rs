@@ -13,8 +13,12 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::epoch::Epochs;
 use crate::links::Links;
+use crate::look_up::lockstep;
 use crate::record::{Binding, Client};
 use crate::tables::Tables;
+
+/// Look-ups that run in lockstep.
+const LANES_MAX: usize = 32;
 
 /// How many readers a store has room for.
 pub const READERS_MAX: usize = 256;
@@ -123,19 +127,13 @@ impl Pinned<'_> {
     ///
     /// `found` is as long as `look_ups`. A client found by DUID may have ended bindings only.
     pub fn look_up<'p>(&'p self, now: u32, look_ups: &[LookUp<'_>], found: &mut [Option<Found<'p>>]) {
-        for (look_up, found) in look_ups.iter().zip(found) {
-            *found = match *look_up {
-                LookUp::Nothing => None,
-                LookUp::Covering(address) => self
-                    .tables
-                    .covering(address, now)
-                    .map(|(client, binding)| Found { client, covering: Some(binding) }),
-                LookUp::Duid(duid) => self
-                    .tables
-                    .find_duid(duid)
-                    .and_then(|client| self.tables.client(client))
-                    .map(|client| Found { client, covering: None }),
-            };
+        for (look_ups, found) in look_ups.chunks(LANES_MAX).zip(found.chunks_mut(LANES_MAX)) {
+            // A lone look-up should not pay for the preparation of many.
+            match look_ups.len() {
+                1 => lockstep::<1>(&self.tables, now, look_ups, found),
+                2..=8 => lockstep::<8>(&self.tables, now, look_ups, found),
+                _ => lockstep::<LANES_MAX>(&self.tables, now, look_ups, found),
+            }
         }
     }
 }

@@ -53,17 +53,20 @@ impl Tables {
         self.duids.find(&self.arena, duid_hash(duid), is)
     }
 
+    /// The first client whose DUID may be this one: its hash is alike as far as the map keeps it.
+    pub(crate) fn probable_client(&self, duid: &[u8]) -> Option<ClientId> {
+        self.duids.find(&self.arena, duid_hash(duid), |_| true)
+    }
+
     /// The longest binding that covers `address` and has valid lifetime left at `now`, and its client.
     pub(crate) fn covering(&self, address: Ipv6Addr, now: u32) -> Option<(Client<'_>, Binding)> {
         let mut best: Option<(Client<'_>, Binding)> = None;
         self.trie.candidates(&self.arena, address.into(), |candidate| {
             let Some(client) = self.client(candidate) else { return };
-            for binding in client.bindings() {
-                let longer = best.is_none_or(|(_, best)| binding.prefix_len > best.prefix_len);
-                if longer && binding.contains(address) && binding.valid_left(now) > 0 {
-                    best = Some((client, binding));
-                }
-            }
+            let covering = client.longest_covering(address, now);
+            let len = best.map_or(0, |(_, best)| best.prefix_len);
+            best =
+                covering.filter(|binding| binding.prefix_len > len).map(|binding| (client, binding)).or(best);
         });
         best
     }

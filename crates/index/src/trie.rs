@@ -225,6 +225,44 @@ fn write_node(words: &[AtomicU64], header: Header, entries: impl Iterator<Item =
     }
 }
 
+/// A walk from the root towards an address, node by node.
+#[derive(Clone, Copy)]
+pub(crate) struct Walk {
+    address: u128,
+    /// 0: it is over.
+    at: Address,
+}
+
+impl Walk {
+    /// A walk that is over.
+    pub(crate) const ENDED: Self = Self { address: 0, at: 0 };
+
+    pub(crate) fn ended(&self) -> bool {
+        self.at == 0
+    }
+
+    /// Looks at one node: calls `candidate` with the clients that it names, short prefixes first, and goes on.
+    pub(crate) fn step(&mut self, arena: &Arena, mut candidate: impl FnMut(ClientId)) {
+        let node = Node::at(arena, self.at);
+        let nibble = nibble(self.address, node.header.level);
+        if node.header.ends != 0 {
+            for further in 0..LEVEL_BITS {
+                if let Some(entry) = node.get(Slot::Ends(ends_bit(nibble, further))) {
+                    candidate(entry & !CLIENT);
+                }
+            }
+        }
+        self.at = match node.get(Slot::Child(nibble)) {
+            Some(entry) if entry & CLIENT != 0 => {
+                candidate(entry & !CLIENT);
+                0
+            }
+            Some(at) => at,
+            None => 0,
+        };
+    }
+}
+
 /// Where the entry that leads to a node stands.
 #[derive(Clone, Copy)]
 enum Parent<'a> {
@@ -245,23 +283,16 @@ impl Trie {
         Node::at(arena, self.root.load(Ordering::Acquire) as Address)
     }
 
+    /// Begins the walk towards an address.
+    pub(crate) fn walk(&self, address: u128) -> Walk {
+        Walk { address, at: self.root.load(Ordering::Acquire) as Address }
+    }
+
     /// Calls `candidate` with every client that may have a lease covering `address`, short prefixes first.
     pub(crate) fn candidates(&self, arena: &Arena, address: u128, mut candidate: impl FnMut(ClientId)) {
-        let mut node = self.root(arena);
-        loop {
-            let nibble = nibble(address, node.header.level);
-            if node.header.ends != 0 {
-                for further in 0..LEVEL_BITS {
-                    if let Some(entry) = node.get(Slot::Ends(ends_bit(nibble, further))) {
-                        candidate(entry & !CLIENT);
-                    }
-                }
-            }
-            match node.get(Slot::Child(nibble)) {
-                Some(entry) if entry & CLIENT != 0 => return candidate(entry & !CLIENT),
-                Some(at) => node = Node::at(arena, at),
-                None => return,
-            }
+        let mut walk = self.walk(address);
+        while !walk.ended() {
+            walk.step(arena, &mut candidate);
         }
     }
 

@@ -72,7 +72,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What the reader finds for everything that could be asked, against the map.
+/// What the reader finds for everything that could be asked, alone and in company, against the map.
 fn check(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
     let pinned = reader.pin();
     let sites = (0..4_u128).flat_map(|site| (0..4).map(move |host| site << 72 | host << 64));
@@ -85,10 +85,14 @@ fn check(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
             lease.valid_lifetime > 10 && differs & crate::lease::mask(lease.prefix_len) == 0
         };
         let expected = model.values().filter(covers).max_by_key(|lease| lease.prefix_len);
-        let mut found = [None];
-        pinned.look_up(NOW, &[LookUp::Covering(address)], &mut found);
-        let covering = found[0].and_then(|found| found.covering.map(|binding| binding.address));
-        assert_eq!(covering, expected.map(|lease| lease.address), "who covers {address}");
+        let mut found = [None; 50];
+        for company in [1, 5, 50] {
+            pinned.look_up(NOW, &[LookUp::Covering(address); 50][..company], &mut found);
+            for found in &found[..company] {
+                let covering = found.and_then(|found| found.covering.map(|binding| binding.address));
+                assert_eq!(covering, expected.map(|lease| lease.address), "who covers {address}");
+            }
+        }
         if let (Some(found), Some(lease)) = (found[0], expected) {
             assert!(found.client.has_duid(&lease.duid), "whose is {address}");
         }
