@@ -1,0 +1,209 @@
+//! Whether what became of a query is right, and no more than the leases justify.
+
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+
+use lqd_answer::{Outcome, Policy};
+use lqd_index::LeaseKind;
+use lqd_wire::{IaAddress, IaPrefix, MessageType, OptionCode, Options, SERVER_PORT};
+
+use crate::question::{Ask, Question, Subject, address};
+use crate::relay::{check_relay_data, levels};
+use crate::{Answer, NOW, OwnedLease, SOURCE, Sample};
+
+/// A query shorter than this leaves room for all that the sample has about a client.
+const ROOM_FOR_ALL: usize = 50_000;
+
+/// Judges what became of a query of [`SOURCE`].
+///
+/// # Panics
+/// If it is wrong.
+pub fn judge(sample: &Sample, policy: &Policy, query: &[u8], answer: &Answer) {
+    let (to, reply, outcome) = match answer {
+        Answer::Silence(outcome) => {
+            assert!(outcome.name().starts_with("drop_"), "{outcome:?} without a reply");
+            return;
+        }
+        Answer::Reply { to, octets, outcome } => (to, octets, *outcome),
+    };
+    let (asked_through, question) = levels(query, MessageType::RELAY_FORW);
+    let (answered_through, message) = levels(reply, MessageType::RELAY_REPL);
+    assert_eq!(asked_through, answered_through, "the reply goes back the way the query came");
+    assert!(asked_through.len() <= usize::from(policy.relay_levels_max));
+    let mut expected = SOURCE;
+    if asked_through.first().is_some_and(|level| level.source_port.is_none()) {
+        expected.set_port(SERVER_PORT);
+    }
+    assert_eq!(*to, expected, "where the reply goes");
+
+    let question = Question::read(question);
+    let (header, options) = message.split_at_checked(4).expect("a whole header");
+    assert_eq!(header[0], MessageType::LEASEQUERY_REPLY.0);
+    assert_eq!(&header[1..], question.transaction_id);
+    let options: Vec<_> = Options::new(options).map(|option| option.expect("a reply that parses")).collect();
+    let [(OptionCode::CLIENTID, requestor), (OptionCode::SERVERID, server), content @ ..] = &*options else {
+        panic!("a reply begins with client-id and server-id: {options:?}");
+    };
+    assert_eq!(*requestor, question.requestor);
+    assert_eq!(*server, policy.server_duid);
+    match *content {
+        [] => judge_no_binding(sample, &question.ask(), outcome),
+        [(OptionCode::STATUS_CODE, value)] => {
+            let status = judge_status(value, outcome);
+            match status {
+                1 => assert!(query.len() > ROOM_FOR_ALL, "there was room for all bindings"),
+                9 => judge_not_configured(sample, &question.ask()),
+                _ => {}
+            }
+        }
+        [(OptionCode::CLIENT_DATA, value)] => {
+            judge_client_data(sample, policy, &question.ask(), outcome, value);
+        }
+        [(OptionCode::LQ_CLIENT_LINK, value)] => judge_links(sample, &question.ask(), outcome, value),
+        _ => panic!("status, client data or links, and once: {options:?}"),
+    }
+}
+
+/// Status and outcome are the same; the status code.
+fn judge_status(value: &[u8], outcome: Outcome) -> u16 {
+    let (code, text) = value.split_first_chunk::<2>().expect("a status code");
+    assert!(!text.is_empty() && str::from_utf8(text).is_ok(), "{text:?} as a text for people");
+    let code = u16::from_be_bytes(*code);
+    let expected = match outcome {
+        Outcome::TooManyBindings => 1,
+        Outcome::UnknownQueryType => 7,
+        Outcome::MalformedQuery => 8,
+        Outcome::NotConfigured => 9,
+        Outcome::BulkOnly => 10,
+        other => panic!("{other:?} has no status here"),
+    };
+    assert_eq!(code, expected, "the status of {outcome:?}");
+    code
+}
+
+/// The link is unknown, or what was asked about is on none.
+fn judge_not_configured(sample: &Sample, ask: &Ask<'_>) {
+    if let Some(address) = ask.link_address {
+        assert_eq!(sample.containing(address), None, "the link of {address}");
+        return;
+    }
+    match ask.subject {
+        Subject::Address(address) => {
+            let lease = sample.covering(address);
+            let link = lease.map_or_else(|| sample.containing(address), |lease| sample.link_of(lease));
+            assert_eq!(link, None, "the link of {address}");
+        }
+        Subject::Client(duid) => {
+            let mut live = sample.of_client(duid).filter(|lease| lease.is_live(NOW)).peekable();
+            assert!(live.peek().is_some(), "a client without lease is on no link");
+            assert_eq!(live.find_map(|lease| sample.link_of(lease)), None, "the link of the client");
+        }
+    }
+}
+
+/// "No binding" about a lease that exists cuts a subscriber off.
+fn judge_no_binding(sample: &Sample, ask: &Ask<'_>, outcome: Outcome) {
+    assert_eq!(outcome, Outcome::NoBinding);
+    let link = ask.link_address.map(|address| sample.containing(address).expect("an unknown link"));
+    let on_link = |lease: &OwnedLease| link.is_none() || link == sample.link_of(lease);
+    match ask.subject {
+        Subject::Address(address) => {
+            assert!(link.is_some() || sample.containing(address).is_some(), "{address} is not configured");
+            assert!(!sample.covering(address).is_some_and(on_link), "{address} is leased");
+        }
+        Subject::Client(duid) => {
+            let mut live = sample.of_client(duid).filter(|lease| lease.is_live(NOW) && on_link(lease));
+            assert_eq!(live.next(), None, "the client has a lease");
+        }
+    }
+}
+
+fn judge_links(sample: &Sample, ask: &Ask<'_>, outcome: Outcome, value: &[u8]) {
+    assert_eq!((outcome, ask.link_address), (Outcome::AnsweredLinks, None));
+    let Subject::Client(duid) = ask.subject else { panic!("links for an address") };
+    let told: Vec<Ipv6Addr> = value.chunks(16).map(address).collect();
+    let live = sample.of_client(duid).filter(|lease| lease.is_live(NOW));
+    let expected: BTreeSet<_> =
+        live.filter_map(|lease| sample.link_of(lease)).map(|link| sample.address(link)).collect();
+    assert!(told.len() > 1, "one link gets client data");
+    assert_eq!(told.len(), expected.len(), "each link once");
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+/// Leases as a reply has them: kind, address, prefix length, preferred and valid lifetime left.
+type Told = (bool, Ipv6Addr, u8, u32, u32);
+
+fn judge_client_data(sample: &Sample, policy: &Policy, ask: &Ask<'_>, outcome: Outcome, value: &[u8]) {
+    assert_eq!(outcome, Outcome::Answered);
+    let mut options = Options::new(value).map(|option| option.expect("client data that parses")).peekable();
+    let Some((OptionCode::CLIENTID, duid)) = options.next() else { panic!("whose data is it?") };
+    let mut told: Vec<Told> = Vec::new();
+    while let Some((code, value)) =
+        options.next_if(|(code, _)| matches!(*code, OptionCode::IAADDR | OptionCode::IAPREFIX))
+    {
+        told.push(told_lease(code, value));
+    }
+    let link = judge_subject(sample, ask, duid, &told);
+    let all: Vec<_> = sample.of_client(duid).filter(|lease| sample.link_of(lease) == Some(link)).collect();
+    let mut live: Vec<_> = all.iter().filter(|lease| lease.is_live(NOW)).collect();
+    live.sort_by_key(|lease| lease.order());
+    let expected: Vec<Told> = live
+        .iter()
+        .map(|lease| {
+            let (preferred, valid) = lease.left(NOW);
+            (lease.kind == LeaseKind::Prefix, lease.address, lease.prefix_len, preferred, valid)
+        })
+        .collect();
+    assert_eq!(told, expected, "the live leases of the client on the link");
+
+    let newest = all.iter().map(|lease| lease.cltt).max().expect("a client with leases");
+    let age = NOW.saturating_sub(newest).to_be_bytes();
+    assert_eq!(options.next(), Some((OptionCode::CLT_TIME, &age[..])));
+    for (code, value) in options {
+        assert!(ask.requests(code), "{code:?} was not asked for");
+        assert!(!policy.sensitive.contains(&code), "{code:?} is sensitive");
+        let stored = all.iter().map(|lease| &*lease.options).chain(sample.configured_options(link));
+        let mut stored = stored.flat_map(|options| Options::new(options).map_while(Result::ok));
+        assert!(stored.any(|option| option == (code, value)), "{code:?} comes from nowhere");
+        if code == OptionCode::LQ_RELAY_DATA {
+            check_relay_data(value);
+        }
+    }
+}
+
+/// Whether client and link are those that were asked about; the link.
+fn judge_subject(sample: &Sample, ask: &Ask<'_>, duid: &[u8], told: &[Told]) -> usize {
+    let link = match ask.subject {
+        Subject::Address(address) => {
+            let lease = sample.covering(address).expect("nobody has this address");
+            assert_eq!(lease.duid, duid, "who has {address}");
+            sample.link_of(lease)
+        }
+        Subject::Client(asked) => {
+            assert_eq!(asked, duid);
+            let first =
+                sample.of_client(duid).find(|lease| told.first().is_some_and(|t| t.1 == lease.address));
+            let links = || sample.of_client(duid).filter(|lease| lease.is_live(NOW));
+            let links: BTreeSet<_> = links().filter_map(|lease| sample.link_of(lease)).collect();
+            assert!(ask.link_address.is_some() || links.len() == 1, "a client on several links gets these");
+            sample.link_of(first.expect("a lease of this client"))
+        }
+    };
+    let link = link.expect("a lease on a link");
+    if let Some(address) = ask.link_address {
+        assert_eq!(sample.containing(address), Some(link), "the link of {address}");
+    }
+    link
+}
+
+fn told_lease(code: OptionCode, value: &[u8]) -> Told {
+    if code == OptionCode::IAADDR {
+        assert_eq!(value.len(), 24);
+        let told = IaAddress::parse(value).expect("an OPTION_IAADDR");
+        (false, told.address, 128, told.preferred_lifetime, told.valid_lifetime)
+    } else {
+        assert_eq!(value.len(), 25);
+        let told = IaPrefix::parse(value).expect("an OPTION_IAPREFIX");
+        (true, told.address, told.prefix_len, told.preferred_lifetime, told.valid_lifetime)
+    }
+}

@@ -1,0 +1,64 @@
+//! Relay levels of a query and of its reply, walked one by one (RFC 8415 §9, §19.3; RFC 8357 §5.2).
+
+use lqd_wire::{MessageType, OptionCode, Options};
+
+/// Octets before the options of a relay message: type, hop-count, link-address, peer-address.
+const HEADER_LEN: usize = 34;
+
+/// One level of relaying.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Level<'a> {
+    /// Hop-count, link-address, peer-address.
+    header: &'a [u8],
+    interface_id: Option<&'a [u8]>,
+    pub(crate) source_port: Option<&'a [u8]>,
+}
+
+/// All levels of this type around a message, and the message.
+///
+/// # Panics
+/// If they are not as RFC 8415 demands; a query that was answered and a reply both are.
+pub(crate) fn levels(mut octets: &[u8], kind: MessageType) -> (Vec<Level<'_>>, &[u8]) {
+    let mut levels = Vec::new();
+    while octets.first() == Some(&kind.0) {
+        let (header, options) = octets.split_at_checked(HEADER_LEN).expect("a whole relay header");
+        let mut level = Level { header: &header[1..], interface_id: None, source_port: None };
+        let mut message = None;
+        for option in Options::new(options) {
+            let (code, value) = option.expect("a relay message whose options parse");
+            let place = match code {
+                OptionCode::RELAY_MSG => &mut message,
+                OptionCode::INTERFACE_ID => &mut level.interface_id,
+                OptionCode::RELAY_SOURCE_PORT => &mut level.source_port,
+                _ if kind == MessageType::RELAY_REPL => panic!("{code:?} in a RELAY-REPL"),
+                _ => continue,
+            };
+            assert!(place.replace(value).is_none(), "{code:?} twice");
+        }
+        levels.push(level);
+        octets = message.expect("a message inside the relay message");
+    }
+    (levels, octets)
+}
+
+/// OPTION_LQ_RELAY_DATA: a peer-address and the relay messages of the client's last message (RFC 5007
+/// §4.1.2.4).
+///
+/// # Panics
+/// If its octets are no such thing.
+pub(crate) fn check_relay_data(value: &[u8]) {
+    let (_peer, mut message) = value.split_at_checked(16).expect("a peer-address");
+    assert_eq!(message.first(), Some(&MessageType::RELAY_FORW.0), "relay data without a relay message");
+    while let [kind, ..] = message {
+        assert_eq!(*kind, MessageType::RELAY_FORW.0, "relay data ends at the client's message");
+        let mut inner: &[u8] = &[];
+        for option in Options::new(message.get(HEADER_LEN..).expect("a whole relay header")) {
+            let (code, value) = option.expect("relay data whose options parse");
+            if code == OptionCode::RELAY_MSG {
+                assert!(inner.is_empty(), "two messages in one level of relay data");
+                inner = value;
+            }
+        }
+        message = inner;
+    }
+}

@@ -1,0 +1,139 @@
+//! The engine around the sample.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+use ipnet::Ipv6Net;
+use lqd_answer::{Datagram, Deny, Engine, Outcome, Policy, Relayed, Verdict};
+use lqd_index::Reader;
+use lqd_wire::{DATAGRAM_LEN_MAX, OptionCode};
+
+use crate::{NOW, Sample};
+
+/// A requestor that may ask.
+pub const SOURCE: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 40_000, 0, 0);
+
+/// Longer than any reply may be, so that one that is too long shows.
+const SLOT_LEN: usize = DATAGRAM_LEN_MAX + 4096;
+
+/// What became of a datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing is sent.
+    Silence(Outcome),
+    /// This is sent.
+    Reply {
+        /// To whom.
+        to: SocketAddrV6,
+        /// What.
+        octets: Vec<u8>,
+        /// Its name.
+        outcome: Outcome,
+    },
+}
+
+/// The sample, one engine for each policy, and a slot for replies.
+pub struct Rig {
+    /// What is asked about.
+    pub sample: Sample,
+    reader: Reader,
+    engines: Vec<(Policy, Engine)>,
+    slot: Vec<u8>,
+}
+
+impl Default for Rig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Rig {
+    /// Reads the sample.
+    ///
+    /// # Panics
+    /// If it cannot be read: it is part of the tests.
+    pub fn new() -> Self {
+        let sample = Sample::read();
+        let reader = sample.store.reader().expect("the store has no reader yet");
+        let engine =
+            |policy: Policy| (policy.clone(), Engine::new(policy).expect("a policy that can be used"));
+        let engines = policies(&sample.server_duid).map(engine).into();
+        Self { sample, reader, engines, slot: vec![0; SLOT_LEN] }
+    }
+
+    /// The policies, by number.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.engines.iter().map(|(policy, _)| policy)
+    }
+
+    /// What becomes of one datagram of [`SOURCE`] under the policy with this number; `before` is what lies in
+    /// the slot for the reply.
+    pub fn answer(&mut self, policy: usize, octets: &[u8], before: u8) -> Answer {
+        self.answers(policy, &[Datagram { octets, source: SOURCE }], before).remove(0)
+    }
+
+    /// What becomes of a batch.
+    ///
+    /// # Panics If the engine does not give each datagram one verdict, in order, or writes behind the end of
+    /// a reply's slot.
+    pub fn answers(&mut self, policy: usize, datagrams: &[Datagram<'_>], before: u8) -> Vec<Answer> {
+        let slot = &mut self.slot;
+        let mut answers = Vec::with_capacity(datagrams.len());
+        self.engines[policy].1.answer(&self.reader.pin(), NOW, datagrams, |position, verdict| {
+            assert_eq!(position, answers.len(), "verdicts come in order, one each");
+            answers.push(match verdict {
+                Verdict::Silence(outcome) => Answer::Silence(outcome),
+                Verdict::Reply(reply) => {
+                    slot.fill(before);
+                    let (len, outcome) = reply.write(slot);
+                    assert!(len <= DATAGRAM_LEN_MAX, "a reply of {len} octets");
+                    let octets = falsified(slot[..len].to_vec());
+                    refuses_short_slots(&reply, len, slot);
+                    match len {
+                        0 => Answer::Silence(outcome),
+                        _ => Answer::Reply { to: reply.to(), octets, outcome },
+                    }
+                }
+            });
+        });
+        assert_eq!(answers.len(), datagrams.len(), "one verdict each");
+        answers
+    }
+}
+
+/// A slot that is one octet short of the whole reply gets an error or nothing, never a part.
+fn refuses_short_slots(reply: &lqd_answer::Reply<'_>, len: usize, slot: &mut [u8]) {
+    let Some(short) = len.checked_sub(1) else { return };
+    let (len, outcome) = reply.write(&mut slot[..short]);
+    assert!(len <= short);
+    let expected = if len == 0 { Outcome::DropReplyTooLong } else { Outcome::TooManyBindings };
+    assert_eq!(outcome, expected, "{short} octets of room");
+}
+
+/// The default, and one that takes the longest relay chains and returns less.
+fn policies(server_duid: &[u8]) -> [Policy; 2] {
+    let default = Policy {
+        server_duid: server_duid.to_vec(),
+        allow: vec![Ipv6Net::from(Ipv6Addr::LOCALHOST)],
+        deny: Deny::NotAllowed,
+        relayed: Relayed::Answer,
+        relay_levels_max: 8,
+        sensitive: Vec::new(),
+    };
+    let long_chains =
+        Policy { relay_levels_max: 32, sensitive: vec![OptionCode::CLIENT_FQDN], ..default.clone() };
+    [default, long_chains]
+}
+
+#[cfg(not(feature = "canary"))]
+fn falsified(reply: Vec<u8>) -> Vec<u8> {
+    reply
+}
+
+/// With the canary, the last octet of every reply is wrong.
+#[cfg(feature = "canary")]
+fn falsified(mut reply: Vec<u8>) -> Vec<u8> {
+    if let Some(last) = reply.last_mut() {
+        *last ^= 1;
+    }
+    reply
+}

@@ -1,0 +1,23 @@
+//! Any octets as a datagram: one verdict, the same each time, and a reply that is right.
+#![no_main]
+#![forbid(unsafe_code)]
+
+use std::cell::RefCell;
+
+use libfuzzer_sys::fuzz_target;
+use lqd_fuzz::{Rig, judge};
+
+thread_local! {
+    static RIG: RefCell<Rig> = RefCell::default();
+}
+
+fuzz_target!(|datagram: &[u8]| {
+    RIG.with_borrow_mut(|rig| {
+        for number in 0..rig.policies().count() {
+            let answer = rig.answer(number, datagram, 0xee);
+            assert_eq!(answer, rig.answer(number, datagram, 0x11), "the second time");
+            let policy = rig.policies().nth(number).expect("counted above");
+            judge(&rig.sample, policy, datagram, &answer);
+        }
+    });
+});

@@ -1,0 +1,116 @@
+//! Any line of a lease file: one change or none, and a lease that the index takes.
+//!
+//! The first octet says how many columns the header has, 12 to 20: those of Kea's first schema up to its
+//! current one and beyond; the line follows.
+#![no_main]
+#![forbid(unsafe_code)]
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use libfuzzer_sys::{Corpus, fuzz_target};
+use lqd_feed::kea_memfile::{Columns, RowParser};
+use lqd_fuzz::OwnedLease;
+use lqd_index::{Batch, Change, LookUp, Reader, Store, Writer};
+use lqd_wire::Options;
+
+const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,\
+    fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,hwaddr_source,pool_id,newer,newest";
+const COLUMNS_MIN: usize = 12;
+const COLUMNS_MAX: usize = 20;
+
+/// What a follower keeps from row to row.
+struct Feed {
+    columns: Vec<Columns>,
+    parser: RowParser,
+    writer: Writer,
+    store: Arc<Store>,
+    reader: Reader,
+}
+
+impl Feed {
+    fn new() -> Self {
+        let names: Vec<_> = HEADER.split(',').collect();
+        let columns = (COLUMNS_MIN..=COLUMNS_MAX)
+            .map(|count| Columns::from_header(names[..count].join(",").as_bytes()).expect("a header of Kea"));
+        let (writer, store) = Writer::new();
+        let reader = store.reader().expect("the store has no reader yet");
+        Self { columns: columns.collect(), parser: RowParser::new(), writer, store, reader }
+    }
+
+    /// Puts the one lease of a batch into the index, finds it, and takes it out again.
+    fn store(&mut self, batch: &Batch, lease: &OwnedLease) {
+        let applied = self.writer.apply(batch);
+        assert_eq!((applied.put, applied.removed, applied.refused), (1, 0, 0));
+        // In the second of the last transaction every lease is live.
+        let mut found = [None; 2];
+        let pinned = self.reader.pin();
+        let look_ups = [LookUp::Covering(lease.address), LookUp::Duid(&lease.duid)];
+        pinned.look_up(lease.cltt, &look_ups, &mut found);
+        for found in found {
+            let client = found.expect("a lease that was just stored").client;
+            assert!(client.has_duid(&lease.duid));
+            let binding = client.bindings().next().expect("its only binding");
+            assert_eq!((binding.address, binding.prefix_len), (lease.address, lease.prefix_len));
+            let mut options = Vec::new();
+            for (_, option) in client.options(&binding).iter() {
+                let start = options.len();
+                options.resize(start + option.len(), 0);
+                option.copy_into(&mut options[start..]);
+            }
+            assert_eq!(options, lease.options);
+        }
+        drop(pinned);
+        let mut removal = Batch::new();
+        removal.remove(lease.address);
+        assert_eq!(self.writer.apply(&removal).removed, 1);
+        let summary = self.store.summary();
+        assert_eq!((summary.leases, summary.clients), (0, 0));
+    }
+}
+
+/// Options of a lease parse, and each is there once.
+fn check_options(options: &[u8]) {
+    let mut codes = BTreeSet::new();
+    for option in Options::new(options) {
+        let (code, _) = option.expect("options that parse");
+        assert!([39, 47, 79].contains(&code.0) && codes.insert(code), "{code:?} in {options:?}");
+    }
+}
+
+thread_local! {
+    static FEED: RefCell<Feed> = RefCell::new(Feed::new());
+}
+
+fuzz_target!(|input: &[u8]| -> Corpus {
+    let Some((&columns, row)) = input.split_first() else { return Corpus::Reject };
+    if row.is_empty() || row.contains(&b'\n') {
+        return Corpus::Reject; // the caller cuts lines and skips empty ones
+    }
+    FEED.with_borrow_mut(|feed| {
+        let columns = feed.columns[usize::from(columns) % feed.columns.len()];
+        let mut batch = Batch::new();
+        if let Err(fault) = feed.parser.parse(columns, row, &mut batch) {
+            assert!(batch.is_empty(), "a change in spite of {fault}");
+            assert!(!fault.to_string().is_empty());
+            return;
+        }
+        let changes: Vec<_> = batch.changes().collect();
+        let [change] = *changes else { panic!("one row, {} changes", changes.len()) };
+        let written = row.split(|&octet| octet == b',').next().expect("a first value");
+        let address: Ipv6Addr =
+            str::from_utf8(written).ok().and_then(|text| text.parse().ok()).expect("an address");
+        match change {
+            Change::Remove(removed) => assert_eq!(removed, address),
+            Change::Put(lease) => {
+                assert_eq!(lease.address, address);
+                assert_ne!(lease.valid_lifetime, 0, "that is a removal");
+                check_options(lease.options);
+                feed.store(&batch, &lease.into());
+            }
+        }
+    });
+    Corpus::Keep
+});
