@@ -49,8 +49,9 @@ impl Epochs {
 
     /// From here to [`Self::leave`], what the reader of this place finds stays as it is.
     pub(crate) fn enter(&self, place: usize) {
-        // An epoch that is stale when stored is only over-careful; Acquire pairs with `advance`.
-        self.readers[place].store(self.current.load(Ordering::Acquire), Ordering::Relaxed);
+        // An epoch that is stale when stored is only over-careful; Acquire pairs with `advance`. Release: who sees this
+        // epoch has also seen the end of the batch before it.
+        self.readers[place].store(self.current.load(Ordering::Acquire), Ordering::Release);
         // Either the writer's check sees this store, or the reads that follow see what the writer unlinked.
         fence(Ordering::SeqCst);
     }
@@ -120,11 +121,13 @@ mod model {
             let reader = {
                 let (epochs, shared) = (Arc::clone(&epochs), Arc::clone(&shared));
                 thread::spawn(move || {
-                    epochs.enter(place);
-                    let at = shared.0.load(Ordering::Acquire) as usize;
-                    let value = shared.1[at].load(Ordering::Relaxed);
-                    epochs.leave(place);
-                    assert_eq!(value, 7, "what was found was reused");
+                    for _batch in 0..2 {
+                        epochs.enter(place);
+                        let at = shared.0.load(Ordering::Acquire) as usize;
+                        let value = shared.1[at].load(Ordering::Relaxed);
+                        epochs.leave(place);
+                        assert_eq!(value, 7, "what was found was reused");
+                    }
                 })
             };
             shared.1[1].store(7, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //!
 //! Concurrency contract. One [`Writer`](crate::Writer); any number of readers, up to [`READERS_MAX`]. A reader pins
 //! the store once a batch; until it lets go, no memory that it can reach is reused or freed, and it takes no lock,
-//! waits for nobody and writes only its own epoch word. The bindings of a client are published by one word, so they
+//! waits for nobody and writes no line that another thread writes. The bindings of a client are published by one word, so they
 //! are seen whole. An address that passes from one client to another is covered by one of them at any moment. A new
 //! snapshot or a new set of links replaces the old one as a whole.
 
@@ -25,9 +25,14 @@ pub const READERS_MAX: usize = 256;
 
 /// The leases and links that all workers read.
 pub struct Store {
-    pub(crate) tables: ArcSwap<Tables>,
-    pub(crate) links: ArcSwap<Links>,
+    pub(crate) current: ArcSwap<Generation>,
     pub(crate) epochs: Epochs,
+}
+
+/// Leases and the links that belong to them: replaced together, so that no reader joins old ones to new ones.
+pub(crate) struct Generation {
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) links: Arc<Links>,
 }
 
 /// Numbers about a store, for logs and metrics.
@@ -52,12 +57,12 @@ impl Store {
 
     /// Counts as they are now.
     pub fn summary(&self) -> Summary {
-        let tables = self.tables.load();
+        let Generation { tables, links } = &**self.current.load();
         Summary {
             leases: tables.lease_count(),
             clients: tables.client_count(),
             octets: tables.octets(),
-            links: self.links.load().len(),
+            links: links.len(),
         }
     }
 }
@@ -73,7 +78,7 @@ impl Reader {
     pub fn pin(&mut self) -> Pinned<'_> {
         self.store.epochs.enter(self.place);
         // Loaded after `enter`: the writer keeps what it replaces until we have left.
-        Pinned { tables: self.store.tables.load(), links: self.store.links.load(), reader: self }
+        Pinned { current: self.store.current.load(), reader: self }
     }
 }
 
@@ -85,8 +90,7 @@ impl Drop for Reader {
 
 /// The store during one batch.
 pub struct Pinned<'r> {
-    tables: Guard<Arc<Tables>>,
-    links: Guard<Arc<Links>>,
+    current: Guard<Arc<Generation>>,
     reader: &'r mut Reader,
 }
 
@@ -120,7 +124,7 @@ pub struct Found<'p> {
 impl Pinned<'_> {
     /// The links.
     pub fn links(&self) -> &Links {
-        &self.links
+        &self.current.links
     }
 
     /// Looks a whole batch up; bindings whose valid lifetime is over at `now` (UNIX seconds) cover nothing.
@@ -130,9 +134,9 @@ impl Pinned<'_> {
         for (look_ups, found) in look_ups.chunks(LANES_MAX).zip(found.chunks_mut(LANES_MAX)) {
             // A lone look-up should not pay for the preparation of many.
             match look_ups.len() {
-                1 => lockstep::<1>(&self.tables, now, look_ups, found),
-                2..=8 => lockstep::<8>(&self.tables, now, look_ups, found),
-                _ => lockstep::<LANES_MAX>(&self.tables, now, look_ups, found),
+                1 => lockstep::<1>(&self.current.tables, now, look_ups, found),
+                2..=8 => lockstep::<8>(&self.current.tables, now, look_ups, found),
+                _ => lockstep::<LANES_MAX>(&self.current.tables, now, look_ups, found),
             }
         }
     }

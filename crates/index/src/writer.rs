@@ -1,6 +1,7 @@
 //! The writer: whole snapshots and batches of changes, published so that readers see no half step.
 //!
-//! A batch is applied in an order that keeps every statement a reader can make true at some moment:
+//! A batch is applied in an order in which no address is ever said to be free while somebody holds it. What is told of
+//! a client may, for the time of step 2 to 4, still hold an address that it is handing over:
 //!
 //! 1. Leases that nobody has any more leave the trie.
 //! 2. Each client's new record is published. A client that loses an address *to another client* still shows it, and
@@ -24,7 +25,7 @@ use crate::epoch::{Epoch, Epochs};
 use crate::lease::{Batch, Lease, duid_hash};
 use crate::links::Links;
 use crate::record::{self, Unpacked};
-use crate::store::{READERS_MAX, Store};
+use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
 use crate::trie::{CLIENT_IDS, ClientId, Editor, Garbage, Key};
 
@@ -48,16 +49,9 @@ pub struct Writer {
     garbage: Vec<Garbage>,
     /// Unlinked before, to be used again once the epoch has passed.
     retired: VecDeque<(Epoch, Vec<Garbage>, Vec<ClientId>)>,
-    /// Replaced as a whole, to be freed here, not by a reader.
-    replaced: Vec<(Epoch, Replaced)>,
+    links: Arc<Links>,
     unpacked: Unpacked,
     words: Vec<u64>,
-}
-
-/// Held until no reader can be the last to let go of it.
-enum Replaced {
-    Tables { _held: Arc<Tables> },
-    Links { _held: Arc<Links> },
 }
 
 /// What became of a batch.
@@ -75,10 +69,12 @@ impl Writer {
     /// An empty store and its writer.
     pub fn new() -> (Self, Arc<Store>) {
         let (tables, allocator) = Tables::empty();
-        let tables = Arc::new(tables);
+        let (tables, links) = (Arc::new(tables), Arc::new(Links::default()));
         let store = Arc::new(Store {
-            tables: ArcSwap::new(Arc::clone(&tables)),
-            links: ArcSwap::default(),
+            current: ArcSwap::from_pointee(Generation {
+                tables: Arc::clone(&tables),
+                links: Arc::clone(&links),
+            }),
             epochs: Epochs::new(READERS_MAX),
         });
         let writer = Self {
@@ -89,7 +85,7 @@ impl Writer {
             free_clients: Vec::new(),
             garbage: Vec::new(),
             retired: VecDeque::new(),
-            replaced: Vec::new(),
+            links,
             unpacked: Unpacked::default(),
             words: Vec::new(),
         };
@@ -98,15 +94,14 @@ impl Writer {
 
     /// Replaces the links.
     pub fn set_links(&mut self, links: Links) {
-        let old = self.store.links.swap(Arc::new(links));
-        self.replaced.push((self.store.epochs.advance(), Replaced::Links { _held: old }));
-        self.reclaim();
+        self.links = Arc::new(links);
+        self.swap();
     }
 
-    /// Replaces all leases by what these batches, one after the other, come to.
+    /// Replaces all leases by what these batches, one after the other, come to, and the links if there are new ones.
     ///
-    /// Readers see the old leases until the new ones are complete; both take memory meanwhile.
-    pub fn replace(&mut self, batches: &[Batch]) -> Applied {
+    /// Readers see the old leases and links until the new ones are complete; both take memory meanwhile.
+    pub fn replace(&mut self, batches: &[Batch], links: Option<Links>) -> Applied {
         let built = bulk::build(batches);
         let applied = Applied { put: built.tables.lease_count(), removed: 0, refused: built.refused };
         self.allocator = built.allocator;
@@ -114,47 +109,76 @@ impl Writer {
         self.free_clients = built.free_clients;
         self.retired.clear();
         self.tables = Arc::new(built.tables);
-        let old = self.store.tables.swap(Arc::clone(&self.tables));
-        self.replaced.push((self.store.epochs.advance(), Replaced::Tables { _held: old }));
-        self.reclaim();
+        if let Some(links) = links {
+            self.links = Arc::new(links);
+        }
+        self.swap();
         applied
+    }
+
+    /// Publishes tables and links, and frees the old ones here: no reader is to be the last to let go of them.
+    fn swap(&self) {
+        let next = Generation { tables: Arc::clone(&self.tables), links: Arc::clone(&self.links) };
+        let old = self.store.current.swap(Arc::new(next));
+        self.store.epochs.synchronize();
+        drop(old);
     }
 
     /// Applies the changes of a batch; of several to one address the last counts.
     pub fn apply(&mut self, batch: &Batch) -> Applied {
         let tables = Arc::clone(&self.tables);
-        let mut applied = Applied::default();
-        let mut newcomers = FastMap::default();
-        let mut edits = self.edits(&tables, batch, &mut newcomers, &mut applied);
-        edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
-        let mut staged = Vec::new();
-        for edits in edits.chunk_by(|a, b| a.client == b.client) {
-            match self.stage(&tables, batch, edits) {
-                Some(client) => staged.push(client),
-                None => applied.refused += edits.len(),
+        let mut last: FastMap<u128, usize> = FastMap::default();
+        last.extend(batch.rows.iter().enumerate().map(|(number, row)| (row.address, number)));
+        // Rows whose client has no room for them. Their addresses are nobody's: whoever had them has lost them.
+        let mut refused = FastSet::default();
+        loop {
+            let mut applied = Applied { refused: refused.len(), ..Applied::default() };
+            let mut edits = self.edits(&tables, batch, &last, &refused, &mut applied);
+            edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
+            let (mut staged, refused_before) = (Vec::new(), refused.len());
+            for edits in edits.chunk_by(|a, b| a.client == b.client) {
+                match self.stage(&tables, batch, edits) {
+                    Some(client) => staged.push(client),
+                    None => refused.extend(edits.iter().filter_map(|edit| edit.step.row())),
+                }
             }
+            if refused.len() == refused_before {
+                self.publish(&tables, &staged);
+                self.reclaim();
+                return applied;
+            }
+            // Nobody has seen what was staged; without the refused rows, each round has fewer that could be.
+            staged.iter().for_each(|client| self.discard(&tables, client));
         }
-        self.publish(&tables, &staged);
-        self.reclaim();
-        applied
+    }
+
+    /// Takes the records of a client that is not published back.
+    fn discard(&mut self, tables: &Tables, client: &Staged) {
+        if client.old_record == 0 {
+            self.free_clients.push(client.client);
+        }
+        let wide = if client.is_late() { client.first_record } else { 0 };
+        for at in [client.record, wide].into_iter().filter(|&at| at != 0) {
+            self.allocator.free(at, record::Client::at(&tables.arena, at).record_words());
+        }
     }
 
     /// What each client has to change, in no order. Newcomers get a number, but no record yet.
-    fn edits<'b>(
+    fn edits(
         &mut self,
         tables: &Tables,
-        batch: &'b Batch,
-        newcomers: &mut FastMap<&'b [u8], ClientId>,
+        batch: &Batch,
+        last: &FastMap<u128, usize>,
+        refused: &FastSet<usize>,
         applied: &mut Applied,
     ) -> Vec<Edit> {
-        let mut last: FastMap<u128, usize> = FastMap::default();
-        last.extend(batch.rows.iter().enumerate().map(|(number, row)| (row.address, number)));
+        let mut newcomers: FastMap<&[u8], ClientId> = FastMap::default();
         let mut edits = Vec::with_capacity(last.len());
-        for (address, row) in last {
+        for (&address, &row) in last {
             let address = Ipv6Addr::from(address);
             let owner = tables.owner(address);
             let lease = &batch.rows[row];
-            if lease.is_removal() {
+            if lease.is_removal() || refused.contains(&row) {
                 applied.removed += usize::from(owner.is_some());
                 edits.extend(owner.map(|client| Edit { client, address, step: Step::Drop }));
                 continue;
@@ -269,7 +293,6 @@ impl Writer {
             garbage.iter().for_each(|run| self.allocator.free(run.at, run.words));
             self.free_clients.extend(clients);
         }
-        self.replaced.retain(|(epoch, _)| !self.store.epochs.passed(*epoch));
     }
 }
 

@@ -26,6 +26,13 @@ pub(super) enum Step {
     HandOver(u8),
 }
 
+impl Step {
+    /// The row whose lease is put.
+    pub(super) fn row(self) -> Option<usize> {
+        if let Self::Put(row) = self { Some(row) } else { None }
+    }
+}
+
 /// The leases of one client, old and new held against each other.
 pub(super) struct Merge<'a> {
     /// What the client has after the batch.

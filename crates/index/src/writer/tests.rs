@@ -138,7 +138,7 @@ proptest! {
                 Op::Replace => {
                     let mut all = Batch::new();
                     model.values().for_each(|lease| all.put(&lease.lease()).unwrap());
-                    writer.replace(&[all]);
+                    writer.replace(&[all], None);
                     batch.clear();
                     check(&mut reader, &model);
                 }
@@ -170,7 +170,7 @@ proptest! {
             }
         }
         let (mut writer, store) = Writer::new();
-        prop_assert_eq!(writer.replace(&batches).put, model.len());
+        prop_assert_eq!(writer.replace(&batches, None).put, model.len());
         check(&mut store.reader().unwrap(), &model);
     }
 }
@@ -203,10 +203,11 @@ fn readers_see_no_half_step() {
     turn(&mut batch, 0);
     writer.apply(&batch);
     let stop = AtomicBool::new(false);
+    let looks = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..2 {
             let mut reader = store.reader().unwrap();
-            let stop = &stop;
+            let (stop, looks) = (&stop, &looks);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let pinned = reader.pin();
@@ -218,6 +219,7 @@ fn readers_see_no_half_step() {
                     );
                     assert!(found[0].is_some(), "the address was unbound for a moment");
                     assert_eq!(found[1].unwrap().client.len(), 2, "half a renumbering");
+                    looks.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
@@ -226,8 +228,14 @@ fn readers_see_no_half_step() {
         for n in 1..5_000 {
             turn(&mut batch, n);
             writer.apply(&batch);
+            if n % 100 == 0 {
+                let mut all = Batch::new();
+                std::mem::swap(&mut all, &mut batch);
+                writer.replace(&[all], None);
+            }
         }
     });
+    assert!(looks.into_inner() > 100, "somebody looked meanwhile");
 }
 
 struct StopOnDrop<'a>(&'a AtomicBool);
@@ -263,4 +271,48 @@ fn memory_is_used_again() {
         }
     }
     assert!(store.summary().octets <= octets * 3 / 2, "{} after {octets}", store.summary().octets);
+}
+
+/// A lease that its client has no room for is refused alone; everything else of the batch happens.
+#[test]
+fn a_refused_lease_costs_no_other() {
+    let options = [[0, 39, 255, 208].as_slice(), &[7; 65_488]].concat();
+    let lease = |n: u16, duid: &[u8], options: &[u8]| Owned {
+        address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n),
+        prefix_len: 128,
+        kind: LeaseKind::Address,
+        duid: duid.to_vec(),
+        valid_lifetime: 11,
+        options: options.to_vec(),
+    };
+    let crowded = |n: u16| {
+        let mut options = options.clone();
+        options[4..6].copy_from_slice(&n.to_be_bytes()); // no two alike: nothing to share
+        lease(n, b"crowded", &options)
+    };
+    let (mut writer, store) = Writer::new();
+    let mut batch = Batch::new();
+    (0..1_020).for_each(|n| batch.put(&crowded(n).lease()).unwrap());
+    batch.put(&lease(5_000, b"other", &[]).lease()).unwrap();
+    assert_eq!(writer.apply(&batch).refused, 0);
+
+    batch.clear();
+    (5_000..5_010).for_each(|n| batch.put(&crowded(n).lease()).unwrap());
+    batch.remove(crowded(3).address);
+    batch.put(&lease(5_020, b"other", &[]).lease()).unwrap();
+    assert_eq!(writer.apply(&batch), Applied { put: 1, removed: 2, refused: 10 });
+
+    let mut reader = store.reader().unwrap();
+    let mut bound = |n: u16| {
+        let pinned = reader.pin();
+        let mut found = [None];
+        pinned.look_up(NOW, &[LookUp::Covering(lease(n, b"", b"").address)], &mut found);
+        found[0].is_some()
+    };
+    assert_eq!([2, 3, 5_000, 5_009, 5_020].map(&mut bound), [true, false, false, false, true]);
+    // The trie is in order: a neighbour can come and go.
+    batch.clear();
+    batch.put(&lease(5_001, b"third", &[]).lease()).unwrap();
+    assert_eq!(writer.apply(&batch).put, 1);
+    assert_eq!(store.summary().leases, 1_021);
 }
