@@ -4,6 +4,7 @@
 //! puts the messages at unaligned addresses, where the `CMSG_*` macros would be undefined behaviour.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
+use std::num::NonZeroUsize;
 
 use crate::Local;
 
@@ -15,7 +16,11 @@ const ALIGN: usize = size_of::<usize>();
 /// `in6_pktinfo`: address (16), interface index (4).
 const PKTINFO_LEN: usize = size_of::<libc::in6_pktinfo>();
 const _: () = assert!(PKTINFO_LEN == 20 && HEADER_LEN == ALIGN + 8);
-const _: () = assert!((HEADER_LEN + PKTINFO_LEN).next_multiple_of(ALIGN) <= CONTROL_LEN_MAX);
+/// Octets that [`encode_source`] uses, if any.
+pub(crate) const SOURCE_LEN: usize = (HEADER_LEN + PKTINFO_LEN).next_multiple_of(ALIGN);
+/// Octets that [`encode_segment_len`] uses.
+const SEGMENT_LEN: usize = (HEADER_LEN + size_of::<u16>()).next_multiple_of(ALIGN);
+const _: () = assert!(SOURCE_LEN + SEGMENT_LEN <= CONTROL_LEN_MAX);
 
 /// One control message of one datagram.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,12 +65,34 @@ pub(crate) fn encode_source(control: &mut [u8; CONTROL_LEN_MAX], source: Local) 
     if source.address.is_unspecified() && source.interface == 0 {
         return 0;
     }
-    let len = HEADER_LEN + PKTINFO_LEN;
+    let mut info = [0; PKTINFO_LEN];
+    info[..16].copy_from_slice(&source.address.octets());
+    info[16..].copy_from_slice(&source.interface.to_ne_bytes());
+    encode(control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info)
+}
+
+/// Octets of each datagram in an aggregate (UDP_GRO), the last of which may be shorter; `None` for a lone
+/// datagram.
+pub(crate) fn decode_segment_len(control: &[u8]) -> Option<NonZeroUsize> {
+    let gro = Messages { rest: control }
+        .find(|message| message.level == libc::SOL_UDP && message.kind == libc::UDP_GRO)?;
+    let len = i32::from_ne_bytes(*gro.data.first_chunk()?);
+    NonZeroUsize::new(usize::try_from(len).ok()?)
+}
+
+/// Writes, behind `used` octets of other messages, the one that makes a send leave as datagrams of `len`
+/// octets each (UDP_SEGMENT); returns the octets used by all.
+pub(crate) fn encode_segment_len(control: &mut [u8; CONTROL_LEN_MAX], used: usize, len: u16) -> usize {
+    used + encode(&mut control[used..], libc::SOL_UDP, libc::UDP_SEGMENT, &len.to_ne_bytes())
+}
+
+/// Writes one message at the front of `control`, which has room for it; returns the octets used.
+fn encode(control: &mut [u8], level: i32, kind: i32, data: &[u8]) -> usize {
+    let len = HEADER_LEN + data.len();
     control[..ALIGN].copy_from_slice(&len.to_ne_bytes());
-    control[ALIGN..ALIGN + 4].copy_from_slice(&libc::IPPROTO_IPV6.to_ne_bytes());
-    control[ALIGN + 4..HEADER_LEN].copy_from_slice(&libc::IPV6_PKTINFO.to_ne_bytes());
-    control[HEADER_LEN..HEADER_LEN + 16].copy_from_slice(&source.address.octets());
-    control[HEADER_LEN + 16..len].copy_from_slice(&source.interface.to_ne_bytes());
+    control[ALIGN..ALIGN + 4].copy_from_slice(&level.to_ne_bytes());
+    control[ALIGN + 4..HEADER_LEN].copy_from_slice(&kind.to_ne_bytes());
+    control[HEADER_LEN..len].copy_from_slice(data);
     len.next_multiple_of(ALIGN)
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::coalesce::Run;
+
 /// A number that one thread writes and any thread may read.
 ///
 /// Load and store in place of `fetch_add`: with a single writer they never lose a count, and cost no locked
@@ -32,6 +34,11 @@ pub struct NetCounters {
     pub truncated: Counter,
     /// Replies the kernel took.
     pub sent: Counter,
+    /// Sends that took several replies together (UDP_SEGMENT).
+    pub coalesced: Counter,
+    /// Sends of several replies that the kernel refused while it takes the same replies one by one; the
+    /// socket has sent one by one since.
+    pub uncoalesced: Counter,
     /// Replies the kernel did not take, by [`SendFailure`]; see [`NetCounters::send_failures`].
     send_failures: [Counter; SendFailure::ALL.len()],
     /// Times all receive buffers were in use; the datagrams waited in the socket's queue meanwhile.
@@ -48,12 +55,15 @@ impl NetCounters {
         &self.send_failures[kind as usize]
     }
 
-    /// Counts one reply that the kernel took (`result` ≥ 0) or refused (`result` = −errno).
-    pub(crate) fn count_send(&self, result: i32) {
-        if result >= 0 {
-            self.sent.add(1);
-        } else {
-            self.send_failures(SendFailure::from_errno(-result)).add(1);
+    /// Counts the replies of a send that the kernel took (`result` ≥ 0) or refused (`result` = −errno).
+    pub(crate) fn count_send(&self, result: i32, run: Run) {
+        if result < 0 {
+            self.send_failures(SendFailure::from_errno(-result)).add(run.count as u64);
+            return;
+        }
+        self.sent.add(run.count as u64);
+        if run.count > 1 {
+            self.coalesced.add(1);
         }
     }
 }
@@ -128,10 +138,14 @@ mod tests {
     fn every_send_ends_in_one_counter() {
         let counters = NetCounters::default();
         for result in [0, 99, -libc::EAGAIN, -libc::EPERM, -libc::EINVAL, -libc::ETIMEDOUT, -libc::EINVAL] {
-            counters.count_send(result);
+            counters.count_send(result, Run::of(10));
         }
-        assert_eq!(counters.sent.get(), 2);
-        assert_eq!(SendFailure::ALL.map(|kind| counters.send_failures(kind).get()), [1, 0, 1, 0, 2, 0, 1]);
+        let mut three = Run::of(10);
+        assert!(three.extend(10, 3) && three.extend(10, 3));
+        counters.count_send(30, three);
+        counters.count_send(-libc::EPERM, three);
+        assert_eq!((counters.sent.get(), counters.coalesced.get()), (5, 1));
+        assert_eq!(SendFailure::ALL.map(|kind| counters.send_failures(kind).get()), [1, 0, 4, 0, 2, 0, 1]);
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub enum StartError {
         /// What was asked for, octets.
         got: usize,
     },
+    /// Buffers too short for several datagrams together.
+    #[error("buffer length: must be 65527 octets to receive datagrams together, got {got}")]
+    CoalescingBufferLen {
+        /// What was asked for, octets.
+        got: usize,
+    },
     /// Not a number of sockets a worker can serve.
     #[error("a worker serves 1 to {SOCKETS_MAX} sockets, got {got}; name fewer listen addresses")]
     Sockets {

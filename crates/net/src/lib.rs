@@ -15,6 +15,10 @@
 //! - [`Backend::Mmsg`]: `poll`, `recvmmsg`, `sendmmsg`. For kernels and containers where io_uring is missing
 //!   or forbidden, and as the second opinion in tests.
 //!
+//! Datagrams of one requestor may share a trip through the kernel, both ways
+//! ([`coalesce`](WorkerSettings::coalesce)); services and requestors see no difference. [`Requestor`] is the
+//! other end, for load generators.
+//!
 //! Ready-made runtimes (tokio-uring, monoio, glommio) were weighed and left: they schedule tasks, and all
 //! that is needed here is a loop; none of them exposes multishot receives with the destination address.
 //!
@@ -22,6 +26,7 @@
 //! is dropped by the requestor. After the start nothing here allocates, logs, or waits for one requestor's
 //! sake.
 
+mod coalesce;
 mod control;
 mod counters;
 mod datagram;
@@ -29,10 +34,15 @@ mod error;
 mod listen;
 mod mmsg;
 mod pages;
+mod receive_area;
+mod received;
 mod replies;
 mod reply_area;
+mod requestor;
+mod resend;
 mod settings;
 mod sockaddr;
+mod socket_option;
 mod stop;
 mod uring;
 mod worker;
@@ -40,8 +50,9 @@ mod worker;
 pub use counters::{Counter, NetCounters, SendFailure};
 pub use datagram::{BATCH_MAX, Datagram, Local, REPLY_LEN_MAX, Service};
 pub use error::{RunError, StartError};
-pub use listen::{ListenError, Socket, SocketOptions, listen, listen_multicast};
+pub use listen::{Interface, ListenError, Socket, SocketOptions, listen, listen_multicast};
 pub use replies::Replies;
+pub use requestor::{ConnectError, Requestor, RequestorOptions};
 pub use settings::{Backend, WorkerSettings};
 pub use stop::{StopHandle, StopSignal, stop_pair};
 pub use uring::{UringUnavailable, probe};

@@ -15,6 +15,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 
+use crate::socket_option;
+
 /// Options of a socket that depend on the site.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketOptions {
@@ -61,6 +63,24 @@ impl Socket {
         self.send_buffer
     }
 
+    /// Whether this kernel receives and sends several datagrams of this socket as one (UDP_GRO and
+    /// UDP_SEGMENT, Linux ≥ 5.12).
+    ///
+    /// Some network cards and IPsec routes refuse to send so; this shows only when they do, and is counted
+    /// ([`uncoalesced`](crate::NetCounters::uncoalesced)).
+    pub fn can_coalesce(&self) -> bool {
+        let knows = |name| socket_option::get(self, libc::SOL_UDP, name, &mut [0]).is_ok();
+        knows(libc::UDP_GRO) && knows(libc::UDP_SEGMENT)
+    }
+
+    /// Receives several datagrams as one from now on, if it can.
+    pub(crate) fn receive_together(&self) {
+        if self.can_coalesce() {
+            let set = socket_option::set(self, libc::SOL_UDP, libc::UDP_GRO, 1);
+            debug_assert!(set.is_ok(), "{set:?}");
+        }
+    }
+
     pub(crate) fn as_raw_fd(&self) -> RawFd {
         self.inner.as_raw_fd()
     }
@@ -89,8 +109,8 @@ pub enum ListenError {
     /// A link-local address needs to say on which link.
     #[error("cannot listen on {0}: a link-local address needs its interface, as in [fe80::1%eth0]:547")]
     NoScope(SocketAddrV6),
-    /// No interface of that name.
-    #[error("no interface is named {0:?} here; `ip -brief link` lists those there are")]
+    /// No interface of that name or index.
+    #[error("no interface is named or numbered {0:?} here; `ip -brief link` lists those there are")]
     NoInterface(String),
     /// Another process has the address.
     #[error(
@@ -142,7 +162,48 @@ pub fn listen(address: SocketAddrV6, options: &SocketOptions) -> Result<Socket, 
     bind(open(address, options)?, address)
 }
 
-/// Binds a socket to a multicast `group`, joined on `interface` (a name, `eth0`), for one worker only.
+/// Which interface to join a group on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interface<'a> {
+    /// Its name, as `ip link` shows it.
+    Name(&'a str),
+    /// Its index, as `ip link` shows it before the name; 0 is none.
+    Index(u32),
+}
+
+impl<'a, S: AsRef<str> + ?Sized> From<&'a S> for Interface<'a> {
+    fn from(name: &'a S) -> Self {
+        Self::Name(name.as_ref())
+    }
+}
+
+impl From<u32> for Interface<'_> {
+    fn from(index: u32) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl Interface<'_> {
+    fn index(self) -> Result<NonZeroU32, ListenError> {
+        match self {
+            Self::Name(name) => {
+                let unknown = || ListenError::NoInterface(name.to_owned());
+                let c_name = CString::new(name).map_err(|_| unknown())?;
+                // SAFETY: reads a live, NUL-terminated string.
+                NonZeroU32::new(unsafe { libc::if_nametoindex(c_name.as_ptr()) }).ok_or_else(unknown)
+            }
+            Self::Index(index) => {
+                let unknown = || ListenError::NoInterface(index.to_string());
+                let mut name = [0; libc::IF_NAMESIZE];
+                // SAFETY: writes at most IF_NAMESIZE octets, the size of the array.
+                let known = unsafe { !libc::if_indextoname(index, name.as_mut_ptr()).is_null() };
+                NonZeroU32::new(index).filter(|_| known).ok_or_else(unknown)
+            }
+        }
+    }
+}
+
+/// Binds a socket to a multicast `group`, joined on `interface` (a name or an index), for one worker only.
 ///
 /// The socket hears the group on that interface alone, so that the same group may be joined on several
 /// interfaces with a socket each. Replies leave from a unicast address of that interface, which the kernel
@@ -150,16 +211,16 @@ pub fn listen(address: SocketAddrV6, options: &SocketOptions) -> Result<Socket, 
 ///
 /// # Errors
 /// See [`ListenError`].
-pub fn listen_multicast(
+pub fn listen_multicast<'a>(
     group: Ipv6Addr,
-    interface: &str,
+    interface: impl Into<Interface<'a>>,
     port: u16,
     options: &SocketOptions,
 ) -> Result<Socket, ListenError> {
     if !group.is_multicast() {
         return Err(ListenError::NotAGroup(group));
     }
-    let index = interface_index(interface)?;
+    let index = interface.into().index()?;
     let address = SocketAddrV6::new(group, port, 0, index.get());
     let socket = open(address, options)?;
     let failed = |step| move |source| ListenError::Other { address, step, source };
@@ -167,13 +228,6 @@ pub fn listen_multicast(
     let socket = bind(socket, address)?;
     socket.inner.join_multicast_v6(&group, index.get()).map_err(failed("joining the group"))?;
     Ok(socket)
-}
-
-fn interface_index(name: &str) -> Result<NonZeroU32, ListenError> {
-    let unknown = || ListenError::NoInterface(name.to_owned());
-    let c_name = CString::new(name).map_err(|_| unknown())?;
-    // SAFETY: reads a live, NUL-terminated string.
-    NonZeroU32::new(unsafe { libc::if_nametoindex(c_name.as_ptr()) }).ok_or_else(unknown)
 }
 
 fn open(address: SocketAddrV6, options: &SocketOptions) -> Result<socket2::Socket, ListenError> {
@@ -188,11 +242,11 @@ fn open(address: SocketAddrV6, options: &SocketOptions) -> Result<socket2::Socke
     socket.set_only_v6(true).map_err(failed("IPV6_V6ONLY"))?;
     socket.set_reuse_port(true).map_err(failed("SO_REUSEPORT"))?;
     socket.set_multicast_all_v6(false).map_err(failed("IPV6_MULTICAST_ALL"))?;
-    set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1).map_err(failed("IPV6_RECVPKTINFO"))?;
-    enlarge(&socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, options.receive_buffer)
-        .map_err(failed("SO_RCVBUF"))?;
-    enlarge(&socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, options.send_buffer)
-        .map_err(failed("SO_SNDBUF"))?;
+    socket_option::set(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
+        .map_err(failed("IPV6_RECVPKTINFO"))?;
+    // What was got is read back in `bind`.
+    socket_option::enlarge_receive_buffer(&socket, options.receive_buffer).map_err(failed("SO_RCVBUF"))?;
+    socket_option::enlarge_send_buffer(&socket, options.send_buffer).map_err(failed("SO_SNDBUF"))?;
     Ok(socket)
 }
 
@@ -211,26 +265,6 @@ fn bind(socket: socket2::Socket, address: SocketAddrV6) -> Result<Socket, Listen
     Ok(Socket { inner: socket, address, receive_buffer, send_buffer })
 }
 
-/// Sets a buffer size past the sysctl limit if we may, and up to it if not; what was got is read back in
-/// [`bind`].
-fn enlarge(socket: &socket2::Socket, force: i32, plain: i32, octets: usize) -> io::Result<()> {
-    if octets == 0 {
-        return Ok(());
-    }
-    let octets = i32::try_from(octets).unwrap_or(i32::MAX / 2).min(i32::MAX / 2); // the kernel doubles it
-    set_option(socket, libc::SOL_SOCKET, force, octets)
-        .or_else(|_| set_option(socket, libc::SOL_SOCKET, plain, octets))
-}
-
-fn set_option(socket: &socket2::Socket, level: i32, name: i32, value: i32) -> io::Result<()> {
-    let len = size_of::<i32>() as libc::socklen_t;
-    // SAFETY: the kernel reads `len` octets of a live integer; the descriptor is open.
-    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), len) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,8 +281,23 @@ mod tests {
         let no_such =
             listen_multicast("ff05::1:3".parse().unwrap(), "no-such-if0", 0, &SocketOptions::default());
         assert!(matches!(no_such, Err(ListenError::NoInterface(name)) if name == "no-such-if0"));
+        for index in [0, u32::MAX] {
+            let no_such = listen_multicast("ff05::1:3".parse().unwrap(), index, 0, &SocketOptions::default());
+            assert!(matches!(no_such, Err(ListenError::NoInterface(text)) if text == index.to_string()));
+        }
         let unicast = listen_multicast(Ipv6Addr::LOCALHOST, "lo", 0, &SocketOptions::default());
         assert!(matches!(unicast, Err(ListenError::NotAGroup(Ipv6Addr::LOCALHOST))));
+    }
+
+    #[test]
+    fn a_group_is_joined_by_name_and_by_index() {
+        let group = "ff02::1:2".parse().unwrap();
+        let loopback = Interface::from("lo").index().unwrap().get();
+        for interface in [Interface::from("lo"), Interface::from(&"lo".to_owned()), Interface::from(loopback)]
+        {
+            let socket = listen_multicast(group, interface, 0, &SocketOptions::default()).unwrap();
+            assert_eq!(socket.local_address().scope_id(), loopback, "{interface:?}");
+        }
     }
 
     #[test]

@@ -3,16 +3,14 @@
 use std::io;
 use std::os::fd::RawFd;
 
+use crate::coalesce::Run;
 use crate::counters::last_error_result;
-use crate::datagram::{BATCH_MAX, Datagram};
+use crate::receive_area::ReceiveArea;
+use crate::received::{Received, serve_in_batches};
 use crate::replies::{Replies, Transport};
 use crate::reply_area::ReplyArea;
 use crate::worker::RECEIVE_FAILURES_MAX;
-use crate::{NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings};
-
-mod receive;
-
-use receive::ReceiveArea;
+use crate::{NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings, resend};
 
 /// Serves until stopped; see [`Worker::run`](crate::Worker::run).
 pub(crate) fn run(
@@ -53,13 +51,17 @@ impl<'a> Mmsg<'a> {
     ) -> Result<Self, RunError> {
         let polled = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         let descriptors = sockets.iter().map(Socket::as_raw_fd).chain([stop.as_raw_fd()]);
+        let buffer_len = settings.buffer_len;
+        let received = ReceiveArea::new(buffer_len)
+            .map_err(|source| RunError::Memory { len: ReceiveArea::mapped_len(buffer_len), source })?;
         Ok(Self {
             sockets,
             counters,
             polled: descriptors.map(polled).collect(),
             failures: vec![0; sockets.len()],
-            received: ReceiveArea::new(settings.buffer_len)?,
-            area: ReplyArea::new().map_err(|source| RunError::Memory { len: ReplyArea::LEN, source })?,
+            received,
+            area: ReplyArea::new(settings.coalescing(sockets))
+                .map_err(|source| RunError::Memory { len: ReplyArea::LEN, source })?,
         })
     }
 
@@ -77,7 +79,7 @@ impl<'a> Mmsg<'a> {
         Ok(self.polled.last().is_none_or(|stop| stop.revents == 0))
     }
 
-    /// Receives, serves and answers one batch of `socket`.
+    /// Receives what is there at `socket`, serves it, and answers each batch as soon as it is served.
     fn turn(&mut self, socket: usize, service: &mut impl Service) -> Result<(), RunError> {
         let fd = self.sockets[socket].as_raw_fd();
         let count = match self.received.fill(fd) {
@@ -85,20 +87,17 @@ impl<'a> Mmsg<'a> {
             Err(error) => return self.failed(socket, error),
         };
         self.failures[socket] = 0;
-        let mut batch = [Datagram::EMPTY; BATCH_MAX];
-        let mut len = 0;
-        for datagram in (0..count).filter_map(|slot| self.received.datagram(slot)) {
-            batch[len] = datagram;
-            len += 1;
-        }
-        self.counters.truncated.add((count - len) as u64);
-        if len > 0 {
-            self.counters.received.add(len as u64);
-            let mut sender = Sender { fd, counters: self.counters };
-            let mut replies = Replies { area: &mut self.area, transport: &mut sender, socket: socket as u16 };
-            service.serve(&batch[..len], &mut replies);
-            sender.make_room(&mut self.area);
-        }
+        let mut sender = Sender { fd, socket: socket as u16, counters: self.counters };
+        let area = &mut self.area;
+        let receives = (0..count).map(|number| {
+            let message = self.received.message(number)?;
+            Received::parse(message.payload, message.name, message.control)
+        });
+        serve_in_batches(receives, self.counters, |batch| {
+            let mut replies = Replies { area, transport: &mut sender, socket: socket as u16 };
+            service.serve(batch, &mut replies);
+            sender.make_room(area);
+        });
         Ok(())
     }
 
@@ -119,38 +118,57 @@ impl<'a> Mmsg<'a> {
 /// Sends by one socket.
 struct Sender<'a> {
     fd: RawFd,
+    socket: u16,
     counters: &'a NetCounters,
 }
 
 impl Transport for Sender<'_> {
     fn make_room(&mut self, area: &mut ReplyArea) {
-        area.send_waiting(|headers| self.send(headers));
+        let refused = area.send_waiting(|headers, runs| self.send(headers, runs));
+        if refused {
+            area.stop_coalescing(self.socket);
+        }
     }
 }
 
 impl Sender<'_> {
-    /// Sends all `headers`, or counts why not; one that fails does not hold up the next.
-    fn send(&self, headers: &mut [libc::mmsghdr]) {
-        let mut rest = headers;
-        while !rest.is_empty() {
+    /// Sends all `headers`, or counts why not; one that fails does not hold up the next. Whether one was
+    /// refused for being several replies.
+    fn send(&self, headers: &mut [libc::mmsghdr], runs: &[Run]) -> bool {
+        let mut refused = false;
+        let mut done = 0;
+        while done < headers.len() {
+            let rest = &mut headers[done..];
             let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
             // SAFETY: every header in `rest` points into the reply area, which lives and rests until this
             // returns (ReplyArea I1, I2); the kernel writes nothing but their `msg_len`.
             let sent = unsafe { libc::sendmmsg(self.fd, rest.as_mut_ptr(), rest.len() as _, flags as _) };
-            let done = match usize::try_from(sent) {
+            match usize::try_from(sent) {
                 Ok(sent) => {
-                    self.counters.sent.add(sent as u64);
-                    sent
+                    runs[done..done + sent].iter().for_each(|&run| self.counters.count_send(0, run));
+                    done += sent;
                 }
                 Err(_) => match last_error_result() {
-                    interrupted if interrupted == -libc::EINTR => 0,
+                    interrupted if interrupted == -libc::EINTR => {}
                     result => {
-                        self.counters.count_send(result); // the error of the first it did not send
-                        1
+                        // The error of the first it did not send.
+                        refused |= self.failed(&headers[done].msg_hdr, runs[done], result);
+                        done += 1;
                     }
                 },
-            };
-            rest = &mut rest[done..];
+            }
         }
+        refused
+    }
+
+    fn failed(&self, header: &libc::msghdr, run: Run, result: i32) -> bool {
+        if !resend::is_refusal(run, result) {
+            self.counters.count_send(result, run);
+            return false;
+        }
+        // SAFETY: the reply area lent this header, with all it points to, until it has been sent.
+        let taken = unsafe { resend::one_by_one(self.fd, header, run, self.counters) };
+        self.counters.uncoalesced.add(u64::from(taken));
+        taken
     }
 }

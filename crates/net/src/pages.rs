@@ -12,6 +12,9 @@ pub(crate) struct Pages {
     len: usize,
 }
 
+// SAFETY: the mapping has one owner and belongs to no thread; nothing in it but what the owner puts there.
+unsafe impl Send for Pages {}
+
 impl Pages {
     /// Maps at least `len` octets, `len` > 0.
     pub(crate) fn map(len: usize) -> io::Result<Self> {

@@ -1,27 +1,32 @@
-//! Where replies wait until the kernel has them: the octets, and for each reply the headers a send needs.
+//! Where replies wait until the kernel has them: the octets, and the headers a send needs.
 //!
 //! One bump allocator: replies lie one after the other, and all are forgotten together once the last is out.
 //! A ring of fixed slots would need 64 KiB for each (a reply may be that long) and would spread replies of
 //! 200 octets over as many pages; and a run of replies of one size to one requestor must lie end to end to
 //! leave as one UDP_SEGMENT send.
 //!
-//! A reply is in one of three states, by its number: `0..handed` the kernel has it or is done with it,
+//! Runs are found as replies come in: one that can leave with the one before it joins its send, which spares
+//! it headers of its own. Only neighbours are looked at: a requestor's queries come in neighbours (UDP_GRO
+//! takes them together), replies stay in order, and looking further would cost those that find nothing.
+//!
+//! A send is in one of three states, by its number: `0..handed` the kernel has it or is done with it,
 //! `handed..queued` it waits, `queued..` unused.
 
 use std::io;
 use std::net::SocketAddrV6;
 
+use crate::coalesce::{Run, SEGMENTS_MAX};
 use crate::control::{self, CONTROL_LEN_MAX};
 use crate::pages::Pages;
 use crate::sockaddr::{self, NAME_LEN};
 use crate::{Local, REPLY_LEN_MAX};
 
-/// Most replies in the area; about four batches, so that one turn's replies rarely need a send in between.
-pub(crate) const REPLIES_MAX: usize = 256;
-/// Octets of the area: [`REPLIES_MAX`] replies of 1,792 octets (more than a link's 1,500), and the last
+/// Most sends in the area; about four batches, so that one turn's replies rarely need a send in between.
+pub(crate) const SENDS_MAX: usize = 256;
+/// Octets of the area: [`SENDS_MAX`] replies of 1,792 octets (more than a link's 1,500), and the last
 /// slot's slack.
 const OCTETS: usize = 512 << 10;
-const _: () = assert!(OCTETS >= REPLIES_MAX * 1_500 + REPLY_LEN_MAX);
+const _: () = assert!(OCTETS >= SENDS_MAX * 1_500 + REPLY_LEN_MAX);
 
 /// What one send points to, beside the payload.
 #[repr(C, align(8))]
@@ -31,9 +36,17 @@ struct Envelope {
     name: [u8; NAME_LEN],
 }
 
-/// A reply about to be handed to the kernel.
+/// Where the replies of one send go, from where, by which of the worker's sockets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Way {
+    socket: u16,
+    to: SocketAddrV6,
+    source: Local,
+}
+
+/// A send about to be handed to the kernel.
 pub(crate) struct Outgoing {
-    /// Number of the reply, to be given to [`ReplyArea::finish`].
+    /// Number of the send, to be given to [`ReplyArea::finish`].
     pub(crate) slot: u32,
     /// Socket it leaves by, as an index into the worker's.
     pub(crate) socket: u16,
@@ -45,15 +58,21 @@ pub(crate) struct Outgoing {
 ///
 /// I1. Octets, envelopes and headers are mappings: their addresses last until `Drop`, and the back end drops
 ///     the area only when the kernel has finished every send.
-/// I2. Of a reply below `queued`, no octet, envelope or header is written until `finished` reaches `queued`;
-///     that includes the time the kernel reads them.
+/// I2. Of a send below `handed`, no octet, envelope or header is written until `finished` reaches `queued`;
+///     that includes the time the kernel reads them. Of one that waits, envelope and header are written when
+///     a reply joins it.
 /// I3. Headers `0..queued` point into octets and envelopes of the same number, and nowhere else.
 pub(crate) struct ReplyArea {
     octets: Pages,
     envelopes: Pages,
     headers: Pages,
     sockets: Box<[u16]>,
+    runs: Box<[Run]>,
     with_kernel: Box<[bool]>,
+    /// By socket, whether replies may leave together.
+    coalescing: Box<[bool]>,
+    /// Way of the send that the next reply may join: the last one, while it waits.
+    open: Option<Way>,
     used: usize,
     queued: usize,
     handed: usize,
@@ -62,15 +81,19 @@ pub(crate) struct ReplyArea {
 
 impl ReplyArea {
     /// Octets of address space an area takes, for error messages.
-    pub(crate) const LEN: usize = OCTETS + REPLIES_MAX * (size_of::<Envelope>() + size_of::<libc::mmsghdr>());
+    pub(crate) const LEN: usize = OCTETS + SENDS_MAX * (size_of::<Envelope>() + size_of::<libc::mmsghdr>());
 
-    pub(crate) fn new() -> io::Result<Self> {
+    /// An area for as many sockets as `coalescing` tells whether their replies may leave together.
+    pub(crate) fn new(coalescing: impl Iterator<Item = bool>) -> io::Result<Self> {
         Ok(Self {
             octets: Pages::map(OCTETS)?,
-            envelopes: Pages::map_array::<Envelope>(REPLIES_MAX)?,
-            headers: Pages::map_array::<libc::mmsghdr>(REPLIES_MAX)?,
-            sockets: vec![0; REPLIES_MAX].into_boxed_slice(),
-            with_kernel: vec![false; REPLIES_MAX].into_boxed_slice(),
+            envelopes: Pages::map_array::<Envelope>(SENDS_MAX)?,
+            headers: Pages::map_array::<libc::mmsghdr>(SENDS_MAX)?,
+            sockets: vec![0; SENDS_MAX].into_boxed_slice(),
+            runs: vec![Run::of(0); SENDS_MAX].into_boxed_slice(),
+            with_kernel: vec![false; SENDS_MAX].into_boxed_slice(),
+            coalescing: coalescing.collect(),
+            open: None,
             used: 0,
             queued: 0,
             handed: 0,
@@ -80,10 +103,10 @@ impl ReplyArea {
 
     /// Whether a reply of any length fits.
     pub(crate) fn has_room(&self) -> bool {
-        self.queued < REPLIES_MAX && self.octets.len() - self.used >= REPLY_LEN_MAX
+        self.queued < SENDS_MAX && self.octets.len() - self.used >= REPLY_LEN_MAX
     }
 
-    /// Replies that the kernel has and has not finished.
+    /// Sends that the kernel has and has not finished.
     pub(crate) fn in_flight(&self) -> usize {
         self.handed - self.finished
     }
@@ -106,21 +129,47 @@ impl ReplyArea {
         if len == 0 {
             return;
         }
-        self.address(start, len, to, from);
-        self.sockets[self.queued] = socket;
         self.used += len;
-        self.queued += 1;
+        let (to, source) = (control::reply_destination(to, from), control::reply_source(from));
+        let way = Way { socket, to, source };
+        if self.open != Some(way) || !self.join(len) {
+            self.address(start, len, way);
+        }
     }
 
-    /// Writes envelope and header number `queued` for the payload at `start`.
-    fn address(&mut self, start: *mut u8, len: usize, to: SocketAddrV6, from: Local) {
+    /// Lets the last send take the `len` octets behind it as one more reply, if it can.
+    fn join(&mut self, len: usize) -> bool {
+        let last = self.queued - 1;
+        let run = &mut self.runs[last];
+        if !run.extend(len, SEGMENTS_MAX) {
+            return false;
+        }
+        let envelope = self.envelopes.element::<Envelope>(last);
+        let header = self.headers.element::<libc::mmsghdr>(last);
+        // SAFETY: both elements are mapped and were written when the send was queued; it still waits
+        // (`open`), so that neither the kernel (I2) nor another reference sees them.
+        let (envelope, header) = unsafe { (&mut *envelope, &mut *header) };
+        envelope.payload.iov_len = run.len;
+        if run.count == 2 {
+            let message = &mut header.msg_hdr;
+            let used = message.msg_controllen;
+            let segment_len = run.segment_len as u16; // of two that join, none is longer than SEGMENT_LEN_MAX
+            message.msg_control = (&raw mut envelope.control).cast();
+            message.msg_controllen =
+                control::encode_segment_len(&mut envelope.control, used, segment_len) as _;
+        }
+        true
+    }
+
+    /// Queues a send of one reply, the payload at `start`.
+    fn address(&mut self, start: *mut u8, len: usize, way: Way) {
         let envelope = self.envelopes.element::<Envelope>(self.queued);
         let header = self.headers.element::<libc::mmsghdr>(self.queued);
         // SAFETY: both elements are mapped and number `queued` is unused: neither the kernel (I2) nor another
         // reference sees them. All fields are integers, arrays and raw pointers, valid as zeroes.
         let (envelope, header) = unsafe { (&mut *envelope, &mut *header) };
-        let control_len = control::encode_source(&mut envelope.control, control::reply_source(from));
-        envelope.name = sockaddr::encode(control::reply_destination(to, from));
+        let control_len = control::encode_source(&mut envelope.control, way.source);
+        envelope.name = sockaddr::encode(way.to);
         envelope.payload = libc::iovec { iov_base: start.cast(), iov_len: len };
         let message = &mut header.msg_hdr;
         message.msg_name = (&raw mut envelope.name).cast();
@@ -130,15 +179,45 @@ impl ReplyArea {
         message.msg_control =
             if control_len == 0 { std::ptr::null_mut() } else { (&raw mut envelope.control).cast() };
         message.msg_controllen = control_len as _;
+        self.sockets[self.queued] = way.socket;
+        self.runs[self.queued] = Run::of(len);
+        self.open = self.coalescing[usize::from(way.socket)].then_some(way);
+        self.queued += 1;
     }
 
-    /// Marks the next waiting reply as handed to the kernel, for a back end that hands them over one by one.
+    /// Replies of `socket` leave one by one from now on.
+    pub(crate) fn stop_coalescing(&mut self, socket: u16) {
+        self.coalescing[usize::from(socket)] = false;
+        self.open = None;
+    }
+
+    /// Socket that send `slot` leaves by, as an index into the worker's.
+    pub(crate) fn socket(&self, slot: u32) -> u16 {
+        self.sockets[slot as usize]
+    }
+
+    /// The replies of send `slot`.
+    pub(crate) fn run(&self, slot: u32) -> Run {
+        self.runs[slot as usize]
+    }
+
+    /// Message header of send `slot`, which the kernel has read but which is not yet finished.
+    pub(crate) fn header(&self, slot: u32) -> &libc::msghdr {
+        assert!(self.with_kernel[slot as usize], "send {slot} is not under way");
+        // SAFETY: mapped and initialised (I3), and nobody writes to it before it is finished (I2).
+        unsafe { &(*self.headers.element::<libc::mmsghdr>(slot as usize)).msg_hdr }
+    }
+
+    /// Marks the next waiting send as handed to the kernel, for a back end that hands them over one by one.
     pub(crate) fn hand_over(&mut self) -> Option<Outgoing> {
         if self.handed == self.queued {
             return None;
         }
         let slot = self.handed;
         self.handed += 1;
+        if self.handed == self.queued {
+            self.open = None;
+        }
         self.with_kernel[slot] = true;
         let header = self.headers.element::<libc::mmsghdr>(slot);
         // SAFETY: element `slot` is mapped; only its address is taken.
@@ -146,34 +225,41 @@ impl ReplyArea {
         Some(Outgoing { slot: slot as u32, socket: self.sockets[slot], header })
     }
 
-    /// The kernel is done with reply `slot`; once it is done with all, the area is empty again.
+    /// The kernel is done with send `slot`; once it is done with all, the area is empty again.
     ///
     /// # Panics
-    /// The kernel does not have that reply: something else was freed under its feet.
+    /// The kernel does not have that send: something else was freed under its feet.
     pub(crate) fn finish(&mut self, slot: u32) {
         let with_kernel = &mut self.with_kernel[slot as usize];
-        assert!(std::mem::replace(with_kernel, false), "reply {slot} finished twice");
+        assert!(std::mem::replace(with_kernel, false), "send {slot} finished twice");
         self.finished += 1;
         if self.finished == self.queued {
             self.clear();
         }
     }
 
-    /// Lends the headers of all waiting replies, and whether there are any, to a back end that sends them in
-    /// one call that ends before it returns; then forgets them.
-    pub(crate) fn send_waiting(&mut self, send: impl FnOnce(&mut [libc::mmsghdr])) {
-        debug_assert_eq!(self.handed, 0, "a back end hands replies over one by one or all together");
+    /// Lends the headers of all waiting sends, with the run of each, to a back end that sends them in one
+    /// call that ends before it returns; then forgets them.
+    pub(crate) fn send_waiting<T: Default>(
+        &mut self,
+        send: impl FnOnce(&mut [libc::mmsghdr], &[Run]) -> T,
+    ) -> T {
+        debug_assert_eq!(self.handed, 0, "a back end hands sends over one by one or all together");
+        let mut outcome = T::default();
         if self.queued > 0 {
             let first = self.headers.element::<libc::mmsghdr>(0);
             // SAFETY: headers 0..queued are mapped and initialised (I3); `&mut self` keeps every other access
             // away.
-            send(unsafe { std::slice::from_raw_parts_mut(first, self.queued) });
+            let headers = unsafe { std::slice::from_raw_parts_mut(first, self.queued) };
+            outcome = send(headers, &self.runs[..self.queued]);
         }
         self.clear();
+        outcome
     }
 
     fn clear(&mut self) {
         (self.used, self.queued, self.handed, self.finished) = (0, 0, 0, 0);
+        self.open = None;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings of one worker, checked once, before its thread starts.
 
-use crate::StartError;
+use crate::{Socket, StartError};
 
 /// How a worker talks to the kernel; the default of the command line, `auto`, is up to the caller, see
 /// [`probe`](crate::probe).
@@ -26,6 +26,10 @@ pub struct WorkerSettings {
     /// Longest payload a receive buffer takes, octets, in 1,232..=65,527; longer datagrams are dropped and
     /// counted ([`truncated`](crate::NetCounters::truncated)). A buffer takes 108 octets more.
     pub buffer_len: usize,
+    /// Receive several datagrams of a requestor as one, and send replies of one size to it as one (UDP_GRO,
+    /// UDP_SEGMENT), on the sockets that [can](Socket::can_coalesce); needs the longest `buffer_len`. Nothing
+    /// waits for company.
+    pub coalesce: bool,
 }
 
 impl WorkerSettings {
@@ -42,17 +46,41 @@ impl WorkerSettings {
         if !Self::BUFFER_LEN.contains(&self.buffer_len) {
             return Err(StartError::BufferLen { got: self.buffer_len });
         }
+        if self.coalesce && self.buffer_len < crate::REPLY_LEN_MAX {
+            return Err(StartError::CoalescingBufferLen { got: self.buffer_len });
+        }
         Ok(())
+    }
+
+    /// By socket, whether its replies may leave together.
+    pub(crate) fn coalescing(&self, sockets: &[Socket]) -> impl Iterator<Item = bool> {
+        sockets.iter().map(|socket| self.coalesce && socket.can_coalesce())
     }
 }
 
 impl Default for WorkerSettings {
-    /// io_uring, unpinned, 256 buffers that make 2 KiB each with their headers.
+    /// io_uring, unpinned, 256 buffers that make 2 KiB each with their headers, every datagram by itself.
     ///
     /// The kernel goes round the buffers, so that more of them are only more cache lines: draining a full
     /// socket costs 3.4 µs a datagram with 64, 3.6 with 256, 3.8 with 4,096 (loopback, Linux 6.18). Bursts
     /// wait in the socket's queue, which is made for it.
     fn default() -> Self {
-        Self { backend: Backend::Uring, cpu: None, buffers: 256, buffer_len: 1_940 }
+        Self { backend: Backend::Uring, cpu: None, buffers: 256, buffer_len: 1_940, coalesce: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aggregates_need_the_longest_buffers() {
+        let refused = WorkerSettings { coalesce: true, ..WorkerSettings::default() }.check().unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "buffer length: must be 65527 octets to receive datagrams together, got 1940"
+        );
+        let longest = WorkerSettings { coalesce: true, buffer_len: 65_527, ..WorkerSettings::default() };
+        assert!(longest.check().is_ok());
     }
 }

@@ -37,6 +37,9 @@ impl Worker {
         if !(1..=SOCKETS_MAX).contains(&sockets.len()) {
             return Err(StartError::Sockets { got: sockets.len() });
         }
+        if settings.coalesce {
+            sockets.iter().for_each(Socket::receive_together);
+        }
         Ok(Self { settings, sockets, stop, counters })
     }
 
@@ -47,14 +50,19 @@ impl Worker {
     /// The thread cannot be pinned, the back end cannot be set up, or the kernel fails for good.
     pub fn run(self, service: &mut impl Service) -> Result<(), RunError> {
         let Self { settings, sockets, stop, counters } = self;
-        if let Some(cpu) = settings.cpu
-            && !core_affinity::set_for_current(CoreId { id: cpu })
-        {
-            return Err(RunError::Pin { cpu });
+        if let Some(cpu) = settings.cpu {
+            pin(cpu)?;
         }
         match settings.backend {
             Backend::Uring => uring::run(&settings, &sockets, &stop, &counters, service),
             Backend::Mmsg => mmsg::run(&settings, &sockets, &stop, &counters, service),
         }
     }
+}
+
+/// Pins the calling thread. Numbers that no `cpu_set_t` holds are refused here, as `core_affinity` panics at
+/// them; which of the others exist and are allowed, the kernel knows.
+fn pin(cpu: usize) -> Result<(), RunError> {
+    let pinned = cpu < libc::CPU_SETSIZE as usize && core_affinity::set_for_current(CoreId { id: cpu });
+    if pinned { Ok(()) } else { Err(RunError::Pin { cpu }) }
 }

@@ -4,6 +4,7 @@
 use super::*;
 
 const SOL_UDP: i32 = 17;
+const UDP_SEGMENT: i32 = 103;
 const UDP_GRO: i32 = 104;
 const SO_TIMESTAMPNS: i32 = 35;
 
@@ -92,4 +93,31 @@ fn link_local_requestors_keep_or_get_their_scope() {
     ] {
         assert_eq!(reply_destination(to.parse().unwrap(), asked), want.parse().unwrap(), "to {to}");
     }
+}
+
+#[test]
+fn finds_the_size_of_segments() {
+    let gro = message(20, SOL_UDP, UDP_GRO, &100_i32.to_ne_bytes());
+    assert_eq!(decode_segment_len(&[gro.clone(), pktinfo()].concat()), NonZeroUsize::new(100));
+    assert_eq!(decode_segment_len(&[pktinfo(), gro.clone()].concat()), NonZeroUsize::new(100));
+    assert_eq!(decode_segment_len(&pktinfo()), None);
+    for len in [0, -1, i32::MIN] {
+        assert_eq!(decode_segment_len(&message(20, SOL_UDP, UDP_GRO, &len.to_ne_bytes())), None, "{len}");
+    }
+    for len in 0..20 {
+        assert_eq!(decode_segment_len(&gro[..len]), None, "{len} octets");
+    }
+    assert_eq!(decode_segment_len(&message(19, SOL_UDP, UDP_GRO, &[1; 3])), None);
+}
+
+#[test]
+fn writes_the_size_of_segments_behind_the_source() {
+    let mut control = [0; CONTROL_LEN_MAX];
+    let used = encode_source(&mut control, local("2001:db8::5", 7));
+    assert_eq!(encode_segment_len(&mut control, used, 300), 64);
+    let segment = message(18, SOL_UDP, UDP_SEGMENT, &300_u16.to_ne_bytes());
+    assert_eq!(control.as_slice(), [pktinfo(), segment.clone()].concat());
+    let mut control = [0; CONTROL_LEN_MAX];
+    assert_eq!(encode_segment_len(&mut control, 0, 300), 24);
+    assert_eq!(control[..24], segment);
 }

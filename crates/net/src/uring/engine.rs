@@ -6,13 +6,13 @@ use io_uring::IoUring;
 use io_uring::types::RecvMsgOut;
 
 use super::buffers::BufferRing;
-use super::port::{Port, receive_template};
-use crate::control::{self, CONTROL_LEN_MAX};
-use crate::datagram::{BATCH_MAX, Datagram};
+use super::port::{Arrival, Port, receive_template};
+use crate::control::CONTROL_LEN_MAX;
+use crate::received::{Received, serve_in_batches};
 use crate::replies::Replies;
 use crate::reply_area::ReplyArea;
-use crate::sockaddr::{self, NAME_LEN};
-use crate::{NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings};
+use crate::sockaddr::NAME_LEN;
+use crate::{BATCH_MAX, NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings};
 
 /// `struct io_uring_recvmsg_out`, which a multishot recvmsg puts before address, control messages and
 /// payload.
@@ -41,7 +41,8 @@ impl<'r> Engine<'r> {
         let len = settings.buffer_len + OVERHEAD;
         let buffers = BufferRing::new(count, len)
             .map_err(|source| RunError::Memory { len: BufferRing::mapped_len(count, len), source })?;
-        let area = ReplyArea::new().map_err(|source| RunError::Memory { len: ReplyArea::LEN, source })?;
+        let area = ReplyArea::new(settings.coalescing(sockets))
+            .map_err(|source| RunError::Memory { len: ReplyArea::LEN, source })?;
         let mut port = Port::new(ring, sockets, counters, usize::from(count))?;
         port.start(&buffers, stop)?;
         Ok(Self { port, buffers, area, template: receive_template(), counters })
@@ -90,35 +91,31 @@ impl<'r> Engine<'r> {
     }
 
     fn serve_slice(&mut self, slice: Range<usize>, service: &mut impl Service) {
-        let socket = self.port.arrivals[slice.start].socket;
-        for arrival in &self.port.arrivals[slice.clone()] {
-            self.buffers.take(arrival.buffer);
-        }
-        let mut batch = [Datagram::EMPTY; BATCH_MAX];
-        let mut len = 0;
-        for arrival in &self.port.arrivals[slice.clone()] {
-            let filled = self.buffers.filled(arrival.buffer, arrival.len as usize);
-            if let Some(datagram) = parse(filled, &self.template) {
-                batch[len] = datagram;
-                len += 1;
+        let Self { port, buffers, area, template, counters } = self;
+        let socket = port.arrivals[slice.start].socket;
+        let mut arrivals = [Arrival::default(); BATCH_MAX]; // a copy: more may arrive while these are served
+        let arrivals = &mut arrivals[..slice.len()];
+        arrivals.copy_from_slice(&port.arrivals[slice]);
+        arrivals.iter().for_each(|arrival| buffers.take(arrival.buffer));
+        let receives = arrivals
+            .iter()
+            .map(|arrival| parse(buffers.filled(arrival.buffer, arrival.len as usize), template));
+        let mut served = false;
+        serve_in_batches(receives, counters, |batch| {
+            if std::mem::replace(&mut served, true) {
+                port.send_now(area); // aggregates make many batches: no reply waits until all are served
             }
-        }
-        self.counters.truncated.add((slice.len() - len) as u64);
-        if len > 0 {
-            self.counters.received.add(len as u64);
-            let mut replies = Replies { area: &mut self.area, transport: &mut self.port, socket };
-            service.serve(&batch[..len], &mut replies);
-        }
-        for arrival in &self.port.arrivals[slice] {
-            self.buffers.give_back(arrival.buffer);
-        }
-        self.buffers.publish();
-        self.port.send(&mut self.area);
+            let mut replies = Replies { area, transport: port, socket };
+            service.serve(batch, &mut replies);
+        });
+        arrivals.iter().for_each(|arrival| buffers.give_back(arrival.buffer));
+        buffers.publish();
+        port.send(area);
     }
 }
 
-/// The datagram in a buffer that a multishot recvmsg filled; `None` when it is not whole.
-fn parse<'a>(filled: &'a [u8], template: &libc::msghdr) -> Option<Datagram<'a>> {
+/// What a multishot recvmsg put into a buffer; `None` when it is not whole.
+fn parse<'a>(filled: &'a [u8], template: &libc::msghdr) -> Option<Received<'a>> {
     let message = RecvMsgOut::parse(filled, template).ok()?;
     if message.is_payload_truncated()
         || message.is_control_data_truncated()
@@ -127,9 +124,7 @@ fn parse<'a>(filled: &'a [u8], template: &libc::msghdr) -> Option<Datagram<'a>> 
         return None;
     }
     let payload = filled.get(OVERHEAD..)?.get(..message.payload_data().len())?;
-    let source = sockaddr::decode(message.name_data())?;
-    let local = control::decode_local(message.control_data())?;
-    Some(Datagram { payload, source, local })
+    Received::parse(payload, message.name_data(), message.control_data())
 }
 
 impl Drop for Engine<'_> {

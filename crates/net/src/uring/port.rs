@@ -14,10 +14,10 @@ use crate::replies::Transport;
 use crate::reply_area::ReplyArea;
 use crate::sockaddr::NAME_LEN;
 use crate::worker::RECEIVE_FAILURES_MAX;
-use crate::{NetCounters, RunError, Socket, StopSignal};
+use crate::{NetCounters, RunError, Socket, StopSignal, resend};
 
 /// A buffer the kernel has filled.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Arrival {
     /// Index of the socket it came in on.
     pub(super) socket: u16,
@@ -147,7 +147,7 @@ impl<'r> Port<'r> {
         }
     }
 
-    /// Queues the sends of all waiting replies; the next [`enter`](Self::enter) submits them.
+    /// Queues all waiting sends; the next [`enter`](Self::enter) submits them.
     pub(super) fn send(&mut self, area: &mut ReplyArea) {
         // Never waits for a full send buffer: the reply is dropped and counted, as on every UDP server.
         let flags = (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
@@ -155,6 +155,14 @@ impl<'r> Port<'r> {
             let send =
                 opcode::SendMsg::new(Fixed(u32::from(reply.socket)), reply.header).flags(flags).build();
             self.push(send, Token::Send { slot: reply.slot });
+        }
+    }
+
+    /// Submits all waiting sends without waiting for anything.
+    pub(super) fn send_now(&mut self, area: &mut ReplyArea) {
+        self.send(area);
+        if let Err(error) = self.enter(0) {
+            self.failure = Some(error);
         }
     }
 
@@ -179,16 +187,30 @@ impl<'r> Port<'r> {
         while let Some(completion) = self.completions.next() {
             match Token::unpack(completion.user_data()) {
                 Some(Token::Receive { socket }) => self.received(socket, &completion),
-                Some(Token::Send { slot }) => {
-                    area.finish(slot);
-                    self.counters.count_send(completion.result());
-                }
+                Some(Token::Send { slot }) => self.sent(slot, completion.result(), area),
                 Some(Token::Stop) => self.waiting_for_stop = false,
                 Some(Token::Cancel { socket }) => self.receives[usize::from(socket)].cancelling = false,
                 None => unreachable!("user_data {:#x} was never submitted", completion.user_data()),
             }
         }
         self.completions.sync(); // the kernel sees the room before it posts more
+    }
+
+    fn sent(&self, slot: u32, result: i32, area: &mut ReplyArea) {
+        let run = area.run(slot);
+        if resend::is_refusal(run, result) {
+            let socket = area.socket(slot);
+            let fd = self.sockets[usize::from(socket)].as_raw_fd();
+            // SAFETY: the area keeps header and payload of a send that is not finished (ReplyArea I1, I2).
+            let taken = unsafe { resend::one_by_one(fd, area.header(slot), run, self.counters) };
+            if taken {
+                self.counters.uncoalesced.add(1);
+                area.stop_coalescing(socket);
+            }
+        } else {
+            self.counters.count_send(result, run);
+        }
+        area.finish(slot);
     }
 
     fn received(&mut self, socket: u16, completion: &cqueue::Entry) {
@@ -244,9 +266,14 @@ impl<'r> Port<'r> {
         }
     }
 
-    /// Takes the buffers from the kernel; receives must have ended.
+    /// Takes buffers and sockets from the kernel; receives must have ended.
+    ///
+    /// The kernel takes a ring down some time after it was closed, and would keep the sockets bound until then:
+    /// datagrams sent to a port shared with the next process would go to a socket that nobody reads.
     pub(super) fn unregister(&self, buffers: &BufferRing) {
         buffers.unregister(&self.submitter);
+        let unregistered = self.submitter.unregister_files();
+        debug_assert!(unregistered.is_ok(), "{unregistered:?}");
     }
 }
 

@@ -5,12 +5,12 @@ use std::io;
 use io_uring::{IoUring, Probe, opcode};
 
 use super::buffers::BufferRing;
-use crate::reply_area::REPLIES_MAX;
+use crate::reply_area::SENDS_MAX;
 use crate::worker::SOCKETS_MAX;
 
 /// Submission queue: the replies of a full area, and a new receive or cancellation for every socket.
 const SUBMISSIONS_MAX: u32 = 512;
-const _: () = assert!(SUBMISSIONS_MAX as usize > REPLIES_MAX + 2 * SOCKETS_MAX);
+const _: () = assert!(SUBMISSIONS_MAX as usize > SENDS_MAX + 2 * SOCKETS_MAX);
 /// The kernel's IORING_MAX_CQ_ENTRIES.
 const COMPLETIONS_LIMIT: u32 = 65_536;
 
@@ -92,13 +92,13 @@ fn disabled_level() -> u8 {
     text.trim().parse().unwrap_or(0)
 }
 
-/// Completions there can be at once: one per buffer, one per reply, and for every socket the end of its
+/// Completions there can be at once: one per buffer, one per send, and for every socket the end of its
 /// receive and of its cancellation. A queue of that size never overflows.
 pub(super) fn completions_max(buffers: u32) -> u32 {
-    let most = buffers + REPLIES_MAX as u32 + 2 * SOCKETS_MAX as u32 + 1;
+    let most = buffers + SENDS_MAX as u32 + 2 * SOCKETS_MAX as u32 + 1;
     most.next_power_of_two().min(COMPLETIONS_LIMIT)
 }
-const _: () = assert!(32_768 + REPLIES_MAX + 2 * SOCKETS_MAX < COMPLETIONS_LIMIT as usize);
+const _: () = assert!(32_768 + SENDS_MAX + 2 * SOCKETS_MAX < COMPLETIONS_LIMIT as usize);
 
 /// Builds the calling thread's ring.
 ///

@@ -5,18 +5,18 @@ use std::sync::{Arc, Barrier};
 
 use lqd_net::{Backend, Datagram, REPLY_LEN_MAX, Replies, SendFailure, Service, WorkerSettings, listen};
 
-use crate::Case;
 use crate::alloc::allocations;
 use crate::rig::{
     EMPTY_REPLY, Echo, PATIENCE, Server, burst, collect, exchange, loopback_socket, numbered, receive,
-    requestor, settings, wait_until,
+    requestor, wait_until,
 };
+use crate::{Case, Modes};
 
 pub(crate) const CASES: &[Case] = &[
     case("echoes bursts of 1 to 64", bursts),
     case("echoes thousands", thousands),
     case("echoes every size", sizes),
-    case("drops and counts what is longer than a buffer", too_long),
+    Case { modes: Modes::Plain, ..case("drops and counts what is longer than a buffer", too_long) },
     case("replies from the socket that was asked", several_sockets),
     case("shares a port between workers", shared_port),
     case("answers all that waited while buffers ran out", starvation),
@@ -24,17 +24,18 @@ pub(crate) const CASES: &[Case] = &[
     case("counts failed sends and goes on", failed_sends),
     case("stops while loaded, with every datagram answered", stop_while_loaded),
     case("stops when idle", stop_when_idle),
+    case("leaves its port free when it ends", port_is_free),
     case("allocates nothing while serving", no_allocation),
     case("gives everything back when the service panics", panicking_service),
     case("refuses a CPU that does not exist", no_such_cpu),
 ];
 
-const fn case(name: &'static str, run: fn(Backend)) -> Case {
-    Case { name, run, needs_root: false }
+const fn case(name: &'static str, run: fn(&WorkerSettings)) -> Case {
+    Case { name, run, needs_root: false, modes: Modes::All }
 }
 
-fn bursts(backend: Backend) {
-    let (mut server, address) = Server::on_loopback(&settings(backend), || Echo);
+fn bursts(settings: &WorkerSettings) {
+    let (mut server, address) = Server::on_loopback(settings, || Echo);
     let requestor = requestor();
     for count in 1..=64 {
         burst(&requestor, address, count);
@@ -44,8 +45,8 @@ fn bursts(backend: Backend) {
     assert_eq!(server.sum(|counters| &counters.sent), 64 * 65 / 2);
 }
 
-fn thousands(backend: Backend) {
-    let (mut server, address) = Server::on_loopback(&settings(backend), || Echo);
+fn thousands(settings: &WorkerSettings) {
+    let (mut server, address) = Server::on_loopback(settings, || Echo);
     let requestor = requestor();
     for _ in 0..100 {
         burst(&requestor, address, 100); // as many as the requestor's own receive buffer surely holds
@@ -55,8 +56,8 @@ fn thousands(backend: Backend) {
     assert_eq!(server.sum(|counters| &counters.truncated), 0);
 }
 
-fn sizes(backend: Backend) {
-    let settings = WorkerSettings { buffer_len: REPLY_LEN_MAX, buffers: 64, ..settings(backend) };
+fn sizes(settings: &WorkerSettings) {
+    let settings = WorkerSettings { buffer_len: REPLY_LEN_MAX, buffers: 64, ..settings.clone() };
     let (mut server, address) = Server::on_loopback(&settings, || Echo);
     let requestor = requestor();
     for round in 0..40 {
@@ -67,13 +68,13 @@ fn sizes(backend: Backend) {
         }
     }
     server.stop();
-    if backend == Backend::Uring {
+    if settings.backend == Backend::Uring {
         assert!(server.sum(|counters| &counters.rearmed) > 0, "an empty datagram ends a multishot receive");
     }
 }
 
-fn too_long(backend: Backend) {
-    let settings = WorkerSettings { buffer_len: 1_500, ..settings(backend) };
+fn too_long(settings: &WorkerSettings) {
+    let settings = WorkerSettings { buffer_len: 1_500, ..settings.clone() };
     let (mut server, address) = Server::on_loopback(&settings, || Echo);
     let requestor = requestor();
     for len in [1_501, 5_000, REPLY_LEN_MAX] {
@@ -85,10 +86,10 @@ fn too_long(backend: Backend) {
     assert_eq!(server.sum(|counters| &counters.received), 3);
 }
 
-fn several_sockets(backend: Backend) {
+fn several_sockets(settings: &WorkerSettings) {
     let sockets: Vec<_> = (0..3).map(|_| loopback_socket()).collect();
     let addresses: Vec<_> = sockets.iter().map(lqd_net::Socket::local_address).collect();
-    let mut server = Server::start(&settings(backend), vec![sockets], || Echo);
+    let mut server = Server::start(settings, vec![sockets], || Echo);
     let requestors: Vec<_> = addresses.iter().map(|_| requestor()).collect();
     for number in 0..300 {
         for (requestor, address) in requestors.iter().zip(&addresses) {
@@ -104,11 +105,11 @@ fn several_sockets(backend: Backend) {
     server.stop();
 }
 
-fn shared_port(backend: Backend) {
+fn shared_port(settings: &WorkerSettings) {
     let first = loopback_socket();
     let address = first.local_address();
     let second = listen(address, &lqd_net::SocketOptions::default()).unwrap();
-    let mut server = Server::start(&settings(backend), vec![vec![first], vec![second]], || Echo);
+    let mut server = Server::start(settings, vec![vec![first], vec![second]], || Echo);
     let mut requestors = 0;
     wait_until("both workers have received", || {
         exchange(&requestor(), address, b"hash me");
@@ -144,11 +145,11 @@ impl Service for Gated {
 
 /// A full batch needs more replies than the area holds. It is sent while all buffers are in the service's
 /// hands, so that the kernel, which goes on receiving, finds none.
-fn starvation(backend: Backend) {
+fn starvation(settings: &WorkerSettings) {
     const WAITING: u32 = 100;
     const REQUESTORS: usize = 30;
     let gate = Arc::new(Barrier::new(2));
-    let settings = WorkerSettings { buffers: 64, ..settings(backend) };
+    let settings = WorkerSettings { buffers: 64, ..settings.clone() };
     let shared = gate.clone();
     let (mut server, address) = Server::on_loopback(&settings, move || Gated { gate: Some(shared.clone()) });
     let requestors: Vec<_> = (0..REQUESTORS).map(|_| requestor()).collect();
@@ -163,7 +164,7 @@ fn starvation(backend: Backend) {
     requestors.iter().for_each(|requestor| collect(requestor, WAITING));
     server.stop();
     assert_eq!(server.sum(|counters| &counters.sent), u64::from(WAITING) * REQUESTORS as u64);
-    if backend == Backend::Uring {
+    if settings.backend == Backend::Uring {
         assert!(server.sum(|counters| &counters.starved) > 0);
         assert!(server.sum(|counters| &counters.rearmed) > 0);
     }
@@ -189,22 +190,20 @@ impl Service for Verbose {
     }
 }
 
-fn many_replies(backend: Backend) {
-    let (mut server, address) = Server::on_loopback(&settings(backend), || Verbose { count: 1_000, len: 4 });
+fn many_replies(settings: &WorkerSettings) {
+    let (mut server, address) = Server::on_loopback(settings, || Verbose { count: 1_000, len: 4 });
     let asker = requestor();
     for round in 1..=3 {
         asker.send_to(b"tell me all", address).unwrap();
         wait_until("all replies are out", || server.replies_done() == round * 1_000);
     }
     server.stop();
-    let (mut server, address) =
-        Server::on_loopback(&settings(backend), || Verbose { count: 20, len: REPLY_LEN_MAX });
+    let (mut server, address) = Server::on_loopback(settings, || Verbose { count: 20, len: REPLY_LEN_MAX });
     asker.send_to(b"tell me more", address).unwrap();
     wait_until("all long replies are out", || server.replies_done() == 20);
     server.stop();
     let asker = requestor();
-    let (mut server, address) =
-        Server::on_loopback(&settings(backend), || Verbose { count: 2, len: REPLY_LEN_MAX });
+    let (mut server, address) = Server::on_loopback(settings, || Verbose { count: 2, len: REPLY_LEN_MAX });
     asker.send_to(b"and whole", address).unwrap();
     for number in 0..2 {
         assert!(receive(&asker).0 == numbered(number, REPLY_LEN_MAX), "long reply {number} is spoilt");
@@ -227,8 +226,8 @@ impl Service for HalfWrong {
     }
 }
 
-fn failed_sends(backend: Backend) {
-    let (mut server, address) = Server::on_loopback(&settings(backend), || HalfWrong);
+fn failed_sends(settings: &WorkerSettings) {
+    let (mut server, address) = Server::on_loopback(settings, || HalfWrong);
     burst(&requestor(), address, 64);
     server.stop();
     assert_eq!(server.sum(|counters| &counters.sent), 64);
@@ -236,8 +235,8 @@ fn failed_sends(backend: Backend) {
     assert_eq!(server.replies_done(), 128);
 }
 
-fn stop_while_loaded(backend: Backend) {
-    let (mut server, address) = Server::on_loopback(&settings(backend), || Echo);
+fn stop_while_loaded(settings: &WorkerSettings) {
+    let (mut server, address) = Server::on_loopback(settings, || Echo);
     let flooding = Arc::new(AtomicBool::new(true));
     let flood = {
         let flooding = flooding.clone();
@@ -255,17 +254,36 @@ fn stop_while_loaded(backend: Backend) {
     assert_eq!(server.replies_done(), server.sum(|counters| &counters.received));
 }
 
-fn stop_when_idle(backend: Backend) {
-    let (mut server, _) = Server::on_loopback(&settings(backend), || Echo);
+fn stop_when_idle(settings: &WorkerSettings) {
+    let (mut server, _) = Server::on_loopback(settings, || Echo);
     server.stop.clone().stop();
     server.stop();
     assert_eq!(server.replies_done(), 0);
 }
 
+/// A socket that outlived its worker would get datagrams meant for the next one on the port.
+fn port_is_free(settings: &WorkerSettings) {
+    for _ in 0..20 {
+        let (mut server, address) = Server::on_loopback(settings, || Echo);
+        exchange(&requestor(), address, b"before the end");
+        server.stop();
+        std::net::UdpSocket::bind(address).expect("the port is free at once");
+    }
+}
+
 /// Echoes, and tells how often its thread has allocated since it served first.
-struct Watched {
+pub(crate) struct Watched {
     at_first: Option<u64>,
     since: Arc<AtomicU64>,
+}
+
+impl Watched {
+    /// A maker of services for one worker, and the count it keeps; `u64::MAX` before it has served.
+    pub(crate) fn new() -> (impl Fn() -> Self + Send + Sync + 'static, Arc<AtomicU64>) {
+        let since = Arc::new(AtomicU64::new(u64::MAX));
+        let shared = since.clone();
+        (move || Self { at_first: None, since: shared.clone() }, since)
+    }
 }
 
 impl Service for Watched {
@@ -276,11 +294,9 @@ impl Service for Watched {
     }
 }
 
-fn no_allocation(backend: Backend) {
-    let since = Arc::new(AtomicU64::new(u64::MAX));
-    let shared = since.clone();
-    let (mut server, address) =
-        Server::on_loopback(&settings(backend), move || Watched { at_first: None, since: shared.clone() });
+fn no_allocation(settings: &WorkerSettings) {
+    let (service, since) = Watched::new();
+    let (mut server, address) = Server::on_loopback(settings, service);
     let requestor = requestor();
     for count in 1..=100 {
         burst(&requestor, address, count);
@@ -300,23 +316,25 @@ impl Service for Panicking {
     }
 }
 
-fn panicking_service(backend: Backend) {
+fn panicking_service(settings: &WorkerSettings) {
     for _ in 0..10 {
-        let (mut server, address) = Server::on_loopback(&settings(backend), || Panicking);
+        let (mut server, address) = Server::on_loopback(settings, || Panicking);
         let asker = requestor();
         for number in 0..50 {
             let _ = asker.send_to(&numbered(number, 100), address); // refused once the worker is gone
         }
         assert!(server.join().pop().unwrap().is_err(), "the worker's thread ends with the panic");
     }
-    let (mut server, address) = Server::on_loopback(&settings(backend), || Echo);
+    let (mut server, address) = Server::on_loopback(settings, || Echo);
     exchange(&requestor(), address, EMPTY_REPLY);
     server.stop();
 }
 
-fn no_such_cpu(backend: Backend) {
-    let settings = WorkerSettings { cpu: Some(1_000), ..settings(backend) };
-    let (mut server, _) = Server::on_loopback(&settings, || Echo);
-    let outcome = server.join().pop().unwrap().unwrap();
-    assert!(matches!(outcome, Err(lqd_net::RunError::Pin { cpu: 1_000 })), "{outcome:?}");
+fn no_such_cpu(settings: &WorkerSettings) {
+    for number in [1_000, 1_024, usize::MAX] {
+        let settings = WorkerSettings { cpu: Some(number), ..settings.clone() };
+        let (mut server, _) = Server::on_loopback(&settings, || Echo);
+        let outcome = server.join().pop().unwrap().unwrap();
+        assert!(matches!(outcome, Err(lqd_net::RunError::Pin { cpu }) if cpu == number), "{outcome:?}");
+    }
 }

@@ -1,10 +1,11 @@
-//! Both back ends against real sockets: the same table of cases for each, over loopback and in network
-//! namespaces.
+//! Both back ends against real sockets, plain and coalescing: the same table of cases for each, over loopback
+//! and in network namespaces.
 //!
 //! A case whose needs are missing (io_uring, root) is ignored, and says which; with `LQD_TESTS_MUST_RUN=1` it
 //! fails.
 
 mod alloc;
+mod coalescing;
 mod loopback;
 mod namespaces;
 mod rig;
@@ -12,27 +13,51 @@ mod rig;
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use lqd_net::Backend;
+use lqd_net::{Backend, REPLY_LEN_MAX, WorkerSettings};
 
-/// One case, run once for each back end.
+/// One case, run once for each back end, plain and coalescing.
 struct Case {
     name: &'static str,
-    run: fn(Backend),
+    run: fn(&WorkerSettings),
     /// Makes network namespaces.
     needs_root: bool,
+    modes: Modes,
+}
+
+/// In which modes of the workers a case means something.
+#[derive(PartialEq, Eq)]
+enum Modes {
+    All,
+    Plain,
+    Coalescing,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let cases = || loopback::CASES.iter().chain(namespaces::CASES);
-    let backends = [(Backend::Uring, "uring"), (Backend::Mmsg, "mmsg")];
-    let trials =
-        backends.iter().flat_map(|&(backend, kind)| cases().map(move |case| trial(case, backend, kind)));
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let cases = || {
+        loopback::CASES.iter().chain(namespaces::CASES).chain(coalescing::CASES).chain(coalescing::LINK_CASES)
+    };
+    let mut trials = Vec::new();
+    for (backend, coalesce, kind) in [
+        (Backend::Uring, false, "uring"),
+        (Backend::Uring, true, "uring, coalescing"),
+        (Backend::Mmsg, false, "mmsg"),
+        (Backend::Mmsg, true, "mmsg, coalescing"),
+    ] {
+        let other = if coalesce { Modes::Plain } else { Modes::Coalescing };
+        let mut settings = WorkerSettings { backend, coalesce, ..WorkerSettings::default() };
+        if coalesce {
+            settings.buffer_len = REPLY_LEN_MAX;
+        }
+        trials.extend(
+            cases().filter(|case| case.modes != other).map(|case| trial(case, settings.clone(), kind)),
+        );
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial(case: &'static Case, backend: Backend, kind: &str) -> Trial {
-    let missing = missing(case, backend);
+fn trial(case: &'static Case, settings: WorkerSettings, kind: &str) -> Trial {
+    let missing = missing(case, settings.backend);
     let must_run = std::env::var_os("LQD_TESTS_MUST_RUN").is_some_and(|value| value == "1");
     let name = match &missing {
         Some(missing) => format!("{}: needs {missing}", case.name),
@@ -42,7 +67,7 @@ fn trial(case: &'static Case, backend: Backend, kind: &str) -> Trial {
     let run = move || match missing {
         Some(missing) => Err(Failed::from(format!("missing: {missing}"))),
         None => {
-            (case.run)(backend);
+            (case.run)(&settings);
             Ok(())
         }
     };

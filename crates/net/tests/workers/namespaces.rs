@@ -12,10 +12,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 use std::time::Duration;
 
-use lqd_net::{Backend, Socket, SocketOptions, listen, listen_multicast};
+use lqd_net::{Socket, SocketOptions, WorkerSettings, listen, listen_multicast};
 
-use crate::Case;
-use crate::rig::{Echo, Server, exchange, receive, requestor_on, settings, wait_until};
+use crate::rig::{Echo, Server, exchange, receive, requestor_on, wait_until};
+use crate::{Case, Modes};
 
 pub(crate) const CASES: &[Case] = &[
     case("replies from the address that was asked", asked_address),
@@ -23,14 +23,14 @@ pub(crate) const CASES: &[Case] = &[
     case("answers a group once, from a unicast address", multicast),
 ];
 
-const fn case(name: &'static str, run: fn(Backend)) -> Case {
-    Case { name, run, needs_root: true }
+const fn case(name: &'static str, run: fn(&WorkerSettings)) -> Case {
+    Case { name, run, needs_root: true, modes: Modes::All }
 }
 
-const PORT: u16 = 5_547;
+pub(crate) const PORT: u16 = 5_547;
 
 /// A network namespace, which lives as long as this descriptor and what was opened in it.
-struct Namespace(OwnedFd);
+pub(crate) struct Namespace(OwnedFd);
 
 impl Namespace {
     fn new() -> Self {
@@ -43,7 +43,7 @@ impl Namespace {
     }
 
     /// Runs `work` on a thread inside the namespace; sockets it opens stay there.
-    fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let inside = || {
             // SAFETY: moves only the calling thread, one made for this, by a descriptor that is open.
             let entered = unsafe { libc::setns(self.0.as_raw_fd(), libc::CLONE_NEWNET) };
@@ -81,7 +81,7 @@ impl Namespace {
     }
 
     /// `address%interface` at the server's port, as seen from in here.
-    fn server_at(&self, address: &str, interface: &str) -> SocketAddrV6 {
+    pub(crate) fn server_at(&self, address: &str, interface: &str) -> SocketAddrV6 {
         let text = self.enter(|| std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap());
         let line = text
             .lines()
@@ -93,7 +93,7 @@ impl Namespace {
 }
 
 /// Server and requestor, joined by a link that carries datagrams.
-fn linked() -> (Namespace, Namespace) {
+pub(crate) fn linked() -> (Namespace, Namespace) {
     let (server, client) = (Namespace::new(), Namespace::new());
     let client_path = format!("/proc/{}/fd/{}", std::process::id(), client.0.as_raw_fd());
     server.ip(&format!(
@@ -112,7 +112,7 @@ fn linked() -> (Namespace, Namespace) {
 }
 
 /// Exchanges datagrams until every worker has had one and the link is known to work.
-fn warm_up(server: &Server, client: &Namespace, address: SocketAddrV6) {
+pub(crate) fn warm_up(server: &Server, client: &Namespace, address: SocketAddrV6) {
     let before: Vec<u64> = server.counters.iter().map(|counters| counters.received.get()).collect();
     wait_until("every worker has been heard over the link", || {
         let requestor = client.requestor("[::]:0"); // another port, perhaps another worker
@@ -126,13 +126,13 @@ fn warm_up(server: &Server, client: &Namespace, address: SocketAddrV6) {
     });
 }
 
-fn asked_address(backend: Backend) {
+fn asked_address(settings: &WorkerSettings) {
     let namespace = Namespace::new();
     namespace.ip("link set lo up
          address add 2001:db8::1/128 dev lo nodad
          address add 2001:db8::2/128 dev lo nodad
          address add 2001:db8::3/128 dev lo nodad");
-    let mut server = Server::start(&settings(backend), vec![vec![namespace.listen()]], || Echo);
+    let mut server = Server::start(settings, vec![vec![namespace.listen()]], || Echo);
     let requestor = namespace.requestor("[::]:0");
     for address in ["2001:db8::3", "::1", "2001:db8::1", "2001:db8::2", "2001:db8::3"] {
         let address = SocketAddrV6::new(address.parse().unwrap(), PORT, 0, 0);
@@ -142,9 +142,9 @@ fn asked_address(backend: Backend) {
     server.stop();
 }
 
-fn link_local(backend: Backend) {
+fn link_local(settings: &WorkerSettings) {
     let (here, there) = linked();
-    let mut server = Server::start(&settings(backend), vec![vec![here.listen()]], || Echo);
+    let mut server = Server::start(settings, vec![vec![here.listen()]], || Echo);
     let scoped = there.server_at("fe80::5", "vc");
     warm_up(&server, &there, scoped);
     exchange(&there.requestor(&format!("[fe80::9%{}]:0", scoped.scope_id())), scoped, b"both link-local");
@@ -154,12 +154,12 @@ fn link_local(backend: Backend) {
     server.stop();
 }
 
-fn multicast(backend: Backend) {
+fn multicast(settings: &WorkerSettings) {
     let (here, there) = linked();
     let groups =
         [here.join("ff05::1:3", "vs"), here.join("ff02::1:2", "vs"), here.join("ff05::1:3", "other")];
     let first = groups.into_iter().chain([here.listen()]).collect();
-    let mut server = Server::start(&settings(backend), vec![first, vec![here.listen()]], || Echo);
+    let mut server = Server::start(settings, vec![first, vec![here.listen()]], || Echo);
     let unicast = there.server_at("fe80::5", "vc");
     let scope = unicast.scope_id();
     warm_up(&server, &there, unicast);

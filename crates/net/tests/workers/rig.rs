@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lqd_net::{
-    Backend, Counter, Datagram, NetCounters, Replies, RunError, SendFailure, Service, Socket, SocketOptions,
+    Counter, Datagram, NetCounters, Replies, RunError, SendFailure, Service, Socket, SocketOptions,
     StopHandle, Worker, WorkerSettings, listen, stop_pair,
 };
 
@@ -95,11 +95,6 @@ impl Server {
     pub(crate) fn join(&mut self) -> Vec<std::thread::Result<Result<(), RunError>>> {
         self.threads.drain(..).map(JoinHandle::join).collect()
     }
-}
-
-/// Default settings for `backend`.
-pub(crate) fn settings(backend: Backend) -> WorkerSettings {
-    WorkerSettings { backend, ..WorkerSettings::default() }
 }
 
 pub(crate) fn loopback_socket() -> Socket {

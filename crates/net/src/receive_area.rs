@@ -1,20 +1,28 @@
-//! Where `recvmmsg` puts one batch: for each datagram a payload buffer, an address and control messages.
+//! Where `recvmmsg` puts one batch: for each message a payload buffer, an address and control messages.
 
 use std::io;
 use std::os::fd::RawFd;
 
-use crate::RunError;
-use crate::control::{self, CONTROL_LEN_MAX};
-use crate::datagram::{BATCH_MAX, Datagram};
+use crate::BATCH_MAX;
+use crate::control::CONTROL_LEN_MAX;
 use crate::pages::Pages;
-use crate::sockaddr::{self, NAME_LEN};
+use crate::sockaddr::NAME_LEN;
 
-/// What the kernel fills for one datagram, beside the payload.
+/// What the kernel fills for one message, beside the payload.
 #[repr(C, align(8))]
 struct Slot {
     payload: libc::iovec,
     control: [u8; CONTROL_LEN_MAX],
     name: [u8; NAME_LEN],
+}
+
+/// What one receive brought, as octets.
+pub(crate) struct Message<'a> {
+    /// A datagram's payload, or those of several end to end (UDP_GRO).
+    pub(crate) payload: &'a [u8],
+    /// Address of the sender.
+    pub(crate) name: &'a [u8],
+    pub(crate) control: &'a [u8],
 }
 
 /// [`BATCH_MAX`] payload buffers with their headers.
@@ -23,7 +31,7 @@ struct Slot {
 /// I2. The kernel writes to them only inside [`fill`](Self::fill), which borrows all of it exclusively.
 /// I3. Header and slot of one number point to each other and to the payload buffer of that number, nowhere
 ///     else.
-pub(super) struct ReceiveArea {
+pub(crate) struct ReceiveArea {
     payloads: Pages,
     slots: Pages,
     headers: Pages,
@@ -33,22 +41,24 @@ pub(super) struct ReceiveArea {
 }
 
 impl ReceiveArea {
-    pub(super) fn new(buffer_len: usize) -> Result<Self, RunError> {
-        let len = BATCH_MAX * (buffer_len + size_of::<Slot>() + size_of::<libc::mmsghdr>());
-        let area = || -> io::Result<Self> {
-            Ok(Self {
-                payloads: Pages::map(BATCH_MAX * buffer_len)?,
-                slots: Pages::map_array::<Slot>(BATCH_MAX)?,
-                headers: Pages::map_array::<libc::mmsghdr>(BATCH_MAX)?,
-                buffer_len,
-                stale: BATCH_MAX,
-            })
-        };
-        area().map_err(|source| RunError::Memory { len, source })
+    /// Maps [`BATCH_MAX`] buffers of `buffer_len` octets.
+    pub(crate) fn new(buffer_len: usize) -> io::Result<Self> {
+        Ok(Self {
+            payloads: Pages::map(BATCH_MAX * buffer_len)?,
+            slots: Pages::map_array::<Slot>(BATCH_MAX)?,
+            headers: Pages::map_array::<libc::mmsghdr>(BATCH_MAX)?,
+            buffer_len,
+            stale: BATCH_MAX,
+        })
     }
 
-    /// Receives what is there, up to [`BATCH_MAX`] datagrams, without waiting; returns how many.
-    pub(super) fn fill(&mut self, fd: RawFd) -> io::Result<usize> {
+    /// Octets of address space that buffers of `buffer_len` octets take, for error messages.
+    pub(crate) fn mapped_len(buffer_len: usize) -> usize {
+        BATCH_MAX * (buffer_len + size_of::<Slot>() + size_of::<libc::mmsghdr>())
+    }
+
+    /// Receives what is there, up to [`BATCH_MAX`] messages, without waiting; returns how many.
+    pub(crate) fn fill(&mut self, fd: RawFd) -> io::Result<usize> {
         for number in 0..self.stale {
             self.reset(number);
         }
@@ -80,8 +90,8 @@ impl ReceiveArea {
         message.msg_flags = 0;
     }
 
-    /// Datagram `number` of the last batch; `None` when payload, address or control messages are not whole.
-    pub(super) fn datagram(&self, number: usize) -> Option<Datagram<'_>> {
+    /// Message `number` of the last batch; `None` when payload, address or control messages are not whole.
+    pub(crate) fn message(&self, number: usize) -> Option<Message<'_>> {
         // SAFETY: mapped elements (I1); the kernel writes to them only under `&mut self` (I2).
         let (slot, header) = unsafe {
             (&*self.slots.element::<Slot>(number), &*self.headers.element::<libc::mmsghdr>(number))
@@ -97,6 +107,6 @@ impl ReceiveArea {
         // SAFETY: the buffer of that number is mapped over `buffer_len` octets (I1), initialised (a mapping
         // is), and written only under `&mut self` (I2).
         let payload = unsafe { std::slice::from_raw_parts(payload, len) };
-        Some(Datagram { payload, source: sockaddr::decode(name)?, local: control::decode_local(control)? })
+        Some(Message { payload, name, control })
     }
 }

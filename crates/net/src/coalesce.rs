@@ -1,0 +1,114 @@
+//! Several datagrams in one trip through the kernel: UDP_SEGMENT on the way out, UDP_GRO on the way in
+//! (udp(7)).
+//!
+//! The trip costs some microseconds whatever it carries; 64 datagrams share it. They must be of one size, but
+//! for a shorter last one, lie end to end, and go between the same two addresses and ports.
+
+use std::num::NonZeroUsize;
+
+use crate::REPLY_LEN_MAX;
+
+/// Most datagrams in one send: the limit of every kernel since 4.18 (newer ones take 128).
+pub(crate) const SEGMENTS_MAX: usize = 64;
+
+/// Longest datagram that leaves together with others, octets: what every IPv6 path carries (RFC 8200 §5:
+/// 1,280 less 48 of headers).
+///
+/// Segments are never fragmented: the kernel refuses a send whose segments are longer than the path takes.
+/// The 1,452 octets of an Ethernet would make that depend on what routers, or forgers, say about the path.
+pub(crate) const SEGMENT_LEN_MAX: usize = 1_232;
+
+/// Longest send, octets: before it is cut into segments it is one UDP datagram to the kernel.
+const RUN_LEN_MAX: usize = REPLY_LEN_MAX;
+
+/// Datagrams that lie end to end and can leave as one send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Datagrams, ≥ 1.
+    pub(crate) count: usize,
+    /// Octets of each but the last, which may be shorter.
+    pub(crate) segment_len: usize,
+    /// Octets of all together.
+    pub(crate) len: usize,
+}
+
+impl Run {
+    /// A run of one datagram.
+    pub(crate) const fn of(len: usize) -> Self {
+        Self { count: 1, segment_len: len, len }
+    }
+
+    /// Adds a datagram of `len` octets, if it can leave with the others and they are then no more than
+    /// `most`.
+    pub(crate) fn extend(&mut self, len: usize, most: usize) -> bool {
+        let all_of_one_size = self.len == self.count * self.segment_len;
+        let fits = all_of_one_size
+            && (1..=self.segment_len).contains(&len)
+            && self.segment_len <= SEGMENT_LEN_MAX
+            && self.count < most.min(SEGMENTS_MAX)
+            && self.len + len <= RUN_LEN_MAX;
+        if fits {
+            self.count += 1;
+            self.len += len;
+        }
+        fits
+    }
+}
+
+/// The datagrams in `payload`: each `segment_len` octets long but the last, which may be shorter; without a
+/// length, the payload is one datagram, be it empty.
+pub(crate) fn datagrams(payload: &[u8], segment_len: Option<NonZeroUsize>) -> impl Iterator<Item = &[u8]> {
+    let segment_len = segment_len.map_or(payload.len().max(1), NonZeroUsize::get);
+    let empty = payload.is_empty().then_some(payload);
+    empty.into_iter().chain(payload.chunks(segment_len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lengths of the runs that datagrams of these lengths make.
+    fn runs(lens: &[usize]) -> Vec<usize> {
+        let mut runs: Vec<Run> = Vec::new();
+        for &len in lens {
+            if !runs.last_mut().is_some_and(|run| run.extend(len, SEGMENTS_MAX)) {
+                runs.push(Run::of(len));
+            }
+        }
+        runs.iter().map(|run| run.count).collect()
+    }
+
+    #[test]
+    fn runs_are_of_one_size_but_for_a_shorter_last() {
+        assert_eq!(runs(&[100, 100, 100]), [3]);
+        assert_eq!(runs(&[100, 100, 7, 100]), [3, 1]);
+        assert_eq!(runs(&[100, 7, 7, 7]), [2, 2]);
+        assert_eq!(runs(&[7, 100, 100]), [1, 2]);
+        assert_eq!(runs(&[0, 0, 100, 0, 1]), [1, 1, 1, 1, 1], "an empty datagram leaves alone");
+    }
+
+    #[test]
+    fn runs_end_at_the_kernels_limits() {
+        assert_eq!(runs(&[1; 130]), [64, 64, 2]);
+        assert_eq!(runs(&[1_232; 60]), [53, 7], "53 of 1,232 octets make 65,296");
+        assert_eq!(runs(&[1_233, 1_233, 9]), [1, 1, 1]);
+        let mut run = Run::of(10);
+        assert!(run.extend(10, 2));
+        assert!(!run.extend(10, 2));
+        assert_eq!(run, Run { count: 2, segment_len: 10, len: 20 });
+    }
+
+    #[test]
+    fn an_aggregate_is_taken_apart() {
+        let lens = |payload: &[u8], segment_len| -> Vec<usize> {
+            datagrams(payload, NonZeroUsize::new(segment_len)).map(<[u8]>::len).collect()
+        };
+        assert_eq!(lens(&[1; 25], 10), [10, 10, 5]);
+        assert_eq!(lens(&[1; 20], 10), [10, 10]);
+        assert_eq!(lens(&[1; 20], 0), [20]);
+        assert_eq!(lens(&[1; 20], 65_535), [20], "a length that lies");
+        assert_eq!(lens(&[], 0), [0]);
+        assert_eq!(lens(&[], 10), [0]);
+        assert_eq!(datagrams(b"abcde", NonZeroUsize::new(2)).last(), Some(b"e".as_slice()));
+    }
+}
