@@ -15,8 +15,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
     let loaded = load(&site.files, threads).map_err(Failure::unusable)?;
     let (mut writer, store) = Writer::new();
     let (links, subnets) = (site.links.len(), site.links.subnet_count());
-    writer.set_links(site.links);
-    writer.replace(&loaded.batches);
+    writer.replace(&loaded.batches, Some(site.links));
     let summary = store.summary();
 
     println!("configuration  {}", settings.kea_config.display());

@@ -49,7 +49,13 @@ impl Crew {
         for (number, sockets) in sockets.into_iter().enumerate() {
             // More workers than CPUs: the scheduler knows better than a pin.
             let cpu = if workers <= cpus.len() { Some(cpus[number]) } else { None };
-            let net = WorkerSettings { backend, cpu, buffers: settings.buffers, buffer_len: REPLY_LEN_MAX };
+            let net = WorkerSettings {
+                backend,
+                cpu,
+                buffers: settings.buffers,
+                buffer_len: REPLY_LEN_MAX,
+                ..WorkerSettings::default()
+            };
             crew.hire(number, net, sockets, signal.clone(), (store, engine), events.clone())?;
         }
         info!(workers, ?backend, "workers started");

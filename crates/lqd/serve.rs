@@ -10,7 +10,7 @@ use std::thread;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use lqd_answer::{Engine, Outcome};
-use lqd_feed::{Feed, Report, Steering};
+use lqd_feed::{Feed, Report, Steering, speak_of_unknown_subnets};
 use lqd_index::{Store, Writer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -34,6 +34,8 @@ pub(crate) enum Event {
 /// Serves until a signal says to stop.
 pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     log::start(&settings)?;
+    // From here on signals wait until there is somebody to obey them.
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(Failure::running)?;
     let (events, incoming) = unbounded();
     let site = Site::read(&settings)?;
     site.warn();
@@ -45,7 +47,7 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let crew = Crew::start(&settings, &store, &engine, &events)?;
     let steering = feed.steering();
     spawn_feed(feed, events.clone())?;
-    watch_signals(events)?;
+    watch_signals(signals, events)?;
     say_ready(&crew, &store);
     if settings.example_query {
         example::print(&crew.addresses, &report);
@@ -95,12 +97,15 @@ impl Running<'_> {
         let read = Settings::read(self.flags).map_err(Failure::unusable);
         match read.and_then(|settings| Site::read(&settings).map(|site| (settings, site))) {
             Ok((settings, site)) => {
+                site.warn();
+                if let Err(fault) = self.steering.configure(site.links, site.files) {
+                    error!(%fault, "configuration not taken over; the old one stays");
+                    return;
+                }
+                self.replaced.push(self.engine.swap(Arc::new(site.engine)));
                 for setting in self.settings.restart_needed(&settings) {
                     warn!(setting, "this setting changed, but takes effect at the next start only");
                 }
-                site.warn();
-                self.replaced.push(self.engine.swap(Arc::new(site.engine)));
-                self.steering.configure(site.links, site.files);
                 self.settings = settings;
                 info!("configuration read again");
             }
@@ -134,12 +139,7 @@ pub(crate) fn tell(report: &Report, store: &Store) {
             );
         }
     }
-    if !report.unknown_subnets.is_empty() {
-        warn!(
-            subnet_ids = ?report.unknown_subnets,
-            "leases name subnets that Kea's configuration does not have; queries for them get NotConfigured"
-        );
-    }
+    speak_of_unknown_subnets(&report.unknown_subnets);
     let summary = store.summary();
     info!(
         leases = summary.leases,
@@ -179,8 +179,7 @@ impl Drop for Farewell {
     }
 }
 
-fn watch_signals(events: Sender<Event>) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(Failure::running)?;
+fn watch_signals(mut signals: Signals, events: Sender<Event>) -> Result<(), Failure> {
     let watch = move || {
         for signal in signals.forever() {
             if events.send(Event::Signal(signal)).is_err() {

@@ -133,6 +133,8 @@ impl Settings {
             ("io", self.io != new.io),
             ("buffers", self.buffers != new.buffers),
             ("receive-buffer", self.receive_buffer != new.receive_buffer),
+            ("log", self.log != new.log),
+            ("log-format", self.log_format != new.log_format),
         ];
         differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }

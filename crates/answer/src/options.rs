@@ -64,12 +64,15 @@ impl<'a> ClientOptions<'a> {
         policy: &Policy,
         request: OptionRequest<'_>,
     ) -> Result<(), NoRoom> {
-        for (position, code) in request.codes().enumerate() {
+        let start = w.len();
+        for code in request.codes() {
             if code == OptionCode::LQ_RELAY_DATA || policy.is_sensitive(code) || !self.has(code) {
                 continue;
             }
-            let asked_before = request.codes().take(position).any(|earlier| earlier == code);
-            if !asked_before {
+            // What is written is few, however many codes were asked for, and however often.
+            let mut written =
+                Options::new(w.written().get(start..).unwrap_or_default()).map_while(Result::ok);
+            if !written.any(|(earlier, _)| earlier == code) {
                 self.write_one(w, code)?;
             }
         }

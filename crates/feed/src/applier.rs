@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use lqd_index::{Applied, Batch, Change, LeaseKind, Links, Writer};
 use tracing::{error, info, warn};
 
@@ -28,7 +28,7 @@ const WAIT: Duration = Duration::from_secs(3600);
 
 /// What can be asked of a running feed.
 enum Command {
-    Configure(Links, LeaseFiles),
+    Configure(Links, LeaseFiles, Sender<Result<(), LoadFault>>),
     Stop,
 }
 
@@ -40,10 +40,13 @@ pub struct Steering {
 }
 
 impl Steering {
-    /// From now on these links count, and these files are followed; other files are loaded first, and the leases of
-    /// the old ones are answered until that succeeded.
-    pub fn configure(&self, links: Links, files: LeaseFiles) {
-        self.send(Command::Configure(links, files));
+    /// From now on these links count, and these files are followed. Returns when that is so.
+    ///
+    /// Other files are loaded first; if they cannot be, links and leases stay as they are.
+    pub fn configure(&self, links: Links, files: LeaseFiles) -> Result<(), ConfigureFault> {
+        let (done, result) = bounded(1);
+        self.send(Command::Configure(links, files, done));
+        result.recv().map_err(|_| ConfigureFault::Ended)?.map_err(ConfigureFault::Load)
     }
 
     /// Ends [`Feed::run`].
@@ -86,6 +89,17 @@ pub struct Feed {
     reload_fault: Option<String>,
 }
 
+/// Why a feed did not take a new configuration over.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureFault {
+    /// The new lease file cannot be loaded.
+    #[error(transparent)]
+    Load(LoadFault),
+    /// The feed has ended.
+    #[error("the feed has ended")]
+    Ended,
+}
+
 /// Why a feed cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFault {
@@ -108,9 +122,8 @@ impl Feed {
         let started = Instant::now();
         let loaded = load(&files, threads)?;
         let unknown_subnets = unknown_subnets(&loaded.batches, &links);
-        writer.set_links(links);
-        let applied = writer.replace(&loaded.batches);
         let follower = Follower::new(files.clone(), loaded.position)?;
+        let applied = writer.replace(&loaded.batches, Some(links));
         let took = started.elapsed();
         let example = loaded.batches.iter().flat_map(Batch::changes).find_map(|change| match change {
             Change::Put(lease) if lease.kind == LeaseKind::Address => Some(lease.address),
@@ -143,8 +156,8 @@ impl Feed {
                     return;
                 }
             }
-            // Trouble and swallowed rows are spoken of at latest after this.
-            let wait = if self.bad_rows.swallowed > 0 || self.trouble.is_some() { RETRY_AFTER } else { WAIT };
+            // Rows that were swallowed are spoken of at latest after this.
+            let wait = if self.bad_rows.swallowed > 0 { BAD_ROWS_EVERY } else { WAIT };
             let reload = match self.follower.poll(wait) {
                 Step::Rows { batch, tally } => {
                     let applied = self.writer.apply(batch);
@@ -170,7 +183,10 @@ impl Feed {
     fn obey(&mut self, command: Command) -> ControlFlow<()> {
         match command {
             Command::Stop => return ControlFlow::Break(()),
-            Command::Configure(links, files) => self.configure(links, files),
+            Command::Configure(links, files, done) => {
+                // Nobody waits for it only when the program ends.
+                let _ = done.send(self.configure(links, files));
+            }
         }
         ControlFlow::Continue(())
     }
@@ -179,10 +195,10 @@ impl Feed {
     fn reload(&mut self, reason: Reload) -> bool {
         match load(&self.files, self.threads) {
             Ok(loaded) => {
-                let applied = self.writer.replace(&loaded.batches);
                 self.follower.reloaded(loaded.position);
+                let applied = self.writer.replace(&loaded.batches, None);
                 info!(%reason, leases = applied.put, "loaded the lease file anew");
-                speak_of_refused(applied);
+                self.speak_of_load(&loaded.files, applied);
                 self.reload_fault = None;
                 true
             }
@@ -197,28 +213,25 @@ impl Feed {
         }
     }
 
-    fn configure(&mut self, links: Links, files: LeaseFiles) {
+    fn configure(&mut self, links: Links, files: LeaseFiles) -> Result<(), LoadFault> {
         if files == self.files {
             self.writer.set_links(links);
-            return;
+            return Ok(());
         }
-        let loaded = load(&files, self.threads).map_err(|fault| fault.to_string());
-        let followed = loaded.and_then(|loaded| {
-            let follower =
-                Follower::new(files.clone(), loaded.position).map_err(|fault| fault.to_string())?;
-            Ok((follower, loaded.batches))
-        });
-        match followed {
-            Ok((follower, batches)) => {
-                self.writer.set_links(links);
-                let applied = self.writer.replace(&batches);
-                (self.follower, self.files) = (follower, files);
-                info!(file = %self.files.current().display(), leases = applied.put, "follows another lease file");
-            }
-            Err(fault) => {
-                error!(%fault, "cannot follow the new lease file; links and leases stay as they were");
-            }
-        }
+        let loaded = load(&files, self.threads)?;
+        speak_of_unknown_subnets(&unknown_subnets(&loaded.batches, &links));
+        self.follower.follow(files.clone(), loaded.position);
+        self.files = files;
+        let applied = self.writer.replace(&loaded.batches, Some(links));
+        info!(file = %self.files.current().display(), leases = applied.put, "follows another lease file");
+        self.speak_of_load(&loaded.files, applied);
+        Ok(())
+    }
+
+    fn speak_of_load(&mut self, files: &[FileTally], applied: Applied) {
+        files.iter().for_each(|file| self.bad_rows.admit(&file.tally));
+        self.bad_rows.speak(&self.files);
+        speak_of_refused(applied);
     }
 
     fn speak_of_trouble(&mut self) {
@@ -247,6 +260,16 @@ fn speak_of_refused(applied: Applied) {
         error!(
             leases = applied.refused,
             "leases were not stored: their client has more leases than one record holds"
+        );
+    }
+}
+
+/// Warns of leases that are on no link.
+pub fn speak_of_unknown_subnets(unknown: &[u32]) {
+    if !unknown.is_empty() {
+        warn!(
+            subnet_ids = ?unknown,
+            "leases name subnets that Kea's configuration does not have; queries for them get NotConfigured"
         );
     }
 }

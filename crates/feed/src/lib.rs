@@ -10,4 +10,4 @@ mod applier;
 pub mod kea_config;
 pub mod kea_memfile;
 
-pub use applier::{Feed, Report, StartFault, Steering};
+pub use applier::{ConfigureFault, Feed, Report, StartFault, Steering, speak_of_unknown_subnets};

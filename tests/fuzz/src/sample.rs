@@ -51,7 +51,7 @@ impl Sample {
         }
         let (mut writer, store) = Writer::new();
         writer.set_links(Links::new(kea.links.clone()).expect("the sample's links"));
-        writer.replace(&[batch]);
+        writer.replace(&[batch], None);
         let server_duid = kea.server_duid.resolve().expect("the sample names the server's DUID");
         Self { store, server_duid, links: kea.links, leases: leases.into_values().collect() }
     }

@@ -173,7 +173,7 @@ fuzz_target!(|ops: Vec<Op>| {
                 index.check(&model, &asked);
             }
             Op::Replace(size) => {
-                let applied = index.writer.replace(&snapshot(&model, size));
+                let applied = index.writer.replace(&snapshot(&model, size), None);
                 assert_eq!((applied.put, applied.refused), (model.len(), 0));
                 batch.clear();
                 index.check(&model, &asked);

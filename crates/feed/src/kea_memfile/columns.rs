@@ -112,6 +112,12 @@ impl Columns {
         Ok(Self { values_min: count.min(COLUMNS.len()), values_max: count.max(COLUMNS.len()) })
     }
 
+    /// Whether a header line of Kea may begin so: it is being written.
+    pub(super) fn may_begin(head: &[u8]) -> bool {
+        let names = COLUMNS.iter().map(|column| column.name()).collect::<Vec<_>>().join(",");
+        names.as_bytes().starts_with(head)
+    }
+
     /// Splits a row: missing values are those of an older schema, values beyond the columns known here are
     /// dropped.
     pub(super) fn split<'a>(&self, row: &'a [u8]) -> Result<Values<'a>, RowFault> {

@@ -150,10 +150,18 @@ impl Follower {
         })
     }
 
+    /// Goes on with other files, from where their load ended; wakers stay good.
+    pub fn follow(&mut self, files: LeaseFiles, position: Position) {
+        self.watch = self.watch.of(&files);
+        self.files = files;
+        self.reloaded(position);
+    }
+
     /// Goes on from a new load.
     pub fn reloaded(&mut self, position: Position) {
-        self.watch.drain();
-        self.watch.settle();
+        // There may have been rotations during the load; until the name is seen to be that of the position's file,
+        // none can be told from another.
+        self.watch.unsettle();
         self.tail = Tail::new(position);
         self.trouble = None;
         self.reloads += 1;
@@ -164,9 +172,10 @@ impl Follower {
         self.watch.waker()
     }
 
-    /// Waits for rows, up to `timeout`, and returns as soon as there are some.
+    /// Waits for rows, up to `timeout`, and returns as soon as there are some, or trouble begins or ends.
     pub fn poll(&mut self, timeout: Duration) -> Step<'_> {
         let deadline = Instant::now() + timeout;
+        let trouble = self.trouble;
         loop {
             match self.advance() {
                 Advance::Rows => return Step::Rows { batch: &self.batch, tally: &self.tally },
@@ -174,7 +183,7 @@ impl Follower {
                 Advance::Rotated => continue,
                 Advance::Nothing => {}
             }
-            if Instant::now() >= deadline || !self.wait(deadline) {
+            if self.trouble != trouble || Instant::now() >= deadline || !self.wait(deadline) {
                 return Step::Idle;
             }
         }

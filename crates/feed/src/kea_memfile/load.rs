@@ -194,10 +194,12 @@ impl<'a> Text<'a> {
         let line_end = match memchr(b'\n', &head) {
             Some(end) => Some(end),
             None if head.len() == HEADER_LEN_MAX => return Err(header(HeaderFault::Endless)),
-            None => None,
+            None if head.is_empty() || growing && Columns::may_begin(&head) => None,
+            // All there is, is this line: a header, or no lease file.
+            None => Some(head.len()),
         };
         let columns = line_end.map(|end| Columns::from_header(&head[..end])).transpose().map_err(header)?;
-        let body = line_end.map_or(0, |end| end as u64 + 1);
+        let body = line_end.map_or(0, |end| len.min(end as u64 + 1));
         let lines = u64::from(columns.is_some());
         Ok(Self { file, growing, columns, body, len, lines, reached: body, tally: Tally::default() })
     }

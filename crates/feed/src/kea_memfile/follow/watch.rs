@@ -73,8 +73,19 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(files: &LeaseFiles) -> io::Result<Self> {
+        Ok(Self::woken_by(
+            Waker(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)),
+            files,
+        ))
+    }
+
+    /// Watches other files; who holds the waker need not know.
+    pub(super) fn of(&self, files: &LeaseFiles) -> Self {
+        Self::woken_by(self.waker(), files)
+    }
+
+    fn woken_by(waker: Waker, files: &LeaseFiles) -> Self {
         let name = |path: PathBuf| path.file_name().map(OsStr::to_owned).unwrap_or_default();
-        let waker = Waker(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
         let mut watch = Self {
             directory: files.directory().to_owned(),
             current: name(files.current().to_owned()),
@@ -84,7 +95,12 @@ impl Watch {
             waker,
         };
         watch.arm();
-        Ok(watch)
+        watch
+    }
+
+    /// The name may by now be that of another file than the one that is followed.
+    pub(super) fn unsettle(&mut self) {
+        self.renames = Renames::Unclear;
     }
 
     pub(super) fn waker(&self) -> Waker {
