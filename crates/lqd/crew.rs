@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::Failure;
 use crate::serve::Event;
-use crate::settings::{Io, Settings};
+use crate::settings::{Io, Settings, Switch};
 use crate::worker::{OutcomeCounters, Worker};
 
 /// All_DHCP_Servers and All_DHCP_Relay_Agents_and_Servers (RFC 8415 §7.1).
@@ -54,7 +54,7 @@ impl Crew {
                 cpu,
                 buffers: settings.buffers,
                 buffer_len: REPLY_LEN_MAX,
-                ..WorkerSettings::default()
+                coalesce: settings.gro == Switch::On,
             };
             crew.hire(number, net, sockets, signal.clone(), (store, engine), events.clone())?;
         }
@@ -73,7 +73,12 @@ impl Crew {
     ) -> Result<(), Failure> {
         let outcomes = Arc::new(OutcomeCounters::default());
         let leases = store.reader().ok_or_else(|| Failure::unusable("too many workers; lower --workers"))?;
-        let mut service = Worker { leases, engine: Arc::clone(engine), outcomes: Arc::clone(&outcomes) };
+        let mut service = Worker {
+            leases,
+            engine: Arc::clone(engine),
+            outcomes: Arc::clone(&outcomes),
+            events: events.clone(),
+        };
         let counters = Arc::new(NetCounters::default());
         let worker = lqd_net::Worker::new(settings, sockets, stop, counters).map_err(Failure::unusable)?;
         let run = move || {
@@ -165,7 +170,7 @@ fn bind(settings: &Settings, workers: usize) -> Result<(Vec<SocketAddrV6>, Vec<V
     for interface in &settings.multicast {
         for group in GROUPS {
             sockets[0]
-                .push(listen_multicast(group, &interface.name, port, &options).map_err(Failure::running)?);
+                .push(listen_multicast(group, interface.index, port, &options).map_err(Failure::running)?);
         }
     }
     if let Some(socket) =

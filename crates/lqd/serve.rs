@@ -25,6 +25,8 @@ use crate::{Failure, example, log};
 pub(crate) enum Event {
     /// A signal came.
     Signal(i32),
+    /// A worker is pinned, and receives.
+    WorkerStarted,
     /// A worker's thread ended, with the reason if there is one.
     WorkerEnded(usize, Option<String>),
     /// The feed's thread ended.
@@ -45,6 +47,7 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     tell(&report, &store);
     let engine = Arc::new(ArcSwap::from_pointee(site.engine));
     let crew = Crew::start(&settings, &store, &engine, &events)?;
+    await_workers(&incoming, settings.workers)?;
     let steering = feed.steering();
     spawn_feed(feed, events.clone())?;
     watch_signals(signals, events)?;
@@ -76,6 +79,7 @@ impl Running<'_> {
     fn until_told(&mut self, events: &Receiver<Event>) -> Result<(), Failure> {
         loop {
             match events.recv().expect("this thread holds a sender through the signal thread") {
+                Event::WorkerStarted => {}
                 Event::Signal(SIGHUP) => self.reload(),
                 Event::Signal(signal) => {
                     info!(signal, "stopping");
@@ -149,6 +153,17 @@ pub(crate) fn tell(report: &Report, store: &Store) {
         seconds = report.took.as_secs_f64(),
         "leases loaded"
     );
+}
+
+/// Until every worker receives; one that cannot ends start-up.
+fn await_workers(events: &Receiver<Event>, workers: usize) -> Result<(), Failure> {
+    for _ in 0..workers {
+        if let Ok(Event::WorkerEnded(worker, reason)) = events.recv() {
+            let reason = reason.unwrap_or_else(|| "it panicked".to_owned());
+            return Err(Failure::unusable(format!("worker {worker} cannot start: {reason}")));
+        }
+    }
+    Ok(())
 }
 
 fn say_ready(crew: &Crew, store: &Store) {

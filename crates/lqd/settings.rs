@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use ipnet::Ipv6Net;
 use lqd_wire::SERVER_PORT;
 
-pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed};
+pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Switch};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
@@ -72,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) cpus: Option<Vec<usize>>,
     /// How workers talk to the kernel.
     pub(crate) io: Io,
+    /// Whether datagrams are coalesced where the kernel can.
+    pub(crate) gro: Switch,
     /// Receive buffers of each worker, a power of two in 64..=32,768.
     pub(crate) buffers: u32,
     /// Receive buffer of each socket, octets.
@@ -115,6 +117,7 @@ impl Settings {
             workers: workers.unwrap_or_else(|| one_per_cpu(cpus.as_deref())),
             cpus,
             io: typed.io.unwrap_or(Io::Auto),
+            gro: typed.gro.unwrap_or(Switch::On),
             buffers: typed.buffers.map_or(256, |count| count.0),
             receive_buffer: typed.receive_buffer.map_or(8 << 20, |octets| octets.0),
             log_format: typed.log_format.unwrap_or(LogFormat::Text),
@@ -131,6 +134,7 @@ impl Settings {
             ("workers", self.workers != new.workers),
             ("cpus", self.cpus != new.cpus),
             ("io", self.io != new.io),
+            ("gro", self.gro != new.gro),
             ("buffers", self.buffers != new.buffers),
             ("receive-buffer", self.receive_buffer != new.receive_buffer),
             ("log", self.log != new.log),

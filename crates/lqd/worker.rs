@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use crossbeam::channel::Sender;
 use lqd_answer::{Engine, Outcome, Verdict};
 use lqd_index::Reader;
 use lqd_net::{Datagram, Replies, Service};
 use lqd_stats::Counters;
+
+use crate::serve::Event;
 
 /// One worker's datagrams by outcome, in the order of [`Outcome::TABLE`].
 pub(crate) type OutcomeCounters = Counters<{ Outcome::TABLE.len() }>;
@@ -20,9 +23,16 @@ pub(crate) struct Worker {
     pub(crate) engine: Arc<ArcSwap<Engine>>,
     /// Its counters.
     pub(crate) outcomes: Arc<OutcomeCounters>,
+    /// To be told when it receives.
+    pub(crate) events: Sender<Event>,
 }
 
 impl Service for Worker {
+    fn started(&mut self) {
+        // Nobody listens any more when the program ends.
+        let _ = self.events.send(Event::WorkerStarted);
+    }
+
     fn serve(&mut self, batch: &[Datagram<'_>], replies: &mut Replies<'_>) {
         let engine = self.engine.load();
         let leases = self.leases.pin();

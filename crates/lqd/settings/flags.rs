@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::choice::{Deny, Io, LogFormat, Relayed};
+use super::choice::{Deny, Io, LogFormat, Relayed, Switch};
 use super::cpus::CpuList;
 use super::duid::ServerDuid;
 use super::interface::InterfaceName;
@@ -147,6 +147,16 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "choice")]
     pub(super) io: Option<Io>,
 
+    /// Coalesce datagrams (UDP_GRO, UDP_SEGMENT).
+    ///
+    /// A rebooting access concentrator sends queries of one size from one
+    /// port: up to 64 of them, and of their replies, then make one trip.
+    /// Nothing waits for company.
+    /// Default: on.
+    #[arg(long, value_name = "SWITCH", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) gro: Option<Switch>,
+
     /// Receive buffers of each worker, a power of two in 64..=32768.
     ///
     /// Lent to the kernel by io_uring, 64 KiB of memory each. When all are
@@ -209,6 +219,7 @@ impl Flags {
             workers: self.workers.or(file.workers),
             cpus: self.cpus.or(file.cpus),
             io: self.io.or(file.io),
+            gro: self.gro.or(file.gro),
             buffers: self.buffers.or(file.buffers),
             receive_buffer: self.receive_buffer.or(file.receive_buffer),
             log_format: self.log_format.or(file.log_format),

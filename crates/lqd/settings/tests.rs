@@ -66,6 +66,7 @@ const ROWS: &[Row] = &[
     row!("cpus", ["--cpus=3"], "cpus = 3", cpus, "Some([3])", default "None"),
     row!("cpus", ["--cpus=7,0-2"], "cpus = '7,0-2'", workers, "4", default ""),
     row!("io", ["--io=uring"], "io = 'uring'", io, "Uring", default "Auto"),
+    row!("gro", ["--gro=off"], "gro = 'off'", gro, "Off", default "On"),
     row!("io", ["--io=mmsg"], "io = 'mmsg'", io, "Mmsg", default "Auto"),
     row!("buffers", ["--buffers=32768"], "buffers = 32768", buffers, "32768", default "256"),
     row!("receive-buffer", ["--receive-buffer=4MiB"], "receive-buffer = '4MiB'", receive_buffer,
@@ -157,6 +158,7 @@ fn every_key_can_be_overruled_by_its_flag() {
             "max-relay-hops" | "workers" | "cpus" => "9",
             "sensitive-option" => "[9]",
             "io" => "'auto'",
+            "gro" => "'on'",
             "buffers" => "64",
             "receive-buffer" => "'1MiB'",
             "log-format" => "'text'",
@@ -217,7 +219,18 @@ fn the_file_is_read_again() {
 
 #[test]
 fn what_needs_a_restart_is_named() {
-    let restart = ["listen", "multicast", "workers", "cpus", "io", "buffers", "receive-buffer"];
+    let restart = [
+        "listen",
+        "multicast",
+        "workers",
+        "cpus",
+        "io",
+        "gro",
+        "buffers",
+        "receive-buffer",
+        "log",
+        "log-format",
+    ];
     let before = Settings::read(&typed(&["--kea-config=kea.conf", "--workers=1"])).unwrap();
     assert!(before.restart_needed(&before).is_empty());
     for Row { name, flags, want, default, .. } in ROWS.iter().filter(|row| row.want != row.default) {

@@ -44,6 +44,9 @@ impl Datagram<'_> {
 
 /// Turns batches of datagrams into replies. Runs on the worker's thread, which waits for it.
 pub trait Service {
+    /// Called once, when the worker is pinned and its back end set up: from now on it receives.
+    fn started(&mut self) {}
+
     /// Serves 1..=[`BATCH_MAX`] datagrams that came in on one socket, in order of arrival.
     ///
     /// Any number of replies may be sent, to anyone; they leave from the socket the batch came in on, in

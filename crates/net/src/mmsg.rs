@@ -21,6 +21,7 @@ pub(crate) fn run(
     service: &mut impl Service,
 ) -> Result<(), RunError> {
     let mut loop_state = Mmsg::new(settings, sockets, stop, counters)?;
+    service.started();
     while loop_state.wait()? {
         for socket in 0..sockets.len() {
             if loop_state.polled[socket].revents != 0 {

@@ -24,6 +24,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::errors::kea_config", kea_config),
         Trial::test("cli::errors::lease_file", lease_file),
         Trial::test("cli::errors::toml", toml),
+        Trial::test("cli::errors::absent_cpu", absent_cpu),
         Trial::test("cli::errors::busy_port", busy_port),
         namespace_trial("cli::errors::forbidden_port", &[], forbidden_port),
     ]
@@ -101,13 +102,26 @@ fn lease_file() -> Result<(), Failed> {
     fs::remove_file(missing.leases())?;
     let wrong_header = fixture();
     wrong_header.write_leases("address,duid,name\n2001:db8:1::1,00:03:00:01,x\n");
-    for fixture in [missing, wrong_header] {
+    let one_line = fixture();
+    one_line.write_leases("this is no lease file");
+    for fixture in [missing, wrong_header, one_line] {
         let path = fixture.leases();
         let words = [path.to_str().ok_or("the path is UTF-8")?];
         for command in ["serve", "check"] {
             refuses(&run(command, &fixture.flags()), UNUSABLE, &words);
         }
     }
+    Ok(())
+}
+
+/// A worker that cannot start ends start-up; nobody is told that lqd is ready.
+fn absent_cpu() -> Result<(), Failed> {
+    let fixture = fixture();
+    let flags =
+        [fixture.flags(), vec!["--cpus".into(), "1023".into(), "--workers".into(), "1".into()]].concat();
+    let ended = run("serve", &flags);
+    refuses(&ended, UNUSABLE, &["1023"]);
+    assert!(!ended.stderr.contains("lqd ready"), "{ended:?}");
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::follow::half_a_row", half_a_row),
         Trial::test("cli::follow::lease_file_cleanup", lease_file_cleanup),
         Trial::test("cli::follow::lease_ends_by_itself", lease_ends_by_itself),
+        Trial::test("cli::follow::lease_file_is_gone", lease_file_is_gone),
     ]
 }
 
@@ -30,6 +31,22 @@ fn rows_are_appended() -> Result<(), Failed> {
     await_reply(&requestor, &query, &held_by("11", address));
     append(&fixture, &fixture.rows(&lease("10", "11").replace(",4294967295,4102444800,", ",0,4102444800,")))?;
     await_reply(&requestor, &query, &held_by_nobody());
+    Ok(())
+}
+
+/// Without the file, lqd says so and goes on with what it knows; a file that comes back is loaded.
+fn lease_file_is_gone() -> Result<(), Failed> {
+    let fixture = fixture();
+    let lqd = Lqd::start(&fixture.flags());
+    let requestor = Requestor::new(lqd.address);
+    let (query, address) = (by_address("2001:db8:1::1"), "2001:db8:1::1");
+    let before = lqd.line_count();
+    fs::remove_file(fixture.leases())?;
+    lqd.await_line(before, |line| line.contains("gone") && line.contains("kea-leases6.csv"));
+    assert_reply(&requestor, &query, &held_by("01", address));
+    fixture.write_leases(&format!("{LEASES_HEADER}\n{}", fixture.rows(&lease("30", "30"))));
+    await_reply(&requestor, &by_address("2001:db8:1::30"), &held_by("30", "2001:db8:1::30"));
+    assert_reply(&requestor, &query, &held_by_nobody());
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use libtest_mimic::{Failed, Trial};
 
 use super::{
-    KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, not_configured,
+    KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, lease,
+    not_configured,
 };
 use crate::support::{Lqd, Need, Requestor, Until, trial};
 
@@ -15,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
         Trial::test("cli::signals::new_configuration", new_configuration),
         Trial::test("cli::signals::broken_configuration", broken_configuration),
+        Trial::test("cli::signals::another_lease_file", another_lease_file),
     ];
     for (back_end, needs) in [("uring", &[Need::IoUring][..]), ("mmsg", &[])] {
         let run = move || terminate_under_load(back_end);
@@ -42,6 +44,37 @@ fn new_configuration() -> Result<(), Failed> {
     Ok(())
 }
 
+/// SIGHUP with another lease file: its leases take the place of the old ones, and the next SIGHUP is obeyed, too. One
+/// that cannot be loaded changes nothing.
+fn another_lease_file() -> Result<(), Failed> {
+    let fixture = fixture();
+    let lqd = Lqd::start(&fixture.flags());
+    let requestor = Requestor::new(lqd.address);
+    let other = fixture.directory().join("other.csv");
+    let elsewhere = KEA_CONFIG.replace("@LEASES@", &other.display().to_string());
+
+    let before = lqd.line_count();
+    fixture.write_kea_config(&elsewhere);
+    lqd.signal("HUP");
+    lqd.await_line(before, |line| line.contains("not taken over") && line.contains("other.csv"));
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+
+    let header = crate::support::fixture::LEASES_HEADER;
+    std::fs::write(&other, format!("{header}\n{}", fixture.rows(&lease("77", "77"))))?;
+    lqd.signal("HUP");
+    let theirs = "2001:db8:1::77";
+    await_reply(&requestor, &by_address(theirs), &held_by("77", theirs));
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by_nobody());
+
+    let in_new_subnet = by_address("2001:db8:2::1");
+    assert_reply(&requestor, &in_new_subnet, &not_configured());
+    let more = elsewhere.replace("// @SUBNETS@", "{ \"id\": 2, \"subnet\": \"2001:db8:2::/64\" },");
+    fixture.write_kea_config(&more);
+    lqd.signal("HUP");
+    await_reply(&requestor, &in_new_subnet, &held_by_nobody());
+    Ok(())
+}
+
 /// SIGHUP with a configuration that cannot be used: refused with its reason, and the old one stays.
 fn broken_configuration() -> Result<(), Failed> {
     let fixture = fixture();
@@ -52,7 +85,7 @@ fn broken_configuration() -> Result<(), Failed> {
         let before = lqd.line_count();
         fixture.write_kea_config(broken);
         lqd.signal("HUP");
-        lqd.await_line(before, |line| line.contains("kea-dhcp6.conf") || line.contains("subnet"));
+        lqd.await_line(before, |line| line.contains("not taken over") && line.contains("kea-dhcp6.conf"));
         assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
         assert!(lqd.is_running());
     }

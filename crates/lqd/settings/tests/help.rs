@@ -44,6 +44,7 @@ fn the_defaults_said_are_those_that_hold() {
         ("relayed", "answer."),
         ("max-relay-hops", "8."),
         ("io", "auto."),
+        ("gro", "on."),
         ("buffers", "256."),
         ("receive-buffer", "8MiB."),
         ("log-format", "text."),

@@ -50,6 +50,7 @@ impl<'r> Engine<'r> {
 
     /// Serves until stopped, then ends the receives, answers what had arrived, and sees the replies out.
     pub(super) fn run(mut self, service: &mut impl Service) -> Result<(), RunError> {
+        service.started();
         while !self.port.stopped() {
             self.port.arm();
             let want = usize::from(self.port.arrivals.is_empty());
