@@ -25,8 +25,18 @@ pub(crate) enum Fault {
     TooManyLeases,
     #[error("--mix asks for {asked}, but no lease that is valid now is {needed}; leave it out of the mix")]
     Mix { asked: &'static str, needed: &'static str },
+    #[error("no lease that is valid now is of subnet {0}; name another with --link")]
+    Link(u32),
+    #[error("{}:{line}: {text:?} is neither an IPv6 address nor a DUID in hex with colons", path.display())]
+    List { path: PathBuf, line: u64, text: String },
+    #[error("{}: it lists no address and no DUID", _0.display())]
+    EmptyList(PathBuf),
+    #[error("{what} needs the leases themselves: give --leases, not --list")]
+    NeedsLeases { what: &'static str },
     #[error("{target}: {step}: {source}")]
     Socket { target: SocketAddrV6, step: &'static str, source: io::Error },
+    #[error("--target {target}: {source}")]
+    Connect { target: SocketAddrV6, source: lqd_net::ConnectError },
     #[error(
         "nothing listens at {0} (port unreachable); start the server, or give its address and port as \
          --target [ADDRESS]:PORT"
@@ -41,6 +51,16 @@ pub(crate) enum Fault {
     ServerPid { pid: u32, what: String },
     #[error("--cpus: CPU {0} is not one that this process may use")]
     Cpu(usize),
+    #[error(
+        "--rate: a ramp goes over the whole --duration: give one, and neither --find-max nor only a count"
+    )]
+    Ramp,
+    #[error("--oro: at most 32 codes")]
+    Oro,
+    #[error("signals cannot be caught: {0}")]
+    Signal(io::Error),
+    #[error("{}: {what}; give a report that lqload run --json has written", path.display())]
+    Report { path: PathBuf, what: String },
     #[error("a worker thread failed; that is a fault of lqload, please report it")]
     Thread,
 }

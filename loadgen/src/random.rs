@@ -25,8 +25,13 @@ impl Random {
 
     /// Whether an event of this probability, 0 to 1, happens.
     pub(crate) fn happens(&mut self, probability: f64) -> bool {
+        self.unit() < probability
+    }
+
+    /// A number from 0, below 1.
+    pub(crate) fn unit(&mut self) -> f64 {
         // 53 bits are what a double holds.
-        ((self.next() >> 11) as f64) < probability * (1_u64 << 53) as f64
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

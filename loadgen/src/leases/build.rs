@@ -74,6 +74,8 @@ impl Builder {
                 Has::Prefixes => clients.with_prefix.end = end,
             }
         }
+        clients.with_duid = 0..clients.starts.len() as u32;
+        clients.generated = rows.iter().all(|row| is_documentation(row.address));
         clients.starts.push(clients.end()?);
         Ok(clients)
     }
@@ -91,9 +93,14 @@ impl Clients {
         Ok(())
     }
 
-    fn end(&self) -> Result<u32, Fault> {
+    pub(super) fn end(&self) -> Result<u32, Fault> {
         u32::try_from(self.records.len()).map_err(|_| Fault::TooManyLeases)
     }
+}
+
+/// In 3fff::/20 (RFC 9637).
+fn is_documentation([a, b, c, ..]: [u8; 16]) -> bool {
+    (a, b, c >> 4) == (0x3f, 0xff, 0)
 }
 
 fn has(leases: &[Kept]) -> Has {

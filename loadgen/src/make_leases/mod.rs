@@ -14,6 +14,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::fault::Fault;
 use crate::report::text::thousands;
+use crate::share;
 use csv::RowWriter;
 use plan::{Lifetimes, Plan};
 
@@ -51,13 +52,6 @@ pub(crate) struct Options {
     /// Directory for kea-leases6.csv and kea-dhcp6.conf, made if it is missing; neither may exist there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("must be a number from 0 to 1".to_owned()),
-    }
 }
 
 /// Writes both files.

@@ -1,28 +1,75 @@
-//! A query's octets: LEASEQUERY (RFC 5007 §4.1.1), unrelayed, for all links.
+//! A query's octets: LEASEQUERY (RFC 5007 §4.1.1), unrelayed or through one relay agent.
 
 use std::net::Ipv6Addr;
 
 use lqd_wire::{IaAddress, MessageType, NoRoom, OptionCode, QueryType, TransactionId, Writer};
 
-use super::Subject;
+use super::{Query, Subject};
+use crate::leases::Clients;
+
+/// The relay agent of relayed queries, whose fields the answer has to bring back (RFC 8415 §19.3):
+/// link-address, peer-address and interface-id.
+pub(crate) const RELAY_LINK: Ipv6Addr = Ipv6Addr::new(0x3fff, 0, 0, 1, 0, 0, 0, 1);
+pub(crate) const RELAY_PEER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x1717);
+pub(crate) const RELAY_INTERFACE_ID: &[u8] = b"lqload";
+/// A link that no server has: discard-only addresses (RFC 6666).
+const UNKNOWN_LINK: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
 
 /// Writes queries of one requestor.
 #[derive(Clone, Debug)]
 pub(crate) struct Encoder {
     requestor: Vec<u8>,
+    /// Codes of the options to ask for.
+    asked: Vec<u16>,
 }
 
 impl Encoder {
-    /// Most octets of a query: headers, and two DUIDs of 130 octets.
+    /// Most octets of a query: headers, two DUIDs of 130 octets, [`ASKED_MAX`](Self::ASKED_MAX) codes.
     pub(crate) const LEN_MAX: usize = 512;
+    /// Most codes that are asked for.
+    pub(crate) const ASKED_MAX: usize = 32;
 
-    /// `requestor` is the DUID that it names as its own, 1 to 130 octets.
-    pub(crate) fn new(requestor: &[u8]) -> Self {
-        Self { requestor: requestor.to_owned() }
+    /// `requestor` is the DUID that it names as its own, 1 to 130 octets; `asked` are the codes for
+    /// OPTION_ORO, at most [`ASKED_MAX`](Self::ASKED_MAX).
+    pub(crate) fn new(requestor: &[u8], asked: &[u16]) -> Self {
+        Self { requestor: requestor.to_owned(), asked: asked.to_owned() }
     }
 
-    /// Appends a query for this address, or by client-id for this DUID.
+    /// Appends a query.
     pub(crate) fn write(
+        &self,
+        w: &mut Writer<'_>,
+        id: TransactionId,
+        query: Query,
+        clients: &Clients,
+    ) -> Result<(), NoRoom> {
+        let duid = clients.get(query.client).duid;
+        self.write_for(w, id, query, query.address(clients), duid)
+    }
+
+    /// Appends a query for an address, or by client-id for a DUID.
+    pub(crate) fn write_for(
+        &self,
+        w: &mut Writer<'_>,
+        id: TransactionId,
+        query: Query,
+        address: Ipv6Addr,
+        duid: &[u8],
+    ) -> Result<(), NoRoom> {
+        if !query.relayed {
+            return self.write_query(w, id, query.subject, address, duid);
+        }
+        let hop_count = 0;
+        w.put(&[MessageType::RELAY_FORW.0, hop_count])?;
+        w.put(&RELAY_LINK.octets())?;
+        w.put(&RELAY_PEER.octets())?;
+        w.option(OptionCode::INTERFACE_ID, |w| w.put(RELAY_INTERFACE_ID))?;
+        // Without it the answer would go to port 547 (RFC 8357 §5.2); 0: no relay agent is between.
+        w.option(OptionCode::RELAY_SOURCE_PORT, |w| w.put(&[0, 0]))?;
+        w.option(OptionCode::RELAY_MSG, |w| self.write_query(w, id, query.subject, address, duid))
+    }
+
+    fn write_query(
         &self,
         w: &mut Writer<'_>,
         id: TransactionId,
@@ -33,16 +80,20 @@ impl Encoder {
         w.header(MessageType::LEASEQUERY, id)?;
         w.option(OptionCode::CLIENTID, |w| w.put(&self.requestor))?;
         w.option(OptionCode::LQ_QUERY, |w| {
-            let kind = match subject {
-                Subject::Address | Subject::Prefix | Subject::Miss => QueryType::BY_ADDRESS,
-                Subject::ClientId => QueryType::BY_CLIENT_ID,
-            };
+            let by_client_id = subject.is_by_client_id();
+            let kind = if by_client_id { QueryType::BY_CLIENT_ID } else { QueryType::BY_ADDRESS };
+            let link = if subject == Subject::UnknownLink { UNKNOWN_LINK } else { Ipv6Addr::UNSPECIFIED };
             w.put(&[kind.0])?;
-            w.put(&Ipv6Addr::UNSPECIFIED.octets())?;
-            match subject {
-                Subject::ClientId => w.option(OptionCode::CLIENTID, |w| w.put(duid)),
-                _ => IaAddress { address, preferred_lifetime: 0, valid_lifetime: 0 }.write(w),
+            w.put(&link.octets())?;
+            if by_client_id {
+                w.option(OptionCode::CLIENTID, |w| w.put(duid))?;
+            } else {
+                IaAddress { address, preferred_lifetime: 0, valid_lifetime: 0 }.write(w)?;
             }
+            if self.asked.is_empty() {
+                return Ok(());
+            }
+            w.option(OptionCode::ORO, |w| self.asked.iter().try_for_each(|code| w.put(&code.to_be_bytes())))
         })
     }
 }
@@ -51,15 +102,17 @@ impl Encoder {
 mod tests {
     use super::*;
 
-    fn written(subject: Subject) -> String {
+    fn written(encoder: &Encoder, subject: Subject, relayed: bool) -> String {
         let mut octets = [0; Encoder::LEN_MAX];
         let mut w = Writer::new(&mut octets);
-        let requestor = [0, 1, 0, 1, 1, 2, 3, 4, 0, 0, 0x5e, 0x10, 0, 1];
         let address = "2001:db8:500:0:4116:4309:1d48:cbd9".parse().unwrap();
-        Encoder::new(&requestor)
-            .write(&mut w, TransactionId([0, 1, 2]), subject, address, &[0, 3, 0xab])
-            .unwrap();
+        let query = Query { subject, relayed, lease: 0, client: 0, salt: 0 };
+        encoder.write_for(&mut w, TransactionId([0, 1, 2]), query, address, &[0, 3, 0xab]).unwrap();
         w.written().iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    fn encoder(asked: &[u16]) -> Encoder {
+        Encoder::new(&[0, 1, 0, 1, 1, 2, 3, 4, 0, 0, 0x5e, 0x10, 0, 1], asked)
     }
 
     #[test]
@@ -67,15 +120,38 @@ mod tests {
         // A query that Kea 3.3.1 answered.
         let expected = "0e0001020001000e000100010102030400005e100001002c002d0100000000000000000000000000\
                         0000000005001820010db805000000411643091d48cbd90000000000000000";
-        assert_eq!(written(Subject::Address), expected);
-        assert_eq!(written(Subject::Miss), expected);
-        assert_eq!(written(Subject::Prefix), expected);
+        for subject in [Subject::Address, Subject::Miss, Subject::Prefix] {
+            assert_eq!(written(&encoder(&[]), subject, false), expected);
+        }
     }
 
     #[test]
-    fn by_client_id() {
+    fn by_client_id_and_on_a_link_that_is_not_there() {
         let expected = "0e0001020001000e000100010102030400005e100001002c00180200000000000000000000000000\
                         000000000100030003ab";
-        assert_eq!(written(Subject::ClientId), expected);
+        assert_eq!(written(&encoder(&[]), Subject::ClientId, false), expected);
+        let expected = "0e0001020001000e000100010102030400005e100001002c00180201000000000000000000000000\
+                        000001000100030003ab";
+        assert_eq!(written(&encoder(&[]), Subject::UnknownLink, false), expected);
+    }
+
+    #[test]
+    fn relayed_and_with_options_asked_for() {
+        let expected = "0c003fff0000000000010000000000000001fe800000000000000000000000001717\
+                        001200066c716c6f6164008700020000\
+                        0009003a0e0001020001000e000100010102030400005e100001\
+                        002c00200200000000000000000000000000000000000100030003ab00060004002f0027";
+        assert_eq!(written(&encoder(&[47, 39]), Subject::ClientId, true), expected);
+    }
+
+    #[test]
+    fn the_longest_query_fits() {
+        let encoder = Encoder::new(&[7; 130], &[1; Encoder::ASKED_MAX]);
+        let mut octets = [0; Encoder::LEN_MAX];
+        let query = Query { subject: Subject::ClientId, relayed: true, lease: 0, client: 0, salt: 0 };
+        let id = TransactionId([0, 1, 2]);
+        let written =
+            encoder.write_for(&mut Writer::new(&mut octets), id, query, Ipv6Addr::LOCALHOST, &[8; 130]);
+        assert_eq!(written, Ok(()));
     }
 }

@@ -30,6 +30,15 @@ subjects! {
     ClientId = "client-id";
     /// By address, a free one: random host bits in the /64 of a leased one.
     Miss = "miss";
+    /// By client-id, on a link that the server does not have.
+    UnknownLink = "unknown-link";
+}
+
+impl Subject {
+    /// Whether a query names a DUID, and not an address.
+    pub(crate) fn is_by_client_id(self) -> bool {
+        matches!(self, Self::ClientId | Self::UnknownLink)
+    }
 }
 
 /// Shares of the subjects; their sum is 1.
@@ -73,13 +82,16 @@ impl Mix {
 
     /// Addresses, prefixes and client-ids in equal parts, as far as the leases have them.
     pub(crate) fn usual(clients: &Clients) -> Self {
-        let mut shares = vec![(Subject::ClientId, 1.0)];
-        if !clients.with_prefix().is_empty() {
-            shares.insert(0, (Subject::Prefix, 1.0));
-        }
-        if !clients.with_address().is_empty() {
-            shares.insert(0, (Subject::Address, 1.0));
-        }
+        let pools = [
+            (Subject::Address, clients.with_address()),
+            (Subject::Prefix, clients.with_prefix()),
+            (Subject::ClientId, clients.with_duid()),
+        ];
+        let shares: Vec<_> = pools
+            .into_iter()
+            .filter(|(_, pool)| !pool.is_empty())
+            .map(|(subject, _)| (subject, 1.0))
+            .collect();
         let sum = shares.len() as f64;
         Self { shares: shares.into_iter().map(|(subject, weight)| (subject, weight / sum)).collect() }
     }
@@ -90,7 +102,7 @@ impl Mix {
             let (pool, needed) = match subject {
                 Subject::Address | Subject::Miss => (clients.with_address(), "an address (IA_NA)"),
                 Subject::Prefix => (clients.with_prefix(), "a prefix (IA_PD)"),
-                Subject::ClientId => continue,
+                Subject::ClientId | Subject::UnknownLink => (clients.with_duid(), "of a known DUID"),
             };
             if pool.is_empty() {
                 return Err(Fault::Mix { asked: subject.name(), needed });
@@ -106,7 +118,7 @@ impl Mix {
 
     /// Draws a subject.
     pub(super) fn draw(&self, random: &mut Random) -> Subject {
-        let mut rest = (random.next() >> 11) as f64 / (1_u64 << 53) as f64; // 0 ≤ rest < 1
+        let mut rest = random.unit();
         for &(subject, share) in &self.shares {
             if rest < share {
                 return subject;
@@ -136,7 +148,7 @@ mod tests {
         for (text, why) in [
             ("", "is not SUBJECT=WEIGHT"),
             ("address", "is not SUBJECT=WEIGHT"),
-            ("adress=1", "is none of address, prefix, client-id, miss"),
+            ("adress=1", "is none of address, prefix, client-id, miss, unknown-link"),
             ("address=1,address=2", "given twice"),
             ("address=-1", "not a weight"),
             ("address=NaN", "not a weight"),

@@ -16,21 +16,18 @@ pub(crate) fn summary(report: &Report) -> String {
 }
 
 fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
+    write_warnings(out, report)?;
     write_wrong(out, report)?;
-    let threads = if report.threads == 1 { "thread" } else { "threads" };
-    writeln!(
-        out,
-        "{}  closed loop, window {}, {} {threads}, {:.2} s{}",
-        report.target,
-        report.window,
-        report.threads,
-        report.elapsed_s,
-        if report.verified { ", verified" } else { "" }
-    )?;
+    writeln!(out, "{}", head(report))?;
     let mix: Vec<_> =
         report.mix.iter().map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect();
     writeln!(out, "leases     {} of {} clients", thousands(report.leases), thousands(report.clients.into()))?;
-    writeln!(out, "mix        {}\n", mix.join(", "))?;
+    if report.order == "reboot" {
+        writeln!(out, "order      every lease of one link once\n")?;
+    } else {
+        let order = if report.order == "uniform" { String::new() } else { format!(", {}", report.order) };
+        writeln!(out, "mix        {}{order}\n", mix.join(", "))?;
+    }
     let per_s = |rate: f64| thousands(rate.round() as u64);
     let count = |name, count| format!("{name:<10} {:>14}", thousands(count));
     writeln!(out, "{}  {:>11}/s", count("sent", report.sent), per_s(report.sent_per_s))?;
@@ -40,13 +37,88 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.late > 0 {
         writeln!(out, "{}  after the timeout of {} s", count("late", report.late), report.timeout_s)?;
     }
+    if report.retransmitted > 0 {
+        writeln!(out, "{}", count("sent again", report.retransmitted))?;
+    }
+    if report.late_sends > 0 {
+        writeln!(
+            out,
+            "{}  sent more than {} after they were due, {} at most",
+            count("late sends", report.late_sends),
+            time(report.late_after_ns),
+            time(report.send_lag_max_ns)
+        )?;
+    }
     if report.network_errors > 0 {
         writeln!(out, "{}  such as port unreachable", count("net errors", report.network_errors))?;
     }
     writeln!(out, "{}", count("wrong", report.wrong))?;
     write_answers(out, report)?;
     write_latency(out, report)?;
-    write_server_cpu(out, report)
+    write_server_cpu(out, report)?;
+    write_find_max(out, report)
+}
+
+/// What kind of run it was.
+pub(super) fn head(report: &Report) -> String {
+    let pace = match (&report.rate, report.window) {
+        (Some(rate), _) => format!("open loop, {rate}/s"),
+        (None, Some(window)) => format!("closed loop, window {window}"),
+        (None, None) => "closed loop".to_owned(),
+    };
+    let plural = |count: u32, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let mut head = format!(
+        "{}  {pace}, {}, {}, {:.2} s",
+        report.target,
+        plural(report.threads, "thread"),
+        plural(report.ports, "port"),
+        report.elapsed_s
+    );
+    let also = [
+        (report.gso.is_some(), "coalescing"),
+        (report.verified, "verified"),
+        (report.echo, "echo"),
+        (report.interrupted, "INTERRUPTED"),
+    ];
+    for (_, what) in also.iter().filter(|&&(is, _)| is) {
+        head += ", ";
+        head += what;
+    }
+    head
+}
+
+/// What makes the results doubtful: it has to be read before them.
+pub(super) fn warnings(report: &Report) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if report.fell_behind {
+        warnings.push(format!(
+            "lqload fell behind: {} of {} queries were sent more than {} late, {} at most; the \
+             latencies show that, not the server. Give it CPUs of its own (--cpus), more --threads, or a \
+             lower --rate.",
+            thousands(report.late_sends),
+            thousands(report.sent),
+            time(report.late_after_ns),
+            time(report.send_lag_max_ns)
+        ));
+    }
+    if report.dropped_here > 0 {
+        warnings.push(format!(
+            "this host dropped {} receives before lqload read them; they count as lost, and are not the \
+             server's losses. Raise net.core.rmem_max or give lqload more CPU.",
+            thousands(report.dropped_here)
+        ));
+    }
+    if report.interrupted {
+        warnings.push("interrupted: the report is of what was asked until then.".to_owned());
+    }
+    warnings
+}
+
+fn write_warnings(out: &mut String, report: &Report) -> std::fmt::Result {
+    for warning in warnings(report) {
+        writeln!(out, "WARNING: {warning}\n")?;
+    }
+    Ok(())
 }
 
 /// Wrong answers, by fault and some of them in full.
@@ -75,6 +147,9 @@ fn write_wrong(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn write_answers(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.echo {
+        return writeln!(out);
+    }
     let statuses: Vec<_> = report
         .statuses
         .iter()
@@ -109,8 +184,34 @@ fn write_server_cpu(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "\nserver CPU {:.2} s{per_answer} (process {})", cpu.seconds, cpu.pid)
 }
 
+fn write_find_max(out: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(found) = &report.find_max else { return Ok(()) };
+    writeln!(out, "\n{:>14}  {:>10}  {:>11}", "rate", "loss", "p99")?;
+    for step in &found.steps {
+        let verdict = match step {
+            step if step.held => "held",
+            step if step.fell_behind => "lqload fell behind",
+            _ => "too much",
+        };
+        let rate = thousands(step.rate.round() as u64);
+        writeln!(out, "{rate:>12}/s  {:>8.4} %  {:>11}  {verdict}", step.loss * 100.0, time(step.p99_ns))?;
+    }
+    let bounds = format!("loss up to {} % and p99 up to {}", found.max_loss * 100.0, time(found.max_p99_ns));
+    match found.highest_rate {
+        Some(rate) => {
+            let who = if found.limited_by_generator {
+                "; beyond it lqload fell behind, not the server"
+            } else {
+                ""
+            };
+            writeln!(out, "highest rate {}/s with {bounds}{who}", thousands(rate.round() as u64))
+        }
+        None => writeln!(out, "no rate had {bounds}"),
+    }
+}
+
 /// A time with three or four digits and its unit.
-fn time(ns: u64) -> String {
+pub(super) fn time(ns: u64) -> String {
     match ns {
         0..1_000 => format!("{ns} ns"),
         1_000..1_000_000 => format!("{:.1} µs", ns as f64 / 1e3),

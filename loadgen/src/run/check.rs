@@ -5,12 +5,12 @@
 //! subnets is judged leniently: the bindings of the asked lease's subnet are due, others of its own may come
 //! along.
 
-use lqd_wire::{IaAddress, IaPrefix, OptionCode, Options, StatusCode};
+use lqd_wire::{IaAddress, IaPrefix, OptionCode, Options, Relay, StatusCode};
 
 use super::reply::Reply;
 use super::wrong::Wrong;
 use crate::leases::{Client, Clients, Kind, Lease, NEVER};
-use crate::query::{Query, Subject};
+use crate::query::{Query, RELAY_INTERFACE_ID, RELAY_LINK, RELAY_PEER, Subject};
 
 /// Seconds by which clocks and whole seconds may differ, and an answer be under way.
 const SLACK: u32 = 5;
@@ -50,6 +50,9 @@ impl<'a> Checker<'a> {
 
     /// Judges the answer to this query; `now` in seconds since 1970.
     pub(super) fn check(&mut self, reply: &Reply<'_>, query: Query, now: u32) -> Result<Said, Wrong> {
+        if !came_as_asked(reply.relay, query) {
+            return Err(Wrong::Relay);
+        }
         if reply.requestor != Some(self.requestor) {
             return Err(Wrong::Requestor);
         }
@@ -65,8 +68,12 @@ impl<'a> Checker<'a> {
             (None, false) => Said::Nothing,
         };
         // A server may know that nobody can have an address, so that a miss is not configured to it.
-        let refusal_is_right = query.subject == Subject::Miss && reply.status == StatusCode::NOT_CONFIGURED;
-        if reply.status != StatusCode::SUCCESS && !refusal_is_right {
+        let as_due = match query.subject {
+            Subject::UnknownLink => reply.status == StatusCode::NOT_CONFIGURED,
+            Subject::Miss => [StatusCode::SUCCESS, StatusCode::NOT_CONFIGURED].contains(&reply.status),
+            _ => reply.status == StatusCode::SUCCESS,
+        };
+        if !as_due {
             return Err(Wrong::Status);
         }
         if self.verify {
@@ -78,7 +85,7 @@ impl<'a> Checker<'a> {
     /// Judges what is said of the client.
     fn verify(&mut self, reply: &Reply<'_>, said: Said, query: Query, now: u32) -> Result<(), Wrong> {
         let client = self.clients.get(query.client);
-        if query.subject == Subject::Miss {
+        if matches!(query.subject, Subject::Miss | Subject::UnknownLink) {
             return if said == Said::Nothing { Ok(()) } else { Err(Wrong::Unleased) };
         }
         let asked = client.leases().nth(usize::from(query.lease)).ok_or(Wrong::Missing)?;
@@ -130,6 +137,20 @@ impl<'a> Checker<'a> {
         let mut leases = client.leases().zip(&mut self.named);
         let (lease, named) = leases.find(|(lease, _)| fits(lease)).ok_or(Wrong::Foreign)?;
         if std::mem::replace(named, true) { Err(Wrong::Foreign) } else { Ok(lease) }
+    }
+}
+
+/// Relayed answers to relayed queries, with the fields that the relay agent sent (RFC 8415 §19.3, RFC 8357
+/// §5.2).
+fn came_as_asked(relay: Option<Relay<'_>>, query: Query) -> bool {
+    match relay {
+        None => !query.relayed,
+        Some(relay) => {
+            query.relayed
+                && (relay.link_address, relay.peer_address) == (RELAY_LINK, RELAY_PEER)
+                && relay.interface_id == Some(RELAY_INTERFACE_ID)
+                && relay.source_port.is_some()
+        }
     }
 }
 

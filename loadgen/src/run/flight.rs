@@ -18,9 +18,9 @@ const ID_BITS: u32 = 24;
 /// What an arriving transaction id belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Landing<Q> {
-    /// To a query under way, sent then; it is not under way any more.
-    InTime { query: Q, sent: Since },
-    /// To a query given up before.
+    /// To a query under way, due then; it is not under way any more.
+    InTime { query: Q, due: Since },
+    /// To a query given up before, or one more to a query that was sent again.
     Late,
     /// To a query answered before.
     Again,
@@ -28,11 +28,20 @@ pub(super) enum Landing<Q> {
     Unknown,
 }
 
+/// A query whose answer has not come in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expiry<Q> {
+    /// It is given up.
+    Lost { due: Since },
+    /// It is to be sent once more, under the same id (RFC 8415 §16.1).
+    Again { id: TransactionId, query: Q },
+}
+
 #[derive(Clone, Copy)]
 enum State<Q> {
     Unused,
-    Waiting { query: Q, sent: Since },
-    Answered,
+    Waiting { query: Q, due: Since, deadline: Since, repeats: u8 },
+    Answered { repeated: bool },
 }
 
 #[derive(Clone, Copy)]
@@ -54,12 +63,14 @@ pub(super) struct Flight<Q> {
     /// oldest.
     launched: VecDeque<u32>,
     timeout: Duration,
+    /// How often a query is sent again before it is given up.
+    repeats_max: u8,
 }
 
 impl<Q: Copy> Flight<Q> {
-    /// Room for `capacity` queries, at most [`CAPACITY_MAX`](Self::CAPACITY_MAX), each given up after
-    /// `timeout`.
-    pub(super) fn new(capacity: u32, timeout: Duration) -> Self {
+    /// Room for `capacity` queries, at most [`CAPACITY_MAX`](Self::CAPACITY_MAX), each sent again up to
+    /// `repeats_max` times and then given up, always after `timeout`.
+    pub(super) fn new(capacity: u32, timeout: Duration, repeats_max: u8) -> Self {
         // Twice the room, and 1,024 at least, keeps each id out of use for a while after its answer.
         let slots = (2 * capacity).next_power_of_two().max(1024);
         Self {
@@ -68,6 +79,7 @@ impl<Q: Copy> Flight<Q> {
             free: (0..slots).collect(),
             launched: VecDeque::new(),
             timeout,
+            repeats_max,
         }
     }
 
@@ -79,16 +91,29 @@ impl<Q: Copy> Flight<Q> {
         self.slots.len() - self.free.len()
     }
 
-    /// Puts a query under way; `None` if there is no room.
-    pub(super) fn launch(&mut self, query: Q, sent: Since) -> Option<TransactionId> {
+    /// Whether there is no room for one more.
+    pub(super) fn is_full(&self) -> bool {
+        self.free.is_empty()
+    }
+
+    /// Puts a query under way that was due then and is sent now; `None` if there is no room.
+    pub(super) fn launch(&mut self, query: Q, due: Since, now: Since) -> Option<TransactionId> {
         let number = self.free.pop_front()?;
         let slot = &mut self.slots[number as usize];
         let generation = (slot.generation + 1) & ((1 << (ID_BITS - self.slot_bits)) - 1);
-        (slot.state, slot.generation) = (State::Waiting { query, sent }, generation);
+        slot.state = State::Waiting { query, due, deadline: now + self.timeout, repeats: 0 };
+        slot.generation = generation;
         let id = generation << self.slot_bits | number;
         self.launched.push_back(id);
-        let [_, a, b, c] = id.to_be_bytes();
-        Some(TransactionId([a, b, c]))
+        Some(transaction_id(id))
+    }
+
+    /// The query of this id, if it is under way.
+    pub(super) fn query(&self, TransactionId([a, b, c]): TransactionId) -> Option<Q> {
+        match self.state(u32::from_be_bytes([0, a, b, c])) {
+            State::Waiting { query, .. } => Some(query),
+            _ => None,
+        }
     }
 
     /// Takes the query of this id from those under way.
@@ -104,47 +129,53 @@ impl<Q: Copy> Flight<Q> {
         }
         match slot.state {
             State::Unused => Landing::Unknown,
-            State::Answered => Landing::Again,
-            State::Waiting { query, sent } => {
-                self.release(number, State::Answered);
-                Landing::InTime { query, sent }
+            State::Answered { repeated: true } => Landing::Late,
+            State::Answered { repeated: false } => Landing::Again,
+            State::Waiting { query, due, repeats, .. } => {
+                self.release(number, State::Answered { repeated: repeats > 0 });
+                Landing::InTime { query, due }
             }
         }
     }
 
-    /// Gives up the queries that have waited too long; returns how many.
-    pub(super) fn give_up(&mut self, now: Since) -> u64 {
-        let mut given_up = 0;
-        while let Some(&id) = self.launched.front() {
-            if let Some(sent) = self.sent(id) {
-                if now < sent + self.timeout {
-                    break;
-                }
-                let number = self.slot(id).0;
-                self.slots[number as usize].given_up = Some(id >> self.slot_bits);
-                self.release(number, State::Unused);
-                given_up += 1;
+    /// The next query that has waited too long, if there is one; to be called until there is none.
+    pub(super) fn expire(&mut self, now: Since) -> Option<Expiry<Q>> {
+        loop {
+            let &id = self.launched.front()?;
+            let number = self.slot(id).0;
+            let State::Waiting { query, due, deadline, repeats } = self.state(id) else {
+                self.launched.pop_front();
+                continue;
+            };
+            if now < deadline {
+                return None;
             }
             self.launched.pop_front();
-        }
-        given_up
-    }
-
-    /// When the next query has waited too long, after [`give_up`](Self::give_up).
-    pub(super) fn next_deadline(&self) -> Option<Since> {
-        self.launched.front().and_then(|&id| self.sent(id)).map(|sent| sent + self.timeout)
-    }
-
-    /// When the query of this id was sent, if it still waits.
-    fn sent(&self, id: u32) -> Option<Since> {
-        match *self.slot(id).1 {
-            Slot { state: State::Waiting { sent, .. }, generation, .. }
-                if generation == id >> self.slot_bits =>
-            {
-                Some(sent)
+            if repeats < self.repeats_max {
+                let deadline = now + self.timeout;
+                self.slots[number as usize].state =
+                    State::Waiting { query, due, deadline, repeats: repeats + 1 };
+                self.launched.push_back(id);
+                return Some(Expiry::Again { id: transaction_id(id), query });
             }
-            _ => None,
+            self.slots[number as usize].given_up = Some(id >> self.slot_bits);
+            self.release(number, State::Unused);
+            return Some(Expiry::Lost { due });
         }
+    }
+
+    /// When the next query has waited too long, after [`expire`](Self::expire).
+    pub(super) fn next_deadline(&self) -> Option<Since> {
+        self.launched.front().and_then(|&id| match self.state(id) {
+            State::Waiting { deadline, .. } => Some(deadline),
+            _ => None,
+        })
+    }
+
+    /// The state of the query of this id; unused if its slot is another's by now.
+    fn state(&self, id: u32) -> State<Q> {
+        let slot = self.slot(id).1;
+        if slot.generation == id >> self.slot_bits { slot.state } else { State::Unused }
     }
 
     fn slot(&self, id: u32) -> (u32, &Slot<Q>) {
@@ -158,72 +189,10 @@ impl<Q: Copy> Flight<Q> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TIMEOUT: Duration = Duration::from_secs(1);
-
-    fn at(milliseconds: u64) -> Since {
-        Duration::from_millis(milliseconds)
-    }
-
-    #[test]
-    fn answers_in_time_again_late_and_out_of_nowhere() {
-        let mut flight = Flight::new(8, TIMEOUT);
-        let first = flight.launch(11_u32, at(0)).unwrap();
-        let second = flight.launch(22, at(500)).unwrap();
-        assert_eq!(flight.waiting(), 2);
-        assert_eq!(flight.land(first), Landing::InTime { query: 11, sent: at(0) });
-        assert_eq!(flight.land(first), Landing::Again);
-        assert_eq!(flight.give_up(at(1499)), 0);
-        assert_eq!(flight.next_deadline(), Some(at(1500)));
-        assert_eq!(flight.give_up(at(1500)), 1);
-        assert_eq!(flight.land(second), Landing::Late);
-        assert_eq!(flight.land(TransactionId([0xff, 0xff, 0xff])), Landing::Unknown);
-        assert_eq!((flight.waiting(), flight.next_deadline()), (0, None));
-    }
-
-    #[test]
-    fn a_late_answer_is_known_after_its_slot_was_used_again() {
-        let mut flight = Flight::new(1, TIMEOUT);
-        let lost = flight.launch(0_u32, at(0)).unwrap();
-        assert_eq!(flight.give_up(at(1000)), 1);
-        for query in 0..5_000 {
-            let id = flight.launch(query, at(1000)).unwrap();
-            assert_eq!(flight.land(id), Landing::InTime { query, sent: at(1000) });
-        }
-        assert_eq!(flight.land(lost), Landing::Late);
-    }
-
-    #[test]
-    fn an_id_rests_before_it_comes_back() {
-        let mut flight = Flight::new(4, TIMEOUT);
-        let first = flight.launch(0_u32, at(0)).unwrap();
-        flight.land(first);
-        for query in 1..1024 {
-            let id = flight.launch(query, at(0)).unwrap();
-            assert_ne!(id, first);
-            assert_eq!(flight.land(first), Landing::Again, "after {query} others");
-            assert_eq!(flight.land(id), Landing::InTime { query, sent: at(0) });
-        }
-        let reused = flight.launch(7, at(0)).unwrap();
-        let slot = |id: TransactionId| u16::from_be_bytes([id.0[1], id.0[2]]) & 1023;
-        assert_eq!(slot(reused), slot(first));
-        assert_ne!(reused, first);
-        assert_eq!(flight.land(first), Landing::Unknown, "of an older generation");
-        assert_eq!(flight.land(reused), Landing::InTime { query: 7, sent: at(0) });
-    }
-
-    #[test]
-    fn room_ends_and_comes_back() {
-        let mut flight = Flight::new(Flight::<u32>::CAPACITY_MAX, TIMEOUT);
-        let mut room = 0;
-        while flight.launch(room, at(0)).is_some() {
-            room += 1;
-        }
-        assert!(room >= Flight::<u32>::CAPACITY_MAX);
-        assert_eq!(flight.give_up(at(1000)), u64::from(room));
-        assert!(flight.launch(0, at(1000)).is_some());
-    }
+fn transaction_id(id: u32) -> TransactionId {
+    let [_, a, b, c] = id.to_be_bytes();
+    TransactionId([a, b, c])
 }
+
+#[cfg(test)]
+mod tests;

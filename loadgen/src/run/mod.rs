@@ -1,58 +1,95 @@
 //! `lqload run`: asks a server for leases and judges its answers.
 
+mod asker;
 mod check;
-mod closed;
 mod cpu;
+mod find_max;
 mod flight;
+mod judge;
+mod live;
+mod load;
 mod options;
 mod probe;
+mod progress;
+mod rate;
 mod reply;
 mod tally;
+mod timeline;
 mod transport;
 mod wrong;
 
 use std::process::ExitCode;
-use std::sync::Barrier;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use core_affinity::CoreId;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use crate::fault::Fault;
 use crate::leases::{self, Clients};
-use crate::query::{Draw, Encoder, Mix};
-use crate::random::{Random, mix};
+use crate::query::{self, Encoder, Mix, Order, Source};
 use crate::report::{self, Report};
-use check::Checker;
-use closed::{Amount, Closed};
-use flight::Flight;
-use transport::{Batch, Udp};
+use load::{Plan, Setup};
 
+pub(crate) use find_max::Found;
 pub(crate) use options::{Cpus, Options};
 pub(crate) use tally::{Sample, Tally};
 pub(crate) use wrong::Wrong;
 
 /// Runs it all and reports; status 1 if answers were wrong.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Fault> {
-    let (clients, read) = leases::read(&options.leases, closed::unix_seconds())?;
+    options.check()?;
+    let clients = read_clients(options)?;
+    let verify = options.verify.unwrap_or(clients.are_generated() && !options.echo);
+    let mix = options.mix.clone().unwrap_or_else(|| Mix::usual(&clients));
+    mix.check(&clients)?;
+    let link = match options.order {
+        Order::Reboot => query::of_link(&clients, options.link)?,
+        _ => Vec::new(),
+    };
+    check_cpus(options)?;
+    let encoder = Encoder::new(&options.requestor_duid.0, &options.oro);
+    probe::probe(options.target, &encoder, options.timeout, options.echo)?;
+    let stop = stop_on_signals()?;
+    let source = Source {
+        clients: &clients,
+        mix: &mix,
+        order: options.order,
+        link: &link,
+        relayed: options.relayed,
+        by_form: options.gso.is_some(),
+    };
+    let setup = Setup { options, clients: &clients, source, encoder, verify, stop: &stop };
+    let (outcome, found) = match options.bounds() {
+        Some(bounds) => find_max::find_max(&setup, bounds).map(|(outcome, found)| (outcome, Some(found)))?,
+        None => (load::load(&setup, Plan::of(options), "")?, None),
+    };
+    let run = report::Run {
+        options,
+        clients: &clients,
+        mix: &mix,
+        verify,
+        ports: outcome.ports,
+        interrupted: stop.load(Ordering::Relaxed),
+        tally: &outcome.tally,
+        server_cpu: outcome.server_cpu,
+        found: found.as_ref(),
+    };
+    write_reports(options, &Report::new(&run), &outcome.tally)?;
+    Ok(if outcome.tally.wrong.total() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads the lease files, or the list.
+fn read_clients(options: &Options) -> Result<Clients, Fault> {
+    if let Some(list) = &options.list {
+        return leases::read_list(list);
+    }
+    let (clients, read) = leases::read(&options.leases, asker::unix_seconds())?;
     if let Some(first) = &read.first_bad {
         eprintln!("lqload: {} of {} rows are unreadable and left out; {first}", read.bad, read.rows);
     }
-    let mix = options.mix.clone().unwrap_or_else(|| Mix::usual(&clients));
-    mix.check(&clients)?;
-    check_cpus(options)?;
-    let encoder = Encoder::new(&options.requestor_duid.0);
-    probe::probe(options.target, &encoder, options.timeout)?;
-    let cpu_before = options.server_pid.map(cpu::of_process).transpose()?;
-    let tally = load(options, &clients, &mix, &encoder)?;
-    let cpu_after = options.server_pid.map(cpu::of_process).transpose()?;
-    let server_cpu = cpu_before.zip(cpu_after).map(|(before, after)| after.saturating_sub(before));
-    let report = Report::new(options, &clients, &mix, &tally, server_cpu);
-    print!("{}", report::text::summary(&report));
-    if let Some(path) = &options.json {
-        report::write_json(&report, path)?;
-    }
-    Ok(if tally.wrong.total() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(clients)
 }
 
 /// Checks that this process may use the CPUs it is to be pinned to.
@@ -65,72 +102,29 @@ fn check_cpus(options: &Options) -> Result<(), Fault> {
     }
 }
 
-/// Starts the threads together and adds up what they have counted.
-fn load(options: &Options, clients: &Clients, mix: &Mix, encoder: &Encoder) -> Result<Tally, Fault> {
-    let threads = u64::from(options.threads);
-    let barrier = Barrier::new(threads as usize);
-    let workers = (0..threads)
-        .map(|number| worker(options, number, clients, mix, encoder))
-        .collect::<Result<Vec<_>, _>>()?;
-    thread::scope(|scope| {
-        let mut handles = Vec::new();
-        for (number, worker) in workers.into_iter().enumerate() {
-            let cpu = options.cpus.as_ref().map(|cpus| cpus.0[number % cpus.0.len()]);
-            let barrier = &barrier;
-            handles.push(scope.spawn(move || {
-                if let Some(id) = cpu {
-                    core_affinity::set_for_current(CoreId { id }); // one of those that `check_cpus` has seen
-                }
-                barrier.wait();
-                worker.run(Instant::now())
-            }));
-        }
-        let mut sum = Tally::new();
-        for handle in handles {
-            sum.add(handle.join().map_err(|_| Fault::Thread)?);
-        }
-        Ok(sum)
-    })
-}
-
-/// Thread `number`'s share of the load, on a socket of its own.
-fn worker<'a>(
-    options: &'a Options,
-    number: u64,
-    clients: &'a Clients,
-    mix_of_queries: &'a Mix,
-    encoder: &'a Encoder,
-) -> Result<Closed<'a, Udp>, Fault> {
-    let target = options.target;
-    let connected = Udp::connect(target);
-    let amount = options.amount(number);
-    let server = options.server_duid.as_ref().map(|duid| &duid.0[..]);
-    Ok(Closed {
-        transport: connected.map_err(|source| Fault::Socket { target, step: "connecting", source })?,
-        clients,
-        draw: Draw::new(clients, mix_of_queries, Random::new(mix(options.seed).wrapping_add(number))),
-        encoder,
-        checker: Checker::new(clients, &options.requestor_duid.0, server, options.verify),
-        flight: Flight::new(amount.window, amount.timeout),
-        amount,
-        batch: Batch::new(Encoder::LEN_MAX),
-        tally: Tally::new(),
-    })
-}
-
-impl Options {
-    /// Thread `number`'s part of window and queries.
-    fn amount(&self, number: u64) -> Amount {
-        let threads = u64::from(self.threads);
-        let part = |all: u64| all / threads + u64::from(number < all % threads);
-        // Neither given: ten seconds.
-        let usual = Duration::from_secs(10);
-        let duration = self.duration.or_else(|| self.queries.is_none().then_some(usual));
-        Amount {
-            window: part(u64::from(self.window)).max(1) as u32, // a part of a u32
-            queries: self.queries.map(part),
-            duration,
-            timeout: self.timeout,
-        }
+/// The first SIGINT or SIGTERM ends the asking, and the report is of what was asked until then; the second
+/// ends the program.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Fault> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
+            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
+            .map_err(Fault::Signal)?;
     }
+    Ok(stop)
+}
+
+/// Prints the summary and writes the files that were asked for.
+fn write_reports(options: &Options, report: &Report, tally: &Tally) -> Result<(), Fault> {
+    print!("{}", report::text::summary(report));
+    if let Some(path) = &options.json {
+        report::write_json(report, path)?;
+    }
+    if let Some(path) = &options.hgrm {
+        report::write_text(path, &report::hgrm::text(&tally.latency))?;
+    }
+    if let Some(path) = &options.html {
+        report::write_text(path, &report::html::page(report, &tally.latency))?;
+    }
+    Ok(())
 }

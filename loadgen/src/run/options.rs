@@ -1,14 +1,19 @@
 //! Flags of `lqload run`.
 
 use std::net::{SocketAddr, SocketAddrV6};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::RangedI64ValueParser;
-use lqd_wire::Duid;
 
+use super::find_max::Bounds;
 use super::flight::Flight;
-use crate::query::{Mix, Query};
+use super::rate::Rate;
+use crate::fault::Fault;
+use crate::hex;
+use crate::query::{Encoder, Mix, Order, Query};
+use crate::share;
 
 /// The requestor's DUID unless another is given: of type EN, with the enterprise number for documentation
 /// (RFC 5612).
@@ -18,7 +23,8 @@ const WINDOW_MAX: u32 = Flight::<Query>::CAPACITY_MAX;
 
 /// Ask a leasequery server for the leases of a file, and judge every answer.
 ///
-/// Closed loop: `--window` queries are under way at any time. Exit status 0: all answers were right; 1: some
+/// Open loop with `--rate`: queries go out by a timetable, and latency counts from when they were due. Closed
+/// loop without: `--window` queries are under way at any time. Exit status 0: all answers were right; 1: some
 /// were wrong; 2: the arguments or files are of no use, or the target does not answer.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
@@ -26,35 +32,98 @@ pub(crate) struct Options {
     #[arg(long, value_name = "[ADDR]:PORT", value_parser = target)]
     pub(crate) target: SocketAddrV6,
     /// Lease file of Kea (kea-leases6.csv); several are read in order, later rows overriding earlier ones.
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "list")]
     pub(crate) leases: Vec<PathBuf>,
+    /// Instead of leases: a file with an address, or a DUID in hex with colons, on each line.
+    #[arg(long, value_name = "FILE", conflicts_with = "leases")]
+    pub(crate) list: Option<PathBuf>,
     /// What to ask for, as weights: address (a leased one), prefix (a random address inside a delegated
-    /// prefix), client-id, miss (a free address). Default: the first three in equal parts, as far as the file
-    /// has them.
+    /// prefix), client-id, miss (a free address), unknown-link (client-id on a link that the server does not
+    /// have). Default: the first three in equal parts, as far as the file has them.
     #[arg(long, value_name = "SUBJECT=WEIGHT,…")]
     pub(crate) mix: Option<Mix>,
-    /// Queries under way at once, over all threads.
-    #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = counts(WINDOW_MAX))]
+    /// Whom to ask about: uniform; zipf or zipf=EXPONENT, some far more often than others; reboot, every
+    /// lease of one link once and in order, as an access concentrator does that has restarted (`--mix` is of
+    /// no matter then).
+    #[arg(long, value_name = "ORDER", default_value_t = Order::Uniform)]
+    pub(crate) order: Order,
+    /// Subnet id of the link that restarts; default: the one with the most leases.
+    #[arg(long, value_name = "ID")]
+    pub(crate) link: Option<u32>,
+    /// Share of queries that come through a relay agent, in RELAY-FORW with its source port (RFC 8357).
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub(crate) relayed: f64,
+    /// Codes of options to ask for, as in 47,39 (OPTION_ORO).
+    #[arg(long, value_name = "CODE,…", value_delimiter = ',')]
+    pub(crate) oro: Vec<u16>,
+    /// Open loop: queries a second over all threads, as in 5000, 20k or 1.5M; 1k..50k is a ramp over the
+    /// duration.
+    #[arg(long, value_name = "RATE")]
+    pub(crate) rate: Option<Rate>,
+    /// Closed loop: queries under way at once, over all threads.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 256,
+        value_parser = counts(WINDOW_MAX),
+        conflicts_with = "rate"
+    )]
     pub(crate) window: u32,
+    /// Find the highest rate at which loss and p99 stay within --max-loss and --max-p99; the search starts at
+    /// --rate.
+    #[arg(long, conflicts_with_all = ["window", "queries", "duration"])]
+    pub(crate) find_max: bool,
+    /// Share of queries, 0 to 1, that may be lost for --find-max.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = share)]
+    pub(crate) max_loss: f64,
+    /// Latency that 99 % of the answers may not exceed for --find-max.
+    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = duration)]
+    pub(crate) max_p99: Duration,
+    /// How long --find-max tries each rate.
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
+    pub(crate) step: Duration,
     /// End after so many queries.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) queries: Option<u64>,
-    /// End after this time, as in 30s or 5min; default 10s, or no end with --queries.
+    /// End after this time, as in 30s or 5min; default 10s, or no end with --queries and --order reboot.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// How long to wait for an answer before the query counts as lost.
+    /// How long to wait for an answer before the query counts as lost, or is sent again.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// Threads, each with a socket and port of its own.
+    /// Send a query again so often before it counts as lost, each time after the timeout.
+    #[arg(
+        long,
+        value_name = "TIMES",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u8).range(..=10)
+    )]
+    pub(crate) retransmit: u8,
+    /// A query that was sent so long after it was due counts as sent late; lqload says so if these are more
+    /// than one in a thousand.
+    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = duration)]
+    pub(crate) late_after: Duration,
+    /// Threads, each with source ports of its own.
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = counts(1024))]
     pub(crate) threads: u32,
+    /// Source ports over all threads, at least one each; default: as few as the transaction ids allow. A
+    /// thread with several looks at them in turn and does not sleep: give it a CPU of its own.
+    #[arg(long, value_name = "COUNT", value_parser = counts(16_384))]
+    pub(crate) ports: Option<u32>,
+    /// Send up to so many queries of one size as one with UDP_SEGMENT, and receive with UDP_GRO, as
+    /// requestors do that coalesce; of each 64 queries, those of one form go together.
+    #[arg(long, value_name = "COUNT", value_parser = gso)]
+    pub(crate) gso: Option<NonZeroU16>,
     /// CPUs to pin the threads to, in turn, as in 1,3.
     #[arg(long, value_name = "LIST")]
     pub(crate) cpus: Option<Cpus>,
     /// Judge what the answers say of the client: its DUID, all its leases, their lifetimes. The leases have
-    /// to be those that the server holds.
-    #[arg(long)]
-    pub(crate) verify: bool,
+    /// to be those that the server holds. Default: true for leases of `make-leases`, false for others.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) verify: Option<bool>,
+    /// The target is an echo server, the floor: datagrams that come back unchanged are the answers.
+    #[arg(long, conflicts_with_all = ["verify", "server_duid"])]
+    pub(crate) echo: bool,
     /// The requestor's own DUID, in hex with colons.
     #[arg(long, value_name = "DUID", default_value = REQUESTOR_DUID)]
     pub(crate) requestor_duid: DuidArgument,
@@ -70,6 +139,42 @@ pub(crate) struct Options {
     /// Write the report to this file as JSON, too.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Write the latencies to this file as HdrHistogram's percentile distribution (.hgrm).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hgrm: Option<PathBuf>,
+    /// Write the report to this file as a page with plots, which needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+impl Options {
+    /// Checks what no flag alone can tell.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.list.is_some() {
+            let needs = [(self.verify == Some(true), "--verify"), (self.is_reboot(), "--order reboot")];
+            if let Some(&(_, what)) = needs.iter().find(|&&(given, _)| given) {
+                return Err(Fault::NeedsLeases { what });
+            }
+        }
+        let ramp = self.rate.is_some_and(Rate::is_ramp);
+        let endless = self.duration.is_none() && (self.queries.is_some() || self.is_reboot());
+        if ramp && (endless || self.find_max) {
+            return Err(Fault::Ramp);
+        }
+        if self.oro.len() > Encoder::ASKED_MAX {
+            return Err(Fault::Oro);
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_reboot(&self) -> bool {
+        self.order == Order::Reboot
+    }
+
+    /// What `--find-max` holds a rate to.
+    pub(super) fn bounds(&self) -> Option<Bounds> {
+        self.find_max.then_some(Bounds { loss_max: self.max_loss, p99_max: self.max_p99 })
+    }
 }
 
 /// A DUID of 1 to 130 octets.
@@ -80,13 +185,7 @@ impl std::str::FromStr for DuidArgument {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let octet = |pair: &str| {
-            let digits = pair.len() == 2 && pair.bytes().all(|digit| digit.is_ascii_hexdigit());
-            digits.then(|| u8::from_str_radix(pair, 16).ok()).flatten()
-        };
-        let octets: Option<Vec<u8>> = text.split(':').map(octet).collect();
-        octets
-            .filter(|octets| Duid::new(octets).is_some())
+        hex::duid(text)
             .map(Self)
             .ok_or("must be 1 to 130 octets in hex with colons, as in 00:03:00:01:02:00:5e:00:53:01")
     }
@@ -110,6 +209,11 @@ fn counts(max: u32) -> RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=i64::from(max))
 }
 
+/// Takes 1 to 64, the most that UDP_SEGMENT takes.
+fn gso(text: &str) -> Result<NonZeroU16, &'static str> {
+    text.parse().ok().filter(|count: &NonZeroU16| count.get() <= 64).ok_or("must be a number from 1 to 64")
+}
+
 fn target(text: &str) -> Result<SocketAddrV6, &'static str> {
     match text.parse() {
         Ok(SocketAddr::V6(target)) if target.port() != 0 => Ok(target),
@@ -128,54 +232,9 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The options of a command line with these flags, for tests.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
+pub(super) use tests::parse;
 
-    #[derive(Parser, Debug)]
-    struct Arguments {
-        #[command(flatten)]
-        options: Options,
-    }
-
-    fn parse(more: &[&str]) -> Result<Options, String> {
-        let usual = ["lqload", "--target", "[::1]:547", "--leases", "f"];
-        let arguments = usual.iter().chain(more);
-        Arguments::try_parse_from(arguments).map(|parsed| parsed.options).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn parts_of_threads_add_up() {
-        let options = parse(&["--threads", "3", "--window", "10", "--queries", "100"]).unwrap();
-        let amounts: Vec<_> = (0..3).map(|number| options.amount(number)).collect();
-        assert_eq!(amounts.iter().map(|amount| amount.window).collect::<Vec<_>>(), [4, 3, 3]);
-        assert_eq!(
-            amounts.iter().map(|amount| amount.queries).collect::<Vec<_>>(),
-            [Some(34), Some(33), Some(33)]
-        );
-        assert_eq!(amounts[0].duration, None);
-        assert_eq!(parse(&[]).unwrap().amount(0).duration, Some(Duration::from_secs(10)));
-    }
-
-    #[test]
-    fn refusals_say_what_is_meant() {
-        for (flag, value, why) in [
-            ("--mix", "adress=1", "is none of address"),
-            ("--window", "0", "0 is not in 1..="),
-            ("--duration", "10", "as in 500ms"),
-            ("--timeout", "0s", "more than 0"),
-            ("--server-duid", "0:1", "octets in hex with colons"),
-            ("--server-duid", "+1:02", "octets in hex with colons"),
-            ("--cpus", "1,", "numbers of CPUs"),
-        ] {
-            let fault = parse(&[flag, value]).unwrap_err();
-            assert!(fault.contains(why), "{flag} {value}: {fault}");
-        }
-        for (text, why) in
-            [("127.0.0.1:547", "over IPv6"), ("::1", "IPv6 address and a port"), ("[::1]:0", "a port")]
-        {
-            assert!(target(text).unwrap_err().contains(why), "{text}");
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

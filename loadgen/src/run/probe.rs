@@ -6,36 +6,45 @@ use std::time::{Duration, Instant};
 
 use lqd_wire::TransactionId;
 
-use super::reply::Reply;
-use super::transport::{Batch, Transport, Udp};
+use super::reply::{self, Reply};
+use super::transport::{self, Batch, Transport};
 use crate::fault::Fault;
-use crate::query::{Encoder, Subject};
+use crate::query::{Encoder, Query, Subject};
 
 const TRIES: u32 = 3;
 /// An id that the load does not start with.
 const ID: TransactionId = TransactionId([0xff, 0xff, 0xff]);
 
-/// Waits until the target has answered a query for a free address, in whatever way.
-pub(super) fn probe(target: SocketAddrV6, encoder: &Encoder, timeout: Duration) -> Result<(), Fault> {
+/// Waits until the target has answered a query for a free address, in whatever way, or has echoed it.
+pub(super) fn probe(
+    target: SocketAddrV6,
+    encoder: &Encoder,
+    timeout: Duration,
+    echo: bool,
+) -> Result<(), Fault> {
     let failed = |step| {
         move |source: io::Error| match source.kind() {
             io::ErrorKind::ConnectionRefused => Fault::Refused(target),
             _ => Fault::Socket { target, step, source },
         }
     };
-    let mut udp = Udp::connect(target).map_err(failed("connecting"))?;
+    let mut transport = Transport::connect(target, None).map_err(transport::fault(target))?;
     let mut batch = Batch::new(Encoder::LEN_MAX);
+    let query = Query { subject: Subject::Address, relayed: false, lease: 0, client: 0, salt: 0 };
     batch
-        .push(|w| encoder.write(w, ID, Subject::Address, Ipv6Addr::LOCALHOST, &[]))
+        .push(|w| encoder.write_for(w, ID, query, Ipv6Addr::LOCALHOST, &[]))
         .expect("a batch has room for a query at its longest");
     for _ in 0..TRIES {
-        udp.send(&batch).map_err(failed("sending a query"))?;
+        transport.send(&batch).map_err(failed("sending a query"))?;
         let until = Instant::now() + timeout;
         let mut answered = false;
         while !answered && Instant::now() < until {
             let wait = until.saturating_duration_since(Instant::now());
-            udp.receive(wait, |octets| answered |= Reply::parse(octets).is_some())
-                .map_err(failed("waiting for an answer"))?;
+            let received = transport.receive(wait, |octets| {
+                let is_echo = || reply::transaction_id(octets) == Some(ID);
+                answered |= if echo { is_echo() } else { Reply::parse(octets).is_some() };
+            });
+            received.map_err(failed("waiting for an answer"))?;
         }
         if answered {
             return Ok(());

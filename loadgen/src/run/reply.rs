@@ -1,10 +1,27 @@
 //! A LEASEQUERY-REPLY, taken apart as far as it is judged (RFC 5007 §4.1.2, §4.2.2).
 
-use lqd_wire::{Message, MessageType, OptionCode, Options, ParseError, StatusCode, TransactionId};
+use lqd_wire::{Message, MessageType, OptionCode, Options, ParseError, Relay, StatusCode, TransactionId};
+
+/// The transaction id of any message, through a relay agent or not.
+pub(super) fn transaction_id(octets: &[u8]) -> Option<TransactionId> {
+    match Message::parse(octets)?.kind {
+        MessageType::RELAY_FORW | MessageType::RELAY_REPL => inner(octets).map(|(_, inner)| inner),
+        _ => Message::parse(octets),
+    }
+    .map(|message| message.transaction_id)
+}
+
+/// What a relay agent is to take out, and the message for the requestor.
+fn inner(octets: &[u8]) -> Option<(Relay<'_>, Message<'_>)> {
+    let relay = Relay::parse(octets).ok()?;
+    Some((relay, Message::parse(relay.message)?))
+}
 
 /// The parts of an answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reply<'a> {
+    /// Of the RELAY-REPL, if it came in one.
+    pub(super) relay: Option<Relay<'a>>,
     pub(super) requestor: Option<&'a [u8]>,
     pub(super) server: Option<&'a [u8]>,
     /// Success if the answer has no status.
@@ -21,12 +38,20 @@ impl<'a> Reply<'a> {
     ///
     /// `None` if the octets are no LEASEQUERY-REPLY.
     pub(super) fn parse(octets: &'a [u8]) -> Option<(TransactionId, Option<Self>)> {
-        let message =
-            Message::parse(octets).filter(|message| message.kind == MessageType::LEASEQUERY_REPLY)?;
-        Some((message.transaction_id, Self::of(message.options).ok().flatten()))
+        let mut message = Message::parse(octets)?;
+        let mut relay = None;
+        if message.kind == MessageType::RELAY_REPL {
+            let (outer, inner) = inner(octets)?;
+            (relay, message) = (Some(outer), inner);
+        }
+        if message.kind != MessageType::LEASEQUERY_REPLY {
+            return None;
+        }
+        let reply = Self::of(message.options, relay).ok().flatten();
+        Some((message.transaction_id, reply))
     }
 
-    fn of(options: Options<'a>) -> Result<Option<Self>, ParseError> {
+    fn of(options: Options<'a>, relay: Option<Relay<'a>>) -> Result<Option<Self>, ParseError> {
         let [mut requestor, mut server, mut status, mut client_data, mut links] = [None; 5];
         for option in options {
             let (code, value) = option?;
@@ -47,6 +72,6 @@ impl<'a> Reply<'a> {
             Some(Some((code, _text))) => StatusCode(u16::from_be_bytes(*code)),
             Some(None) => return Ok(None),
         };
-        Ok(Some(Self { requestor, server, status, client_data, links: links.is_some() }))
+        Ok(Some(Self { requestor, server, status, client_data, links: links.is_some(), relay }))
     }
 }

@@ -8,13 +8,16 @@ use lqd_wire::StatusCode;
 
 use super::check::Said;
 use super::flight::Since;
+use super::timeline::Timeline;
 use super::wrong::{Wrong, WrongCounts};
 use crate::query::Query;
 
 /// Longest latency that is told apart from longer ones.
-const LATENCY_MAX: Duration = Duration::from_secs(60);
+pub(super) const LATENCY_MAX: Duration = Duration::from_secs(60);
 /// Significant decimal digits of a latency.
 const DIGITS: u8 = 3;
+/// Share of late queries from which on the generator counts as fallen behind: they then are in the p99.9.
+const LATE_SENDS_MAX: f64 = 0.001;
 /// Wrong answers that are kept as a sample.
 const SAMPLES_MAX: usize = 3;
 
@@ -36,8 +39,17 @@ pub(crate) struct Tally {
     pub(crate) answered: u64,
     /// Queries without an answer in time.
     pub(crate) lost: u64,
-    /// Answers to queries that had been given up.
+    /// Answers to queries that had been given up, and further ones to queries sent again.
     pub(crate) late: u64,
+    /// Queries sent again after a timeout; not in `sent`.
+    pub(crate) repeated: u64,
+    /// Open loop: queries that this process sent more than `late_after` after they were due.
+    pub(crate) late_sends: u64,
+    late_after: Duration,
+    /// Longest time from when a query was due to when it was sent.
+    pub(crate) send_lag_max: Duration,
+    /// Datagrams that this host dropped before they could be read; their queries count as lost.
+    pub(crate) dropped_here: u64,
     /// Errors of the network, such as a port that is unreachable.
     pub(crate) network_errors: u64,
     /// Answers with client data, with links, with neither; only those that are not wrong.
@@ -52,16 +64,22 @@ pub(crate) struct Tally {
     pub(crate) latency: Histogram<u64>,
     /// When the last query was sent or the last answer came.
     pub(crate) last: Since,
+    pub(crate) timeline: Timeline,
 }
 
 impl Tally {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(late_after: Duration) -> Self {
         let latency = Histogram::new_with_bounds(1, LATENCY_MAX.as_nanos() as u64, DIGITS);
         Self {
             sent: 0,
             answered: 0,
             lost: 0,
             late: 0,
+            repeated: 0,
+            late_sends: 0,
+            late_after,
+            send_lag_max: Duration::ZERO,
+            dropped_here: 0,
             network_errors: 0,
             bindings: 0,
             links: 0,
@@ -71,12 +89,38 @@ impl Tally {
             samples: Vec::new(),
             latency: latency.expect("1 ns to 60 s with 3 digits is a valid histogram"),
             last: Since::ZERO,
+            timeline: Timeline::new(),
         }
     }
 
-    pub(super) fn answered(&mut self, latency: Duration) {
+    /// A query that was due then has been sent.
+    pub(super) fn sent(&mut self, due: Since, now: Since) {
+        self.sent += 1;
+        self.timeline.at(due).sent += 1;
+        let lag = now.saturating_sub(due);
+        self.late_sends += u64::from(lag > self.late_after);
+        self.send_lag_max = self.send_lag_max.max(lag);
+    }
+
+    /// A query that was due then has been answered.
+    pub(super) fn answered(&mut self, due: Since, now: Since) {
         self.answered += 1;
-        self.latency.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
+        let latency = u64::try_from(now.saturating_sub(due).as_nanos()).unwrap_or(u64::MAX);
+        self.latency.saturating_record(latency);
+        let period = self.timeline.at(due);
+        period.answered += 1;
+        period.latency.saturating_record(latency);
+    }
+
+    /// A query that was due then has been given up.
+    pub(super) fn lost(&mut self, due: Since) {
+        self.lost += 1;
+        self.timeline.at(due).lost += 1;
+    }
+
+    /// Whether so many queries went out late that the results show this process rather than the server.
+    pub(crate) fn fell_behind(&self) -> bool {
+        self.late_sends as f64 > LATE_SENDS_MAX * self.sent as f64
     }
 
     pub(super) fn said(&mut self, said: Said) {
@@ -104,6 +148,10 @@ impl Tally {
         self.answered += other.answered;
         self.lost += other.lost;
         self.late += other.late;
+        self.repeated += other.repeated;
+        self.late_sends += other.late_sends;
+        self.send_lag_max = self.send_lag_max.max(other.send_lag_max);
+        self.dropped_here += other.dropped_here;
         self.network_errors += other.network_errors;
         self.bindings += other.bindings;
         self.links += other.links;
@@ -116,5 +164,6 @@ impl Tally {
         self.samples.truncate(SAMPLES_MAX);
         self.latency.add(&other.latency).expect("histograms of all threads have the same bounds");
         self.last = self.last.max(other.last);
+        self.timeline.add(other.timeline);
     }
 }

@@ -1,25 +1,25 @@
-//! Moving datagrams.
-//!
-//! The trait is what a run needs of the network, in batches on both ways, so that a back end with fewer
-//! system calls (sendmmsg, UDP_SEGMENT, a ring) fits behind it. [`Udp`] is the plain one: a system call for
-//! each datagram, correct everywhere.
+//! Moving datagrams: a batch of queries out, whatever has come in.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
-use std::time::Duration;
+use std::net::SocketAddrV6;
+use std::num::NonZeroU16;
+use std::time::{Duration, Instant};
 
+use lqd_net::{ConnectError, Requestor, RequestorOptions};
 use lqd_wire::{NoRoom, Writer};
-use rustix::event::{PollFd, PollFlags, Timespec};
-use socket2::SockRef;
+
+use crate::fault::Fault;
 
 /// Most datagrams of a batch; as many as one UDP_SEGMENT send may carry.
 pub(super) const BATCH_MAX: usize = 64;
-/// Receive buffer asked for: what may arrive while this thread is held up.
-const RECEIVE_BUFFER: usize = 8 << 20;
+/// Socket buffers asked for: what may arrive while this thread is held up. The system may grant less.
+const SOCKET_BUFFER: usize = 8 << 20;
 /// How long a full send buffer may stay full.
 const SEND_PATIENCE: Duration = Duration::from_millis(100);
+/// How often it is tried meanwhile.
+const SEND_RETRY: Duration = Duration::from_micros(20);
 
-/// Datagrams to send, one after the other in one buffer.
+/// Datagrams, one after the other in one buffer.
 pub(super) struct Batch {
     octets: Vec<u8>,
     ends: Vec<usize>,
@@ -35,6 +35,11 @@ impl Batch {
         self.ends.clear();
     }
 
+    /// How many datagrams.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     /// Appends the datagram that `write` writes.
     pub(super) fn push(
         &mut self,
@@ -47,139 +52,144 @@ impl Batch {
         Ok(())
     }
 
+    /// Appends a datagram, for which more room is made if need be.
+    pub(super) fn push_octets(&mut self, octets: &[u8]) {
+        let start = self.ends.last().copied().unwrap_or(0);
+        let end = start + octets.len();
+        if end > self.octets.len() {
+            self.octets.resize(2 * end, 0);
+        }
+        self.octets[start..end].copy_from_slice(octets);
+        self.ends.push(end);
+    }
+
     /// The datagrams in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.octets[start..end])
     }
 }
 
-/// A way to the target and back.
-pub(super) trait Transport {
-    /// Sends the whole batch, in order. The error of one datagram does not keep back the next; the last error
-    /// is returned, with all datagrams tried.
-    fn send(&mut self, batch: &Batch) -> io::Result<()>;
+/// A way to the target and back, from one source port.
+pub(super) struct Transport(Requestor);
 
-    /// Waits up to `wait` for a datagram and hands this one, and those that have come with it, to `take`.
-    fn receive(&mut self, wait: Duration, take: impl FnMut(&[u8])) -> io::Result<()>;
-}
-
-/// A connected socket, which hears the target only, and of a closed port.
-pub(super) struct Udp {
-    socket: UdpSocket,
-    buffer: Vec<u8>,
-}
-
-impl Udp {
-    /// Opens a socket on a port of its own.
-    pub(super) fn connect(target: SocketAddrV6) -> io::Result<Self> {
-        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?;
-        socket.connect(target)?;
-        socket.set_nonblocking(true)?;
-        // The system may grant less; an answer lost to that counts as lost.
-        let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
-        Ok(Self { socket, buffer: vec![0; lqd_wire::DATAGRAM_LEN_MAX] })
+impl Transport {
+    /// Opens a socket on a port of its own; with `gso`, so many queries of one size leave together, and
+    /// answers may come together.
+    pub(super) fn connect(target: SocketAddrV6, gso: Option<NonZeroU16>) -> Result<Self, ConnectError> {
+        let options = RequestorOptions {
+            receive_buffer: SOCKET_BUFFER,
+            send_buffer: SOCKET_BUFFER,
+            gso,
+            gro: gso.is_some(),
+        };
+        Requestor::connect(target, options).map(Self)
     }
 
-    /// Waits until the socket is ready, or the time is over.
-    fn wait(&self, flags: PollFlags, wait: Duration) -> io::Result<()> {
-        let mut polled = [PollFd::new(&self.socket, flags)];
-        let wait = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        match rustix::event::poll(&mut polled, Some(&wait)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn send_one(&self, datagram: &[u8]) -> io::Result<()> {
-        match self.socket.send(datagram) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.wait(PollFlags::OUT, SEND_PATIENCE)?;
-                self.socket.send(datagram).map(|_| ())
-            }
-            sent => sent.map(|_| ()),
-        }
-    }
-}
-
-impl Transport for Udp {
-    fn send(&mut self, batch: &Batch) -> io::Result<()> {
+    /// Sends the whole batch, in order. An error does not keep back the rest; the last one is returned.
+    pub(super) fn send(&mut self, batch: &Batch) -> io::Result<()> {
+        let Batch { octets, ends } = batch;
         let mut all = Ok(());
-        for datagram in batch.iter() {
-            all = self.send_one(datagram).and(all);
+        let mut sent = 0;
+        let mut full_since = None;
+        while sent < ends.len() {
+            let start = sent.checked_sub(1).map_or(0, |before| ends[before]);
+            let rest: Vec<usize>;
+            // Offsets count from the first datagram that is to go; mostly that is the first of all.
+            let rest_ends = if start == 0 {
+                &ends[..]
+            } else {
+                rest = ends[sent..].iter().map(|end| end - start).collect();
+                &rest
+            };
+            match self.0.send(&octets[start..], rest_ends) {
+                Ok(0) => {
+                    let since = *full_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > SEND_PATIENCE {
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
+                    std::thread::sleep(SEND_RETRY);
+                }
+                Ok(count) => (sent, full_since) = (sent + count, None),
+                // Such as of an earlier datagram to a closed port: this one is still to go, unless it is the
+                // one that cannot.
+                Err(error) => {
+                    if all.is_err() {
+                        sent += 1;
+                    }
+                    all = Err(error);
+                }
+            }
         }
         all
     }
 
-    fn receive(&mut self, wait: Duration, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-        let mut waited = false;
-        let mut received = 0;
-        while received < BATCH_MAX {
-            match self.socket.recv(&mut self.buffer) {
-                Ok(len) => {
-                    take(&self.buffer[..len]);
-                    received += 1;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if received > 0 || waited {
-                        break;
-                    }
-                    self.wait(PollFlags::IN, wait)?;
-                    waited = true;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    /// Hands datagrams that have come to `take`, waiting for the first; returns how many.
+    pub(super) fn receive(&mut self, wait: Duration, take: impl FnMut(&[u8])) -> io::Result<usize> {
+        self.0.receive(wait, take)
     }
+
+    /// Datagrams that this host has dropped since the start, because they were not read in time.
+    pub(super) fn dropped(&self) -> u64 {
+        self.0.dropped()
+    }
+}
+
+/// The fault that is reported for it.
+pub(super) fn fault(target: SocketAddrV6) -> impl FnOnce(ConnectError) -> Fault {
+    move |source| Fault::Connect { target, source }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::UdpSocket;
+
+    fn target() -> (UdpSocket, SocketAddrV6) {
+        let socket = UdpSocket::bind("[::1]:0").unwrap();
+        let Ok(std::net::SocketAddr::V6(address)) = socket.local_addr() else {
+            unreachable!("bound to IPv6")
+        };
+        (socket, address)
+    }
 
     #[test]
     fn a_batch_arrives_in_order() {
-        let target = UdpSocket::bind("[::1]:0").unwrap();
-        let Ok(std::net::SocketAddr::V6(address)) = target.local_addr() else {
-            unreachable!("bound to IPv6")
-        };
-        let mut udp = Udp::connect(address).unwrap();
-        let mut batch = Batch::new(16);
-        for number in 0..3 {
-            batch.push(|w| w.put(&vec![number; usize::from(number) + 1])).unwrap();
-        }
-        udp.send(&batch).unwrap();
-        let mut buffer = [0; 16];
-        target.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        for number in 0..3 {
-            let (len, source) = target.recv_from(&mut buffer).unwrap();
-            assert_eq!(buffer[..len], vec![number; usize::from(number) + 1]);
-            target.send_to(&buffer[..len], source).unwrap();
-        }
-        let mut back = Vec::new();
-        for _ in 0..3 {
-            if back.len() == 3 {
-                break; // they may come together
+        for gso in [None, NonZeroU16::new(64)] {
+            let (target, address) = target();
+            let mut transport = Transport::connect(address, gso).unwrap();
+            let mut batch = Batch::new(16);
+            for number in 0..5 {
+                batch.push(|w| w.put(&vec![number; usize::from(number / 2) + 1])).unwrap();
             }
-            udp.receive(Duration::from_secs(20), |datagram| back.push(datagram.to_vec())).unwrap();
+            transport.send(&batch).unwrap();
+            let mut buffer = [0; 16];
+            target.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            for number in 0..5 {
+                let (len, source) = target.recv_from(&mut buffer).unwrap();
+                assert_eq!(buffer[..len], vec![number; usize::from(number / 2) + 1]);
+                target.send_to(&buffer[..len], source).unwrap();
+            }
+            let mut back = Vec::new();
+            while back.len() < 5 {
+                let received =
+                    transport.receive(Duration::from_secs(20), |datagram| back.push(datagram.to_vec()));
+                assert!(received.unwrap() > 0, "nothing came within 20 s");
+            }
+            assert_eq!(back, [vec![0], vec![1], vec![2, 2], vec![3, 3], vec![4, 4, 4]]);
         }
-        assert_eq!(back, [vec![0], vec![1, 1], vec![2, 2, 2]]);
     }
 
     #[test]
     fn a_closed_port_is_an_error_and_silence_is_none() {
-        let target = UdpSocket::bind("[::1]:0").unwrap();
-        let Ok(std::net::SocketAddr::V6(address)) = target.local_addr() else {
-            unreachable!("bound to IPv6")
-        };
-        let mut udp = Udp::connect(address).unwrap();
-        udp.receive(Duration::ZERO, |_| panic!("nothing was sent")).unwrap();
+        let (target, address) = target();
+        let mut transport = Transport::connect(address, None).unwrap();
+        assert_eq!(transport.receive(Duration::ZERO, |_| panic!("nothing was sent")).unwrap(), 0);
         drop(target);
         let mut batch = Batch::new(16);
         batch.push(|w| w.put(&[1])).unwrap();
-        let refused = udp.send(&batch).and_then(|()| udp.receive(Duration::from_secs(20), |_| {}));
+        let refused =
+            transport.send(&batch).and_then(|()| transport.receive(Duration::from_secs(20), |_| {}));
         assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 }

@@ -35,6 +35,8 @@ wrongs! {
     Incomplete = "incomplete", "a binding of the client on the asked link, or OPTION_CLT_TIME, is missing";
     Foreign = "foreign", "a binding that is not the client's, or one twice";
     Lifetime = "lifetime", "lifetimes that do not fit the lease";
+    Relay = "relay", "not the relay agent's fields of the query in RELAY-REPL, or none where one is due";
+    Changed = "changed", "an echo that is not what was sent";
     Unleased = "unleased", "bindings for an address that is free";
 }
 

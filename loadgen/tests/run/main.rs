@@ -2,8 +2,12 @@
 //!
 //! The server is written octet by octet: neither its reading of queries nor its answers come from the code
 //! under test.
+#![forbid(unsafe_code)]
 
+mod forms;
+mod paced;
 mod stub;
+mod truth;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -138,7 +138,7 @@ fn asked(query: &[u8]) -> Option<&'static [u8]> {
     }
 }
 
-fn reply(query: &[u8], fault: Fault) -> Vec<u8> {
+pub(crate) fn reply(query: &[u8], fault: Fault) -> Vec<u8> {
     assert_eq!(query[0], 14, "LEASEQUERY");
     let requestor = find(&query[4..], 1);
     let mut reply = vec![15, query[1], query[2], query[3]];

@@ -26,9 +26,9 @@ fn clients() -> Clients {
     clients
 }
 
-const INFINITE: Query = Query { subject: Subject::Address, lease: 0, client: 0 };
+const INFINITE: Query = Query { subject: Subject::Address, relayed: false, lease: 0, client: 0, salt: 0 };
 /// The first lease of the client with two subnets: 2001:db8::1.
-const ADDRESS: Query = Query { subject: Subject::Address, lease: 0, client: 1 };
+const ADDRESS: Query = Query { client: 1, ..INFINITE };
 const MISS: Query = Query { subject: Subject::Miss, ..ADDRESS };
 const CLIENT_ID: Query = Query { subject: Subject::ClientId, ..ADDRESS };
 
@@ -176,4 +176,30 @@ fn a_lease_about_to_end_may_be_gone() {
     let mut checker = Checker::new(&clients, REQUESTOR, None, true);
     assert_eq!(checker.check(&reply.unwrap(), ADDRESS, 1094), Err(Wrong::Missing));
     assert_eq!(checker.check(&reply.unwrap(), ADDRESS, 1095), Ok(Said::Nothing));
+}
+
+#[test]
+fn an_unknown_link_is_not_configured() {
+    let unknown = Query { subject: Subject::UnknownLink, ..ADDRESS };
+    assert_eq!(judged(&answer(&[option(13, &[0, 9])]), unknown, true), Ok(Said::Nothing));
+    assert_eq!(judged(&answer(&[]), unknown, true), Err(Wrong::Status));
+}
+
+/// RELAY-REPL around an answer, with these link-address and interface-id.
+fn relayed(link: &str, interface_id: &[u8], answer: &[u8]) -> Vec<u8> {
+    let [link, peer]: [Ipv6Addr; 2] = [link, "fe80::1717"].map(|address| address.parse().unwrap());
+    let header = [&[13, 0][..], &link.octets(), &peer.octets()].concat();
+    [header, option(18, interface_id), option(135, &[0, 0]), option(9, answer)].concat()
+}
+
+#[test]
+fn relayed_answers_bring_the_relay_agents_fields_back() {
+    let right = answer(&[option(45, &right_data().concat())]);
+    let query = Query { relayed: true, ..ADDRESS };
+    let by_relay = relayed("3fff:0:0:1::1", b"lqload", &right);
+    assert_eq!(judged(&by_relay, query, true), Ok(Said::Bindings));
+    assert_eq!(judged(&by_relay, ADDRESS, true), Err(Wrong::Relay), "nobody asked for it");
+    assert_eq!(judged(&right, query, true), Err(Wrong::Relay));
+    assert_eq!(judged(&relayed("3fff:0:0:2::1", b"lqload", &right), query, true), Err(Wrong::Relay));
+    assert_eq!(judged(&relayed("3fff:0:0:1::1", b"other", &right), query, true), Err(Wrong::Relay));
 }

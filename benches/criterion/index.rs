@@ -1,0 +1,174 @@
+//! Look-ups (`lqd-index`): by address, prefix and client-id, alone and in batches, in small and large
+//! indexes; and the DUID map beside the sharded hash map with locks that it was chosen over
+//! (`crates/index/src/duids.rs`).
+//!
+//! Clients are asked for in an order that no cache foresees; what is measured with many leases is mostly
+//! memory.
+#![forbid(unsafe_code)]
+
+use std::hash::{BuildHasher, Hasher};
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use dashmap::DashMap;
+use foldhash::fast::RandomState;
+use lqd_benches::NOW;
+use lqd_benches::leases::store;
+use lqd_benches::network::Client;
+use lqd_index::{LookUp, Pinned};
+
+/// Clients of the indexes; each has two leases.
+const CLIENTS: [u32; 2] = [50_000, 500_000];
+const BATCH_MAX: usize = 64;
+
+/// The look-ups of one subject, for all clients.
+type Subject = (&'static str, for<'c> fn(&'c Client) -> LookUp<'c>);
+
+const SUBJECTS: [Subject; 3] = [
+    ("address", |client| LookUp::Covering(client.address)),
+    ("prefix", |client| LookUp::Covering(client.address_in_prefix())),
+    ("client-id", |client| LookUp::Duid(&client.duid)),
+];
+
+/// Looks one batch up; how many were found.
+fn look_up(leases: &Pinned<'_>, batch: &[LookUp<'_>]) -> usize {
+    let mut found = [None; BATCH_MAX];
+    let found = &mut found[..batch.len()];
+    leases.look_up(NOW, batch, found);
+    found.iter().flatten().map(|found| found.client.len()).sum()
+}
+
+/// One iteration is one batch, as a worker does it: pin the store, look up, let go.
+fn look_ups(c: &mut Criterion) {
+    for clients in CLIENTS {
+        let (_writer, store) = store(clients);
+        let mut reader = store.reader().expect("the only reader");
+        let asked = Client::shuffled(clients);
+        let mut group = c.benchmark_group(format!("index, {} leases", 2 * clients));
+        for (name, subject) in SUBJECTS {
+            let queries: Vec<_> = asked.iter().map(subject).collect();
+            for batch in [1, BATCH_MAX] {
+                group.throughput(Throughput::Elements(batch as u64));
+                let mut batches = queries.chunks_exact(batch).cycle();
+                group.bench_function(BenchmarkId::new(name, batch), |b| {
+                    b.iter(|| look_up(&reader.pin(), batches.next().unwrap_or_default()));
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+/// The octets that the index keeps of a client with two leases, more or less.
+#[repr(align(128))]
+struct Record {
+    duid: [u8; 14],
+}
+
+/// What a sharded map with locks would be part of: DUID → hash → client number → record.
+///
+/// Numbers and records are as large as in the index, and lie apart in the order of hashes, as they do there;
+/// so the maps are all that differs.
+struct Sharded {
+    map: DashMap<u64, u32, RandomState>,
+    hash: RandomState,
+    places: Vec<u32>,
+    records: Vec<Record>,
+}
+
+impl Sharded {
+    fn new(clients: u32) -> Self {
+        let hash = RandomState::default();
+        let mut by_hash: Vec<_> =
+            Client::first(clients).map(|client| (hash_of(&hash, &client.duid), client.duid)).collect();
+        by_hash.sort_unstable();
+        let map = DashMap::with_capacity_and_hasher(clients as usize, RandomState::default());
+        for (number, &(hash, _)) in (0..).zip(&by_hash) {
+            map.insert(hash, number);
+        }
+        let records = by_hash.into_iter().map(|(_, duid)| Record { duid }).collect();
+        Self { map, hash, places: (0..clients).collect(), records }
+    }
+
+    /// Whether the client is there; the DUID is compared, as a hash alone proves nothing.
+    fn has(&self, duid: &[u8]) -> bool {
+        let number = self.map.get(&hash_of(&self.hash, duid)).map(|number| *number);
+        number.is_some_and(|number| self.records[self.places[number as usize] as usize].duid == duid)
+    }
+}
+
+fn hash_of(state: &RandomState, duid: &[u8]) -> u64 {
+    let mut hasher = state.build_hasher();
+    hasher.write(duid);
+    hasher.finish()
+}
+
+/// From DUID to record in either map, one look-up at a time, from one thread and from two at once.
+fn duid_maps(c: &mut Criterion) {
+    let clients = CLIENTS[1];
+    let (_writer, store) = store(clients);
+    let sharded = Sharded::new(clients);
+    let asked = Client::shuffled(clients);
+    let mut group = c.benchmark_group(format!("DUID maps, {clients} clients"));
+    group.throughput(Throughput::Elements(1));
+    for threads in [1, 2] {
+        group.bench_function(BenchmarkId::new("dashmap", threads), |b| {
+            b.iter_custom(|look_ups| {
+                on_threads(threads, &asked, look_ups, |part| {
+                    part.filter(|client| sharded.has(&client.duid)).count()
+                })
+            });
+        });
+        group.bench_function(BenchmarkId::new("index", threads), |b| {
+            b.iter_custom(|look_ups| {
+                on_threads(threads, &asked, look_ups, |part| {
+                    let mut reader = store.reader().expect("a place for each thread");
+                    let leases = reader.pin();
+                    part.filter(|client| {
+                        let mut found = [None];
+                        leases.look_up(NOW, &[LookUp::Duid(&client.duid)], &mut found);
+                        found[0].is_some()
+                    })
+                    .count()
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Lets each thread look up that many clients, starting at different ones; the time until the last has ended.
+fn on_threads(
+    threads: usize,
+    asked: &[Client],
+    look_ups: u64,
+    find: impl Fn(&mut dyn Iterator<Item = &Client>) -> usize + Sync,
+) -> Duration {
+    let barrier = Barrier::new(threads + 1);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|thread| {
+                let (before, after) = asked.split_at(asked.len() / threads * thread);
+                let mut part = after.iter().chain(before).cycle().take(look_ups as usize);
+                let (barrier, find) = (&barrier, &find);
+                scope.spawn(move || {
+                    barrier.wait();
+                    let found = black_box(find(&mut part));
+                    assert_eq!(found as u64, look_ups, "every client is there");
+                })
+            })
+            .collect();
+        barrier.wait();
+        let start = Instant::now();
+        for worker in workers {
+            worker.join().expect("a thread that looked up");
+        }
+        start.elapsed()
+    })
+}
+
+criterion_group!(benches, look_ups, duid_maps);
+criterion_main!(benches);

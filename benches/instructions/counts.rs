@@ -1,0 +1,130 @@
+//! Instructions of codec, index and answer, counted by valgrind's callgrind through gungraun.
+//!
+//! Run it by `cargo run -p lqd-benches --bin instructions`, which compares the counts with those in the tree.
+//! A count does not know of caches, but does not know of noise either: what it sees grow did grow. Each bench
+//! does its work often enough that the index's random hash seed moves the count by far less than a hundredth.
+#![forbid(unsafe_code)]
+#![expect(missing_docs, reason = "gungraun's macros make public modules and say nothing of them")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use gungraun::{library_benchmark, library_benchmark_group, main};
+use lqd_answer::{Datagram, Engine};
+use lqd_benches::NOW;
+use lqd_benches::codec::{parse_query, write_reply};
+use lqd_benches::engine::{answer, datagrams, engine};
+use lqd_benches::leases::store;
+use lqd_benches::network::Client;
+use lqd_benches::query::Kind;
+use lqd_index::{LookUp, Reader};
+
+/// Clients of the index, two leases each: small, as depth of the trie is all that more would change.
+const CLIENTS: u32 = 20_000;
+/// Queries of each bench.
+const QUERIES: usize = 4096;
+const BATCH_MAX: usize = 64;
+
+/// The clients that are asked for. Leaked, as all data here: nothing may be dropped while instructions are
+/// counted.
+fn asked() -> &'static [Client] {
+    &Client::shuffled(CLIENTS).leak()[..QUERIES]
+}
+
+fn reader() -> Reader {
+    let (writer, store) = store(CLIENTS);
+    std::mem::forget(writer);
+    Arc::clone(&store).reader().expect("the only reader")
+}
+
+fn queries(kind: Kind) -> &'static [Vec<u8>] {
+    asked().iter().map(|client| kind.query(client)).collect::<Vec<_>>().leak()
+}
+
+#[library_benchmark(setup = queries)]
+#[bench::address(Kind::Address)]
+#[bench::client_id(Kind::ClientId)]
+fn codec_parse(queries: &'static [Vec<u8>]) -> usize {
+    queries.iter().filter_map(|octets| parse_query(black_box(octets))).sum()
+}
+
+#[library_benchmark]
+#[bench::address_and_prefix(asked())]
+fn codec_write(clients: &'static [Client]) -> usize {
+    let mut slot = [0; 1024];
+    clients.iter().filter_map(|client| write_reply(black_box(client), &[7; 10], &mut slot).ok()).sum()
+}
+
+/// A reader and what it looks up.
+type LookUps = (Reader, &'static [LookUp<'static>]);
+
+fn look_ups(kind: Kind) -> LookUps {
+    let look_up = |client: &'static Client| match kind {
+        Kind::ClientId => LookUp::Duid(&client.duid),
+        Kind::Prefix => LookUp::Covering(client.address_in_prefix()),
+        _ => LookUp::Covering(client.address),
+    };
+    (reader(), asked().iter().map(look_up).collect::<Vec<_>>().leak())
+}
+
+#[library_benchmark(setup = look_ups)]
+#[bench::address(Kind::Address)]
+#[bench::prefix(Kind::Prefix)]
+#[bench::client_id(Kind::ClientId)]
+fn index_64((mut reader, look_ups): LookUps) -> (Reader, usize) {
+    let mut sum = 0;
+    for batch in look_ups.chunks(BATCH_MAX) {
+        let mut found = [None; BATCH_MAX];
+        let leases = reader.pin();
+        leases.look_up(NOW, black_box(batch), &mut found[..batch.len()]);
+        sum += found.iter().flatten().map(|found| found.client.len()).sum::<usize>();
+    }
+    (reader, sum)
+}
+
+#[library_benchmark(setup = look_ups)]
+#[bench::address(Kind::Address)]
+#[bench::client_id(Kind::ClientId)]
+fn index_1((mut reader, look_ups): LookUps) -> (Reader, usize) {
+    let mut sum = 0;
+    for look_up in look_ups {
+        let mut found = [None];
+        let leases = reader.pin();
+        leases.look_up(NOW, black_box(&[*look_up]), &mut found);
+        sum += found.iter().flatten().map(|found| found.client.len()).sum::<usize>();
+    }
+    (reader, sum)
+}
+
+/// All that answering needs: engine, reader, datagrams, a slot for replies.
+type Queries = (&'static Engine, Reader, &'static [Datagram<'static>], &'static mut [u8]);
+
+fn queries_to_answer(kind: Kind) -> Queries {
+    let slot = vec![0; lqd_wire::DATAGRAM_LEN_MAX].leak();
+    (Box::leak(Box::new(engine())), reader(), datagrams(queries(kind)).leak(), slot)
+}
+
+#[library_benchmark(setup = queries_to_answer)]
+#[bench::address(Kind::Address)]
+#[bench::prefix(Kind::Prefix)]
+#[bench::client_id(Kind::ClientId)]
+#[bench::miss(Kind::Miss)]
+#[bench::relay_data(Kind::RelayData)]
+#[bench::relayed(Kind::Relayed)]
+fn answer_64((engine, mut reader, datagrams, slot): Queries) -> (Reader, usize) {
+    let octets = datagrams.chunks(BATCH_MAX).map(|batch| answer(engine, &reader.pin(), batch, slot)).sum();
+    (reader, octets)
+}
+
+#[library_benchmark(setup = queries_to_answer)]
+#[bench::address(Kind::Address)]
+fn answer_1((engine, mut reader, datagrams, slot): Queries) -> (Reader, usize) {
+    let octets = datagrams.chunks(1).map(|batch| answer(engine, &reader.pin(), batch, slot)).sum();
+    (reader, octets)
+}
+
+library_benchmark_group!(name = codec; benchmarks = codec_parse, codec_write);
+library_benchmark_group!(name = index; benchmarks = index_1, index_64);
+library_benchmark_group!(name = answering; benchmarks = answer_1, answer_64);
+
+main!(library_benchmark_groups = codec, index, answering);

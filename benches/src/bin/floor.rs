@@ -1,0 +1,78 @@
+//! The floor: a UDP echo server that knows nothing, on the same back ends as lqd.
+//!
+//! It sends each datagram back as it came. What it costs is what kernel and back end cost; what lqd costs
+//! above that is lqd's own. Buffers and socket options are those of `lqd serve` at its defaults.
+#![forbid(unsafe_code)]
+
+use std::net::SocketAddrV6;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, ValueEnum};
+use lqd_net::{
+    Backend, Datagram, NetCounters, REPLY_LEN_MAX, Replies, Service, SocketOptions, Worker, WorkerSettings,
+    listen, stop_pair,
+};
+
+/// A UDP echo server that knows nothing: what any server on this back end costs at least.
+#[derive(Parser)]
+struct Options {
+    /// How to talk to the kernel.
+    #[arg(long, value_enum, default_value_t = Io::Uring)]
+    io: Io,
+    /// Address and port to listen on; port 0 lets the kernel choose, and the line "floor ready" says which.
+    #[arg(long, value_name = "[ADDR]:PORT", default_value = "[::1]:0")]
+    listen: SocketAddrV6,
+    /// CPU to run on; any if this is not given.
+    #[arg(long, value_name = "NUMBER")]
+    cpu: Option<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Io {
+    /// recvmmsg and sendmmsg
+    Mmsg,
+    /// io_uring
+    Uring,
+}
+
+struct Echo;
+
+impl Service for Echo {
+    fn serve(&mut self, batch: &[Datagram<'_>], replies: &mut Replies<'_>) {
+        for datagram in batch {
+            replies.send(datagram.source, datagram.local, |slot| {
+                slot[..datagram.payload.len()].copy_from_slice(datagram.payload);
+                datagram.payload.len()
+            });
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("floor: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Echoes until a signal ends the process.
+fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let backend = match options.io {
+        Io::Mmsg => Backend::Mmsg,
+        Io::Uring => Backend::Uring,
+    };
+    let socket = listen(options.listen, &SocketOptions::default())?;
+    let address = socket.local_address();
+    let settings =
+        WorkerSettings { backend, cpu: options.cpu, buffer_len: REPLY_LEN_MAX, ..WorkerSettings::default() };
+    // The handle is never used, but without one the worker would have nothing to wait on.
+    let (_stop, signal) = stop_pair()?;
+    let worker = Worker::new(settings, vec![socket], signal, Arc::new(NetCounters::default()))?;
+    eprintln!("floor ready listen={address}");
+    worker.run(&mut Echo)?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Addresses and DUIDs from a list, for a server whose leases are not at hand: what is asked is known, and
+//! what would be right to answer is not.
+
+use std::io::{BufRead, BufReader};
+use std::net::Ipv6Addr;
+use std::path::Path;
+
+use super::{Clients, Kind, Lease};
+use crate::fault::Fault;
+use crate::hex;
+
+/// Reads a list: on each line an address or a DUID in hex with colons; empty lines and `#` comments are left
+/// out.
+///
+/// What could be both, `20:01:0d:b8:00:00:00:01`, is a DUID: addresses are not written so.
+pub(crate) fn read_list(path: &Path) -> Result<Clients, Fault> {
+    let file = std::fs::File::open(path).map_err(Fault::file(path))?;
+    let (mut addresses, mut duids) = (Vec::new(), Vec::new());
+    for (number, line) in (1_u64..).zip(BufReader::new(file).lines()) {
+        let line = line.map_err(Fault::file(path))?;
+        let text = line.split('#').next().unwrap_or_default().trim();
+        if text.is_empty() {
+            continue;
+        }
+        if let Some(duid) = hex::duid(text) {
+            duids.push(duid);
+        } else if let Ok(address) = text.parse::<Ipv6Addr>() {
+            addresses.push(address);
+        } else {
+            let text = text.chars().take(60).collect();
+            return Err(Fault::List { path: path.to_owned(), line: number, text });
+        }
+    }
+    if addresses.is_empty() && duids.is_empty() {
+        return Err(Fault::EmptyList(path.to_owned()));
+    }
+    of(&addresses, &duids)
+}
+
+fn of(addresses: &[Ipv6Addr], duids: &[Vec<u8>]) -> Result<Clients, Fault> {
+    let mut clients = Clients { leases: addresses.len() as u64, ..Clients::default() };
+    for &address in addresses {
+        clients.starts.push(clients.end()?);
+        clients.records.push(0); // no DUID
+        Lease { kind: Kind::Address, address, expire: super::NEVER, subnet_id: 0 }.pack(&mut clients.records);
+    }
+    let first_duid = clients.starts.len() as u32;
+    for duid in duids {
+        clients.starts.push(clients.end()?);
+        clients.records.push(duid.len() as u8); // ≤ 130
+        clients.records.extend_from_slice(duid);
+    }
+    let end = clients.starts.len() as u32;
+    clients.starts.push(clients.end()?);
+    (clients.with_address, clients.with_duid) = (0..first_duid, first_duid..end);
+    Ok(clients)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(text: &str) -> Result<Clients, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("list");
+        std::fs::write(&path, text).unwrap();
+        read_list(&path).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn addresses_and_duids_in_any_order() {
+        let clients = list("# asked\n00:03:00:01\n\n 2001:db8::1 # one\n20:01:0d:b8:00:00:00:01\n").unwrap();
+        assert_eq!((clients.with_address(), clients.with_duid(), clients.with_prefix()), (0..1, 1..3, 0..0));
+        let address = clients.get(0).leases().next().unwrap().address;
+        assert_eq!(address, "2001:db8::1".parse::<Ipv6Addr>().unwrap());
+        assert_eq!(clients.get(1).duid, [0, 3, 0, 1]);
+        assert_eq!(clients.get(2).duid, [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 1]);
+        assert_eq!(clients.get(2).leases().count(), 0);
+    }
+
+    #[test]
+    fn what_is_neither_is_named() {
+        let fault = list("2001:db8::1\n10.0.0.1\n").map(|_| ()).unwrap_err();
+        assert!(fault.contains(":2: \"10.0.0.1\" is neither"), "{fault}");
+        let fault = list("# nothing\n").map(|_| ()).unwrap_err();
+        assert!(fault.ends_with("it lists no address and no DUID"), "{fault}");
+    }
+}

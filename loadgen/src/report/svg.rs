@@ -1,0 +1,165 @@
+//! Line plots as inline SVG: two axes, some lines, no script. Colours are CSS classes of the page around.
+
+use std::fmt::Write;
+
+const WIDTH: f64 = 860.0;
+const HEIGHT: f64 = 300.0;
+const LEFT: f64 = 76.0;
+const RIGHT: f64 = 34.0;
+const TOP: f64 = 14.0;
+const BOTTOM: f64 = 44.0;
+/// Up to so many points are marked each: a line through one is not to be seen.
+const MARKED_MAX: usize = 60;
+
+/// How values are laid along an axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Scale {
+    Linear,
+    /// Values are above 0.
+    Log,
+}
+
+/// An axis from its first value to its last.
+#[derive(Clone, Debug)]
+pub(super) struct Axis {
+    pub(super) title: &'static str,
+    pub(super) scale: Scale,
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) ticks: Vec<(f64, String)>,
+}
+
+/// Points in order, and the class that gives them their colour.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) name: &'static str,
+    pub(super) class: &'static str,
+    pub(super) points: Vec<(f64, f64)>,
+}
+
+impl Axis {
+    /// From 0 to the highest value, in steps of 1, 2 or 5 times a power of ten.
+    pub(super) fn linear(title: &'static str, max: f64, label: impl Fn(f64) -> String) -> Self {
+        let max = if max > 0.0 { max } else { 1.0 };
+        let step = nice(max / 5.0);
+        let count = (max / step).ceil();
+        let ticks = (0..=count as u32).map(|n| f64::from(n) * step).map(|value| (value, label(value)));
+        Self { title, scale: Scale::Linear, from: 0.0, to: count * step, ticks: ticks.collect() }
+    }
+
+    /// From 0 to exactly this end, above 0.
+    pub(super) fn until(title: &'static str, end: f64, label: impl Fn(f64) -> String) -> Self {
+        let mut axis = Self::linear(title, end, label);
+        axis.to = end;
+        axis.ticks.retain(|&(value, _)| value <= end);
+        axis
+    }
+
+    /// From the decade's part below the lowest to the one above the highest value; both are above 0.
+    pub(super) fn log(title: &'static str, min: f64, max: f64, label: impl Fn(f64) -> String) -> Self {
+        let (min, max) = (min.min(max), max.max(min * 1.01));
+        let decades = (max / min).log10();
+        // Few decades have room for more numbers in each.
+        let parts: &[f64] = if decades > 4.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let first = min.log10().floor() as i32;
+        let last = max.log10().ceil() as i32;
+        let all: Vec<f64> = (first..=last)
+            .flat_map(|power| parts.iter().map(move |part| part * 10_f64.powi(power)))
+            .collect();
+        let from = all.iter().copied().filter(|&tick| tick <= min).fold(all[0], f64::max);
+        let to = all.iter().copied().find(|&tick| tick >= max).unwrap_or(max);
+        let ticks = all.into_iter().filter(|tick| (from..=to).contains(tick)).map(|tick| (tick, label(tick)));
+        Self { title, scale: Scale::Log, from, to, ticks: ticks.collect() }
+    }
+
+    /// Where a value lies, 0 to 1.
+    fn place(&self, value: f64) -> f64 {
+        let place = match self.scale {
+            Scale::Linear => (value - self.from) / (self.to - self.from),
+            Scale::Log => (value / self.from).ln() / (self.to / self.from).ln(),
+        };
+        place.clamp(0.0, 1.0)
+    }
+}
+
+/// The least of 1, 2, 5 times a power of ten that is not below.
+fn nice(step: f64) -> f64 {
+    let power = 10_f64.powf(step.log10().floor());
+    [1.0, 2.0, 5.0].iter().map(|part| part * power).find(|&nice| nice >= step * 0.999).unwrap_or(10.0 * power)
+}
+
+/// The plot as an `svg` element.
+pub(super) fn plot(label: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
+    let mut out = String::new();
+    // Writing to a String does not fail.
+    let _ = write_plot(&mut out, label, x, y, lines);
+    out
+}
+
+fn write_plot(out: &mut String, label: &str, x: &Axis, y: &Axis, lines: &[Line]) -> std::fmt::Result {
+    let across = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
+    let up = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
+    let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
+    writeln!(out, r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">"#)?;
+    for (value, text) in &y.ticks {
+        let at = up(*value);
+        writeln!(out, r#"<line class="grid" x1="{LEFT}" x2="{right}" y1="{at:.1}" y2="{at:.1}"/>"#)?;
+        writeln!(out, r#"<text class="y" x="{}" y="{:.1}">{text}</text>"#, LEFT - 8.0, at + 4.0)?;
+    }
+    for (value, text) in &x.ticks {
+        let at = across(*value);
+        writeln!(out, r#"<line class="grid" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{bottom}"/>"#)?;
+        writeln!(out, r#"<text class="x" x="{at:.1}" y="{}">{text}</text>"#, bottom + 18.0)?;
+    }
+    writeln!(out, r#"<line class="axis" x1="{LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>"#)?;
+    let middle = (LEFT + right) / 2.0;
+    writeln!(out, r#"<text class="title" x="{middle}" y="{}">{}</text>"#, HEIGHT - 6.0, x.title)?;
+    for Line { name, class, points } in lines {
+        let places: Vec<_> = points.iter().map(|&(x, y)| format!("{:.1},{:.1}", across(x), up(y))).collect();
+        writeln!(
+            out,
+            r#"<polyline class="{class}" points="{}"><title>{name}</title></polyline>"#,
+            places.join(" ")
+        )?;
+        if points.len() <= MARKED_MAX {
+            for &(x, y) in points {
+                writeln!(
+                    out,
+                    r#"<circle class="{class}" cx="{:.1}" cy="{:.1}" r="2.5"/>"#,
+                    across(x),
+                    up(y)
+                )?;
+            }
+        }
+    }
+    writeln!(out, "</svg>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_hold_their_values_with_round_ticks() {
+        let axis = Axis::linear("", 4_321.0, |value| format!("{value}"));
+        assert_eq!((axis.from, axis.to), (0.0, 5000.0));
+        assert_eq!(axis.ticks.iter().map(|(value, _)| *value).collect::<Vec<_>>().len(), 6);
+        assert_eq!(Axis::linear("", 0.0, |_| String::new()).to, 1.0, "nothing happened");
+        let axis = Axis::until("", 12.0, |value| format!("{value}"));
+        assert_eq!((axis.to, axis.ticks.last().unwrap().0), (12.0, 10.0));
+        let axis = Axis::log("", 30.0, 700.0, |value| format!("{value:.0}"));
+        let labels: Vec<_> = axis.ticks.iter().map(|(_, label)| label.as_str()).collect();
+        assert_eq!(labels, ["20", "50", "100", "200", "500", "1000"]);
+        assert!((axis.place(20.0), axis.place(1000.0)) == (0.0, 1.0) && axis.place(5.0) == 0.0);
+    }
+
+    #[test]
+    fn points_lie_where_their_values_are() {
+        let x = Axis::linear("s", 10.0, |value| format!("{value}"));
+        let y = Axis::log("", 1.0, 100.0, |value| format!("{value}"));
+        let line = Line { name: "n", class: "a", points: vec![(0.0, 1.0), (10.0, 100.0), (5.0, 10.0)] };
+        let svg = plot("p", &x, &y, &[line]);
+        assert!(svg.contains(r#"points="76.0,256.0 826.0,14.0 451.0,135.0""#), "{svg}");
+        assert_eq!(svg.matches("<circle").count(), 3);
+    }
+}

@@ -1,0 +1,66 @@
+//! The line that says, while a load runs, how it goes. Nothing is shown unless standard error is a terminal.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::live::Totals;
+use crate::report::text::thousands;
+
+/// How often the line changes.
+const PERIOD: Duration = Duration::from_millis(250);
+
+pub(super) struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+    shown: Instant,
+    before: Totals,
+}
+
+impl Progress {
+    /// `what` is shown first; without a `duration` there is no bar, only the time.
+    pub(super) fn new(what: &str, duration: Option<Duration>) -> Self {
+        let bar = match duration {
+            Some(duration) => ProgressBar::new(duration.as_millis() as u64),
+            None => ProgressBar::no_length(),
+        };
+        let template = if duration.is_some() {
+            "{prefix} {bar:24.cyan/dim} {elapsed} {msg}"
+        } else {
+            "{prefix} {elapsed} {msg}"
+        };
+        bar.set_style(ProgressStyle::with_template(template).expect("both templates are well-formed"));
+        bar.set_prefix(what.to_owned());
+        let started = Instant::now();
+        Self { bar, started, shown: started, before: Totals::default() }
+    }
+
+    /// Shows where the load is, if the last time is long enough ago.
+    pub(super) fn show(&mut self, totals: Totals) {
+        let since = self.shown.elapsed();
+        if since < PERIOD {
+            return;
+        }
+        let per_s = |now: u64, before: u64| {
+            thousands((now.saturating_sub(before) as f64 / since.as_secs_f64()).round() as u64)
+        };
+        let mut text = format!(
+            "sent {}/s  answered {}/s  lost {}",
+            per_s(totals.sent, self.before.sent),
+            per_s(totals.answered, self.before.answered),
+            thousands(totals.lost)
+        );
+        if totals.wrong > 0 {
+            text += &format!("  WRONG {}", thousands(totals.wrong));
+        }
+        self.bar.set_message(text);
+        self.bar.set_position(self.started.elapsed().as_millis() as u64);
+        (self.shown, self.before) = (Instant::now(), totals);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,133 @@
+//! When queries are due in an open loop: by a timetable, whatever has become of those before.
+//!
+//! Latency is counted from then (wrk2's method), so a server that stalls for 200 ms shows it in all queries
+//! that fell into the stall, not just in the one it held. A query that was sent late, because this process
+//! did not get to it, carries that in its latency too, and is counted, so that the report can say so.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::flight::Since;
+
+/// Most queries a second; beyond what one host sends.
+const RATE_MAX: f64 = 1e8;
+
+/// Queries a second over all threads: constant, or changing evenly over the run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rate {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+}
+
+impl Rate {
+    pub(crate) fn constant(rate: f64) -> Self {
+        Self { from: rate, to: rate }
+    }
+
+    pub(crate) fn is_ramp(self) -> bool {
+        self.from != self.to
+    }
+
+    pub(crate) fn max(self) -> f64 {
+        self.from.max(self.to)
+    }
+}
+
+impl std::str::FromStr for Rate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (from, to) = text.split_once("..").unwrap_or((text, text));
+        let number = |text: &str| {
+            let (digits, factor) = match text.as_bytes().last() {
+                Some(b'k') => (&text[..text.len() - 1], 1e3),
+                Some(b'M') => (&text[..text.len() - 1], 1e6),
+                _ => (text, 1.0),
+            };
+            digits.parse::<f64>().ok().map(|number| number * factor)
+        };
+        match (number(from), number(to)) {
+            (Some(from), Some(to)) if [from, to].iter().all(|rate| (0.1..=RATE_MAX).contains(rate)) => {
+                Ok(Self { from, to })
+            }
+            _ => Err("must be queries a second, as in 5000, 20k or 1.5M, or a ramp as in 1k..50k"),
+        }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to } = self;
+        if self.is_ramp() { write!(f, "{from}..{to}") } else { write!(f, "{from}") }
+    }
+}
+
+/// One thread's timetable: of every `parts` queries of the run it sends one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timetable {
+    rate: Rate,
+    /// Over which a ramp goes from one rate to the other.
+    span: Duration,
+    part: u64,
+    parts: u64,
+}
+
+impl Timetable {
+    /// `part` is less than `parts`; `span` is of no matter for a constant rate.
+    pub(super) fn new(rate: Rate, span: Duration, part: u64, parts: u64) -> Self {
+        Self { rate, span, part, parts }
+    }
+
+    /// When this thread's query `number`, from 0, is due.
+    pub(super) fn due(&self, number: u64) -> Since {
+        let nth = (number * self.parts + self.part) as f64;
+        let Rate { from, to } = self.rate;
+        // After t seconds, from·t + (to - from)·t²/(2·span) queries were due; this solved for t.
+        let growth = (to - from) / self.span.as_secs_f64();
+        let seconds = if self.rate.is_ramp() {
+            let square = from * from + 2.0 * growth * nth;
+            // Below zero only past the end of a ramp downwards.
+            if square < 0.0 { f64::INFINITY } else { 2.0 * nth / (from + square.sqrt()) }
+        } else {
+            nth / from
+        };
+        Since::try_from_secs_f64(seconds).unwrap_or(Since::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_one_timetable() {
+        let due = |part, number| Timetable::new(Rate::constant(1000.0), Duration::ZERO, part, 3).due(number);
+        let milliseconds = [due(0, 0), due(1, 0), due(2, 0), due(0, 1)].map(|due| due.as_millis());
+        assert_eq!(milliseconds, [0, 1, 2, 3]);
+        assert_eq!(due(1, 1_000_000_000), Duration::new(3_000_000, 1_000_000), "no drift");
+    }
+
+    #[test]
+    fn ramps_have_the_mean_rate_and_their_ends() {
+        for (from, to) in [(100.0, 900.0), (900.0, 100.0)] {
+            let table = Timetable::new(Rate { from, to }, Duration::from_secs(10), 0, 1);
+            let seconds = |number| table.due(number).as_secs_f64();
+            assert!((seconds(5000) - 10.0).abs() < 1e-6, "500 a second in the mean");
+            assert!((seconds(1) - 1.0 / from).abs() < 1e-4);
+            assert!((seconds(5000) - seconds(4999) - 1.0 / to).abs() < 1e-4);
+        }
+        let down = Timetable::new(Rate { from: 900.0, to: 100.0 }, Duration::from_secs(10), 0, 1);
+        assert_eq!(down.due(1 << 40), Since::MAX, "never");
+    }
+
+    #[test]
+    fn rates_are_read() {
+        let rate = |text: &str| text.parse::<Rate>();
+        assert_eq!(rate("20k"), Ok(Rate::constant(20_000.0)));
+        assert_eq!(rate("0.5k..1.5M"), Ok(Rate { from: 500.0, to: 1_500_000.0 }));
+        assert_eq!(rate("1k..2k").unwrap().to_string(), "1000..2000");
+        for text in ["", "k", "0", "-1", "NaN", "1..", "1..2..3", "1e30"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+}
