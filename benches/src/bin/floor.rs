@@ -26,6 +26,15 @@ struct Options {
     /// CPU to run on; any if this is not given.
     #[arg(long, value_name = "NUMBER")]
     cpu: Option<usize>,
+    /// Whether datagrams are coalesced (UDP_GRO, UDP_SEGMENT): the floor of `lqd serve --gro on`.
+    #[arg(long, value_enum, default_value_t = Switch::Off)]
+    gro: Switch,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -67,8 +76,13 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     };
     let socket = listen(options.listen, &SocketOptions::default())?;
     let address = socket.local_address();
-    let settings =
-        WorkerSettings { backend, cpu: options.cpu, buffer_len: REPLY_LEN_MAX, ..WorkerSettings::default() };
+    let settings = WorkerSettings {
+        backend,
+        cpu: options.cpu,
+        buffer_len: REPLY_LEN_MAX,
+        coalesce: options.gro == Switch::On,
+        ..WorkerSettings::default()
+    };
     // The handle is never used, but without one the worker would have nothing to wait on.
     let (_stop, signal) = stop_pair()?;
     let worker = Worker::new(settings, vec![socket], signal, Arc::new(NetCounters::default()))?;

@@ -118,8 +118,8 @@ struct ServerCpu {
 pub(crate) struct Load<'a> {
     pub(crate) programs: &'a Programs,
     pub(crate) leases: &'a Leases,
-    /// Flag of lqload and its value: how many queries.
-    pub(crate) pace: &'a [String; 2],
+    /// Flags of lqload and their values: how many queries, and how many at once.
+    pub(crate) pace: &'a [String],
     pub(crate) duration: Duration,
 }
 

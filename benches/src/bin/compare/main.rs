@@ -57,6 +57,9 @@ struct Options {
     /// Open loop instead: queries a second, as lqload takes it; both servers then see the same arrivals.
     #[arg(long, value_name = "RATE", conflicts_with = "window")]
     rate: Option<String>,
+    /// Coalesced load: queries go out so many at once (UDP_SEGMENT), and both servers coalesce; without it, neither does.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=64))]
+    gso: Option<u32>,
     /// Write the result to this file as JSON, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -66,6 +69,17 @@ struct Options {
     /// The load generator, if it is not with the others.
     #[arg(long, value_name = "FILE")]
     lqload: Option<PathBuf>,
+}
+
+impl Options {
+    fn form(&self) -> &'static str {
+        if self.gso.is_some() { "coalescing" } else { "plain" }
+    }
+
+    /// Whether the servers coalesce, as they take it.
+    fn gro(&self) -> &'static str {
+        if self.gso.is_some() { "on" } else { "off" }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -130,16 +144,19 @@ fn run(options: &Options) -> Result<(), Fault> {
 
 /// All rounds over one set of leases.
 fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec<Row>, Fault> {
-    let mut rows: Vec<Row> =
-        Subject::ALL.iter().map(|&subject| Row::new(subject, 2 * u64::from(leases.clients))).collect();
+    let mut rows: Vec<Row> = Subject::ALL
+        .iter()
+        .map(|&subject| Row::new(options.form(), subject, 2 * u64::from(leases.clients)))
+        .collect();
     let duration = Duration::from_secs(options.seconds);
-    let pace = match &options.rate {
-        Some(rate) => ["--rate".to_owned(), rate.clone()],
-        None => ["--window".to_owned(), options.window.to_string()],
+    let mut pace = match &options.rate {
+        Some(rate) => vec!["--rate".to_owned(), rate.clone()],
+        None => vec!["--window".to_owned(), options.window.to_string()],
     };
+    pace.extend(options.gso.map(|gso| [String::from("--gso"), gso.to_string()]).into_iter().flatten());
     for round in 1..=options.rounds {
-        let compared = start(options.server, options.io, programs, leases)?;
-        let floor = Server::floor(programs, options.io.name())?;
+        let compared = start(options, programs, leases)?;
+        let floor = Server::floor(programs, options.io.name(), options.gro())?;
         let load = Load { programs, leases, pace: &pace, duration };
         for row in &mut rows {
             let sample = if round % 2 == 1 {
@@ -158,9 +175,10 @@ fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec
     Ok(rows)
 }
 
-fn start(compared: Compared, io: Io, programs: &Programs, leases: &Leases) -> Result<Server, Fault> {
-    match compared {
-        Compared::Lqd => Server::lqd(programs, io.name(), &leases.kea_config()),
-        Compared::Floor => Server::floor(programs, io.name()),
+fn start(options: &Options, programs: &Programs, leases: &Leases) -> Result<Server, Fault> {
+    let (io, gro) = (options.io.name(), options.gro());
+    match options.server {
+        Compared::Lqd => Server::lqd(programs, io, gro, &leases.kea_config()),
+        Compared::Floor => Server::floor(programs, io, gro),
     }
 }

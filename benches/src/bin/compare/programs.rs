@@ -110,17 +110,29 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts `lqd serve` with one worker.
-    pub(crate) fn lqd(programs: &Programs, io: &str, kea_config: &Path) -> Result<Self, Fault> {
+    pub(crate) fn lqd(programs: &Programs, io: &str, gro: &str, kea_config: &Path) -> Result<Self, Fault> {
         let mut command = Command::new(&programs.lqd);
-        command.args(["serve", "--workers", "1", "--cpus", SERVER_CPU, "--io", io, "--listen", "[::1]:0"]);
+        command.args([
+            "serve",
+            "--workers",
+            "1",
+            "--cpus",
+            SERVER_CPU,
+            "--io",
+            io,
+            "--gro",
+            gro,
+            "--listen",
+            "[::1]:0",
+        ]);
         command.arg("--kea-config").arg(kea_config);
         Self::start("lqd", command)
     }
 
     /// Starts the echo server.
-    pub(crate) fn floor(programs: &Programs, io: &str) -> Result<Self, Fault> {
+    pub(crate) fn floor(programs: &Programs, io: &str, gro: &str) -> Result<Self, Fault> {
         let mut command = Command::new(&programs.floor);
-        command.args(["--cpu", SERVER_CPU, "--io", io, "--listen", "[::1]:0"]);
+        command.args(["--cpu", SERVER_CPU, "--io", io, "--gro", gro, "--listen", "[::1]:0"]);
         Self::start("floor", command)
     }
 

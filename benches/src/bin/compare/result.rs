@@ -28,6 +28,8 @@ pub(crate) struct Comparison {
     window: Option<u32>,
     /// Queries a second, in open loop, as given.
     rate: Option<String>,
+    /// Queries that leave at once; without it, neither side coalesces.
+    gso: Option<u32>,
     /// Processes that wanted a CPU on average in the last minute, before and after (proc_loadavg(5)): two are
     /// ours while it runs.
     load_average: [Option<f64>; 2],
@@ -64,9 +66,9 @@ impl Sample {
 }
 
 impl Row {
-    pub(crate) fn new(subject: Subject, leases: u64) -> Self {
+    pub(crate) fn new(form: &'static str, subject: Subject, leases: u64) -> Self {
         Self {
-            form: "plain",
+            form,
             subject,
             leases,
             ratio: None,
@@ -103,6 +105,7 @@ impl Comparison {
             seconds: options.seconds,
             window: options.rate.is_none().then_some(options.window),
             rate: options.rate.clone(),
+            gso: options.gso,
             load_average: [load_average(), None],
             rows: Vec::new(),
         }
@@ -118,14 +121,14 @@ impl Comparison {
     pub(crate) fn table(&self) -> String {
         let mut text = format!(
             "{} by floor, {}, CPU of the server for each answer, median of {} rounds\n\n\
-             | form  | leases   | subject   | {:>5} µs | floor µs | ratio | lowest–highest |\n\
-             |-------|---------:|-----------|---------:|---------:|------:|---------------:|\n",
+             | form       | leases   | subject   | {:>5} µs | floor µs | ratio | lowest–highest |\n\
+             |------------|---------:|-----------|---------:|---------:|------:|---------------:|\n",
             self.server, self.io, self.rounds, self.server
         );
         for row in &self.rows {
             let [low, high] = row.ratio_range.unwrap_or_default();
             text.push_str(&format!(
-                "| {} | {:>8} | {:<9} | {:>8.2} | {:>8.2} | {:>5.2} | {:>14} |\n",
+                "| {:<10} | {:>8} | {:<9} | {:>8.2} | {:>8.2} | {:>5.2} | {:>14} |\n",
                 row.form,
                 row.leases,
                 row.subject.name(),
@@ -167,7 +170,7 @@ mod tests {
     #[test]
     fn the_median_is_of_the_pairs() {
         let cost = |us_per_answer| Cost { us_per_answer, answered_per_s: 1.0 };
-        let mut row = Row::new(Subject::Mix, 2);
+        let mut row = Row::new("plain", Subject::Mix, 2);
         // In the second round the machine was at half its speed: the ratio does not mind.
         for (server, floor) in [(5.0, 4.0), (11.0, 8.0), (6.0, 4.0)] {
             row.samples.push(Sample { server: cost(server), floor: cost(floor) });
