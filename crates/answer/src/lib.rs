@@ -2,7 +2,7 @@
 //!
 //! Reads no clock, opens no socket, allocates nothing: the same arguments give the same replies, for ever. A batch
 //! takes five steps, each over all of its datagrams, so that their look-ups can overlap in memory: access and
-//! parsing ([`receive`]), look-up (the index), decision ([`resolve`]), encoding ([`reply`], [`options`]).
+//! parsing (`receive`), look-up (the index), decision (`resolve`), encoding (`reply`, `options`).
 #![forbid(unsafe_code)]
 
 mod options;

@@ -1,6 +1,6 @@
 //! Kea's lease file (memfile, `kea-leases6.csv`): first load, then following it live.
 //!
-//! Kea appends one row for each event to a text file and now and then compacts it. [`load`] reads the whole
+//! Kea appends one row for each event to a text file and now and then compacts it. [`load()`] reads the whole
 //! set of files as one consistent snapshot; [`Follower`] then turns each appended row into a change, across
 //! the renaming that compaction brings, or says that only a new load can be right. Neither locks, writes or
 //! asks Kea anything.

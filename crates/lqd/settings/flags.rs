@@ -2,6 +2,7 @@
 //!
 //! The documentation of a field is its text in `--help`, printed line by line as it stands here (70 columns
 //! fit any terminal, and clap breaks no lines by itself). Its first paragraph is all that `-h` shows.
+#![allow(rustdoc::broken_intra_doc_links, reason = "these are help texts: [::1] is an address")]
 
 use std::path::PathBuf;
 

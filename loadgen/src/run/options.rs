@@ -1,4 +1,5 @@
 //! Flags of `lqload run`.
+#![allow(rustdoc::broken_intra_doc_links, reason = "these are help texts: [::1] is an address")]
 
 use std::net::{SocketAddr, SocketAddrV6};
 use std::num::NonZeroU16;
