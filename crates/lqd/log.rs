@@ -11,7 +11,7 @@ pub(crate) const READY: &str = "lqd::ready";
 /// Starts logging as the settings say.
 pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&settings.log).map_err(Failure::unusable)?;
-    let filter = filter.add_directive("lqd::ready=info".parse().map_err(Failure::unusable)?);
+    let filter = filter.add_directive(format!("{READY}=info").parse().map_err(Failure::unusable)?);
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Text => subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),

@@ -125,7 +125,7 @@ fn load_threads() -> NonZeroUsize {
 }
 
 /// Says what the first load brought.
-pub(crate) fn tell(report: &Report, store: &Store) {
+fn tell(report: &Report, store: &Store) {
     for file in &report.files {
         let (path, tally) = (file.path.display(), &file.tally);
         info!(file = %path, rows = tally.rows, bad_rows = tally.bad_rows, "read");
