@@ -17,8 +17,9 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::arena::{Address, Allocator, Arena};
+use crate::arena::{Address, Allocator, Arena, LINE_WORDS};
 use crate::lease::{INFINITY, Lease, LeaseKind, mask};
+use crate::prefetch::prefetch;
 
 const BLOCK_BITS: u32 = 23;
 
@@ -85,6 +86,12 @@ impl<'a> Client<'a> {
         Self { words: &words[..record_words] }
     }
 
+    /// Asks for the memory of the record at `at`, as far as a client with an address and a prefix has one.
+    pub(crate) fn prefetch(arena: &Arena, at: Address) {
+        prefetch(arena.word(at));
+        prefetch(arena.word(at + LINE_WORDS as Address));
+    }
+
     /// Words that its run was allocated with.
     pub(crate) fn record_words(self) -> usize {
         self.words.len()
@@ -102,8 +109,15 @@ impl<'a> Client<'a> {
 
     /// Whether this is the client with this DUID.
     pub fn has_duid(self, duid: &[u8]) -> bool {
-        let same = |(n, chunk): (usize, &[u8])| load(self.words, 1 + n) == word_of(chunk);
-        self.duid_len() == duid.len() && duid.chunks(8).enumerate().all(same)
+        if self.duid_len() != duid.len() {
+            return false;
+        }
+        let (whole, tail) = duid.as_chunks::<8>();
+        let same = |(chunk, word): (&[u8; 8], &AtomicU64)| {
+            word.load(Ordering::Relaxed) == u64::from_be_bytes(*chunk)
+        };
+        whole.iter().zip(&self.words[1..]).all(same)
+            && (tail.is_empty() || load(self.words, 1 + whole.len()) == word_of(tail))
     }
 
     /// Number of bindings, ended ones included.
@@ -126,10 +140,18 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// The longest of its bindings that covers `address` and has valid lifetime left at `now`.
-    pub(crate) fn longest_covering(self, address: Ipv6Addr, now: u32) -> Option<Binding> {
-        let covers = |binding: &Binding| binding.contains(address) && binding.valid_left(now) > 0;
-        self.bindings().filter(covers).max_by_key(|binding| binding.prefix_len)
+    /// Of its bindings that begin at `first`, the longest that covers `address` and has valid lifetime left at `now`.
+    ///
+    /// There are two of them only while the writer changes a prefix length.
+    pub(crate) fn covering_from(self, first: u128, address: Ipv6Addr, now: u32) -> Option<Binding> {
+        let mut longest: Option<Binding> = None;
+        for binding in self.bindings().filter(|binding| u128::from(binding.address) == first) {
+            let longer = longest.is_none_or(|longest| binding.prefix_len > longest.prefix_len);
+            if longer && binding.contains(address) && binding.valid_left(now) > 0 {
+                longest = Some(binding);
+            }
+        }
+        longest
     }
 
     /// The options stored with one of its bindings.
@@ -270,18 +292,18 @@ fn push_binding(out: &mut Vec<u64>, lease: &Lease<'_>, block: u64) {
 }
 
 fn read_binding(words: &[AtomicU64]) -> (Binding, usize) {
-    let head = load(words, 0);
-    let lifetimes = load(words, 1);
+    let (fixed, rest) = words.split_first_chunk::<4>().expect("a record holds whole bindings");
+    let [head, lifetimes, cltt, high] = fixed.each_ref().map(|word| word.load(Ordering::Relaxed));
     let prefix_len = head as u8;
     let halves = address_words(prefix_len);
-    let low = if halves == 2 { load(words, 4) } else { 0 };
+    let low = if halves == 2 { load(rest, 0) } else { 0 };
     let binding = Binding {
-        address: (u128::from(load(words, 3)) << 64 | u128::from(low)).into(),
+        address: (u128::from(high) << 64 | u128::from(low)).into(),
         prefix_len,
         kind: if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address },
         valid_lifetime: (lifetimes >> 32) as u32,
         preferred_lifetime: lifetimes as u32,
-        cltt: (load(words, 2) >> 32) as u32,
+        cltt: (cltt >> 32) as u32,
         subnet_id: (head >> 32) as u32,
         block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
     };
@@ -306,13 +328,18 @@ fn word_of(octets: &[u8]) -> u64 {
 /// Fills `out` with the octets from `at` on.
 fn copy_octets(words: &[AtomicU64], at: usize, out: &mut [u8]) {
     let (first, skip) = (at / 8, at % 8);
-    let lead = (8 - skip).min(out.len());
+    let lead = ((8 - skip) % 8).min(out.len());
     let (head, body) = out.split_at_mut(lead);
-    if !head.is_empty() {
+    if lead > 0 {
         head.copy_from_slice(&load(words, first).to_be_bytes()[skip..skip + lead]);
     }
-    for (chunk, word) in body.chunks_mut(8).zip(&words[(first + 1).min(words.len())..]) {
-        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_be_bytes()[..chunk.len()]);
+    let words = &words[(first + skip.div_ceil(8)).min(words.len())..];
+    let (whole, tail) = body.as_chunks_mut::<8>();
+    for (chunk, word) in whole.iter_mut().zip(words) {
+        *chunk = word.load(Ordering::Relaxed).to_be_bytes();
+    }
+    if !tail.is_empty() {
+        tail.copy_from_slice(&load(words, whole.len()).to_be_bytes()[..tail.len()]);
     }
 }
 
