@@ -1,7 +1,7 @@
 //! `lqd check`: reads everything that `lqd serve` would, and says what it would serve.
 
 use lqd_feed::kea_memfile::{LeftOut, load};
-use lqd_index::Writer;
+use lqd_index::{Loader, Writer};
 use lqd_wire::Duid;
 
 use crate::Failure;
@@ -12,10 +12,10 @@ use crate::site::Site;
 pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
     let site = Site::read(settings)?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let loaded = load(&site.files, threads).map_err(Failure::unusable)?;
+    let loaded = load::<Loader>(&site.files, threads).map_err(Failure::unusable)?;
     let (mut writer, store) = Writer::new();
     let (links, subnets) = (site.links.len(), site.links.subnet_count());
-    writer.replace(&loaded.batches, Some(site.links));
+    writer.replace_by(loaded.rows, Some(site.links));
     let summary = store.summary();
 
     println!("configuration  {}", settings.kea_config.display());

@@ -10,11 +10,11 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
-use lqd_index::{Applied, Batch, Change, LeaseKind, Links, Writer};
+use lqd_index::{Applied, Links, Loader, Writer};
 use tracing::{error, info, warn};
 
 use crate::kea_memfile::{
-    FileTally, Follower, LeaseFiles, LoadFault, Reload, Step, Tally, Trouble, Waker, load,
+    FileTally, Follower, LeaseFiles, LoadFault, Reload, Seen, Step, Tally, Trouble, Waker, load,
 };
 
 /// How long to wait before a load that failed is tried again.
@@ -120,16 +120,13 @@ impl Feed {
         threads: NonZeroUsize,
     ) -> Result<(Self, Report), StartFault> {
         let started = Instant::now();
-        let loaded = load(&files, threads)?;
-        let unknown_subnets = unknown_subnets(&loaded.batches, &links);
+        let loaded = load::<Loader>(&files, threads)?;
+        let unknown_subnets = unknown_subnets(&loaded.seen, &links);
         let follower = Follower::new(files.clone(), loaded.position)?;
-        let applied = writer.replace(&loaded.batches, Some(links));
+        let applied = writer.replace_by(loaded.rows, Some(links));
         let took = started.elapsed();
-        let example = loaded.batches.iter().flat_map(Batch::changes).find_map(|change| match change {
-            Change::Put(lease) if lease.kind == LeaseKind::Address => Some(lease.address),
-            _ => None,
-        });
-        let report = Report { files: loaded.files, applied, took, unknown_subnets, example };
+        let report =
+            Report { files: loaded.files, applied, took, unknown_subnets, example: loaded.seen.example };
         let feed = Self {
             writer,
             files,
@@ -193,10 +190,10 @@ impl Feed {
 
     /// Takes a new snapshot; whether that succeeded. As long as it fails, the leases stay as they are.
     fn reload(&mut self, reason: Reload) -> bool {
-        match load(&self.files, self.threads) {
+        match load::<Loader>(&self.files, self.threads) {
             Ok(loaded) => {
                 self.follower.reloaded(loaded.position);
-                let applied = self.writer.replace(&loaded.batches, None);
+                let applied = self.writer.replace_by(loaded.rows, None);
                 info!(%reason, leases = applied.put, "loaded the lease file anew");
                 self.speak_of_load(&loaded.files, applied);
                 self.reload_fault = None;
@@ -218,11 +215,11 @@ impl Feed {
             self.writer.set_links(links);
             return Ok(());
         }
-        let loaded = load(&files, self.threads)?;
-        speak_of_unknown_subnets(&unknown_subnets(&loaded.batches, &links));
+        let loaded = load::<Loader>(&files, self.threads)?;
+        speak_of_unknown_subnets(&unknown_subnets(&loaded.seen, &links));
         self.follower.follow(files.clone(), loaded.position);
         self.files = files;
-        let applied = self.writer.replace(&loaded.batches, Some(links));
+        let applied = self.writer.replace_by(loaded.rows, Some(links));
         info!(file = %self.files.current().display(), leases = applied.put, "follows another lease file");
         self.speak_of_load(&loaded.files, applied);
         Ok(())
@@ -275,15 +272,9 @@ pub fn speak_of_unknown_subnets(unknown: &[u32]) {
 }
 
 /// The first few subnet ids of leases that no configured subnet has.
-fn unknown_subnets(batches: &[Batch], links: &Links) -> Vec<u32> {
+fn unknown_subnets(seen: &Seen, links: &Links) -> Vec<u32> {
     const NAMED_MAX: usize = 16;
-    let mut unknown = Vec::new();
-    for id in batches.iter().flat_map(Batch::subnet_ids) {
-        if unknown.len() < NAMED_MAX && links.of_subnet(id).is_none() && !unknown.contains(&id) {
-            unknown.push(id);
-        }
-    }
-    unknown
+    seen.subnet_ids.iter().copied().filter(|&id| links.of_subnet(id).is_none()).take(NAMED_MAX).collect()
 }
 
 /// Rows that were skipped and not spoken of yet.

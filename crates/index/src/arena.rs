@@ -21,6 +21,13 @@ const CHUNK_WORDS: usize = HUGE_PAGE / size_of::<AtomicU64>();
 /// Words of the arena: 16 GiB, some 200 million leases.
 const WORDS_MAX: usize = 1 << 31;
 
+/// Words of a block, in which small runs lie: a loader stages rows in such runs, so that what it gives back becomes
+/// records.
+pub(crate) const BLOCK_WORDS: usize = 1 << 11;
+
+/// Longest run, in words, that is cut from a block.
+const SMALL_WORDS: usize = BLOCK_WORDS / 16;
+
 /// Words of a cache line.
 pub(crate) const LINE_WORDS: usize = 8;
 
@@ -85,15 +92,38 @@ pub(crate) struct Editor<'a> {
 
 /// Hands out runs of an [`Arena`] to one writing thread and takes them back.
 pub(crate) struct Allocator {
-    next: Address,
-    end: Address,
+    /// Of a chunk: for blocks and long runs.
+    large: Region,
+    /// Of a block: for small runs.
+    small: Region,
     /// Runs given back, by size class.
     free: Vec<Vec<Address>>,
 }
 
+/// Words that nobody has yet.
+#[derive(Clone, Copy, Default)]
+struct Region {
+    next: Address,
+    end: Address,
+}
+
+impl Region {
+    fn words(self) -> usize {
+        (self.end - self.next) as usize
+    }
+
+    fn take(&mut self, words: usize) -> Option<Address> {
+        let at = self.next;
+        (self.words() >= words).then(|| {
+            self.next += words as Address;
+            at
+        })
+    }
+}
+
 impl Allocator {
     pub(crate) fn new() -> Self {
-        Self { next: 0, end: 0, free: Vec::new() }
+        Self { large: Region::default(), small: Region::default(), free: Vec::new() }
     }
 
     /// A run of at least `words` words, of any content.
@@ -105,13 +135,18 @@ impl Allocator {
         if words > CHUNK_WORDS {
             return arena.claim(words);
         }
-        if ((self.end - self.next) as usize) < words {
-            self.next = arena.claim(words);
-            self.end = self.next + CHUNK_WORDS as u32;
+        if words > SMALL_WORDS {
+            return self.large.take(words).unwrap_or_else(|| {
+                let at = arena.claim(words);
+                self.large = Region { next: at + words as Address, end: at + CHUNK_WORDS as Address };
+                at
+            });
         }
-        let at = self.next;
-        self.next += words as u32;
-        at
+        self.small.take(words).unwrap_or_else(|| {
+            let at = self.allocate(arena, BLOCK_WORDS);
+            self.small = Region { next: at + words as Address, end: at + BLOCK_WORDS as Address };
+            at
+        })
     }
 
     /// Takes back a run that no reader can hold any more; `words` as when it was allocated.
@@ -125,9 +160,10 @@ impl Allocator {
 
     /// Takes over what another allocator of the same arena still has to give.
     pub(crate) fn absorb(&mut self, other: Self) {
-        let rest = (other.end - other.next) as usize;
-        if rest > (self.end - self.next) as usize {
-            (self.next, self.end) = (other.next, other.end);
+        for (mine, other) in [(&mut self.large, other.large), (&mut self.small, other.small)] {
+            if other.words() > mine.words() {
+                *mine = other;
+            }
         }
         for (class, runs) in other.free.into_iter().enumerate() {
             if self.free.len() <= class {

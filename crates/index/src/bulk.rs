@@ -1,29 +1,56 @@
-//! A whole generation of the index from a snapshot, on all cores.
+//! A whole generation of the index from a snapshot, on all cores, in little more memory than it takes in the end.
 //!
-//! Inserting lease by lease would write most records twice and the maps' shards many times. Instead: sort the rows by
-//! the hash of their address (the last row of an address is its lease), sort the leases by the hash of their DUID to
-//! bring clients together, write each client's record once, and fill the maps in the order of hashes.
+//! Rows come in any order of threads, each with its number; the last row of an address is its lease. Four passes, each
+//! over partitions that know nothing of each other, so that whoever is free takes the next one:
 //!
-//! Memory decides the speed, so rows are touched in the order in which they lie there: records are written in the
-//! order of each client's first row, not of its hash, which would miss the cache some six times a client.
+//! ```text
+//! take     rows → partitions by address          while the source still reads, window by window
+//! keep     the last row of each address → partitions by DUID
+//! write    clients: record, number, map by DUID; their leases → partitions by address
+//! fill     map by address
+//! ```
+//! A partition is small beside the whole (1/256), lies in a processor's cache while it is worked on, and its memory is
+//! given back when it is done. Rows are staged in blocks of the new generation's own arena, so that a block that
+//! was read becomes records or tables a moment later: no allocator has to be hoped for, and the peak is what is staged (56
+//! octets a row at most, without options) or, at the end, the tables and 16 octets a lease.
+//!
+//! Designs considered: (1) all rows parsed into batches, then sorted by address and by DUID as a whole: the batches and
+//! three arrays beside the finished tables, 2.6 times their memory, and at 20 million leases every access misses the
+//! cache; (2) windows applied one after the other as the follower does: little memory, but one thread, and every row
+//! misses the cache some ten times; (3) reading the file twice, first for addresses: parsing is half of all work; (4)
+//! this one: a row is copied twice more. Measured: see `benches/README.md`, "Loading".
 
 use std::cmp::Reverse;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
 use crate::arena::Allocator;
 use crate::clients::{CLIENT_IDS, ClientId};
-use crate::lease::{Batch, Lease, Row, address_hash};
-use crate::map::{Map, SHARDS, shard_of};
+use crate::lease::{Batch, Lease, address_hash, duid_hash};
+use crate::map::{Map, shard_of};
+use crate::options::Packer;
 use crate::record;
 use crate::tables::Tables;
+
+mod staging;
+
+use staging::{Block, ROW_NUMBERS, Row, Staged};
 
 /// Client numbers that a thread takes at a time.
 const NUMBERS: u32 = 1024;
 
-/// No client owns the row: it is not the last of its address, or was refused.
-const NOBODY: ClientId = CLIENT_IDS;
+/// A snapshot on its way into the index: takes its rows from any number of threads; then
+/// [`Writer::replace_by`](crate::Writer::replace_by) publishes what they come to.
+pub struct Loader {
+    tables: Tables,
+    /// Those that are not at work.
+    hands: Mutex<Vec<Hand>>,
+    numbers: AtomicU32,
+    leases: AtomicUsize,
+    refused: AtomicUsize,
+}
 
 /// What was built.
 pub(crate) struct Built {
@@ -35,221 +62,223 @@ pub(crate) struct Built {
     pub(crate) refused: usize,
 }
 
-/// Number of a row, counted through all batches.
-type RowNumber = u32;
-
-/// A row as sorting by address needs it.
-#[derive(Clone, Copy)]
-struct Place {
-    /// Of the address.
-    hash: u64,
-    row: RowNumber,
-    /// 0: a removal.
-    prefix_len: u8,
-}
-
-/// Builds what these batches, one after the other, come to.
-pub(crate) fn build(batches: &[Batch]) -> Built {
-    let rows = Rows::new(batches);
-    let (tables, mut allocator) = (Tables::empty(), Allocator::new());
-    let mut leases = rows.last_of_each_address();
-    let by_client = rows.by_client(&leases);
-    let owners: Vec<AtomicU32> = (0..rows.count).map(|_| AtomicU32::new(NOBODY)).collect();
-    let numbers = AtomicU32::new(0);
-    let work =
-        Work { tables: &tables, rows: &rows, by_client: &by_client, owners: &owners, numbers: &numbers };
-    let parts = work.write_records();
-
-    let (mut free_clients, mut refused) = (Vec::new(), 0);
-    for part in parts {
-        allocator.absorb(part.allocator);
-        free_clients.extend(part.unused);
-        refused += part.refused;
-    }
-    let owner = |row: RowNumber| owners[row as usize].load(Ordering::Relaxed);
-    for part in fill(&tables, &tables.duids, &by_client, |&(hash, row)| (hash, owner(row))) {
-        allocator.absorb(part);
-    }
-    drop(by_client);
-    leases.retain(|place| owner(place.row) != NOBODY);
-    for part in fill(&tables, &tables.addresses, &leases, |place| (place.hash, owner(place.row))) {
-        allocator.absorb(part);
-    }
-    leases.iter().for_each(|place| tables.lengths.add(place.prefix_len));
-    let next_client = numbers.into_inner();
-    tables.counts.leases.store(leases.len(), Ordering::Relaxed);
-    tables.counts.clients.store(next_client as usize - free_clients.len(), Ordering::Relaxed);
-    Built { tables, allocator, next_client, free_clients, refused }
-}
-
-/// Fills an empty map from items that ascend by hash, some shards on each thread. A client that comes twice with one
-/// hash is stored once.
-fn fill<T: Sync>(
-    tables: &Tables,
-    map: &Map,
-    items: &[T],
-    entry: impl Fn(&T) -> (u64, ClientId) + Sync,
-) -> Vec<Allocator> {
-    let share = SHARDS.div_ceil(rayon::current_num_threads());
-    let first_shards: Vec<usize> = (0..SHARDS).step_by(share).collect();
-    let fill = |first: usize| {
-        let mut allocator = Allocator::new();
-        let mut clients: Vec<(u64, ClientId)> = Vec::new();
-        let mut rest = &items[items.partition_point(|item| shard_of(entry(item).0) < first)..];
-        for shard in first..(first + share).min(SHARDS) {
-            let (mine, after) = rest.split_at(rest.partition_point(|item| shard_of(entry(item).0) == shard));
-            rest = after;
-            clients.clear();
-            clients.extend(mine.iter().map(&entry).filter(|&(_, client)| client != NOBODY));
-            clients.sort_unstable();
-            clients.dedup();
-            if !clients.is_empty() {
-                map.fill(&tables.arena, &mut allocator, shard, clients.iter().copied());
-            }
-        }
-        allocator
-    };
-    first_shards.into_par_iter().map(fill).collect()
-}
-
-/// The rows of all batches under one numbering.
-struct Rows<'a> {
-    batches: &'a [Batch],
-    /// Number of each batch's first row.
-    starts: Vec<RowNumber>,
-    count: usize,
-}
-
-impl<'a> Rows<'a> {
-    fn new(batches: &'a [Batch]) -> Self {
-        let mut count = 0;
-        let start = |batch: &Batch| {
-            let start = count;
-            count += batch.len();
-            u32::try_from(start).expect("a snapshot has fewer than 2^32 rows")
-        };
-        let starts = batches.iter().map(start).collect();
-        assert!(u32::try_from(count).is_ok(), "a snapshot has fewer than 2^32 rows");
-        Self { batches, starts, count }
-    }
-
-    fn lease(&self, row: RowNumber) -> Lease<'a> {
-        let batch = self.starts.partition_point(|&start| start <= row) - 1;
-        self.batches[batch].lease((row - self.starts[batch]) as usize)
-    }
-
-    fn row(&self, number: RowNumber) -> &'a Row {
-        let batch = self.starts.partition_point(|&start| start <= number) - 1;
-        &self.batches[batch].rows[(number - self.starts[batch]) as usize]
-    }
-
-    /// The last row of each address, unless it is a removal; ascending by the hash of the address.
-    fn last_of_each_address(&self) -> Vec<Place> {
-        let mut places = Vec::with_capacity(self.count);
-        let rows = self.batches.iter().flat_map(|batch| &batch.rows);
-        places.extend(rows.zip(0..).map(|(row, number)| Place {
-            hash: address_hash(row.address),
-            row: number,
-            prefix_len: if row.is_removal() { 0 } else { row.prefix_len },
-        }));
-        places.par_sort_unstable_by_key(|place| (place.hash, Reverse(place.row)));
-        let mut kept: Vec<Place> = Vec::new();
-        let mut end = 0;
-        for at in 0..places.len() {
-            let place = places[at];
-            if kept.first().is_some_and(|first| first.hash != place.hash) {
-                kept.clear();
-            }
-            // Different addresses with one hash are rare, so rows are seldom looked at but for a renewed lease.
-            let address = |place: &Place| self.row(place.row).address;
-            if !kept.iter().any(|later| address(later) == address(&place)) {
-                kept.push(place);
-                places[end] = place;
-                end += 1;
-            }
-        }
-        places.truncate(end);
-        places.retain(|place| place.prefix_len != 0);
-        places
-    }
-
-    /// The rows of these leases with the hash of their DUID, ascending by hash, then by row.
-    fn by_client(&self, leases: &[Place]) -> Vec<(u64, RowNumber)> {
-        let mut lasts = vec![false; self.count];
-        leases.iter().for_each(|place| lasts[place.row as usize] = true);
-        let mut by_client = Vec::with_capacity(leases.len());
-        let rows = self.batches.iter().flat_map(|batch| &batch.rows).zip(lasts).zip(0..);
-        by_client
-            .extend(rows.filter(|((_, last), _)| *last).map(|((row, _), number)| (row.duid_hash, number)));
-        by_client.par_sort_unstable();
-        by_client
-    }
-}
-
-/// What one thread leaves behind.
-struct Part {
+/// What one thread works with.
+struct Hand {
     allocator: Allocator,
-    unused: Vec<ClientId>,
-    refused: usize,
+    packer: Packer,
+    staged: Staged,
+    /// Client numbers that it may use.
+    numbers: Vec<ClientId>,
+    words: Vec<u64>,
+    octets: Vec<u8>,
 }
 
-/// What all threads share.
-struct Work<'a> {
-    tables: &'a Tables,
-    rows: &'a Rows<'a>,
-    by_client: &'a [(u64, RowNumber)],
-    /// The client of each row.
-    owners: &'a [AtomicU32],
-    numbers: &'a AtomicU32,
+impl Default for Loader {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
-impl Work<'_> {
-    /// Writes the record of each client, in the order of their first rows.
-    fn write_records(&self) -> Vec<Part> {
-        let mut groups: Vec<(RowNumber, u32)> = Vec::new();
-        let mut at = 0;
-        for group in self.by_client.chunk_by(|(a, _), (b, _)| a == b) {
-            groups.push((group[0].1, at));
-            at += group.len() as u32;
+impl Loader {
+    /// Without rows.
+    pub fn new() -> Self {
+        Self {
+            tables: Tables::empty(),
+            hands: Mutex::default(),
+            numbers: AtomicU32::new(0),
+            leases: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
         }
-        groups.par_sort_unstable();
-        let share = groups.len().div_ceil(rayon::current_num_threads()).max(1);
-        let write = |groups: &[(RowNumber, u32)]| {
-            let mut part = Part { allocator: Allocator::new(), unused: Vec::new(), refused: 0 };
-            let (mut words, mut leases) = (Vec::new(), Vec::new());
-            for &(_, at) in groups {
-                let rest = &self.by_client[at as usize..];
-                let len = rest.iter().take_while(|(hash, _)| *hash == rest[0].0).count();
-                leases.clear();
-                leases.extend(rest[..len].iter().map(|&(_, row)| (self.rows.lease(row), row)));
-                self.write_clients(&mut leases, &mut part, &mut words);
+    }
+
+    /// Takes the rows of a batch, numbered from `first` on: of the rows of one address the highest number counts.
+    ///
+    /// No two rows have one number, but numbers may be left out: the place of a row in its file will do.
+    ///
+    /// # Panics
+    /// If numbers reach 2^46.
+    pub fn take(&self, first: u64, batch: &Batch) {
+        assert!(first + (batch.len() as u64) < ROW_NUMBERS, "row numbers stay below 2^46");
+        let shared = (&self.tables.templates, &self.tables.arena);
+        self.with_hand(|hand| {
+            let Hand { allocator, packer, staged, words, octets, .. } = hand;
+            for (at, row) in batch.rows.iter().enumerate() {
+                let number = first + at as u64;
+                if row.is_removal() {
+                    staging::compose(words, number, row.address, None);
+                } else {
+                    octets.clear();
+                    packer.pack(shared, allocator, batch.options(row), octets);
+                    let lease = Lease { options: octets, ..batch.lease(at) };
+                    staging::compose(words, number, row.address, Some(&lease));
+                }
+                staged.push(shared.1, allocator, address_hash(row.address), words.iter().copied());
             }
-            part
+        });
+    }
+
+    /// The tables that the rows come to.
+    pub(crate) fn build(self) -> Built {
+        self.pass(|hand, blocks| self.keep_last_rows(hand, blocks));
+        self.pass(|hand, blocks| self.write_clients(hand, blocks));
+        self.pass(|hand, blocks| self.fill_addresses(hand, blocks));
+        let Self { tables, hands, numbers, leases, refused } = self;
+        let (mut allocator, mut free_clients) = (Allocator::new(), Vec::new());
+        for hand in hands.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            allocator.absorb(hand.allocator);
+            free_clients.extend(hand.numbers);
+        }
+        let next_client = numbers.into_inner();
+        tables.counts.leases.store(leases.into_inner(), Ordering::Relaxed);
+        tables.counts.clients.store(next_client as usize - free_clients.len(), Ordering::Relaxed);
+        Built { tables, allocator, next_client, free_clients, refused: refused.into_inner() }
+    }
+
+    fn hands(&self) -> MutexGuard<'_, Vec<Hand>> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_hand(&self, work: impl FnOnce(&mut Hand)) {
+        let hand = self.hands().pop();
+        let mut hand = hand.unwrap_or_else(Hand::new);
+        work(&mut hand);
+        self.hands().push(hand);
+    }
+
+    /// Works through all that was staged, partition by partition.
+    fn pass(&self, work: impl Fn(&mut Hand, Vec<Block>) + Sync) {
+        let staged = Staged::merged(
+            self.hands().iter_mut().map(|hand| std::mem::replace(&mut hand.staged, Staged::new())),
+        );
+        staged.into_par_iter().for_each(|blocks| self.with_hand(|hand| work(hand, blocks)));
+    }
+
+    /// Stages the last row of each address for its client, unless it is a removal.
+    fn keep_last_rows(&self, hand: &mut Hand, blocks: Vec<Block>) {
+        let Hand { allocator, staged, octets, .. } = hand;
+        let arena = &self.tables.arena;
+        let contents = blocks.iter().flat_map(|block| staging::rows(block.contents(arena)));
+        let mut rows: Vec<(u64, Reverse<u64>, Row<'_>)> =
+            contents.map(|row| (row.address_hash(), Reverse(row.number()), row)).collect();
+        rows.sort_unstable_by_key(|&(hash, number, _)| (hash, number));
+        for same_hash in rows.chunk_by(|a, b| a.0 == b.0) {
+            for (at, (_, _, row)) in same_hash.iter().enumerate() {
+                let is_later = |(_, _, later): &(_, _, Row<'_>)| later.address() == row.address();
+                if row.is_removal() || same_hash[..at].iter().any(is_later) {
+                    continue;
+                }
+                octets.clear();
+                row.copy_duid(octets);
+                staged.push(arena, allocator, duid_hash(octets), row.copy());
+            }
+        }
+        blocks.into_iter().for_each(|block| block.free(allocator));
+    }
+
+    /// Writes the records of a partition's clients, and fills its part of the map by DUID.
+    fn write_clients(&self, hand: &mut Hand, blocks: Vec<Block>) {
+        let arena = &self.tables.arena;
+        let mut duid = std::mem::take(&mut hand.octets);
+        let contents = blocks.iter().flat_map(|block| staging::rows(block.contents(arena)));
+        let mut rows: Vec<(u64, Row<'_>)> = contents
+            .map(|row| {
+                duid.clear();
+                row.copy_duid(&mut duid);
+                (duid_hash(&duid), row)
+            })
+            .collect();
+        hand.octets = duid;
+        rows.sort_unstable_by_key(|&(hash, row)| (hash, row.number()));
+        let mut clients: Vec<(u64, ClientId)> = Vec::new();
+        for same_hash in rows.chunk_by(|a, b| a.0 == b.0) {
+            self.write_alike(hand, same_hash, &mut clients);
+        }
+        self.fill(hand, &self.tables.duids, &clients);
+        blocks.into_iter().for_each(|block| block.free(&mut hand.allocator));
+    }
+
+    /// Writes the record of each client among rows whose DUIDs have equal hashes: nearly always one.
+    fn write_alike(&self, hand: &mut Hand, rows: &[(u64, Row<'_>)], clients: &mut Vec<(u64, ClientId)>) {
+        let mut octets = std::mem::take(&mut hand.octets);
+        octets.clear();
+        let mut ends = Vec::with_capacity(rows.len());
+        for (_, row) in rows {
+            row.copy_duid(&mut octets);
+            let duid_end = octets.len();
+            row.copy_options(&mut octets);
+            ends.push((duid_end, octets.len()));
+        }
+        let mut start = 0;
+        let mut leases: Vec<Lease<'_>> = Vec::with_capacity(rows.len());
+        for ((_, row), (duid_end, end)) in rows.iter().zip(ends) {
+            leases.push(row.lease(&octets[start..duid_end], &octets[duid_end..end]));
+            start = end;
+        }
+        leases.sort_unstable_by(|a, b| (a.duid, record::order(a)).cmp(&(b.duid, record::order(b))));
+        for leases in leases.chunk_by(|a, b| a.duid == b.duid) {
+            clients.extend(self.write_client(hand, leases).map(|client| (rows[0].0, client)));
+        }
+        hand.octets = octets;
+    }
+
+    /// Writes one client's record and stages its leases; none if they do not fit into a record.
+    fn write_client(&self, hand: &mut Hand, leases: &[Lease<'_>]) -> Option<ClientId> {
+        let arena = &self.tables.arena;
+        let Some(at) = record::write(arena, &mut hand.allocator, &mut hand.words, leases) else {
+            self.refused.fetch_add(leases.len(), Ordering::Relaxed);
+            return None;
         };
-        groups.par_chunks(share).map(write).collect()
-    }
-
-    /// Writes the record of each client among leases whose DUIDs have equal hashes: nearly always one.
-    fn write_clients(&self, leases: &mut [(Lease<'_>, RowNumber)], part: &mut Part, words: &mut Vec<u64>) {
-        leases.sort_unstable_by(|(a, _), (b, _)| (a.duid, record::order(a)).cmp(&(b.duid, record::order(b))));
-        for leases in leases.chunk_by(|(a, _), (b, _)| a.duid == b.duid) {
-            let mine: Vec<Lease<'_>> = leases.iter().map(|(lease, _)| *lease).collect();
-            let Some(at) = record::write(&self.tables.arena, &mut part.allocator, words, &mine) else {
-                part.refused += leases.len();
-                continue;
-            };
-            let client = self.number(part);
-            self.tables.clients.set(client, at);
-            leases.iter().for_each(|&(_, row)| self.owners[row as usize].store(client, Ordering::Relaxed));
+        let client = self.number(hand);
+        self.tables.clients.set(client, at);
+        self.leases.fetch_add(leases.len(), Ordering::Relaxed);
+        for lease in leases {
+            self.tables.lengths.add(lease.prefix_len);
+            let hash = address_hash(lease.address.into());
+            hand.staged.push(arena, &mut hand.allocator, hash, [hash, u64::from(client)].into_iter());
         }
+        Some(client)
     }
 
-    fn number(&self, part: &mut Part) -> ClientId {
-        if part.unused.is_empty() {
+    fn number(&self, hand: &mut Hand) -> ClientId {
+        if hand.numbers.is_empty() {
             let first = self.numbers.fetch_add(NUMBERS, Ordering::Relaxed);
-            assert!(first < CLIENT_IDS - NUMBERS, "the index is full: it holds at most 2^31 clients");
-            part.unused.extend((first..first + NUMBERS).rev());
+            assert!(first < CLIENT_IDS - NUMBERS, "the index is full: it holds at most 2^28 clients");
+            hand.numbers.extend((first..first + NUMBERS).rev());
         }
-        part.unused.pop().expect("filled above")
+        hand.numbers.pop().expect("filled above")
+    }
+
+    /// Fills a partition's part of the map by address.
+    fn fill_addresses(&self, hand: &mut Hand, blocks: Vec<Block>) {
+        let mut clients: Vec<(u64, ClientId)> = Vec::new();
+        for block in blocks {
+            let (pairs, _) = block.contents(&self.tables.arena).as_chunks::<2>();
+            clients.extend(pairs.iter().map(|[hash, client]| {
+                (hash.load(Ordering::Relaxed), client.load(Ordering::Relaxed) as ClientId)
+            }));
+            block.free(&mut hand.allocator);
+        }
+        clients.sort_unstable();
+        self.fill(hand, &self.tables.addresses, &clients);
+    }
+
+    /// Fills the shards that these clients, ascending by hash, belong to.
+    fn fill(&self, hand: &mut Hand, map: &Map, clients: &[(u64, ClientId)]) {
+        for shard in clients.chunk_by(|a, b| shard_of(a.0) == shard_of(b.0)) {
+            map.fill(&self.tables.arena, &mut hand.allocator, shard_of(shard[0].0), shard.iter().copied());
+        }
+    }
+}
+
+impl Hand {
+    fn new() -> Self {
+        Self {
+            allocator: Allocator::new(),
+            packer: Packer::default(),
+            staged: Staged::new(),
+            numbers: Vec::new(),
+            words: Vec::new(),
+            octets: Vec::new(),
+        }
     }
 }

@@ -112,8 +112,6 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     pub(crate) address: u128,
-    /// Taken while the DUID is at hand: later it would cost a cache miss. 0 for a removal.
-    pub(crate) duid_hash: u64,
     pub(crate) valid_lifetime: u32,
     pub(crate) preferred_lifetime: u32,
     pub(crate) cltt: u32,
@@ -187,7 +185,6 @@ impl Batch {
         self.bytes.extend_from_slice(lease.options);
         self.rows.push(Row {
             address,
-            duid_hash: duid_hash(lease.duid),
             valid_lifetime: lease.valid_lifetime,
             preferred_lifetime: lease.preferred_lifetime,
             cltt: lease.cltt,
@@ -205,7 +202,6 @@ impl Batch {
     pub fn remove(&mut self, address: Ipv6Addr) {
         self.rows.push(Row {
             address: address.into(),
-            duid_hash: 0,
             valid_lifetime: 0,
             preferred_lifetime: 0,
             cltt: 0,

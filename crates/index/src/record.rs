@@ -8,7 +8,7 @@
 //!             valid lifetime (32) | preferred lifetime (32)
 //!             cltt (32) | zero (32)
 //!             first half of the address, and the second unless a prefix of at most 64 bits
-//!           option blocks: length in octets, then octets padded; leases with equal options share one
+//!           option blocks (`options.rs`), each padded; leases with equal options share one
 //! ```
 //! A client with one address, one prefix and a DUID of 14 octets takes 96 octets. Octets lie in a word in network
 //! order. An option block is named by its word offset in the record; 0 is none.
@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arena::{Address, Allocator, Arena, LINE_WORDS};
 use crate::lease::{INFINITY, Lease, LeaseKind, mask};
+use crate::options::{StoredOptions, block_len};
 use crate::prefetch::prefetch;
 
 const BLOCK_BITS: u32 = 23;
@@ -76,6 +77,8 @@ fn left(lifetime: u32, since: u32, now: u32) -> u32 {
 #[derive(Clone, Copy)]
 pub struct Client<'a> {
     words: &'a [AtomicU64],
+    /// Where templates of options lie.
+    arena: &'a Arena,
 }
 
 impl<'a> Client<'a> {
@@ -83,7 +86,7 @@ impl<'a> Client<'a> {
     pub(crate) fn at(arena: &'a Arena, at: Address) -> Self {
         let words = arena.from(at);
         let record_words = (load(words, 0) >> 8) as usize & (WORDS_MAX - 1);
-        Self { words: &words[..record_words] }
+        Self { words: &words[..record_words], arena }
     }
 
     /// Asks for the memory of the record at `at`, as far as a client with an address and a prefix has one.
@@ -157,65 +160,9 @@ impl<'a> Client<'a> {
     /// The options stored with one of its bindings.
     pub fn options(self, binding: &Binding) -> StoredOptions<'a> {
         match binding.block as usize {
-            0 => StoredOptions { words: &[], len: 0 },
-            at => StoredOptions { words: &self.words[at + 1..], len: load(self.words, at) as usize },
+            0 => StoredOptions::NONE,
+            at => StoredOptions::of(self.arena, &self.words[at..]),
         }
-    }
-}
-
-/// Options in wire form, inside a record.
-#[derive(Clone, Copy)]
-pub struct StoredOptions<'a> {
-    words: &'a [AtomicU64],
-    len: usize,
-}
-
-impl<'a> StoredOptions<'a> {
-    /// Each option with its code.
-    ///
-    /// What a source stored in a shape that does not parse counts as absent from the fault on.
-    pub fn iter(self) -> impl Iterator<Item = (u16, StoredOption<'a>)> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            if at + 4 > self.len {
-                return None;
-            }
-            let mut header = [0; 4];
-            copy_octets(self.words, at, &mut header);
-            let [c0, c1, l0, l1] = header;
-            let len = 4 + usize::from(u16::from_be_bytes([l0, l1]));
-            if at + len > self.len {
-                return None;
-            }
-            let option = StoredOption { words: self.words, at, len };
-            at += len;
-            Some((u16::from_be_bytes([c0, c1]), option))
-        })
-    }
-}
-
-/// One option in wire form, inside a record.
-#[derive(Clone, Copy)]
-pub struct StoredOption<'a> {
-    words: &'a [AtomicU64],
-    at: usize,
-    len: usize,
-}
-
-impl StoredOption<'_> {
-    /// Octets of code, length and value.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Never true: an option has a header.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Fills `out`, of [`Self::len`] octets, with the option.
-    pub fn copy_into(&self, out: &mut [u8]) {
-        copy_octets(self.words, self.at, out);
     }
 }
 
@@ -231,7 +178,7 @@ pub(crate) fn sort(leases: &mut [Lease<'_>]) {
 
 /// Writes the record of one client; `leases` are its own, at least one, in the order of [`sort`].
 ///
-/// `None` if they do not fit into one record. `scratch` is any vector; it is kept to save allocations.
+/// Their `options` are blocks, as [`crate::options::Packer`] makes them. `None` if they do not fit into one record. `scratch` is any vector; it is kept to save allocations.
 pub(crate) fn write(
     arena: &Arena,
     allocator: &mut Allocator,
@@ -261,7 +208,6 @@ fn compose(out: &mut Vec<u64>, leases: &[Lease<'_>]) -> Option<()> {
             at
         } else {
             let at = blocks_at + blocks.len();
-            blocks.push(lease.options.len() as u64);
             push_octets(&mut blocks, lease.options);
             recent[n % SHARING_WINDOW] = (lease.options, at);
             at
@@ -314,19 +260,19 @@ fn address_words(prefix_len: u8) -> usize {
     1 + usize::from(prefix_len > 64)
 }
 
-fn push_octets(out: &mut Vec<u64>, octets: &[u8]) {
+pub(crate) fn push_octets(out: &mut Vec<u64>, octets: &[u8]) {
     out.extend(octets.chunks(8).map(word_of));
 }
 
 /// At most eight octets in network order, padded with zeros.
-fn word_of(octets: &[u8]) -> u64 {
+pub(crate) fn word_of(octets: &[u8]) -> u64 {
     let mut word = [0; 8];
     word[..octets.len()].copy_from_slice(octets);
     u64::from_be_bytes(word)
 }
 
 /// Fills `out` with the octets from `at` on.
-fn copy_octets(words: &[AtomicU64], at: usize, out: &mut [u8]) {
+pub(crate) fn copy_octets(words: &[AtomicU64], at: usize, out: &mut [u8]) {
     let (first, skip) = (at / 8, at % 8);
     let lead = ((8 - skip) % 8).min(out.len());
     let (head, body) = out.split_at_mut(lead);
@@ -348,7 +294,7 @@ fn load(words: &[AtomicU64], at: usize) -> u64 {
     words[at].load(Ordering::Relaxed)
 }
 
-/// A record read back into leases, for the writer. Reused, it keeps its memory.
+/// A record read back into leases, their options still blocks, for the writer. Reused, it keeps its memory.
 #[derive(Default)]
 pub(crate) struct Unpacked {
     /// The DUID, then option blocks.
@@ -368,11 +314,11 @@ impl Unpacked {
         client.copy_duid(&mut self.octets);
         let mut last = (0, 0..0);
         for binding in client.bindings() {
-            if binding.block != last.0 {
+            if binding.block != 0 && binding.block != last.0 {
                 let start = self.octets.len();
-                let options = client.options(&binding);
-                self.octets.resize(start + options.len, 0);
-                copy_octets(options.words, 0, &mut self.octets[start..]);
+                let block = &client.words[binding.block as usize..];
+                self.octets.resize(start + block_len(load(block, 0)), 0);
+                copy_octets(block, 0, &mut self.octets[start..]);
                 last = (binding.block, start..self.octets.len());
             }
             let options = if binding.block == 0 { 0..0 } else { last.1.clone() };
@@ -398,6 +344,8 @@ impl Unpacked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Packer;
+    use crate::template::Dictionary;
 
     fn lease<'a>(address: &str, prefix_len: u8, duid: &'a [u8], options: &'a [u8]) -> Lease<'a> {
         let kind = if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix };
@@ -414,15 +362,35 @@ mod tests {
         }
     }
 
+    /// Writes a record of leases whose options are not packed yet.
+    fn write(arena: &Arena, allocator: &mut Allocator, leases: &[Lease<'_>]) -> Address {
+        let (dictionary, mut packer) = (Dictionary::default(), Packer::default());
+        let mut blocks = vec![Vec::new(); leases.len()];
+        for (lease, block) in leases.iter().zip(&mut blocks) {
+            packer.pack((&dictionary, arena), allocator, lease.options, block);
+        }
+        let leases = leases.iter().zip(&blocks).map(|(lease, block)| Lease { options: block, ..*lease });
+        super::write(arena, allocator, &mut Vec::new(), &leases.collect::<Vec<_>>()).unwrap()
+    }
+
     fn round_trip(leases: &mut [Lease<'_>]) -> usize {
         let (arena, mut allocator) = (Arena::new(), Allocator::new());
         sort(leases);
-        let at = write(&arena, &mut allocator, &mut Vec::new(), leases).unwrap();
+        let at = write(&arena, &mut allocator, leases);
         let client = Client::at(&arena, at);
         assert!(client.has_duid(leases[0].duid) && !client.has_duid(&[]));
         let mut unpacked = Unpacked::default();
         unpacked.read(Some(client));
-        assert!(unpacked.leases().eq(leases.iter().copied()));
+        let options: Vec<_> = client.bindings().map(|binding| client.options(&binding).octets()).collect();
+        let read = unpacked.leases().zip(&options).map(|(lease, options)| Lease { options, ..lease });
+        assert!(read.eq(leases.iter().copied()));
+        let unpacked: Vec<_> = unpacked.leases().collect();
+        let again = super::write(&arena, &mut allocator, &mut Vec::new(), &unpacked).unwrap();
+        let words = |at| {
+            let client = Client::at(&arena, at);
+            (0..client.record_words()).map(|word| load(client.words, word)).collect::<Vec<_>>()
+        };
+        assert_eq!(words(again), words(at));
         client.record_words()
     }
 
@@ -453,8 +421,7 @@ mod tests {
     fn options_are_walked_and_faults_hide_the_rest() {
         let (arena, mut allocator) = (Arena::new(), Allocator::new());
         let options = [0, 39, 0, 3, 1, 2, 3, 0, 79, 0, 9, 1, 0, 47, 0, 0];
-        let at =
-            write(&arena, &mut allocator, &mut Vec::new(), &[lease("::1", 128, &[9], &options)]).unwrap();
+        let at = write(&arena, &mut allocator, &[lease("::1", 128, &[9], &options)]);
         let client = Client::at(&arena, at);
         let stored = client.options(&client.bindings().next().unwrap());
         let all: Vec<_> = stored.iter().collect();
@@ -470,7 +437,7 @@ mod tests {
         let (arena, mut allocator) = (Arena::new(), Allocator::new());
         let binding = |valid_lifetime, preferred_lifetime| {
             let lease = Lease { valid_lifetime, preferred_lifetime, ..lease("::1", 128, &[9], &[]) };
-            let at = write(&arena, &mut Allocator::new(), &mut Vec::new(), &[lease]).unwrap();
+            let at = write(&arena, &mut Allocator::new(), &[lease]);
             Client::at(&arena, at).bindings().next().unwrap()
         };
         let start = 1_700_000_000;

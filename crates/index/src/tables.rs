@@ -24,6 +24,7 @@ use crate::lease::{address_hash, duid_hash, mask};
 use crate::lengths::Lengths;
 use crate::map::Map;
 use crate::record::{Binding, Client};
+use crate::template::Dictionary;
 
 /// What readers read and the writer changes, in place, one published word at a time.
 pub(crate) struct Tables {
@@ -35,6 +36,8 @@ pub(crate) struct Tables {
     pub(crate) lengths: Lengths,
     /// By [`duid_hash`].
     pub(crate) duids: Map,
+    /// Of relay data.
+    pub(crate) templates: Dictionary,
     /// Written with each batch of changes: apart from what every look-up reads.
     pub(crate) counts: CachePadded<Counts>,
 }
@@ -53,6 +56,7 @@ impl Tables {
             addresses: Map::new(),
             lengths: Lengths::default(),
             duids: Map::new(),
+            templates: Dictionary::default(),
             counts: CachePadded::default(),
         }
     }

@@ -21,11 +21,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::arena::{Allocator, Editor, Garbage};
-use crate::bulk;
+use crate::bulk::Loader;
 use crate::clients::{CLIENT_IDS, ClientId};
 use crate::epoch::{Epoch, Epochs};
 use crate::lease::{Batch, Lease, address_hash, duid_hash};
 use crate::links::Links;
+use crate::options::Packer;
 use crate::record::{self, Unpacked};
 use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
@@ -34,7 +35,7 @@ mod merge;
 #[cfg(test)]
 mod tests;
 
-use merge::{Edit, Merge, Staged, Step};
+use merge::{Edit, Merge, Packed, Staged, Step};
 
 type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 type FastSet<K> = HashSet<K, foldhash::fast::RandomState>;
@@ -53,6 +54,7 @@ pub struct Writer {
     links: Arc<Links>,
     unpacked: Unpacked,
     words: Vec<u64>,
+    packer: Packer,
 }
 
 /// What became of a batch.
@@ -88,6 +90,7 @@ impl Writer {
             links,
             unpacked: Unpacked::default(),
             words: Vec::new(),
+            packer: Packer::default(),
         };
         (writer, store)
     }
@@ -102,12 +105,24 @@ impl Writer {
     ///
     /// Readers see the old leases and links until the new ones are complete; both take memory meanwhile.
     pub fn replace(&mut self, batches: &[Batch], links: Option<Links>) -> Applied {
-        let built = bulk::build(batches);
+        let loader = Loader::new();
+        let mut first = 0;
+        for batch in batches {
+            loader.take(first, batch);
+            first += batch.len() as u64;
+        }
+        self.replace_by(loader, links)
+    }
+
+    /// As [`Self::replace`], by what the rows of this loader come to.
+    pub fn replace_by(&mut self, loader: Loader, links: Option<Links>) -> Applied {
+        let built = loader.build();
         let applied = Applied { put: built.tables.lease_count(), removed: 0, refused: built.refused };
         self.allocator = built.allocator;
         self.next_client = built.next_client;
         self.free_clients = built.free_clients;
         self.retired.clear();
+        self.packer.clear();
         self.tables = Arc::new(built.tables);
         if let Some(links) = links {
             self.links = Arc::new(links);
@@ -129,6 +144,7 @@ impl Writer {
         let tables = Arc::clone(&self.tables);
         let mut last: FastMap<u128, usize> = FastMap::default();
         last.extend(batch.rows.iter().enumerate().map(|(number, row)| (row.address, number)));
+        let packed = Packed::new(batch, &tables, &mut self.allocator, &mut self.packer);
         // Rows whose client has no room for them. Their addresses are nobody's: whoever had them has lost them.
         let mut refused = FastSet::default();
         loop {
@@ -137,7 +153,7 @@ impl Writer {
             edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
             let (mut staged, refused_before) = (Vec::new(), refused.len());
             for edits in edits.chunk_by(|a, b| a.client == b.client) {
-                match self.stage(&tables, batch, edits) {
+                match self.stage(&tables, &packed, edits) {
                     Some(client) => staged.push(client),
                     None => refused.extend(edits.iter().filter_map(|edit| edit.step.row())),
                 }
@@ -207,7 +223,7 @@ impl Writer {
     }
 
     /// Writes the new record or records of one client; `None` if its leases do not fit into one.
-    fn stage(&mut self, tables: &Tables, batch: &Batch, edits: &[Edit]) -> Option<Staged> {
+    fn stage(&mut self, tables: &Tables, batch: &Packed<'_>, edits: &[Edit]) -> Option<Staged> {
         let client = edits.first()?.client;
         let old_record = tables.clients.get(client).unwrap_or(0);
         self.unpacked.read(tables.client(client));

@@ -1,11 +1,45 @@
 //! One client's leases before and after a batch.
 
 use std::net::Ipv6Addr;
+use std::ops::Range;
 
-use crate::arena::Address;
+use crate::arena::{Address, Allocator};
 use crate::clients::ClientId;
-use crate::lease::{Batch, Lease};
+use crate::lease::{Batch, Lease, Row};
+use crate::options::Packer;
 use crate::record::Unpacked;
+use crate::tables::Tables;
+
+/// A batch whose options are blocks of records.
+pub(super) struct Packed<'b> {
+    pub(super) batch: &'b Batch,
+    octets: Vec<u8>,
+    /// Of each row in `octets`.
+    blocks: Vec<Range<usize>>,
+}
+
+impl<'b> Packed<'b> {
+    pub(super) fn new(
+        batch: &'b Batch,
+        tables: &Tables,
+        allocator: &mut Allocator,
+        packer: &mut Packer,
+    ) -> Self {
+        let mut octets = Vec::new();
+        let pack = |row: &Row| {
+            let start = octets.len();
+            packer.pack((&tables.templates, &tables.arena), allocator, batch.options(row), &mut octets);
+            start..octets.len()
+        };
+        let blocks = batch.rows.iter().map(pack).collect();
+        Self { batch, octets, blocks }
+    }
+
+    /// The lease in a row that is not a removal.
+    fn lease(&self, row: usize) -> Lease<'_> {
+        Lease { options: &self.octets[self.blocks[row].clone()], ..self.batch.lease(row) }
+    }
+}
 
 /// One address's change for one client.
 #[derive(Clone, Copy)]
@@ -56,7 +90,7 @@ pub(super) struct Merge<'a> {
 
 impl<'a> Merge<'a> {
     /// `edits` are this client's, ascending by address, each address once.
-    pub(super) fn new(old: &'a Unpacked, batch: &'a Batch, edits: &[Edit]) -> Self {
+    pub(super) fn new(old: &'a Unpacked, batch: &'a Packed<'_>, edits: &[Edit]) -> Self {
         let mut merge = Self {
             leases: Vec::with_capacity(edits.len() + 2),
             handed_over: Vec::new(),
@@ -87,7 +121,7 @@ impl<'a> Merge<'a> {
     }
 
     /// Takes note of an old lease that changes.
-    fn change(&mut self, lease: Lease<'a>, step: Step, batch: &Batch) {
+    fn change(&mut self, lease: Lease<'a>, step: Step, batch: &Packed<'_>) {
         match step {
             Step::Drop => self.leaving.push(lease.address),
             Step::HandOver(client) => {
@@ -95,7 +129,7 @@ impl<'a> Merge<'a> {
                 self.handed_over.push(lease);
             }
             Step::Put(row) | Step::TakeOver(row) => {
-                if batch.rows[row].prefix_len != lease.prefix_len {
+                if batch.batch.rows[row].prefix_len != lease.prefix_len {
                     self.handed_over.push(lease);
                 }
             }
