@@ -29,6 +29,6 @@ mod writer;
 
 pub use lease::{Batch, Change, DUID_LEN_MAX, INFINITY, Lease, LeaseFault, LeaseKind};
 pub use links::{Link, LinkId, Links, LinksFault, Prefix, Subnet};
-pub use record::{Binding, Client, StoredOption, StoredOptions};
+pub use record::{Binding, Bindings, Client, StoredOption, StoredOptions};
 pub use store::{Found, LookUp, Pinned, READERS_MAX, Reader, Store, Summary};
 pub use writer::{Applied, Writer};
