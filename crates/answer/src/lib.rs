@@ -20,6 +20,7 @@ pub use outcome::Outcome;
 pub use policy::{Deny, Policy, Relayed};
 pub use reply::Reply;
 
+use policy::Allowed;
 use receive::Received;
 use resolve::{Content, look_up, resolve};
 
@@ -53,13 +54,14 @@ pub enum Verdict<'a> {
 #[derive(Clone, Debug)]
 pub struct Engine {
     policy: Policy,
+    allowed: Allowed,
 }
 
 impl Engine {
     /// Takes the policy, or says what to mend in it.
     pub fn new(policy: Policy) -> Result<Self, &'static str> {
         policy.check()?;
-        Ok(Self { policy })
+        Ok(Self { allowed: Allowed::new(&policy.allow), policy })
     }
 
     /// Judges up to [`BATCH_MAX`] datagrams at `now` (UNIX seconds); `deliver` gets each one's position and verdict,
@@ -94,7 +96,7 @@ impl Engine {
         let mut look_ups = [LookUp::Nothing; N];
         let mut found = [None; N];
         for ((datagram, received), wanted) in datagrams.iter().zip(&mut received).zip(&mut look_ups) {
-            *received = receive::receive(&self.policy, datagram);
+            *received = receive::receive(&self.policy, &self.allowed, datagram);
             if let Ok(Received { ask: Ok(ask), .. }) = received {
                 *wanted = look_up(ask);
             }

@@ -4,7 +4,7 @@ use lqd_index::{Binding, Client, LinkId, Links, StoredOption};
 use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
 
 use crate::Policy;
-use crate::resolve::on_link;
+use crate::resolve::OnLink;
 
 /// How many different options a source can store with the bindings of a client.
 ///
@@ -34,7 +34,8 @@ impl<'a> ClientOptions<'a> {
     /// if a newer binding has none, the client came without a relay agent (§4.1.2.4).
     pub(crate) fn collect(links: &'a Links, client: Client<'a>, link: LinkId, newest: u32) -> Self {
         let mut options = Self { stored: [None; STORED_MAX], configured: &[] };
-        for binding in on_link(links, client, link) {
+        let mut on_link = OnLink::new(links, link);
+        for binding in client.bindings().filter(|binding| on_link.has(binding)) {
             if binding.cltt == newest {
                 options.configured = links.subnet_options(binding.subnet_id);
             }

@@ -41,10 +41,6 @@ pub enum Relayed {
 }
 
 impl Policy {
-    pub(crate) fn allows(&self, source: Ipv6Addr) -> bool {
-        self.allow.iter().any(|net| net.contains(&source))
-    }
-
     pub(crate) fn is_sensitive(&self, code: OptionCode) -> bool {
         self.sensitive.contains(&code)
     }
@@ -56,5 +52,46 @@ impl Policy {
             return Err("at most 32 levels of relaying can be accepted");
         }
         Ok(())
+    }
+}
+
+/// Who may ask, in the form in which it is asked for each datagram: first and last address of each net.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowed(Box<[(u128, u128)]>);
+
+impl Allowed {
+    pub(crate) fn new(nets: &[Ipv6Net]) -> Self {
+        Self(nets.iter().map(|net| (net.network().into(), net.broadcast().into())).collect())
+    }
+
+    pub(crate) fn contains(&self, source: Ipv6Addr) -> bool {
+        let source = u128::from(source);
+        self.0.iter().any(|&(first, last)| first <= source && source <= last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allowed_are_the_addresses_of_the_nets() {
+        let nets: Vec<Ipv6Net> =
+            ["2001:db8::/32", "fd00::5/128", "fe80::1/64"].map(|net| net.parse().unwrap()).into();
+        let allowed = Allowed::new(&nets);
+        let rows = [
+            ("2001:db8::", true),
+            ("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", true),
+            ("2001:db9::", false),
+            ("2001:db7:ffff::", false),
+            ("fd00::5", true),
+            ("fd00::6", false),
+            ("fe80::2", true),
+            ("::1", false),
+        ];
+        for (source, is) in rows {
+            assert_eq!(allowed.contains(source.parse().unwrap()), is, "{source}");
+        }
+        assert!(!Allowed::new(&[]).contains(Ipv6Addr::LOCALHOST));
     }
 }

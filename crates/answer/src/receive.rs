@@ -10,6 +10,7 @@ use lqd_wire::{
     SERVER_PORT, StatusCode, TransactionId,
 };
 
+use crate::policy::Allowed;
 use crate::{Datagram, Deny, Outcome, Policy, Relayed};
 
 /// A LEASEQUERY that RFC 5007 §4.2.1 tells us to answer.
@@ -88,8 +89,12 @@ impl From<ParseError> for Refusal {
 }
 
 /// Reads a datagram as far as it takes to know whether and to whom to reply.
-pub(crate) fn receive<'a>(policy: &Policy, datagram: &Datagram<'a>) -> Result<Received<'a>, Outcome> {
-    let allowed = policy.allows(*datagram.source.ip());
+pub(crate) fn receive<'a>(
+    policy: &Policy,
+    allowed: &Allowed,
+    datagram: &Datagram<'a>,
+) -> Result<Received<'a>, Outcome> {
+    let allowed = allowed.contains(*datagram.source.ip());
     if !allowed && policy.deny == Deny::Drop {
         return Err(Outcome::DropNotAllowed);
     }
@@ -157,18 +162,15 @@ fn validate<'a>(policy: &Policy, message: Message<'a>) -> Result<Validated<'a>, 
     let (mut client_id, mut server_id, mut query, mut queries) = (None, None, None, 0);
     for option in message.options {
         let (code, value) = option.map_err(|_| Outcome::DropMalformed)?;
-        let place = match code {
-            OptionCode::CLIENTID => &mut client_id,
-            OptionCode::SERVERID => &mut server_id,
+        match code {
+            OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
+            OptionCode::SERVERID if server_id.is_none() => server_id = Some(value),
+            OptionCode::CLIENTID | OptionCode::SERVERID => return Err(Outcome::DropMalformed),
             OptionCode::LQ_QUERY => {
                 queries += 1;
                 query = Some(value);
-                continue;
             }
-            _ => continue,
-        };
-        if place.replace(value).is_some() {
-            return Err(Outcome::DropMalformed);
+            _ => {}
         }
     }
     let client_id = client_id.filter(|value| !value.is_empty()).ok_or(Outcome::DropNoClientId)?;
@@ -193,13 +195,12 @@ fn ask(query: &[u8]) -> Result<Ask<'_>, Refusal> {
     let (mut address, mut client_id, mut request) = (None, None, None);
     for option in query.options {
         let (code, value) = option?;
-        let place = match code {
-            OptionCode::IAADDR => &mut address,
-            OptionCode::CLIENTID => &mut client_id,
-            OptionCode::ORO => &mut request,
-            _ => continue,
-        };
-        place.get_or_insert(value);
+        match code {
+            OptionCode::IAADDR if address.is_none() => address = Some(value),
+            OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
+            OptionCode::ORO if request.is_none() => request = Some(value),
+            _ => {}
+        }
     }
     let subject = if query.kind == QueryType::BY_ADDRESS {
         Subject::Address(IaAddress::parse(address.ok_or(Refusal::MalformedQuery)?)?.address)

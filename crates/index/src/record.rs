@@ -107,7 +107,16 @@ impl<'a> Client<'a> {
 
     /// Fills `out`, of [`Self::duid_len`] octets, with the DUID.
     pub fn copy_duid(self, out: &mut [u8]) {
-        copy_octets(&self.words[1..], 0, out);
+        let (whole, tail) = out.as_chunks_mut::<8>();
+        let (first, words) = self.words[1..].split_at(whole.len());
+        for (chunk, word) in whole.iter_mut().zip(first) {
+            *chunk = word.load(Ordering::Relaxed).to_be_bytes();
+        }
+        // Octet by octet: a call that copies any length costs more than these seven at most.
+        if let Some(word) = words.first() {
+            let octets = word.load(Ordering::Relaxed).to_be_bytes();
+            tail.iter_mut().zip(octets).for_each(|(octet, stored)| *octet = stored);
+        }
     }
 
     /// Whether this is the client with this DUID.
@@ -134,13 +143,9 @@ impl<'a> Client<'a> {
     }
 
     /// Its bindings, ended ones included: addresses ascending, then prefixes ascending.
-    pub fn bindings(self) -> impl Iterator<Item = Binding> + 'a {
-        let mut at = 1 + self.duid_len().div_ceil(8);
-        (0..self.len()).map(move |_| {
-            let (binding, words) = read_binding(&self.words[at..]);
-            at += words;
-            binding
-        })
+    #[inline]
+    pub fn bindings(self) -> Bindings<'a> {
+        Bindings { rest: &self.words[1 + self.duid_len().div_ceil(8)..], left: self.len() }
     }
 
     /// Of its bindings that begin at `first`, the longest that covers `address` and has valid lifetime left at `now`.
@@ -148,7 +153,12 @@ impl<'a> Client<'a> {
     /// There are two of them only while the writer changes a prefix length.
     pub(crate) fn covering_from(self, first: u128, address: Ipv6Addr, now: u32) -> Option<Binding> {
         let mut longest: Option<Binding> = None;
-        for binding in self.bindings().filter(|binding| u128::from(binding.address) == first) {
+        let mut bindings = self.bindings();
+        while let Some(packed) = bindings.next_packed() {
+            if packed.address() != first {
+                continue;
+            }
+            let binding = packed.unpack();
             let longer = longest.is_none_or(|longest| binding.prefix_len > longest.prefix_len);
             if longer && binding.contains(address) && binding.valid_left(now) > 0 {
                 longest = Some(binding);
@@ -163,6 +173,32 @@ impl<'a> Client<'a> {
             0 => StoredOptions::NONE,
             at => StoredOptions::of(self.arena, &self.words[at..]),
         }
+    }
+}
+
+/// The bindings of a record, one after the other.
+#[derive(Clone)]
+pub struct Bindings<'a> {
+    rest: &'a [AtomicU64],
+    left: usize,
+}
+
+impl<'a> Bindings<'a> {
+    #[inline]
+    fn next_packed(&mut self) -> Option<Packed<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let (packed, rest) = Packed::split(self.rest);
+        self.rest = rest;
+        Some(packed)
+    }
+}
+
+impl Iterator for Bindings<'_> {
+    type Item = Binding;
+
+    #[inline]
+    fn next(&mut self) -> Option<Binding> {
+        self.next_packed().map(Packed::unpack)
     }
 }
 
@@ -237,23 +273,46 @@ fn push_binding(out: &mut Vec<u64>, lease: &Lease<'_>, block: u64) {
     }
 }
 
-fn read_binding(words: &[AtomicU64]) -> (Binding, usize) {
-    let (fixed, rest) = words.split_first_chunk::<4>().expect("a record holds whole bindings");
-    let [head, lifetimes, cltt, high] = fixed.each_ref().map(|word| word.load(Ordering::Relaxed));
-    let prefix_len = head as u8;
-    let halves = address_words(prefix_len);
-    let low = if halves == 2 { load(rest, 0) } else { 0 };
-    let binding = Binding {
-        address: (u128::from(high) << 64 | u128::from(low)).into(),
-        prefix_len,
-        kind: if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address },
-        valid_lifetime: (lifetimes >> 32) as u32,
-        preferred_lifetime: lifetimes as u32,
-        cltt: (cltt >> 32) as u32,
-        subnet_id: (head >> 32) as u32,
-        block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
-    };
-    (binding, 3 + halves)
+/// A binding as it lies in a record.
+#[derive(Clone, Copy)]
+struct Packed<'a> {
+    fixed: &'a [AtomicU64; 4],
+    head: u64,
+    address_low: u64,
+}
+
+impl<'a> Packed<'a> {
+    /// The binding at the front of these words, and the words behind it.
+    #[inline]
+    fn split(words: &'a [AtomicU64]) -> (Self, &'a [AtomicU64]) {
+        let (fixed, rest) = words.split_first_chunk().expect("a record holds whole bindings");
+        let head = load(fixed, 0);
+        if address_words(head as u8) == 1 {
+            return (Self { fixed, head, address_low: 0 }, rest);
+        }
+        let (low, rest) = rest.split_first().expect("a record holds whole bindings");
+        (Self { fixed, head, address_low: low.load(Ordering::Relaxed) }, rest)
+    }
+
+    #[inline]
+    fn address(&self) -> u128 {
+        u128::from(load(self.fixed, 3)) << 64 | u128::from(self.address_low)
+    }
+
+    #[inline]
+    fn unpack(self) -> Binding {
+        let (head, lifetimes) = (self.head, load(self.fixed, 1));
+        Binding {
+            address: self.address().into(),
+            prefix_len: head as u8,
+            kind: if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address },
+            valid_lifetime: (lifetimes >> 32) as u32,
+            preferred_lifetime: lifetimes as u32,
+            cltt: (load(self.fixed, 2) >> 32) as u32,
+            subnet_id: (head >> 32) as u32,
+            block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
+        }
+    }
 }
 
 fn address_words(prefix_len: u8) -> usize {
@@ -274,22 +333,18 @@ pub(crate) fn word_of(octets: &[u8]) -> u64 {
 /// Fills `out` with the octets from `at` on.
 pub(crate) fn copy_octets(words: &[AtomicU64], at: usize, out: &mut [u8]) {
     let (first, skip) = (at / 8, at % 8);
-    let lead = ((8 - skip) % 8).min(out.len());
+    let lead = (8 - skip).min(out.len());
     let (head, body) = out.split_at_mut(lead);
-    if lead > 0 {
+    if !head.is_empty() {
         head.copy_from_slice(&load(words, first).to_be_bytes()[skip..skip + lead]);
     }
-    let words = &words[(first + skip.div_ceil(8)).min(words.len())..];
-    let (whole, tail) = body.as_chunks_mut::<8>();
-    for (chunk, word) in whole.iter_mut().zip(words) {
-        *chunk = word.load(Ordering::Relaxed).to_be_bytes();
-    }
-    if !tail.is_empty() {
-        tail.copy_from_slice(&load(words, whole.len()).to_be_bytes()[..tail.len()]);
+    for (chunk, word) in body.chunks_mut(8).zip(&words[(first + 1).min(words.len())..]) {
+        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_be_bytes()[..chunk.len()]);
     }
 }
 
 /// Relaxed is enough: the pointer to the record was loaded with Acquire.
+#[inline]
 fn load(words: &[AtomicU64], at: usize) -> u64 {
     words[at].load(Ordering::Relaxed)
 }
