@@ -1,18 +1,19 @@
 //! A whole generation of the index from a snapshot, on all cores, in little more memory than it takes in the end.
 //!
-//! Rows come in any order of threads, each with its number; the last row of an address is its lease. Four passes, each
-//! over partitions that know nothing of each other, so that whoever is free takes the next one:
+//! Rows come in any order of threads, each with its number; the last row of an address is its lease. Four passes over
+//! partitions that know nothing of each other, so that whoever is free takes the next one, and one over all prefixes:
 //!
 //! ```text
 //! take     rows → partitions by address          while the source still reads, window by window
 //! keep     the last row of each address → partitions by DUID
 //! write    clients: record, number, map by DUID; their leases → partitions by address
 //! fill     map by address
+//! plant    the trie, from the prefixes in order
 //! ```
 //! A partition is small beside the whole (1/256), lies in a processor's cache while it is worked on, and its memory is
 //! given back when it is done. Rows are staged in blocks of the new generation's own arena, so that a block that
 //! was read becomes records or tables a moment later: no allocator has to be hoped for, and the peak is what is staged (56
-//! octets a row at most, without options) or, at the end, the tables and 16 octets a lease.
+//! octets a row at most, without options) or, at the end, the tables and 16 octets a lease or 24 a prefix.
 //!
 //! Designs considered: (1) all rows parsed into batches, then sorted by address and by DUID as a whole: the batches and
 //! three arrays beside the finished tables, 2.6 times their memory, and at 20 million leases every access misses the
@@ -28,11 +29,12 @@ use rayon::prelude::*;
 
 use crate::arena::Allocator;
 use crate::clients::{CLIENT_IDS, ClientId};
-use crate::lease::{Batch, Lease, address_hash, duid_hash};
+use crate::lease::{Batch, Lease, PREFIX_LEN_MAX, address_hash, duid_hash};
 use crate::map::{Map, shard_of};
 use crate::options::Packer;
 use crate::record;
 use crate::tables::Tables;
+use crate::trie::{self, Key, Trie};
 
 mod staging;
 
@@ -49,6 +51,8 @@ pub struct Loader {
     hands: Mutex<Vec<Hand>>,
     numbers: AtomicU32,
     leases: AtomicUsize,
+    /// Leases that belong into the trie.
+    prefixes: AtomicUsize,
     refused: AtomicUsize,
 }
 
@@ -87,6 +91,7 @@ impl Loader {
             hands: Mutex::default(),
             numbers: AtomicU32::new(0),
             leases: AtomicUsize::new(0),
+            prefixes: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
         }
     }
@@ -122,13 +127,14 @@ impl Loader {
         self.pass(|hand, blocks| self.keep_last_rows(hand, blocks));
         self.pass(|hand, blocks| self.write_clients(hand, blocks));
         self.pass(|hand, blocks| self.fill_addresses(hand, blocks));
-        let Self { tables, hands, numbers, leases, refused } = self;
+        let Self { mut tables, hands, numbers, leases, prefixes, refused } = self;
         let (mut allocator, mut free_clients) = (Allocator::new(), Vec::new());
         for hand in hands.into_inner().unwrap_or_else(PoisonError::into_inner) {
             allocator.absorb(hand.allocator);
             free_clients.extend(hand.numbers);
         }
         let next_client = numbers.into_inner();
+        tables.prefixes = plant(&tables, &mut allocator, next_client, prefixes.into_inner());
         tables.counts.leases.store(leases.into_inner(), Ordering::Relaxed);
         tables.counts.clients.store(next_client as usize - free_clients.len(), Ordering::Relaxed);
         Built { tables, allocator, next_client, free_clients, refused: refused.into_inner() }
@@ -232,7 +238,7 @@ impl Loader {
         self.tables.clients.set(client, at);
         self.leases.fetch_add(leases.len(), Ordering::Relaxed);
         for lease in leases {
-            self.tables.lengths.add(lease.prefix_len);
+            self.prefixes.fetch_add(usize::from(lease.prefix_len < PREFIX_LEN_MAX), Ordering::Relaxed);
             let hash = address_hash(lease.address.into());
             hand.staged.push(arena, &mut hand.allocator, hash, [hash, u64::from(client)].into_iter());
         }
@@ -268,6 +274,34 @@ impl Loader {
             map.fill(&self.tables.arena, &mut hand.allocator, shard_of(shard[0].0), shard.iter().copied());
         }
     }
+}
+
+/// A prefix on its way into the trie.
+struct Prefix {
+    bits: [u64; 2],
+    client: ClientId,
+    len: u8,
+}
+
+impl Prefix {
+    fn key(&self) -> Key {
+        let [high, low] = self.bits.map(u128::from);
+        Key { bits: high << 64 | low, len: self.len }
+    }
+}
+
+/// The trie of the prefixes, so many, that the records of these clients hold.
+fn plant(tables: &Tables, allocator: &mut Allocator, next_client: ClientId, count: usize) -> Trie {
+    let mut prefixes = Vec::with_capacity(count);
+    for client in 0..next_client {
+        let bindings = tables.client(client).into_iter().flat_map(record::Client::bindings);
+        prefixes.extend(bindings.filter_map(|binding| {
+            let Key { bits, len } = Key::new(binding.address, binding.prefix_len)?;
+            Some(Prefix { bits: [(bits >> 64) as u64, bits as u64], client, len })
+        }));
+    }
+    prefixes.par_sort_unstable_by_key(|prefix| prefix.bits);
+    trie::build(&tables.arena, allocator, &prefixes, |prefix| (prefix.key(), prefix.client))
 }
 
 impl Hand {

@@ -16,7 +16,6 @@ mod bulk;
 mod clients;
 mod epoch;
 mod lease;
-mod lengths;
 mod links;
 mod look_up;
 mod map;
@@ -27,6 +26,7 @@ mod record;
 mod store;
 mod tables;
 mod template;
+mod trie;
 mod writer;
 
 pub use bulk::Loader;

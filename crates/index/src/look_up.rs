@@ -1,29 +1,31 @@
 //! A batch of look-ups in lockstep: while one waits for memory, the loads of the others are under way.
 //!
-//! A look-up alone is a chain of dependent cache misses: a map's slot, the client's number, its record. Here each
-//! stage runs over all look-ups of the batch, asks for the memory of the next (prefetch), and only then the next begins.
-//! No look-up depends on what another finds.
+//! A look-up alone is a chain of dependent cache misses: a map's slot or nodes of the trie, the client's number, its
+//! record. Here each stage runs over all look-ups of the batch, asks for the memory of the next (prefetch), and only
+//! then the next begins. No look-up depends on what another finds.
 //!
-//! Nearly all look-ups end with the first candidate. Whatever else can happen (equal hashes, an ended lease around
-//! which another one lies, a client that left a moment ago) is noticed by [`judge`], which then looks that one up alone.
-
-use std::net::Ipv6Addr;
+//! A look-up by address first asks the map for a lease that begins there; any lease that does is the longest around
+//! the address. Who finds none walks the trie. Nearly all look-ups end with the first candidate. Whatever else can
+//! happen (equal hashes, an ended lease around which another one lies, a client that left a moment ago) is noticed by
+//! [`judge`], which then looks that one up alone.
 
 use crate::arena::Address;
 use crate::clients::ClientId;
-use crate::lease::{PREFIX_LEN_MAX, address_hash, duid_hash, mask};
+use crate::lease::{address_hash, duid_hash};
 use crate::map::Probe;
 use crate::record::Client;
 use crate::store::{Found, LookUp};
 use crate::tables::Tables;
+use crate::trie::Walk;
 
 /// One look-up on its way.
 #[derive(Clone, Copy)]
 struct Lane {
     step: Step,
     probe: Probe,
-    /// Prefix length of the lease that is looked for.
-    len: u8,
+    walk: Walk,
+    /// From the trie, and no other client has a prefix that may cover the address.
+    is_only: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -39,16 +41,17 @@ enum Step {
 }
 
 impl Lane {
-    const IDLE: Self = Lane { step: Step::Nobody, probe: Probe::ENDED, len: PREFIX_LEN_MAX };
-
-    fn is_probing(&self) -> bool {
-        matches!(self.step, Step::Probing)
-    }
+    const IDLE: Self = Lane { step: Step::Nobody, probe: Probe::ENDED, walk: Walk::ENDED, is_only: false };
 
     fn begin(&mut self, tables: &Tables, probe: Probe) {
         probe.prefetch(&tables.arena);
         self.probe = probe;
         self.step = Step::Probing;
+    }
+
+    fn offer(&mut self, tables: &Tables, number: ClientId) {
+        tables.clients.prefetch(number);
+        self.step = Step::Number(number);
     }
 }
 
@@ -85,13 +88,21 @@ pub(crate) fn lockstep<'p, const N: usize>(
             LookUp::Duid(duid) => lane.begin(tables, tables.duids.probe(duid_hash(duid))),
         }
     }
-    number(tables, lanes);
-    for len in tables.lengths.longest_first().skip_while(|&len| len == PREFIX_LEN_MAX) {
-        if !begin_prefixes(tables, lanes, look_ups, len) {
-            break;
+    let mut walking = Lanes::default();
+    for (position, (lane, look_up)) in lanes.iter_mut().zip(look_ups).enumerate() {
+        if !matches!(lane.step, Step::Probing) {
+            continue;
         }
-        number(tables, lanes);
+        if let Some(number) = lane.probe.next(&tables.arena) {
+            lane.offer(tables, number);
+        } else if matches!(look_up, LookUp::Covering(_)) {
+            lane.walk = tables.prefixes.walk();
+            if !lane.walk.has_ended() {
+                walking.add(position);
+            }
+        }
     }
+    walk(tables, lanes, look_ups, walking);
     for lane in &mut *lanes {
         if let Step::Number(number) = lane.step
             && let Some(record) = tables.clients.get(number)
@@ -105,38 +116,50 @@ pub(crate) fn lockstep<'p, const N: usize>(
     }
 }
 
-/// Reads the slots of those that probe: who finds a candidate goes on, others keep probing, to no end.
-fn number(tables: &Tables, lanes: &mut [Lane]) {
-    for lane in lanes.iter_mut().filter(|lane| lane.is_probing()) {
-        if let Some(number) = lane.probe.next(&tables.arena) {
-            tables.clients.prefetch(number);
-            lane.step = Step::Number(number);
-        }
+/// Positions of lanes, at most 64.
+#[derive(Clone, Copy, Default)]
+struct Lanes(u64);
+
+impl Lanes {
+    fn add(&mut self, position: usize) {
+        self.0 |= 1 << position;
     }
 }
 
-/// Lets those who look for an address and found no longer lease look for one of this length; whether there are any.
-fn begin_prefixes(tables: &Tables, lanes: &mut [Lane], look_ups: &[LookUp<'_>], len: u8) -> bool {
-    let mut any = false;
-    for (lane, look_up) in lanes.iter_mut().zip(look_ups).filter(|(lane, _)| lane.is_probing()) {
-        if let LookUp::Covering(address) = *look_up {
-            lane.len = len;
-            lane.begin(tables, tables.addresses.probe(address_hash(first_of(address, len))));
-            any = true;
-        }
+impl Iterator for Lanes {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let position = self.0.trailing_zeros() as usize;
+        (self.0 != 0).then(|| {
+            self.0 &= self.0 - 1;
+            position
+        })
     }
-    any
 }
 
-/// The first address of the prefix of this length around an address.
-fn first_of(address: Ipv6Addr, len: u8) -> u128 {
-    u128::from(address) & mask(len)
+/// Walks the trie, all in step, until each has found who may hold a prefix around its address.
+fn walk(tables: &Tables, lanes: &mut [Lane], look_ups: &[LookUp<'_>], mut walking: Lanes) {
+    while walking.0 != 0 {
+        let mut further = Lanes::default();
+        for position in walking {
+            let (lane, LookUp::Covering(address)) = (&mut lanes[position], look_ups[position]) else {
+                continue;
+            };
+            lane.walk.step(&tables.arena, address.into());
+            if !lane.walk.has_ended() {
+                further.add(position);
+            } else if let Some((number, is_only)) = lane.walk.candidate() {
+                lane.is_only = is_only;
+                lane.offer(tables, number);
+            }
+        }
+        walking = further;
+    }
 }
 
 /// What the look-up found, once its record is at hand.
-///
-/// A candidate for an address is the answer if its lease begins where it was looked for and covers the address: of
-/// any longer lease that did, the first address would have been in the map, and an address begins one lease only.
 fn judge<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>, lane: &Lane) -> Option<Found<'p>> {
     let client = match lane.step {
         Step::Nobody | Step::Probing => return None,
@@ -144,8 +167,12 @@ fn judge<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>, lane: &Lane) ->
         Step::Record(record) => Client::at(&tables.arena, record),
     };
     match *look_up {
+        LookUp::Covering(address) if lane.is_only => {
+            let covering = client.longest_covering(address, now);
+            return covering.is_some().then_some(Found { client, covering });
+        }
         LookUp::Covering(address) => {
-            let covering = client.covering_from(first_of(address, lane.len), address, now);
+            let covering = client.covering_from(address, now);
             if covering.is_some() {
                 return Some(Found { client, covering });
             }

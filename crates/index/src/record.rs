@@ -148,19 +148,30 @@ impl<'a> Client<'a> {
         Bindings { rest: &self.words[1 + self.duid_len().div_ceil(8)..], left: self.len() }
     }
 
-    /// Of its bindings that begin at `first`, the longest that covers `address` and has valid lifetime left at `now`.
+    /// Its binding that begins at `address`, if that has valid lifetime left at `now`; of two the longer.
     ///
     /// There are two of them only while the writer changes a prefix length.
-    pub(crate) fn covering_from(self, first: u128, address: Ipv6Addr, now: u32) -> Option<Binding> {
+    pub(crate) fn covering_from(self, address: Ipv6Addr, now: u32) -> Option<Binding> {
+        self.longest(now, |packed| packed.address() == address.into())
+    }
+
+    /// The longest of its bindings that covers `address` and has valid lifetime left at `now`.
+    pub(crate) fn longest_covering(self, address: Ipv6Addr, now: u32) -> Option<Binding> {
+        let address = u128::from(address);
+        self.longest(now, |packed| (packed.address() ^ address) & mask(packed.prefix_len()) == 0)
+    }
+
+    #[inline]
+    fn longest(self, now: u32, covers: impl Fn(&Packed<'_>) -> bool) -> Option<Binding> {
         let mut longest: Option<Binding> = None;
         let mut bindings = self.bindings();
         while let Some(packed) = bindings.next_packed() {
-            if packed.address() != first {
+            if !covers(&packed) {
                 continue;
             }
             let binding = packed.unpack();
             let longer = longest.is_none_or(|longest| binding.prefix_len > longest.prefix_len);
-            if longer && binding.contains(address) && binding.valid_left(now) > 0 {
+            if longer && binding.valid_left(now) > 0 {
                 longest = Some(binding);
             }
         }
@@ -282,6 +293,10 @@ struct Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
+    fn prefix_len(&self) -> u8 {
+        self.head as u8
+    }
+
     /// The binding at the front of these words, and the words behind it.
     #[inline]
     fn split(words: &'a [AtomicU64]) -> (Self, &'a [AtomicU64]) {

@@ -1,17 +1,15 @@
-//! One generation of the index: records, client numbers, and the maps by address and DUID, over one arena.
+//! One generation of the index: records, client numbers, and what finds them, over one arena.
 //!
-//! A lease is found by the hash of its first address: that of an address lease, or of a delegated prefix with zeros
-//! behind. Who asks for the longest lease around an address asks for the address itself and, if nobody has that, for
-//! what it is cut to each prefix length in use, longest first. Designs considered: (1) a radix trie (four bits a level,
-//! path-compressed): any number of lengths for one price, but that price is some six dependent steps of 100 to 170
-//! instructions each, and two in memory; measured in 64 look-ups at once, 1 million leases: 1,386 instructions and
-//! 1,260 ns an address, against 2 prefix lengths here (`benches/README.md`); (2) the trie for prefixes and a map for
-//! addresses: as (1) for prefixes, and two structures to keep in step; (3) this one: a step for each length, none of
-//! which waits for another. Sites delegate one to four lengths; a site with twenty pays some 40 instructions and one
-//! overlapped miss for each, for prefixes only, still less than the kernel takes for a lone datagram.
+//! A lease is found by the hash of its first address, that of an address lease or of a delegated prefix with zeros
+//! behind; the writer knows leases by nothing else. Prefixes are in the trie as well, for the addresses inside them.
+//! Designs considered: (1) all leases in the trie: an address took six dependent steps, 1,386 instructions and
+//! 1,260 ns in a batch of 64 of 1 million leases; (2) no trie, but a probe of the map for each prefix length in use,
+//! longest first: no faster for the one or two lengths that most sites have, and whoever delegates 127 lengths makes
+//! 127 probes of each look-up; (3) this one: a bounded walk whatever the lengths are, for prefixes only.
 //!
 //! Where the octets go, for a client with an address, a prefix and a DUID of 14 octets: record 96 (`record.rs`),
-//! number 4, two slots by address and one by DUID 34 (8 each, seven in ten used): 134, 67 a lease.
+//! number 4, two slots by address and one by DUID 34 (8 each, seven in ten used), its share of the trie 5 where prefixes
+//! lie in runs: 139, 70 a lease.
 
 use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,11 +18,11 @@ use crossbeam::utils::CachePadded;
 
 use crate::arena::Arena;
 use crate::clients::{ClientId, Clients};
-use crate::lease::{address_hash, duid_hash, mask};
-use crate::lengths::Lengths;
+use crate::lease::{address_hash, duid_hash};
 use crate::map::Map;
 use crate::record::{Binding, Client};
 use crate::template::Dictionary;
+use crate::trie::Trie;
 
 /// What readers read and the writer changes, in place, one published word at a time.
 pub(crate) struct Tables {
@@ -32,8 +30,8 @@ pub(crate) struct Tables {
     pub(crate) clients: Clients,
     /// By [`address_hash`] of each lease's first address.
     pub(crate) addresses: Map,
-    /// Lengths of the leases in `addresses`.
-    pub(crate) lengths: Lengths,
+    /// Delegated prefixes, but those of 128 bits, which are whole addresses.
+    pub(crate) prefixes: Trie,
     /// By [`duid_hash`].
     pub(crate) duids: Map,
     /// Of relay data.
@@ -54,7 +52,7 @@ impl Tables {
             arena: Arena::new(),
             clients: Clients::new(),
             addresses: Map::new(),
-            lengths: Lengths::default(),
+            prefixes: Trie::default(),
             duids: Map::new(),
             templates: Dictionary::default(),
             counts: CachePadded::default(),
@@ -72,14 +70,23 @@ impl Tables {
 
     /// The longest binding that covers `address` and has valid lifetime left at `now`, and its client.
     pub(crate) fn covering(&self, address: Ipv6Addr, now: u32) -> Option<(Client<'_>, Binding)> {
-        self.lengths.longest_first().find_map(|len| {
-            let first = u128::from(address) & mask(len);
-            let mut probe = self.addresses.probe(address_hash(first));
-            std::iter::from_fn(|| probe.next(&self.arena)).find_map(|client| {
-                let client = self.client(client)?;
-                Some((client, client.covering_from(first, address, now)?))
-            })
-        })
+        let mut probe = self.addresses.probe(address_hash(address.into()));
+        let beginning = std::iter::from_fn(|| probe.next(&self.arena)).find_map(|client| {
+            let client = self.client(client)?;
+            Some((client, client.covering_from(address, now)?))
+        });
+        if beginning.is_some() {
+            return beginning; // any longer lease would begin at this address too, which begins one lease only
+        }
+        let mut longest: Option<(Client<'_>, Binding)> = None;
+        self.prefixes.candidates(&self.arena, address.into(), |candidate| {
+            let Some(client) = self.client(candidate) else { return };
+            let Some(covering) = client.longest_covering(address, now) else { return };
+            if longest.is_none_or(|(_, longest)| covering.prefix_len > longest.prefix_len) {
+                longest = Some((client, covering));
+            }
+        });
+        longest
     }
 
     /// The client whose lease begins at exactly this address, whatever its length: the key of lease sources.
