@@ -19,8 +19,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const UNSEEN_MAX: Duration = Duration::from_secs(10);
 /// Pause between two looks whether a row is seen: how exactly freshness is known.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
-/// Pause between two rows that are waited for.
-const REST: Duration = Duration::from_millis(20);
+/// Pause between two rows that are waited for; shorter than between two rows of the quiet phase.
+const REST: Duration = Duration::from_millis(10);
 /// Queries under way while all leases are compared.
 const WINDOW: u32 = 32;
 
@@ -102,6 +102,8 @@ impl Asker {
             }
             times.push(mark.written.elapsed().as_nanos() as u64);
             thread::sleep(REST);
+            // What was written during the rest is not waited for from its beginning.
+            latest.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
         Ok(times)
     }

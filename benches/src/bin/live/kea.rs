@@ -115,7 +115,7 @@ impl Kea {
             let random = self.next_random();
             let number = (random >> 32) as u32 % self.clients();
             let (at, client) = (number as usize, Client::new(number));
-            let release = self.bound[at] && random % RELEASE_ONE_IN == 0;
+            let release = self.bound[at] && random.is_multiple_of(RELEASE_ONE_IN);
             self.bound[at] = !release;
             self.renewals[at] += 1;
             let valid_lifetime = self.valid_lifetime(number);
