@@ -27,6 +27,8 @@ const GROUPS: [Ipv6Addr; 2] =
 pub(crate) struct Crew {
     /// Where they listen.
     pub(crate) addresses: Vec<SocketAddrV6>,
+    /// CPUs that workers are pinned to.
+    pub(crate) cpus: Vec<usize>,
     stop: StopHandle,
     threads: Vec<JoinHandle<()>>,
     outcomes: Vec<Arc<OutcomeCounters>>,
@@ -45,7 +47,7 @@ impl Crew {
         let workers = settings.workers;
         let (addresses, sockets) = bind(settings, workers)?;
         let (stop, signal) = stop_pair().map_err(Failure::running)?;
-        let mut crew = Self { addresses, stop, threads: Vec::new(), outcomes: Vec::new() };
+        let mut crew = Self { addresses, cpus: Vec::new(), stop, threads: Vec::new(), outcomes: Vec::new() };
         for (number, sockets) in sockets.into_iter().enumerate() {
             // More workers than CPUs: the scheduler knows better than a pin.
             let cpu = if workers <= cpus.len() { Some(cpus[number]) } else { None };
@@ -56,6 +58,7 @@ impl Crew {
                 buffer_len: REPLY_LEN_MAX,
                 coalesce: settings.gro == Switch::On,
             };
+            crew.cpus.extend(cpu);
             crew.hire(number, net, sockets, signal.clone(), (store, engine), events.clone())?;
         }
         info!(workers, ?backend, "workers started");

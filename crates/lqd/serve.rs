@@ -49,7 +49,7 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let crew = Crew::start(&settings, &store, &engine, &events)?;
     await_workers(&incoming, settings.workers)?;
     let steering = feed.steering();
-    spawn_feed(feed, events.clone())?;
+    spawn_feed(feed, crew.cpus.clone(), events.clone())?;
     watch_signals(signals, events)?;
     say_ready(&crew, &store);
     if settings.example_query {
@@ -175,11 +175,11 @@ fn say_ready(crew: &Crew, store: &Store) {
     }
 }
 
-fn spawn_feed(feed: Feed, events: Sender<Event>) -> Result<(), Failure> {
+fn spawn_feed(feed: Feed, workers: Vec<usize>, events: Sender<Event>) -> Result<(), Failure> {
     let run = move || {
         // Sent when the thread ends, by a panic too.
         let _farewell = Farewell(events);
-        feed.run();
+        feed.run_beside(&workers);
     };
     thread::Builder::new().name("lqd-feed".to_owned()).spawn(run).map_err(Failure::running)?;
     Ok(())

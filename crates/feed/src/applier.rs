@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use lqd_index::{Applied, Links, Loader, Writer};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tracing::{error, info, warn};
 
 use crate::kea_memfile::{
@@ -143,6 +144,19 @@ impl Feed {
     /// The handle for other threads.
     pub fn steering(&self) -> Steering {
         Steering { commands: self.commands.0.clone(), waker: self.follower.waker() }
+    }
+
+    /// Follows the files until stopped, on other CPUs than these, as far as there are any: workers are pinned to them,
+    /// and one that waits for the feed's share of its CPU answers milliseconds late.
+    pub fn run_beside(self, workers: &[usize]) {
+        if let Ok(mut cpus) = sched_getaffinity(None) {
+            workers.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| cpus.unset(cpu));
+            // An empty set is refused, and all stays as it is.
+            if let Err(reason) = sched_setaffinity(None, &cpus) {
+                info!(%reason, "the feed shares the workers' CPUs");
+            }
+        }
+        self.run();
     }
 
     /// Follows the files until stopped.

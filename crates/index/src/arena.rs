@@ -158,6 +158,18 @@ impl Allocator {
         self.free[class].push(at);
     }
 
+    /// Gives the memory of free blocks back to the system, as far as they make whole pages; their addresses stay free.
+    pub(crate) fn release_blocks(&mut self, arena: &Arena) {
+        let (class, _) = size_class(BLOCK_WORDS);
+        let Some(free) = self.free.get_mut(class) else { return };
+        // The lowest addresses are used again first, and neighbours share pages.
+        free.sort_unstable_by(|a, b| b.cmp(a));
+        for run in free.chunk_by(|above, below| below + BLOCK_WORDS as Address == *above) {
+            let first = run[run.len() - 1] as usize;
+            arena.words.release(first..first + run.len() * BLOCK_WORDS);
+        }
+    }
+
     /// Takes over what another allocator of the same arena still has to give.
     pub(crate) fn absorb(&mut self, other: Self) {
         for (mine, other) in [(&mut self.large, other.large), (&mut self.small, other.small)] {

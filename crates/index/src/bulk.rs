@@ -13,7 +13,7 @@
 //! A partition is small beside the whole (1/256), lies in a processor's cache while it is worked on, and its memory is
 //! given back when it is done. Rows are staged in blocks of the new generation's own arena, so that a block that
 //! was read becomes records or tables a moment later: no allocator has to be hoped for, and the peak is what is staged (56
-//! octets a row at most, without options) or, at the end, the tables and 16 octets a lease or 24 a prefix.
+//! octets a row at most, without options) or, at the end, the tables and 8 octets a lease or 24 a prefix.
 //!
 //! Designs considered: (1) all rows parsed into batches, then sorted by address and by DUID as a whole: the batches and
 //! three arrays beside the finished tables, 2.6 times their memory, and at 20 million leases every access misses the
@@ -124,9 +124,9 @@ impl Loader {
 
     /// The tables that the rows come to.
     pub(crate) fn build(self) -> Built {
-        self.pass(|hand, blocks| self.keep_last_rows(hand, blocks));
-        self.pass(|hand, blocks| self.write_clients(hand, blocks));
-        self.pass(|hand, blocks| self.fill_addresses(hand, blocks));
+        self.pass(|hand, _, blocks| self.keep_last_rows(hand, blocks));
+        self.pass(|hand, _, blocks| self.write_clients(hand, blocks));
+        self.pass(|hand, partition, blocks| self.fill_addresses(hand, partition, blocks));
         let Self { mut tables, hands, numbers, leases, prefixes, refused } = self;
         let (mut allocator, mut free_clients) = (Allocator::new(), Vec::new());
         for hand in hands.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -135,6 +135,7 @@ impl Loader {
         }
         let next_client = numbers.into_inner();
         tables.prefixes = plant(&tables, &mut allocator, next_client, prefixes.into_inner());
+        allocator.release_blocks(&tables.arena);
         tables.counts.leases.store(leases.into_inner(), Ordering::Relaxed);
         tables.counts.clients.store(next_client as usize - free_clients.len(), Ordering::Relaxed);
         Built { tables, allocator, next_client, free_clients, refused: refused.into_inner() }
@@ -152,11 +153,12 @@ impl Loader {
     }
 
     /// Works through all that was staged, partition by partition.
-    fn pass(&self, work: impl Fn(&mut Hand, Vec<Block>) + Sync) {
+    fn pass(&self, work: impl Fn(&mut Hand, usize, Vec<Block>) + Sync) {
         let staged = Staged::merged(
             self.hands().iter_mut().map(|hand| std::mem::replace(&mut hand.staged, Staged::new())),
         );
-        staged.into_par_iter().for_each(|blocks| self.with_hand(|hand| work(hand, blocks)));
+        let partitions = staged.into_par_iter().enumerate();
+        partitions.for_each(|(partition, blocks)| self.with_hand(|hand| work(hand, partition, blocks)));
     }
 
     /// Stages the last row of each address for its client, unless it is a removal.
@@ -240,7 +242,7 @@ impl Loader {
         for lease in leases {
             self.prefixes.fetch_add(usize::from(lease.prefix_len < PREFIX_LEN_MAX), Ordering::Relaxed);
             let hash = address_hash(lease.address.into());
-            hand.staged.push(arena, &mut hand.allocator, hash, [hash, u64::from(client)].into_iter());
+            hand.staged.push(arena, &mut hand.allocator, hash, [staging::entry(hash, client)].into_iter());
         }
         Some(client)
     }
@@ -255,13 +257,11 @@ impl Loader {
     }
 
     /// Fills a partition's part of the map by address.
-    fn fill_addresses(&self, hand: &mut Hand, blocks: Vec<Block>) {
+    fn fill_addresses(&self, hand: &mut Hand, partition: usize, blocks: Vec<Block>) {
         let mut clients: Vec<(u64, ClientId)> = Vec::new();
         for block in blocks {
-            let (pairs, _) = block.contents(&self.tables.arena).as_chunks::<2>();
-            clients.extend(pairs.iter().map(|[hash, client]| {
-                (hash.load(Ordering::Relaxed), client.load(Ordering::Relaxed) as ClientId)
-            }));
+            let entries = block.contents(&self.tables.arena).iter().map(|word| word.load(Ordering::Relaxed));
+            clients.extend(entries.map(|entry| staging::hash_and_client(partition, entry)));
             block.free(&mut hand.allocator);
         }
         clients.sort_unstable();

@@ -28,6 +28,10 @@ const SHARD_BITS: u32 = 10;
 /// Number of shards; a hash belongs to the shard that its top bits name.
 pub(crate) const SHARDS: usize = 1 << SHARD_BITS;
 
+/// Of a hash, the bits from the top that name the shard and that a slot keeps.
+#[cfg(test)]
+pub(crate) const HASH_BITS_KEPT: u32 = SHARD_BITS + 32;
+
 const EMPTY: u64 = 0;
 /// A slot whose client left; probes go on past it.
 const LEFT: u64 = u32::MAX as u64;

@@ -5,7 +5,7 @@
 //! wait for the page tables too.
 #![allow(unsafe_code)]
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -14,6 +14,9 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 /// Octets of a huge page.
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
+
+/// Octets of a small page.
+const PAGE: usize = 4 << 10;
 
 /// How often the wish for address space is halved before giving up.
 const HALVINGS_MAX: u32 = 5;
@@ -55,6 +58,23 @@ impl<T: Word> Pages<T> {
         )
     }
 
+    /// Gives the memory of these words back to the system, as far as they make whole pages; those then are zero.
+    ///
+    /// # Panics
+    /// If the range ends beyond the words.
+    pub(crate) fn release(&self, words: Range<usize>) {
+        assert!(words.end <= self.len, "{words:?} of {}", self.len);
+        let start = (words.start * size_of::<T>()).next_multiple_of(PAGE);
+        let end = words.end * size_of::<T>() / PAGE * PAGE;
+        if start < end {
+            // SAFETY: from the first word, at a page's start, `start..end` are whole pages within the words (I1), which
+            // are atomics and may become zero behind shared references. Where pages are larger, the system refuses.
+            let _ = unsafe {
+                madvise(self.words.as_ptr().byte_add(start).cast(), end - start, Advice::LinuxDontNeed)
+            };
+        }
+    }
+
     fn map(len: usize) -> rustix::io::Result<Self> {
         let mapping_len = len * size_of::<T>() + HUGE_PAGE;
         let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::NORESERVE);
@@ -92,6 +112,20 @@ impl<T> Drop for Pages<T> {
 mod tests {
     use super::*;
     use std::sync::atomic::Ordering;
+
+    #[test]
+    fn released_words_are_zero_and_their_neighbours_kept() {
+        let pages = Pages::<AtomicU64>::reserve(4096);
+        pages.iter().for_each(|word| word.store(7, Ordering::Relaxed));
+        pages.release(500..2000);
+        let kept = |word: usize| pages[word].load(Ordering::Relaxed) == 7;
+        assert!((0..512).chain(1536..4096).all(kept));
+        assert!(!(512..1536).any(kept), "pages of 4 KiB");
+        pages.release(7..8);
+        assert!(kept(7));
+        pages[600].store(9, Ordering::Relaxed);
+        assert_eq!(pages[600].load(Ordering::Relaxed), 9);
+    }
 
     #[test]
     fn words_are_zeroed_kept_and_begin_at_a_huge_page() {

@@ -92,7 +92,7 @@ impl Engine {
         let kea = KeaConfig::from_document(&document, None)?;
         let loaded = load(&LeaseFiles::new(fixture.leases()), NonZeroUsize::MIN)?;
         let (mut writer, store) = Writer::new();
-        writer.replace(&loaded.batches, Some(Links::new(kea.links)?));
+        writer.replace_by(loaded.rows, Some(Links::new(kea.links)?));
         let reader = store.reader().ok_or("no place for a reader")?;
         let engine = lqd_answer::Engine::new(policy(setup, kea.server_duid.resolve()?))?;
         Ok(Self { engine, leases: RefCell::new(reader), now: fixture.now })

@@ -69,12 +69,15 @@ pub struct Seen {
     pub example: Option<Ipv6Addr>,
 }
 
+/// Subnet ids of which is remembered that they are known.
+const RECENT: usize = 1024;
+
 impl Seen {
     fn note(&mut self, batch: &Batch) {
         // Rows of one subnet often follow each other, and there are few subnets: most are known by this.
-        let mut recent = [None; 256];
+        let mut recent = [None; RECENT];
         for id in batch.subnet_ids() {
-            let place = &mut recent[id as usize % 256];
+            let place = &mut recent[id as usize % RECENT];
             if *place != Some(id) {
                 *place = Some(id);
                 self.subnet_ids.insert(id);

@@ -11,6 +11,7 @@ use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arena::{Address, Allocator, Arena, BLOCK_WORDS};
+use crate::clients::{CLIENT_IDS, ClientId};
 use crate::lease::{Lease, LeaseKind, address_hash};
 use crate::options::block_len;
 use crate::record::{copy_octets, push_octets};
@@ -29,6 +30,18 @@ const IS_PREFIX: u64 = 1 << 16;
 /// The partition of what has this hash.
 pub(super) fn partition_of(hash: u64) -> usize {
     (hash >> (64 - PARTITION_BITS)) as usize
+}
+
+/// A client and the part of a hash that a map keeps, in one word: with the partition, the first 44 bits of the hash.
+pub(super) fn entry(hash: u64, client: ClientId) -> u64 {
+    hash << PARTITION_BITS & !u64::from(CLIENT_IDS - 1) | u64::from(client)
+}
+
+/// The hash, as far as it was kept, and the client of an entry of this partition.
+pub(super) fn hash_and_client(partition: usize, entry: u64) -> (u64, ClientId) {
+    let mask = u64::from(CLIENT_IDS - 1);
+    let hash = (partition as u64) << (64 - PARTITION_BITS) | (entry & !mask) >> PARTITION_BITS;
+    (hash, (entry & mask) as ClientId)
 }
 
 /// A run of words that is being filled, or was.
@@ -222,6 +235,14 @@ fn copy_to(words: &[AtomicU64], len: usize, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_keep_what_maps_need() {
+        let hash = 0x89ab_cdef_0123_4567;
+        let (kept, client) = hash_and_client(partition_of(hash), entry(hash, CLIENT_IDS - 1));
+        assert_eq!((kept >> 20, client), (hash >> 20, CLIENT_IDS - 1));
+        const { assert!(44 >= crate::map::HASH_BITS_KEPT) };
+    }
 
     #[test]
     fn rows_come_back_as_they_were_written() {

@@ -182,8 +182,11 @@ fn relay_data_that_does_not_fit_is_left_out() {
     assert_eq!(options, [0]);
 }
 
+/// Whether a text was understood, and the option.
+type Reading = (bool, Vec<u8>);
+
 /// What the scanner and what the parser for any JSON make of a text; none from the scanner: not its shape.
-fn both(text: &[u8]) -> (Option<(bool, Vec<u8>)>, (bool, Vec<u8>)) {
+fn both(text: &[u8]) -> (Option<Reading>, Reading) {
     let (mut usual, mut any) = (Vec::new(), Vec::new());
     let scanned = Encoder::default().take_usual(text, &mut usual);
     let parsed = Encoder::default().take_any(text, &mut any);
