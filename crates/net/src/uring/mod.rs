@@ -13,6 +13,7 @@
 mod buffers;
 mod engine;
 mod port;
+mod restrict;
 mod ring;
 mod token;
 
