@@ -10,7 +10,6 @@
 //! of sockets, and a CPU that no worker runs on is then nobody's.
 
 use std::io;
-use std::os::fd::AsRawFd;
 
 use crate::Socket;
 
