@@ -50,9 +50,9 @@ impl Sizes {
 pub struct NetCounters {
     /// Datagrams handed to the service.
     pub received: Counter,
-    /// Datagrams that reached a socket and were dropped by the kernel because its receive buffer was full; an
-    /// aggregate counts once, whatever it holds. Known as of the last datagram received (SO_RXQ_OVFL), which
-    /// was behind them in the queue.
+    /// Datagrams that reached a socket and were dropped by the kernel because its receive buffer was full, or
+    /// for a wrong checksum; an aggregate counts once, whatever it holds. Known as of the last datagram
+    /// received (SO_RXQ_OVFL), which came behind them.
     pub overflowed: Counter,
     /// Receives by how many datagrams each brought (UDP_GRO).
     pub receive_sizes: Sizes,
