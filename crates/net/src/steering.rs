@@ -7,7 +7,7 @@
 //!
 //! Classic BPF (SO_ATTACH_REUSEPORT_CBPF, Linux ≥ 4.5) suffices and needs no capability; eBPF would need
 //! CAP_BPF to say the same. SO_INCOMING_CPU was weighed and left: before Linux 6.2 it does nothing in a group
-//! of sockets, and a CPU that no worker runs on is then nobody's.
+//! of sockets.
 
 use std::io;
 
