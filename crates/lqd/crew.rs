@@ -47,7 +47,7 @@ impl Crew {
         if settings.steering == Steering::Cpu {
             steer(&sockets[0][..addresses.len()], &cpus, workers)?;
         }
-        let busy_poll = busy_poll(backend, settings.busy_poll);
+        let busy_poll = busy_poll(backend, settings);
         let (stop, signal) = stop_pair().map_err(Failure::running)?;
         let mut crew = Self { addresses, stop, threads: Vec::new(), outcomes: Vec::new() };
         for (number, sockets) in sockets.into_iter().enumerate() {
@@ -177,9 +177,15 @@ fn steer(sockets: &[Socket], cpus: &[usize], workers: usize) -> Result<(), Failu
 }
 
 /// How long workers poll before they sleep, microseconds: what is wanted, or not at all where that cannot be.
-fn busy_poll(backend: Backend, wanted: u32) -> u32 {
+fn busy_poll(backend: Backend, settings: &Settings) -> u32 {
+    let wanted = settings.busy_poll;
     if wanted == 0 {
         return 0;
+    }
+    if settings.gro == Switch::On {
+        warn!(
+            "busy polling with --gro on: what GRO collects waits until the polling ends; set --gro off for quick answers"
+        );
     }
     match probe_busy_poll(backend, wanted) {
         Ok(()) => wanted,

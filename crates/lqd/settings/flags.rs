@@ -202,7 +202,8 @@ pub(crate) struct Flags {
     /// Poll the network card before sleeping, microseconds, 0..=1000.
     ///
     /// Saves interrupt and wake-up in quiet times, at the cost of a CPU that
-    /// is never idle for long; 0 sleeps at once. With io_uring Linux 6.9 or
+    /// is never idle for long; 0 sleeps at once. Goes with --gro off: what
+    /// GRO collects waits until the polling ends. With io_uring Linux 6.9 or
     /// newer; with mmsg CAP_NET_ADMIN, and sysctl net.core.busy_poll above 0.
     /// Default: 0.
     #[arg(long, value_name = "MICROSECONDS", verbatim_doc_comment)]
