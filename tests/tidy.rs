@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lqd-answer", &["lqd-index", "lqd-wire"]),
     ("lqd", &["lqd-answer", "lqd-feed", "lqd-index", "lqd-net", "lqd-stats", "lqd-wire"]),
     ("lqload", &["lqd-net", "lqd-stats", "lqd-wire"]),
-    ("lqd-benches", &["lqd-answer", "lqd-feed", "lqd-index", "lqd-net", "lqd-wire"]),
+    ("lqd-benches", &["lqd-answer", "lqd-feed", "lqd-index", "lqd-net", "lqd-stats", "lqd-wire"]),
 ];
 
 /// Where `unsafe` may stand: a crate, or single files of one.

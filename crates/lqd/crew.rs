@@ -10,13 +10,13 @@ use lqd_answer::{Engine, Outcome};
 use lqd_index::Store;
 use lqd_net::{
     Backend, NetCounters, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal, WorkerSettings,
-    listen, listen_multicast, probe, stop_pair,
+    listen, listen_multicast, probe, probe_busy_poll, steer_by_cpu, stop_pair,
 };
 use tracing::{info, warn};
 
 use crate::Failure;
 use crate::serve::Event;
-use crate::settings::{Io, Settings, Switch};
+use crate::settings::{Io, Settings, Steering, Switch};
 use crate::worker::{OutcomeCounters, Worker};
 
 /// All_DHCP_Servers and All_DHCP_Relay_Agents_and_Servers (RFC 8415 §7.1).
@@ -46,6 +46,10 @@ impl Crew {
         let cpus = cpus(settings);
         let workers = settings.workers;
         let (addresses, sockets) = bind(settings, workers)?;
+        if settings.steering == Steering::Cpu {
+            steer(&sockets[0][..addresses.len()], &cpus, workers)?;
+        }
+        let busy_poll = busy_poll(backend, settings);
         let (stop, signal) = stop_pair().map_err(Failure::running)?;
         let mut crew = Self { addresses, cpus: Vec::new(), stop, threads: Vec::new(), outcomes: Vec::new() };
         for (number, sockets) in sockets.into_iter().enumerate() {
@@ -57,6 +61,7 @@ impl Crew {
                 buffers: settings.buffers,
                 buffer_len: REPLY_LEN_MAX,
                 coalesce: settings.gro == Switch::On,
+                busy_poll,
             };
             crew.cpus.extend(cpu);
             crew.hire(number, net, sockets, signal.clone(), (store, engine), events.clone())?;
@@ -156,9 +161,48 @@ fn cpus(settings: &Settings) -> Vec<usize> {
     }
 }
 
+/// Makes the sockets of each address, of which these are the first worker's, go by the CPU that received.
+fn steer(sockets: &[Socket], cpus: &[usize], workers: usize) -> Result<(), Failure> {
+    let Some(cpus) = cpus.get(..workers) else {
+        return Err(Failure::unusable(format!(
+            "steering by CPU needs a CPU for each of {workers} workers; lower --workers to {}, name more --cpus, \
+             or leave --steering out",
+            cpus.len()
+        )));
+    };
+    for socket in sockets {
+        if let Err(reason) = steer_by_cpu(socket, cpus) {
+            warn!(%reason, "datagrams go to workers by hash");
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// How long workers poll before they sleep, microseconds: what is wanted, or not at all where that cannot be.
+fn busy_poll(backend: Backend, settings: &Settings) -> u32 {
+    let wanted = settings.busy_poll;
+    if wanted == 0 {
+        return 0;
+    }
+    if settings.gro == Switch::On {
+        warn!(
+            "busy polling with --gro on: what GRO collects waits until the polling ends; set --gro off for quick answers"
+        );
+    }
+    match probe_busy_poll(backend, wanted) {
+        Ok(()) => wanted,
+        Err(reason) => {
+            warn!(%reason, "workers do not poll busily");
+            0
+        }
+    }
+}
+
 /// The sockets of each worker; those for multicast groups are the first worker's.
 fn bind(settings: &Settings, workers: usize) -> Result<(Vec<SocketAddrV6>, Vec<Vec<Socket>>), Failure> {
-    let options = SocketOptions { receive_buffer: settings.receive_buffer, ..SocketOptions::default() };
+    let options =
+        SocketOptions { receive_buffer: settings.receive_buffer, send_buffer: settings.send_buffer };
     let mut addresses = settings.listen.clone();
     let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
     for address in &mut addresses {
@@ -176,14 +220,20 @@ fn bind(settings: &Settings, workers: usize) -> Result<(Vec<SocketAddrV6>, Vec<V
                 .push(listen_multicast(group, interface.index, port, &options).map_err(Failure::running)?);
         }
     }
-    if let Some(socket) =
-        sockets[0].first().filter(|socket| socket.receive_buffer() < settings.receive_buffer)
-    {
-        warn!(
-            wanted = settings.receive_buffer,
-            got = socket.receive_buffer(),
-            "the receive buffer is smaller than wanted; raise sysctl net.core.rmem_max or grant CAP_NET_ADMIN"
-        );
+    if let Some(socket) = sockets[0].first() {
+        warn_of_smaller("receive", "rmem_max", settings.receive_buffer, socket.receive_buffer());
+        warn_of_smaller("send", "wmem_max", settings.send_buffer, socket.send_buffer());
     }
     Ok((addresses, sockets))
+}
+
+/// Says that a socket got less than was wanted, if so.
+fn warn_of_smaller(buffer: &str, sysctl: &str, wanted: usize, got: usize) {
+    if got < wanted {
+        warn!(
+            wanted,
+            got,
+            "the {buffer} buffer is smaller than wanted; raise sysctl net.core.{sysctl} or grant CAP_NET_ADMIN"
+        );
+    }
 }

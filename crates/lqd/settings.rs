@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use ipnet::Ipv6Net;
 use lqd_wire::SERVER_PORT;
 
-pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Switch};
+pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Steering, Switch};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
@@ -78,6 +78,12 @@ pub(crate) struct Settings {
     pub(crate) buffers: u32,
     /// Receive buffer of each socket, octets.
     pub(crate) receive_buffer: usize,
+    /// Send buffer of each socket, octets.
+    pub(crate) send_buffer: usize,
+    /// Which worker gets a datagram.
+    pub(crate) steering: Steering,
+    /// How long a worker polls before it sleeps, microseconds, 0..=1000.
+    pub(crate) busy_poll: u32,
     /// Form of log lines.
     pub(crate) log_format: LogFormat,
     /// What is logged, in the language of `tracing_subscriber::EnvFilter`; not checked here.
@@ -120,6 +126,9 @@ impl Settings {
             gro: typed.gro.unwrap_or(Switch::On),
             buffers: typed.buffers.map_or(256, |count| count.0),
             receive_buffer: typed.receive_buffer.map_or(8 << 20, |octets| octets.0),
+            send_buffer: typed.send_buffer.map_or(4 << 20, |octets| octets.0),
+            steering: typed.steering.unwrap_or(Steering::Hash),
+            busy_poll: typed.busy_poll.map_or(0, |microseconds| microseconds.0),
             log_format: typed.log_format.unwrap_or(LogFormat::Text),
             log: typed.log.unwrap_or_else(|| "info".to_owned()),
             example_query: typed.example_query,
@@ -137,6 +146,9 @@ impl Settings {
             ("gro", self.gro != new.gro),
             ("buffers", self.buffers != new.buffers),
             ("receive-buffer", self.receive_buffer != new.receive_buffer),
+            ("send-buffer", self.send_buffer != new.send_buffer),
+            ("steering", self.steering != new.steering),
+            ("busy-poll", self.busy_poll != new.busy_poll),
             ("log", self.log != new.log),
             ("log-format", self.log_format != new.log_format),
         ];

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::choice::{Deny, Io, LogFormat, Relayed, Switch};
+use super::choice::{Deny, Io, LogFormat, Relayed, Steering, Switch};
 use super::cpus::CpuList;
 use super::duid::ServerDuid;
 use super::interface::InterfaceName;
@@ -178,6 +178,38 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "one")]
     pub(super) receive_buffer: Option<Octets<65_536, 536_870_912>>,
 
+    /// Send queue of each socket, in octets, 64KiB..=512MiB.
+    ///
+    /// Replies that may wait for the network card; those that find no room
+    /// are dropped and counted, as nobody waits. KiB or MiB may follow the
+    /// number. The kernel gives no more than sysctl net.core.wmem_max
+    /// allows, unless lqd has CAP_NET_ADMIN.
+    /// Default: 4MiB.
+    #[arg(long, value_name = "BYTES", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) send_buffer: Option<Octets<65_536, 536_870_912>>,
+
+    /// Which worker gets a datagram.
+    ///
+    /// By CPU, interrupt, look-up and reply stay on one CPU, if the network
+    /// card has a queue for each of --cpus. What other CPUs receive is
+    /// spread by their numbers.
+    /// Default: hash.
+    #[arg(long, value_name = "HOW", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) steering: Option<Steering>,
+
+    /// Poll the network card before sleeping, microseconds, 0..=1000.
+    ///
+    /// Saves interrupt and wake-up in quiet times, at the cost of a CPU that
+    /// is never idle for long; 0 sleeps at once. Goes with --gro off: what
+    /// GRO collects waits until the polling ends. With io_uring Linux 6.9 or
+    /// newer; with mmsg CAP_NET_ADMIN, and sysctl net.core.busy_poll above 0.
+    /// Default: 0.
+    #[arg(long, value_name = "MICROSECONDS", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) busy_poll: Option<Within<u32, 0, 1_000>>,
+
     /// Form of log lines on standard error.
     ///
     /// Default: text.
@@ -223,6 +255,9 @@ impl Flags {
             gro: self.gro.or(file.gro),
             buffers: self.buffers.or(file.buffers),
             receive_buffer: self.receive_buffer.or(file.receive_buffer),
+            send_buffer: self.send_buffer.or(file.send_buffer),
+            steering: self.steering.or(file.steering),
+            busy_poll: self.busy_poll.or(file.busy_poll),
             log_format: self.log_format.or(file.log_format),
             log: self.log.or(file.log),
             example_query: self.example_query || file.example_query,

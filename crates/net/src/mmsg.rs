@@ -10,7 +10,7 @@ use crate::received::{Received, serve_in_batches};
 use crate::replies::{Replies, Transport};
 use crate::reply_area::ReplyArea;
 use crate::worker::RECEIVE_FAILURES_MAX;
-use crate::{NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings, resend};
+use crate::{NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings, busy_poll, resend};
 
 /// Serves until stopped; see [`Worker::run`](crate::Worker::run).
 pub(crate) fn run(
@@ -39,6 +39,8 @@ struct Mmsg<'a> {
     polled: Vec<libc::pollfd>,
     /// Receive errors in a row, per socket.
     failures: Vec<u32>,
+    /// Datagrams that each socket has dropped, as the kernel last told.
+    overflowed: Vec<u32>,
     received: ReceiveArea,
     area: ReplyArea,
 }
@@ -50,6 +52,9 @@ impl<'a> Mmsg<'a> {
         stop: &StopSignal,
         counters: &'a NetCounters,
     ) -> Result<Self, RunError> {
+        if settings.busy_poll > 0 {
+            busy_poll::set_all(sockets, settings.busy_poll)?;
+        }
         let polled = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         let descriptors = sockets.iter().map(Socket::as_raw_fd).chain([stop.as_raw_fd()]);
         let buffer_len = settings.buffer_len;
@@ -60,6 +65,7 @@ impl<'a> Mmsg<'a> {
             counters,
             polled: descriptors.map(polled).collect(),
             failures: vec![0; sockets.len()],
+            overflowed: vec![0; sockets.len()],
             received,
             area: ReplyArea::new(settings.coalescing(sockets))
                 .map_err(|source| RunError::Memory { len: ReplyArea::LEN, source })?,
@@ -94,7 +100,7 @@ impl<'a> Mmsg<'a> {
             let message = self.received.message(number)?;
             Received::parse(message.payload, message.name, message.control)
         });
-        serve_in_batches(receives, self.counters, |batch| {
+        serve_in_batches(receives, self.counters, &mut self.overflowed[socket], |batch| {
             let mut replies = Replies { area, transport: &mut sender, socket: socket as u16 };
             service.serve(batch, &mut replies);
             sender.make_room(area);

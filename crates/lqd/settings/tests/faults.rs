@@ -40,6 +40,7 @@ const VALUES: &[(&str, &str, &str)] = &[
         "must be numbers of CPUs in 0..=1023 and ranges of them, such as \"0,2-5\""),
     ("--cpus=1,1", "cpus = '1,1'", "names CPU 1 twice; leave one out"),
     ("--buffers=100", "buffers = 100", "must be a power of two in 64..=32768"),
+    ("--busy-poll=1001", "busy-poll = 1001", "must be a whole number in 0..=1000"),
     ("--receive-buffer=1KiB", "receive-buffer = '1KiB'",
         "must be a number of octets in 65536..=536870912, or with a unit, such as \"4MiB\" or \"512KiB\""),
 ];
@@ -106,6 +107,7 @@ fn wrong_types_are_told_what_to_write() {
         ("io = 5", "1:6: io: invalid type: integer `5`, expected \"auto\" or \"uring\" or \"mmsg\""),
         ("deny = 'no'", "1:8: deny: invalid value: string \"no\", expected \"not-allowed\" or \"drop\""),
         ("relayed = ''", "1:11: relayed: invalid value: string \"\", expected \"answer\" or \"drop\""),
+        ("steering = 'x'", "1:12: steering: invalid value: string \"x\", expected \"hash\" or \"cpu\""),
         ("log-format = 'x'", "1:14: log-format: invalid value: string \"x\", expected \"text\" or \"json\""),
         ("log = 5", "1:7: log: invalid type: integer `5`, expected a string"),
         ("kea-config = 5", "1:14: kea-config: invalid type: integer `5`, expected path string"),
@@ -120,7 +122,8 @@ fn wrong_types_are_told_what_to_write() {
 fn unknown_keys_are_told_the_known_ones() {
     let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
                  `deny`, `relayed`, `max-relay-hops`, `sensitive-option`, `workers`, `cpus`, \
-                 `io`, `gro`, `buffers`, `receive-buffer`, `log-format`, `log`, `example-query`";
+                 `io`, `gro`, `buffers`, `receive-buffer`, `send-buffer`, `steering`, `busy-poll`, \
+                 `log-format`, `log`, `example-query`";
     for key in ["worker", "Workers", "kea_config", "config"] {
         let want = format!("lqd.toml:2:1: unknown field `{key}`, expected one of {known}");
         assert_eq!(fault(format!("\n{key} = 1").as_bytes()), want);

@@ -47,6 +47,9 @@ fn the_defaults_said_are_those_that_hold() {
         ("gro", "on."),
         ("buffers", "256."),
         ("receive-buffer", "8MiB."),
+        ("send-buffer", "4MiB."),
+        ("steering", "hash."),
+        ("busy-poll", "0."),
         ("log-format", "text."),
         ("log", "info."),
     ] {
@@ -66,6 +69,8 @@ fn the_limits_said_are_those_that_hold() {
         ("cpus", ["0", "1023", "1024"]),
         ("buffers", ["64", "32768", "65536"]),
         ("receive-buffer", ["64KiB", "512MiB", "513MiB"]),
+        ("send-buffer", ["64KiB", "512MiB", "513MiB"]),
+        ("busy-poll", ["0", "1000", "1001"]),
     ] {
         let [least, most, beyond] = limits;
         assert!(manual(name).contains(&format!("{least}..={most}")), "--{name}: {}", manual(name));
