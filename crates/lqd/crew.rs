@@ -1,12 +1,14 @@
 //! The workers: their sockets, threads and counters.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::Sender;
-use lqd_answer::{Engine, Outcome};
+use lqd_answer::{Engine, Limits, Outcome};
 use lqd_index::Store;
 use lqd_net::{
     Backend, NetCounters, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal, WorkerSettings,
@@ -76,6 +78,8 @@ impl Crew {
         let mut service = Worker {
             leases,
             engine: Arc::clone(engine),
+            limits: Limits::new(RandomState::new().hash_one(number)),
+            since: Instant::now(),
             outcomes: Arc::clone(&outcomes),
             events: events.clone(),
         };

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! settings  flags and TOML → Settings        site    Settings + Kea's configuration → what is served
+//! access    who may ask what, from flags and rows
 //! serve     start-up, run, shutdown          worker  a batch of datagrams → replies, one for each core
 //! check     the same reading, no serving     log     what is said, and how
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
 mod check;
 mod crew;
 mod example;

@@ -27,8 +27,14 @@ outcomes! {
     MalformedQuery => "malformed_query", "Reply MalformedQuery: OPTION_LQ_QUERY is broken or lacks an option (§4.4.1).";
     BulkOnly => "bulk_only", "Reply NotAllowed: a query-type that is for TCP only (RFC 5460 §4).";
     NotAllowed => "not_allowed", "Reply NotAllowed: the source is not on the list of those who may ask (§4.4.1).";
+    QueryTypeNotAllowed => "query_type_not_allowed", "Reply NotAllowed: the source may not ask by this query-type (§4.4.1).";
+    Restricted => "restricted", "Reply NotAllowed: the source may ask only for bindings that came through it (§5).";
     TooManyBindings => "too_many_bindings", "Reply UnspecFail: the answer does not fit into one datagram.";
     DropNotAllowed => "drop_not_allowed", "Discarded: the source is not on the list of those who may ask (§4.4.1).";
+    DropQueryType => "drop_query_type", "Discarded: the source may not ask by this query-type (§4.4.1).";
+    DropRestricted => "drop_restricted", "Discarded: the source may ask only for bindings that came through it (§5).";
+    DropRequestorRate => "drop_requestor_rate", "Discarded: the requestor asks more often than it may (§5).";
+    DropPrefixRate => "drop_prefix_rate", "Discarded: the requestors of the prefix together ask more often than they may (§5).";
     DropRelayed => "drop_relayed", "Discarded: relayed, and relayed queries are not answered here (§5).";
     DropRelayChain => "drop_relay_chain", "Discarded: more levels of relaying than are accepted here (§5).";
     DropMalformed => "drop_malformed", "Discarded: not a DHCPv6 message, or an option of the message does not parse.";

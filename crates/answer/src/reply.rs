@@ -2,20 +2,21 @@
 
 use std::net::SocketAddrV6;
 
-use lqd_index::{Client, LeaseKind, LinkId, Links};
+use lqd_index::{Client, LeaseKind, LinkId};
 use lqd_wire::{
     DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, OptionRequest, Relay, Writer,
 };
 
 use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
-use crate::resolve::{Content, on_link};
+use crate::resolve::Content;
+use crate::restricted::View;
 use crate::{Outcome, Policy};
 
 /// A reply that is decided but not written yet.
 pub struct Reply<'a> {
     pub(crate) policy: &'a Policy,
-    pub(crate) links: &'a Links,
+    pub(crate) view: View<'a>,
     pub(crate) now: u32,
     pub(crate) received: &'a Received<'a>,
     pub(crate) content: Content<'a>,
@@ -85,7 +86,7 @@ impl Reply<'_> {
             Ok(())
         })?;
         let mut newest = 0;
-        for binding in on_link(self.links, client, link) {
+        for binding in self.view.on_link(client, link) {
             newest = newest.max(binding.cltt);
             let (address, valid_lifetime) = (binding.address, binding.valid_left(self.now));
             if valid_lifetime == 0 {
@@ -105,7 +106,8 @@ impl Reply<'_> {
         w.option(OptionCode::CLT_TIME, |w| w.put(&clt_time.to_be_bytes()))?;
         let request = self.request();
         if request != OptionRequest::default() {
-            ClientOptions::collect(self.links, client, link, newest).write(w, self.policy, request)?;
+            let options = ClientOptions::collect(self.view, client, link, newest);
+            options.write(w, self.received.rights, request)?;
         }
         Ok(())
     }
@@ -117,9 +119,10 @@ impl Reply<'_> {
     /// Inside of OPTION_LQ_CLIENT_LINK (§4.1.2.5): each link once.
     fn client_links(&self, w: &mut Writer<'_>, client: Client<'_>) -> Result<(), NoRoom> {
         let start = w.len();
-        for binding in client.bindings().filter(|binding| binding.valid_left(self.now) > 0) {
-            let Some(link) = self.links.of_subnet(binding.subnet_id) else { continue };
-            let address = self.links.address(link).octets();
+        let links = self.view.links();
+        for binding in self.view.bindings(client).filter(|binding| binding.valid_left(self.now) > 0) {
+            let Some(link) = links.of_subnet(binding.subnet_id) else { continue };
+            let address = links.address(link).octets();
             // What is written already is the set of links that were seen: no memory is needed for another.
             let seen = w.written().get(start..).unwrap_or_default();
             if !seen.as_chunks::<16>().0.contains(&address) {

@@ -1,8 +1,9 @@
 //! From what the index found to what the reply says (RFC 5007 §4.4.1).
 
-use lqd_index::{Binding, Client, Found, LinkId, Links, LookUp};
+use lqd_index::{Binding, Client, Found, LinkId, LookUp};
 
 use crate::receive::{Ask, Refusal, Subject};
+use crate::restricted::View;
 
 /// What a reply says.
 #[derive(Clone, Copy)]
@@ -25,8 +26,9 @@ pub(crate) fn look_up<'q>(ask: &Ask<'q>) -> LookUp<'q> {
     }
 }
 
-/// Decides what to say, given what was found.
-pub(crate) fn resolve<'p>(links: &Links, now: u32, ask: &Ask<'_>, found: Option<Found<'p>>) -> Content<'p> {
+/// Decides what to say to a requestor with this view, given what was found.
+pub(crate) fn resolve<'p>(view: View<'_>, now: u32, ask: &Ask<'_>, found: Option<Found<'p>>) -> Content<'p> {
+    let links = view.links();
     let link = match ask.link_address.map(|address| links.containing(address)) {
         Some(None) => return Content::Refused(Refusal::NotConfigured),
         Some(link) => link,
@@ -35,34 +37,44 @@ pub(crate) fn resolve<'p>(links: &Links, now: u32, ask: &Ask<'_>, found: Option<
     match (ask.subject, link) {
         (Subject::Address(address), None) => match found.and_then(covering) {
             Some((client, binding)) => match links.of_subnet(binding.subnet_id) {
-                Some(link) => Content::Client(client, link),
+                Some(link) if view.shows(client, &binding) => Content::Client(client, link),
+                Some(_) => Content::Refused(Refusal::Restricted),
                 None => Content::Refused(Refusal::NotConfigured),
             },
-            None if links.containing(address).is_some() => Content::NoBinding,
-            None => Content::Refused(Refusal::NotConfigured),
+            None => match links.containing(address) {
+                Some(link) => nothing_on(view, link),
+                None => Content::Refused(Refusal::NotConfigured),
+            },
         },
         (Subject::Address(_), Some(link)) => match found.and_then(covering) {
-            Some((client, binding)) if links.of_subnet(binding.subnet_id) == Some(link) => {
+            Some((client, binding))
+                if links.of_subnet(binding.subnet_id) == Some(link) && view.shows(client, &binding) =>
+            {
                 Content::Client(client, link)
             }
-            _ => Content::NoBinding,
+            _ => nothing_on(view, link),
         },
         (Subject::Client(_), Some(link)) => match found.map(|found| found.client) {
-            Some(client) if on_link(links, client, link).any(|binding| binding.valid_left(now) > 0) => {
+            Some(client) if view.on_link(client, link).any(|binding| binding.valid_left(now) > 0) => {
                 Content::Client(client, link)
             }
-            _ => Content::NoBinding,
+            _ => nothing_on(view, link),
         },
         (Subject::Client(_), None) => match found {
-            Some(found) => anywhere(links, now, found.client),
-            None => Content::NoBinding,
+            Some(found) => anywhere(view, now, found.client),
+            None => nothing_anywhere(view),
         },
     }
 }
 
-/// All of a client's bindings on a link, ended ones included.
-pub(crate) fn on_link<'p>(links: &Links, client: Client<'p>, link: LinkId) -> impl Iterator<Item = Binding> {
-    client.bindings().filter(move |binding| links.of_subnet(binding.subnet_id) == Some(link))
+/// What is said where nothing can be shown on this link.
+fn nothing_on<'p>(view: View<'_>, link: LinkId) -> Content<'p> {
+    if view.shows_link(link) { Content::NoBinding } else { Content::Refused(Refusal::Restricted) }
+}
+
+/// What is said where nothing can be shown on any link.
+fn nothing_anywhere<'p>(view: View<'_>) -> Content<'p> {
+    if view.is_whole() { Content::NoBinding } else { Content::Refused(Refusal::Restricted) }
 }
 
 fn covering(found: Found<'_>) -> Option<(Client<'_>, Binding)> {
@@ -73,12 +85,12 @@ fn covering(found: Found<'_>) -> Option<(Client<'_>, Binding)> {
 ///
 /// Bindings in subnets that are not configured any more are on no link that a requestor could be told. A client that
 /// has only such bindings is not without binding: its link is not configured.
-fn anywhere<'p>(links: &Links, now: u32, client: Client<'p>) -> Content<'p> {
-    let mut active = client.bindings().filter(|binding| binding.valid_left(now) > 0).peekable();
+fn anywhere<'p>(view: View<'_>, now: u32, client: Client<'p>) -> Content<'p> {
+    let mut active = view.bindings(client).filter(|binding| binding.valid_left(now) > 0).peekable();
     if active.peek().is_none() {
-        return Content::NoBinding;
+        return nothing_anywhere(view);
     }
-    let mut found = active.filter_map(|binding| links.of_subnet(binding.subnet_id));
+    let mut found = active.filter_map(|binding| view.links().of_subnet(binding.subnet_id));
     match found.next() {
         None => Content::Refused(Refusal::NotConfigured),
         Some(first) if found.all(|other| other == first) => Content::Client(client, first),

@@ -19,6 +19,7 @@ mod epoch;
 mod lease;
 mod links;
 mod look_up;
+mod prefixes;
 mod record;
 mod store;
 mod tables;
@@ -26,7 +27,8 @@ mod trie;
 mod writer;
 
 pub use lease::{Batch, Change, DUID_LEN_MAX, INFINITY, Lease, LeaseFault, LeaseKind};
-pub use links::{Link, LinkId, Links, LinksFault, Prefix, Subnet};
+pub use links::{Link, LinkId, Links, LinksFault, Subnet};
+pub use prefixes::{Prefix, Prefixes};
 pub use record::{Binding, Client, StoredOption, StoredOptions};
 pub use store::{Found, LookUp, Pinned, READERS_MAX, Reader, Store, Summary};
 pub use writer::{Applied, Writer};

@@ -195,6 +195,15 @@ impl StoredOption<'_> {
     pub fn copy_into(&self, out: &mut [u8]) {
         copy_octets(self.words, self.at, out);
     }
+
+    /// The `N` octets that begin `from` octets into the option; `None` where it ends before.
+    pub fn octets<const N: usize>(&self, from: usize) -> Option<[u8; N]> {
+        (from.checked_add(N)? <= self.len).then(|| {
+            let mut octets = [0; N];
+            copy_octets(self.words, self.at + from, &mut octets);
+            octets
+        })
+    }
 }
 
 /// By what the leases of a record are ordered.

@@ -28,12 +28,12 @@ struct Row {
 }
 
 macro_rules! row {
-    ($name:literal, $flags:expr, $toml:literal, $field:ident, $want:literal, default $default:literal) => {
+    ($name:literal, $flags:expr, $toml:literal, $($field:ident).+, $want:literal, default $default:literal) => {
         Row {
             name: $name,
             flags: &$flags,
             toml: $toml,
-            read: |settings| format!("{:?}", settings.$field),
+            read: |settings| format!("{:?}", settings.$($field).+),
             want: $want,
             default: $default,
         }
@@ -55,12 +55,18 @@ const ROWS: &[Row] = &[
         "[Interface { name: \"lo\", index: 1 }]", default "[]"),
     row!("allow", ["--allow=2001:db8::/32", "--allow=::1"], "allow = ['2001:db8::/32', '::1']", allow,
         "Some([2001:db8::/32, ::1/128])", default "None"),
-    row!("deny", ["--deny=drop"], "deny = 'drop'", deny, "Drop", default "NotAllowed"),
-    row!("deny", ["--deny=not-allowed"], "deny = 'not-allowed'", deny, "NotAllowed", default "NotAllowed"),
-    row!("relayed", ["--relayed=drop"], "relayed = 'drop'", relayed, "Drop", default "Answer"),
+    row!("deny", ["--deny=drop"], "deny = 'drop'", rights.deny, "Drop", default "NotAllowed"),
+    row!("deny", ["--deny=not-allowed"], "deny = 'not-allowed'", rights.deny, "NotAllowed", default "NotAllowed"),
+    row!("relayed", ["--relayed=drop"], "relayed = 'drop'", rights.relayed, "Drop", default "Answer"),
     row!("max-relay-hops", ["--max-relay-hops=0"], "max-relay-hops = 0", max_relay_hops, "0", default "8"),
     row!("sensitive-option", ["--sensitive-option=79", "--sensitive-option=39", "--sensitive-option=79"],
-        "sensitive-option = [79, 39, 79]", sensitive_options, "[39, 79]", default "[]"),
+        "sensitive-option = [79, 39, 79]", rights.sensitive_options, "[39, 79]", default "[]"),
+    row!("rate", ["--rate=100"], "rate = 100", rights.rate, "Some(Rate { per_second: 100, burst: 100 })",
+        default "None"),
+    row!("burst", ["--rate=1", "--burst=1000000"], "rate = 1\nburst = 1000000", rights.rate,
+        "Some(Rate { per_second: 1, burst: 1000000 })", default "None"),
+    row!("restricted-requestor", ["--restricted-requestor"], "restricted-requestor = true",
+        rights.restricted_requestor, "true", default "false"),
     row!("workers", ["--workers=256"], "workers = 256", workers, "256", default ""),
     row!("cpus", ["--cpus=7,0-2"], "cpus = '7,0-2'", cpus, "Some([7, 0, 1, 2])", default "None"),
     row!("cpus", ["--cpus=3"], "cpus = 3", cpus, "Some([3])", default "None"),
@@ -155,7 +161,7 @@ fn every_key_can_be_overruled_by_its_flag() {
             "allow" => "[]",
             "deny" => "'not-allowed'",
             "relayed" => "'answer'",
-            "max-relay-hops" | "workers" | "cpus" => "9",
+            "max-relay-hops" | "workers" | "cpus" | "rate" | "burst" => "9",
             "sensitive-option" => "[9]",
             "io" => "'auto'",
             "gro" => "'on'",
@@ -163,7 +169,7 @@ fn every_key_can_be_overruled_by_its_flag() {
             "receive-buffer" => "'1MiB'",
             "log-format" => "'text'",
             "log" => "'error'",
-            "example-query" => "false",
+            "restricted-requestor" | "example-query" => "false",
             _ => panic!("{name} needs another value here"),
         };
         let kea = if *name == "kea-config" { "" } else { "kea-config = '/k'\n" };
