@@ -4,6 +4,7 @@ use lqd_index::{Binding, Client, LinkId, StoredOption};
 use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
 
 use crate::Rights;
+use crate::resolve::OnLink;
 use crate::restricted::View;
 
 /// How many different options a source can store with the bindings of a client.
@@ -34,7 +35,8 @@ impl<'a> ClientOptions<'a> {
     /// if a newer binding has none, the client came without a relay agent (§4.1.2.4).
     pub(crate) fn collect(view: View<'a>, client: Client<'a>, link: LinkId, newest: u32) -> Self {
         let mut options = Self { stored: [None; STORED_MAX], configured: &[] };
-        for binding in view.on_link(client, link) {
+        let mut on_link = OnLink::new(view, link);
+        for binding in client.bindings().filter(|binding| on_link.has(client, binding)) {
             if binding.cltt == newest {
                 options.configured = view.links().subnet_options(binding.subnet_id);
             }

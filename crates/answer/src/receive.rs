@@ -190,18 +190,15 @@ fn validate<'a>(policy: &Policy, message: Message<'a>) -> Result<Validated<'a>, 
     let (mut client_id, mut server_id, mut query, mut queries) = (None, None, None, 0);
     for option in message.options {
         let (code, value) = option.map_err(|_| Outcome::DropMalformed)?;
-        let place = match code {
-            OptionCode::CLIENTID => &mut client_id,
-            OptionCode::SERVERID => &mut server_id,
+        match code {
+            OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
+            OptionCode::SERVERID if server_id.is_none() => server_id = Some(value),
+            OptionCode::CLIENTID | OptionCode::SERVERID => return Err(Outcome::DropMalformed),
             OptionCode::LQ_QUERY => {
                 queries += 1;
                 query = Some(value);
-                continue;
             }
-            _ => continue,
-        };
-        if place.replace(value).is_some() {
-            return Err(Outcome::DropMalformed);
+            _ => {}
         }
     }
     let client_id = client_id.filter(|value| !value.is_empty()).ok_or(Outcome::DropNoClientId)?;
@@ -227,13 +224,12 @@ fn ask<'a>(rights: &Rights, query: &'a [u8]) -> Result<Ask<'a>, Refusal> {
     let (mut address, mut client_id, mut request) = (None, None, None);
     for option in query.options {
         let (code, value) = option?;
-        let place = match code {
-            OptionCode::IAADDR => &mut address,
-            OptionCode::CLIENTID => &mut client_id,
-            OptionCode::ORO => &mut request,
-            _ => continue,
-        };
-        place.get_or_insert(value);
+        match code {
+            OptionCode::IAADDR if address.is_none() => address = Some(value),
+            OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
+            OptionCode::ORO if request.is_none() => request = Some(value),
+            _ => {}
+        }
     }
     let subject = if query.kind == QueryType::BY_ADDRESS {
         Subject::Address(IaAddress::parse(address.ok_or(Refusal::MalformedQuery)?)?.address)

@@ -9,7 +9,7 @@ use lqd_wire::{
 
 use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
-use crate::resolve::Content;
+use crate::resolve::{Content, OnLink};
 use crate::restricted::View;
 use crate::{Outcome, Policy};
 
@@ -45,6 +45,9 @@ impl Reply<'_> {
     }
 
     fn write_content(&self, w: &mut Writer<'_>, content: Content<'_>) -> Result<Outcome, NoRoom> {
+        if self.received.relay_levels == 0 {
+            return self.message(w, content);
+        }
         let mut outcome = Outcome::NoBinding;
         wrap(w, self.received.octets, self.received.relay_levels, &mut |w| {
             outcome = self.message(w, content)?;
@@ -56,8 +59,8 @@ impl Reply<'_> {
     /// The LEASEQUERY-REPLY itself.
     fn message(&self, w: &mut Writer<'_>, content: Content<'_>) -> Result<Outcome, NoRoom> {
         w.header(MessageType::LEASEQUERY_REPLY, self.received.transaction_id)?;
-        w.option(OptionCode::CLIENTID, |w| w.put(self.received.requestor.octets()))?;
-        w.option(OptionCode::SERVERID, |w| w.put(&self.policy.server_duid))?;
+        w.option_with(OptionCode::CLIENTID, self.received.requestor.octets())?;
+        w.option_with(OptionCode::SERVERID, &self.policy.server_duid)?;
         match content {
             Content::Refused(refusal) => {
                 let (code, text, outcome) = refusal.status();
@@ -81,12 +84,14 @@ impl Reply<'_> {
 
     /// Inside of OPTION_CLIENT_DATA (§4.4.2): addresses, then prefixes, as the record has them.
     fn client_data(&self, w: &mut Writer<'_>, client: Client<'_>, link: LinkId) -> Result<(), NoRoom> {
-        w.option(OptionCode::CLIENTID, |w| {
-            client.copy_duid(w.room(client.duid_len())?);
-            Ok(())
-        })?;
+        let duid_len = client.duid_len();
+        client.copy_duid(w.option_room(OptionCode::CLIENTID, duid_len as u16)?); // at most 130
         let mut newest = 0;
-        for binding in self.view.on_link(client, link) {
+        let mut on_link = OnLink::new(self.view, link);
+        for binding in client.bindings() {
+            if !on_link.has(client, &binding) {
+                continue;
+            }
             newest = newest.max(binding.cltt);
             let (address, valid_lifetime) = (binding.address, binding.valid_left(self.now));
             if valid_lifetime == 0 {
@@ -103,7 +108,7 @@ impl Reply<'_> {
         }
         // 0 if the source's clock is ahead of ours.
         let clt_time = self.now.saturating_sub(newest);
-        w.option(OptionCode::CLT_TIME, |w| w.put(&clt_time.to_be_bytes()))?;
+        w.option_with(OptionCode::CLT_TIME, &clt_time.to_be_bytes())?;
         let request = self.request();
         if request != OptionRequest::default() {
             let options = ClientOptions::collect(self.view, client, link, newest);
@@ -113,7 +118,7 @@ impl Reply<'_> {
     }
 
     fn request(&self) -> OptionRequest<'_> {
-        self.received.ask.map(|ask| ask.request).unwrap_or_default()
+        self.received.ask.as_ref().map(|ask| ask.request).unwrap_or_default()
     }
 
     /// Inside of OPTION_LQ_CLIENT_LINK (§4.1.2.5): each link once.

@@ -63,8 +63,12 @@ impl<'a> View<'a> {
     }
 
     /// Whether it may see this binding of the client.
+    #[inline]
     pub(crate) fn shows(&self, client: Client<'_>, binding: &Binding) -> bool {
-        let Some(requestor) = &self.requestor else { return true };
+        self.requestor.is_none_or(|requestor| self.shows_to(requestor, client, binding))
+    }
+
+    fn shows_to(&self, requestor: Requestor<'_>, client: Client<'_>, binding: &Binding) -> bool {
         let link = self.links.of_subnet(binding.subnet_id);
         if link.is_some_and(|link| self.shows_link(link)) {
             return true;
@@ -77,16 +81,6 @@ impl<'a> View<'a> {
     /// All bindings of the client that it may see, ended ones included.
     pub(crate) fn bindings<'p>(self, client: Client<'p>) -> impl Iterator<Item = Binding> + use<'p, 'a> {
         client.bindings().filter(move |binding| self.shows(client, binding))
-    }
-
-    /// Those on one link.
-    pub(crate) fn on_link<'p>(
-        self,
-        client: Client<'p>,
-        link: LinkId,
-    ) -> impl Iterator<Item = Binding> + use<'p, 'a> {
-        let is_there = move |binding: &Binding| self.links.of_subnet(binding.subnet_id) == Some(link);
-        client.bindings().filter(move |binding| is_there(binding) && self.shows(client, binding))
     }
 }
 

@@ -1,23 +1,23 @@
 //! A whole generation of the index from a snapshot, on all cores.
 //!
-//! Inserting lease by lease would write most trie nodes sixteen times and most records twice. Instead: sort the rows
-//! by address (the last row of an address is its lease), sort the leases by the hash of their DUID to bring clients
-//! together, write each client's record once, and build the trie bottom-up from the sorted addresses.
+//! Inserting lease by lease would write most records twice and the maps' shards many times. Instead: sort the rows by
+//! the hash of their address (the last row of an address is its lease), sort the leases by the hash of their DUID to
+//! bring clients together, write each client's record once, and fill the maps in the order of hashes.
 //!
 //! Memory decides the speed, so rows are touched in the order in which they lie there: records are written in the
 //! order of each client's first row, not of its hash, which would miss the cache some six times a client.
 
 use std::cmp::Reverse;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rayon::prelude::*;
 
 use crate::arena::Allocator;
-use crate::duids::{SHARDS, shard_of};
-use crate::lease::{Batch, Lease};
+use crate::clients::{CLIENT_IDS, ClientId};
+use crate::lease::{Batch, Lease, Row, address_hash};
+use crate::map::{Map, SHARDS, shard_of};
 use crate::record;
 use crate::tables::Tables;
-use crate::trie::{CLIENT_IDS, ClientId, Key, build};
 
 /// Client numbers that a thread takes at a time.
 const NUMBERS: u32 = 1024;
@@ -41,24 +41,18 @@ type RowNumber = u32;
 /// A row as sorting by address needs it.
 #[derive(Clone, Copy)]
 struct Place {
-    address: [u64; 2],
+    /// Of the address.
+    hash: u64,
     row: RowNumber,
     /// 0: a removal.
     prefix_len: u8,
 }
 
-impl Place {
-    fn key(&self) -> Key {
-        let bits = u128::from(self.address[0]) << 64 | u128::from(self.address[1]);
-        Key { bits, len: self.prefix_len }
-    }
-}
-
 /// Builds what these batches, one after the other, come to.
 pub(crate) fn build(batches: &[Batch]) -> Built {
     let rows = Rows::new(batches);
-    let (mut tables, mut allocator) = Tables::empty();
-    let leases = rows.last_of_each_address();
+    let (tables, mut allocator) = (Tables::empty(), Allocator::new());
+    let mut leases = rows.last_of_each_address();
     let by_client = rows.by_client(&leases);
     let owners: Vec<AtomicU32> = (0..rows.count).map(|_| AtomicU32::new(NOBODY)).collect();
     let numbers = AtomicU32::new(0);
@@ -72,18 +66,50 @@ pub(crate) fn build(batches: &[Batch]) -> Built {
         free_clients.extend(part.unused);
         refused += part.refused;
     }
-    for shard_allocator in work.fill_shards() {
-        allocator.absorb(shard_allocator);
+    let owner = |row: RowNumber| owners[row as usize].load(Ordering::Relaxed);
+    for part in fill(&tables, &tables.duids, &by_client, |&(hash, row)| (hash, owner(row))) {
+        allocator.absorb(part);
     }
     drop(by_client);
-    let owner = |place: &Place| owners[place.row as usize].load(Ordering::Relaxed);
-    let mut leases = leases;
-    leases.retain(|place| owner(place) != NOBODY);
-    tables.trie = build::build(&tables.arena, &mut allocator, &leases, |place| (place.key(), owner(place)));
+    leases.retain(|place| owner(place.row) != NOBODY);
+    for part in fill(&tables, &tables.addresses, &leases, |place| (place.hash, owner(place.row))) {
+        allocator.absorb(part);
+    }
+    leases.iter().for_each(|place| tables.lengths.add(place.prefix_len));
     let next_client = numbers.into_inner();
-    tables.lease_count = AtomicUsize::new(leases.len());
-    tables.client_count = AtomicUsize::new(next_client as usize - free_clients.len());
+    tables.counts.leases.store(leases.len(), Ordering::Relaxed);
+    tables.counts.clients.store(next_client as usize - free_clients.len(), Ordering::Relaxed);
     Built { tables, allocator, next_client, free_clients, refused }
+}
+
+/// Fills an empty map from items that ascend by hash, some shards on each thread. A client that comes twice with one
+/// hash is stored once.
+fn fill<T: Sync>(
+    tables: &Tables,
+    map: &Map,
+    items: &[T],
+    entry: impl Fn(&T) -> (u64, ClientId) + Sync,
+) -> Vec<Allocator> {
+    let share = SHARDS.div_ceil(rayon::current_num_threads());
+    let first_shards: Vec<usize> = (0..SHARDS).step_by(share).collect();
+    let fill = |first: usize| {
+        let mut allocator = Allocator::new();
+        let mut clients: Vec<(u64, ClientId)> = Vec::new();
+        let mut rest = &items[items.partition_point(|item| shard_of(entry(item).0) < first)..];
+        for shard in first..(first + share).min(SHARDS) {
+            let (mine, after) = rest.split_at(rest.partition_point(|item| shard_of(entry(item).0) == shard));
+            rest = after;
+            clients.clear();
+            clients.extend(mine.iter().map(&entry).filter(|&(_, client)| client != NOBODY));
+            clients.sort_unstable();
+            clients.dedup();
+            if !clients.is_empty() {
+                map.fill(&tables.arena, &mut allocator, shard, clients.iter().copied());
+            }
+        }
+        allocator
+    };
+    first_shards.into_par_iter().map(fill).collect()
 }
 
 /// The rows of all batches under one numbering.
@@ -112,17 +138,37 @@ impl<'a> Rows<'a> {
         self.batches[batch].lease((row - self.starts[batch]) as usize)
     }
 
-    /// The last row of each address, unless it is a removal; ascending by address.
+    fn row(&self, number: RowNumber) -> &'a Row {
+        let batch = self.starts.partition_point(|&start| start <= number) - 1;
+        &self.batches[batch].rows[(number - self.starts[batch]) as usize]
+    }
+
+    /// The last row of each address, unless it is a removal; ascending by the hash of the address.
     fn last_of_each_address(&self) -> Vec<Place> {
         let mut places = Vec::with_capacity(self.count);
         let rows = self.batches.iter().flat_map(|batch| &batch.rows);
         places.extend(rows.zip(0..).map(|(row, number)| Place {
-            address: [(row.address >> 64) as u64, row.address as u64],
+            hash: address_hash(row.address),
             row: number,
             prefix_len: if row.is_removal() { 0 } else { row.prefix_len },
         }));
-        places.par_sort_unstable_by_key(|place| (place.address, Reverse(place.row)));
-        places.dedup_by_key(|place| place.address);
+        places.par_sort_unstable_by_key(|place| (place.hash, Reverse(place.row)));
+        let mut kept: Vec<Place> = Vec::new();
+        let mut end = 0;
+        for at in 0..places.len() {
+            let place = places[at];
+            if kept.first().is_some_and(|first| first.hash != place.hash) {
+                kept.clear();
+            }
+            // Different addresses with one hash are rare, so rows are seldom looked at but for a renewed lease.
+            let address = |place: &Place| self.row(place.row).address;
+            if !kept.iter().any(|later| address(later) == address(&place)) {
+                kept.push(place);
+                places[end] = place;
+                end += 1;
+            }
+        }
+        places.truncate(end);
         places.retain(|place| place.prefix_len != 0);
         places
     }
@@ -205,34 +251,5 @@ impl Work<'_> {
             part.unused.extend((first..first + NUMBERS).rev());
         }
         part.unused.pop().expect("filled above")
-    }
-
-    /// Fills the DUID map, some shards on each thread.
-    fn fill_shards(&self) -> Vec<Allocator> {
-        let share = SHARDS.div_ceil(rayon::current_num_threads());
-        let first_shards: Vec<usize> = (0..SHARDS).step_by(share).collect();
-        let fill = |first: usize| {
-            let mut allocator = Allocator::new();
-            let mut clients: Vec<(u64, ClientId)> = Vec::new();
-            let start = self.by_client.partition_point(|&(hash, _)| shard_of(hash) < first);
-            let mut rest = &self.by_client[start..];
-            for shard in first..(first + share).min(SHARDS) {
-                let (mine, after) = rest.split_at(rest.partition_point(|&(hash, _)| shard_of(hash) == shard));
-                rest = after;
-                clients.clear();
-                clients.extend(
-                    mine.iter().map(|&(hash, row)| (hash, self.owners[row as usize].load(Ordering::Relaxed))),
-                );
-                clients.retain(|&(_, owner)| owner != NOBODY);
-                clients.sort_unstable();
-                clients.dedup();
-                if !clients.is_empty() {
-                    let map = &self.tables.duids;
-                    map.fill(&self.tables.arena, &mut allocator, shard, clients.iter().copied());
-                }
-            }
-            allocator
-        };
-        first_shards.into_par_iter().map(fill).collect()
     }
 }

@@ -9,12 +9,20 @@ use foldhash::quality::RandomState;
 /// Longest DUID that is stored, in octets (RFC 8415 §11.1: two octets of type, at most 128 of identifier).
 pub const DUID_LEN_MAX: usize = 130;
 
-/// Seeded once for each process: who sends DUIDs cannot aim at a slot of the DUID map.
-static DUID_HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+/// Longest prefix: a single address.
+pub(crate) const PREFIX_LEN_MAX: u8 = 128;
+
+/// Seeded once for each process: who chooses DUIDs or addresses cannot aim at a slot of a map.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// The hash by which clients are found.
 pub(crate) fn duid_hash(duid: &[u8]) -> u64 {
-    DUID_HASHER.hash_one(duid)
+    HASHER.hash_one(duid)
+}
+
+/// The hash by which leases are found: of the leased address, or of the first address of a prefix.
+pub(crate) fn address_hash(address: u128) -> u64 {
+    HASHER.hash_one(address)
 }
 
 /// A lifetime that never ends (RFC 8415 §7.7).

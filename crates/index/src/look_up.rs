@@ -1,37 +1,69 @@
 //! A batch of look-ups in lockstep: while one waits for memory, the loads of the others are under way.
 //!
-//! A look-up alone is a chain of dependent cache misses: trie nodes or a hash slot, the client's number, its record.
-//! Here each stage runs over all look-ups of the batch before the next begins, so that the processor finds
-//! independent loads next to each other and overlaps them. No look-up depends on what another finds.
+//! A look-up alone is a chain of dependent cache misses: a map's slot, the client's number, its record. Here each
+//! stage runs over all look-ups of the batch, asks for the memory of the next (prefetch), and only then the next begins.
+//! No look-up depends on what another finds.
+//!
+//! Nearly all look-ups end with the first candidate. Whatever else can happen (equal hashes, an ended lease around
+//! which another one lies, a client that left a moment ago) is noticed by [`judge`], which then looks that one up alone.
 
+use std::net::Ipv6Addr;
+
+use crate::arena::Address;
+use crate::clients::ClientId;
+use crate::lease::{PREFIX_LEN_MAX, address_hash, duid_hash, mask};
+use crate::map::Probe;
 use crate::record::Client;
 use crate::store::{Found, LookUp};
 use crate::tables::Tables;
-use crate::trie::{ClientId, Walk};
-
-/// Candidates that are kept for a look-up. A delegated prefix around an address, both leased, makes two; who has more
-/// is looked up alone.
-const CANDIDATES: usize = 3;
 
 /// One look-up on its way.
 #[derive(Clone, Copy)]
-struct Lane<'p> {
-    walk: Walk,
-    numbers: [ClientId; CANDIDATES],
-    count: usize,
-    clients: [Option<Client<'p>>; CANDIDATES],
+struct Lane {
+    step: Step,
+    probe: Probe,
+    /// Prefix length of the lease that is looked for.
+    len: u8,
 }
 
-impl Lane<'_> {
-    const EMPTY: Self =
-        Lane { walk: Walk::ENDED, numbers: [0; CANDIDATES], count: 0, clients: [None; CANDIDATES] };
+#[derive(Clone, Copy)]
+enum Step {
+    /// Nobody is found, or nobody was looked for.
+    Nobody,
+    /// The slots of `probe` are on their way.
+    Probing,
+    /// The word of this number is on its way.
+    Number(ClientId),
+    /// This record is on its way.
+    Record(Address),
+}
 
-    /// Counts candidates beyond the last place, too: who has too many is known by the count.
-    fn offer(&mut self, number: ClientId) {
-        if let Some(place) = self.numbers.get_mut(self.count) {
-            *place = number;
+impl Lane {
+    const IDLE: Self = Lane { step: Step::Nobody, probe: Probe::ENDED, len: PREFIX_LEN_MAX };
+
+    fn is_probing(&self) -> bool {
+        matches!(self.step, Step::Probing)
+    }
+
+    fn begin(&mut self, tables: &Tables, probe: Probe) {
+        probe.prefetch(&tables.arena);
+        self.probe = probe;
+        self.step = Step::Probing;
+    }
+}
+
+/// Looks one look-up up.
+pub(crate) fn alone<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>) -> Option<Found<'p>> {
+    match *look_up {
+        LookUp::Nothing => None,
+        LookUp::Covering(address) => {
+            let (client, binding) = tables.covering(address, now)?;
+            Some(Found { client, covering: Some(binding) })
         }
-        self.count += 1;
+        LookUp::Duid(duid) => {
+            let client = tables.client(tables.find_duid(duid)?)?;
+            Some(Found { client, covering: None })
+        }
     }
 }
 
@@ -42,36 +74,30 @@ pub(crate) fn lockstep<'p, const N: usize>(
     look_ups: &[LookUp<'_>],
     found: &mut [Option<Found<'p>>],
 ) {
-    let mut lanes = [Lane::EMPTY; N];
+    let mut lanes = [Lane::IDLE; N];
     let lanes = &mut lanes[..look_ups.len()];
     for (lane, look_up) in lanes.iter_mut().zip(look_ups) {
-        match look_up {
+        match *look_up {
             LookUp::Nothing => {}
-            LookUp::Covering(address) => lane.walk = tables.trie.walk((*address).into()),
-            LookUp::Duid(duid) => {
-                if let Some(number) = tables.probable_client(duid) {
-                    lane.offer(number);
-                }
+            LookUp::Covering(address) => {
+                lane.begin(tables, tables.addresses.probe(address_hash(address.into())));
             }
+            LookUp::Duid(duid) => lane.begin(tables, tables.duids.probe(duid_hash(duid))),
         }
     }
-    while lanes.iter().any(|lane| !lane.walk.ended()) {
-        for lane in lanes.iter_mut().filter(|lane| !lane.walk.ended()) {
-            let mut walk = lane.walk;
-            walk.step(&tables.arena, |number| lane.offer(number));
-            lane.walk = walk;
+    number(tables, lanes);
+    for len in tables.lengths.longest_first().skip_while(|&len| len == PREFIX_LEN_MAX) {
+        if !begin_prefixes(tables, lanes, look_ups, len) {
+            break;
         }
+        number(tables, lanes);
     }
-    // The word of each client's number, then the first word of its record.
-    let mut records = [[None; CANDIDATES]; N];
-    for (lane, records) in lanes.iter().zip(&mut records) {
-        for (record, number) in records.iter_mut().zip(lane.numbers).take(lane.count) {
-            *record = tables.clients.get(number);
-        }
-    }
-    for (lane, records) in lanes.iter_mut().zip(records) {
-        for (client, record) in lane.clients.iter_mut().zip(records) {
-            *client = record.map(|at| Client::at(&tables.arena, at));
+    for lane in &mut *lanes {
+        if let Step::Number(number) = lane.step
+            && let Some(record) = tables.clients.get(number)
+        {
+            Client::prefetch(&tables.arena, record);
+            lane.step = Step::Record(record);
         }
     }
     for ((lane, look_up), found) in lanes.iter().zip(look_ups).zip(found) {
@@ -79,27 +105,53 @@ pub(crate) fn lockstep<'p, const N: usize>(
     }
 }
 
-/// Which of the candidates it is, if any.
-fn judge<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>, lane: &Lane<'p>) -> Option<Found<'p>> {
-    let candidates = lane.clients.iter().flatten().copied();
-    match *look_up {
-        LookUp::Nothing => None,
-        LookUp::Covering(address) if lane.count > CANDIDATES => {
-            tables.covering(address, now).map(|(client, binding)| Found { client, covering: Some(binding) })
-        }
-        LookUp::Covering(address) => {
-            let covers = |client: Client<'p>| {
-                let covering = client.longest_covering(address, now)?;
-                Some(Found { client, covering: Some(covering) })
-            };
-            let len = |found: &Found<'_>| found.covering.map(|binding| binding.prefix_len);
-            candidates.filter_map(covers).max_by_key(len)
-        }
-        LookUp::Duid(duid) => {
-            let probable = candidates.into_iter().find(|client| client.has_duid(duid));
-            // Another DUID with the same tag may have stood before it.
-            let client = probable.or_else(|| tables.client(tables.find_duid(duid)?))?;
-            Some(Found { client, covering: None })
+/// Reads the slots of those that probe: who finds a candidate goes on, others keep probing, to no end.
+fn number(tables: &Tables, lanes: &mut [Lane]) {
+    for lane in lanes.iter_mut().filter(|lane| lane.is_probing()) {
+        if let Some(number) = lane.probe.next(&tables.arena) {
+            tables.clients.prefetch(number);
+            lane.step = Step::Number(number);
         }
     }
+}
+
+/// Lets those who look for an address and found no longer lease look for one of this length; whether there are any.
+fn begin_prefixes(tables: &Tables, lanes: &mut [Lane], look_ups: &[LookUp<'_>], len: u8) -> bool {
+    let mut any = false;
+    for (lane, look_up) in lanes.iter_mut().zip(look_ups).filter(|(lane, _)| lane.is_probing()) {
+        if let LookUp::Covering(address) = *look_up {
+            lane.len = len;
+            lane.begin(tables, tables.addresses.probe(address_hash(first_of(address, len))));
+            any = true;
+        }
+    }
+    any
+}
+
+/// The first address of the prefix of this length around an address.
+fn first_of(address: Ipv6Addr, len: u8) -> u128 {
+    u128::from(address) & mask(len)
+}
+
+/// What the look-up found, once its record is at hand.
+///
+/// A candidate for an address is the answer if its lease begins where it was looked for and covers the address: of
+/// any longer lease that did, the first address would have been in the map, and an address begins one lease only.
+fn judge<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>, lane: &Lane) -> Option<Found<'p>> {
+    let client = match lane.step {
+        Step::Nobody | Step::Probing => return None,
+        Step::Number(_) => return alone(tables, now, look_up),
+        Step::Record(record) => Client::at(&tables.arena, record),
+    };
+    match *look_up {
+        LookUp::Covering(address) => {
+            let covering = client.covering_from(first_of(address, lane.len), address, now);
+            if covering.is_some() {
+                return Some(Found { client, covering });
+            }
+        }
+        LookUp::Duid(duid) if client.has_duid(duid) => return Some(Found { client, covering: None }),
+        LookUp::Duid(_) | LookUp::Nothing => {}
+    }
+    alone(tables, now, look_up)
 }

@@ -17,8 +17,9 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::arena::{Address, Allocator, Arena};
+use crate::arena::{Address, Allocator, Arena, LINE_WORDS};
 use crate::lease::{INFINITY, Lease, LeaseKind, mask};
+use crate::prefetch::prefetch;
 
 const BLOCK_BITS: u32 = 23;
 
@@ -85,6 +86,12 @@ impl<'a> Client<'a> {
         Self { words: &words[..record_words] }
     }
 
+    /// Asks for the memory of the record at `at`, as far as a client with an address and a prefix has one.
+    pub(crate) fn prefetch(arena: &Arena, at: Address) {
+        prefetch(arena.word(at));
+        prefetch(arena.word(at + LINE_WORDS as Address));
+    }
+
     /// Words that its run was allocated with.
     pub(crate) fn record_words(self) -> usize {
         self.words.len()
@@ -97,13 +104,29 @@ impl<'a> Client<'a> {
 
     /// Fills `out`, of [`Self::duid_len`] octets, with the DUID.
     pub fn copy_duid(self, out: &mut [u8]) {
-        copy_octets(&self.words[1..], 0, out);
+        let (whole, tail) = out.as_chunks_mut::<8>();
+        let (first, words) = self.words[1..].split_at(whole.len());
+        for (chunk, word) in whole.iter_mut().zip(first) {
+            *chunk = word.load(Ordering::Relaxed).to_be_bytes();
+        }
+        // Octet by octet: a call that copies any length costs more than these seven at most.
+        if let Some(word) = words.first() {
+            let octets = word.load(Ordering::Relaxed).to_be_bytes();
+            tail.iter_mut().zip(octets).for_each(|(octet, stored)| *octet = stored);
+        }
     }
 
     /// Whether this is the client with this DUID.
     pub fn has_duid(self, duid: &[u8]) -> bool {
-        let same = |(n, chunk): (usize, &[u8])| load(self.words, 1 + n) == word_of(chunk);
-        self.duid_len() == duid.len() && duid.chunks(8).enumerate().all(same)
+        if self.duid_len() != duid.len() {
+            return false;
+        }
+        let (whole, tail) = duid.as_chunks::<8>();
+        let same = |(chunk, word): (&[u8; 8], &AtomicU64)| {
+            word.load(Ordering::Relaxed) == u64::from_be_bytes(*chunk)
+        };
+        whole.iter().zip(&self.words[1..]).all(same)
+            && (tail.is_empty() || load(self.words, 1 + whole.len()) == word_of(tail))
     }
 
     /// Number of bindings, ended ones included.
@@ -117,19 +140,28 @@ impl<'a> Client<'a> {
     }
 
     /// Its bindings, ended ones included: addresses ascending, then prefixes ascending.
-    pub fn bindings(self) -> impl Iterator<Item = Binding> + 'a {
-        let mut at = 1 + self.duid_len().div_ceil(8);
-        (0..self.len()).map(move |_| {
-            let (binding, words) = read_binding(&self.words[at..]);
-            at += words;
-            binding
-        })
+    #[inline]
+    pub fn bindings(self) -> Bindings<'a> {
+        Bindings { rest: &self.words[1 + self.duid_len().div_ceil(8)..], left: self.len() }
     }
 
-    /// The longest of its bindings that covers `address` and has valid lifetime left at `now`.
-    pub(crate) fn longest_covering(self, address: Ipv6Addr, now: u32) -> Option<Binding> {
-        let covers = |binding: &Binding| binding.contains(address) && binding.valid_left(now) > 0;
-        self.bindings().filter(covers).max_by_key(|binding| binding.prefix_len)
+    /// Of its bindings that begin at `first`, the longest that covers `address` and has valid lifetime left at `now`.
+    ///
+    /// There are two of them only while the writer changes a prefix length.
+    pub(crate) fn covering_from(self, first: u128, address: Ipv6Addr, now: u32) -> Option<Binding> {
+        let mut longest: Option<Binding> = None;
+        let mut bindings = self.bindings();
+        while let Some(packed) = bindings.next_packed() {
+            if packed.address() != first {
+                continue;
+            }
+            let binding = packed.unpack();
+            let longer = longest.is_none_or(|longest| binding.prefix_len > longest.prefix_len);
+            if longer && binding.contains(address) && binding.valid_left(now) > 0 {
+                longest = Some(binding);
+            }
+        }
+        longest
     }
 
     /// The options stored with one of its bindings.
@@ -138,6 +170,32 @@ impl<'a> Client<'a> {
             0 => StoredOptions { words: &[], len: 0 },
             at => StoredOptions { words: &self.words[at + 1..], len: load(self.words, at) as usize },
         }
+    }
+}
+
+/// The bindings of a record, one after the other.
+#[derive(Clone)]
+pub struct Bindings<'a> {
+    rest: &'a [AtomicU64],
+    left: usize,
+}
+
+impl<'a> Bindings<'a> {
+    #[inline]
+    fn next_packed(&mut self) -> Option<Packed<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let (packed, rest) = Packed::split(self.rest);
+        self.rest = rest;
+        Some(packed)
+    }
+}
+
+impl Iterator for Bindings<'_> {
+    type Item = Binding;
+
+    #[inline]
+    fn next(&mut self) -> Option<Binding> {
+        self.next_packed().map(Packed::unpack)
     }
 }
 
@@ -278,23 +336,46 @@ fn push_binding(out: &mut Vec<u64>, lease: &Lease<'_>, block: u64) {
     }
 }
 
-fn read_binding(words: &[AtomicU64]) -> (Binding, usize) {
-    let head = load(words, 0);
-    let lifetimes = load(words, 1);
-    let prefix_len = head as u8;
-    let halves = address_words(prefix_len);
-    let low = if halves == 2 { load(words, 4) } else { 0 };
-    let binding = Binding {
-        address: (u128::from(load(words, 3)) << 64 | u128::from(low)).into(),
-        prefix_len,
-        kind: if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address },
-        valid_lifetime: (lifetimes >> 32) as u32,
-        preferred_lifetime: lifetimes as u32,
-        cltt: (load(words, 2) >> 32) as u32,
-        subnet_id: (head >> 32) as u32,
-        block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
-    };
-    (binding, 3 + halves)
+/// A binding as it lies in a record.
+#[derive(Clone, Copy)]
+struct Packed<'a> {
+    fixed: &'a [AtomicU64; 4],
+    head: u64,
+    address_low: u64,
+}
+
+impl<'a> Packed<'a> {
+    /// The binding at the front of these words, and the words behind it.
+    #[inline]
+    fn split(words: &'a [AtomicU64]) -> (Self, &'a [AtomicU64]) {
+        let (fixed, rest) = words.split_first_chunk().expect("a record holds whole bindings");
+        let head = load(fixed, 0);
+        if address_words(head as u8) == 1 {
+            return (Self { fixed, head, address_low: 0 }, rest);
+        }
+        let (low, rest) = rest.split_first().expect("a record holds whole bindings");
+        (Self { fixed, head, address_low: low.load(Ordering::Relaxed) }, rest)
+    }
+
+    #[inline]
+    fn address(&self) -> u128 {
+        u128::from(load(self.fixed, 3)) << 64 | u128::from(self.address_low)
+    }
+
+    #[inline]
+    fn unpack(self) -> Binding {
+        let (head, lifetimes) = (self.head, load(self.fixed, 1));
+        Binding {
+            address: self.address().into(),
+            prefix_len: head as u8,
+            kind: if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address },
+            valid_lifetime: (lifetimes >> 32) as u32,
+            preferred_lifetime: lifetimes as u32,
+            cltt: (load(self.fixed, 2) >> 32) as u32,
+            subnet_id: (head >> 32) as u32,
+            block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
+        }
+    }
 }
 
 fn address_words(prefix_len: u8) -> usize {
@@ -326,6 +407,7 @@ fn copy_octets(words: &[AtomicU64], at: usize, out: &mut [u8]) {
 }
 
 /// Relaxed is enough: the pointer to the record was loaded with Acquire.
+#[inline]
 fn load(words: &[AtomicU64], at: usize) -> u64 {
     words[at].load(Ordering::Relaxed)
 }

@@ -13,12 +13,12 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::epoch::Epochs;
 use crate::links::Links;
-use crate::look_up::lockstep;
+use crate::look_up::{alone, lockstep};
 use crate::record::{Binding, Client};
 use crate::tables::Tables;
 
 /// Look-ups that run in lockstep.
-const LANES_MAX: usize = 32;
+const LANES_MAX: usize = 64;
 
 /// How many readers a store has room for.
 pub const READERS_MAX: usize = 256;
@@ -132,11 +132,12 @@ impl Pinned<'_> {
     /// `found` is as long as `look_ups`. A client found by DUID may have ended bindings only.
     pub fn look_up<'p>(&'p self, now: u32, look_ups: &[LookUp<'_>], found: &mut [Option<Found<'p>>]) {
         for (look_ups, found) in look_ups.chunks(LANES_MAX).zip(found.chunks_mut(LANES_MAX)) {
+            let tables = &self.current.tables;
             // A lone look-up should not pay for the preparation of many.
-            match look_ups.len() {
-                1 => lockstep::<1>(&self.current.tables, now, look_ups, found),
-                2..=8 => lockstep::<8>(&self.current.tables, now, look_ups, found),
-                _ => lockstep::<LANES_MAX>(&self.current.tables, now, look_ups, found),
+            match look_ups {
+                [look_up] => found[0] = alone(tables, now, look_up),
+                [..] if look_ups.len() <= 8 => lockstep::<8>(tables, now, look_ups, found),
+                [..] => lockstep::<LANES_MAX>(tables, now, look_ups, found),
             }
         }
     }

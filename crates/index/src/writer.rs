@@ -3,13 +3,14 @@
 //! A batch is applied in an order in which no address is ever said to be free while somebody holds it. What is told of
 //! a client may, for the time of step 2 to 4, still hold an address that it is handing over:
 //!
-//! 1. Leases that nobody has any more leave the trie.
+//! 1. Leases that nobody has any more leave the map.
 //! 2. Each client's new record is published. A client that loses an address *to another client* still shows it, and
-//!    so does one whose lease on an address changes its prefix length.
-//! 3. New leases enter the trie, and new clients the DUID map; a handed-over address now leads to its new client.
+//!    one whose lease on an address changes its prefix length shows both.
+//! 3. New leases enter the map by address, a handed-over address passes to its new client in one store, and new
+//!    clients enter the map by DUID.
 //! 4. Once every reader has looked away, the records of step 2 that were too wide are published as they should be.
 //!
-//! Without step 4, a reader that met the old client in the trie could find a record that no longer holds the
+//! Without step 4, a reader that met the old client in the map could find a record that no longer holds the
 //! address, and say "no binding" about an address that was bound all the time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -19,15 +20,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 
-use crate::arena::Allocator;
+use crate::arena::{Allocator, Editor, Garbage};
 use crate::bulk;
+use crate::clients::{CLIENT_IDS, ClientId};
 use crate::epoch::{Epoch, Epochs};
-use crate::lease::{Batch, Lease, duid_hash};
+use crate::lease::{Batch, Lease, address_hash, duid_hash};
 use crate::links::Links;
 use crate::record::{self, Unpacked};
 use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
-use crate::trie::{CLIENT_IDS, ClientId, Editor, Garbage, Key};
 
 mod merge;
 #[cfg(test)]
@@ -68,8 +69,7 @@ pub struct Applied {
 impl Writer {
     /// An empty store and its writer.
     pub fn new() -> (Self, Arc<Store>) {
-        let (tables, allocator) = Tables::empty();
-        let (tables, links) = (Arc::new(tables), Arc::new(Links::default()));
+        let (tables, links) = (Arc::new(Tables::empty()), Arc::new(Links::default()));
         let store = Arc::new(Store {
             current: ArcSwap::from_pointee(Generation {
                 tables: Arc::clone(&tables),
@@ -80,7 +80,7 @@ impl Writer {
         let writer = Self {
             store: Arc::clone(&store),
             tables,
-            allocator,
+            allocator: Allocator::new(),
             next_client: 0,
             free_clients: Vec::new(),
             garbage: Vec::new(),
@@ -187,9 +187,11 @@ impl Writer {
             let known = tables.find_duid(duid);
             let client = known.unwrap_or_else(|| *newcomers.entry(duid).or_insert_with(|| self.number()));
             applied.put += 1;
-            edits.push(Edit { client, address, step: Step::Put(row) });
             if let Some(owner) = owner.filter(|&owner| owner != client) {
-                edits.push(Edit { client: owner, address, step: Step::HandOver(lease.prefix_len) });
+                edits.push(Edit { client: owner, address, step: Step::HandOver(client) });
+                edits.push(Edit { client, address, step: Step::TakeOver(row) });
+            } else {
+                edits.push(Edit { client, address, step: Step::Put(row) });
             }
         }
         edits
@@ -198,7 +200,7 @@ impl Writer {
     /// A number that no client has.
     fn number(&mut self) -> ClientId {
         self.free_clients.pop().unwrap_or_else(|| {
-            assert!(self.next_client < CLIENT_IDS, "the index is full: it holds at most 2^31 clients");
+            assert!(self.next_client < CLIENT_IDS, "the index is full: it holds at most 2^28 clients");
             self.next_client += 1;
             self.next_client - 1
         })
@@ -223,8 +225,10 @@ impl Writer {
             merge.leases.append(&mut merge.handed_over);
             write(&mut merge.leases)?
         };
+        // A length stays in the set though its lease be refused: one more step for look-ups, until the next snapshot.
+        merge.leases.iter().for_each(|lease| tables.lengths.add(lease.prefix_len));
         let duid_hash = merge.leases.first().or(merge.any_old.as_ref()).map(|lease| duid_hash(lease.duid));
-        let Merge { leaving, entering, late, .. } = merge;
+        let Merge { leaving, entering, passing, .. } = merge;
         let duid_hash = duid_hash.unwrap_or_default();
         Some(Staged {
             client,
@@ -235,7 +239,7 @@ impl Writer {
             lease_change,
             leaving,
             entering,
-            late,
+            passing,
         })
     }
 
@@ -244,27 +248,35 @@ impl Writer {
         let mut edit =
             Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
         for client in staged {
-            for &key in &client.leaving {
-                tables.trie.remove(&mut edit, key, client.client).expect("a record's leases are in the trie");
+            for &address in &client.leaving {
+                let removed = tables.addresses.remove(edit.arena, hash(address), client.client);
+                removed.expect("a record's leases are in the map");
             }
             if client.first_record == 0 {
-                tables.duids.remove(&tables.arena, client.duid_hash, client.client);
+                let removed = tables.duids.remove(edit.arena, client.duid_hash, client.client);
+                removed.expect("a client with a record is in the map");
             }
             tables.clients.set(client.client, client.first_record);
         }
-        enter(tables, &mut edit, staged);
-        for client in staged.iter().filter(|client| client.old_record == 0) {
-            tables.duids.insert(&mut edit, client.duid_hash, client.client, |client| tables.hash_of(client));
+        for client in staged {
+            for &address in &client.entering {
+                tables.addresses.insert(&mut edit, hash(address), client.client);
+            }
+            for &(address, to) in &client.passing {
+                let passed = tables.addresses.hand_over(edit.arena, hash(address), client.client, to);
+                passed.expect("a record's leases are in the map");
+            }
+            if client.old_record == 0 {
+                tables.duids.insert(&mut edit, client.duid_hash, client.client);
+            }
         }
         if staged.iter().any(Staged::is_late) {
             self.store.epochs.synchronize();
         }
         for client in staged.iter().filter(|client| client.is_late()) {
-            for &key in &client.late {
-                tables.trie.remove(&mut edit, key, client.client).expect("a record's leases are in the trie");
-            }
             if client.record == 0 {
-                tables.duids.remove(&tables.arena, client.duid_hash, client.client);
+                let removed = tables.duids.remove(&tables.arena, client.duid_hash, client.client);
+                removed.expect("a client with a record is in the map");
             }
             tables.clients.set(client.client, client.record);
         }
@@ -296,22 +308,8 @@ impl Writer {
     }
 }
 
-/// Step 3, the trie: a neighbour's record may show leases of this batch that the trie does not hold yet.
-fn enter(tables: &Tables, edit: &mut Editor<'_>, staged: &[Staged]) {
-    let entering =
-        || staged.iter().flat_map(|client| client.entering.iter().map(|&key| (key, client.client)));
-    let mut pending: FastSet<(Key, ClientId)> = entering().collect();
-    for (key, client) in entering() {
-        tables.trie.insert(edit, key, client, |neighbour, visit| {
-            let bindings = tables.client(neighbour).into_iter().flat_map(record::Client::bindings);
-            for key in bindings.map(|binding| Key::new(binding.address, binding.prefix_len)) {
-                if !pending.contains(&(key, neighbour)) {
-                    visit(key);
-                }
-            }
-        });
-        pending.remove(&(key, client));
-    }
+fn hash(address: Ipv6Addr) -> u64 {
+    address_hash(address.into())
 }
 
 /// Keeps the counts of leases and clients.
@@ -322,6 +320,6 @@ fn count(tables: &Tables, staged: &[Staged]) {
     let add = |count: &AtomicUsize, change| {
         count.store(count.load(Ordering::Relaxed).wrapping_add_signed(change), Ordering::Relaxed);
     };
-    add(&tables.lease_count, leases);
-    add(&tables.client_count, staged.iter().map(clients).sum());
+    add(&tables.counts.leases, leases);
+    add(&tables.counts.clients, staged.iter().map(clients).sum());
 }

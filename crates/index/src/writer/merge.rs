@@ -3,9 +3,9 @@
 use std::net::Ipv6Addr;
 
 use crate::arena::Address;
+use crate::clients::ClientId;
 use crate::lease::{Batch, Lease};
 use crate::record::Unpacked;
-use crate::trie::{ClientId, Key};
 
 /// One address's change for one client.
 #[derive(Clone, Copy)]
@@ -20,16 +20,21 @@ pub(super) struct Edit {
 pub(super) enum Step {
     /// It is now that of this row of the batch.
     Put(usize),
+    /// It is now that of this row, and another client hands it over.
+    TakeOver(usize),
     /// It is gone.
     Drop,
-    /// It is another client's now, with this prefix length.
-    HandOver(u8),
+    /// It is this other client's now.
+    HandOver(ClientId),
 }
 
 impl Step {
     /// The row whose lease is put.
     pub(super) fn row(self) -> Option<usize> {
-        if let Self::Put(row) = self { Some(row) } else { None }
+        match self {
+            Self::Put(row) | Self::TakeOver(row) => Some(row),
+            Self::Drop | Self::HandOver(_) => None,
+        }
     }
 }
 
@@ -41,12 +46,12 @@ pub(super) struct Merge<'a> {
     pub(super) handed_over: Vec<Lease<'a>>,
     /// One of the leases it had, if any.
     pub(super) any_old: Option<Lease<'a>>,
-    /// Keys that must leave the trie before the record changes.
-    pub(super) leaving: Vec<Key>,
-    /// Keys that are not in the trie yet, or lead to another client.
-    pub(super) entering: Vec<Key>,
-    /// Keys that must leave the trie when readers have looked away.
-    pub(super) late: Vec<Key>,
+    /// Addresses that must leave the map before the record changes.
+    pub(super) leaving: Vec<Ipv6Addr>,
+    /// Addresses that are not in the map yet.
+    pub(super) entering: Vec<Ipv6Addr>,
+    /// Addresses that lead to this client and must lead to another.
+    pub(super) passing: Vec<(Ipv6Addr, ClientId)>,
 }
 
 impl<'a> Merge<'a> {
@@ -58,50 +63,44 @@ impl<'a> Merge<'a> {
             any_old: None,
             leaving: Vec::new(),
             entering: Vec::new(),
-            late: Vec::new(),
+            passing: Vec::new(),
         };
         let mut known = vec![false; edits.len()];
         for lease in old.leases() {
             match edits.binary_search_by_key(&lease.address, |edit| edit.address) {
-                Ok(at) => known[at] = merge.change(lease, edits[at].step, batch),
+                Ok(at) => {
+                    known[at] = true;
+                    merge.change(lease, edits[at].step, batch);
+                }
                 Err(_) => merge.leases.push(lease),
             }
             merge.any_old = Some(lease);
         }
         for (edit, known) in edits.iter().zip(known) {
-            let Step::Put(row) = edit.step else { continue };
-            let lease = batch.lease(row);
-            if !known {
-                merge.entering.push(key(&lease));
+            let Some(row) = edit.step.row() else { continue };
+            if !known && matches!(edit.step, Step::Put(_)) {
+                merge.entering.push(edit.address);
             }
-            merge.leases.push(lease);
+            merge.leases.push(batch.lease(row));
         }
         merge
     }
 
-    /// Takes note of an old lease that changes; whether its key stays as it is.
-    fn change(&mut self, lease: Lease<'a>, step: Step, batch: &Batch) -> bool {
-        let (new_len, same_client) = match step {
-            Step::Drop => {
-                self.leaving.push(key(&lease));
-                return false;
+    /// Takes note of an old lease that changes.
+    fn change(&mut self, lease: Lease<'a>, step: Step, batch: &Batch) {
+        match step {
+            Step::Drop => self.leaving.push(lease.address),
+            Step::HandOver(client) => {
+                self.passing.push((lease.address, client));
+                self.handed_over.push(lease);
             }
-            Step::HandOver(len) => (len, false),
-            Step::Put(row) => (batch.rows[row].prefix_len, true),
-        };
-        let same_key = new_len == lease.prefix_len;
-        if !same_key {
-            self.late.push(key(&lease));
+            Step::Put(row) | Step::TakeOver(row) => {
+                if batch.rows[row].prefix_len != lease.prefix_len {
+                    self.handed_over.push(lease);
+                }
+            }
         }
-        if !(same_key && same_client) {
-            self.handed_over.push(lease);
-        }
-        same_key && same_client
     }
-}
-
-fn key(lease: &Lease<'_>) -> Key {
-    Key::new(lease.address, lease.prefix_len)
 }
 
 /// A client whose new record is written but not published.
@@ -116,9 +115,9 @@ pub(super) struct Staged {
     pub(super) record: Address,
     /// Leases more than before.
     pub(super) lease_change: isize,
-    pub(super) leaving: Vec<Key>,
-    pub(super) entering: Vec<Key>,
-    pub(super) late: Vec<Key>,
+    pub(super) leaving: Vec<Ipv6Addr>,
+    pub(super) entering: Vec<Ipv6Addr>,
+    pub(super) passing: Vec<(Ipv6Addr, ClientId)>,
 }
 
 impl Staged {
