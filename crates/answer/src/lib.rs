@@ -5,6 +5,7 @@
 //! parsing (`receive`), look-up (the index), decision (`resolve`), encoding (`reply`, `options`).
 #![forbid(unsafe_code)]
 
+mod asked;
 mod options;
 mod outcome;
 mod policy;
@@ -16,8 +17,9 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_index::{LookUp, Pinned};
 
+pub use asked::Asked;
 pub use outcome::Outcome;
-pub use policy::{Deny, Policy, Relayed};
+pub use policy::{Deny, Policy, Relayed, Unbound};
 pub use reply::Reply;
 
 use receive::Received;
@@ -53,13 +55,20 @@ pub enum Verdict<'a> {
 #[derive(Clone, Debug)]
 pub struct Engine {
     policy: Policy,
+    unbound: Unbound,
 }
 
 impl Engine {
     /// Takes the policy, or says what to mend in it.
     pub fn new(policy: Policy) -> Result<Self, &'static str> {
         policy.check()?;
-        Ok(Self { policy })
+        Ok(Self { policy, unbound: Unbound::Answer })
+    }
+
+    /// From now on, queries for which no binding is known get this: for the time in which leases are stale.
+    #[must_use]
+    pub fn with_unbound(self, unbound: Unbound) -> Self {
+        Self { unbound, ..self }
     }
 
     /// Judges up to [`BATCH_MAX`] datagrams at `now` (UNIX seconds); `deliver` gets each one's position and verdict,
@@ -110,7 +119,10 @@ impl Engine {
                 }
             };
             let content = match &received.ask {
-                Ok(ask) => resolve(links, now, ask, found),
+                Ok(ask) => match resolve(links, now, ask, found) {
+                    Content::NoBinding => self.unbound.content(),
+                    content => content,
+                },
                 Err(refusal) => Content::Refused(*refusal),
             };
             let reply = Reply { policy: &self.policy, links, now, received, content };

@@ -5,6 +5,9 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use lqd_wire::{Duid, OptionCode};
 
+use crate::receive::Refusal;
+use crate::resolve::Content;
+
 /// Settings of the answering machine; replaced as a whole.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -38,6 +41,27 @@ pub enum Relayed {
     Answer,
     /// They are discarded.
     Drop,
+}
+
+/// What a query gets for which no binding is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbound {
+    /// That there is none: a success without client data (RFC 5007 §4.3.3, variant 3).
+    Answer,
+    /// Nothing: the requestor asks again, or asks another server.
+    Silent,
+    /// The status UnspecFail. NotConfigured and NotAllowed would say things that are not so.
+    Refuse,
+}
+
+impl Unbound {
+    pub(crate) fn content<'p>(self) -> Content<'p> {
+        match self {
+            Self::Answer => Content::NoBinding,
+            Self::Silent => Content::Nothing,
+            Self::Refuse => Content::Refused(Refusal::Stale),
+        }
+    }
 }
 
 impl Policy {

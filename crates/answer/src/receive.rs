@@ -53,6 +53,7 @@ pub(crate) enum Refusal {
     MalformedQuery,
     NotConfigured,
     TooManyBindings,
+    Stale,
 }
 
 impl Refusal {
@@ -76,6 +77,11 @@ impl Refusal {
                 StatusCode::UNSPEC_FAIL,
                 "the bindings do not fit into one message",
                 Outcome::TooManyBindings,
+            ),
+            Self::Stale => (
+                StatusCode::UNSPEC_FAIL,
+                "the server's leases are out of date; ask another server",
+                Outcome::StaleRefused,
             ),
         }
     }
