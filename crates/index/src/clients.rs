@@ -35,6 +35,12 @@ impl Clients {
         chunk[place(client)].store(record, Ordering::Release);
     }
 
+    /// No client has this number or a higher one.
+    pub(crate) fn end(&self) -> ClientId {
+        let chunks = self.chunks.iter().rposition(|chunk| chunk.get().is_some()).map_or(0, |last| last + 1);
+        (chunks as ClientId) << CHUNK_BITS
+    }
+
     /// Octets taken from the system.
     pub(crate) fn octets(&self) -> usize {
         self.chunks.iter().filter_map(OnceLock::get).map(|chunk| size_of_val(&**chunk)).sum()
