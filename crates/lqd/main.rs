@@ -4,9 +4,12 @@
 //! settings  flags and TOML → Settings        site    Settings + Kea's configuration → what is served
 //! serve     start-up, run, shutdown          worker  a batch of datagrams → replies, one for each core
 //! check     the same reading, no serving     log     what is said, and how
+//! board     what the program knows of itself admin   metrics, state and a page, over HTTP
 //! ```
 #![forbid(unsafe_code)]
 
+mod admin;
+mod board;
 mod check;
 mod crew;
 mod example;

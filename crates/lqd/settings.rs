@@ -10,6 +10,7 @@
 //! same advice. Flags stay as they were typed for the life of the process; at SIGHUP [`Settings::read`] lays
 //! them over the file again.
 
+mod admin;
 mod choice;
 mod command_line;
 mod cpus;
@@ -28,11 +29,13 @@ mod tests;
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use lqd_wire::SERVER_PORT;
 
-pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Switch};
+pub(crate) use self::admin::AdminAddress;
+pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Switch, WhenStale};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
@@ -66,6 +69,12 @@ pub(crate) struct Settings {
     pub(crate) max_relay_hops: u8,
     /// Codes of options that are never returned, ascending, each once.
     pub(crate) sensitive_options: Vec<u16>,
+    /// How old leases may be before they are stale, 1..=86,400 s.
+    pub(crate) max_feed_age: Duration,
+    /// What queries without a known binding get then.
+    pub(crate) when_stale: WhenStale,
+    /// Where the admin port listens, each once; nowhere: there is none.
+    pub(crate) admin: Vec<AdminAddress>,
     /// Worker threads, 1..=256.
     pub(crate) workers: usize,
     /// CPUs to pin workers to, one at least, each once, in the order given; `None`: start-up chooses.
@@ -114,6 +123,9 @@ impl Settings {
             relayed: typed.relayed.unwrap_or(Relayed::Answer),
             max_relay_hops: typed.max_relay_hops.map_or(8, |hops| hops.0),
             sensitive_options: sensitive,
+            max_feed_age: Duration::from_secs(typed.max_feed_age.map_or(60, |seconds| seconds.0).into()),
+            when_stale: typed.when_stale.unwrap_or(WhenStale::Silent),
+            admin: admin::resolve(typed.admin.unwrap_or_default())?,
             workers: workers.unwrap_or_else(|| one_per_cpu(cpus.as_deref())),
             cpus,
             io: typed.io.unwrap_or(Io::Auto),
@@ -131,6 +143,7 @@ impl Settings {
         let differs = [
             ("listen", self.listen != new.listen),
             ("multicast", self.multicast != new.multicast),
+            ("admin", self.admin != new.admin),
             ("workers", self.workers != new.workers),
             ("cpus", self.cpus != new.cpus),
             ("io", self.io != new.io),

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv6Net};
-use lqd_answer::{Deny, Engine, Policy, Relayed};
+use lqd_answer::{Deny, Engine, Policy, Relayed, Unbound};
 use lqd_feed::kea_config::{self, ExtendedInfo, KeaConfig};
 use lqd_feed::kea_memfile::LeaseFiles;
 use lqd_index::Links;
@@ -104,6 +104,16 @@ fn deny(setting: settings::Deny) -> Deny {
     match setting {
         settings::Deny::NotAllowed => Deny::NotAllowed,
         settings::Deny::Drop => Deny::Drop,
+    }
+}
+
+/// What queries get for which no binding is known.
+pub(crate) fn unbound(settings: &Settings, stale: bool) -> Unbound {
+    match settings.when_stale {
+        _ if !stale => Unbound::Answer,
+        settings::WhenStale::Answer => Unbound::Answer,
+        settings::WhenStale::Silent => Unbound::Silent,
+        settings::WhenStale::Refuse => Unbound::Refuse,
     }
 }
 

@@ -43,6 +43,8 @@ fn the_defaults_said_are_those_that_hold() {
         ("deny", "not-allowed."),
         ("relayed", "answer."),
         ("max-relay-hops", "8."),
+        ("max-feed-age", "60."),
+        ("when-stale", "silent."),
         ("io", "auto."),
         ("gro", "on."),
         ("buffers", "256."),
@@ -62,6 +64,7 @@ fn the_limits_said_are_those_that_hold() {
     for (name, limits) in [
         ("max-relay-hops", ["0", "32", "33"]),
         ("sensitive-option", ["1", "65535", "65536"]),
+        ("max-feed-age", ["1", "86400", "86401"]),
         ("workers", ["1", "256", "257"]),
         ("cpus", ["0", "1023", "1024"]),
         ("buffers", ["64", "32768", "65536"]),
