@@ -131,8 +131,9 @@ impl Feed {
             Change::Put(lease) if lease.kind == LeaseKind::Address => Some(lease.address),
             _ => None,
         });
-        let books = Books::open(files.current().to_owned(), started, &loaded.files, applied.refused);
+        let mut books = Books::open(files.current().to_owned(), started, &loaded.files, applied.refused);
         let report = Report { files: loaded.files, applied, took, unknown_subnets, example };
+        books.note(&follower.status(), false);
         let feed = Self {
             writer,
             files,

@@ -135,11 +135,12 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "one")]
     pub(super) max_feed_age: Option<Within<u32, 1, 86_400>>,
 
-    /// What queries without a known lease get when stale.
+    /// What misses get when stale.
     ///
-    /// When the leases are older than --max-feed-age. An access concentrator
-    /// cuts a subscriber off when it is told that there is no lease; silence
-    /// makes it ask again, or another server.
+    /// Queries for which no lease is known, while leases are older than
+    /// --max-feed-age. An access concentrator cuts a subscriber off when it
+    /// is told that there is no lease; silence makes it ask again, or
+    /// another server.
     /// Default: silent.
     #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
     #[serde(deserialize_with = "choice")]
