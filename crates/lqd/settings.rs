@@ -11,6 +11,7 @@
 //! them over the file again.
 
 mod access;
+mod admin;
 mod choice;
 mod command_line;
 mod cpus;
@@ -29,12 +30,14 @@ mod tests;
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use lqd_wire::SERVER_PORT;
 
 pub(crate) use self::access::{AccessRow, QueryType, Rate, Rights};
-pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Switch};
+pub(crate) use self::admin::AdminAddress;
+pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Switch, WhenStale};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
@@ -66,6 +69,12 @@ pub(crate) struct Settings {
     pub(crate) access: Vec<AccessRow>,
     /// RELAY-FORW levels accepted around a query, 0..=32.
     pub(crate) max_relay_hops: u8,
+    /// How old leases may be before they are stale, 1..=86,400 s.
+    pub(crate) max_feed_age: Duration,
+    /// What queries without a known binding get then.
+    pub(crate) when_stale: WhenStale,
+    /// Where the admin port listens, each once; nowhere: there is none.
+    pub(crate) admin: Vec<AdminAddress>,
     /// Worker threads, 1..=256.
     pub(crate) workers: usize,
     /// CPUs to pin workers to, one at least, each once, in the order given; `None`: start-up chooses.
@@ -124,6 +133,9 @@ impl Settings {
             access: typed.access.unwrap_or_default().into_iter().map(|row| row.over(&rights)).collect(),
             rights,
             max_relay_hops: typed.max_relay_hops.map_or(8, |hops| hops.0),
+            max_feed_age: Duration::from_secs(typed.max_feed_age.map_or(60, |seconds| seconds.0).into()),
+            when_stale: typed.when_stale.unwrap_or(WhenStale::Silent),
+            admin: admin::resolve(typed.admin.unwrap_or_default())?,
             workers: workers.unwrap_or_else(|| one_per_cpu(cpus.as_deref())),
             cpus,
             io: typed.io.unwrap_or(Io::Auto),
@@ -141,6 +153,7 @@ impl Settings {
         let differs = [
             ("listen", self.listen != new.listen),
             ("multicast", self.multicast != new.multicast),
+            ("admin", self.admin != new.admin),
             ("workers", self.workers != new.workers),
             ("cpus", self.cpus != new.cpus),
             ("io", self.io != new.io),

@@ -4,13 +4,13 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv6Net};
-use lqd_answer::{Engine, Policy};
+use lqd_answer::{Engine, Policy, Unbound};
 use lqd_feed::kea_config::{self, ExtendedInfo, KeaConfig};
 use lqd_feed::kea_memfile::LeaseFiles;
 use lqd_index::Links;
 use tracing::warn;
 
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::{Failure, access};
 
 /// Where Kea's service is told to keep its files, if not in `/var/lib/kea`.
@@ -97,6 +97,16 @@ fn allow(settings: &Settings, kea: &KeaConfig, warnings: &mut Vec<String>) -> Ve
         );
     }
     vec![Ipv6Net::from(Ipv6Addr::LOCALHOST)]
+}
+
+/// What queries get for which no binding is known.
+pub(crate) fn unbound(settings: &Settings, stale: bool) -> Unbound {
+    match settings.when_stale {
+        _ if !stale => Unbound::Answer,
+        settings::WhenStale::Answer => Unbound::Answer,
+        settings::WhenStale::Silent => Unbound::Silent,
+        settings::WhenStale::Refuse => Unbound::Refuse,
+    }
 }
 
 fn extended_info_warning(extended_info: &ExtendedInfo) -> Option<String> {

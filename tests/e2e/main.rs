@@ -6,6 +6,7 @@
 #![expect(unreachable_pub, reason = "in one binary, `pub` says what a module offers to the others")]
 
 mod access;
+mod admin;
 mod cli;
 mod conformance;
 mod live_kea;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         mutation::trials,
         live_kea::trials,
         tshark::trials,
+        admin::trials,
     ];
     let trials = modules.into_iter().flat_map(|trials| trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

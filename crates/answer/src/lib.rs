@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod asked;
 mod limit;
 mod options;
 mod outcome;
@@ -21,9 +22,10 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use lqd_index::{LookUp, Pinned};
 
 pub use access::{Access, AccessFault, Deny, QueryTypes, ROWS_MAX, Relayed, Rights};
+pub use asked::Asked;
 pub use limit::{Limits, RATE_MAX, Rate};
 pub use outcome::Outcome;
-pub use policy::Policy;
+pub use policy::{Policy, Unbound};
 pub use reply::Reply;
 
 use access::RowId;
@@ -70,13 +72,20 @@ pub enum Verdict<'a> {
 #[derive(Clone, Debug)]
 pub struct Engine {
     policy: Policy,
+    unbound: Unbound,
 }
 
 impl Engine {
     /// Takes the policy, or says what to mend in it.
     pub fn new(policy: Policy) -> Result<Self, &'static str> {
         policy.check()?;
-        Ok(Self { policy })
+        Ok(Self { policy, unbound: Unbound::Answer })
+    }
+
+    /// From now on, queries for which no binding is known get this: for the time in which leases are stale.
+    #[must_use]
+    pub fn with_unbound(self, unbound: Unbound) -> Self {
+        Self { unbound, ..self }
     }
 
     /// Judges up to [`BATCH_MAX`] datagrams at `now`; `deliver` gets each one's position and verdict, in order.
@@ -134,7 +143,10 @@ impl Engine {
             let view = View::new(links, received.rights, received.source());
             let now = now.unix_seconds;
             let content = match &received.ask {
-                Ok(ask) => resolve(view, now, ask, found),
+                Ok(ask) => match resolve(view, now, ask, found) {
+                    Content::NoBinding => self.unbound.content(),
+                    content => content,
+                },
                 Err(refusal) => Content::Refused(*refusal),
             };
             if let Content::Refused(refusal) = content

@@ -4,6 +4,9 @@ use lqd_wire::Duid;
 
 use crate::Access;
 
+use crate::receive::Refusal;
+use crate::resolve::Content;
+
 /// Settings of the answering machine; replaced as a whole.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -13,6 +16,27 @@ pub struct Policy {
     pub access: Access,
     /// Most levels of relaying that are accepted, 0..=32 (RFC 8415 §7.6: HOP_COUNT_LIMIT is 8).
     pub relay_levels_max: u8,
+}
+
+/// What a query gets for which no binding is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbound {
+    /// That there is none: a success without client data (RFC 5007 §4.3.3, variant 3).
+    Answer,
+    /// Nothing: the requestor asks again, or asks another server.
+    Silent,
+    /// The status UnspecFail. NotConfigured and NotAllowed would say things that are not so.
+    Refuse,
+}
+
+impl Unbound {
+    pub(crate) fn content<'p>(self) -> Content<'p> {
+        match self {
+            Self::Answer => Content::NoBinding,
+            Self::Silent => Content::Nothing,
+            Self::Refuse => Content::Refused(Refusal::Stale),
+        }
+    }
 }
 
 impl Policy {

@@ -64,6 +64,7 @@ pub(crate) enum Refusal {
     MalformedQuery,
     NotConfigured,
     TooManyBindings,
+    Stale,
 }
 
 impl Refusal {
@@ -97,6 +98,11 @@ impl Refusal {
                 StatusCode::UNSPEC_FAIL,
                 "the bindings do not fit into one message",
                 Outcome::TooManyBindings,
+            ),
+            Self::Stale => (
+                StatusCode::UNSPEC_FAIL,
+                "the server's leases are out of date; ask another server",
+                Outcome::StaleRefused,
             ),
         }
     }

@@ -11,7 +11,7 @@ use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
 use crate::resolve::{Content, OnLink};
 use crate::restricted::View;
-use crate::{Outcome, Policy};
+use crate::{Asked, Outcome, Policy};
 
 /// A reply that is decided but not written yet.
 pub struct Reply<'a> {
@@ -28,10 +28,18 @@ impl Reply<'_> {
         self.received.to
     }
 
+    /// What was asked.
+    pub fn asked(&self) -> Asked {
+        Asked::from(&self.received.ask)
+    }
+
     /// Writes it to the front of `slot`; its length, and what became of the query.
     ///
     /// Never a part of the bindings: if they do not fit, the reply says so. Length 0: nothing is to be sent.
     pub fn write(&self, slot: &mut [u8]) -> (usize, Outcome) {
+        if matches!(self.content, Content::Nothing) {
+            return (0, Outcome::DropStale);
+        }
         let len = slot.len().min(DATAGRAM_LEN_MAX);
         let mut w = Writer::new(&mut slot[..len]);
         if let Ok(outcome) = self.write_content(&mut w, self.content) {
@@ -70,7 +78,7 @@ impl Reply<'_> {
                 })?;
                 Ok(outcome)
             }
-            Content::NoBinding => Ok(Outcome::NoBinding),
+            Content::NoBinding | Content::Nothing => Ok(Outcome::NoBinding),
             Content::Client(client, link) => {
                 w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, link))?;
                 Ok(Outcome::Answered)

@@ -12,6 +12,13 @@ use crate::prefixes::{Prefix, Prefixes};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub(crate) u32);
 
+impl LinkId {
+    /// Its position in the configuration, from 0.
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// One subnet of a link, as configured.
 #[derive(Clone, Debug)]
 pub struct Subnet {
@@ -121,6 +128,15 @@ impl Links {
     /// The address that requestors are told for this link (RFC 5007 §4.1.2.5).
     pub fn address(&self, link: LinkId) -> Ipv6Addr {
         self.addresses[link.0 as usize]
+    }
+
+    /// The link at this position of the configuration, from 0.
+    ///
+    /// # Panics
+    /// If there are not so many ([`Self::len`]).
+    pub fn nth(&self, number: usize) -> LinkId {
+        assert!(number < self.len(), "link {number} of {}", self.len());
+        LinkId(number as u32)
     }
 
     /// Number of links.

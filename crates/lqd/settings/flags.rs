@@ -10,7 +10,8 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::access::{Queries, TypedRow};
-use super::choice::{Deny, Io, LogFormat, Relayed, Switch};
+use super::admin::AdminAddress;
+use super::choice::{Deny, Io, LogFormat, Relayed, Switch, WhenStale};
 use super::cpus::CpuList;
 use super::duid::ServerDuid;
 use super::interface::InterfaceName;
@@ -174,6 +175,41 @@ pub(crate) struct Flags {
     #[arg(skip)]
     pub(super) access: Option<Vec<TypedRow>>,
 
+    /// Seconds after which leases that are not followed any more are stale.
+    ///
+    /// 1..=86400. Counted from when all that the lease file held was last
+    /// known. A file to which nothing is added is followed, and not stale;
+    /// one that is gone or cannot be read is not. Stale leases are still
+    /// answered; for other queries see --when-stale. /readyz of --admin says
+    /// 503 then.
+    /// Default: 60.
+    #[arg(long, value_name = "SECONDS", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) max_feed_age: Option<Within<u32, 1, 86_400>>,
+
+    /// What misses get when stale.
+    ///
+    /// Queries for which no lease is known, while leases are older than
+    /// --max-feed-age. An access concentrator cuts a subscriber off when it
+    /// is told that there is no lease; silence makes it ask again, or
+    /// another server.
+    /// Default: silent.
+    #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) when_stale: Option<WhenStale>,
+
+    /// Address of the admin port, for monitoring; may be repeated.
+    ///
+    /// ADDR:PORT, PORT alone for that port of ::1, or unix:/PATH for a Unix
+    /// socket. HTTP, reading only: /metrics (Prometheus), /healthz, /readyz,
+    /// /status (JSON), / (a page). Whoever reaches it sees requestors'
+    /// addresses and counts, but no client; there is no password. lqd warns
+    /// when others than this host may reach it.
+    /// Default: none, there is no admin port.
+    #[arg(long, value_name = "ADDR", verbatim_doc_comment)]
+    #[serde(deserialize_with = "list")]
+    pub(super) admin: Option<Vec<AdminAddress>>,
+
     /// Worker threads, 1..=256.
     ///
     /// Each has a socket of its own for each --listen; the kernel spreads
@@ -273,6 +309,9 @@ impl Flags {
             burst: self.burst.or(file.burst),
             restricted_requestor: self.restricted_requestor || file.restricted_requestor,
             access: file.access,
+            max_feed_age: self.max_feed_age.or(file.max_feed_age),
+            when_stale: self.when_stale.or(file.when_stale),
+            admin: self.admin.or(file.admin),
             workers: self.workers.or(file.workers),
             cpus: self.cpus.or(file.cpus),
             io: self.io.or(file.io),

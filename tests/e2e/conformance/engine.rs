@@ -6,12 +6,13 @@ use std::num::NonZeroUsize;
 
 use ipnet::Ipv6Net;
 use libtest_mimic::{Failed, Trial};
-use lqd_answer::{Access, BATCH_MAX, Datagram, Deny, Limits, Now, Policy, Relayed, Rights, Verdict};
+use lqd_answer::{Access, BATCH_MAX, Datagram, Deny, Limits, Now, Policy, Relayed, Rights, Unbound, Verdict};
 use lqd_feed::kea_config::{self, KeaConfig};
 use lqd_feed::kea_memfile::{LeaseFiles, load};
 use lqd_index::{Links, Reader, Writer};
 use lqd_wire::OptionCode;
 
+use super::row::Want;
 use super::run::Answer;
 use super::{Row, Server, Setup, check_rows, fixture, rows};
 use crate::support::octets::octets;
@@ -31,9 +32,43 @@ pub fn trials() -> Vec<Trial> {
         })
     };
     let mut trials: Vec<_> = Setup::ALL.into_iter().map(of_setup).collect();
+    trials.push(Trial::test("conformance::engine::stale_silent", stale_leases_and_silence));
+    trials.push(Trial::test("conformance::engine::stale_refuse", stale_leases_and_refusal));
     trials.push(Trial::test("conformance::engine::batches", batches_answer_as_lone_queries));
     trials.push(Trial::test("conformance::engine::allocations", nothing_is_allocated));
     trials
+}
+
+/// Rows that say "no binding": after the requestor's and the server's identity the reply ends.
+fn says_no_binding(row: &Row) -> bool {
+    row.want.reply().is_some_and(|(_, pattern)| pattern.trim_end().ends_with("$me $server"))
+}
+
+/// While leases are stale and misses are to get silence, these get it, and every other row is answered as ever.
+fn stale_leases_and_silence() -> Result<(), Failed> {
+    let engine = Engine::new(Setup::Default)?.with_unbound(Unbound::Silent);
+    let rows: Vec<Row> = rows()
+        .filter(|row| row.setup == Setup::Default)
+        .map(|row| if says_no_binding(row) { Row { want: Want::Silence, ..*row } } else { *row })
+        .collect();
+    check_rows(&engine, rows.iter())
+}
+
+/// The same, where they are to get UnspecFail.
+fn stale_leases_and_refusal() -> Result<(), Failed> {
+    let engine = Engine::new(Setup::Default)?.with_unbound(Unbound::Refuse);
+    let mut refused = 0;
+    let mut rows: Vec<Row> = rows().filter(|row| row.setup == Setup::Default).copied().collect();
+    // Within RELAY-REPL the lengths around it would change as well.
+    rows.retain(|row| !(says_no_binding(row) && row.query.trim_start().starts_with("0c")));
+    for row in rows.iter_mut().filter(|row| says_no_binding(row)) {
+        if let Want::Reply(pattern) = row.want {
+            row.want = Want::Reply(format!("{pattern}  000d {{ 0001 text }}").leak());
+            refused += 1;
+        }
+    }
+    assert!(refused > 20, "{refused} rows");
+    check_rows(&engine, rows.iter())
 }
 
 /// A datagram's company in its batch changes nothing.
@@ -114,6 +149,10 @@ impl Engine {
         let engine = lqd_answer::Engine::new(policy(kea.server_duid.resolve()?))?;
         let limits = RefCell::new(Limits::new(0));
         Ok(Self { engine, leases: RefCell::new(reader), limits, now: fixture.now })
+    }
+
+    fn with_unbound(self, unbound: Unbound) -> Self {
+        Self { engine: self.engine.with_unbound(unbound), ..self }
     }
 
     /// What comes of a batch, so many seconds after the sample leases were written.

@@ -37,6 +37,9 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("--sensitive-option=0", "sensitive-option = [0]", "must be a whole number in 1..=65535"),
     ("--rate=1000001", "rate = 1000001", "must be a whole number in 0..=1000000"),
     ("--burst=0", "burst = 0", "must be a whole number in 1..=1000000"),
+    ("--max-feed-age=0", "max-feed-age = 0", "must be a whole number in 1..=86400"),
+    ("--admin=unix:x", "admin = ['unix:x']",
+        "names no file from the root on; write unix:/run/lqd/admin.sock"),
     ("--workers=0", "workers = 0", "must be a whole number in 1..=256"),
     ("--cpus=1024", "cpus = '1024'",
         "must be numbers of CPUs in 0..=1023 and ranges of them, such as \"0,2-5\""),
@@ -109,6 +112,10 @@ fn wrong_types_are_told_what_to_write() {
         ("deny = 'no'", "1:8: deny: invalid value: string \"no\", expected \"not-allowed\" or \"drop\""),
         ("relayed = ''", "1:11: relayed: invalid value: string \"\", expected \"answer\" or \"drop\""),
         ("log-format = 'x'", "1:14: log-format: invalid value: string \"x\", expected \"text\" or \"json\""),
+        (
+            "when-stale = 'x'",
+            "1:14: when-stale: invalid value: string \"x\", expected \"answer\" or \"silent\" or \"refuse\"",
+        ),
         ("log = 5", "1:7: log: invalid type: integer `5`, expected a string"),
         ("kea-config = 5", "1:14: kea-config: invalid type: integer `5`, expected path string"),
         ("kea-leases = []", "1:14: kea-leases: invalid type: sequence, expected path string"),
@@ -122,7 +129,7 @@ fn wrong_types_are_told_what_to_write() {
 fn unknown_keys_are_told_the_known_ones() {
     let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
                  `deny`, `relayed`, `max-relay-hops`, `sensitive-option`, `rate`, `burst`, \
-                 `restricted-requestor`, `access`, `workers`, `cpus`, \
+                 `restricted-requestor`, `access`, `max-feed-age`, `when-stale`, `admin`, `workers`, `cpus`, \
                  `io`, `gro`, `buffers`, `receive-buffer`, `log-format`, `log`, `example-query`";
     for key in ["worker", "Workers", "kea_config", "config"] {
         let want = format!("lqd.toml:2:1: unknown field `{key}`, expected one of {known}");
@@ -246,6 +253,7 @@ fn well_formed_values_without_meaning() {
             "listen: [::1]:547: the address is given twice; leave one out",
         ),
         (&["--multicast=lo", "--multicast=lo"], "multicast: lo: the interface is given twice; leave one out"),
+        (&["--admin=1", "--admin=[::1]:1"], "admin: [::1]:1: the address is given twice; leave one out"),
         (&["--multicast=1"], "multicast: 1: is a number; write the name that \"ip link\" shows"),
     ] {
         let fault = read(&[&["--kea-config=k"], flags].concat(), "").unwrap_err();
