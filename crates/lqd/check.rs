@@ -4,9 +4,9 @@ use lqd_feed::kea_memfile::{LeftOut, load};
 use lqd_index::{Loader, Writer};
 use lqd_wire::Duid;
 
-use crate::Failure;
 use crate::settings::Settings;
 use crate::site::Site;
+use crate::{Failure, access};
 
 /// Prints what would be served, or ends with what is to be mended.
 pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
@@ -25,7 +25,12 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
     }
     let list = |items: Vec<String>| items.join(" ");
     println!("listens on     {}", list(settings.listen.iter().map(ToString::to_string).collect()));
-    println!("answers        {}", list(site.policy.allow.iter().map(ToString::to_string).collect()));
+    let rows = || site.policy.access.rows().skip(1);
+    let allowed = rows().filter(|(_, rights)| rights.allow).map(|(prefix, _)| prefix.to_string());
+    println!("answers        {}", list(allowed.collect()));
+    for (prefix, rights) in rows().filter(|(prefix, _)| access::has_row(settings, *prefix)) {
+        println!("access         {prefix}: {}", access::describe(rights));
+    }
     for file in &loaded.files {
         let tally = &file.tally;
         println!("lease file     {}: {} rows, {} skipped", file.path.display(), tally.rows, tally.bad_rows);

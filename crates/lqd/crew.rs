@@ -1,23 +1,26 @@
 //! The workers: their sockets, threads and counters.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::Sender;
-use lqd_answer::{Engine, Outcome};
+use lqd_answer::{Engine, Limits};
 use lqd_index::Store;
 use lqd_net::{
-    Backend, NetCounters, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal, WorkerSettings,
+    Backend, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal, WorkerSettings,
     listen, listen_multicast, probe, probe_busy_poll, steer_by_cpu, stop_pair,
 };
 use tracing::{info, warn};
 
 use crate::Failure;
+use crate::board::{OUTCOMES, WorkerBooks};
 use crate::serve::Event;
 use crate::settings::{Io, Settings, Steering, Switch};
-use crate::worker::{OutcomeCounters, Worker};
+use crate::worker::Worker;
 
 /// All_DHCP_Servers and All_DHCP_Relay_Agents_and_Servers (RFC 8415 §7.1).
 const GROUPS: [Ipv6Addr; 2] =
@@ -31,7 +34,8 @@ pub(crate) struct Crew {
     pub(crate) cpus: Vec<usize>,
     stop: StopHandle,
     threads: Vec<JoinHandle<()>>,
-    outcomes: Vec<Arc<OutcomeCounters>>,
+    /// What each worker counts.
+    pub(crate) books: Vec<Arc<WorkerBooks>>,
 }
 
 impl Crew {
@@ -51,7 +55,7 @@ impl Crew {
         }
         let busy_poll = busy_poll(backend, settings);
         let (stop, signal) = stop_pair().map_err(Failure::running)?;
-        let mut crew = Self { addresses, cpus: Vec::new(), stop, threads: Vec::new(), outcomes: Vec::new() };
+        let mut crew = Self { addresses, cpus: Vec::new(), stop, threads: Vec::new(), books: Vec::new() };
         for (number, sockets) in sockets.into_iter().enumerate() {
             // More workers than CPUs: the scheduler knows better than a pin.
             let cpu = if workers <= cpus.len() { Some(cpus[number]) } else { None };
@@ -79,16 +83,18 @@ impl Crew {
         (store, engine): (&Arc<Store>, &Arc<ArcSwap<Engine>>),
         events: Sender<Event>,
     ) -> Result<(), Failure> {
-        let outcomes = Arc::new(OutcomeCounters::default());
+        let books = Arc::new(WorkerBooks::default());
         let leases = store.reader().ok_or_else(|| Failure::unusable("too many workers; lower --workers"))?;
         let mut service = Worker {
             leases,
             engine: Arc::clone(engine),
-            outcomes: Arc::clone(&outcomes),
+            limits: Limits::new(RandomState::new().hash_one(number)),
+            since: Instant::now(),
+            books: Arc::clone(&books),
             events: events.clone(),
         };
-        let counters = Arc::new(NetCounters::default());
-        let worker = lqd_net::Worker::new(settings, sockets, stop, counters).map_err(Failure::unusable)?;
+        let worker = lqd_net::Worker::new(settings, sockets, stop, Arc::clone(&books.net))
+            .map_err(Failure::unusable)?;
         let run = move || {
             let mut farewell = Farewell { number, reason: None, ended_well: false, events };
             match worker.run(&mut service) {
@@ -99,20 +105,21 @@ impl Crew {
         let thread =
             thread::Builder::new().name(format!("lqd-{number}")).spawn(run).map_err(Failure::running)?;
         self.threads.push(thread);
-        self.outcomes.push(outcomes);
+        self.books.push(books);
         Ok(())
     }
 
     /// No new receives; what was received is answered. Returns the datagrams by outcome.
-    pub(crate) fn stop(self) -> [u64; Outcome::TABLE.len()] {
+    pub(crate) fn stop(self) -> [u64; OUTCOMES] {
         self.stop.stop();
         for thread in self.threads {
             // A worker that panicked has said so already.
             let _ = thread.join();
         }
-        let mut totals = [0; Outcome::TABLE.len()];
-        for counters in self.outcomes {
-            totals.iter_mut().zip(counters.read()).for_each(|(total, count)| *total += count);
+        let mut totals = [0; OUTCOMES];
+        for books in self.books {
+            let counts = books.datagrams();
+            totals.iter_mut().zip(counts).for_each(|(total, counts)| *total += counts.iter().sum::<u64>());
         }
         totals
     }

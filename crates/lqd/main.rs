@@ -2,11 +2,16 @@
 //!
 //! ```text
 //! settings  flags and TOML → Settings        site    Settings + Kea's configuration → what is served
+//! access    who may ask what, from flags and rows
 //! serve     start-up, run, shutdown          worker  a batch of datagrams → replies, one for each core
 //! check     the same reading, no serving     log     what is said, and how
+//! board     what the program knows of itself admin   metrics, state and a page, over HTTP
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
+mod admin;
+mod board;
 mod check;
 mod crew;
 mod example;

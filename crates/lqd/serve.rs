@@ -5,26 +5,35 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use lqd_answer::{Engine, Outcome};
-use lqd_feed::{Feed, Report, Steering, speak_of_unknown_subnets};
+use lqd_feed::{Feed, Report, Steering, Watch, speak_of_unknown_subnets};
 use lqd_index::{Store, Writer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
+use crate::admin::Admin;
+use crate::board::{Board, NO_TROUBLE, Serving};
 use crate::crew::Crew;
 use crate::settings::{Flags, Settings};
-use crate::site::Site;
+use crate::site::{self, Site};
 use crate::{Failure, example, log};
+
+/// How often the age of the leases is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the main thread waits for.
 pub(crate) enum Event {
     /// A signal came.
     Signal(i32),
+    /// Nothing happened for [`LOOK_EVERY`].
+    Nothing,
     /// A worker is pinned, and receives.
     WorkerStarted,
     /// A worker's thread ended, with the reason if there is one.
@@ -39,6 +48,9 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     // From here on signals wait until there is somebody to obey them.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(Failure::running)?;
     let (events, incoming) = unbounded();
+    let board = Arc::new(Board::new(settings.max_feed_age));
+    // Before the leases: that they are not there yet is worth asking for.
+    let _admin = Admin::start(&settings.admin, &board)?;
     let site = Site::read(&settings)?;
     site.warn();
     let (writer, store) = Writer::new();
@@ -48,15 +60,24 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let engine = Arc::new(ArcSwap::from_pointee(site.engine));
     let crew = Crew::start(&settings, &store, &engine, &events)?;
     await_workers(&incoming, settings.workers)?;
-    let steering = feed.steering();
+    let (steering, watch) = (feed.steering(), feed.watch());
     spawn_feed(feed, crew.cpus.clone(), events.clone())?;
     watch_signals(signals, events)?;
+    let serving = Serving {
+        listen: crew.addresses.clone(),
+        store: Arc::clone(&store),
+        feed: watch.clone(),
+        workers: crew.books.clone(),
+    };
+    let _ = board.serving.set(serving);
     say_ready(&crew, &store);
     if settings.example_query {
         example::print(&crew.addresses, &report);
     }
-    let mut running = Running { flags, settings, engine, steering, replaced: Vec::new() };
+    let replaced = Vec::new();
+    let mut running = Running { flags, settings, engine, steering, watch, board, replaced };
     let end = running.until_told(&incoming);
+    running.board.set_stopping();
     running.steering.stop();
     let totals = crew.stop();
     for ((_, name, _), count) in Outcome::TABLE.iter().zip(totals).filter(|(_, count)| *count > 0) {
@@ -71,6 +92,8 @@ struct Running<'a> {
     settings: Settings,
     engine: Arc<ArcSwap<Engine>>,
     steering: Steering,
+    watch: Watch,
+    board: Arc<Board>,
     /// Policies of before: kept, so that no worker is the one to free them.
     replaced: Vec<Arc<Engine>>,
 }
@@ -78,8 +101,16 @@ struct Running<'a> {
 impl Running<'_> {
     fn until_told(&mut self, events: &Receiver<Event>) -> Result<(), Failure> {
         loop {
-            match events.recv().expect("this thread holds a sender through the signal thread") {
-                Event::WorkerStarted => {}
+            let event = match events.recv_timeout(LOOK_EVERY) {
+                Ok(event) => event,
+                Err(RecvTimeoutError::Timeout) => Event::Nothing,
+                Err(RecvTimeoutError::Disconnected) => {
+                    unreachable!("the signal thread holds a sender as long as this thread listens")
+                }
+            };
+            self.judge_age();
+            match event {
+                Event::WorkerStarted | Event::Nothing => {}
                 Event::Signal(SIGHUP) => self.reload(),
                 Event::Signal(signal) => {
                     info!(signal, "stopping");
@@ -96,6 +127,38 @@ impl Running<'_> {
         }
     }
 
+    /// Has queries without a known binding answered by how certain it is that there is none.
+    fn judge_age(&mut self) {
+        let standing = self.watch.standing();
+        let stale = standing.age() > self.settings.max_feed_age;
+        if stale == self.board.is_stale() {
+            return;
+        }
+        let unbound = site::unbound(&self.settings, stale);
+        let engine = Engine::clone(&self.engine.load()).with_unbound(unbound);
+        self.replace(engine);
+        self.board.set_stale(stale);
+        if stale {
+            let (age, when_stale) = (standing.age().as_secs(), self.settings.when_stale);
+            let reason = standing.trouble.as_deref().unwrap_or(NO_TROUBLE);
+            error!(
+                age,
+                reason,
+                ?when_stale,
+                "leases are stale; for queries without lease --when-stale holds"
+            );
+        } else {
+            info!("leases are fresh again");
+        }
+    }
+
+    /// Answers by another policy from now on.
+    fn replace(&mut self, engine: Engine) {
+        self.replaced.push(self.engine.swap(Arc::new(engine)));
+        // Who still reads one of them holds it.
+        self.replaced.retain(|engine| Arc::strong_count(engine) > 1);
+    }
+
     /// Reads settings and Kea's configuration again; what cannot be used changes nothing.
     fn reload(&mut self) {
         let read = Settings::read(self.flags).map_err(Failure::unusable);
@@ -103,10 +166,14 @@ impl Running<'_> {
             Ok((settings, site)) => {
                 site.warn();
                 if let Err(fault) = self.steering.configure(site.links, site.files) {
+                    self.board.refused_reloads.fetch_add(1, Ordering::Relaxed);
                     error!(%fault, "configuration not taken over; the old one stays");
                     return;
                 }
-                self.replaced.push(self.engine.swap(Arc::new(site.engine)));
+                self.board.reloads.fetch_add(1, Ordering::Relaxed);
+                self.board.set_max_feed_age(settings.max_feed_age);
+                let unbound = site::unbound(&settings, self.board.is_stale());
+                self.replace(site.engine.with_unbound(unbound));
                 for setting in self.settings.restart_needed(&settings) {
                     warn!(setting, "this setting changed, but takes effect at the next start only");
                 }
@@ -114,6 +181,7 @@ impl Running<'_> {
                 info!("configuration read again");
             }
             Err(Failure::Unusable(fault) | Failure::Running(fault)) => {
+                self.board.refused_reloads.fetch_add(1, Ordering::Relaxed);
                 error!(%fault, "configuration not taken over; the old one stays");
             }
         }

@@ -10,6 +10,8 @@
 //! same advice. Flags stay as they were typed for the life of the process; at SIGHUP [`Settings::read`] lays
 //! them over the file again.
 
+mod access;
+mod admin;
 mod choice;
 mod command_line;
 mod cpus;
@@ -28,11 +30,14 @@ mod tests;
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use lqd_wire::SERVER_PORT;
 
-pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Steering, Switch};
+pub(crate) use self::access::{AccessRow, QueryType, Rate, Rights};
+pub(crate) use self::admin::AdminAddress;
+pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Steering, Switch, WhenStale};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
@@ -58,14 +63,18 @@ pub(crate) struct Settings {
     pub(crate) multicast: Vec<Interface>,
     /// Whose queries are answered; `None` leaves it to Kea's `requesters`, `Some` of nothing lets no one in.
     pub(crate) allow: Option<Vec<Ipv6Net>>,
-    /// What others get.
-    pub(crate) deny: Deny,
-    /// What queries inside RELAY-FORW get.
-    pub(crate) relayed: Relayed,
+    /// What requestors may do that no row is about.
+    pub(crate) rights: Rights,
+    /// Rows about requestors of one prefix, each prefix once.
+    pub(crate) access: Vec<AccessRow>,
     /// RELAY-FORW levels accepted around a query, 0..=32.
     pub(crate) max_relay_hops: u8,
-    /// Codes of options that are never returned, ascending, each once.
-    pub(crate) sensitive_options: Vec<u16>,
+    /// How old leases may be before they are stale, 1..=86,400 s.
+    pub(crate) max_feed_age: Duration,
+    /// What queries without a known binding get then.
+    pub(crate) when_stale: WhenStale,
+    /// Where the admin port listens, each once; nowhere: there is none.
+    pub(crate) admin: Vec<AdminAddress>,
     /// Worker threads, 1..=256.
     pub(crate) workers: usize,
     /// CPUs to pin workers to, one at least, each once, in the order given; `None`: start-up chooses.
@@ -105,10 +114,21 @@ impl Settings {
     fn checked(typed: Flags) -> Result<Self, SettingsError> {
         let cpus = typed.cpus.map(|list| list.0);
         let workers = typed.workers.map(|number| number.0);
-        let mut sensitive: Vec<u16> =
-            typed.sensitive_option.into_iter().flatten().map(|code| code.0).collect();
-        sensitive.sort_unstable();
-        sensitive.dedup();
+        if let (None, Some(burst)) = (typed.rate, typed.burst) {
+            return Err(SettingsError::Value {
+                setting: "burst",
+                value: burst.0.to_string(),
+                fault: "goes with a rate; give --rate too, or leave --burst out".to_owned(),
+            });
+        }
+        let rights = Rights {
+            deny: typed.deny.unwrap_or(Deny::NotAllowed),
+            query_types: QueryType::ALL.to_vec(),
+            relayed: typed.relayed.unwrap_or(Relayed::Answer),
+            sensitive_options: access::ascending(typed.sensitive_option.unwrap_or_default()),
+            rate: Rate::of(typed.rate, typed.burst),
+            restricted_requestor: typed.restricted_requestor,
+        };
         Ok(Self {
             kea_config: typed.kea_config.ok_or(SettingsError::NoKeaConfig)?,
             kea_leases: typed.kea_leases,
@@ -116,10 +136,12 @@ impl Settings {
             listen: listen::resolve(typed.listen)?,
             multicast: interface::resolve(typed.multicast.unwrap_or_default())?,
             allow: typed.allow.map(|networks| networks.into_iter().map(|network| network.0).collect()),
-            deny: typed.deny.unwrap_or(Deny::NotAllowed),
-            relayed: typed.relayed.unwrap_or(Relayed::Answer),
+            access: typed.access.unwrap_or_default().into_iter().map(|row| row.over(&rights)).collect(),
+            rights,
             max_relay_hops: typed.max_relay_hops.map_or(8, |hops| hops.0),
-            sensitive_options: sensitive,
+            max_feed_age: Duration::from_secs(typed.max_feed_age.map_or(60, |seconds| seconds.0).into()),
+            when_stale: typed.when_stale.unwrap_or(WhenStale::Silent),
+            admin: admin::resolve(typed.admin.unwrap_or_default())?,
             workers: workers.unwrap_or_else(|| one_per_cpu(cpus.as_deref())),
             cpus,
             io: typed.io.unwrap_or(Io::Auto),
@@ -140,6 +162,7 @@ impl Settings {
         let differs = [
             ("listen", self.listen != new.listen),
             ("multicast", self.multicast != new.multicast),
+            ("admin", self.admin != new.admin),
             ("workers", self.workers != new.workers),
             ("cpus", self.cpus != new.cpus),
             ("io", self.io != new.io),

@@ -5,6 +5,8 @@
 
 #![expect(unreachable_pub, reason = "in one binary, `pub` says what a module offers to the others")]
 
+mod access;
+mod admin;
 mod cli;
 mod conformance;
 mod live_kea;
@@ -16,7 +18,15 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    let modules = [conformance::trials, cli::trials, mutation::trials, live_kea::trials, tshark::trials];
+    let modules = [
+        conformance::trials,
+        access::trials,
+        cli::trials,
+        mutation::trials,
+        live_kea::trials,
+        tshark::trials,
+        admin::trials,
+    ];
     let trials = modules.into_iter().flat_map(|trials| trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

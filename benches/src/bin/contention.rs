@@ -23,7 +23,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use clap::Parser;
 use core_affinity::CoreId;
-use lqd_answer::{BATCH_MAX, Datagram, Engine, Verdict};
+use lqd_answer::{BATCH_MAX, Datagram, Engine, Limits, Now, Verdict};
 use lqd_benches::NOW;
 use lqd_benches::engine::{datagrams, engine};
 use lqd_benches::leases::store;
@@ -140,11 +140,12 @@ fn run(worlds: &[&World], cpus: &[CoreId], queries: &[Datagram<'_>], answers: us
 fn work(world: &World, mut reader: Reader, queries: &[Datagram<'_>], shared: Option<&AtomicU64>) -> Duration {
     let counters = Arc::new(Counters::<32>::default());
     let mut slot = vec![0; lqd_wire::DATAGRAM_LEN_MAX];
+    let (mut limits, now) = (Limits::new(0), Now { unix_seconds: NOW, monotonic_ns: 0 });
     let before = clock_gettime(ClockId::ThreadCPUTime);
     for batch in queries.chunks(BATCH_MAX) {
         let engine = world.engine.load();
         let leases = reader.pin();
-        engine.answer(&leases, NOW, batch, |_, verdict| {
+        engine.answer(&mut limits, &leases, now, batch, |_, verdict| {
             let Verdict::Reply(reply) = verdict else { panic!("every query is for a leased address") };
             counters.count(reply.write(&mut slot).1 as usize);
             if let Some(line) = shared {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV6;
 
-use lqd_index::{Client, LeaseKind, LinkId, Links};
+use lqd_index::{Client, LeaseKind, LinkId};
 use lqd_wire::{
     DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, OptionRequest, Relay, Writer,
 };
@@ -10,12 +10,13 @@ use lqd_wire::{
 use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
 use crate::resolve::{Content, OnLink};
-use crate::{Outcome, Policy};
+use crate::restricted::View;
+use crate::{Asked, Outcome, Policy};
 
 /// A reply that is decided but not written yet.
 pub struct Reply<'a> {
     pub(crate) policy: &'a Policy,
-    pub(crate) links: &'a Links,
+    pub(crate) view: View<'a>,
     pub(crate) now: u32,
     pub(crate) received: &'a Received<'a>,
     pub(crate) content: Content<'a>,
@@ -27,10 +28,18 @@ impl Reply<'_> {
         self.received.to
     }
 
+    /// What was asked.
+    pub fn asked(&self) -> Asked {
+        Asked::from(&self.received.ask)
+    }
+
     /// Writes it to the front of `slot`; its length, and what became of the query.
     ///
     /// Never a part of the bindings: if they do not fit, the reply says so. Length 0: nothing is to be sent.
     pub fn write(&self, slot: &mut [u8]) -> (usize, Outcome) {
+        if matches!(self.content, Content::Nothing) {
+            return (0, Outcome::DropStale);
+        }
         let len = slot.len().min(DATAGRAM_LEN_MAX);
         let mut w = Writer::new(&mut slot[..len]);
         if let Ok(outcome) = self.write_content(&mut w, self.content) {
@@ -69,7 +78,7 @@ impl Reply<'_> {
                 })?;
                 Ok(outcome)
             }
-            Content::NoBinding => Ok(Outcome::NoBinding),
+            Content::NoBinding | Content::Nothing => Ok(Outcome::NoBinding),
             Content::Client(client, link) => {
                 w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, link))?;
                 Ok(Outcome::Answered)
@@ -86,9 +95,9 @@ impl Reply<'_> {
         let duid_len = client.duid_len();
         client.copy_duid(w.option_room(OptionCode::CLIENTID, duid_len as u16)?); // at most 130
         let mut newest = 0;
-        let mut on_link = OnLink::new(self.links, link);
+        let mut on_link = OnLink::new(self.view, link);
         for binding in client.bindings() {
-            if !on_link.has(&binding) {
+            if !on_link.has(client, &binding) {
                 continue;
             }
             newest = newest.max(binding.cltt);
@@ -110,7 +119,8 @@ impl Reply<'_> {
         w.option_with(OptionCode::CLT_TIME, &clt_time.to_be_bytes())?;
         let request = self.request();
         if request != OptionRequest::default() {
-            ClientOptions::collect(self.links, client, link, newest).write(w, self.policy, request)?;
+            let options = ClientOptions::collect(self.view, client, link, newest);
+            options.write(w, self.received.rights, request)?;
         }
         Ok(())
     }
@@ -122,9 +132,10 @@ impl Reply<'_> {
     /// Inside of OPTION_LQ_CLIENT_LINK (§4.1.2.5): each link once.
     fn client_links(&self, w: &mut Writer<'_>, client: Client<'_>) -> Result<(), NoRoom> {
         let start = w.len();
-        for binding in client.bindings().filter(|binding| binding.valid_left(self.now) > 0) {
-            let Some(link) = self.links.of_subnet(binding.subnet_id) else { continue };
-            let address = self.links.address(link).octets();
+        let links = self.view.links();
+        for binding in self.view.bindings(client).filter(|binding| binding.valid_left(self.now) > 0) {
+            let Some(link) = links.of_subnet(binding.subnet_id) else { continue };
+            let address = links.address(link).octets();
             // What is written already is the set of links that were seen: no memory is needed for another.
             let seen = w.written().get(start..).unwrap_or_default();
             if !seen.as_chunks::<16>().0.contains(&address) {

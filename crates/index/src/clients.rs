@@ -45,6 +45,11 @@ impl Clients {
         self.records[client as usize].store(record, Ordering::Release);
     }
 
+    /// No client has this number or a higher one.
+    pub(crate) fn end(&self) -> ClientId {
+        self.end.load(Ordering::Relaxed)
+    }
+
     /// Octets taken from the system.
     pub(crate) fn octets(&self) -> usize {
         (self.end.load(Ordering::Relaxed) as usize * size_of::<AtomicU32>()).next_multiple_of(HUGE_PAGE)

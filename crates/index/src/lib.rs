@@ -22,6 +22,7 @@ mod map;
 mod options;
 mod pages;
 mod prefetch;
+mod prefixes;
 mod record;
 mod store;
 mod tables;
@@ -31,8 +32,9 @@ mod writer;
 
 pub use bulk::Loader;
 pub use lease::{Batch, Change, DUID_LEN_MAX, INFINITY, Lease, LeaseFault, LeaseKind};
-pub use links::{Link, LinkId, Links, LinksFault, Prefix, Subnet};
+pub use links::{Link, LinkId, Links, LinksFault, Subnet};
 pub use options::{StoredOption, StoredOptions};
+pub use prefixes::{Prefix, Prefixes};
 pub use record::{Binding, Bindings, Client};
 pub use store::{Found, LookUp, Pinned, READERS_MAX, Reader, Store, Summary};
 pub use writer::{Applied, Writer};

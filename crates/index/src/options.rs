@@ -145,7 +145,7 @@ impl<'a> StoredOptions<'a> {
         if let Some((arena, template)) = self.template {
             let option = Templated::new(arena, template, self.words, self.literal_len);
             octets.resize(self.literal_len + option.len(), 0);
-            option.copy_into(&mut octets[self.literal_len..]);
+            option.copy_range(0, &mut octets[self.literal_len..]);
         }
         octets
     }
@@ -179,8 +179,20 @@ impl StoredOption<'_> {
     pub fn copy_into(&self, out: &mut [u8]) {
         match &self.0 {
             Form::Literal { words, at, .. } => copy_octets(words, *at, out),
-            Form::Templated(option) => option.copy_into(out),
+            Form::Templated(option) => option.copy_range(0, out),
         }
+    }
+
+    /// The `N` octets that begin `from` octets into the option; `None` where it ends before.
+    pub fn octets<const N: usize>(&self, from: usize) -> Option<[u8; N]> {
+        (from.checked_add(N)? <= self.len()).then(|| {
+            let mut octets = [0; N];
+            match &self.0 {
+                Form::Literal { words, at, .. } => copy_octets(words, *at + from, &mut octets),
+                Form::Templated(option) => option.copy_range(from, &mut octets),
+            }
+            octets
+        })
     }
 }
 
@@ -211,6 +223,11 @@ mod tests {
                 copy.resize(start + option.len(), 0xee);
                 option.copy_into(&mut copy[start..]);
                 assert_eq!(code.to_be_bytes(), rest[..2]);
+                let quarter = |from: usize| option.octets::<4>(from).map(|octets| octets.to_vec());
+                for from in 0..=option.len() {
+                    let wanted = copy[start..].get(from..from + 4).map(<[u8]>::to_vec);
+                    assert_eq!(quarter(from), wanted, "{from}");
+                }
                 rest = &rest[option.len()..];
             }
             assert!(options.starts_with(&copy) && (rest.is_empty() || last_option(rest) == rest.len()));

@@ -100,6 +100,11 @@ impl<'a> Client<'a> {
         self.words.len()
     }
 
+    /// Octets of memory that its record takes.
+    pub fn octets(self) -> usize {
+        size_of_val(self.words)
+    }
+
     /// Length of the DUID in octets.
     pub fn duid_len(self) -> usize {
         load(self.words, 0) as usize & 0xff

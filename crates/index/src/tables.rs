@@ -98,7 +98,12 @@ impl Tables {
 
     /// Octets that the tables take from the system.
     pub(crate) fn octets(&self) -> usize {
-        self.arena.octets() + self.clients.octets()
+        self.memory().into_iter().map(|(_, octets)| octets).sum()
+    }
+
+    /// These by table: records, trie and DUID map lie in one arena.
+    pub(crate) fn memory(&self) -> [(&'static str, usize); 2] {
+        [("arena", self.arena.octets()), ("client_numbers", self.clients.octets())]
     }
 
     pub(crate) fn lease_count(&self) -> usize {

@@ -293,36 +293,61 @@ impl<'a> Templated<'a> {
         Piece::unpack([octet(self.template, 1 + 2 * number), octet(self.template, 2 + 2 * number)])
     }
 
-    /// Fills `out`, of [`Self::len`] octets.
-    pub(crate) fn copy_into(&self, out: &mut [u8]) {
+    /// Fills `out` with the octets from `from` on, as far as the option goes.
+    pub(crate) fn copy_range(&self, from: usize, out: &mut [u8]) {
+        let mut window = Window { skip: from, out };
         let (mut literal, mut hole, mut at) = (1 + 2 * self.pieces, self.holes, 0);
         for number in 0..self.pieces {
             match self.piece(number) {
                 Piece::Literal(n) => {
-                    copy_octets(self.template, literal, &mut out[at..][..usize::from(n)]);
-                    literal += usize::from(n);
-                    at += usize::from(n);
+                    let n = usize::from(n);
+                    window.take(n, |skip, out| copy_octets(self.template, literal + skip, out));
+                    (literal, at) = (literal + n, at + n);
                 }
                 Piece::Hole(n) => {
-                    copy_octets(self.block, hole, &mut out[at..][..usize::from(n)]);
-                    hole += usize::from(n);
-                    at += usize::from(n);
+                    let n = usize::from(n);
+                    window.take(n, |skip, out| copy_octets(self.block, hole + skip, out));
+                    (hole, at) = (hole + n, at + n);
                 }
                 Piece::Sized(n) => {
                     let (shared, own) = (usize::from(n), usize::from(octet(self.block, hole)));
-                    // ≤ 2 · 255
-                    out[at..at + 2].copy_from_slice(&((shared + own) as u16).to_be_bytes());
-                    copy_octets(self.template, literal, &mut out[at + 2..][..shared]);
-                    copy_octets(self.block, hole + 1, &mut out[at + 2 + shared..][..own]);
+                    window.number(shared + own); // ≤ 2 · 255
+                    window.take(shared, |skip, out| copy_octets(self.template, literal + skip, out));
+                    window.take(own, |skip, out| copy_octets(self.block, hole + 1 + skip, out));
                     (literal, hole, at) = (literal + shared, hole + 1 + own, at + 2 + shared + own);
                 }
                 Piece::Rest => {
-                    let rest = self.len - at - 2; // as of an option, which has at most 65,535 octets
-                    out[at..at + 2].copy_from_slice(&(rest as u16).to_be_bytes());
+                    window.number(self.len - at - 2); // as of an option, which has at most 65,535 octets
                     at += 2;
                 }
             }
         }
+    }
+}
+
+/// The part of an option that is wanted, while the option goes by from its beginning.
+struct Window<'o> {
+    /// Octets until the part begins.
+    skip: usize,
+    out: &'o mut [u8],
+}
+
+impl Window<'_> {
+    /// The next `len` octets go by; `copy` fills a slice with them from a position on.
+    fn take(&mut self, len: usize, copy: impl FnOnce(usize, &mut [u8])) {
+        if self.skip >= len {
+            self.skip -= len;
+            return;
+        }
+        let wanted = (len - self.skip).min(self.out.len());
+        let (now, later) = std::mem::take(&mut self.out).split_at_mut(wanted);
+        copy(self.skip, now);
+        (self.skip, self.out) = (0, later);
+    }
+
+    fn number(&mut self, number: usize) {
+        let octets = (number as u16).to_be_bytes();
+        self.take(octets.len(), |skip, out| out.copy_from_slice(&octets[skip..skip + out.len()]));
     }
 }
 

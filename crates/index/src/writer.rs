@@ -76,6 +76,7 @@ impl Writer {
         let (tables, links) = (Arc::new(Tables::empty()), Arc::new(Links::default()));
         let store = Arc::new(Store {
             current: ArcSwap::from_pointee(Generation {
+                number: 0,
                 tables: Arc::clone(&tables),
                 links: Arc::clone(&links),
             }),
@@ -135,7 +136,8 @@ impl Writer {
 
     /// Publishes tables and links, and frees the old ones here: no reader is to be the last to let go of them.
     fn swap(&self) {
-        let next = Generation { tables: Arc::clone(&self.tables), links: Arc::clone(&self.links) };
+        let number = self.store.current.load().number + 1;
+        let next = Generation { number, tables: Arc::clone(&self.tables), links: Arc::clone(&self.links) };
         let old = self.store.current.swap(Arc::new(next));
         self.store.epochs.synchronize();
         drop(old);

@@ -49,6 +49,17 @@ pub(crate) enum Switch {
     Off,
 }
 
+/// What queries without a known binding get while the leases are stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WhenStale {
+    /// "No binding", as when the leases are fresh
+    Answer,
+    /// Silence
+    Silent,
+    /// Reply with status UnspecFail
+    Refuse,
+}
+
 /// Form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::choice::{Deny, Io, LogFormat, Relayed, Steering, Switch};
+use super::access::{Queries, TypedRow};
+use super::admin::AdminAddress;
+use super::choice::{Deny, Io, LogFormat, Relayed, Steering, Switch, WhenStale};
 use super::cpus::CpuList;
 use super::duid::ServerDuid;
 use super::interface::InterfaceName;
@@ -28,6 +30,23 @@ pub(crate) struct Flags {
     /// be repeated take a list: listen = ["[::1]:547", "[2001:db8::1]:547"].
     /// A flag wins over the key; a repeated one replaces the whole list.
     /// Relative paths in the file start from the file's folder.
+    /// At its end may stand what requestors of one prefix may do, as often
+    /// as needed:
+    ///   [[access]]
+    ///   prefix = "2001:db8:1::/48"   the only key that must be given
+    ///   allow = true                 or false: whether they may ask
+    ///   deny = "drop"                or "not-allowed"
+    ///   query-types = ["address"]    and "client-id"
+    ///   relayed = "drop"             or "answer"
+    ///   sensitive-options = [39]     in place of --sensitive-option
+    ///   rate = 1000                  for each address, with burst = 5000
+    ///   prefix-rate = 9000           for all of them, with prefix-burst
+    ///   restricted-requestor = true  or false
+    ///   relay-addresses = ["2001:db8:9::/64"]  theirs, in relay data
+    /// The longest prefix decides alone. Of its keys, those not given are
+    /// those of the flags, never of a shorter prefix; allow is true if the
+    /// whole prefix is in --allow, else false; rate and burst go together;
+    /// there is no prefix-rate; all query-types may be asked.
     /// Default: no file.
     #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     #[serde(skip)]
@@ -121,6 +140,75 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "CODE", verbatim_doc_comment)]
     #[serde(deserialize_with = "list")]
     pub(super) sensitive_option: Option<Vec<Within<u16, 1, 65_535>>>,
+
+    /// Queries a second that one requestor address may ask, 0..=1000000.
+    ///
+    /// What comes above is discarded and counted. Each worker counts by
+    /// itself: who asks from one port has one worker, and gets this rate;
+    /// who asks from many may get it from each. Sources that are not let in
+    /// share one such rate. 0 is no limit.
+    /// Default: 0.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) rate: Option<Queries<0>>,
+
+    /// Queries at once after a pause, within --rate, 1..=1000000.
+    ///
+    /// An access concentrator that lost its state asks in floods: this many
+    /// are answered as fast as they come.
+    /// Default: one second of --rate.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) burst: Option<Queries<1>>,
+
+    /// Return a binding only to the relay agent that it came through.
+    ///
+    /// Known by the relay data that Kea stores with the lease, or by
+    /// relay.ip-addresses of its subnet. For all else requestors get what
+    /// --deny says, whether there is a binding or not; so do all who ask
+    /// through relays. In the file: restricted-requestor = true.
+    /// Default: off.
+    #[arg(long, verbatim_doc_comment)]
+    pub(super) restricted_requestor: bool,
+
+    /// Rows of the file, each for the requestors of one prefix.
+    #[arg(skip)]
+    pub(super) access: Option<Vec<TypedRow>>,
+
+    /// Seconds after which leases that are not followed any more are stale.
+    ///
+    /// 1..=86400. Counted from when all that the lease file held was last
+    /// known. A file to which nothing is added is followed, and not stale;
+    /// one that is gone or cannot be read is not. Stale leases are still
+    /// answered; for other queries see --when-stale. /readyz of --admin says
+    /// 503 then.
+    /// Default: 60.
+    #[arg(long, value_name = "SECONDS", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) max_feed_age: Option<Within<u32, 1, 86_400>>,
+
+    /// What misses get when stale.
+    ///
+    /// Queries for which no lease is known, while leases are older than
+    /// --max-feed-age. An access concentrator cuts a subscriber off when it
+    /// is told that there is no lease; silence makes it ask again, or
+    /// another server.
+    /// Default: silent.
+    #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) when_stale: Option<WhenStale>,
+
+    /// Address of the admin port, for monitoring; may be repeated.
+    ///
+    /// ADDR:PORT, PORT alone for that port of ::1, or unix:/PATH for a Unix
+    /// socket. HTTP, reading only: /metrics (Prometheus), /healthz, /readyz,
+    /// /status (JSON), / (a page). Whoever reaches it sees requestors'
+    /// addresses and counts, but no client; there is no password. lqd warns
+    /// when others than this host may reach it.
+    /// Default: none, there is no admin port.
+    #[arg(long, value_name = "ADDR", verbatim_doc_comment)]
+    #[serde(deserialize_with = "list")]
+    pub(super) admin: Option<Vec<AdminAddress>>,
 
     /// Worker threads, 1..=256.
     ///
@@ -249,6 +337,13 @@ impl Flags {
             relayed: self.relayed.or(file.relayed),
             max_relay_hops: self.max_relay_hops.or(file.max_relay_hops),
             sensitive_option: self.sensitive_option.or(file.sensitive_option),
+            rate: self.rate.or(file.rate),
+            burst: self.burst.or(file.burst),
+            restricted_requestor: self.restricted_requestor || file.restricted_requestor,
+            access: file.access,
+            max_feed_age: self.max_feed_age.or(file.max_feed_age),
+            when_stale: self.when_stale.or(file.when_stale),
+            admin: self.admin.or(file.admin),
             workers: self.workers.or(file.workers),
             cpus: self.cpus.or(file.cpus),
             io: self.io.or(file.io),

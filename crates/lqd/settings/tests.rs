@@ -28,12 +28,12 @@ struct Row {
 }
 
 macro_rules! row {
-    ($name:literal, $flags:expr, $toml:literal, $field:ident, $want:literal, default $default:literal) => {
+    ($name:literal, $flags:expr, $toml:literal, $($field:ident).+, $want:literal, default $default:literal) => {
         Row {
             name: $name,
             flags: &$flags,
             toml: $toml,
-            read: |settings| format!("{:?}", settings.$field),
+            read: |settings| format!("{:?}", settings.$($field).+),
             want: $want,
             default: $default,
         }
@@ -55,12 +55,26 @@ const ROWS: &[Row] = &[
         "[Interface { name: \"lo\", index: 1 }]", default "[]"),
     row!("allow", ["--allow=2001:db8::/32", "--allow=::1"], "allow = ['2001:db8::/32', '::1']", allow,
         "Some([2001:db8::/32, ::1/128])", default "None"),
-    row!("deny", ["--deny=drop"], "deny = 'drop'", deny, "Drop", default "NotAllowed"),
-    row!("deny", ["--deny=not-allowed"], "deny = 'not-allowed'", deny, "NotAllowed", default "NotAllowed"),
-    row!("relayed", ["--relayed=drop"], "relayed = 'drop'", relayed, "Drop", default "Answer"),
+    row!("deny", ["--deny=drop"], "deny = 'drop'", rights.deny, "Drop", default "NotAllowed"),
+    row!("deny", ["--deny=not-allowed"], "deny = 'not-allowed'", rights.deny, "NotAllowed", default "NotAllowed"),
+    row!("relayed", ["--relayed=drop"], "relayed = 'drop'", rights.relayed, "Drop", default "Answer"),
     row!("max-relay-hops", ["--max-relay-hops=0"], "max-relay-hops = 0", max_relay_hops, "0", default "8"),
     row!("sensitive-option", ["--sensitive-option=79", "--sensitive-option=39", "--sensitive-option=79"],
-        "sensitive-option = [79, 39, 79]", sensitive_options, "[39, 79]", default "[]"),
+        "sensitive-option = [79, 39, 79]", rights.sensitive_options, "[39, 79]", default "[]"),
+    row!("rate", ["--rate=100"], "rate = 100", rights.rate, "Some(Rate { per_second: 100, burst: 100 })",
+        default "None"),
+    row!("burst", ["--rate=1", "--burst=1000000"], "rate = 1\nburst = 1000000", rights.rate,
+        "Some(Rate { per_second: 1, burst: 1000000 })", default "None"),
+    row!("restricted-requestor", ["--restricted-requestor"], "restricted-requestor = true",
+        rights.restricted_requestor, "true", default "false"),
+    row!("max-feed-age", ["--max-feed-age=86400"], "max-feed-age = 86400", max_feed_age,
+        "86400s", default "60s"),
+    row!("when-stale", ["--when-stale=refuse"], "when-stale = 'refuse'", when_stale, "Refuse",
+        default "Silent"),
+    row!("when-stale", ["--when-stale=answer"], "when-stale = 'answer'", when_stale, "Answer",
+        default "Silent"),
+    row!("admin", ["--admin=9547", "--admin=unix:/a.sock"], "admin = [9547, 'unix:/a.sock']", admin,
+        "[Tcp([::1]:9547), Unix(\"/a.sock\")]", default "[]"),
     row!("workers", ["--workers=256"], "workers = 256", workers, "256", default ""),
     row!("cpus", ["--cpus=7,0-2"], "cpus = '7,0-2'", cpus, "Some([7, 0, 1, 2])", default "None"),
     row!("cpus", ["--cpus=3"], "cpus = 3", cpus, "Some([3])", default "None"),
@@ -159,8 +173,11 @@ fn every_key_can_be_overruled_by_its_flag() {
             "allow" => "[]",
             "deny" => "'not-allowed'",
             "relayed" => "'answer'",
-            "max-relay-hops" | "workers" | "cpus" => "9",
+            "max-relay-hops" | "workers" | "cpus" | "rate" | "burst" => "9",
             "sensitive-option" => "[9]",
+            "max-feed-age" => "5",
+            "when-stale" => "'silent'",
+            "admin" => "[1]",
             "io" => "'auto'",
             "gro" => "'on'",
             "buffers" => "64",
@@ -169,7 +186,7 @@ fn every_key_can_be_overruled_by_its_flag() {
             "busy-poll" => "7",
             "log-format" => "'text'",
             "log" => "'error'",
-            "example-query" => "false",
+            "restricted-requestor" | "example-query" => "false",
             _ => panic!("{name} needs another value here"),
         };
         let kea = if *name == "kea-config" { "" } else { "kea-config = '/k'\n" };
@@ -228,6 +245,7 @@ fn what_needs_a_restart_is_named() {
     let restart = [
         "listen",
         "multicast",
+        "admin",
         "workers",
         "cpus",
         "io",

@@ -19,6 +19,10 @@ pub enum Need {
     Tshark,
     /// A kernel that lets us use `io_uring`.
     IoUring,
+    /// A browser that shows pages to nobody: Chromium.
+    Chromium,
+    /// `promtool`, which comes with Prometheus.
+    Promtool,
 }
 
 impl Need {
@@ -32,6 +36,8 @@ impl Need {
             Self::Kea => (found("kea-dhcp6") && found("perfdhcp"), "kea-dhcp6 and perfdhcp"),
             Self::Tshark => (found("tshark"), "tshark"),
             Self::IoUring => (io_uring_enabled(), "io_uring"),
+            Self::Chromium => (chromium().is_some(), "chromium"),
+            Self::Promtool => (found("promtool"), "promtool"),
         };
         (!there).then_some(name)
     }
@@ -59,6 +65,11 @@ fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
     uids.and_then(|uids| uids.split_whitespace().nth(1)) == Some("0") // real, effective, saved, file system
+}
+
+/// The browser's name: what Debian calls it, or others.
+pub fn chromium() -> Option<&'static str> {
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|program| found(program))
 }
 
 /// A program of this name lies in `PATH`, or where Debian puts the administrator's programs.

@@ -1,0 +1,149 @@
+//! The admin port: what lqd is doing, over HTTP, for Prometheus, load balancers and people. Reading only.
+//!
+//! ```text
+//! connection  HTTP/1 within limits      scrape   all numbers at one moment, from workers, feed and index
+//! census      leases by link, counted   metrics  a scrape as Prometheus text
+//! process     CPU and memory            status   a scrape as JSON
+//! ```
+//! hyper parses what strangers send; its own few routes need no framework on top (axum), and std's listener would
+//! mean an HTTP parser of our own. One thread with a tokio runtime of its own does all of it. Workers pin themselves
+//! to CPUs; this thread is pinned nowhere, so that the scheduler runs it where there is time. It touches nothing that
+//! a worker waits for.
+
+mod census;
+mod connection;
+mod metrics;
+mod process;
+mod scrape;
+mod status;
+
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tokio::runtime;
+use tracing::{error, info, warn};
+
+use crate::Failure;
+use crate::board::Board;
+use crate::settings::AdminAddress;
+use census::Census;
+
+/// Who may connect to a Unix socket: owner and group.
+const SOCKET_MODE: u32 = 0o660;
+
+/// A running admin port; its Unix sockets vanish when it is dropped.
+pub(crate) struct Admin {
+    socket_files: Vec<PathBuf>,
+}
+
+/// What requests are answered from.
+struct Shown {
+    board: Arc<Board>,
+    census: Mutex<Option<Arc<Census>>>,
+}
+
+impl Shown {
+    fn census(&self) -> Option<Arc<Census>> {
+        self.census.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A socket that is bound.
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Admin {
+    /// Binds all addresses, and answers from now on.
+    pub(crate) fn start(addresses: &[AdminAddress], board: &Arc<Board>) -> Result<Self, Failure> {
+        let mut admin = Self { socket_files: Vec::new() };
+        let mut listeners = Vec::new();
+        for address in addresses {
+            let cannot = |fault: io::Error| Failure::running(format!("admin port {address}: {fault}"));
+            listeners.push(admin.bind(address).map_err(cannot)?);
+            if address.is_open() {
+                warn!(%address, "the admin port can be reached from other hosts, and asks for no password");
+            }
+        }
+        if listeners.is_empty() {
+            return Ok(admin);
+        }
+        let shown = Arc::new(Shown { board: Arc::clone(board), census: Mutex::default() });
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::running)?;
+        let run = move || {
+            runtime.block_on(async {
+                for listener in listeners {
+                    if let Err(fault) = spawn(listener, &shown) {
+                        error!(%fault, "admin port does not answer");
+                    }
+                }
+                census::keep(&shown).await;
+            });
+        };
+        thread::Builder::new().name("lqd-admin".to_owned()).spawn(run).map_err(Failure::running)?;
+        Ok(admin)
+    }
+
+    fn bind(&mut self, address: &AdminAddress) -> io::Result<Listener> {
+        match address {
+            AdminAddress::Tcp(socket) => {
+                let listener = TcpListener::bind(socket)?;
+                listener.set_nonblocking(true)?;
+                info!(address = %listener.local_addr()?, "admin port");
+                Ok(Listener::Tcp(listener))
+            }
+            AdminAddress::Unix(path) => {
+                remove_left_over(path)?;
+                let listener = UnixListener::bind(path)?;
+                self.socket_files.push(path.clone());
+                fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
+                listener.set_nonblocking(true)?;
+                info!(%address, "admin port");
+                Ok(Listener::Unix(listener))
+            }
+        }
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        for path in &self.socket_files {
+            // Whoever removed it first has done this work.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Removes the socket of a process that ended without doing so; one that somebody listens at stays.
+fn remove_left_over(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    let refused = |fault: io::Error| fault.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && UnixStream::connect(path).is_err_and(refused) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// Answers at a listener, on the runtime's thread.
+fn spawn(listener: Listener, shown: &Arc<Shown>) -> io::Result<()> {
+    let shown = Arc::clone(shown);
+    match listener {
+        Listener::Tcp(listener) => {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(connection::accept(shown, async move || Ok(listener.accept().await?.0)));
+        }
+        Listener::Unix(listener) => {
+            let listener = tokio::net::UnixListener::from_std(listener)?;
+            tokio::spawn(connection::accept(shown, async move || Ok(listener.accept().await?.0)));
+        }
+    }
+    Ok(())
+}
