@@ -119,13 +119,11 @@ impl Engine {
                 }
             };
             let content = match &received.ask {
-                Ok(ask) => match resolve(links, now, ask, found) {
-                    Content::NoBinding => self.unbound.content(),
-                    content => content,
-                },
+                Ok(ask) => resolve(links, now, ask, found),
                 Err(refusal) => Content::Refused(*refusal),
             };
-            let reply = Reply { policy: &self.policy, links, now, received, content };
+            let (policy, unbound) = (&self.policy, self.unbound);
+            let reply = Reply { policy, unbound, links, now, received, content };
             deliver(position, Verdict::Reply(reply));
         }
     }

@@ -10,11 +10,12 @@ use lqd_wire::{
 use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
 use crate::resolve::{Content, on_link};
-use crate::{Asked, Outcome, Policy};
+use crate::{Asked, Outcome, Policy, Unbound};
 
 /// A reply that is decided but not written yet.
 pub struct Reply<'a> {
     pub(crate) policy: &'a Policy,
+    pub(crate) unbound: Unbound,
     pub(crate) links: &'a Links,
     pub(crate) now: u32,
     pub(crate) received: &'a Received<'a>,
@@ -36,7 +37,7 @@ impl Reply<'_> {
     ///
     /// Never a part of the bindings: if they do not fit, the reply says so. Length 0: nothing is to be sent.
     pub fn write(&self, slot: &mut [u8]) -> (usize, Outcome) {
-        if matches!(self.content, Content::Nothing) {
+        if self.unbound == Unbound::Silent && matches!(self.content, Content::NoBinding) {
             return (0, Outcome::DropStale);
         }
         let len = slot.len().min(DATAGRAM_LEN_MAX);
@@ -66,15 +67,9 @@ impl Reply<'_> {
         w.option(OptionCode::CLIENTID, |w| w.put(self.received.requestor.octets()))?;
         w.option(OptionCode::SERVERID, |w| w.put(&self.policy.server_duid))?;
         match content {
-            Content::Refused(refusal) => {
-                let (code, text, outcome) = refusal.status();
-                w.option(OptionCode::STATUS_CODE, |w| {
-                    w.put(&code.0.to_be_bytes())?;
-                    w.put(text.as_bytes())
-                })?;
-                Ok(outcome)
-            }
-            Content::NoBinding | Content::Nothing => Ok(Outcome::NoBinding),
+            Content::Refused(refusal) => status(w, refusal),
+            Content::NoBinding if self.unbound == Unbound::Refuse => status(w, Refusal::Stale),
+            Content::NoBinding => Ok(Outcome::NoBinding),
             Content::Client(client, link) => {
                 w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, link))?;
                 Ok(Outcome::Answered)
@@ -136,6 +131,16 @@ impl Reply<'_> {
         }
         Ok(())
     }
+}
+
+/// A status other than success, with its text for people.
+fn status(w: &mut Writer<'_>, refusal: Refusal) -> Result<Outcome, NoRoom> {
+    let (code, text, outcome) = refusal.status();
+    w.option(OptionCode::STATUS_CODE, |w| {
+        w.put(&code.0.to_be_bytes())?;
+        w.put(text.as_bytes())
+    })?;
+    Ok(outcome)
 }
 
 /// Writes `body` inside one RELAY-REPL for each RELAY-FORW level of `octets` (RFC 8415 §19.3, RFC 8357 §5.2).

@@ -65,7 +65,7 @@ fn large_requests() -> Result<(), Failed> {
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer);
         let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
-        assert!(refused, "{:.40}… is answered {answer:.60}", request);
+        assert!(refused, "{request:.40}… is answered {answer:.60}");
     }
     assert_eq!(get(watched.admin, "/healthz").status, 200);
     Ok(())
