@@ -76,6 +76,7 @@ impl Engine {
     ///
     /// # Panics
     /// If there are more than [`BATCH_MAX`].
+    #[inline]
     pub fn answer(
         &self,
         leases: &Pinned<'_>,
@@ -92,6 +93,7 @@ impl Engine {
         }
     }
 
+    #[inline]
     fn group<const N: usize>(
         &self,
         leases: &Pinned<'_>,

@@ -37,13 +37,10 @@ impl Reply<'_> {
     ///
     /// Never a part of the bindings: if they do not fit, the reply says so. Length 0: nothing is to be sent.
     pub fn write(&self, slot: &mut [u8]) -> (usize, Outcome) {
-        if self.unbound == Unbound::Silent && matches!(self.content, Content::NoBinding) {
-            return (0, Outcome::DropStale);
-        }
         let len = slot.len().min(DATAGRAM_LEN_MAX);
         let mut w = Writer::new(&mut slot[..len]);
         if let Ok(outcome) = self.write_content(&mut w, self.content) {
-            return (w.len(), outcome);
+            return (if outcome == Outcome::DropStale { 0 } else { w.len() }, outcome);
         }
         w.truncate(0);
         match self.write_content(&mut w, Content::Refused(Refusal::TooManyBindings)) {
@@ -68,8 +65,11 @@ impl Reply<'_> {
         w.option(OptionCode::SERVERID, |w| w.put(&self.policy.server_duid))?;
         match content {
             Content::Refused(refusal) => status(w, refusal),
-            Content::NoBinding if self.unbound == Unbound::Refuse => status(w, Refusal::Stale),
-            Content::NoBinding => Ok(Outcome::NoBinding),
+            Content::NoBinding => match self.unbound {
+                Unbound::Answer => Ok(Outcome::NoBinding),
+                Unbound::Silent => Ok(Outcome::DropStale),
+                Unbound::Refuse => status(w, Refusal::Stale),
+            },
             Content::Client(client, link) => {
                 w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, link))?;
                 Ok(Outcome::Answered)
