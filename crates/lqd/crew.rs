@@ -11,8 +11,8 @@ use crossbeam::channel::Sender;
 use lqd_answer::{Engine, Limits};
 use lqd_index::Store;
 use lqd_net::{
-    Backend, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal, WorkerSettings,
-    listen, listen_multicast, probe, probe_busy_poll, steer_by_cpu, stop_pair,
+    Backend, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal, WorkerSettings, listen,
+    listen_multicast, probe, probe_busy_poll, steer_by_cpu, stop_pair,
 };
 use tracing::{info, warn};
 

@@ -204,7 +204,8 @@ pub(crate) struct Flags {
     /// socket. HTTP, reading only: /metrics (Prometheus), /healthz, /readyz,
     /// /status (JSON), / (a page). Whoever reaches it sees requestors'
     /// addresses and counts, but no client; there is no password. lqd warns
-    /// when others than this host may reach it.
+    /// when others than this host may reach it. An address that is in use
+    /// is waited for.
     /// Default: none, there is no admin port.
     #[arg(long, value_name = "ADDR", verbatim_doc_comment)]
     #[serde(deserialize_with = "list")]
