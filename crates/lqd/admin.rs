@@ -61,6 +61,14 @@ impl Shown {
     }
 }
 
+/// The way on which somebody asks.
+#[derive(Clone)]
+struct Way {
+    shown: Arc<Shown>,
+    /// The file system says who may come here, so clients' data may be given.
+    is_private: bool,
+}
+
 /// A socket that is bound.
 enum Listener {
     Tcp(TcpListener),
@@ -171,11 +179,13 @@ fn spawn(listener: Listener, shown: Arc<Shown>) -> io::Result<()> {
     match listener {
         Listener::Tcp(listener) => {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(connection::accept(shown, async move || Ok(listener.accept().await?.0)));
+            let way = Way { shown, is_private: false };
+            tokio::spawn(connection::accept(way, async move || Ok(listener.accept().await?.0)));
         }
         Listener::Unix(listener) => {
             let listener = tokio::net::UnixListener::from_std(listener)?;
-            tokio::spawn(connection::accept(shown, async move || Ok(listener.accept().await?.0)));
+            let way = Way { shown, is_private: true };
+            tokio::spawn(connection::accept(way, async move || Ok(listener.accept().await?.0)));
         }
     }
     Ok(())

@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwapOption;
 use lqd_answer::{Asked, BATCH_MAX, Outcome};
 use lqd_feed::Watch;
 use lqd_index::Store;
 use lqd_net::NetCounters;
 use lqd_stats::{Counters, Histogram, Top};
+
+use crate::taps::{LogCounts, Taps};
 
 /// Why leases grow old although nothing keeps the lease file from being followed.
 pub(crate) const NO_TROUBLE: &str = "rows come in faster than they are taken, or the file system hangs";
@@ -75,6 +78,10 @@ pub(crate) struct Serving {
     pub(crate) feed: Watch,
     /// The workers, in order.
     pub(crate) workers: Vec<Arc<WorkerBooks>>,
+    /// What is taken aside for diagnosis.
+    pub(crate) taps: Arc<ArcSwapOption<Taps>>,
+    /// What became of the query log's records.
+    pub(crate) log_counts: Arc<LogCounts>,
 }
 
 impl Board {

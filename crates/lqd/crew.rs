@@ -20,6 +20,7 @@ use crate::Failure;
 use crate::board::{OUTCOMES, WorkerBooks};
 use crate::serve::Event;
 use crate::settings::{Io, Settings, Steering, Switch};
+use crate::taps::Recorder;
 use crate::worker::Worker;
 
 /// All_DHCP_Servers and All_DHCP_Relay_Agents_and_Servers (RFC 8415 §7.1).
@@ -44,6 +45,7 @@ impl Crew {
         settings: &Settings,
         store: &Arc<Store>,
         engine: &Arc<ArcSwap<Engine>>,
+        recorder: &Recorder,
         events: &Sender<Event>,
     ) -> Result<Self, Failure> {
         let backend = backend(settings.io)?;
@@ -68,7 +70,7 @@ impl Crew {
                 busy_poll,
             };
             crew.cpus.extend(cpu);
-            crew.hire(number, net, sockets, signal.clone(), (store, engine), events.clone())?;
+            crew.hire(number, net, sockets, signal.clone(), (store, engine, recorder), events.clone())?;
         }
         info!(workers, ?backend, "workers started");
         Ok(crew)
@@ -80,7 +82,7 @@ impl Crew {
         settings: WorkerSettings,
         sockets: Vec<Socket>,
         stop: StopSignal,
-        (store, engine): (&Arc<Store>, &Arc<ArcSwap<Engine>>),
+        (store, engine, recorder): (&Arc<Store>, &Arc<ArcSwap<Engine>>, &Recorder),
         events: Sender<Event>,
     ) -> Result<(), Failure> {
         let books = Arc::new(WorkerBooks::default());
@@ -91,6 +93,9 @@ impl Crew {
             limits: Limits::new(RandomState::new().hash_one(number)),
             since: Instant::now(),
             books: Arc::clone(&books),
+            number,
+            taps: Arc::clone(&recorder.taps),
+            skipped: 0,
             events: events.clone(),
         };
         let worker = lqd_net::Worker::new(settings, sockets, stop, Arc::clone(&books.net))

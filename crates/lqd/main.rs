@@ -5,6 +5,7 @@
 //! access    who may ask what, from flags and rows
 //! serve     start-up, run, shutdown          worker  a batch of datagrams → replies, one for each core
 //! check     the same reading, no serving     log     what is said, and how
+//! taps      query log, discarded datagrams
 //! board     what the program knows of itself admin   metrics, state and a page, over HTTP
 //! ```
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@ mod log;
 mod serve;
 mod settings;
 mod site;
+mod taps;
 mod worker;
 
 use std::process::ExitCode;

@@ -23,6 +23,7 @@ use crate::board::{Board, NO_TROUBLE, Serving};
 use crate::crew::Crew;
 use crate::settings::{Flags, Settings};
 use crate::site::{self, Site};
+use crate::taps::{Prepared, Recorder};
 use crate::{Failure, example, log};
 
 /// How often the age of the leases is looked at.
@@ -58,7 +59,9 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
         Feed::start(writer, site.links, site.files, load_threads()).map_err(Failure::unusable)?;
     tell(&report, &store);
     let engine = Arc::new(ArcSwap::from_pointee(site.engine));
-    let crew = Crew::start(&settings, &store, &engine, &events)?;
+    let mut recorder = Recorder::new(settings.workers);
+    recorder.set(Recorder::prepare(&settings)?)?;
+    let crew = Crew::start(&settings, &store, &engine, &recorder, &events)?;
     await_workers(&incoming, settings.workers)?;
     let (steering, watch) = (feed.steering(), feed.watch());
     spawn_feed(feed, crew.cpus.clone(), events.clone())?;
@@ -68,6 +71,8 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
         store: Arc::clone(&store),
         feed: watch.clone(),
         workers: crew.books.clone(),
+        taps: Arc::clone(&recorder.taps),
+        log_counts: Arc::clone(&recorder.counts),
     };
     let _ = board.serving.set(serving);
     say_ready(&crew, &store);
@@ -75,11 +80,12 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
         example::print(&crew.addresses, &report);
     }
     let replaced = Vec::new();
-    let mut running = Running { flags, settings, engine, steering, watch, board, replaced };
+    let mut running = Running { flags, settings, engine, steering, watch, board, recorder, replaced };
     let end = running.until_told(&incoming);
     running.board.set_stopping();
     running.steering.stop();
     let totals = crew.stop();
+    running.recorder.stop();
     for ((_, name, _), count) in Outcome::TABLE.iter().zip(totals).filter(|(_, count)| *count > 0) {
         info!(outcome = name, count, "datagrams");
     }
@@ -94,6 +100,7 @@ struct Running<'a> {
     steering: Steering,
     watch: Watch,
     board: Arc<Board>,
+    recorder: Recorder,
     /// Policies of before: kept, so that no worker is the one to free them.
     replaced: Vec<Arc<Engine>>,
 }
@@ -161,30 +168,38 @@ impl Running<'_> {
 
     /// Reads settings and Kea's configuration again; what cannot be used changes nothing.
     fn reload(&mut self) {
-        let read = Settings::read(self.flags).map_err(Failure::unusable);
-        match read.and_then(|settings| Site::read(&settings).map(|site| (settings, site))) {
-            Ok((settings, site)) => {
-                site.warn();
-                if let Err(fault) = self.steering.configure(site.links, site.files) {
-                    self.board.refused_reloads.fetch_add(1, Ordering::Relaxed);
-                    error!(%fault, "configuration not taken over; the old one stays");
-                    return;
-                }
-                self.board.reloads.fetch_add(1, Ordering::Relaxed);
-                self.board.set_max_feed_age(settings.max_feed_age);
-                let unbound = site::unbound(&settings, self.board.is_stale());
-                self.replace(site.engine.with_unbound(unbound));
-                for setting in self.settings.restart_needed(&settings) {
-                    warn!(setting, "this setting changed, but takes effect at the next start only");
-                }
-                self.settings = settings;
-                info!("configuration read again");
-            }
-            Err(Failure::Unusable(fault) | Failure::Running(fault)) => {
-                self.board.refused_reloads.fetch_add(1, Ordering::Relaxed);
-                error!(%fault, "configuration not taken over; the old one stays");
-            }
+        let refused = |fault: &dyn std::fmt::Display| {
+            self.board.refused_reloads.fetch_add(1, Ordering::Relaxed);
+            error!(%fault, "configuration not taken over; the old one stays");
+        };
+        let (settings, site, prepared) = match self.read_again() {
+            Ok(read) => read,
+            Err(Failure::Unusable(fault) | Failure::Running(fault)) => return refused(&fault),
+        };
+        site.warn();
+        if let Err(fault) = self.steering.configure(site.links, site.files) {
+            return refused(&fault);
         }
+        self.board.reloads.fetch_add(1, Ordering::Relaxed);
+        self.board.set_max_feed_age(settings.max_feed_age);
+        let unbound = site::unbound(&settings, self.board.is_stale());
+        self.replace(site.engine.with_unbound(unbound));
+        if let Err(Failure::Unusable(fault) | Failure::Running(fault)) = self.recorder.set(prepared) {
+            error!(%fault, "the query log cannot be started");
+        }
+        for setting in self.settings.restart_needed(&settings) {
+            warn!(setting, "this setting changed, but takes effect at the next start only");
+        }
+        self.settings = settings;
+        info!("configuration read again");
+    }
+
+    /// All that a reload takes over, checked.
+    fn read_again(&self) -> Result<(Settings, Site, Prepared), Failure> {
+        let settings = Settings::read(self.flags).map_err(Failure::unusable)?;
+        let site = Site::read(&settings)?;
+        let prepared = Recorder::prepare(&settings)?;
+        Ok((settings, site, prepared))
     }
 }
 

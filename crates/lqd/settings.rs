@@ -23,12 +23,14 @@ mod interface;
 mod listen;
 mod network;
 mod number;
+mod query_log;
 mod spelled;
 
 #[cfg(test)]
 mod tests;
 
 use std::net::{Ipv6Addr, SocketAddrV6};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +44,7 @@ pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
 pub(crate) use self::interface::Interface;
+pub(crate) use self::query_log::{LogTarget, QueryLog};
 
 /// Most workers, whatever the machine has; the limit of `--workers`.
 const WORKERS_MAX: usize = 256;
@@ -75,6 +78,10 @@ pub(crate) struct Settings {
     pub(crate) when_stale: WhenStale,
     /// Where the admin port listens, each once; nowhere: there is none.
     pub(crate) admin: Vec<AdminAddress>,
+    /// Which queries are logged; `None`: none.
+    pub(crate) query_log: Option<QueryLog>,
+    /// How many discarded datagrams each worker keeps, 0..=4,096.
+    pub(crate) keep_discards: usize,
     /// Worker threads, 1..=256.
     pub(crate) workers: usize,
     /// CPUs to pin workers to, one at least, each once, in the order given; `None`: start-up chooses.
@@ -112,6 +119,7 @@ impl Settings {
 
     /// Gives each setting its meaning; here, and only here, are the defaults.
     fn checked(typed: Flags) -> Result<Self, SettingsError> {
+        let query_log = query_log(&typed)?;
         let cpus = typed.cpus.map(|list| list.0);
         let workers = typed.workers.map(|number| number.0);
         if let (None, Some(burst)) = (typed.rate, typed.burst) {
@@ -142,6 +150,8 @@ impl Settings {
             max_feed_age: Duration::from_secs(typed.max_feed_age.map_or(60, |seconds| seconds.0).into()),
             when_stale: typed.when_stale.unwrap_or(WhenStale::Silent),
             admin: admin::resolve(typed.admin.unwrap_or_default())?,
+            query_log,
+            keep_discards: typed.keep_discards.map_or(0, |count| count.0),
             workers: workers.unwrap_or_else(|| one_per_cpu(cpus.as_deref())),
             cpus,
             io: typed.io.unwrap_or(Io::Auto),
@@ -177,6 +187,26 @@ impl Settings {
         ];
         differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
+}
+
+/// The three settings of the query log together.
+fn query_log(typed: &Flags) -> Result<Option<QueryLog>, SettingsError> {
+    let alone = |setting, value: String| SettingsError::Value {
+        setting,
+        value,
+        fault: "there is no query log; give --query-log too, or leave this out".to_owned(),
+    };
+    let requestor = typed.query_log_requestor.as_ref().map(|network| network.0);
+    let sample = typed.query_log_sample.map(|sample| sample.0);
+    let Some(to) = typed.query_log.clone() else {
+        return match (sample, requestor) {
+            (Some(sample), _) => Err(alone("query-log-sample", sample.to_string())),
+            (_, Some(requestor)) => Err(alone("query-log-requestor", requestor.to_string())),
+            (None, None) => Ok(None),
+        };
+    };
+    let sample = sample.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    Ok(Some(QueryLog { to, sample, requestor: requestor.unwrap_or_default() }))
 }
 
 /// Default number of workers: one for each CPU of the list, or of those that the process may use.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam::channel::Sender;
 use lqd_answer::{Asked, Engine, Limits, Now, Outcome, Verdict};
 use lqd_index::Reader;
@@ -11,6 +11,7 @@ use lqd_net::{Datagram, Replies, Service};
 
 use crate::board::WorkerBooks;
 use crate::serve::Event;
+use crate::taps::{About, Discard, Record, Tap, Taps};
 
 /// What a worker needs to answer.
 pub(crate) struct Worker {
@@ -24,6 +25,12 @@ pub(crate) struct Worker {
     pub(crate) since: Instant,
     /// What it counts.
     pub(crate) books: Arc<WorkerBooks>,
+    /// Its number, from 0.
+    pub(crate) number: usize,
+    /// What is taken aside for diagnosis; mostly nothing.
+    pub(crate) taps: Arc<ArcSwapOption<Taps>>,
+    /// Queries since the last one that was logged.
+    pub(crate) skipped: u32,
     /// To be told when it receives.
     pub(crate) events: Sender<Event>,
 }
@@ -39,8 +46,12 @@ impl Service for Worker {
         // Clocks are read for a batch, never for one datagram: lifetimes go by the wall's, rates and times by one
         // that is never set.
         let taken_up = Instant::now();
-        let now = Now { unix_seconds: unix_seconds(), monotonic_ns: nanoseconds(taken_up - *since) };
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix_seconds = u32::try_from(at.as_secs()).unwrap_or(u32::MAX);
+        let now = Now { unix_seconds, monotonic_ns: nanoseconds(taken_up - *since) };
         let engine = engine.load();
+        let taps = self.taps.load();
+        let tap = taps.as_ref().map_or(Tap::default(), |taps| taps.of(self.number));
         let leases = leases.pin();
         let mut replied = 0;
         for batch in batch.chunks(lqd_answer::BATCH_MAX) {
@@ -50,20 +61,33 @@ impl Service for Worker {
                 *place = lqd_answer::Datagram { octets: datagram.payload, source: datagram.source };
             }
             engine.answer(limits, &leases, now, &datagrams[..batch.len()], |position, verdict| {
-                let (mut outcome, mut asked) = (Outcome::DropReplyTooLong, Asked::Unread);
+                let datagram = &batch[position];
+                let (mut outcome, mut asked, mut reply_len) = (Outcome::DropReplyTooLong, Asked::Unread, 0);
+                let logged = tap.logs(*datagram.source.ip(), &mut self.skipped);
+                let mut about = None;
                 match verdict {
                     Verdict::Silence(silent) => outcome = silent,
                     Verdict::Reply(reply) => {
                         asked = reply.asked();
-                        replies.send(reply.to(), batch[position].local, |slot| {
-                            let (len, written) = reply.write(slot);
-                            outcome = written;
-                            replied += u64::from(len > 0);
-                            len
+                        about = logged.then(|| About::of(&reply));
+                        replies.send(reply.to(), datagram.local, |slot| {
+                            (reply_len, outcome) = reply.write(slot);
+                            replied += u64::from(reply_len > 0);
+                            reply_len
                         });
                     }
                 }
                 books.count(outcome, asked);
+                if logged {
+                    let (took, source) = (taken_up.elapsed(), datagram.source);
+                    tap.log(&Record { at, took, source, outcome, reply_len, about });
+                }
+                if let Some(ring) = tap.ring()
+                    && outcome.status().is_none()
+                {
+                    let to = datagram.local.address;
+                    ring.keep(&Discard::new(at, datagram.source, to, outcome, datagram.payload));
+                }
             });
         }
         books.answer_times.record(taken_up.elapsed(), replied);
@@ -90,9 +114,4 @@ fn count_sources(books: &WorkerBooks, batch: &[Datagram<'_>]) {
 /// 584 years pass before it ends.
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn unix_seconds() -> u32 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }

@@ -12,6 +12,7 @@ mod conformance;
 mod live_kea;
 mod mutation;
 mod support;
+mod taps;
 mod tshark;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         live_kea::trials,
         tshark::trials,
         admin::trials,
+        taps::trials,
     ];
     let trials = modules.into_iter().flat_map(|trials| trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

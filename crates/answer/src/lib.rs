@@ -26,6 +26,7 @@ pub use asked::Asked;
 pub use limit::{Limits, RATE_MAX, Rate};
 pub use outcome::Outcome;
 pub use policy::{Policy, Unbound};
+pub use receive::Subject;
 pub use reply::Reply;
 
 use access::RowId;

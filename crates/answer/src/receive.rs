@@ -46,7 +46,7 @@ pub(crate) struct Ask<'a> {
 
 /// Query-types that are answered here; a new one starts with a variant.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Subject<'a> {
+pub enum Subject<'a> {
     /// QUERY_BY_ADDRESS.
     Address(Ipv6Addr),
     /// QUERY_BY_CLIENTID.

@@ -1,17 +1,18 @@
 //! Writing the reply (RFC 5007 §4.4.2, §4.4.3; RFC 8415 §19.3).
 
-use std::net::SocketAddrV6;
+use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_index::{Client, LeaseKind, LinkId};
 use lqd_wire::{
-    DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, OptionRequest, Relay, Writer,
+    DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, OptionRequest, Relay,
+    TransactionId, Writer,
 };
 
 use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
 use crate::resolve::{Content, OnLink};
 use crate::restricted::View;
-use crate::{Asked, Outcome, Policy};
+use crate::{Asked, Outcome, Policy, Subject};
 
 /// A reply that is decided but not written yet.
 pub struct Reply<'a> {
@@ -31,6 +32,26 @@ impl Reply<'_> {
     /// What was asked.
     pub fn asked(&self) -> Asked {
         Asked::from(&self.received.ask)
+    }
+
+    /// About whom; `None` if the query was refused before that was read.
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        self.received.ask.as_ref().ok().map(|ask| ask.subject)
+    }
+
+    /// The link-address of the query; `None` if it names none, or was refused before that was read.
+    pub fn link_address(&self) -> Option<Ipv6Addr> {
+        self.received.ask.as_ref().ok().and_then(|ask| ask.link_address)
+    }
+
+    /// The query's transaction id.
+    pub fn transaction_id(&self) -> TransactionId {
+        self.received.transaction_id
+    }
+
+    /// Levels of relaying around the query.
+    pub fn relay_levels(&self) -> u8 {
+        self.received.relay_levels
     }
 
     /// Writes it to the front of `slot`; its length, and what became of the query.

@@ -19,7 +19,8 @@ use tokio::sync::Semaphore;
 use tokio::time;
 
 use super::scrape::Scrape;
-use super::{Shown, metrics, status};
+use super::{Shown, Way, metrics, status};
+use crate::taps::write_pcap;
 
 /// Most connections of one listener; the others wait in the kernel's queue. Each listener has its own, so that
 /// strangers at a TCP port do not shut the operator out of the Unix socket.
@@ -48,7 +49,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Accepts and answers, for ever.
-pub(super) async fn accept<S>(shown: Arc<Shown>, next: impl AsyncFn() -> io::Result<S>)
+pub(super) async fn accept<S>(way: Way, next: impl AsyncFn() -> io::Result<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -58,21 +59,21 @@ where
             time::sleep(ACCEPT_AGAIN_AFTER).await;
             continue;
         };
-        let shown = Arc::clone(&shown);
+        let way = way.clone();
         tokio::spawn(async move {
             // Why a stranger's connection ended is of no use to anybody.
-            let _ = time::timeout(LIFE_MAX, converse(stream, shown)).await;
+            let _ = time::timeout(LIFE_MAX, converse(stream, way)).await;
             drop(place);
         });
     }
 }
 
-async fn converse<S>(stream: S, shown: Arc<Shown>) -> Result<(), hyper::Error>
+async fn converse<S>(stream: S, way: Way) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let answer = move |request: Request<Incoming>| {
-        let response = respond(&request, &shown);
+        let response = respond(&request, &way);
         async { Ok::<_, Infallible>(response) }
     };
     http1::Builder::new()
@@ -85,7 +86,8 @@ where
 }
 
 /// What is answered: hyper leaves the body out where HEAD was asked.
-fn respond(request: &Request<Incoming>, shown: &Shown) -> Response<Full<Bytes>> {
+fn respond(request: &Request<Incoming>, way: &Way) -> Response<Full<Bytes>> {
+    let shown = &*way.shown;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -105,7 +107,29 @@ fn respond(request: &Request<Incoming>, shown: &Shown) -> Response<Full<Bytes>> 
         },
         "/metrics" => body(StatusCode::OK, Exposition::CONTENT_TYPE, metrics::text(&Scrape::take(shown))),
         "/status" => body(StatusCode::OK, "application/json", status::json(&Scrape::take(shown))),
-        _ => text(StatusCode::NOT_FOUND, "there are /, /metrics, /healthz, /readyz and /status\n"),
+        "/discards.pcap" if !way.is_private => text(
+            StatusCode::FORBIDDEN,
+            "they name clients: ask over a Unix socket (--admin unix:/run/lqd/admin.sock)\n",
+        ),
+        "/discards.pcap" => discards(shown),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "there are /, /metrics, /healthz, /readyz, /status and /discards.pcap\n",
+        ),
+    }
+}
+
+/// The last discarded datagrams of all workers.
+fn discards(shown: &Shown) -> Response<Full<Bytes>> {
+    let serving = shown.board.serving.get();
+    let taps = serving.and_then(|serving| serving.taps.load_full());
+    let (Some(serving), Some(discards)) = (serving, taps.and_then(|taps| taps.discards())) else {
+        return text(StatusCode::NOT_FOUND, "none are kept: set --keep-discards\n");
+    };
+    let mut file = Vec::new();
+    match write_pcap(&mut file, &discards, &serving.listen) {
+        Ok(()) => body(StatusCode::OK, "application/vnd.tcpdump.pcap", file),
+        Err(fault) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{fault}\n")),
     }
 }
 

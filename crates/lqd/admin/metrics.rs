@@ -93,6 +93,10 @@ const TABLE: &[Row] = &[
         Of(|s, f| for (source, count) in &s.requestors {
             f.sample(&[("requestor", &source.to_string())], count);
         })),
+    Row("lqd_query_log_records_total", Counter, "Records of the query log: written, lost as the writer was behind, failed as the file or journal did not take them.",
+        Of(|s, f| for (result, count) in s.log_counts {
+            f.sample(&[("result", result)], count);
+        })),
 
     Row("lqd_net_received_total", Counter, "Datagrams that the sockets handed over, judged or about to be.",
         Of(|s, f| f.sample(&[], s.net(|n| n.received.get())))),

@@ -51,6 +51,8 @@ pub(super) struct Served {
     pub(super) index: Summary,
     pub(super) memory: Vec<(&'static str, usize)>,
     pub(super) census: Option<Arc<Census>>,
+    /// What became of the query log's records.
+    pub(super) log_counts: [(&'static str, u64); 3],
 }
 
 /// One worker's numbers.
@@ -92,6 +94,7 @@ impl Served {
             index: serving.store.summary(),
             memory: serving.store.memory(),
             census,
+            log_counts: serving.log_counts.read(),
         }
     }
 

@@ -33,6 +33,9 @@ pub(super) fn read(path: &Path) -> Result<Flags, SettingsError> {
     for path in [&mut flags.kea_config, &mut flags.kea_leases].into_iter().flatten() {
         *path = folder.join(PathBuf::from(&*path));
     }
+    if let Some(target) = &mut flags.query_log {
+        target.below(folder);
+    }
     Ok(flags)
 }
 

@@ -18,6 +18,7 @@ use super::interface::InterfaceName;
 use super::listen::ListenAddress;
 use super::network::Network;
 use super::number::{Octets, PowerOfTwo, Within};
+use super::query_log::LogTarget;
 use super::spelled::{choice, list, one};
 
 /// What was typed: each field is a flag, and a key of the file of `--config`.
@@ -202,7 +203,8 @@ pub(crate) struct Flags {
     ///
     /// ADDR:PORT, PORT alone for that port of ::1, or unix:/PATH for a Unix
     /// socket. HTTP, reading only: /metrics (Prometheus), /healthz, /readyz,
-    /// /status (JSON), / (a page). Whoever reaches it sees requestors'
+    /// /status (JSON), / (a page), and over a Unix socket /discards.pcap (see
+    /// --keep-discards). Else, whoever reaches it sees requestors'
     /// addresses and counts, but no client; there is no password. lqd warns
     /// when others than this host may reach it. An address that is in use
     /// is waited for.
@@ -210,6 +212,42 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ADDR", verbatim_doc_comment)]
     #[serde(deserialize_with = "list")]
     pub(super) admin: Option<Vec<AdminAddress>>,
+
+    /// Log queries, one JSON object a line, to a file, journald or stderr.
+    ///
+    /// Time, requestor, what was asked about whom, what came of it. It says
+    /// which client is where, so the file is for owner and group only. What
+    /// workers hand over faster than it can be written is lost, and counted;
+    /// no query waits for it. SIGHUP opens the file again (logrotate).
+    /// Default: none, queries are not logged.
+    #[arg(long, value_name = "WHERE", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) query_log: Option<LogTarget>,
+
+    /// Log one query of so many, 1..=1000000.
+    ///
+    /// Of each worker, and of those in --query-log-requestor.
+    /// Default: 1, every query.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) query_log_sample: Option<Queries<1>>,
+
+    /// Log queries of requestors in this prefix, or of this address.
+    ///
+    /// Default: ::/0, all.
+    #[arg(long, value_name = "CIDR", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) query_log_requestor: Option<Network>,
+
+    /// Discarded datagrams to keep for diagnosis, 0..=4096.
+    ///
+    /// The last so many of each worker, the first 256 octets of each. They
+    /// may name clients: /discards.pcap of --admin gives them over a Unix
+    /// socket only. Wireshark and tshark show why each was discarded.
+    /// Default: 0.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) keep_discards: Option<Within<usize, 0, 4096>>,
 
     /// Worker threads, 1..=256.
     ///
@@ -345,6 +383,10 @@ impl Flags {
             max_feed_age: self.max_feed_age.or(file.max_feed_age),
             when_stale: self.when_stale.or(file.when_stale),
             admin: self.admin.or(file.admin),
+            query_log: self.query_log.or(file.query_log),
+            query_log_sample: self.query_log_sample.or(file.query_log_sample),
+            query_log_requestor: self.query_log_requestor.or(file.query_log_requestor),
+            keep_discards: self.keep_discards.or(file.keep_discards),
             workers: self.workers.or(file.workers),
             cpus: self.cpus.or(file.cpus),
             io: self.io.or(file.io),

@@ -36,6 +36,11 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("--max-relay-hops=33", "max-relay-hops = 33", "must be a whole number in 0..=32"),
     ("--sensitive-option=0", "sensitive-option = [0]", "must be a whole number in 1..=65535"),
     ("--rate=1000001", "rate = 1000001", "must be a whole number in 0..=1000000"),
+    ("--query-log=", "query-log = ''", "must be a file, \"journald\" or \"stderr\""),
+    ("--query-log-sample=0", "query-log-sample = 0", "must be a whole number in 1..=1000000"),
+    ("--query-log-requestor=fd00::1/8", "query-log-requestor = 'fd00::1/8'",
+        "has bits set beyond its length; write fd00::/8, or fd00::1/128"),
+    ("--keep-discards=4097", "keep-discards = 4097", "must be a whole number in 0..=4096"),
     ("--burst=0", "burst = 0", "must be a whole number in 1..=1000000"),
     ("--max-feed-age=0", "max-feed-age = 0", "must be a whole number in 1..=86400"),
     ("--admin=unix:x", "admin = ['unix:x']",
@@ -131,7 +136,8 @@ fn wrong_types_are_told_what_to_write() {
 fn unknown_keys_are_told_the_known_ones() {
     let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
                  `deny`, `relayed`, `max-relay-hops`, `sensitive-option`, `rate`, `burst`, \
-                 `restricted-requestor`, `access`, `max-feed-age`, `when-stale`, `admin`, `workers`, `cpus`, \
+                 `restricted-requestor`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
+                 `query-log-sample`, `query-log-requestor`, `keep-discards`, `workers`, `cpus`, \
                  `io`, `gro`, `buffers`, `receive-buffer`, `send-buffer`, `steering`, \
                  `busy-poll`, `log-format`, `log`, `example-query`";
     for key in ["worker", "Workers", "kea_config", "config"] {
@@ -209,6 +215,17 @@ fn faults_of_a_row_name_its_key() {
         ),
     ] {
         assert_eq!(fault(text.as_bytes()), format!("lqd.toml:{want}"));
+    }
+}
+
+#[test]
+fn a_part_of_the_query_log_alone() {
+    let mend = "there is no query log; give --query-log too, or leave this out";
+    for (line, want) in [
+        ("query-log-sample = 5", "query-log-sample: 5"),
+        ("query-log-requestor = '::1'", "query-log-requestor: ::1/128"),
+    ] {
+        assert_eq!(fault(line.as_bytes()), format!("{want}: {mend}"));
     }
 }
 
