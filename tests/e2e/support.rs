@@ -2,6 +2,7 @@
 
 pub mod display;
 pub mod fixture;
+pub mod lq;
 pub mod lqd;
 pub mod namespace;
 pub mod need;

@@ -140,7 +140,7 @@ impl Reading {
                 self.clt_time_s = Some(u32::from_be_bytes(octets));
             }
             OptionCode::LQ_RELAY_DATA => {
-                self.relay = Some(RelayChain::read(value, deviations).map_err(inside)?)
+                self.relay = Some(RelayChain::read(value, deviations).map_err(inside)?);
             }
             OptionCode::CLIENT_FQDN if self.fqdn.is_none() => match Fqdn::parse(value) {
                 Some(fqdn) => self.fqdn = Some(fqdn),

@@ -48,7 +48,7 @@ pub enum Error {
 #[non_exhaustive]
 pub enum Failure {
     /// A server refused: its status says why.
-    #[error("{server} refuses: {}", status_text(.status))]
+    #[error("{server} says {}", status_text(.status))]
     Refused {
         /// The server.
         server: SocketAddrV6,
@@ -62,6 +62,12 @@ pub enum Failure {
         server: SocketAddrV6,
         /// What is wrong with it.
         why: String,
+    },
+    /// The client is on links that were not asked for, so that nothing can be said of its bindings there.
+    #[error("the client is on links that were not asked for: {}", .links.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    LinksNotAsked {
+        /// Their link-addresses.
+        links: Vec<Ipv6Addr>,
     },
     /// No answer, or none from a server whose word is needed.
     #[error("{}", silent_text(.silent, .no_binding_at))]
@@ -87,7 +93,6 @@ fn status_text(status: &Status) -> String {
         StatusCode::UNKNOWN_QUERY_TYPE => {
             "; it does not support this kind of query, ask the other way (address or DUID)"
         }
-        StatusCode::MALFORMED_QUERY => "; it finds the query not valid",
         _ => "",
     };
     format!("{name}{said}{mend}")

@@ -1,5 +1,6 @@
 //! What the exchanges of one question come to.
 
+use std::collections::HashSet;
 use std::net::Ipv6Addr;
 
 use lqd_wire::StatusCode;
@@ -29,10 +30,13 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// The query's own exchange and those of the links it led to.
-    pub(crate) fn conclude(query: Query, exchanges: Vec<Exchange>) -> Self {
+    /// What it comes to: the query's own exchange first, then those of the links it led to.
+    ///
+    /// For those who run [`crate::Transaction`]s by themselves; [`crate::Requestor::ask`] ends with this.
+    pub fn conclude(query: Query, exchanges: Vec<Exchange>) -> Self {
         let sources: Vec<Source> = exchanges.iter().flat_map(sources).collect();
         let mut failures: Vec<Failure> = exchanges.iter().filter_map(|one| failure(one).err()).collect();
+        failures.extend(links_not_asked(&exchanges));
         let outcome = if !sources.is_empty() {
             Ok(merge(&sources))
         } else if failures.is_empty() {
@@ -59,21 +63,30 @@ impl Lookup {
     }
 }
 
-/// The links that an exchange asks to be followed (RFC 5007 §4.3.3), each once.
+/// The links that an exchange asks to be followed (RFC 5007 §4.3.3), each once, but not more than make sense.
 pub(crate) fn links_to_follow(exchange: &Exchange) -> Vec<Ipv6Addr> {
+    let mut links = links_named(exchange);
+    links.truncate(LINKS_MAX);
+    links
+}
+
+/// Links that were named but have no exchange of their own.
+fn links_not_asked(exchanges: &[Exchange]) -> Option<Failure> {
+    let asked = |link: &Ipv6Addr| exchanges.iter().any(|exchange| exchange.query.link == Some(*link));
+    let links: Vec<Ipv6Addr> = exchanges.iter().flat_map(links_named).filter(|link| !asked(link)).collect();
+    (!links.is_empty()).then_some(Failure::LinksNotAsked { links })
+}
+
+fn links_named(exchange: &Exchange) -> Vec<Ipv6Addr> {
     if !deviation::may_have_links(&exchange.query) {
         return Vec::new();
     }
-    let mut links = Vec::new();
-    for answer in &exchange.answers {
-        let Content::Links(named) = &answer.reply.content else { continue };
-        for link in named {
-            if !links.contains(link) && links.len() < LINKS_MAX {
-                links.push(*link);
-            }
-        }
-    }
-    links
+    let named = exchange.answers.iter().filter_map(|answer| match &answer.reply.content {
+        Content::Links(links) => Some(links),
+        _ => None,
+    });
+    let mut seen = HashSet::new();
+    named.flatten().copied().filter(|link| seen.insert(*link)).collect()
 }
 
 fn sources(exchange: &Exchange) -> impl Iterator<Item = Source> {

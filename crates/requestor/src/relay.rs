@@ -69,8 +69,8 @@ impl RelayPath {
         if !self.0.is_empty() && is_reply(datagram) {
             return Ok(Unwrapped { message: datagram, bare: true });
         }
-        let levels = self.0.iter().enumerate().rev();
-        let message = levels.fold(Ok(datagram), |octets, (hop, level)| level.unwrap(hop, octets?))?;
+        let mut levels = self.0.iter().enumerate().rev();
+        let message = levels.try_fold(datagram, |octets, (hop, level)| level.unwrap(hop, octets))?;
         Ok(Unwrapped { message, bare: false })
     }
 }
@@ -103,6 +103,7 @@ impl RelayLevel {
 mod tests {
     use super::*;
     use crate::tests::octets;
+    use proptest::prelude::*;
 
     fn path() -> RelayPath {
         let level = |link: &str, peer: &str, interface_id: Option<&[u8]>| RelayLevel {
@@ -152,5 +153,21 @@ mod tests {
         assert_eq!(path().unwrap(&[]), Err(Ignored::Empty));
         assert_eq!(path().unwrap(&[15, 1]), Ok(Unwrapped { message: &[15, 1], bare: true }));
         assert_eq!(RelayPath::default().unwrap(&[15, 1]), Ok(Unwrapped { message: &[15, 1], bare: false }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_make_it_panic(octets in prop::collection::vec(any::<u8>(), 0..200), kind in 12_u8..16) {
+            let octets = [&[kind][..], &octets].concat();
+            let _ = path().unwrap(&octets);
+        }
+
+        /// What is wrapped and answered level by level comes out again.
+        #[test]
+        fn what_goes_in_comes_out(message in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut reply = path().wrap(message.clone()).expect("it fits");
+            (reply[0], reply[44]) = (0x0d, 0x0d);
+            prop_assert_eq!(path().unwrap(&reply), Ok(Unwrapped { message: &message, bare: false }));
+        }
     }
 }

@@ -66,25 +66,27 @@ fn read_levels(
     deviations: &mut Vec<Deviation>,
 ) -> Result<(), ParseError> {
     let (mut level, mut offset) = (message, 0);
+    let mut fault = None; // the first; what the level holds before it is read on, so that more of the path is seen
     for _ in 0..LEVELS_MAX {
         let outer = |error: ParseError| ParseError { at: offset + error.at, ..error };
-        let (header, options) = RelayHeader::parse(level).map_err(outer)?;
+        let (header, options) = RelayHeader::parse(level).map_err(|error| fault.unwrap_or(outer(error)))?;
         if header.kind != MessageType::RELAY_FORW {
-            return Err(ParseError { at: offset, fault: ParseFault::Value });
+            return Err(fault.unwrap_or(ParseError { at: offset, fault: ParseFault::Value }));
         }
         let mut relay = RelayAgent::new(header);
-        let inner = relay.read_options(options);
+        let (inner, broken) = relay.read_options(options);
         relays.push(relay);
-        match inner.map_err(outer)? {
-            None => return Ok(()),
+        fault = fault.or(broken.map(outer));
+        match inner {
+            None => return fault.map_or(Ok(()), Err),
             Some((message, _)) if message.first().is_some_and(|&kind| kind != MessageType::RELAY_FORW.0) => {
                 deviations.push(Deviation::RelayDataWithMessage);
-                return Ok(());
+                return fault.map_or(Ok(()), Err);
             }
             Some((message, at)) => (level, offset) = (message, offset + at),
         }
     }
-    Err(ParseError { at: offset, fault: ParseFault::Value })
+    Err(fault.unwrap_or(ParseError { at: offset, fault: ParseFault::Value }))
 }
 
 impl RelayAgent {
@@ -99,21 +101,21 @@ impl RelayAgent {
         }
     }
 
-    /// Keeps the options of this level; the message inside, if there is one, with its offset.
+    /// Keeps the options of this level up to a fault; the message inside, if there is one, with its offset.
     fn read_options<'a>(
         &mut self,
         mut options: Options<'a>,
-    ) -> Result<Option<(&'a [u8], usize)>, ParseError> {
+    ) -> (Option<(&'a [u8], usize)>, Option<ParseError>) {
         let mut inner = None;
         loop {
             let at = options.offset();
             match options.next() {
-                None => return Ok(inner),
+                None => return (inner, None),
                 Some(Ok((OptionCode::RELAY_MSG, message))) if inner.is_none() => {
-                    inner = Some((message, at + 4))
+                    inner = Some((message, at + 4));
                 }
                 Some(Ok((code, value))) => self.take(code, value),
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) => return (inner, Some(error)),
             }
         }
     }
@@ -121,7 +123,7 @@ impl RelayAgent {
     fn take(&mut self, code: OptionCode, value: &[u8]) {
         match code {
             OptionCode::INTERFACE_ID if self.interface_id.is_none() => {
-                self.interface_id = Some(value.to_vec())
+                self.interface_id = Some(value.to_vec());
             }
             OptionCode::REMOTE_ID if self.remote_id.is_none() && value.len() >= 4 => {
                 let (enterprise, identifier) = value.split_at(4);

@@ -191,7 +191,7 @@ impl Requestor {
                     return Ok(transaction.finish(octets));
                 }
                 Step::Send { to, transmission } => {
-                    self.send(&mut transaction, mailbox.id, &octets, to, transmission).await
+                    self.send(&mut transaction, mailbox.id, &octets, to, transmission).await;
                 }
                 Step::Wait(until) => tokio::select! {
                     () = tokio::time::sleep_until(until.into()) => {}
@@ -217,7 +217,7 @@ impl Requestor {
                 let text = error.to_string();
                 shared.tell(&Event::NotSent { to, id, error: &text });
                 if !socket::may_pass(&error) {
-                    transaction.send_failed(to, text);
+                    transaction.send_failed(to, &text);
                 }
             }
         }

@@ -51,7 +51,7 @@ pub enum Event<'a> {
         /// The datagram.
         octets: &'a [u8],
     },
-    /// A server's address could not be received from; the requestor goes on.
+    /// The socket failed to receive; the requestor goes on.
     ReceiveFailed {
         /// What the system says.
         error: &'a str,

@@ -211,10 +211,10 @@ impl Transaction {
     }
 
     /// Nothing could be sent to this destination; it is not tried again.
-    pub fn send_failed(&mut self, to: SocketAddrV6, error: String) {
+    pub fn send_failed(&mut self, to: SocketAddrV6, error: &str) {
         let stage = self.asked.iter_mut().skip(self.stage_start);
         for destination in stage.filter(|destination| destination.address == to) {
-            destination.send_error.get_or_insert_with(|| error.clone());
+            destination.send_error.get_or_insert_with(|| error.to_owned());
         }
     }
 

@@ -76,8 +76,8 @@ fn no_binding_is_never_made_of_silence() {
             one(&[NO_BINDING], &[2]),
             "no reply from [::1]:2 to 5 transmissions; [::1]:1 knows of no binding",
         ),
-        ("the other refuses", one(&[NO_BINDING, &not_allowed], &[]), "[::1]:2 refuses: NotAllowed(10)"),
-        ("nobody is responsible", one(&[&elsewhere], &[]), "[::1]:1 refuses: NotConfigured(9)"),
+        ("the other refuses", one(&[NO_BINDING, &not_allowed], &[]), "[::1]:2 says NotAllowed(10)"),
+        ("nobody is responsible", one(&[&elsewhere], &[]), "[::1]:1 says NotConfigured(9)"),
         (
             "unusable data",
             one(&["002d 0007 0001 0003 0004cc"], &[]),
@@ -90,7 +90,7 @@ fn no_binding_is_never_made_of_silence() {
         ),
         ("data and silence", one(&[DATA], &[2]), "found"),
         ("data and a refusal", one(&[&not_allowed, DATA], &[]), "found"),
-        ("a refusal and silence", one(&[&elsewhere], &[2]), "[::1]:1 refuses"),
+        ("a refusal and silence", one(&[&elsewhere], &[2]), "[::1]:1 says NotConfigured(9)"),
     ];
     for (name, got, want) in rows {
         assert!(got.starts_with(want), "{name}: {got}");
@@ -104,7 +104,7 @@ fn the_word_of_the_last_stage_counts() {
     assert_eq!(verdict(vec![gone_on]), "none");
     let mut then_silent = exchange(vec![answer(1, &status(10))], &[2]);
     then_silent.first_of_last_stage = 1;
-    assert!(verdict(vec![then_silent]).starts_with("[::1]:1 refuses: NotAllowed(10)"));
+    assert!(verdict(vec![then_silent]).starts_with("[::1]:1 says NotAllowed(10)"));
 }
 
 #[test]
@@ -137,11 +137,17 @@ fn links_are_followed_once_each_and_only_where_asked_for() {
 #[test]
 fn a_link_that_stays_unknown_is_told_beside_what_was_found() {
     let links = exchange(vec![answer(1, "0030 0010 20010db8000100000000000000000000")], &[]);
-    let found = Lookup::conclude(
-        query(),
-        vec![links.clone(), exchange(vec![answer(1, DATA)], &[]), exchange(vec![], &[1])],
-    );
-    assert_eq!((found.outcome.expect("found").len(), found.incomplete.len()), (1, 1));
-    assert_eq!(verdict(vec![links.clone(), exchange(vec![answer(1, NO_BINDING)], &[])]), "none");
-    assert!(verdict(vec![links, exchange(vec![], &[1])]).starts_with("no reply"));
+    let on_link = |answers, silent: &[u16]| {
+        let mut exchange = exchange(answers, silent);
+        exchange.query.link = Some("2001:db8:1::".parse().expect("an address"));
+        exchange
+    };
+    let found = Lookup::conclude(query(), vec![links.clone(), on_link(vec![answer(1, DATA)], &[2])]);
+    assert_eq!((found.outcome.expect("found").len(), found.incomplete.len()), (1, 0));
+    let twice = vec![links.clone(), exchange(vec![answer(1, DATA)], &[]), on_link(vec![], &[1])];
+    let part = Lookup::conclude(query(), twice);
+    assert_eq!((part.outcome.expect("found").len(), part.incomplete.len()), (1, 1));
+    assert_eq!(verdict(vec![links.clone(), on_link(vec![answer(1, NO_BINDING)], &[])]), "none");
+    assert!(verdict(vec![links.clone(), on_link(vec![], &[1])]).starts_with("no reply"));
+    assert!(verdict(vec![links]).starts_with("the client is on links that were not asked for: 2001:db8:1::"));
 }

@@ -258,3 +258,26 @@ async fn the_receiving_task_ends_with_the_last_clone() {
     }
     panic!("the socket is still open");
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_octets_make_the_dispatch_panic(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..200), kind in 12_u8..16) {
+        let _ = transaction_id(&[&[kind][..], &octets].concat());
+        let _ = transaction_id(&octets);
+    }
+}
+
+#[test]
+fn the_transaction_id_is_found_through_relay_levels() {
+    let header = |kind: u8| [&[kind, 0][..], &[0; 32]].concat();
+    let wrap =
+        |kind: u8, message: &[u8]| [&header(kind)[..], &[0, 9, 0, message.len() as u8], message].concat();
+    let reply = [15, 1, 2, 3];
+    let id = Ok(TransactionId([1, 2, 3]));
+    assert_eq!(transaction_id(&reply), id);
+    assert_eq!(transaction_id(&wrap(13, &wrap(13, &reply))), id);
+    assert_eq!(transaction_id(&wrap(12, &reply)), Err(Ignored::OtherMessage(MessageType::RELAY_FORW)));
+    assert_eq!(transaction_id(&header(13)), Err(Ignored::OtherMessage(MessageType::RELAY_REPL)));
+    assert_eq!(transaction_id(&wrap(13, &[14, 1, 2, 3])), Err(Ignored::Leasequery));
+    assert!(matches!(transaction_id(&wrap(13, &reply)[..40]), Err(Ignored::Malformed(_))));
+}

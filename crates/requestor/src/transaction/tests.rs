@@ -228,9 +228,9 @@ fn a_group_is_open_until_the_window_closes() {
 fn a_destination_that_cannot_be_sent_to_is_given_up() {
     let mut rig = Rig::new(Plan::in_turn([one(), two()]));
     assert!(matches!(rig.transaction.poll(rig.now, || 0.0), Step::Send { .. }));
-    rig.transaction.send_failed(one(), "no route".into());
+    rig.transaction.send_failed(one(), "no route");
     assert_eq!(rig.sends().0, [(0, two(), 1)]);
-    rig.transaction.send_failed(two(), "no route".into());
+    rig.transaction.send_failed(two(), "no route");
     assert_eq!(rig.sends(), (vec![], Step::Done));
     let exchange = rig.transaction.finish(Vec::new());
     assert_eq!(exchange.silent[0].send_error.as_deref(), Some("no route"));
