@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::proxy::Proxy;
 use super::sample::{duid, fixture};
 use crate::support::octets::octets;
-use crate::support::{Lqd, lq};
+use crate::support::{Fixture, Lqd, lq};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -21,13 +21,13 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Starts `lqd` with the sample, and gives `-s` with its address.
-fn server(more: &[&str]) -> (Lqd, [String; 2]) {
+/// Starts `lqd` with the sample, and gives `-s` with its address. The files stay as long as the server does.
+fn server(more: &[&str]) -> ((Lqd, Fixture), [String; 2]) {
     let fixture = fixture();
     let more = more.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
     let lqd = Lqd::start(&[fixture.flags(), more].concat());
     let server = ["-s".to_owned(), lqd.address.to_string()];
-    (lqd, server)
+    ((lqd, fixture), server)
 }
 
 fn ask(server: &[String; 2], arguments: &[&str]) -> Value {
@@ -182,7 +182,7 @@ fn shown_octets() -> Result<(), Failed> {
     let page = lq::run(&["-s", &server[1], "--hex", "addr", "2001:db8:1::1"]);
     // The query as RFC 5007 §4.1.2.1 draws it, but for its transaction-id: 4 + 14 + 4 + 45 octets.
     assert!(page.stdout.contains("\nquery, 67 octets\n  0000  0e "), "{page:?}");
-    assert!(page.stdout.contains(" 00 2c 00 2d 01 00 00 00 "), "{page:?}");
+    assert!(page.stdout.contains("\n  0010  53 aa 00 2c 00 2d 01 00  00 00 "), "{page:?}");
     assert!(page.stdout.contains(&format!("\nanswer of {}, ", server[1])), "{page:?}");
     Ok(())
 }

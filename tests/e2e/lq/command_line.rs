@@ -62,7 +62,8 @@ fn faults_say_what_to_mend() -> Result<(), Failed> {
 }
 
 fn flags_stand_anywhere() -> Result<(), Failed> {
-    let lqd = Lqd::start(&fixture().flags());
+    let fixture = fixture();
+    let lqd = Lqd::start(&fixture.flags());
     let server = lqd.address.to_string();
     let rows: [&[&str]; 3] = [
         &["-s", &server, "--json", "addr", "2001:db8:1::1"],
@@ -103,7 +104,8 @@ fn own_duid(ended: &Ended) -> String {
 }
 
 fn own_duid_is_kept() -> Result<(), Failed> {
-    let lqd = Lqd::start(&fixture().flags());
+    let fixture = fixture();
+    let lqd = Lqd::start(&fixture.flags());
     let directory = tempfile::tempdir()?;
     let run = |state: &std::path::Path| {
         let mut command = std::process::Command::new(lq::program());
@@ -129,7 +131,8 @@ fn own_duid_is_kept() -> Result<(), Failed> {
 }
 
 fn color() -> Result<(), Failed> {
-    let lqd = Lqd::start(&fixture().flags());
+    let fixture = fixture();
+    let lqd = Lqd::start(&fixture.flags());
     let server = lqd.address.to_string();
     let colored = |when: &str| {
         lq::run(&["-s", &server, "--color", when, "addr", "2001:db8:1::1"]).stdout.contains('\u{1b}')

@@ -57,7 +57,8 @@ fn assert_results(stdout: &str) {
 }
 
 fn one_line_each_in_order() -> Result<(), Failed> {
-    let lqd = Lqd::start(&fixture().flags());
+    let fixture = fixture();
+    let lqd = Lqd::start(&fixture.flags());
     let directory = tempfile::tempdir()?;
     let questions = directory.path().join("questions");
     std::fs::write(&questions, QUESTIONS)?;
@@ -79,7 +80,8 @@ fn one_line_each_in_order() -> Result<(), Failed> {
 /// stay without reply; it never sees more.
 fn no_more_under_way_than_allowed() -> Result<(), Failed> {
     const ALLOWED: usize = 8;
-    let lqd = Lqd::start(&fixture().flags());
+    let fixture = fixture();
+    let lqd = Lqd::start(&fixture.flags());
     let to_lqd = crate::support::Requestor::new(lqd.address);
     let mut held: Vec<Vec<u8>> = Vec::new();
     let bunching = Proxy::start(Box::new(move |_, query| {
@@ -106,7 +108,8 @@ fn no_more_under_way_than_allowed() -> Result<(), Failed> {
 }
 
 fn standard_input() -> Result<(), Failed> {
-    let lqd = Lqd::start(&fixture().flags());
+    let fixture = fixture();
+    let lqd = Lqd::start(&fixture.flags());
     let mut command = lq::command(&["-s", &lqd.address.to_string(), "--file", "-"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     child.stdin.take().ok_or("it is piped")?.write_all(QUESTIONS.as_bytes())?;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use libtest_mimic::{Failed, Trial};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::sample::{duid, fixture, fixture_of, lease};
 use crate::support::lqd::PROGRAM;
@@ -26,9 +26,12 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn servers_of_a_group_are_merged() -> Result<(), Failed> {
-    second_address()?;
-    ip(&["link", "set", "lo", "multicast", "on"])?;
-    ip(&["-6", "route", "add", "multicast", "ff00::/8", "dev", "lo", "table", "local"])?;
+    // A pair of interfaces: servers hear the group on one, lq asks through the other.
+    ip(&["link", "add", "lq0", "type", "veth", "peer", "name", "lqd0"])?;
+    for (interface, host) in [("lq0", "2"), ("lqd0", "1")] {
+        ip(&["link", "set", interface, "up"])?;
+        ip(&["-6", "address", "add", &format!("2001:db8:ffff::{host}/64"), "dev", interface, "nodad"])?;
+    }
     let files = [
         (Ipv6Addr::LOCALHOST, fixture_of(&lease("1", "now-5000", 9000))),
         (SECOND, fixture_of(&(lease("1", "now-10", 70_000) + &lease("3", "now-10", 70_000)))),
@@ -41,7 +44,7 @@ fn servers_of_a_group_are_merged() -> Result<(), Failed> {
             "--listen",
             &address.to_string(),
             "--multicast",
-            "lo",
+            "lqd0",
             "--server-duid",
             &duid,
         ]);
@@ -49,20 +52,21 @@ fn servers_of_a_group_are_merged() -> Result<(), Failed> {
         Lqd::start_command(command, address)
     });
     for group in ["site", "link"] {
-        let answer = lq::json(&["-i", "lo", "--group", group, "duid", &duid("01")]);
+        let to_group = ["-i", "lq0", "--group", group, "--gather", "2s"];
+        let ask = |arguments: &[&str]| lq::json(&[&to_group[..], arguments].concat());
+        let answer = ask(&["duid", &duid("01")]);
         assert_eq!(answer["result"], "found", "{group}: {answer}");
-        let answers = answer["answers"].as_array().ok_or("a list")?;
-        assert_eq!(answers.len(), 2, "{group}: both have answered: {answer}");
+        let count = |value: &Value| value.as_array().map(Vec::len);
+        assert_eq!(count(&answer["answers"]), Some(2), "{group}: both have answered: {answer}");
         let client = &answer["clients"][0];
-        assert_eq!(client["leases"].as_array().map(Vec::len), Some(2), "{group}: {answer}");
-        assert_eq!(client["superseded"].as_array().map(Vec::len), Some(1), "{group}: {answer}");
+        assert_eq!(count(&client["leases"]), Some(2), "{group}: {answer}");
+        assert_eq!(count(&client["superseded"]), Some(1), "{group}: {answer}");
         assert_eq!(answer["silent"], json!([]), "{group}: nobody is missing");
         let silent = ["-s", "[::1]:9", "--timeout", "2s", "--retries", "0", "--or-group"];
-        let in_the_end =
-            lq::json(&[&silent[..], &["-i", "lo", "--group", group, "addr", "2001:db8:1::1"]].concat());
-        assert_eq!(in_the_end["answers"].as_array().map(Vec::len), Some(2), "{group}: R15: {in_the_end}");
-        let one = lq::json(&["-i", "lo", "--group", group, "--server-id", "00:04:20", "duid", &duid("01")]);
-        assert_eq!(one["answers"].as_array().map(Vec::len), Some(1), "{group}: R11: {one}");
+        let in_the_end = ask(&[&silent[..], &["addr", "2001:db8:1::1"]].concat());
+        assert_eq!(count(&in_the_end["answers"]), Some(2), "{group}: R15: {in_the_end}");
+        let one = ask(&["--server-id", "00:04:20", "duid", &duid("01")]);
+        assert_eq!(count(&one["answers"]), Some(1), "{group}: R11: {one}");
     }
     drop(servers);
     Ok(())
@@ -71,7 +75,8 @@ fn servers_of_a_group_are_merged() -> Result<(), Failed> {
 /// An answer from an address that was not asked is ignored, unless it is said not to matter.
 fn another_source() -> Result<(), Failed> {
     second_address()?;
-    let lqd = Lqd::start(&fixture().flags());
+    let fixture = fixture();
+    let lqd = Lqd::start(&fixture.flags());
     let asked = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?;
     let answering = UdpSocket::bind((SECOND, 0))?;
     let server = asked.local_addr()?.to_string();

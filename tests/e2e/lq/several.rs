@@ -43,8 +43,8 @@ fn words(list: &Value) -> Vec<(String, String)> {
 fn disjoint_and_overlapping_data() -> Result<(), Failed> {
     let old = fixture_of(&(lease("1", "now-5000", 9000) + &lease("2", "now-5000", 9000)));
     let new = fixture_of(&(lease("1", "now-10", 70_000) + &lease("3", "now-10", 70_000)));
-    let (old, new) = (Lqd::start(&old.flags()), Lqd::start(&new.flags()));
-    let [from_old, from_new] = [&old, &new].map(|lqd| lqd.address.to_string());
+    let servers = [&old, &new].map(|fixture| Lqd::start(&fixture.flags()));
+    let [from_old, from_new] = servers.each_ref().map(|lqd| lqd.address.to_string());
     for servers in [[from_old.clone(), from_new.clone()], [from_new.clone(), from_old.clone()]] {
         let answer = ask(&servers, &["duid", &duid("01")]);
         let clients = answer["clients"].as_array().ok_or("a list")?;
@@ -65,9 +65,9 @@ fn disjoint_and_overlapping_data() -> Result<(), Failed> {
 }
 
 fn no_binding_needs_every_word() -> Result<(), Failed> {
-    let lqd = Lqd::start(&fixture_of("").flags());
-    let (lqd, silent) = (lqd.address.to_string(), (silent(), lqd));
-    let silent_address = silent.0.address.to_string();
+    let (files, silent) = (fixture_of(""), silent());
+    let server = Lqd::start(&files.flags());
+    let [lqd, silent_address] = [server.address, silent.address].map(|address| address.to_string());
     let question = [&SHORT[..], &["addr", "2001:db8:1::1"]].concat();
     assert_eq!(ask(&[lqd.clone()], &question)["result"], "no-binding");
     let doubt = ask(&[lqd, silent_address], &question);
@@ -80,9 +80,9 @@ fn no_binding_needs_every_word() -> Result<(), Failed> {
 }
 
 fn in_turn() -> Result<(), Failed> {
-    let lqd = Lqd::start(&fixture_of(&lease("1", "now-10", 9000)).flags());
-    let closed =
-        Lqd::start(&[fixture_of("").flags(), vec!["--allow".into(), "2001:db8:ffff::/48".into()]].concat());
+    let (files, none) = (fixture_of(&lease("1", "now-10", 9000)), fixture_of(""));
+    let lqd = Lqd::start(&files.flags());
+    let closed = Lqd::start(&[none.flags(), vec!["--allow".into(), "2001:db8:ffff::/48".into()]].concat());
     let silent = silent();
     let servers = [silent.address, closed.address, lqd.address].map(|address| address.to_string());
     let answer = ask(&servers, &[&SHORT[..], &["--in-turn", "addr", "2001:db8:1::1"]].concat());

@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 
 use super::proxy::Proxy;
 use super::sample::fixture;
-use crate::support::{Lqd, lq};
+use crate::support::{Fixture, Lqd, lq};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -15,14 +15,16 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn lqd() -> Lqd {
-    Lqd::start(&fixture().flags())
+/// A server, and its files, which stay as long as it does.
+fn lqd() -> (Lqd, Fixture) {
+    let fixture = fixture();
+    (Lqd::start(&fixture.flags()), fixture)
 }
 
 /// When they are sent again is tested under virtual time in the crate; here, that they are, unchanged.
 fn lost_queries_are_sent_again() -> Result<(), Failed> {
     const LOST: usize = 2;
-    let lqd = lqd();
+    let (lqd, _files) = lqd();
     let lossy =
         Proxy::before(lqd.address, |number, _, answer| if number < LOST { vec![] } else { vec![answer] });
     let server = lossy.address.to_string();
@@ -43,7 +45,7 @@ fn lost_queries_are_sent_again() -> Result<(), Failed> {
 }
 
 fn forged_and_corrupted() -> Result<(), Failed> {
-    let lqd = lqd();
+    let (lqd, _files) = lqd();
     let forging = Proxy::before(lqd.address, |_, query, answer| {
         let changed = |at: usize| {
             let mut octets = answer.clone();
@@ -76,7 +78,7 @@ fn forged_and_corrupted() -> Result<(), Failed> {
 /// The answer to the first question is held back, and comes twice when the second is asked; that one's comes twice
 /// too.
 fn late_and_duplicate() -> Result<(), Failed> {
-    let lqd = lqd();
+    let (lqd, _files) = lqd();
     let mut held = None;
     let slow = Proxy::before(lqd.address, move |_, _, answer| match held.take() {
         None => {

@@ -34,7 +34,7 @@ pub(super) fn queries() -> Result<(), Failed> {
         (0, "dhcpv6.msgtype", &["14"]),
         (0, "dhcpv6.iaaddr.ip", &["2001:db8:1::1"]),
         (0, "dhcpv6.duid.bytes", &[lq::OWN_DUID]),
-        (1, "dhcpv6.lq_query_type", &["2"]),
+        (1, "dhcpv6.lq_query", &["2"]),
         (1, "dhcpv6.lq_query_link_address", &["2001:db8:1::"]),
         (1, "dhcpv6.duid.bytes", &[lq::OWN_DUID, "00:03:00:01:02:00:5e:00:53:01", target]),
         (1, "dhcpv6.requested_option_code", &["47", "39", "1234"]),

@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use std::time::SystemTime;
 
 use lqd_requestor::{
-    Answer, Binding, ClientOnLink, Content, Exchange, Failure, Lookup, MergedLease, RelayAgent, RelayChain,
-    Target,
+    Answer, Binding, ClientOnLink, Content, Exchange, Failure, Ignored, Lookup, MergedLease, RelayAgent,
+    RelayChain, Target,
 };
 
 use crate::shown;
@@ -194,7 +194,9 @@ impl Page {
                 );
             }
         }
-        for (from, reason) in &exchange.ignored {
+        // A second answer to a query that was sent twice is the way of the network, and in the trace.
+        let odd = exchange.ignored.iter().filter(|(_, reason)| *reason != Ignored::Duplicate);
+        for (from, reason) in odd {
             self.row(page, "ignored", &self.paint(Paint::Odd, &format!("a datagram from {from}: {reason}")));
         }
     }
