@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lqd-feed", &["lqd-index"]),
     ("lqd-answer", &["lqd-index", "lqd-wire"]),
     ("lqd", &["lqd-answer", "lqd-feed", "lqd-index", "lqd-net", "lqd-stats", "lqd-wire"]),
+    ("lqd-requestor", &["lqd-wire"]),
     ("lqload", &["lqd-net", "lqd-stats", "lqd-wire"]),
     ("lqd-benches", &["lqd-answer", "lqd-feed", "lqd-index", "lqd-net", "lqd-stats", "lqd-wire"]),
 ];

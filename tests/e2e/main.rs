@@ -10,6 +10,7 @@ mod admin;
 mod cli;
 mod conformance;
 mod live_kea;
+mod lq;
 mod mutation;
 mod support;
 mod taps;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         cli::trials,
         mutation::trials,
         live_kea::trials,
+        lq::trials,
         tshark::trials,
         admin::trials,
         taps::trials,
