@@ -69,7 +69,7 @@ fn no_binding_needs_every_word() -> Result<(), Failed> {
     let server = Lqd::start(&files.flags());
     let [lqd, silent_address] = [server.address, silent.address].map(|address| address.to_string());
     let question = [&SHORT[..], &["addr", "2001:db8:1::1"]].concat();
-    assert_eq!(ask(&[lqd.clone()], &question)["result"], "no-binding");
+    assert_eq!(ask(std::slice::from_ref(&lqd), &question)["result"], "no-binding");
     let doubt = ask(&[lqd, silent_address], &question);
     assert_eq!((&doubt["result"], &doubt["exit_status"]), (&json!("no-reply"), &json!(4)), "{doubt}");
     assert!(
