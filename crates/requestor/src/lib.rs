@@ -33,7 +33,7 @@
 //! several (§4.3.3), and merges what several servers say (§4.3.4). [`Settings`] has the rest of what the RFC asks of
 //! a requestor that runs for long: negative caching and access networks (§5). The parts stand alone where another
 //! event loop is wanted: [`Query::encode`] and [`Reply::parse`] are octets, [`Transaction`] is the state machine of one
-//! query without clock and socket, [`merge`] is a function.
+//! query without clock and socket, [`merge()`] is a function.
 //!
 //! **"No binding" is never made of silence.** A lookup's empty result means that every server that was asked and is
 //! responsible said so. Everything else that is no result is a [`Failure`], with who and why.

@@ -117,7 +117,7 @@ fn winners(sources: &[Source]) -> HashMap<(&Duid, Binding), usize> {
     winners
 }
 
-/// The first lease of this binding, as [`merge`] takes it.
+/// The first lease of this binding, as the merge takes it.
 fn lease_of(source: &Source, binding: Binding) -> Option<MergedLease> {
     let lease = source.data.leases.iter().find(|lease| lease.binding == binding)?;
     Some(MergedLease::new(*lease, source))

@@ -16,6 +16,7 @@ pub struct Timers {
     /// MRT: the timeout doubles up to this. RFC 5007: 10 seconds.
     pub max: Duration,
     /// MRC: how often a query is sent, the first time included, until the exchange has failed. RFC 5007: 5.
+    /// There is no "without end": 0 counts as 1.
     pub transmissions_max: u32,
     /// How long other servers still may answer once one has answered with bindings, or one has answered a multicast.
     ///
@@ -46,6 +47,7 @@ impl Retransmission {
     pub(crate) fn new(mut timers: Timers) -> Self {
         timers.initial = timers.initial.min(TIMEOUT_LIMIT);
         timers.max = timers.max.min(TIMEOUT_LIMIT);
+        timers.transmissions_max = timers.transmissions_max.max(1);
         Self { timers, previous: None, transmissions: 0 }
     }
 

@@ -152,7 +152,7 @@ impl Tally {
             eprint!("\r\x1b[K");
         }
         eprintln!(
-            "{sum} questions in {:.1} s: {found} found, {no_binding} without binding, {refused} refused, \
+            "{sum} asked in {:.1} s: {found} found, {no_binding} without binding, {refused} refused, \
              {no_reply} without reply, {not_asked} not asked",
             self.start.elapsed().as_secs_f64()
         );

@@ -112,6 +112,10 @@ pub(crate) struct Options {
 
 /// Whom to ask.
 #[derive(Debug, Args)]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "`--help` shows these texts: their brackets are those of addresses"
+)]
 #[command(next_help_heading = "Servers")]
 pub(crate) struct Servers {
     /// Server to ask: ADDRESS, [ADDRESS]:PORT, NAME or NAME:PORT; port 547 if none is given. Repeatable

@@ -26,16 +26,36 @@ fn page() -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    writeln!(page, ".SH SYNOPSIS")?;
+    for (usage, _) in commands(&command) {
+        writeln!(page, ".B lq\n[\\fIOPTIONS\\fR] {}\n.br", roff(&usage))?;
+    }
+    writeln!(page, ".B lq\n[\\fIOPTIONS\\fR] \\-f \\fIFILE\\fR")?;
     man.render_description_section(&mut page)?;
+    writeln!(page, ".SH COMMANDS")?;
+    for (usage, about) in commands(&command) {
+        writeln!(page, ".TP\n.B {}\n{}", roff(&usage), roff(&about))?;
+    }
     man.render_options_section(&mut page)?;
-    man.render_subcommands_section(&mut page)?;
     for section in AFTER_HELP.split("\n\n") {
         let (title, body) = section.split_once(":\n").unwrap_or(("NOTES", section));
         writeln!(page, ".SH {}\n.nf\n{}\n.fi", title.to_uppercase(), roff(body))?;
     }
     man.render_version_section(&mut page)?;
     Ok(page)
+}
+
+/// Each command with its argument, and what it does; `clap_mangen` would refer to pages of their own.
+fn commands(command: &clap::Command) -> Vec<(String, String)> {
+    let commands = command.get_subcommands();
+    let usage = |command: &clap::Command| {
+        let arguments = command
+            .get_positionals()
+            .map(|argument| format!(" {}", argument.get_id().as_str().to_uppercase()));
+        format!("{}{}", command.get_name(), arguments.collect::<String>())
+    };
+    let about = |command: &clap::Command| command.get_about().map(ToString::to_string).unwrap_or_default();
+    commands.map(|command| (usage(command), about(command))).collect()
 }
 
 /// Text that roff leaves as it is.
@@ -57,7 +77,7 @@ mod tests {
         for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
             assert!(page.contains(&flag.replace('-', r"\-")), "--{flag} is not in the manual");
         }
-        for title in [".SH EXIT STATUS", ".SH EXAMPLES", ".SH SUBCOMMANDS"] {
+        for title in [".SH EXIT STATUS", ".SH EXAMPLES", "addr ADDRESS"] {
             assert!(page.contains(title), "no {title}");
         }
         assert!(command.get_arguments().all(|flag| flag.get_help().is_some()), "every flag has a help");
