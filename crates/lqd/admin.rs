@@ -25,8 +25,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
-use tokio::runtime;
+use tokio::{runtime, time};
 use tracing::{error, info, warn};
 
 use crate::Failure;
@@ -37,10 +38,16 @@ use census::Census;
 /// Who may connect to a Unix socket: owner and group.
 const SOCKET_MODE: u32 = 0o660;
 
+/// How long to wait before an address that is in use is tried again.
+const BIND_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// A running admin port; its Unix sockets vanish when it is dropped.
 pub(crate) struct Admin {
-    socket_files: Vec<PathBuf>,
+    socket_files: SocketFiles,
 }
+
+/// Unix sockets that are ours.
+type SocketFiles = Arc<Mutex<Vec<PathBuf>>>;
 
 /// What requests are answered from.
 struct Shown {
@@ -70,28 +77,37 @@ enum Listener {
 
 impl Admin {
     /// Binds all addresses, and answers from now on.
+    ///
+    /// One that is in use is waited for, as another lqd may be about to end and leave it; that there is no port for
+    /// metrics yet is no reason to leave queries unanswered.
     pub(crate) fn start(addresses: &[AdminAddress], board: &Arc<Board>) -> Result<Self, Failure> {
-        let mut admin = Self { socket_files: Vec::new() };
-        let mut listeners = Vec::new();
+        let admin = Self { socket_files: SocketFiles::default() };
+        if addresses.is_empty() {
+            return Ok(admin);
+        }
+        let (mut listeners, mut in_use) = (Vec::new(), Vec::new());
         for address in addresses {
-            let cannot = |fault: io::Error| Failure::running(format!("admin port {address}: {fault}"));
-            listeners.push(admin.bind(address).map_err(cannot)?);
             if address.is_open() {
                 warn!(%address, "the admin port can be reached from other hosts, and asks for no password");
             }
-        }
-        if listeners.is_empty() {
-            return Ok(admin);
+            match bind(address, &admin.socket_files) {
+                Ok(listener) => listeners.push(listener),
+                Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => {
+                    warn!(%address, "the admin port is in use by another process; waiting for it to be free");
+                    in_use.push(address.clone());
+                }
+                Err(fault) => return Err(Failure::running(format!("admin port {address}: {fault}"))),
+            }
         }
         let shown = Arc::new(Shown { board: Arc::clone(board), census: Mutex::default() });
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::running)?;
+        let socket_files = Arc::clone(&admin.socket_files);
         let run = move || {
             runtime.block_on(async {
-                for listener in listeners {
-                    if let Err(fault) = spawn(listener, &shown) {
-                        error!(%fault, "admin port does not answer");
-                    }
+                listeners.into_iter().for_each(|listener| answer_at(listener, &shown));
+                for address in in_use {
+                    tokio::spawn(wait_for(address, Arc::clone(&shown), Arc::clone(&socket_files)));
                 }
                 census::keep(&shown).await;
             });
@@ -99,33 +115,45 @@ impl Admin {
         thread::Builder::new().name("lqd-admin".to_owned()).spawn(run).map_err(Failure::running)?;
         Ok(admin)
     }
-
-    fn bind(&mut self, address: &AdminAddress) -> io::Result<Listener> {
-        match address {
-            AdminAddress::Tcp(socket) => {
-                let listener = TcpListener::bind(socket)?;
-                listener.set_nonblocking(true)?;
-                info!(address = %listener.local_addr()?, "admin port");
-                Ok(Listener::Tcp(listener))
-            }
-            AdminAddress::Unix(path) => {
-                remove_left_over(path)?;
-                let listener = UnixListener::bind(path)?;
-                self.socket_files.push(path.clone());
-                fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
-                listener.set_nonblocking(true)?;
-                info!(%address, "admin port");
-                Ok(Listener::Unix(listener))
-            }
-        }
-    }
 }
 
 impl Drop for Admin {
     fn drop(&mut self) {
-        for path in &self.socket_files {
+        for path in self.socket_files.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             // Whoever removed it first has done this work.
             let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn bind(address: &AdminAddress, socket_files: &SocketFiles) -> io::Result<Listener> {
+    match address {
+        AdminAddress::Tcp(socket) => {
+            let listener = TcpListener::bind(socket)?;
+            listener.set_nonblocking(true)?;
+            info!(address = %listener.local_addr()?, "admin port");
+            Ok(Listener::Tcp(listener))
+        }
+        AdminAddress::Unix(path) => {
+            remove_left_over(path)?;
+            let listener = UnixListener::bind(path)?;
+            socket_files.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+            fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
+            listener.set_nonblocking(true)?;
+            info!(%address, "admin port");
+            Ok(Listener::Unix(listener))
+        }
+    }
+}
+
+/// Answers at an address as soon as it is free.
+async fn wait_for(address: AdminAddress, shown: Arc<Shown>, socket_files: SocketFiles) {
+    loop {
+        time::sleep(BIND_AGAIN_AFTER).await;
+        match bind(&address, &socket_files) {
+            Ok(listener) => return answer_at(listener, &shown),
+            Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => {}
+            Err(fault) => return error!(%address, %fault, "admin port cannot be bound"),
         }
     }
 }
@@ -141,8 +169,13 @@ fn remove_left_over(path: &Path) -> io::Result<()> {
 }
 
 /// Answers at a listener, on the runtime's thread.
-fn spawn(listener: Listener, shown: &Arc<Shown>) -> io::Result<()> {
-    let shown = Arc::clone(shown);
+fn answer_at(listener: Listener, shown: &Arc<Shown>) {
+    if let Err(fault) = spawn(listener, Arc::clone(shown)) {
+        error!(%fault, "admin port does not answer");
+    }
+}
+
+fn spawn(listener: Listener, shown: Arc<Shown>) -> io::Result<()> {
     match listener {
         Listener::Tcp(listener) => {
             let listener = tokio::net::TcpListener::from_std(listener)?;

@@ -97,9 +97,18 @@ impl Service for Worker {
 /// Counts a batch and who sent it. Neighbours are mostly of one requestor, and counted together.
 fn count_sources(books: &WorkerBooks, batch: &[Datagram<'_>]) {
     books.batches.count(batch.len());
-    for run in batch.chunk_by(|one, next| one.source.ip() == next.source.ip()) {
-        books.sources.count(u128::from(*run[0].source.ip()), run.len() as u64);
+    let mut rest = batch.iter();
+    let Some(mut source) = rest.next().map(|first| first.source.ip()) else { return };
+    let mut run = 1;
+    for next in rest.map(|datagram| datagram.source.ip()) {
+        if next == source {
+            run += 1;
+        } else {
+            books.sources.count(u128::from(*source), run);
+            (source, run) = (next, 1);
+        }
     }
+    books.sources.count(u128::from(*source), run);
 }
 
 /// 584 years pass before it ends.

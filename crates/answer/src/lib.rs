@@ -95,6 +95,7 @@ impl Engine {
     ///
     /// # Panics
     /// If there are more than [`BATCH_MAX`].
+    #[inline]
     pub fn answer(
         &self,
         limits: &mut Limits,
@@ -112,6 +113,7 @@ impl Engine {
         }
     }
 
+    #[inline]
     fn group<const N: usize>(
         &self,
         limits: &mut Limits,
@@ -144,10 +146,7 @@ impl Engine {
             let view = View::new(links, received.rights, received.source());
             let now = now.unix_seconds;
             let content = match &received.ask {
-                Ok(ask) => match resolve(view, now, ask, found) {
-                    Content::NoBinding => self.unbound.content(),
-                    content => content,
-                },
+                Ok(ask) => resolve(view, now, ask, found),
                 Err(refusal) => Content::Refused(*refusal),
             };
             if let Content::Refused(refusal) = content
@@ -156,7 +155,8 @@ impl Engine {
                 deliver(position, Verdict::Silence(silence));
                 continue;
             }
-            let reply = Reply { policy: &self.policy, view, now, received, content };
+            let (policy, unbound) = (&self.policy, self.unbound);
+            let reply = Reply { policy, unbound, view, now, received, content };
             deliver(position, Verdict::Reply(reply));
         }
     }

@@ -206,7 +206,8 @@ pub(crate) struct Flags {
     /// /status (JSON), / (a page), and over a Unix socket /discards.pcap (see
     /// --keep-discards). Else, whoever reaches it sees requestors'
     /// addresses and counts, but no client; there is no password. lqd warns
-    /// when others than this host may reach it.
+    /// when others than this host may reach it. An address that is in use
+    /// is waited for.
     /// Default: none, there is no admin port.
     #[arg(long, value_name = "ADDR", verbatim_doc_comment)]
     #[serde(deserialize_with = "list")]

@@ -18,3 +18,27 @@ pub use counters::Counters;
 pub use exposition::{Exposition, Family, Kind};
 pub use histogram::{Distribution, Histogram};
 pub use top::{Entry, Top};
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn counting_allocates_nothing() {
+        let (counters, histogram, top) = (Counters::<4>::default(), Histogram::default(), Top::default());
+        let counted = allocation_counter::measure(|| {
+            for n in 0..10_000_u64 {
+                counters.count(n as usize % 4);
+                histogram.record(Duration::from_nanos(n * n), n);
+                top.count(u128::from(n % 700), 1);
+            }
+        });
+        assert_eq!(counted.count_total, 0);
+        assert!(
+            allocation_counter::measure(|| drop(top.read())).count_total > 0,
+            "allocations are counted at all"
+        );
+    }
+}

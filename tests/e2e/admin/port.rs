@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
@@ -64,7 +65,7 @@ fn large_requests() -> Result<(), Failed> {
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer);
         let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
-        assert!(refused, "{:.40}… is answered {answer:.60}", request);
+        assert!(refused, "{request:.40}… is answered {answer:.60}");
     }
     assert_eq!(get(watched.admin, "/healthz").status, 200);
     Ok(())
@@ -96,16 +97,29 @@ fn unix_socket() -> Result<(), Failed> {
     assert_eq!(get_unix(&socket, "/readyz").status, 200);
     assert_eq!(fs::metadata(&socket)?.permissions().mode() & 0o777, 0o660);
 
-    let mut second = vec!["serve".to_owned(), "--listen=[::1]:0".to_owned()];
-    second.extend(flags());
-    let ended = Lqd::run(&second);
-    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains(&format!("admin port {flag}: Address already in use")), "{}", ended.stderr);
-    assert_eq!(get_unix(&socket, "/readyz").status, 200, "the first one's socket is still there");
-
+    let second = Lqd::start(&flags());
+    assert!(second.line_with("admin port is in use").is_some(), "it serves all the same");
+    assert_eq!(first_listener(&socket), lqd.address.to_string(), "the socket is still the first one's");
     assert_eq!(lqd.stop(), 0);
+    second.await_line(0, |line| line.contains(&format!("admin port address={flag}")));
+    assert_eq!(first_listener(&socket), second.address.to_string(), "it went over");
+    assert_eq!(second.stop(), 0);
     assert!(!socket.exists(), "removed at the end");
+
+    let nowhere = fixture.directory().join("missing/admin.sock");
+    let mut flags = fixture.flags();
+    flags.insert(0, "serve".to_owned());
+    flags.push(format!("--admin=unix:{}", nowhere.display()));
+    let ended = Lqd::run(&flags);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("admin.sock: No such file or directory"), "{}", ended.stderr);
     Ok(())
+}
+
+/// Where the server behind a Unix socket listens for queries.
+fn first_listener(socket: &Path) -> String {
+    let status: serde_json::Value = serde_json::from_str(&get_unix(socket, "/status").body).expect("JSON");
+    status["listen"][0].as_str().expect("an address").to_owned()
 }
 
 /// Before the first snapshot, /readyz says 503 and why, and the others what there is to say.
