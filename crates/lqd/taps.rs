@@ -234,3 +234,58 @@ enum Order {
 
 /// How it is told.
 type Orders = Sender<Order>;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lqd_answer::Outcome;
+
+    use super::*;
+
+    fn taps(sample: u32, requestor: &str) -> Taps {
+        let queue = || Arc::new(Queue { records: ArrayQueue::new(4), lost: Counters::default() });
+        let log = LogTap {
+            sample: NonZeroU32::new(sample).unwrap(),
+            requestor: requestor.parse().unwrap(),
+            queues: vec![queue(), queue()],
+        };
+        Taps { log: Some(log), rings: Vec::new() }
+    }
+
+    #[test]
+    fn one_of_so_many_of_whom() {
+        let (inside, outside) = ("fd00::1".parse().unwrap(), "fe00::1".parse().unwrap());
+        for (sample, want) in [(1, 12), (3, 4), (5, 2), (13, 0)] {
+            let taps = taps(sample, "fd00::/8");
+            let mut skipped = 0;
+            let logged = (0..12).filter(|_| {
+                assert!(!taps.of(1).logs(outside, &mut skipped));
+                taps.of(1).logs(inside, &mut skipped)
+            });
+            assert_eq!(logged.count(), want, "1 in {sample}");
+        }
+        assert!(!Tap::default().logs(inside, &mut 0));
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_nothing_is_allocated() {
+        let taps = taps(1, "::/0");
+        let record = Record {
+            at: Duration::ZERO,
+            took: Duration::ZERO,
+            source: "[fd00::1]:547".parse().unwrap(),
+            outcome: Outcome::Answered,
+            reply_len: 1,
+            about: None,
+        };
+        let counted = allocation_counter::measure(|| (0..10).for_each(|_| taps.of(1).log(&record)));
+        assert_eq!(counted.count_total, 0);
+        let queues = &taps.log.as_ref().unwrap().queues;
+        let counts = LogCounts::default();
+        assert!(counts.queues.set(queues.clone()).is_ok());
+        assert_eq!((queues[0].records.len(), queues[1].records.len()), (0, 4), "its own queue");
+        assert_eq!(counts.read(), [("written", 0), ("lost", 6), ("failed", 0)]);
+        taps.of(2).log(&record); // a worker that there is not
+    }
+}

@@ -4,9 +4,6 @@ use lqd_wire::Duid;
 
 use crate::Access;
 
-use crate::receive::Refusal;
-use crate::resolve::Content;
-
 /// Settings of the answering machine; replaced as a whole.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -27,16 +24,6 @@ pub enum Unbound {
     Silent,
     /// The status UnspecFail. NotConfigured and NotAllowed would say things that are not so.
     Refuse,
-}
-
-impl Unbound {
-    pub(crate) fn content<'p>(self) -> Content<'p> {
-        match self {
-            Self::Answer => Content::NoBinding,
-            Self::Silent => Content::Nothing,
-            Self::Refuse => Content::Refused(Refusal::Stale),
-        }
-    }
 }
 
 impl Policy {

@@ -12,11 +12,12 @@ use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
 use crate::resolve::{Content, OnLink};
 use crate::restricted::View;
-use crate::{Asked, Outcome, Policy, Subject};
+use crate::{Asked, Outcome, Policy, Subject, Unbound};
 
 /// A reply that is decided but not written yet.
 pub struct Reply<'a> {
     pub(crate) policy: &'a Policy,
+    pub(crate) unbound: Unbound,
     pub(crate) view: View<'a>,
     pub(crate) now: u32,
     pub(crate) received: &'a Received<'a>,
@@ -58,13 +59,10 @@ impl Reply<'_> {
     ///
     /// Never a part of the bindings: if they do not fit, the reply says so. Length 0: nothing is to be sent.
     pub fn write(&self, slot: &mut [u8]) -> (usize, Outcome) {
-        if matches!(self.content, Content::Nothing) {
-            return (0, Outcome::DropStale);
-        }
         let len = slot.len().min(DATAGRAM_LEN_MAX);
         let mut w = Writer::new(&mut slot[..len]);
         if let Ok(outcome) = self.write_content(&mut w, self.content) {
-            return (w.len(), outcome);
+            return (if outcome == Outcome::DropStale { 0 } else { w.len() }, outcome);
         }
         w.truncate(0);
         match self.write_content(&mut w, Content::Refused(Refusal::TooManyBindings)) {
@@ -91,15 +89,12 @@ impl Reply<'_> {
         w.option_with(OptionCode::CLIENTID, self.received.requestor.octets())?;
         w.option_with(OptionCode::SERVERID, &self.policy.server_duid)?;
         match content {
-            Content::Refused(refusal) => {
-                let (code, text, outcome) = refusal.status();
-                w.option(OptionCode::STATUS_CODE, |w| {
-                    w.put(&code.0.to_be_bytes())?;
-                    w.put(text.as_bytes())
-                })?;
-                Ok(outcome)
-            }
-            Content::NoBinding | Content::Nothing => Ok(Outcome::NoBinding),
+            Content::Refused(refusal) => status(w, refusal),
+            Content::NoBinding => match self.unbound {
+                Unbound::Answer => Ok(Outcome::NoBinding),
+                Unbound::Silent => Ok(Outcome::DropStale),
+                Unbound::Refuse => status(w, Refusal::Stale),
+            },
             Content::Client(client, link) => {
                 w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, link))?;
                 Ok(Outcome::Answered)
@@ -165,6 +160,16 @@ impl Reply<'_> {
         }
         Ok(())
     }
+}
+
+/// A status other than success, with its text for people.
+fn status(w: &mut Writer<'_>, refusal: Refusal) -> Result<Outcome, NoRoom> {
+    let (code, text, outcome) = refusal.status();
+    w.option(OptionCode::STATUS_CODE, |w| {
+        w.put(&code.0.to_be_bytes())?;
+        w.put(text.as_bytes())
+    })?;
+    Ok(outcome)
 }
 
 /// Writes `body` inside one RELAY-REPL for each RELAY-FORW level of `octets` (RFC 8415 §19.3, RFC 8357 §5.2).

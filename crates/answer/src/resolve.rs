@@ -12,8 +12,6 @@ pub(crate) enum Content<'p> {
     Refused(Refusal),
     /// Success, and no binding.
     NoBinding,
-    /// Nothing is sent.
-    Nothing,
     /// The bindings of the client on this link.
     Client(Client<'p>, LinkId),
     /// The links on which the client is.
