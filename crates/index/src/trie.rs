@@ -1,19 +1,20 @@
 //! Radix trie from delegated prefixes to clients: which lease is the longest around an address?
 //!
 //! Whole addresses are not in it: who asks for one finds it by its hash ([`crate::map`]), and nothing is longer.
-//! Path-compressed, four bits a level: IPv6 plans cut at nibbles, so nodes fill up (a run of /56 makes nodes of 16
-//! children), and all levels but the lowest stay in the cache. Designs considered: a binary radix trie (21 dependent
-//! misses for 2 million leases, against 2 or 3), an adaptive trie of eight bits (delegated lengths such as /60 fall
-//! inside its levels), a probe of the map for each prefix length in use (figures in `look_up.rs`: faster for one or
-//! two lengths, but one more length, in one lease, changes every look-up, and 127 of them cost 127 probes).
+//! Path-compressed, eight bits a level. Designs considered: a binary radix trie (21 dependent misses for 2 million
+//! leases, against 2); four bits a level (twice the steps, and in the lowest level two cache lines a look-up instead of
+//! one, as headers of small nodes lie scattered: FOUR_FIGURES); a probe of the
+//! map for each prefix length in use (EIGHT_FIGURES, but one more length, in one lease, changes every look-up, and 127 of
+//! them cost 127 probes).
 //!
 //! ```text
-//! word 0    level (8, at bit 32) | prefixes that end here (15, at bit 16) | children (16)
-//! then      an entry of 32 bits for each of the prefixes, then for each of the children
+//! word 0    level (8) | prefixes end here (1) | zeros | children below 64, 128, 192 (8 each, from bit 40)
+//! words     children (256 bits, 4 words) | prefixes that end here (255 bits, 4 words, if there are any)
+//! then      an entry of 32 bits for each of the children, then for each of the prefixes
 //! ```
-//! A node at level `l` looks at the four bits from `4l` on. A prefix of length `4l..4l+4` ends in it; its bit is
+//! A node at level `l` looks at the eight bits from `8l` on. A prefix of length `8l..8l+8` ends in it; its bit is
 //! numbered as in a heap (1 << further bits, less one, plus their value). An entry is a client (top bit set) or a
-//! node. A child that leads to one prefix only is that prefix's client at once.
+//! node. A child that leads to one prefix only is that prefix's client at once. A run of /56 takes some 5 octets each.
 //!
 //! Neither nodes nor entries repeat the bits that path compression skipped: what a walk meets is a *candidate*, and
 //! the client's record says whether one of its leases covers the address. Every lease that does cover it is among
@@ -41,25 +42,13 @@ pub(crate) use build::build;
 const CLIENT: u32 = 1 << 31;
 const _: () = assert!(CLIENT_IDS <= CLIENT);
 
-const LEVEL_BITS: u8 = 4;
+const LEVEL_BITS: u8 = 8;
 
-/// Of a header: which prefixes end in the node.
-const ENDS: u32 = 0x7fff << 16;
+/// Words of a header, without the prefixes that end in the node.
+const HEADER_WORDS: usize = 5;
 
-/// For each nibble, which prefixes that end in a node lie around it.
-const ENDS_AROUND: [u32; 16] = {
-    let mut around = [0; 16];
-    let mut nibble = 0;
-    while nibble < 16 {
-        let mut further = 0;
-        while further < LEVEL_BITS {
-            around[nibble] |= 1 << (16 + ends_bit(nibble as u8, further));
-            further += 1;
-        }
-        nibble += 1;
-    }
-    around
-};
+/// In word 0: prefixes end in the node, which 4 more words tell.
+const HAS_ENDS: u64 = 1 << 8;
 
 /// A prefix in the trie: its bits beyond `len` are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,8 +73,8 @@ impl Key {
         let end = level * LEVEL_BITS;
         debug_assert!(self.len >= end, "{self:?} ends above level {level}");
         match self.len - end {
-            further @ 0..LEVEL_BITS => Slot::Ends(ends_bit(nibble(self.bits, level), further)),
-            _ => Slot::Child(nibble(self.bits, level)),
+            further @ 0..LEVEL_BITS => Slot::Ends(ends_bit(step_of(self.bits, level), further)),
+            _ => Slot::Child(step_of(self.bits, level)),
         }
     }
 }
@@ -93,67 +82,109 @@ impl Key {
 /// One of the places that a node can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
-    /// For a prefix that ends in the node: 0..15.
+    /// For a prefix that ends in the node: 0..255.
     Ends(u8),
-    /// For what goes on: 0..16.
+    /// For what goes on.
     Child(u8),
 }
 
-fn nibble(bits: u128, level: u8) -> u8 {
-    (bits >> (124 - u32::from(level * LEVEL_BITS))) as u8 & 15
+/// The bits of an address that a node of this level looks at.
+fn step_of(bits: u128, level: u8) -> u8 {
+    (bits >> (120 - u32::from(level * LEVEL_BITS))) as u8
 }
 
-/// Number of the prefix that fixes `further` (0..4) bits of the nibble.
-const fn ends_bit(nibble: u8, further: u8) -> u8 {
-    (1 << further) - 1 + (nibble >> (LEVEL_BITS - further))
+/// Number of the prefix that fixes `further` (0..8) of these bits.
+fn ends_bit(bits: u8, further: u8) -> u8 {
+    let value = u16::from(bits) >> (LEVEL_BITS - further);
+    ((1 << further) - 1 + value) as u8 // < 255
+}
+
+/// A set of numbers below 256.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bits([u64; 4]);
+
+impl Bits {
+    fn has(self, number: u8) -> bool {
+        self.0[usize::from(number) / 64] >> (number % 64) & 1 == 1
+    }
+
+    fn toggle(&mut self, number: u8) {
+        self.0[usize::from(number) / 64] ^= 1 << (number % 64);
+    }
+
+    fn count(self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// How many are smaller than this one.
+    fn below(self, number: u8) -> usize {
+        let (word, bit) = (usize::from(number) / 64, number % 64);
+        let whole: u32 = self.0[..word].iter().map(|word| word.count_ones()).sum();
+        (whole + (self.0[word] & ((1 << bit) - 1)).count_ones()) as usize
+    }
 }
 
 /// What a node consists of, besides its entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Header {
     level: u8,
-    ends: u16,
-    children: u16,
+    children: Bits,
+    ends: Bits,
 }
 
 impl Header {
-    fn unpack(word: u64) -> Self {
-        Self { level: (word >> 32) as u8, ends: (word >> 16) as u16, children: word as u16 }
+    fn read(words: &[AtomicU64]) -> Self {
+        let load = |from: usize| Bits(std::array::from_fn(|at| words[from + at].load(Ordering::Relaxed)));
+        let first = words[0].load(Ordering::Relaxed);
+        let ends = if first & HAS_ENDS == 0 { Bits::default() } else { load(HEADER_WORDS) };
+        Self { level: first as u8, children: load(1), ends }
     }
 
-    fn pack(self) -> u64 {
-        u64::from(self.level) << 32 | u64::from(self.ends) << 16 | u64::from(self.children)
+    fn write(self, words: &[AtomicU64]) {
+        let has_ends = if self.has_ends() { HAS_ENDS } else { 0 };
+        let below = |shift: u32, number: u8| (self.children.below(number) as u64) << shift; // ≤ 192
+        let first = u64::from(self.level) | has_ends | below(40, 64) | below(48, 128) | below(56, 192);
+        let ends = self.ends.0.into_iter().take(if self.has_ends() { 4 } else { 0 });
+        for (word, value) in words.iter().zip([first].into_iter().chain(self.children.0).chain(ends)) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    fn has_ends(self) -> bool {
+        self.ends != Bits::default()
+    }
+
+    fn header_words(self) -> usize {
+        HEADER_WORDS + if self.has_ends() { 4 } else { 0 }
     }
 
     fn count(self) -> usize {
-        (self.ends.count_ones() + self.children.count_ones()) as usize
+        self.ends.count() + self.children.count()
     }
 
     fn words(self) -> usize {
-        1 + self.count().div_ceil(2)
+        self.header_words() + self.count().div_ceil(2)
     }
 
     fn has(self, slot: Slot) -> bool {
         match slot {
-            Slot::Ends(bit) => self.ends >> bit & 1 == 1,
-            Slot::Child(bit) => self.children >> bit & 1 == 1,
+            Slot::Ends(bit) => self.ends.has(bit),
+            Slot::Child(bit) => self.children.has(bit),
         }
     }
 
     /// Position of the slot's entry, whether it is there or would be inserted.
     fn position(self, slot: Slot) -> usize {
-        let below = |map: u16, bit: u8| (map & ((1 << bit) - 1)).count_ones();
-        let position = match slot {
-            Slot::Ends(bit) => below(self.ends, bit),
-            Slot::Child(bit) => self.ends.count_ones() + below(self.children, bit),
-        };
-        position as usize
+        match slot {
+            Slot::Child(bit) => self.children.below(bit),
+            Slot::Ends(bit) => self.children.count() + self.ends.below(bit),
+        }
     }
 
     fn toggled(mut self, slot: Slot) -> Self {
         match slot {
-            Slot::Ends(bit) => self.ends ^= 1 << bit,
-            Slot::Child(bit) => self.children ^= 1 << bit,
+            Slot::Ends(bit) => self.ends.toggle(bit),
+            Slot::Child(bit) => self.children.toggle(bit),
         }
         self
     }
@@ -170,11 +201,12 @@ struct Node<'a> {
 impl<'a> Node<'a> {
     fn at(arena: &'a Arena, at: Address) -> Self {
         let words = arena.from(at);
-        Self { at, header: Header::unpack(words[0].load(Ordering::Relaxed)), words }
+        Self { at, header: Header::read(words), words }
     }
 
     fn entry(self, position: usize) -> u32 {
-        (self.words[1 + position / 2].load(Ordering::Acquire) >> (32 * (position % 2))) as u32
+        let word = &self.words[self.header.header_words() + position / 2];
+        (word.load(Ordering::Acquire) >> (32 * (position % 2))) as u32
     }
 
     fn get(self, slot: Slot) -> Option<u32> {
@@ -183,7 +215,8 @@ impl<'a> Node<'a> {
 
     /// Overwrites one entry; only the writer does, so that a load and a store are as good as one step.
     fn set(self, position: usize, entry: u32) {
-        let (word, shift) = (&self.words[1 + position / 2], 32 * (position % 2));
+        let word = &self.words[self.header.header_words() + position / 2];
+        let shift = 32 * (position % 2);
         let kept = word.load(Ordering::Relaxed) & !(u64::from(u32::MAX) << shift);
         word.store(kept | u64::from(entry) << shift, Ordering::Release);
     }
@@ -201,9 +234,9 @@ pub(crate) struct Trie {
 
 /// Writes a node to memory that no reader finds yet.
 fn write_node(words: &[AtomicU64], header: Header, entries: impl Iterator<Item = u32>) {
-    words[0].store(header.pack(), Ordering::Relaxed);
+    header.write(words);
     let mut half = None;
-    let mut position = 1;
+    let mut position = header.header_words();
     for entry in entries {
         match half.take() {
             None => half = Some(entry),
@@ -245,35 +278,43 @@ impl Walk {
     /// Looks at one node of a walk that has not ended, and asks for the memory of the next.
     #[inline]
     pub(crate) fn step(&mut self, arena: &Arena, address: u128) {
-        let header = arena.word(self.at).load(Ordering::Relaxed);
-        let present = header as u32;
-        let nibble = nibble(address, (header >> 32) as u8);
-        let around = present & ENDS_AROUND[usize::from(nibble)];
-        if around != 0 {
-            let deepest = around.ilog2();
-            let position = (present & ENDS & ((1 << deepest) - 1)).count_ones();
-            self.candidate = entry_at(arena, self.at, position) & !CLIENT;
-            self.met += around.count_ones();
+        let first = arena.word(self.at).load(Ordering::Relaxed);
+        let bits = step_of(address, first as u8);
+        if first & HAS_ENDS != 0 {
+            self.meet_ends(arena, bits);
         }
-        if present >> nibble & 1 == 0 {
+        let (quarter, bit) = (u32::from(bits / 64), bits % 64);
+        let children = arena.word(self.at + 1 + quarter).load(Ordering::Relaxed);
+        if children >> bit & 1 == 0 {
             self.at = 0;
             return;
         }
-        let entry = entry_at(arena, self.at, (present & (ENDS | ((1 << nibble) - 1))).count_ones());
+        let below = (first >> (32 + 8 * quarter)) as u32 & 0xff; // for the first quarter, zeros lie there
+        let position = below + (children & ((1 << bit) - 1)).count_ones();
+        let header_words = HEADER_WORDS as u32 + if first & HAS_ENDS == 0 { 0 } else { 4 };
+        let word = arena.word(self.at + header_words + position / 2).load(Ordering::Acquire);
+        let entry = (word >> (32 * (position % 2))) as u32;
         if entry & CLIENT == 0 {
             self.at = entry;
             prefetch(arena.word(entry));
+            prefetch(arena.word(entry + HEADER_WORDS as u32 - 1));
         } else {
             self.at = 0;
             self.candidate = entry & !CLIENT;
             self.met += 1;
         }
     }
-}
 
-fn entry_at(arena: &Arena, node: Address, position: u32) -> u32 {
-    let word = arena.word(node + 1 + position / 2).load(Ordering::Acquire);
-    (word >> (32 * (position % 2))) as u32
+    /// Takes note of the prefixes that end in the node and may cover the address; the longest is the candidate.
+    fn meet_ends(&mut self, arena: &Arena, bits: u8) {
+        let node = Node::at(arena, self.at);
+        for further in 0..LEVEL_BITS {
+            if let Some(entry) = node.get(Slot::Ends(ends_bit(bits, further))) {
+                self.candidate = entry & !CLIENT;
+                self.met += 1;
+            }
+        }
+    }
 }
 
 impl Trie {
@@ -291,10 +332,10 @@ impl Trie {
     pub(crate) fn candidates(&self, arena: &Arena, address: u128, mut candidate: impl FnMut(ClientId)) {
         let Some(mut node) = self.root(arena) else { return };
         loop {
-            let nibble = nibble(address, node.header.level);
-            let ends = (0..LEVEL_BITS).map(|further| Slot::Ends(ends_bit(nibble, further)));
+            let bits = step_of(address, node.header.level);
+            let ends = (0..LEVEL_BITS).map(|further| Slot::Ends(ends_bit(bits, further)));
             ends.filter_map(|slot| node.get(slot)).for_each(|entry| candidate(entry & !CLIENT));
-            match node.get(Slot::Child(nibble)) {
+            match node.get(Slot::Child(bits)) {
                 Some(entry) if entry & CLIENT != 0 => return candidate(entry & !CLIENT),
                 Some(at) => node = Node::at(arena, at),
                 None => return,

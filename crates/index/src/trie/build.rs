@@ -48,27 +48,27 @@ impl<F> Builder<'_, F> {
         F: Fn(&T) -> (Key, ClientId),
     {
         let mut header = Header { level, ..Header::default() };
-        let (mut ends, mut children) = ([0; 15], [0; 16]);
+        let (mut ends, mut children) = ([0; 255], [0; 256]);
         let mut rest = items;
         while let Some(first) = rest.first() {
             let (key, client) = (self.key)(first);
             match key.slot(level) {
                 Slot::Ends(bit) => {
-                    header.ends |= 1 << bit;
+                    header.ends.toggle(bit);
                     ends[usize::from(bit)] = client | CLIENT;
                     rest = &rest[1..];
                 }
                 slot @ Slot::Child(bit) => {
                     let same = |item: &T| (self.key)(item).0.slot(level) == slot;
                     let (group, after) = rest.split_at(rest.partition_point(same));
-                    header.children |= 1 << bit;
+                    header.children.toggle(bit);
                     children[usize::from(bit)] = self.entry(group);
                     rest = after;
                 }
             }
         }
         let at = self.allocator.allocate(self.arena, header.words());
-        let present = ends.into_iter().chain(children).filter(|&entry| entry != 0);
+        let present = children.into_iter().chain(ends).filter(|&entry| entry != 0);
         write_node(self.arena.run(at, header.words()), header, present);
         at
     }

@@ -74,7 +74,7 @@ fn covers(key: Key, address: u128) -> bool {
     (key.bits ^ address) & crate::lease::mask(key.len) == 0
 }
 
-/// Prefixes of all lengths that overlap a lot: few bits are set, at the ends of nibbles and inside them.
+/// Prefixes of all lengths that overlap a lot: few bits are set, at the ends of levels and inside them.
 fn keys() -> impl Strategy<Value = Vec<Key>> {
     let bits = prop_oneof![
         prop::collection::vec(0_u32..128, 0..4).prop_map(|set| set.iter().fold(0, |bits, at| bits | 1 << at)),
@@ -132,7 +132,7 @@ fn a_run_of_prefixes_takes_few_words() {
     let keys: Vec<_> = (0..1_000_000_u128).map(|n| (Key { bits: n << 72, len: 56 }, n as ClientId)).collect();
     let (arena, mut allocator) = (Arena::new(), Allocator::new());
     build(&arena, &mut allocator, &keys, |item| *item);
-    // 16 entries of 4 octets and a header of 8 for each 16 prefixes, one fifteenth more for the levels above.
+    // 256 entries of 4 octets and a header of 40 for each 256 prefixes, one in 255 more for the levels above.
     let octets_per_key = arena.octets() / keys.len();
     assert!(octets_per_key <= 7, "{octets_per_key}, the arena's last chunk included");
 }
