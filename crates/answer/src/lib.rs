@@ -123,20 +123,20 @@ impl Engine {
         mut deliver: impl FnMut(usize, Verdict<'_>),
     ) {
         let mut received: [Result<Received<'_>, Outcome>; N] = [Err(Outcome::DropMalformed); N];
-        let mut look_ups = [LookUp::Nothing; N];
-        let mut found = [None; N];
+        let mut look_ups = leases.look_ups::<N>();
         let first = datagrams.first().map_or(Ipv6Addr::UNSPECIFIED, |datagram| *datagram.source.ip());
         let mut gate = Gate::new(&self.policy.access, limits, now.monotonic_ns, first);
-        for ((datagram, received), wanted) in datagrams.iter().zip(&mut received).zip(&mut look_ups) {
+        for (datagram, received) in datagrams.iter().zip(&mut received) {
             let rights = gate.enter(*datagram.source.ip());
             *received = rights.and_then(|rights| receive::receive(&self.policy, rights, datagram));
-            if let Ok(Received { ask: Ok(ask), .. }) = received {
-                *wanted = look_up(ask);
-            }
+            look_ups.add(match received {
+                Ok(Received { ask: Ok(ask), .. }) => look_up(ask),
+                _ => LookUp::Nothing,
+            });
         }
-        leases.look_up(now.unix_seconds, &look_ups[..datagrams.len()], &mut found[..datagrams.len()]);
+        look_ups.fetch();
         let links = leases.links();
-        for (position, (received, found)) in received.iter().zip(found).take(datagrams.len()).enumerate() {
+        for (position, received) in received.iter().take(datagrams.len()).enumerate() {
             let received = match received {
                 Ok(received) => received,
                 Err(outcome) => {
@@ -147,7 +147,7 @@ impl Engine {
             let view = View::new(links, received.rights, received.source());
             let now = now.unix_seconds;
             let content = match &received.ask {
-                Ok(ask) => resolve(view, now, ask, found),
+                Ok(ask) => resolve(view, now, ask, look_ups.found(now, position)),
                 Err(refusal) => Content::Refused(*refusal),
             };
             if let Content::Refused(refusal) = content

@@ -56,7 +56,7 @@ impl Lane {
 }
 
 /// Looks one look-up up.
-pub(crate) fn alone<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>) -> Option<Found<'p>> {
+fn alone<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>) -> Option<Found<'p>> {
     match *look_up {
         LookUp::Nothing => None,
         LookUp::Covering(address) => {
@@ -70,49 +70,88 @@ pub(crate) fn alone<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>) -> O
     }
 }
 
-/// Looks up to `N` look-ups up; `found` is as long as `look_ups`.
-pub(crate) fn lockstep<'p, const N: usize>(
+/// Up to `N` look-ups, at most 64, that run together: [`Self::add`] each, [`Self::fetch`], then [`Self::found`] each.
+///
+/// In three calls, so that the caller's own work lies between asking for memory and reading it: queries are parsed while
+/// slots are on their way, and replies written while records are.
+pub struct LookUps<'p, 'q, const N: usize> {
     tables: &'p Tables,
-    now: u32,
-    look_ups: &[LookUp<'_>],
-    found: &mut [Option<Found<'p>>],
-) {
-    let mut lanes = [Lane::IDLE; N];
-    let lanes = &mut lanes[..look_ups.len()];
-    for (lane, look_up) in lanes.iter_mut().zip(look_ups) {
-        match *look_up {
-            LookUp::Nothing => {}
-            LookUp::Covering(address) => {
-                lane.begin(tables, tables.addresses.probe(address_hash(address.into())));
+    wanted: [LookUp<'q>; N],
+    lanes: [Lane; N],
+    count: usize,
+}
+
+impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
+    pub(crate) fn new(tables: &'p Tables) -> Self {
+        const { assert!(N <= Lanes::MAX) };
+        Self { tables, wanted: [LookUp::Nothing; N], lanes: [Lane::IDLE; N], count: 0 }
+    }
+
+    /// Adds a look-up, which is the next by position.
+    ///
+    /// # Panics
+    /// If there are `N` already.
+    #[inline]
+    pub fn add(&mut self, look_up: LookUp<'q>) {
+        let position = self.count;
+        self.wanted[position] = look_up;
+        self.count += 1;
+        // A lone look-up has nothing to wait beside.
+        if N == 1 {
+            return;
+        }
+        let probe = match look_up {
+            LookUp::Nothing => return,
+            LookUp::Covering(address) => self.tables.addresses.probe(address_hash(address.into())),
+            LookUp::Duid(duid) => self.tables.duids.probe(duid_hash(duid)),
+        };
+        self.lanes[position].begin(self.tables, probe);
+    }
+
+    /// Goes as far as asking for each one's record.
+    pub fn fetch(&mut self) {
+        if N == 1 {
+            return;
+        }
+        let tables = self.tables;
+        let (lanes, wanted) = (&mut self.lanes[..self.count], &self.wanted[..self.count]);
+        let mut walking = Lanes::default();
+        for (position, (lane, look_up)) in lanes.iter_mut().zip(wanted).enumerate() {
+            if !matches!(lane.step, Step::Probing) {
+                continue;
             }
-            LookUp::Duid(duid) => lane.begin(tables, tables.duids.probe(duid_hash(duid))),
+            if let Some(number) = lane.probe.next(&tables.arena) {
+                lane.offer(tables, number);
+            } else if matches!(look_up, LookUp::Covering(_)) {
+                lane.walk = tables.prefixes.walk();
+                if !lane.walk.has_ended() {
+                    walking.add(position);
+                }
+            }
         }
-    }
-    let mut walking = Lanes::default();
-    for (position, (lane, look_up)) in lanes.iter_mut().zip(look_ups).enumerate() {
-        if !matches!(lane.step, Step::Probing) {
-            continue;
-        }
-        if let Some(number) = lane.probe.next(&tables.arena) {
-            lane.offer(tables, number);
-        } else if matches!(look_up, LookUp::Covering(_)) {
-            lane.walk = tables.prefixes.walk();
-            if !lane.walk.has_ended() {
-                walking.add(position);
+        walk(tables, lanes, wanted, walking);
+        for lane in lanes {
+            if let Step::Number(number) = lane.step
+                && let Some(record) = tables.clients.get(number)
+            {
+                Client::prefetch(&tables.arena, record);
+                lane.step = Step::Record(record);
             }
         }
     }
-    walk(tables, lanes, look_ups, walking);
-    for lane in &mut *lanes {
-        if let Step::Number(number) = lane.step
-            && let Some(record) = tables.clients.get(number)
-        {
-            Client::prefetch(&tables.arena, record);
-            lane.step = Step::Record(record);
+
+    /// What the look-up at this position found; bindings whose valid lifetime is over at `now` (UNIX seconds) cover
+    /// nothing.
+    ///
+    /// A client found by DUID may have ended bindings only.
+    #[inline]
+    pub fn found(&self, now: u32, position: usize) -> Option<Found<'p>> {
+        let look_up = &self.wanted[position];
+        if N == 1 {
+            alone(self.tables, now, look_up)
+        } else {
+            judge(self.tables, now, look_up, &self.lanes[position])
         }
-    }
-    for ((lane, look_up), found) in lanes.iter().zip(look_ups).zip(found) {
-        *found = judge(tables, now, look_up, lane);
     }
 }
 
@@ -121,6 +160,8 @@ pub(crate) fn lockstep<'p, const N: usize>(
 struct Lanes(u64);
 
 impl Lanes {
+    const MAX: usize = u64::BITS as usize;
+
     fn add(&mut self, position: usize) {
         self.0 |= 1 << position;
     }

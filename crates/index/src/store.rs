@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::epoch::Epochs;
 use crate::links::Links;
-use crate::look_up::{alone, lockstep};
+use crate::look_up::LookUps;
 use crate::record::{Binding, Client};
 use crate::tables::Tables;
 
@@ -150,18 +150,34 @@ impl Pinned<'_> {
         (end < tables.clients.end()).then_some(end)
     }
 
-    /// Looks a whole batch up; bindings whose valid lifetime is over at `now` (UNIX seconds) cover nothing.
-    ///
-    /// `found` is as long as `look_ups`. A client found by DUID may have ended bindings only.
+    /// Up to `N` look-ups, at most 64, that run together.
+    pub fn look_ups<'q, const N: usize>(&self) -> LookUps<'_, 'q, N> {
+        LookUps::new(&self.current.tables)
+    }
+
+    /// Looks a whole batch up, as [`LookUps`] do; `found` is as long as `look_ups`.
     pub fn look_up<'p>(&'p self, now: u32, look_ups: &[LookUp<'_>], found: &mut [Option<Found<'p>>]) {
         for (look_ups, found) in look_ups.chunks(LANES_MAX).zip(found.chunks_mut(LANES_MAX)) {
-            let tables = &self.current.tables;
             // A lone look-up should not pay for the preparation of many.
-            match look_ups {
-                [look_up] => found[0] = alone(tables, now, look_up),
-                [..] if look_ups.len() <= 8 => lockstep::<8>(tables, now, look_ups, found),
-                [..] => lockstep::<LANES_MAX>(tables, now, look_ups, found),
+            match look_ups.len() {
+                1 => self.together::<1>(now, look_ups, found),
+                2..=8 => self.together::<8>(now, look_ups, found),
+                _ => self.together::<LANES_MAX>(now, look_ups, found),
             }
+        }
+    }
+
+    fn together<'p, const N: usize>(
+        &'p self,
+        now: u32,
+        look_ups: &[LookUp<'_>],
+        found: &mut [Option<Found<'p>>],
+    ) {
+        let mut together = LookUps::<N>::new(&self.current.tables);
+        look_ups.iter().for_each(|look_up| together.add(*look_up));
+        together.fetch();
+        for (position, found) in found.iter_mut().enumerate() {
+            *found = together.found(now, position);
         }
     }
 }
