@@ -1,11 +1,12 @@
 //! Radix trie from delegated prefixes to clients: which lease is the longest around an address?
 //!
 //! Whole addresses are not in it: who asks for one finds it by its hash ([`crate::map`]), and nothing is longer.
-//! Path-compressed, eight bits a level. Designs considered: a binary radix trie (21 dependent misses for 2 million
-//! leases, against 2); four bits a level (twice the steps, and in the lowest level two cache lines a look-up instead of
-//! one, as headers of small nodes lie scattered: FOUR_FIGURES); a probe of the
-//! map for each prefix length in use (EIGHT_FIGURES, but one more length, in one lease, changes every look-up, and 127 of
-//! them cost 127 probes).
+//! Path-compressed, eight bits a level. Designs considered, CPU of a worker for an answer by prefix, coalesced, in 2
+//! million leases, in one afternoon on a machine that others used: a binary radix trie (21 dependent misses, not built);
+//! four bits a level, 0.74 µs (twice the steps, and in the lowest level two cache lines a look-up instead of one, as
+//! the headers of many small nodes do not stay in the cache); this one, 0.57 µs; a probe of the map for each of two
+//! prefix lengths in use, 0.45 µs, but one more length, in one lease, changes every look-up, and 127 of them cost 127
+//! probes: the trie's cost is bounded whatever is leased.
 //!
 //! ```text
 //! word 0    level (8) | prefixes end here (1) | zeros | children below 64, 128, 192 (8 each, from bit 40)
