@@ -9,6 +9,7 @@ mod coalescing;
 mod loopback;
 mod namespaces;
 mod rig;
+mod takeover;
 
 use std::process::{Command, ExitCode};
 
@@ -35,7 +36,8 @@ enum Modes {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let cases = || {
-        loopback::CASES.iter().chain(namespaces::CASES).chain(coalescing::CASES).chain(coalescing::LINK_CASES)
+        let over_loopback = loopback::CASES.iter().chain(takeover::CASES);
+        over_loopback.chain(namespaces::CASES).chain(coalescing::CASES).chain(coalescing::LINK_CASES)
     };
     let mut trials = Vec::new();
     for (backend, coalesce, kind) in [
