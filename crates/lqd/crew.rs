@@ -3,14 +3,15 @@
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::Sender;
 use lqd_answer::{Engine, Outcome};
 use lqd_index::Store;
 use lqd_net::{
-    Backend, NetCounters, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal, WorkerSettings,
-    listen, listen_multicast, probe, stop_pair,
+    Backend, Intake, NetCounters, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal,
+    WorkerSettings, drain, listen, listen_multicast, probe, stop_pair,
 };
 use tracing::{info, warn};
 
@@ -23,10 +24,16 @@ use crate::worker::{OutcomeCounters, Worker};
 const GROUPS: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3), Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2)];
 
+/// How long workers may take for what is queued when they are stopped: a full queue takes some hundredths of a
+/// second, and one that stays full belongs to a worker that is not there any more.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Workers at work.
 pub(crate) struct Crew {
     /// Where they listen.
     pub(crate) addresses: Vec<SocketAddrV6>,
+    /// The receiving ends of all sockets.
+    intakes: Vec<Intake>,
     stop: StopHandle,
     threads: Vec<JoinHandle<()>>,
     outcomes: Vec<Arc<OutcomeCounters>>,
@@ -44,8 +51,10 @@ impl Crew {
         let cpus = cpus(settings);
         let workers = settings.workers;
         let (addresses, sockets) = bind(settings, workers)?;
+        let intakes = sockets.iter().flatten().map(Socket::intake);
+        let intakes = intakes.collect::<Result<_, _>>().map_err(Failure::running)?;
         let (stop, signal) = stop_pair().map_err(Failure::running)?;
-        let mut crew = Self { addresses, stop, threads: Vec::new(), outcomes: Vec::new() };
+        let mut crew = Self { addresses, intakes, stop, threads: Vec::new(), outcomes: Vec::new() };
         for (number, sockets) in sockets.into_iter().enumerate() {
             // More workers than CPUs: the scheduler knows better than a pin.
             let cpu = if workers <= cpus.len() { Some(cpus[number]) } else { None };
@@ -95,8 +104,16 @@ impl Crew {
         Ok(())
     }
 
-    /// No new receives; what was received is answered. Returns the datagrams by outcome.
+    /// No new datagrams: they go to the successor, if there is one on the same port. What waits in the sockets'
+    /// queues is answered, and the workers end. Returns the datagrams by outcome.
     pub(crate) fn stop(self) -> [u64; Outcome::TABLE.len()] {
+        let drained = drain(&self.intakes, DRAIN_PATIENCE);
+        for (address, error) in drained.stayed {
+            warn!(%address, %error, "cannot leave the port before the end: queries may be lost in its queue");
+        }
+        for address in drained.unread {
+            warn!(%address, "queries in the queue of a socket are lost: its worker does not take them");
+        }
         self.stop.stop();
         for thread in self.threads {
             // A worker that panicked has said so already.

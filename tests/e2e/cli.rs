@@ -4,6 +4,7 @@ mod errors;
 mod follow;
 mod settings;
 mod signals;
+mod takeover;
 
 use libtest_mimic::Trial;
 
@@ -21,7 +22,7 @@ const THREE_LEASES: &str = "\
 ";
 
 pub fn trials() -> Vec<Trial> {
-    [errors::trials, settings::trials, signals::trials, follow::trials]
+    [errors::trials, settings::trials, signals::trials, takeover::trials, follow::trials]
         .into_iter()
         .flat_map(|trials| trials())
         .collect()
