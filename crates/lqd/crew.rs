@@ -16,6 +16,7 @@ use lqd_net::{
 use tracing::{info, warn};
 
 use crate::Failure;
+use crate::sandbox::Sandbox;
 use crate::serve::Event;
 use crate::settings::{Io, Settings, Switch};
 use crate::worker::{OutcomeCounters, Worker};
@@ -32,8 +33,8 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Crew {
     /// Where they listen.
     pub(crate) addresses: Vec<SocketAddrV6>,
-    /// The receiving ends of all sockets.
-    intakes: Vec<Intake>,
+    /// Each worker's.
+    pulses: Vec<Pulse>,
     stop: StopHandle,
     threads: Vec<JoinHandle<()>>,
     outcomes: Vec<Arc<OutcomeCounters>>,
@@ -46,15 +47,16 @@ impl Crew {
         store: &Arc<Store>,
         engine: &Arc<ArcSwap<Engine>>,
         events: &Sender<Event>,
+        sandbox: &mut Sandbox,
     ) -> Result<Self, Failure> {
         let backend = backend(settings.io)?;
         let cpus = cpus(settings);
         let workers = settings.workers;
         let (addresses, sockets) = bind(settings, workers)?;
-        let intakes = sockets.iter().flatten().map(Socket::intake);
-        let intakes = intakes.collect::<Result<_, _>>().map_err(Failure::running)?;
+        sandbox.drop_capabilities()?;
         let (stop, signal) = stop_pair().map_err(Failure::running)?;
-        let mut crew = Self { addresses, intakes, stop, threads: Vec::new(), outcomes: Vec::new() };
+        let mut crew =
+            Self { addresses, pulses: Vec::new(), stop, threads: Vec::new(), outcomes: Vec::new() };
         for (number, sockets) in sockets.into_iter().enumerate() {
             // More workers than CPUs: the scheduler knows better than a pin.
             let cpu = if workers <= cpus.len() { Some(cpus[number]) } else { None };
@@ -89,6 +91,7 @@ impl Crew {
             events: events.clone(),
         };
         let counters = Arc::new(NetCounters::default());
+        self.pulses.push(Pulse::new(&sockets, &counters)?);
         let worker = lqd_net::Worker::new(settings, sockets, stop, counters).map_err(Failure::unusable)?;
         let run = move || {
             let mut farewell = Farewell { number, reason: None, ended_well: false, events };
@@ -104,10 +107,21 @@ impl Crew {
         Ok(())
     }
 
+    /// The first worker, if there is one, that lets datagrams wait and has taken none since this was last asked.
+    pub(crate) fn idle_beside_work(&mut self) -> Option<usize> {
+        let mut idle = self.pulses.iter_mut().enumerate().filter_map(|(number, pulse)| {
+            let beats = pulse.beats();
+            (!beats).then_some(number)
+        });
+        let first = idle.next();
+        idle.for_each(drop); // each pulse is taken
+        first
+    }
+
     /// No new datagrams: they go to the successor, if there is one on the same port. What waits in the sockets'
     /// queues is answered, and the workers end. Returns the datagrams by outcome.
     pub(crate) fn stop(self) -> [u64; Outcome::TABLE.len()] {
-        let drained = drain(&self.intakes, DRAIN_PATIENCE);
+        let drained = drain(self.pulses.iter().flat_map(|pulse| &pulse.intakes), DRAIN_PATIENCE);
         for (address, error) in drained.stayed {
             warn!(%address, %error, "cannot leave the port before the end: queries may be lost in its queue");
         }
@@ -124,6 +138,31 @@ impl Crew {
             totals.iter_mut().zip(counters.read()).for_each(|(total, count)| *total += count);
         }
         totals
+    }
+}
+
+/// By what a worker is seen to live: what waits for it, and what it has taken.
+struct Pulse {
+    intakes: Vec<Intake>,
+    counters: Arc<NetCounters>,
+    received_before: u64,
+}
+
+impl Pulse {
+    fn new(sockets: &[Socket], counters: &Arc<NetCounters>) -> Result<Self, Failure> {
+        let intakes = sockets.iter().map(Socket::intake).collect::<Result<_, _>>();
+        Ok(Self {
+            intakes: intakes.map_err(Failure::running)?,
+            counters: Arc::clone(counters),
+            received_before: 0,
+        })
+    }
+
+    /// Whether it took datagrams since the last time, or none wait.
+    fn beats(&mut self) -> bool {
+        let received = self.counters.received.get();
+        let before = std::mem::replace(&mut self.received_before, received);
+        received != before || self.intakes.iter().all(Intake::is_empty)
     }
 }
 

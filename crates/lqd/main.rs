@@ -4,16 +4,22 @@
 //! settings  flags and TOML → Settings        site    Settings + Kea's configuration → what is served
 //! serve     start-up, run, shutdown          worker  a batch of datagrams → replies, one for each core
 //! check     the same reading, no serving     log     what is said, and how
+//! sandbox   rights that are given up            watchdog signs of life for systemd
+//! clock     steps of the clock are told           manual  man pages and completions
 //! ```
 #![forbid(unsafe_code)]
 
 mod check;
+mod clock;
 mod crew;
 mod example;
 mod log;
+mod manual;
+mod sandbox;
 mod serve;
 mod settings;
 mod site;
+mod watchdog;
 mod worker;
 
 use std::process::ExitCode;
@@ -48,6 +54,8 @@ fn main() -> ExitCode {
         Command::Check(flags) => {
             Settings::read(flags).map_err(Failure::unusable).and_then(|settings| check::check(&settings))
         }
+        Command::Man { folder } => manual::man(folder),
+        Command::Completions { folder } => manual::completions(folder),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,8 +4,10 @@
 //! is bound when there is something to answer from.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, unbounded};
@@ -16,15 +18,23 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
+use crate::clock::Clock;
 use crate::crew::Crew;
-use crate::settings::{Flags, Settings};
+use crate::sandbox::{Reach, Sandbox};
+use crate::settings::{Flags, SandboxMode, Settings};
 use crate::site::Site;
+use crate::watchdog::Watchdog;
 use crate::{Failure, example, log};
+
+/// How often the main thread looks after what tells nothing by itself, if not oftener.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the main thread waits for.
 pub(crate) enum Event {
     /// A signal came.
     Signal(i32),
+    /// Nothing else happened for a while.
+    Nothing,
     /// A worker is pinned, and receives.
     WorkerStarted,
     /// A worker's thread ended, with the reason if there is one.
@@ -41,22 +51,25 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let (events, incoming) = unbounded();
     let site = Site::read(&settings)?;
     site.warn();
+    let mut sandbox = Sandbox::confine(settings.sandbox, &reach(flags, &site))?;
     let (writer, store) = Writer::new();
-    let (feed, report) =
-        Feed::start(writer, site.links, site.files, load_threads()).map_err(Failure::unusable)?;
+    let load = || Feed::start(writer, site.links, site.files, load_threads());
+    let (feed, report) = sandbox.without_capabilities(load).map_err(Failure::unusable)?;
     tell(&report, &store);
     let engine = Arc::new(ArcSwap::from_pointee(site.engine));
-    let crew = Crew::start(&settings, &store, &engine, &events)?;
+    let mut crew = Crew::start(&settings, &store, &engine, &events, &mut sandbox)?;
     await_workers(&incoming, settings.workers)?;
     let steering = feed.steering();
     spawn_feed(feed, events.clone())?;
     watch_signals(signals, events)?;
+    sandbox.seal()?;
     say_ready(&crew, &store);
     if settings.example_query {
         example::print(&crew.addresses, &report);
     }
     let mut running = Running { flags, settings, engine, steering, replaced: Vec::new() };
-    let end = running.until_told(&incoming);
+    let end = running.until_told(&incoming, &mut Care::new(&mut crew));
+    tell_systemd(sd_notify::NotifyState::Stopping);
     running.steering.stop();
     let totals = crew.stop();
     for ((_, name, _), count) in Outcome::TABLE.iter().zip(totals).filter(|(_, count)| *count > 0) {
@@ -76,10 +89,11 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    fn until_told(&mut self, events: &Receiver<Event>) -> Result<(), Failure> {
+    fn until_told(&mut self, events: &Receiver<Event>, care: &mut Care<'_>) -> Result<(), Failure> {
         loop {
-            match events.recv().expect("this thread holds a sender through the signal thread") {
-                Event::WorkerStarted => {}
+            care.look();
+            match events.recv_timeout(care.pause()).unwrap_or(Event::Nothing) {
+                Event::WorkerStarted | Event::Nothing => {}
                 Event::Signal(SIGHUP) => self.reload(),
                 Event::Signal(signal) => {
                     info!(signal, "stopping");
@@ -114,14 +128,51 @@ impl Running<'_> {
                 info!("configuration read again");
             }
             Err(Failure::Unusable(fault) | Failure::Running(fault)) => {
-                error!(%fault, "configuration not taken over; the old one stays");
+                error!(%fault, hint = self.hint(fault.as_ref()), "configuration not taken over; the old one stays");
             }
         }
+    }
+
+    /// What the fault does not say: a file that the operator can read may be out of the sandbox's reach.
+    fn hint(&self, fault: &dyn std::error::Error) -> Option<&'static str> {
+        let denied = fault.to_string().contains("(os error 13)");
+        (denied && self.settings.sandbox != SandboxMode::Off).then_some(
+            "the sandbox reads only in folders that were named at the start; if the file is in another, \
+             restart lqd",
+        )
+    }
+}
+
+/// What the main thread looks after from time to time.
+struct Care<'a> {
+    crew: &'a mut Crew,
+    clock: Clock,
+    watchdog: Watchdog,
+}
+
+impl<'a> Care<'a> {
+    fn new(crew: &'a mut Crew) -> Self {
+        Self { crew, clock: Clock::new(), watchdog: Watchdog::new() }
+    }
+
+    fn look(&mut self) {
+        self.clock.look();
+        self.watchdog.look(self.crew);
+    }
+
+    fn pause(&self) -> Duration {
+        self.watchdog.pause().min(LOOK_EVERY)
     }
 }
 
 fn load_threads() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Files that a reload reads.
+fn reach(flags: &Flags, site: &Site) -> Reach {
+    let config = flags.config.as_deref().and_then(Path::parent);
+    Reach { read: site.folders.iter().cloned().chain(config.map(Path::to_owned)).collect() }
 }
 
 /// Says what the first load brought.
@@ -169,9 +220,13 @@ fn await_workers(events: &Receiver<Event>, workers: usize) -> Result<(), Failure
 fn say_ready(crew: &Crew, store: &Store) {
     let listen = crew.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     info!(target: log::READY, listen, leases = store.summary().leases, "lqd ready");
-    // Without systemd there is nobody to tell.
-    if let Err(fault) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-        warn!(%fault, "cannot tell systemd that lqd is ready");
+    tell_systemd(sd_notify::NotifyState::Ready);
+}
+
+/// Without systemd there is nobody to tell.
+fn tell_systemd(state: sd_notify::NotifyState<'_>) {
+    if let Err(fault) = sd_notify::notify(&[state]) {
+        warn!(%fault, "cannot tell systemd how lqd is");
     }
 }
 

@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use ipnet::Ipv6Net;
 use lqd_wire::SERVER_PORT;
 
-pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Switch};
+pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Switch};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
@@ -78,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) buffers: u32,
     /// Receive buffer of each socket, octets.
     pub(crate) receive_buffer: usize,
+    /// Whether rights are given up that are not needed.
+    pub(crate) sandbox: SandboxMode,
     /// Form of log lines.
     pub(crate) log_format: LogFormat,
     /// What is logged, in the language of `tracing_subscriber::EnvFilter`; not checked here.
@@ -120,6 +122,7 @@ impl Settings {
             gro: typed.gro.unwrap_or(Switch::On),
             buffers: typed.buffers.map_or(256, |count| count.0),
             receive_buffer: typed.receive_buffer.map_or(8 << 20, |octets| octets.0),
+            sandbox: typed.sandbox.unwrap_or(SandboxMode::Auto),
             log_format: typed.log_format.unwrap_or(LogFormat::Text),
             log: typed.log.unwrap_or_else(|| "info".to_owned()),
             example_query: typed.example_query,
@@ -137,6 +140,7 @@ impl Settings {
             ("gro", self.gro != new.gro),
             ("buffers", self.buffers != new.buffers),
             ("receive-buffer", self.receive_buffer != new.receive_buffer),
+            ("sandbox", self.sandbox != new.sandbox),
             ("log", self.log != new.log),
             ("log-format", self.log_format != new.log_format),
         ];

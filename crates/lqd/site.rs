@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv6Net};
 use lqd_answer::{Deny, Engine, Policy, Relayed};
-use lqd_feed::kea_config::{self, ExtendedInfo, KeaConfig};
+use lqd_feed::kea_config::{self, Document, ExtendedInfo, KeaConfig, ServerDuid};
 use lqd_feed::kea_memfile::LeaseFiles;
 use lqd_index::Links;
 use lqd_wire::OptionCode;
@@ -27,6 +27,8 @@ pub(crate) struct Site {
     pub(crate) policy: Policy,
     /// Its judge.
     pub(crate) engine: Engine,
+    /// Folders of the files that it was read from, and will be read from again.
+    pub(crate) folders: Vec<PathBuf>,
     /// What an operator should know, most important first.
     pub(crate) warnings: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl Site {
             None => kea.lease_database.lease_file().map_err(Failure::unusable)?,
         };
         let files = LeaseFiles::new(files);
+        let folders = folders(settings, &document, &kea, &files);
         let server_duid = match &settings.server_duid {
             Some(duid) => duid.clone(),
             None => kea.server_duid.resolve().map_err(Failure::unusable)?,
@@ -66,7 +69,7 @@ impl Site {
                 "Kea's configuration has no subnet: every query will be answered NotConfigured".to_owned(),
             );
         }
-        Ok(Self { links, files, policy, engine, warnings })
+        Ok(Self { links, files, policy, engine, folders, warnings })
     }
 
     /// Says what an operator should know.
@@ -75,6 +78,22 @@ impl Site {
             warn!("{warning}");
         }
     }
+}
+
+/// Where Kea's configuration and what it includes, the server's DUID and the leases are.
+fn folders(settings: &Settings, document: &Document, kea: &KeaConfig, files: &LeaseFiles) -> Vec<PathBuf> {
+    let mut read = vec![settings.kea_config.clone(), files.current().to_owned()];
+    read.extend(document.includes().iter().map(|include| include.taken.clone()));
+    if let ServerDuid::File { candidates, .. } = &kea.server_duid {
+        read.extend(candidates.iter().cloned());
+    }
+    // A symbolic link may lead out of its folder.
+    let targets: Vec<_> = read.iter().filter_map(|file| file.canonicalize().ok()).collect();
+    let folder = |file: &PathBuf| match file.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
+        folder => folder.unwrap_or(file).to_owned(),
+    };
+    read.iter().chain(&targets).map(folder).collect()
 }
 
 fn in_file(file: &Path, fault: &str) -> String {

@@ -7,6 +7,7 @@
 
 mod cli;
 mod conformance;
+mod faults;
 mod live_kea;
 mod mutation;
 mod support;
@@ -16,7 +17,14 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    let modules = [conformance::trials, cli::trials, mutation::trials, live_kea::trials, tshark::trials];
+    let modules = [
+        conformance::trials,
+        cli::trials,
+        faults::trials,
+        mutation::trials,
+        live_kea::trials,
+        tshark::trials,
+    ];
     let trials = modules.into_iter().flat_map(|trials| trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

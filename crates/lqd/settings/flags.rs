@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::choice::{Deny, Io, LogFormat, Relayed, Switch};
+use super::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Switch};
 use super::cpus::CpuList;
 use super::duid::ServerDuid;
 use super::interface::InterfaceName;
@@ -178,6 +178,17 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "one")]
     pub(super) receive_buffer: Option<Octets<65_536, 536_870_912>>,
 
+    /// Give up rights not needed.
+    ///
+    /// Once ready, lqd reads only in the folders of Kea's files and of
+    /// --config, writes nowhere, has no capabilities, and makes only those
+    /// system calls that it needs (landlock, seccomp). Files that a reload
+    /// names must be in folders that the start has named.
+    /// Default: auto.
+    #[arg(long, value_name = "MODE", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) sandbox: Option<SandboxMode>,
+
     /// Form of log lines on standard error.
     ///
     /// Default: text.
@@ -223,6 +234,7 @@ impl Flags {
             gro: self.gro.or(file.gro),
             buffers: self.buffers.or(file.buffers),
             receive_buffer: self.receive_buffer.or(file.receive_buffer),
+            sandbox: self.sandbox.or(file.sandbox),
             log_format: self.log_format.or(file.log_format),
             log: self.log.or(file.log),
             example_query: self.example_query || file.example_query,

@@ -73,6 +73,7 @@ const ROWS: &[Row] = &[
         "4194304", default "8388608"),
     row!("receive-buffer", ["--receive-buffer=65536"], "receive-buffer = 65536", receive_buffer,
         "65536", default "8388608"),
+    row!("sandbox", ["--sandbox=on"], "sandbox = 'on'", sandbox, "On", default "Auto"),
     row!("log-format", ["--log-format=json"], "log-format = 'json'", log_format, "Json", default "Text"),
     row!("log", ["--log=info,lqd_feed=debug"], "log = 'info,lqd_feed=debug'", log,
         "\"info,lqd_feed=debug\"", default "\"info\""),
@@ -161,6 +162,7 @@ fn every_key_can_be_overruled_by_its_flag() {
             "gro" => "'on'",
             "buffers" => "64",
             "receive-buffer" => "'1MiB'",
+            "sandbox" => "'auto'",
             "log-format" => "'text'",
             "log" => "'error'",
             "example-query" => "false",
@@ -228,6 +230,7 @@ fn what_needs_a_restart_is_named() {
         "gro",
         "buffers",
         "receive-buffer",
+        "sandbox",
         "log",
         "log-format",
     ];

@@ -78,7 +78,7 @@ impl Intake {
     }
 
     /// Whether no datagram waits to be received.
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         let mut poll = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one live entry, which the kernel writes before it returns; with no time to wait.
         unsafe { libc::poll(&raw mut poll, 1, 0) };
@@ -90,19 +90,19 @@ impl Intake {
 /// workers, which must still run; stop those then.
 ///
 /// Waits no longer than `patience` for the workers.
-pub fn drain(intakes: &[Intake], patience: Duration) -> Drained {
+pub fn drain<'a>(intakes: impl Iterator<Item = &'a Intake> + Clone, patience: Duration) -> Drained {
     let mut drained = Drained::default();
-    for intake in intakes {
+    for intake in intakes.clone() {
         if let Err(error) = intake.close() {
             drained.stayed.push((intake.address, error));
         }
     }
     grace_period();
     let until = Instant::now() + patience;
-    while !intakes.iter().all(Intake::is_empty) && Instant::now() < until {
+    while !intakes.clone().all(Intake::is_empty) && Instant::now() < until {
         thread::sleep(LOOK_AGAIN);
     }
-    let unread = intakes.iter().filter(|intake| !intake.is_empty());
+    let unread = intakes.filter(|intake| !intake.is_empty());
     drained.unread = unread.map(|intake| intake.address).collect();
     drained
 }
@@ -153,7 +153,7 @@ mod tests {
                 listen(leaving.local_address(), &options()).unwrap(),
             ];
             let intake = leaving.intake().unwrap();
-            let drained = drain(&[intake], Duration::ZERO);
+            let drained = drain([&intake].into_iter(), Duration::ZERO);
             assert!(drained.stayed.is_empty(), "{address}: {:?}", drained.stayed);
             assert_eq!(drained.unread, [leaving.local_address()], "{address}: 20 datagrams wait there");
             send(to, 100);

@@ -120,7 +120,8 @@ fn wrong_types_are_told_what_to_write() {
 fn unknown_keys_are_told_the_known_ones() {
     let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
                  `deny`, `relayed`, `max-relay-hops`, `sensitive-option`, `workers`, `cpus`, \
-                 `io`, `gro`, `buffers`, `receive-buffer`, `log-format`, `log`, `example-query`";
+                 `io`, `gro`, `buffers`, `receive-buffer`, `sandbox`, `log-format`, `log`, \
+                 `example-query`";
     for key in ["worker", "Workers", "kea_config", "config"] {
         let want = format!("lqd.toml:2:1: unknown field `{key}`, expected one of {known}");
         assert_eq!(fault(format!("\n{key} = 1").as_bytes()), want);

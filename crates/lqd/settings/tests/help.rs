@@ -47,6 +47,7 @@ fn the_defaults_said_are_those_that_hold() {
         ("gro", "on."),
         ("buffers", "256."),
         ("receive-buffer", "8MiB."),
+        ("sandbox", "auto."),
         ("log-format", "text."),
         ("log", "info."),
     ] {

@@ -186,7 +186,7 @@ fn multicast(settings: &WorkerSettings) {
         requestor.set_nonblocking(true).unwrap();
         assert!(requestor.recv(&mut [0; 64]).is_err(), "a second answer to {group}");
     }
-    let drained = here.enter(|| drain(&intakes, PATIENCE));
+    let drained = here.enter(|| drain(intakes.iter(), PATIENCE));
     assert!(drained.stayed.is_empty() && drained.unread.is_empty(), "{drained:?}");
     let requestor = there.requestor(&format!("[fe80::9%{scope}]:0"));
     requestor.send_to(b"has everyone left?", there.server_at("ff02::1:2", "vc")).unwrap();

@@ -44,7 +44,7 @@ impl Generation {
     }
 
     fn end(mut self) {
-        let drained = drain(&self.intakes, PATIENCE);
+        let drained = drain(self.intakes.iter(), PATIENCE);
         assert!(drained.stayed.is_empty() && drained.unread.is_empty(), "{drained:?}");
         self.server.stop();
     }
@@ -105,7 +105,7 @@ fn backlog(settings: &WorkerSettings) {
         requestor.send_to(&numbered(number, 100), address).unwrap();
     }
     let mut server = Server::start(settings, vec![vec![socket]], || Echo);
-    let drained = drain(&[intake], PATIENCE);
+    let drained = drain([&intake].into_iter(), PATIENCE);
     assert!(drained.stayed.is_empty() && drained.unread.is_empty(), "{drained:?}");
     server.stop();
     assert_eq!(server.sum(|counters| &counters.sent), 500);

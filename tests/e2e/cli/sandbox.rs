@@ -1,0 +1,110 @@
+//! What the process cannot do any more once it serves.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use libtest_mimic::{Failed, Trial};
+
+use super::{KEA_CONFIG, assert_reply, by_address, fixture, held_by};
+use crate::support::lqd::PROGRAM;
+use crate::support::namespace::namespace_trial;
+use crate::support::{Lqd, Need, Requestor, trial};
+
+const ADDRESS: &str = "2001:db8:1::1";
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![Trial::test("cli::sandbox::off", off)];
+    for (back_end, needs) in [("uring", &[Need::IoUring, Need::Sandbox][..]), ("mmsg", &[Need::Sandbox])] {
+        let name = |what| format!("cli::sandbox::{what}::{back_end}");
+        trials.push(trial(name("every_thread"), needs, move || every_thread(back_end)));
+        trials.push(namespace_trial(name("port_547"), needs, move || port_547(back_end)));
+    }
+    trials.push(trial("cli::sandbox::reload_elsewhere", &[Need::Sandbox], reload_elsewhere));
+    trials
+}
+
+/// Values of a line of /proc/PID/status, of all threads.
+fn of_all_threads(lqd: &Lqd, name: &str) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", lqd.pid())).expect("the server runs");
+    let status = |task: fs::DirEntry| fs::read_to_string(task.path().join("status")).unwrap_or_default();
+    let statuses: Vec<String> = tasks.flatten().map(status).filter(|status| !status.is_empty()).collect();
+    assert!(statuses.len() >= 4, "main, signals, feed, one worker at least: {}", statuses.len());
+    let value = |status: &String| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.expect("the kernel tells it").trim().to_owned()
+    };
+    statuses.iter().map(value).collect()
+}
+
+fn assert_all(lqd: &Lqd, name: &str, wanted: &str) {
+    let values = of_all_threads(lqd, name);
+    assert!(values.iter().all(|value| value == wanted), "{name}: {values:?}, not {wanted}");
+}
+
+fn every_thread(back_end: &str) -> Result<(), Failed> {
+    let fixture = fixture();
+    let flags = ["--io", back_end, "--sandbox", "on"].map(str::to_owned).to_vec();
+    let lqd = Lqd::start(&[fixture.flags(), flags].concat());
+    let requestor = Requestor::new(lqd.address);
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    let line = lqd.line_with("sandbox on").expect("it is told");
+    assert!(line.contains("no core dumps, files, capabilities, system calls"), "{line}");
+    assert_all(&lqd, "NoNewPrivs", "1");
+    assert_all(&lqd, "Seccomp", "2");
+    let read_as_root = of_all_threads(&lqd, "Uid")[0].starts_with("0\t");
+    let kept = if read_as_root { "0000000000000004" } else { "0000000000000000" };
+    assert_all(&lqd, "CapPrm", kept);
+    assert_all(&lqd, "CapEff", kept);
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// As systemd starts it: an unprivileged user with the one right to bind a low port, which is gone afterwards. Files
+/// are replaced under it, and read again.
+fn port_547(back_end: &str) -> Result<(), Failed> {
+    let fixture = fixture();
+    fs::set_permissions(fixture.directory(), fs::Permissions::from_mode(0o755))?;
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.args(["--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"]);
+    command.args([PROGRAM, "serve", "--io", back_end, "--sandbox", "on"]).args(fixture.flags());
+    let lqd = Lqd::start_command(command, "[::1]:547".parse()?);
+    assert_all(&lqd, "CapPrm", "0000000000000000");
+    assert_all(&lqd, "CapEff", "0000000000000000");
+    assert_all(&lqd, "CapAmb", "0000000000000000");
+    let requestor = Requestor::new(lqd.address);
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    for file in [fixture.kea_config(), fixture.leases()] {
+        let new = file.with_extension("new");
+        fs::copy(&file, &new)?;
+        fs::rename(&new, &file)?;
+    }
+    let before = lqd.line_count();
+    lqd.signal("HUP");
+    lqd.await_line(before, |line| line.contains("configuration read again"));
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// A lease file in a folder that the start did not name: refused, with what to do.
+fn reload_elsewhere() -> Result<(), Failed> {
+    let (here, elsewhere) = (fixture(), fixture());
+    let lqd = Lqd::start(&here.flags());
+    let requestor = Requestor::new(lqd.address);
+    here.write_kea_config(&KEA_CONFIG.replace("@LEASES@", &elsewhere.leases().display().to_string()));
+    let before = lqd.line_count();
+    lqd.signal("HUP");
+    lqd.await_line(before, |line| line.contains("not taken over") && line.contains("restart lqd"));
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    Ok(())
+}
+
+fn off() -> Result<(), Failed> {
+    let fixture = fixture();
+    let lqd = Lqd::start(&[fixture.flags(), vec!["--sandbox".into(), "off".into()]].concat());
+    assert!(lqd.line_with("sandbox off").is_some(), "{}", lqd.log());
+    assert_all(&lqd, "Seccomp", "0");
+    Ok(())
+}
