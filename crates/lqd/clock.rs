@@ -1,6 +1,6 @@
 //! The wall clock, by which lifetimes are measured: steps are told, as they change what is answered.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::warn;
 
@@ -33,19 +33,18 @@ impl Clock {
 
     /// Seconds by which the wall clock went ahead of the steady one.
     fn step_until(&self, later: &Self) -> i64 {
-        let whole = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         let wall = match later.wall.duration_since(self.wall) {
-            Ok(forward) => whole(forward.as_secs()),
-            Err(back) => -whole(back.duration().as_secs()),
+            Ok(forward) => millis(forward),
+            Err(back) => -millis(back.duration()),
         };
-        wall.saturating_sub(whole(later.steady.duration_since(self.steady).as_secs()))
+        let step = wall.saturating_sub(millis(later.steady.duration_since(self.steady)));
+        step.saturating_add(500).div_euclid(1_000) // the nearest
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -56,5 +55,6 @@ mod tests {
         assert_eq!(later(start.wall + Duration::from_secs(10)), 0);
         assert_eq!(later(start.wall + Duration::from_secs(3_610)), 3_600);
         assert_eq!(later(start.wall - Duration::from_secs(3_590)), -3_600);
+        assert_eq!(later(start.wall - Duration::from_millis(3_589_600)), -3_600);
     }
 }

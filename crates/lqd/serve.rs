@@ -117,7 +117,7 @@ impl Running<'_> {
             Ok((settings, site)) => {
                 site.warn();
                 if let Err(fault) = self.steering.configure(site.links, site.files) {
-                    error!(%fault, "configuration not taken over; the old one stays");
+                    self.refuse(&fault);
                     return;
                 }
                 self.replaced.push(self.engine.swap(Arc::new(site.engine)));
@@ -128,18 +128,21 @@ impl Running<'_> {
                 info!("configuration read again");
             }
             Err(Failure::Unusable(fault) | Failure::Running(fault)) => {
-                error!(%fault, hint = self.hint(fault.as_ref()), "configuration not taken over; the old one stays");
+                self.refuse(&fault);
             }
         }
     }
 
-    /// What the fault does not say: a file that the operator can read may be out of the sandbox's reach.
-    fn hint(&self, fault: &dyn std::error::Error) -> Option<&'static str> {
-        let denied = fault.to_string().contains("(os error 13)");
-        (denied && self.settings.sandbox != SandboxMode::Off).then_some(
+    /// Says why a configuration is not taken over, and what the fault does not say: a file that the operator can
+    /// read may be out of the sandbox's reach.
+    fn refuse(&self, fault: &dyn std::fmt::Display) {
+        let fault = fault.to_string();
+        let denied = fault.contains("(os error 13)") && self.settings.sandbox != SandboxMode::Off;
+        let hint = denied.then_some(
             "the sandbox reads only in folders that were named at the start; if the file is in another, \
              restart lqd",
-        )
+        );
+        error!(%fault, hint, "configuration not taken over; the old one stays");
     }
 }
 
