@@ -62,7 +62,10 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let steering = feed.steering();
     spawn_feed(feed, events.clone())?;
     watch_signals(signals, events)?;
-    sandbox.seal()?;
+    if let Err(fault) = sandbox.seal() {
+        crew.stop(); // what its sockets were given meanwhile is answered
+        return Err(fault);
+    }
     say_ready(&crew, &store);
     if settings.example_query {
         example::print(&crew.addresses, &report);

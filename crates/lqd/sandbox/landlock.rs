@@ -61,9 +61,7 @@ mod tests {
         let reach = Reach { read: vec![inside.path().to_owned(), "/nonexistent".into()] };
         let restricted = std::thread::scope(|scope| {
             let work = || {
-                if let Err(reason) = restrict(&reach) {
-                    return Err(reason);
-                }
+                restrict(&reach)?;
                 let leases = inside.path().join("leases");
                 assert_eq!(fs::read_to_string(&leases).unwrap(), "rows");
                 let denied = |kind: std::io::Result<()>| kind.unwrap_err().kind();
@@ -73,7 +71,7 @@ mod tests {
                 assert_eq!(denied(elsewhere), ErrorKind::PermissionDenied);
                 // A file that takes the place of another can be read.
                 std::thread::scope(|inner| inner.spawn(|| fs::read(&leases).unwrap()).join().unwrap());
-                Ok(())
+                Ok::<_, String>(())
             };
             scope.spawn(work).join().unwrap()
         });
