@@ -36,6 +36,18 @@ pub(crate) struct Reach {
     pub(crate) read: Vec<PathBuf>,
 }
 
+impl Reach {
+    /// The folders of these files, and those to which symbolic links lead from there.
+    pub(crate) fn around<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Self {
+        let named = files.flat_map(|file| [Some(file.clone()), file.canonicalize().ok()]).flatten();
+        let folder = |file: PathBuf| match file.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
+            folder => folder.unwrap_or(&file).to_owned(),
+        };
+        Self { read: named.map(folder).collect() }
+    }
+}
+
 /// The sandbox as far as it stands.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
@@ -107,5 +119,22 @@ impl Sandbox {
             Err(reason) => warn!(part, %reason, "sandbox: cannot restrict this part; going on without"),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reach_is_folders_wherever_links_lead() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(real.join("shared")).unwrap();
+        std::fs::write(real.join("shared/lqd.toml"), "").unwrap();
+        std::os::unix::fs::symlink("shared/lqd.toml", real.join("lqd.toml")).unwrap();
+        let files = [real.join("lqd.toml"), PathBuf::from("here.toml"), PathBuf::from("/at-the-top")];
+        let wanted = [real.clone(), real.join("shared"), PathBuf::from("."), PathBuf::from("/")];
+        assert_eq!(Reach::around(files.iter()).read, wanted);
     }
 }

@@ -4,13 +4,12 @@
 //! is bound when there is something to answer from.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use lqd_answer::{Engine, Outcome};
 use lqd_feed::{Feed, Report, Steering, speak_of_unknown_subnets};
 use lqd_index::{Store, Writer};
@@ -51,7 +50,8 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let (events, incoming) = unbounded();
     let site = Site::read(&settings)?;
     site.warn();
-    let mut sandbox = Sandbox::confine(settings.sandbox, &reach(flags, &site))?;
+    let mut sandbox =
+        Sandbox::confine(settings.sandbox, &Reach::around(site.sources.iter().chain(&flags.config)))?;
     let (writer, store) = Writer::new();
     let load = || Feed::start(writer, site.links, site.files, load_threads());
     let (feed, report) = sandbox.without_capabilities(load).map_err(Failure::unusable)?;
@@ -95,7 +95,13 @@ impl Running<'_> {
     fn until_told(&mut self, events: &Receiver<Event>, care: &mut Care<'_>) -> Result<(), Failure> {
         loop {
             care.look();
-            match events.recv_timeout(care.pause()).unwrap_or(Event::Nothing) {
+            let event = match events.recv_timeout(care.pause()) {
+                Err(RecvTimeoutError::Disconnected) => {
+                    unreachable!("this thread holds a sender through the signal thread")
+                }
+                event => event.unwrap_or(Event::Nothing),
+            };
+            match event {
                 Event::WorkerStarted | Event::Nothing => {}
                 Event::Signal(SIGHUP) => self.reload(),
                 Event::Signal(signal) => {
@@ -173,12 +179,6 @@ impl<'a> Care<'a> {
 
 fn load_threads() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
-/// Files that a reload reads.
-fn reach(flags: &Flags, site: &Site) -> Reach {
-    let config = flags.config.as_deref().and_then(Path::parent);
-    Reach { read: site.folders.iter().cloned().chain(config.map(Path::to_owned)).collect() }
 }
 
 /// Says what the first load brought.

@@ -27,8 +27,8 @@ pub(crate) struct Site {
     pub(crate) policy: Policy,
     /// Its judge.
     pub(crate) engine: Engine,
-    /// Folders of the files that it was read from, and will be read from again.
-    pub(crate) folders: Vec<PathBuf>,
+    /// Files that it was read from, and will be read from again.
+    pub(crate) sources: Vec<PathBuf>,
     /// What an operator should know, most important first.
     pub(crate) warnings: Vec<String>,
 }
@@ -47,7 +47,7 @@ impl Site {
             None => kea.lease_database.lease_file().map_err(Failure::unusable)?,
         };
         let files = LeaseFiles::new(files);
-        let folders = folders(settings, &document, &kea, &files);
+        let sources = sources(settings, &document, &kea, &files);
         let server_duid = match &settings.server_duid {
             Some(duid) => duid.clone(),
             None => kea.server_duid.resolve().map_err(Failure::unusable)?,
@@ -69,7 +69,7 @@ impl Site {
                 "Kea's configuration has no subnet: every query will be answered NotConfigured".to_owned(),
             );
         }
-        Ok(Self { links, files, policy, engine, folders, warnings })
+        Ok(Self { links, files, policy, engine, sources, warnings })
     }
 
     /// Says what an operator should know.
@@ -80,20 +80,14 @@ impl Site {
     }
 }
 
-/// Where Kea's configuration and what it includes, the server's DUID and the leases are.
-fn folders(settings: &Settings, document: &Document, kea: &KeaConfig, files: &LeaseFiles) -> Vec<PathBuf> {
-    let mut read = vec![settings.kea_config.clone(), files.current().to_owned()];
-    read.extend(document.includes().iter().map(|include| include.taken.clone()));
+/// Kea's configuration and what it includes, the leases, and where the server's DUID may be.
+fn sources(settings: &Settings, document: &Document, kea: &KeaConfig, files: &LeaseFiles) -> Vec<PathBuf> {
+    let mut sources = vec![settings.kea_config.clone(), files.current().to_owned()];
+    sources.extend(document.includes().iter().map(|include| include.taken.clone()));
     if let ServerDuid::File { candidates, .. } = &kea.server_duid {
-        read.extend(candidates.iter().cloned());
+        sources.extend(candidates.iter().cloned());
     }
-    // A symbolic link may lead out of its folder.
-    let targets: Vec<_> = read.iter().filter_map(|file| file.canonicalize().ok()).collect();
-    let folder = |file: &PathBuf| match file.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
-        folder => folder.unwrap_or(file).to_owned(),
-    };
-    read.iter().chain(&targets).map(folder).collect()
+    sources
 }
 
 fn in_file(file: &Path, fault: &str) -> String {

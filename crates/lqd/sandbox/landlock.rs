@@ -1,7 +1,7 @@
 //! Files: reading where Kea and the operator keep theirs, and nothing else anywhere (landlock, Linux ≥ 5.13).
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
@@ -28,8 +28,7 @@ pub(super) fn restrict(reach: &Reach) -> Result<(), String> {
 /// the ports are bound later.
 fn enforce(reach: &Reach) -> Result<RulesetStatus, RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let folders = reach.read.iter().flat_map(|folder| with_target(folder));
-    let folders: BTreeSet<PathBuf> = folders.chain(TABLES.map(PathBuf::from)).collect();
+    let folders: BTreeSet<PathBuf> = reach.read.iter().cloned().chain(TABLES.map(PathBuf::from)).collect();
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ABI::V5))?
@@ -37,11 +36,6 @@ fn enforce(reach: &Reach) -> Result<RulesetStatus, RulesetError> {
         .add_rules(path_beneath_rules(folders, read))?
         .restrict_self()
         .map(|status| status.ruleset)
-}
-
-/// A folder as it is named, and where its symbolic links lead.
-fn with_target(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    [Some(folder.to_owned()), folder.canonicalize().ok()].into_iter().flatten()
 }
 
 #[cfg(test)]

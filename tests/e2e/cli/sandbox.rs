@@ -7,7 +7,7 @@ use std::process::Command;
 use libtest_mimic::{Failed, Trial};
 
 use super::{KEA_CONFIG, assert_reply, by_address, fixture, held_by};
-use crate::support::lqd::PROGRAM;
+use crate::support::lqd::{PROGRAM, free_port};
 use crate::support::namespace::namespace_trial;
 use crate::support::{Lqd, Need, Requestor, trial};
 
@@ -20,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
         trials.push(trial(name("every_thread"), needs, move || every_thread(back_end)));
         trials.push(namespace_trial(name("port_547"), needs, move || port_547(back_end)));
     }
+    trials.push(trial("cli::sandbox::relative_config", &[Need::Sandbox], relative_config));
     trials.push(trial("cli::sandbox::reload_elsewhere", &[Need::Sandbox], reload_elsewhere));
     trials
 }
@@ -85,6 +86,20 @@ fn port_547(back_end: &str) -> Result<(), Failed> {
     lqd.await_line(before, |line| line.contains("configuration read again"));
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
     assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// A configuration file named without its folder can be read again.
+fn relative_config() -> Result<(), Failed> {
+    let fixture = fixture();
+    fs::write(fixture.directory().join("lqd.toml"), "kea-config = 'kea-dhcp6.conf'")?;
+    let address = format!("[::1]:{}", free_port());
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(fixture.directory()).args(["serve", "--config", "lqd.toml", "--listen", &address]);
+    let lqd = Lqd::start_command(command, address.parse()?);
+    let before = lqd.line_count();
+    lqd.signal("HUP");
+    lqd.await_line(before, |line| line.contains("configuration read again"));
     Ok(())
 }
 
