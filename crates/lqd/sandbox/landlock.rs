@@ -16,9 +16,11 @@ const TABLES: [&str; 2] = ["/proc", "/sys"];
 /// Restricts this thread and those that it starts.
 pub(super) fn restrict(reach: &Reach) -> Result<(), String> {
     match enforce(reach).map_err(|error| error.to_string())? {
-        RulesetStatus::NotEnforced => Err("this kernel has no landlock, or it is not among the security \
-                                           modules of its command line (lsm=landlock,…)"
-            .to_owned()),
+        RulesetStatus::NotEnforced => {
+            const MISSING: &str = "this kernel has no landlock, a seccomp filter hides it, or it is not among the \
+                                   security modules of the kernel's command line (lsm=landlock,…)";
+            Err(MISSING.to_owned())
+        }
         // Newer kinds of access than this kernel knows are missing, such as truncation before 6.2.
         RulesetStatus::PartiallyEnforced | RulesetStatus::FullyEnforced => Ok(()),
     }
