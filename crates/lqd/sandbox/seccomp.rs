@@ -62,8 +62,7 @@ const OLD_CALLS: &[c_long] = &[];
 #[rustfmt::skip]
 const LIMITED: &[(c_long, u8, &[u64])] = &[
     // systemd and the resolver of interface names; nothing raw, nothing exotic.
-    (libc::SYS_socket, 0, &[libc::AF_UNIX as u64, libc::AF_INET as u64, libc::AF_INET6 as u64,
-                            libc::AF_NETLINK as u64]),
+    (libc::SYS_socket, 0, &[libc::AF_UNIX as u64, libc::AF_INET as u64, libc::AF_INET6 as u64]),
     (libc::SYS_ioctl, 1, &[libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::SIOCGIFINDEX,
                            libc::SIOCGIFNAME]),
 ];
