@@ -26,8 +26,10 @@ use std::time::{Duration, Instant};
 
 use socket2::SockAddr;
 
-use crate::Socket;
+use crate::{Socket, socket_option};
 
+/// Takes the steering program from the group, of whichever kind (Linux ≥ 5.3).
+const SO_DETACH_REUSEPORT_BPF: i32 = 68;
 /// Port of the peer that never sends: "discard" (RFC 863).
 const SILENT_PORT: u16 = 9;
 /// Where the kernel offers no grace period: longer than any look-up takes.
@@ -72,6 +74,9 @@ impl Intake {
         if own.is_multicast() {
             return self.socket.leave_multicast_v6(&own, self.address.scope_id());
         }
+        // A program that steers within the group does not leave out connected sockets; without one the kernel
+        // spreads by hash, and does. There mostly is none, which is the only error.
+        let _ = socket_option::set(&self.socket, libc::SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
         let peer = if own.is_unspecified() { Ipv6Addr::LOCALHOST } else { own };
         let peer = SocketAddrV6::new(peer, SILENT_PORT, 0, self.address.scope_id());
         self.socket.connect(&SockAddr::from(peer))
@@ -140,6 +145,25 @@ mod tests {
         for _ in 0..count {
             UdpSocket::bind("[::1]:0").unwrap().send_to(b"?", to).unwrap();
         }
+    }
+
+    #[test]
+    fn a_steering_program_does_not_hold_the_leaving() {
+        let leaving = listen("[::1]:0".parse().unwrap(), &options()).unwrap();
+        let staying = listen(leaving.local_address(), &options()).unwrap();
+        // BPF_RET | BPF_K: always the first socket of the group.
+        let mut to_the_first = [libc::sock_filter { code: 6, jt: 0, jf: 0, k: 0 }];
+        let program = libc::sock_fprog { len: 1, filter: to_the_first.as_mut_ptr() };
+        let (fd, len) = (leaving.as_raw_fd(), size_of_val(&program) as libc::socklen_t);
+        let name = libc::SO_ATTACH_REUSEPORT_CBPF;
+        // SAFETY: the kernel reads one live program of one instruction.
+        let set = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const program).cast(), len) };
+        assert_eq!(set, 0, "{}", io::Error::last_os_error());
+        send(leaving.local_address(), 50);
+        assert_eq!(take_all(&leaving), 50, "steered to the first");
+        drain([&leaving.intake().unwrap()].into_iter(), Duration::ZERO);
+        send(leaving.local_address(), 50);
+        assert_eq!((take_all(&leaving), take_all(&staying)), (0, 50));
     }
 
     #[test]
