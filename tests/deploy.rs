@@ -22,9 +22,14 @@ fn settings(unit: &str) -> BTreeSet<String> {
 #[test]
 fn the_stand_in_is_the_service_under_another_name() {
     let (service, stand_in) = (settings("deploy/lqd.service"), settings("deploy/lqd-standin.service"));
-    let own = |line: &String| !line.starts_with("Description=") && !line.starts_with("RuntimeDirectory=");
+    let own_keys = ["Description=", "RuntimeDirectory=", "ExecStart="];
+    let own = |line: &String| !own_keys.iter().any(|key| line.starts_with(key));
     let differs: Vec<_> = service.symmetric_difference(&stand_in).filter(|line| own(line)).collect();
     assert!(differs.is_empty(), "make both units alike: {differs:?}");
+    let start = |unit: &BTreeSet<String>| unit.iter().find(|line| line.starts_with("ExecStart=")).cloned();
+    let admin = " --admin unix:/run/lqd-standin/admin.sock";
+    let wanted = start(&service).map(|start| start + admin);
+    assert_eq!(start(&stand_in), wanted, "both answer at once, so each has an admin port of its own");
 }
 
 /// What the program allows itself, its container must allow, too.

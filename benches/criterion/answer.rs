@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lqd_answer::BATCH_MAX;
+use lqd_answer::{BATCH_MAX, Limits};
 use lqd_benches::engine::{answer, datagrams, engine};
 use lqd_benches::leases::store;
 use lqd_benches::network::Client;
@@ -15,6 +15,7 @@ fn answers(c: &mut Criterion) {
     let (_writer, store) = store(CLIENTS);
     let mut reader = store.reader().expect("the only reader");
     let engine = engine();
+    let mut limits = Limits::new(1);
     let asked = Client::shuffled(CLIENTS);
     let mut slot = vec![0; lqd_wire::DATAGRAM_LEN_MAX];
     let mut group = c.benchmark_group(format!("answer, {} leases", 2 * CLIENTS));
@@ -25,7 +26,10 @@ fn answers(c: &mut Criterion) {
             group.throughput(Throughput::Elements(batch as u64));
             let mut batches = datagrams.chunks_exact(batch).cycle();
             group.bench_function(BenchmarkId::new(kind.name(), batch), |b| {
-                b.iter(|| answer(&engine, &reader.pin(), batches.next().unwrap_or_default(), &mut slot));
+                b.iter(|| {
+                    let batch = batches.next().unwrap_or_default();
+                    answer(&engine, &mut limits, &reader.pin(), batch, &mut slot)
+                });
             });
         }
     }

@@ -20,7 +20,7 @@ use lqd_benches::leases::store;
 use lqd_benches::network::Client;
 use lqd_index::{LookUp, Pinned};
 
-/// Clients of the indexes; each has two leases.
+/// Clients of the indexes; each has two leases. With `LQD_BENCH_CLIENTS` in the environment, as many as it says.
 const CLIENTS: [u32; 2] = [50_000, 500_000];
 const BATCH_MAX: usize = 64;
 
@@ -43,7 +43,9 @@ fn look_up(leases: &Pinned<'_>, batch: &[LookUp<'_>]) -> usize {
 
 /// One iteration is one batch, as a worker does it: pin the store, look up, let go.
 fn look_ups(c: &mut Criterion) {
-    for clients in CLIENTS {
+    let wished = std::env::var("LQD_BENCH_CLIENTS").ok();
+    let wished = wished.map(|clients| vec![clients.parse().expect("LQD_BENCH_CLIENTS is a number")]);
+    for clients in wished.unwrap_or(CLIENTS.into()) {
         let (_writer, store) = store(clients);
         let mut reader = store.reader().expect("the only reader");
         let asked = Client::shuffled(clients);

@@ -10,10 +10,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use lqd_answer::{Datagram, Engine};
+use lqd_answer::{Datagram, Engine, Limits};
 use lqd_benches::NOW;
 use lqd_benches::codec::{parse_query, write_reply};
-use lqd_benches::engine::{answer, datagrams, engine};
+use lqd_benches::engine::{answer, datagrams, engine, limited_engine};
 use lqd_benches::leases::store;
 use lqd_benches::network::Client;
 use lqd_benches::query::Kind;
@@ -96,12 +96,22 @@ fn index_1((mut reader, look_ups): LookUps) -> (Reader, usize) {
     (reader, sum)
 }
 
-/// All that answering needs: engine, reader, datagrams, a slot for replies.
-type Queries = (&'static Engine, Reader, &'static [Datagram<'static>], &'static mut [u8]);
+/// All that answering needs: engine, buckets, reader, datagrams, a slot for replies.
+type Queries =
+    (&'static Engine, &'static mut Limits, Reader, &'static [Datagram<'static>], &'static mut [u8]);
 
 fn queries_to_answer(kind: Kind) -> Queries {
+    queries_to(engine(), kind)
+}
+
+fn queries_to_limit(kind: Kind) -> Queries {
+    queries_to(limited_engine(), kind)
+}
+
+fn queries_to(engine: Engine, kind: Kind) -> Queries {
     let slot = vec![0; lqd_wire::DATAGRAM_LEN_MAX].leak();
-    (Box::leak(Box::new(engine())), reader(), datagrams(queries(kind)).leak(), slot)
+    let limits = Box::leak(Box::new(Limits::new(1)));
+    (Box::leak(Box::new(engine)), limits, reader(), datagrams(queries(kind)).leak(), slot)
 }
 
 #[library_benchmark(setup = queries_to_answer)]
@@ -111,20 +121,29 @@ fn queries_to_answer(kind: Kind) -> Queries {
 #[bench::miss(Kind::Miss)]
 #[bench::relay_data(Kind::RelayData)]
 #[bench::relayed(Kind::Relayed)]
-fn answer_64((engine, mut reader, datagrams, slot): Queries) -> (Reader, usize) {
-    let octets = datagrams.chunks(BATCH_MAX).map(|batch| answer(engine, &reader.pin(), batch, slot)).sum();
+fn answer_64((engine, limits, mut reader, datagrams, slot): Queries) -> (Reader, usize) {
+    let octets =
+        datagrams.chunks(BATCH_MAX).map(|batch| answer(engine, limits, &reader.pin(), batch, slot)).sum();
     (reader, octets)
 }
 
 #[library_benchmark(setup = queries_to_answer)]
 #[bench::address(Kind::Address)]
-fn answer_1((engine, mut reader, datagrams, slot): Queries) -> (Reader, usize) {
-    let octets = datagrams.chunks(1).map(|batch| answer(engine, &reader.pin(), batch, slot)).sum();
+fn answer_1((engine, limits, mut reader, datagrams, slot): Queries) -> (Reader, usize) {
+    let octets = datagrams.chunks(1).map(|batch| answer(engine, limits, &reader.pin(), batch, slot)).sum();
+    (reader, octets)
+}
+
+#[library_benchmark(setup = queries_to_limit)]
+#[bench::address(Kind::Address)]
+fn answer_64_limited((engine, limits, mut reader, datagrams, slot): Queries) -> (Reader, usize) {
+    let octets =
+        datagrams.chunks(BATCH_MAX).map(|batch| answer(engine, limits, &reader.pin(), batch, slot)).sum();
     (reader, octets)
 }
 
 library_benchmark_group!(name = codec; benchmarks = codec_parse, codec_write);
 library_benchmark_group!(name = index; benchmarks = index_1, index_64);
-library_benchmark_group!(name = answering; benchmarks = answer_1, answer_64);
+library_benchmark_group!(name = answering; benchmarks = answer_1, answer_64, answer_64_limited);
 
 main!(library_benchmark_groups = codec, index, answering);

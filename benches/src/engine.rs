@@ -4,7 +4,8 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use lqd_answer::{Datagram, Deny, Engine, Policy, Relayed, Verdict};
+use ipnet::Ipv6Net;
+use lqd_answer::{Access, Datagram, Engine, Limits, Now, Policy, Rate, Rights, Verdict};
 use lqd_index::Pinned;
 
 use crate::NOW;
@@ -15,14 +16,26 @@ use crate::codec::SERVER_DUID;
 /// # Panics
 /// If its policy is not a valid one.
 pub fn engine() -> Engine {
-    let policy = Policy {
-        server_duid: SERVER_DUID.to_vec(),
-        allow: vec![Ipv6Addr::LOCALHOST.into()],
-        deny: Deny::NotAllowed,
-        relayed: Relayed::Answer,
-        relay_levels_max: 8,
-        sensitive: Vec::new(),
-    };
+    with(Access::of([Ipv6Addr::LOCALHOST.into()]).expect("one row"))
+}
+
+/// One with a thousand rows of access, and rates that are never reached.
+///
+/// # Panics
+/// If its policy is not a valid one.
+pub fn limited_engine() -> Engine {
+    let rate = Some(Rate { per_second: 1_000_000, burst: 1_000_000 });
+    let rights = Rights { allow: true, rate, prefix_rate: rate, ..Rights::default() };
+    let prefix = |number: u16| Ipv6Net::new(Ipv6Addr::new(0x2001, 0xdb8, number, 0, 0, 0, 0, 0), 48);
+    let rows = (0..1000)
+        .filter_map(|number| prefix(number).ok())
+        .chain(Ipv6Net::new(Ipv6Addr::UNSPECIFIED, 64).ok());
+    let rows = rows.map(|prefix| (prefix, rights.clone())).collect();
+    with(Access::new(Rights::default(), rows).expect("each prefix once"))
+}
+
+fn with(access: Access) -> Engine {
+    let policy = Policy { server_duid: SERVER_DUID.to_vec(), access, relay_levels_max: 8 };
     Engine::new(policy).expect("the policy is a valid one")
 }
 
@@ -33,9 +46,16 @@ pub fn datagrams(queries: &[Vec<u8>]) -> Vec<Datagram<'_>> {
 }
 
 /// Answers a batch, each reply into the same slot; octets of all replies.
-pub fn answer(engine: &Engine, leases: &Pinned<'_>, batch: &[Datagram<'_>], slot: &mut [u8]) -> usize {
+pub fn answer(
+    engine: &Engine,
+    limits: &mut Limits,
+    leases: &Pinned<'_>,
+    batch: &[Datagram<'_>],
+    slot: &mut [u8],
+) -> usize {
     let mut octets = 0;
-    engine.answer(leases, NOW, batch, |_, verdict| {
+    let now = Now { unix_seconds: NOW, monotonic_ns: 0 };
+    engine.answer(limits, leases, now, batch, |_, verdict| {
         if let Verdict::Reply(reply) = verdict {
             octets += reply.write(slot).0;
         }

@@ -1,21 +1,21 @@
 //! `lqd check`: reads everything that `lqd serve` would, and says what it would serve.
 
 use lqd_feed::kea_memfile::{LeftOut, load};
-use lqd_index::Writer;
+use lqd_index::{Loader, Writer};
 use lqd_wire::Duid;
 
-use crate::Failure;
 use crate::settings::Settings;
 use crate::site::Site;
+use crate::{Failure, access};
 
 /// Prints what would be served, or ends with what is to be mended.
 pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
     let site = Site::read(settings)?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let loaded = load(&site.files, threads).map_err(Failure::unusable)?;
+    let loaded = load::<Loader>(&site.files, threads).map_err(Failure::unusable)?;
     let (mut writer, store) = Writer::new();
     let (links, subnets) = (site.links.len(), site.links.subnet_count());
-    writer.replace(&loaded.batches, Some(site.links));
+    writer.replace_by(loaded.rows, Some(site.links));
     let summary = store.summary();
 
     println!("configuration  {}", settings.kea_config.display());
@@ -25,7 +25,12 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
     }
     let list = |items: Vec<String>| items.join(" ");
     println!("listens on     {}", list(settings.listen.iter().map(ToString::to_string).collect()));
-    println!("answers        {}", list(site.policy.allow.iter().map(ToString::to_string).collect()));
+    let rows = || site.policy.access.rows().skip(1);
+    let allowed = rows().filter(|(_, rights)| rights.allow).map(|(prefix, _)| prefix.to_string());
+    println!("answers        {}", list(allowed.collect()));
+    for (prefix, rights) in rows().filter(|(prefix, _)| access::has_row(settings, *prefix)) {
+        println!("access         {prefix}: {}", access::describe(rights));
+    }
     for file in &loaded.files {
         let tally = &file.tally;
         println!("lease file     {}: {} rows, {} skipped", file.path.display(), tally.rows, tally.bad_rows);

@@ -1,25 +1,28 @@
 //! The workers: their sockets, threads and counters.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::Sender;
-use lqd_answer::{Engine, Outcome};
+use lqd_answer::{Engine, Limits};
 use lqd_index::Store;
 use lqd_net::{
     Backend, Intake, NetCounters, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal,
-    WorkerSettings, drain, listen, listen_multicast, probe, stop_pair,
+    WorkerSettings, drain, listen, listen_multicast, prepare_busy_poll, probe, steer_by_cpu, stop_pair,
 };
 use tracing::{info, warn};
 
 use crate::Failure;
+use crate::board::{OUTCOMES, WorkerBooks};
 use crate::sandbox::Sandbox;
 use crate::serve::Event;
-use crate::settings::{Io, Settings, Switch};
-use crate::worker::{OutcomeCounters, Worker};
+use crate::settings::{Io, Settings, Steering, Switch};
+use crate::taps::Recorder;
+use crate::worker::Worker;
 
 /// All_DHCP_Servers and All_DHCP_Relay_Agents_and_Servers (RFC 8415 §7.1).
 const GROUPS: [Ipv6Addr; 2] =
@@ -33,11 +36,14 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Crew {
     /// Where they listen.
     pub(crate) addresses: Vec<SocketAddrV6>,
+    /// CPUs that workers are pinned to.
+    pub(crate) cpus: Vec<usize>,
     /// Each worker's.
     pulses: Vec<Pulse>,
     stop: StopHandle,
     threads: Vec<JoinHandle<()>>,
-    outcomes: Vec<Arc<OutcomeCounters>>,
+    /// What each worker counts.
+    pub(crate) books: Vec<Arc<WorkerBooks>>,
 }
 
 impl Crew {
@@ -46,6 +52,7 @@ impl Crew {
         settings: &Settings,
         store: &Arc<Store>,
         engine: &Arc<ArcSwap<Engine>>,
+        recorder: &Recorder,
         events: &Sender<Event>,
         sandbox: &mut Sandbox,
     ) -> Result<Self, Failure> {
@@ -53,10 +60,20 @@ impl Crew {
         let cpus = cpus(settings);
         let workers = settings.workers;
         let (addresses, sockets) = bind(settings, workers)?;
+        if settings.steering == Steering::Cpu {
+            steer(&sockets[0][..addresses.len()], &cpus, workers)?;
+        }
+        let busy_poll = busy_poll(backend, settings, sockets.iter().flatten());
         sandbox.drop_capabilities()?;
         let (stop, signal) = stop_pair().map_err(Failure::running)?;
-        let mut crew =
-            Self { addresses, pulses: Vec::new(), stop, threads: Vec::new(), outcomes: Vec::new() };
+        let mut crew = Self {
+            addresses,
+            cpus: Vec::new(),
+            pulses: Vec::new(),
+            stop,
+            threads: Vec::new(),
+            books: Vec::new(),
+        };
         for (number, sockets) in sockets.into_iter().enumerate() {
             // More workers than CPUs: the scheduler knows better than a pin.
             let cpu = if workers <= cpus.len() { Some(cpus[number]) } else { None };
@@ -66,8 +83,10 @@ impl Crew {
                 buffers: settings.buffers,
                 buffer_len: REPLY_LEN_MAX,
                 coalesce: settings.gro == Switch::On,
+                busy_poll,
             };
-            crew.hire(number, net, sockets, signal.clone(), (store, engine), events.clone())?;
+            crew.cpus.extend(cpu);
+            crew.hire(number, net, sockets, signal.clone(), (store, engine, recorder), events.clone())?;
         }
         info!(workers, ?backend, "workers started");
         Ok(crew)
@@ -79,20 +98,25 @@ impl Crew {
         settings: WorkerSettings,
         sockets: Vec<Socket>,
         stop: StopSignal,
-        (store, engine): (&Arc<Store>, &Arc<ArcSwap<Engine>>),
+        (store, engine, recorder): (&Arc<Store>, &Arc<ArcSwap<Engine>>, &Recorder),
         events: Sender<Event>,
     ) -> Result<(), Failure> {
-        let outcomes = Arc::new(OutcomeCounters::default());
+        let books = Arc::new(WorkerBooks::default());
         let leases = store.reader().ok_or_else(|| Failure::unusable("too many workers; lower --workers"))?;
         let mut service = Worker {
             leases,
             engine: Arc::clone(engine),
-            outcomes: Arc::clone(&outcomes),
+            limits: Limits::new(RandomState::new().hash_one(number)),
+            since: Instant::now(),
+            books: Arc::clone(&books),
+            number,
+            taps: Arc::clone(&recorder.taps),
+            skipped: 0,
             events: events.clone(),
         };
-        let counters = Arc::new(NetCounters::default());
-        self.pulses.push(Pulse::new(&sockets, &counters)?);
-        let worker = lqd_net::Worker::new(settings, sockets, stop, counters).map_err(Failure::unusable)?;
+        self.pulses.push(Pulse::new(&sockets, &books.net)?);
+        let worker = lqd_net::Worker::new(settings, sockets, stop, Arc::clone(&books.net))
+            .map_err(Failure::unusable)?;
         let run = move || {
             let mut farewell = Farewell { number, reason: None, ended_well: false, events };
             match worker.run(&mut service) {
@@ -103,7 +127,7 @@ impl Crew {
         let thread =
             thread::Builder::new().name(format!("lqd-{number}")).spawn(run).map_err(Failure::running)?;
         self.threads.push(thread);
-        self.outcomes.push(outcomes);
+        self.books.push(books);
         Ok(())
     }
 
@@ -120,7 +144,7 @@ impl Crew {
 
     /// No new datagrams: they go to the successor, if there is one on the same port. What waits in the sockets'
     /// queues is answered, and the workers end. Returns the datagrams by outcome.
-    pub(crate) fn stop(self) -> [u64; Outcome::TABLE.len()] {
+    pub(crate) fn stop(self) -> [u64; OUTCOMES] {
         let drained = drain(self.pulses.iter().flat_map(|pulse| &pulse.intakes), DRAIN_PATIENCE);
         for (address, error) in drained.stayed {
             warn!(%address, %error, "cannot leave the port before the end: queries may be lost in its queue");
@@ -133,9 +157,10 @@ impl Crew {
             // A worker that panicked has said so already.
             let _ = thread.join();
         }
-        let mut totals = [0; Outcome::TABLE.len()];
-        for counters in self.outcomes {
-            totals.iter_mut().zip(counters.read()).for_each(|(total, count)| *total += count);
+        let mut totals = [0; OUTCOMES];
+        for books in self.books {
+            let counts = books.datagrams();
+            totals.iter_mut().zip(counts).for_each(|(total, counts)| *total += counts.iter().sum::<u64>());
         }
         totals
     }
@@ -209,9 +234,48 @@ fn cpus(settings: &Settings) -> Vec<usize> {
     }
 }
 
+/// Makes the sockets of each address, of which these are the first worker's, go by the CPU that received.
+fn steer(sockets: &[Socket], cpus: &[usize], workers: usize) -> Result<(), Failure> {
+    let Some(cpus) = cpus.get(..workers) else {
+        return Err(Failure::unusable(format!(
+            "steering by CPU needs a CPU for each of {workers} workers; lower --workers to {}, name more --cpus, \
+             or leave --steering out",
+            cpus.len()
+        )));
+    };
+    for socket in sockets {
+        if let Err(reason) = steer_by_cpu(socket, cpus) {
+            warn!(%reason, "datagrams go to workers by hash");
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// How long workers poll before they sleep, microseconds: what is wanted, or not at all where that cannot be.
+fn busy_poll<'a>(backend: Backend, settings: &Settings, sockets: impl Iterator<Item = &'a Socket>) -> u32 {
+    let wanted = settings.busy_poll;
+    if wanted == 0 {
+        return 0;
+    }
+    if settings.gro == Switch::On {
+        warn!(
+            "busy polling with --gro on: what GRO collects waits until the polling ends; set --gro off for quick answers"
+        );
+    }
+    match prepare_busy_poll(backend, sockets, wanted) {
+        Ok(()) => wanted,
+        Err(reason) => {
+            warn!(%reason, "workers do not poll busily");
+            0
+        }
+    }
+}
+
 /// The sockets of each worker; those for multicast groups are the first worker's.
 fn bind(settings: &Settings, workers: usize) -> Result<(Vec<SocketAddrV6>, Vec<Vec<Socket>>), Failure> {
-    let options = SocketOptions { receive_buffer: settings.receive_buffer, ..SocketOptions::default() };
+    let options =
+        SocketOptions { receive_buffer: settings.receive_buffer, send_buffer: settings.send_buffer };
     let mut addresses = settings.listen.clone();
     let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
     for address in &mut addresses {
@@ -229,14 +293,20 @@ fn bind(settings: &Settings, workers: usize) -> Result<(Vec<SocketAddrV6>, Vec<V
                 .push(listen_multicast(group, interface.index, port, &options).map_err(Failure::running)?);
         }
     }
-    if let Some(socket) =
-        sockets[0].first().filter(|socket| socket.receive_buffer() < settings.receive_buffer)
-    {
-        warn!(
-            wanted = settings.receive_buffer,
-            got = socket.receive_buffer(),
-            "the receive buffer is smaller than wanted; raise sysctl net.core.rmem_max or grant CAP_NET_ADMIN"
-        );
+    if let Some(socket) = sockets[0].first() {
+        warn_of_smaller("receive", "rmem_max", settings.receive_buffer, socket.receive_buffer());
+        warn_of_smaller("send", "wmem_max", settings.send_buffer, socket.send_buffer());
     }
     Ok((addresses, sockets))
+}
+
+/// Says that a socket got less than was wanted, if so.
+fn warn_of_smaller(buffer: &str, sysctl: &str, wanted: usize, got: usize) {
+    if got < wanted {
+        warn!(
+            wanted,
+            got,
+            "the {buffer} buffer is smaller than wanted; raise sysctl net.core.{sysctl} or grant CAP_NET_ADMIN"
+        );
+    }
 }

@@ -5,28 +5,35 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use lqd_answer::{Engine, Outcome};
-use lqd_feed::{Feed, Report, Steering, speak_of_unknown_subnets};
+use lqd_feed::{Feed, Report, Steering, Watch, speak_of_unknown_subnets};
 use lqd_index::{Store, Writer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
+use crate::admin::Admin;
+use crate::board::{Board, NO_TROUBLE, Serving};
 use crate::clock::Clock;
 use crate::crew::Crew;
-use crate::sandbox::{Reach, Sandbox};
-use crate::settings::{Flags, SandboxMode, Settings};
-use crate::site::Site;
+use crate::sandbox::{self, Reach, Sandbox};
+use crate::settings::{AdminAddress, Flags, SandboxMode, Settings};
+use crate::site::{self, Site};
+use crate::taps::{Prepared, Recorder};
 use crate::watchdog::Watchdog;
 use crate::{Failure, example, log};
 
 /// How often the main thread looks after what tells nothing by itself, if not oftener.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Folders that systemd has made for logs (`LogsDirectory=`, systemd.exec(5)).
+const LOGS_DIRECTORY: &str = "LOGS_DIRECTORY";
 
 /// What the main thread waits for.
 pub(crate) enum Event {
@@ -48,37 +55,71 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     // From here on signals wait until there is somebody to obey them.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(Failure::running)?;
     let (events, incoming) = unbounded();
+    let board = Arc::new(Board::new(settings.max_feed_age));
+    // Removes its sockets at the end, whatever the end is.
+    let mut admin = Admin::bind(&settings.admin)?;
     let site = Site::read(&settings)?;
     site.warn();
-    let mut sandbox =
-        Sandbox::confine(settings.sandbox, &Reach::around(site.sources.iter().chain(&flags.config)))?;
+    let mut sandbox = Sandbox::confine(settings.sandbox, &reach(flags, &settings, &site))?;
+    // Before the leases: that they are not there yet is worth asking for.
+    sandbox.without_capabilities(|| admin.answer(&board))?;
+    let mut recorder = Recorder::new(settings.workers);
+    sandbox.without_capabilities(|| Recorder::prepare(&settings).and_then(|tap| recorder.set(tap)))?;
     let (writer, store) = Writer::new();
     let load = || Feed::start(writer, site.links, site.files, load_threads());
     let (feed, report) = sandbox.without_capabilities(load).map_err(Failure::unusable)?;
     tell(&report, &store);
     let engine = Arc::new(ArcSwap::from_pointee(site.engine));
-    let mut crew = Crew::start(&settings, &store, &engine, &events, &mut sandbox)?;
+    let mut crew = Crew::start(&settings, &store, &engine, &recorder, &events, &mut sandbox)?;
     await_workers(&incoming, settings.workers)?;
-    let steering = feed.steering();
-    spawn_feed(feed, events.clone())?;
+    let (steering, watch) = (feed.steering(), feed.watch());
+    spawn_feed(feed, crew.cpus.clone(), events.clone())?;
     watch_signals(signals, events)?;
-    if let Err(fault) = sandbox.seal() {
+    if let Err(fault) = sandbox.seal(admin.needs()) {
         crew.stop(); // what its sockets were given meanwhile is answered
         return Err(fault);
     }
+    let _ = board.serving.set(serving(&crew, &store, &watch, &recorder));
     say_ready(&crew, &store);
     if settings.example_query {
         example::print(&crew.addresses, &report);
     }
-    let mut running = Running { flags, settings, engine, steering, replaced: Vec::new() };
+    let replaced = Vec::new();
+    let mut running = Running { flags, settings, engine, steering, watch, board, recorder, replaced };
     let end = running.until_told(&incoming, &mut Care::new(&mut crew));
     tell_systemd(sd_notify::NotifyState::Stopping);
+    running.board.set_stopping();
     running.steering.stop();
     let totals = crew.stop();
+    running.recorder.stop();
     for ((_, name, _), count) in Outcome::TABLE.iter().zip(totals).filter(|(_, count)| *count > 0) {
         info!(outcome = name, count, "datagrams");
     }
     end
+}
+
+/// Where files are used after the start.
+fn reach(flags: &Flags, settings: &Settings, site: &Site) -> Reach {
+    let mut append = sandbox::folders_or_devices(settings.query_log.as_ref().and_then(|log| log.to.file()));
+    // Where the service manager wants logs, one may be begun by a reload.
+    append.extend(std::env::var_os(LOGS_DIRECTORY).iter().flat_map(std::env::split_paths));
+    Reach {
+        read: sandbox::folders(site.sources.iter().chain(&flags.config)),
+        append,
+        sockets: sandbox::folders(settings.admin.iter().filter_map(AdminAddress::path)),
+    }
+}
+
+/// What the admin port shows from now on.
+fn serving(crew: &Crew, store: &Arc<Store>, watch: &Watch, recorder: &Recorder) -> Serving {
+    Serving {
+        listen: crew.addresses.clone(),
+        store: Arc::clone(store),
+        feed: watch.clone(),
+        workers: crew.books.clone(),
+        taps: Arc::clone(&recorder.taps),
+        log_counts: Arc::clone(&recorder.counts),
+    }
 }
 
 /// A server at work, as its main thread sees it.
@@ -87,6 +128,9 @@ struct Running<'a> {
     settings: Settings,
     engine: Arc<ArcSwap<Engine>>,
     steering: Steering,
+    watch: Watch,
+    board: Arc<Board>,
+    recorder: Recorder,
     /// Policies of before: kept, so that no worker is the one to free them.
     replaced: Vec<Arc<Engine>>,
 }
@@ -97,10 +141,11 @@ impl Running<'_> {
             care.look();
             let event = match events.recv_timeout(care.pause()) {
                 Err(RecvTimeoutError::Disconnected) => {
-                    unreachable!("this thread holds a sender through the signal thread")
+                    unreachable!("the signal thread holds a sender as long as this thread listens")
                 }
                 event => event.unwrap_or(Event::Nothing),
             };
+            self.judge_age();
             match event {
                 Event::WorkerStarted | Event::Nothing => {}
                 Event::Signal(SIGHUP) => self.reload(),
@@ -119,37 +164,79 @@ impl Running<'_> {
         }
     }
 
-    /// Reads settings and Kea's configuration again; what cannot be used changes nothing.
-    fn reload(&mut self) {
-        let read = Settings::read(self.flags).map_err(Failure::unusable);
-        match read.and_then(|settings| Site::read(&settings).map(|site| (settings, site))) {
-            Ok((settings, site)) => {
-                site.warn();
-                if let Err(fault) = self.steering.configure(site.links, site.files) {
-                    self.refuse(&fault);
-                    return;
-                }
-                self.replaced.push(self.engine.swap(Arc::new(site.engine)));
-                for setting in self.settings.restart_needed(&settings) {
-                    warn!(setting, "this setting changed, but takes effect at the next start only");
-                }
-                self.settings = settings;
-                info!("configuration read again");
-            }
-            Err(Failure::Unusable(fault) | Failure::Running(fault)) => {
-                self.refuse(&fault);
-            }
+    /// Has queries without a known binding answered by how certain it is that there is none.
+    fn judge_age(&mut self) {
+        let standing = self.watch.standing();
+        let stale = standing.age() > self.settings.max_feed_age;
+        if stale == self.board.is_stale() {
+            return;
+        }
+        let unbound = site::unbound(&self.settings, stale);
+        let engine = Engine::clone(&self.engine.load()).with_unbound(unbound);
+        self.replace(engine);
+        self.board.set_stale(stale);
+        if stale {
+            let (age, when_stale) = (standing.age().as_secs(), self.settings.when_stale);
+            let reason = standing.trouble.as_deref().unwrap_or(NO_TROUBLE);
+            error!(
+                age,
+                reason,
+                ?when_stale,
+                "leases are stale; for queries without lease --when-stale holds"
+            );
+        } else {
+            info!("leases are fresh again");
         }
     }
 
-    /// Says why a configuration is not taken over, and what the fault does not say: a file that the operator can
+    /// Answers by another policy from now on.
+    fn replace(&mut self, engine: Engine) {
+        self.replaced.push(self.engine.swap(Arc::new(engine)));
+        // Who still reads one of them holds it.
+        self.replaced.retain(|engine| Arc::strong_count(engine) > 1);
+    }
+
+    /// Reads settings and Kea's configuration again; what cannot be used changes nothing.
+    fn reload(&mut self) {
+        let (settings, site, prepared) = match self.read_again() {
+            Ok(read) => read,
+            Err(Failure::Unusable(fault) | Failure::Running(fault)) => return self.refuse(&fault),
+        };
+        site.warn();
+        if let Err(fault) = self.steering.configure(site.links, site.files) {
+            return self.refuse(&fault);
+        }
+        self.board.reloads.fetch_add(1, Ordering::Relaxed);
+        self.board.set_max_feed_age(settings.max_feed_age);
+        let unbound = site::unbound(&settings, self.board.is_stale());
+        self.replace(site.engine.with_unbound(unbound));
+        if let Err(Failure::Unusable(fault) | Failure::Running(fault)) = self.recorder.set(prepared) {
+            error!(%fault, "the query log cannot be started");
+        }
+        for setting in self.settings.restart_needed(&settings) {
+            warn!(setting, "this setting changed, but takes effect at the next start only");
+        }
+        self.settings = settings;
+        info!("configuration read again");
+    }
+
+    /// All that a reload takes over, checked.
+    fn read_again(&self) -> Result<(Settings, Site, Prepared), Failure> {
+        let settings = Settings::read(self.flags).map_err(Failure::unusable)?;
+        let site = Site::read(&settings)?;
+        let prepared = Recorder::prepare(&settings)?;
+        Ok((settings, site, prepared))
+    }
+
+    /// Counts and says why a configuration is not taken over, and what the fault does not say: a file that the operator can
     /// read may be out of the sandbox's reach.
     fn refuse(&self, fault: &dyn std::fmt::Display) {
+        self.board.refused_reloads.fetch_add(1, Ordering::Relaxed);
         let fault = fault.to_string();
         let denied = fault.contains("(os error 13)") && self.settings.sandbox != SandboxMode::Off;
         let hint = denied.then_some(
-            "the sandbox reads only in folders that were named at the start; if the file is in another, \
-             restart lqd",
+            "the sandbox reaches only folders that were named at the start, and writes only where the query log \
+             was; if the file is in another, restart lqd",
         );
         error!(%fault, hint, "configuration not taken over; the old one stays");
     }
@@ -236,11 +323,11 @@ fn tell_systemd(state: sd_notify::NotifyState<'_>) {
     }
 }
 
-fn spawn_feed(feed: Feed, events: Sender<Event>) -> Result<(), Failure> {
+fn spawn_feed(feed: Feed, workers: Vec<usize>, events: Sender<Event>) -> Result<(), Failure> {
     let run = move || {
         // Sent when the thread ends, by a panic too.
         let _farewell = Farewell(events);
-        feed.run();
+        feed.run_beside(&workers);
     };
     thread::Builder::new().name("lqd-feed".to_owned()).spawn(run).map_err(Failure::running)?;
     Ok(())

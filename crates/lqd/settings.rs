@@ -10,6 +10,8 @@
 //! same advice. Flags stay as they were typed for the life of the process; at SIGHUP [`Settings::read`] lays
 //! them over the file again.
 
+mod access;
+mod admin;
 mod choice;
 mod command_line;
 mod cpus;
@@ -21,22 +23,28 @@ mod interface;
 mod listen;
 mod network;
 mod number;
+mod query_log;
 mod spelled;
 
 #[cfg(test)]
 mod tests;
 
 use std::net::{Ipv6Addr, SocketAddrV6};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use lqd_wire::SERVER_PORT;
 
-pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Switch};
+pub(crate) use self::access::{AccessRow, QueryType, Rate, Rights};
+pub(crate) use self::admin::AdminAddress;
+pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Steering, Switch, WhenStale};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
 pub(crate) use self::interface::Interface;
+pub(crate) use self::query_log::{LogTarget, QueryLog};
 
 /// Most workers, whatever the machine has; the limit of `--workers`.
 const WORKERS_MAX: usize = 256;
@@ -58,14 +66,22 @@ pub(crate) struct Settings {
     pub(crate) multicast: Vec<Interface>,
     /// Whose queries are answered; `None` leaves it to Kea's `requesters`, `Some` of nothing lets no one in.
     pub(crate) allow: Option<Vec<Ipv6Net>>,
-    /// What others get.
-    pub(crate) deny: Deny,
-    /// What queries inside RELAY-FORW get.
-    pub(crate) relayed: Relayed,
+    /// What requestors may do that no row is about.
+    pub(crate) rights: Rights,
+    /// Rows about requestors of one prefix, each prefix once.
+    pub(crate) access: Vec<AccessRow>,
     /// RELAY-FORW levels accepted around a query, 0..=32.
     pub(crate) max_relay_hops: u8,
-    /// Codes of options that are never returned, ascending, each once.
-    pub(crate) sensitive_options: Vec<u16>,
+    /// How old leases may be before they are stale, 1..=86,400 s.
+    pub(crate) max_feed_age: Duration,
+    /// What queries without a known binding get then.
+    pub(crate) when_stale: WhenStale,
+    /// Where the admin port listens, each once; nowhere: there is none.
+    pub(crate) admin: Vec<AdminAddress>,
+    /// Which queries are logged; `None`: none.
+    pub(crate) query_log: Option<QueryLog>,
+    /// How many discarded datagrams each worker keeps, 0..=4,096.
+    pub(crate) keep_discards: usize,
     /// Worker threads, 1..=256.
     pub(crate) workers: usize,
     /// CPUs to pin workers to, one at least, each once, in the order given; `None`: start-up chooses.
@@ -78,6 +94,12 @@ pub(crate) struct Settings {
     pub(crate) buffers: u32,
     /// Receive buffer of each socket, octets.
     pub(crate) receive_buffer: usize,
+    /// Send buffer of each socket, octets.
+    pub(crate) send_buffer: usize,
+    /// Which worker gets a datagram.
+    pub(crate) steering: Steering,
+    /// How long a worker polls before it sleeps, microseconds, 0..=1000.
+    pub(crate) busy_poll: u32,
     /// Whether rights are given up that are not needed.
     pub(crate) sandbox: SandboxMode,
     /// Form of log lines.
@@ -99,12 +121,24 @@ impl Settings {
 
     /// Gives each setting its meaning; here, and only here, are the defaults.
     fn checked(typed: Flags) -> Result<Self, SettingsError> {
+        let query_log = query_log(&typed)?;
         let cpus = typed.cpus.map(|list| list.0);
         let workers = typed.workers.map(|number| number.0);
-        let mut sensitive: Vec<u16> =
-            typed.sensitive_option.into_iter().flatten().map(|code| code.0).collect();
-        sensitive.sort_unstable();
-        sensitive.dedup();
+        if let (None, Some(burst)) = (typed.rate, typed.burst) {
+            return Err(SettingsError::Value {
+                setting: "burst",
+                value: burst.0.to_string(),
+                fault: "goes with a rate; give --rate too, or leave --burst out".to_owned(),
+            });
+        }
+        let rights = Rights {
+            deny: typed.deny.unwrap_or(Deny::NotAllowed),
+            query_types: QueryType::ALL.to_vec(),
+            relayed: typed.relayed.unwrap_or(Relayed::Answer),
+            sensitive_options: access::ascending(typed.sensitive_option.unwrap_or_default()),
+            rate: Rate::of(typed.rate, typed.burst),
+            restricted_requestor: typed.restricted_requestor,
+        };
         Ok(Self {
             kea_config: typed.kea_config.ok_or(SettingsError::NoKeaConfig)?,
             kea_leases: typed.kea_leases,
@@ -112,16 +146,23 @@ impl Settings {
             listen: listen::resolve(typed.listen)?,
             multicast: interface::resolve(typed.multicast.unwrap_or_default())?,
             allow: typed.allow.map(|networks| networks.into_iter().map(|network| network.0).collect()),
-            deny: typed.deny.unwrap_or(Deny::NotAllowed),
-            relayed: typed.relayed.unwrap_or(Relayed::Answer),
+            access: typed.access.unwrap_or_default().into_iter().map(|row| row.over(&rights)).collect(),
+            rights,
             max_relay_hops: typed.max_relay_hops.map_or(8, |hops| hops.0),
-            sensitive_options: sensitive,
+            max_feed_age: Duration::from_secs(typed.max_feed_age.map_or(60, |seconds| seconds.0).into()),
+            when_stale: typed.when_stale.unwrap_or(WhenStale::Silent),
+            admin: admin::resolve(typed.admin.unwrap_or_default())?,
+            query_log,
+            keep_discards: typed.keep_discards.map_or(0, |count| count.0),
             workers: workers.unwrap_or_else(|| one_per_cpu(cpus.as_deref())),
             cpus,
             io: typed.io.unwrap_or(Io::Auto),
             gro: typed.gro.unwrap_or(Switch::On),
             buffers: typed.buffers.map_or(256, |count| count.0),
             receive_buffer: typed.receive_buffer.map_or(8 << 20, |octets| octets.0),
+            send_buffer: typed.send_buffer.map_or(4 << 20, |octets| octets.0),
+            steering: typed.steering.unwrap_or(Steering::Hash),
+            busy_poll: typed.busy_poll.map_or(0, |microseconds| microseconds.0),
             sandbox: typed.sandbox.unwrap_or(SandboxMode::Auto),
             log_format: typed.log_format.unwrap_or(LogFormat::Text),
             log: typed.log.unwrap_or_else(|| "info".to_owned()),
@@ -134,18 +175,42 @@ impl Settings {
         let differs = [
             ("listen", self.listen != new.listen),
             ("multicast", self.multicast != new.multicast),
+            ("admin", self.admin != new.admin),
             ("workers", self.workers != new.workers),
             ("cpus", self.cpus != new.cpus),
             ("io", self.io != new.io),
             ("gro", self.gro != new.gro),
             ("buffers", self.buffers != new.buffers),
             ("receive-buffer", self.receive_buffer != new.receive_buffer),
+            ("send-buffer", self.send_buffer != new.send_buffer),
+            ("steering", self.steering != new.steering),
+            ("busy-poll", self.busy_poll != new.busy_poll),
             ("sandbox", self.sandbox != new.sandbox),
             ("log", self.log != new.log),
             ("log-format", self.log_format != new.log_format),
         ];
         differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
+}
+
+/// The three settings of the query log together.
+fn query_log(typed: &Flags) -> Result<Option<QueryLog>, SettingsError> {
+    let alone = |setting, value: String| SettingsError::Value {
+        setting,
+        value,
+        fault: "there is no query log; give --query-log too, or leave this out".to_owned(),
+    };
+    let requestor = typed.query_log_requestor.as_ref().map(|network| network.0);
+    let sample = typed.query_log_sample.map(|sample| sample.0);
+    let Some(to) = typed.query_log.clone() else {
+        return match (sample, requestor) {
+            (Some(sample), _) => Err(alone("query-log-sample", sample.to_string())),
+            (_, Some(requestor)) => Err(alone("query-log-requestor", requestor.to_string())),
+            (None, None) => Ok(None),
+        };
+    };
+    let sample = sample.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    Ok(Some(QueryLog { to, sample, requestor: requestor.unwrap_or_default() }))
 }
 
 /// Default number of workers: one for each CPU of the list, or of those that the process may use.

@@ -4,15 +4,14 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv6Net};
-use lqd_answer::{Deny, Engine, Policy, Relayed};
+use lqd_answer::{Engine, Policy, Unbound};
 use lqd_feed::kea_config::{self, Document, ExtendedInfo, KeaConfig, ServerDuid};
 use lqd_feed::kea_memfile::LeaseFiles;
 use lqd_index::Links;
-use lqd_wire::OptionCode;
 use tracing::warn;
 
-use crate::Failure;
 use crate::settings::{self, Settings};
+use crate::{Failure, access};
 
 /// Where Kea's service is told to keep its files, if not in `/var/lib/kea`.
 const KEA_DATA_DIR: &str = "KEA_DHCP_DATA_DIR";
@@ -42,6 +41,7 @@ impl Site {
         let mut warnings = Vec::new();
         warnings.extend(extended_info_warning(&kea.extended_info));
         let allow = allow(settings, &kea, &mut warnings);
+        warnings.extend(access::warnings(settings, &allow, &kea.extended_info));
         let files = match &settings.kea_leases {
             Some(file) => file.as_path(),
             None => kea.lease_database.lease_file().map_err(Failure::unusable)?,
@@ -54,11 +54,8 @@ impl Site {
         };
         let policy = Policy {
             server_duid,
-            allow,
-            deny: deny(settings.deny),
-            relayed: relayed(settings.relayed),
+            access: access::table(settings, &allow).map_err(Failure::unusable)?,
             relay_levels_max: settings.max_relay_hops,
-            sensitive: settings.sensitive_options.iter().copied().map(OptionCode).collect(),
         };
         let engine = Engine::new(policy.clone()).map_err(Failure::unusable)?;
         warnings.extend(kea.warnings.iter().map(ToString::to_string));
@@ -105,25 +102,23 @@ fn allow(settings: &Settings, kea: &KeaConfig, warnings: &mut Vec<String>) -> Ve
             .filter_map(|net| if let IpNet::V6(net) = net { Some(*net) } else { None })
             .collect();
     }
-    warnings.push(
-        "nobody but this host may ask: neither --allow nor Kea's lease_query hook names requestors; give \
-         --allow with the addresses of the access concentrators"
-            .to_owned(),
-    );
+    if !settings.access.iter().any(|row| row.allow == Some(true)) {
+        warnings.push(
+            "nobody but this host may ask: neither --allow nor Kea's lease_query hook names requestors; give \
+             --allow with the addresses of the access concentrators"
+                .to_owned(),
+        );
+    }
     vec![Ipv6Net::from(Ipv6Addr::LOCALHOST)]
 }
 
-fn deny(setting: settings::Deny) -> Deny {
-    match setting {
-        settings::Deny::NotAllowed => Deny::NotAllowed,
-        settings::Deny::Drop => Deny::Drop,
-    }
-}
-
-fn relayed(setting: settings::Relayed) -> Relayed {
-    match setting {
-        settings::Relayed::Answer => Relayed::Answer,
-        settings::Relayed::Drop => Relayed::Drop,
+/// What queries get for which no binding is known.
+pub(crate) fn unbound(settings: &Settings, stale: bool) -> Unbound {
+    match settings.when_stale {
+        _ if !stale => Unbound::Answer,
+        settings::WhenStale::Answer => Unbound::Answer,
+        settings::WhenStale::Silent => Unbound::Silent,
+        settings::WhenStale::Refuse => Unbound::Refuse,
     }
 }
 

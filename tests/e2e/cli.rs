@@ -6,6 +6,7 @@ mod sandbox;
 mod settings;
 mod signals;
 mod takeover;
+mod tuning;
 
 use libtest_mimic::Trial;
 
@@ -23,10 +24,18 @@ const THREE_LEASES: &str = "\
 ";
 
 pub fn trials() -> Vec<Trial> {
-    [errors::trials, settings::trials, signals::trials, takeover::trials, sandbox::trials, follow::trials]
-        .into_iter()
-        .flat_map(|trials| trials())
-        .collect()
+    [
+        errors::trials,
+        settings::trials,
+        signals::trials,
+        takeover::trials,
+        sandbox::trials,
+        follow::trials,
+        tuning::trials,
+    ]
+    .into_iter()
+    .flat_map(|trials| trials())
+    .collect()
 }
 
 /// The network and three leases.

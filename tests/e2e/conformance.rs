@@ -5,7 +5,7 @@
 //! [`coverage`], where a test sees to it that no rule is left without a row or a reason.
 
 mod coverage;
-mod engine;
+pub mod engine;
 mod large;
 mod row;
 mod rows;

@@ -5,12 +5,16 @@
 
 #![expect(unreachable_pub, reason = "in one binary, `pub` says what a module offers to the others")]
 
+mod access;
+mod admin;
 mod cli;
 mod conformance;
 mod faults;
 mod live_kea;
+mod lq;
 mod mutation;
 mod support;
+mod taps;
 mod tshark;
 
 use std::process::ExitCode;
@@ -19,11 +23,15 @@ fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     let modules = [
         conformance::trials,
+        access::trials,
         cli::trials,
         faults::trials,
         mutation::trials,
         live_kea::trials,
+        lq::trials,
         tshark::trials,
+        admin::trials,
+        taps::trials,
     ];
     let trials = modules.into_iter().flat_map(|trials| trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -2,6 +2,8 @@
 
 pub mod display;
 pub mod fixture;
+pub mod http;
+pub mod lq;
 pub mod lqd;
 pub mod namespace;
 pub mod need;

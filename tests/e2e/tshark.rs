@@ -1,5 +1,5 @@
-//! tshark as a second reader of lqd's replies: it dissects every kind of them without a complaint, and its
-//! field values are what was asked for.
+//! tshark as a second reader of lqd's replies and of what lq sends: it dissects every kind of them without a
+//! complaint, and its field values are what was asked for.
 //!
 //! What counts as a complaint is in `dissection`, and a trial shows that it catches broken packets.
 
@@ -7,6 +7,7 @@ mod cases;
 mod dissection;
 mod filter;
 mod pcap;
+mod requestor;
 mod sample;
 
 use libtest_mimic::{Failed, Trial};
@@ -23,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("tshark: broken packets are noticed", needs, filter::broken_packets_are_noticed),
         trial("tshark: Kea's own answers", needs, filter::kea_answers),
         trial("tshark: every kind of reply", needs, every_kind_of_reply),
+        trial("tshark: what lq sends", needs, requestor::queries),
     ]
 }
 

@@ -1,10 +1,11 @@
 //! Options about a client that a query asks for by ORO (RFC 5007 §4.4.2).
 
-use lqd_index::{Binding, Client, LinkId, Links, StoredOption};
+use lqd_index::{Binding, Client, LinkId, StoredOption};
 use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
 
-use crate::Policy;
-use crate::resolve::on_link;
+use crate::Rights;
+use crate::resolve::OnLink;
+use crate::restricted::View;
 
 /// How many different options a source can store with the bindings of a client.
 ///
@@ -32,11 +33,12 @@ impl<'a> ClientOptions<'a> {
     ///
     /// Each option is taken from the newest binding that has it. Relay data is that of the last message or none:
     /// if a newer binding has none, the client came without a relay agent (§4.1.2.4).
-    pub(crate) fn collect(links: &'a Links, client: Client<'a>, link: LinkId, newest: u32) -> Self {
+    pub(crate) fn collect(view: View<'a>, client: Client<'a>, link: LinkId, newest: u32) -> Self {
         let mut options = Self { stored: [None; STORED_MAX], configured: &[] };
-        for binding in on_link(links, client, link) {
+        let mut on_link = OnLink::new(view, link);
+        for binding in client.bindings().filter(|binding| on_link.has(client, binding)) {
             if binding.cltt == newest {
-                options.configured = links.subnet_options(binding.subnet_id);
+                options.configured = view.links().subnet_options(binding.subnet_id);
             }
             for (code, option) in client.options(&binding).iter() {
                 let code = OptionCode(code);
@@ -61,12 +63,12 @@ impl<'a> ClientOptions<'a> {
     pub(crate) fn write(
         &self,
         w: &mut Writer<'_>,
-        policy: &Policy,
+        rights: &Rights,
         request: OptionRequest<'_>,
     ) -> Result<(), NoRoom> {
         let start = w.len();
         for code in request.codes() {
-            if code == OptionCode::LQ_RELAY_DATA || policy.is_sensitive(code) || !self.has(code) {
+            if code == OptionCode::LQ_RELAY_DATA || rights.is_sensitive(code) || !self.has(code) {
                 continue;
             }
             // What is written is few, however many codes were asked for, and however often.
@@ -77,7 +79,7 @@ impl<'a> ClientOptions<'a> {
             }
         }
         let relay_data = OptionCode::LQ_RELAY_DATA;
-        if request.contains(relay_data) && !policy.is_sensitive(relay_data) {
+        if request.contains(relay_data) && !rights.is_sensitive(relay_data) {
             self.write_one(w, relay_data)?;
         }
         Ok(())

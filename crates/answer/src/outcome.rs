@@ -1,43 +1,71 @@
 //! Every datagram ends in exactly one of these ways; the name is the metric, the log word and the manual.
 
-/// Declares [`Outcome`] and the table that names each.
+use lqd_wire::StatusCode;
+
+/// Declares [`Outcome`] and the table that names each: first those that end in a reply, with its status, then the others.
 macro_rules! outcomes {
-    ($($variant:ident => $name:literal, $doc:literal;)+) => {
+    (
+        replies { $($reply:ident => $reply_name:literal, $status:ident, $reply_doc:literal;)+ }
+        drops { $($drop:ident => $drop_name:literal, $drop_doc:literal;)+ }
+    ) => {
         /// What became of one datagram.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Outcome {
-            $(#[doc = $doc] $variant,)+
+            $(#[doc = $reply_doc] $reply,)+
+            $(#[doc = $drop_doc] $drop,)+
         }
 
         impl Outcome {
             /// All outcomes in order: its position is `outcome as usize`.
-            pub const TABLE: &'static [(Self, &'static str, &'static str)] =
-                &[$((Self::$variant, $name, $doc),)+];
+            pub const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+                $((Self::$reply, $reply_name, $reply_doc),)+
+                $((Self::$drop, $drop_name, $drop_doc),)+
+            ];
+
+            /// The status of the reply (Success if it has no such option); `None` if there was no reply.
+            pub fn status(self) -> Option<StatusCode> {
+                match self {
+                    $(Self::$reply => Some(StatusCode::$status),)+
+                    $(Self::$drop => None,)+
+                }
+            }
         }
     };
 }
 
 outcomes! {
-    Answered => "answered", "Reply with the client's bindings (OPTION_CLIENT_DATA).";
-    AnsweredLinks => "answered_links", "Reply with the links of a client that is on several (OPTION_LQ_CLIENT_LINK).";
-    NoBinding => "no_binding", "Reply without client data: no binding (RFC 5007 §4.3.3, variant 3).";
-    NotConfigured => "not_configured", "Reply NotConfigured: no such link or address in the configuration (§4.4.1).";
-    UnknownQueryType => "unknown_query_type", "Reply UnknownQueryType (§4.4.1).";
-    MalformedQuery => "malformed_query", "Reply MalformedQuery: OPTION_LQ_QUERY is broken or lacks an option (§4.4.1).";
-    BulkOnly => "bulk_only", "Reply NotAllowed: a query-type that is for TCP only (RFC 5460 §4).";
-    NotAllowed => "not_allowed", "Reply NotAllowed: the source is not on the list of those who may ask (§4.4.1).";
-    TooManyBindings => "too_many_bindings", "Reply UnspecFail: the answer does not fit into one datagram.";
-    DropNotAllowed => "drop_not_allowed", "Discarded: the source is not on the list of those who may ask (§4.4.1).";
-    DropRelayed => "drop_relayed", "Discarded: relayed, and relayed queries are not answered here (§5).";
-    DropRelayChain => "drop_relay_chain", "Discarded: more levels of relaying than are accepted here (§5).";
-    DropMalformed => "drop_malformed", "Discarded: not a DHCPv6 message, or an option of the message does not parse.";
-    DropReply => "drop_reply", "Discarded: a LEASEQUERY-REPLY, which servers must not receive (§4.2.2).";
-    DropOtherMessage => "drop_other_message", "Discarded: a message that is not a LEASEQUERY (RFC 8415 §16).";
-    DropNoClientId => "drop_no_client_id", "Discarded: no OPTION_CLIENTID (§4.2.1).";
-    DropOtherServer => "drop_other_server", "Discarded: OPTION_SERVERID names another server (§4.2.1).";
-    DropNoQuery => "drop_no_query", "Discarded: no OPTION_LQ_QUERY (§4.2.1).";
-    DropReplyTooLong => "drop_reply_too_long", "Discarded: not even an error reply fits into one datagram.";
+    replies {
+        Answered => "answered", SUCCESS, "Reply with the client's bindings (OPTION_CLIENT_DATA).";
+        AnsweredLinks => "answered_links", SUCCESS, "Reply with the links of a client that is on several (OPTION_LQ_CLIENT_LINK).";
+        NoBinding => "no_binding", SUCCESS, "Reply without client data: no binding (RFC 5007 §4.3.3, variant 3).";
+        NotConfigured => "not_configured", NOT_CONFIGURED, "Reply NotConfigured: no such link or address in the configuration (§4.4.1).";
+        UnknownQueryType => "unknown_query_type", UNKNOWN_QUERY_TYPE, "Reply UnknownQueryType (§4.4.1).";
+        MalformedQuery => "malformed_query", MALFORMED_QUERY, "Reply MalformedQuery: OPTION_LQ_QUERY is broken or lacks an option (§4.4.1).";
+        BulkOnly => "bulk_only", NOT_ALLOWED, "Reply NotAllowed: a query-type that is for TCP only (RFC 5460 §4).";
+        NotAllowed => "not_allowed", NOT_ALLOWED, "Reply NotAllowed: the source is not on the list of those who may ask (§4.4.1).";
+        QueryTypeNotAllowed => "query_type_not_allowed", NOT_ALLOWED, "Reply NotAllowed: the source may not ask by this query-type (§4.4.1).";
+        Restricted => "restricted", NOT_ALLOWED, "Reply NotAllowed: the source may ask only for bindings that came through it (§5).";
+        TooManyBindings => "too_many_bindings", UNSPEC_FAIL, "Reply UnspecFail: the answer does not fit into one datagram.";
+        StaleRefused => "stale_refused", UNSPEC_FAIL, "Reply UnspecFail: no binding is known, but the leases are stale, so there may be one (--when-stale refuse).";
+    }
+    drops {
+        DropStale => "drop_stale", "Discarded: no binding is known, but the leases are stale, so there may be one (--when-stale silent).";
+        DropNotAllowed => "drop_not_allowed", "Discarded: the source is not on the list of those who may ask (§4.4.1).";
+        DropQueryType => "drop_query_type", "Discarded: the source may not ask by this query-type (§4.4.1).";
+        DropRestricted => "drop_restricted", "Discarded: the source may ask only for bindings that came through it (§5).";
+        DropRequestorRate => "drop_requestor_rate", "Discarded: the requestor asks more often than it may (§5).";
+        DropPrefixRate => "drop_prefix_rate", "Discarded: the requestors of the prefix together ask more often than they may (§5).";
+        DropRelayed => "drop_relayed", "Discarded: relayed, and relayed queries are not answered here (§5).";
+        DropRelayChain => "drop_relay_chain", "Discarded: more levels of relaying than are accepted here (§5).";
+        DropMalformed => "drop_malformed", "Discarded: not a DHCPv6 message, or an option of the message does not parse.";
+        DropReply => "drop_reply", "Discarded: a LEASEQUERY-REPLY, which servers must not receive (§4.2.2).";
+        DropOtherMessage => "drop_other_message", "Discarded: a message that is not a LEASEQUERY (RFC 8415 §16).";
+        DropNoClientId => "drop_no_client_id", "Discarded: no OPTION_CLIENTID (§4.2.1).";
+        DropOtherServer => "drop_other_server", "Discarded: OPTION_SERVERID names another server (§4.2.1).";
+        DropNoQuery => "drop_no_query", "Discarded: no OPTION_LQ_QUERY (§4.2.1).";
+        DropReplyTooLong => "drop_reply_too_long", "Discarded: not even an error reply fits into one datagram.";
+    }
 }
 
 impl Outcome {

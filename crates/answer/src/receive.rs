@@ -10,13 +10,15 @@ use lqd_wire::{
     SERVER_PORT, StatusCode, TransactionId,
 };
 
-use crate::{Datagram, Deny, Outcome, Policy, Relayed};
+use crate::{Datagram, Deny, Outcome, Policy, Relayed, Rights};
 
 /// A LEASEQUERY that RFC 5007 §4.2.1 tells us to answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received<'a> {
     /// Where the reply goes.
     pub(crate) to: SocketAddrV6,
+    /// What its source may do.
+    pub(crate) rights: &'a Rights,
     /// The datagram, whose first `relay_levels` levels are relay messages.
     pub(crate) octets: &'a [u8],
     pub(crate) relay_levels: u8,
@@ -24,6 +26,13 @@ pub(crate) struct Received<'a> {
     /// The requestor's DUID; it drops replies that do not repeat it (§4.2.2).
     pub(crate) requestor: Duid<'a>,
     pub(crate) ask: Result<Ask<'a>, Refusal>,
+}
+
+impl Received<'_> {
+    /// The requestor's address, unless relay agents stand between: what these say of it may be made up.
+    pub(crate) fn source(&self) -> Option<Ipv6Addr> {
+        (self.relay_levels == 0).then_some(*self.to.ip())
+    }
 }
 
 /// What is asked, about whom.
@@ -37,7 +46,7 @@ pub(crate) struct Ask<'a> {
 
 /// Query-types that are answered here; a new one starts with a variant.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Subject<'a> {
+pub enum Subject<'a> {
     /// QUERY_BY_ADDRESS.
     Address(Ipv6Addr),
     /// QUERY_BY_CLIENTID.
@@ -48,11 +57,14 @@ pub(crate) enum Subject<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     NotAllowed,
+    QueryType,
+    Restricted,
     UnknownQueryType,
     BulkOnly,
     MalformedQuery,
     NotConfigured,
     TooManyBindings,
+    Stale,
 }
 
 impl Refusal {
@@ -60,6 +72,16 @@ impl Refusal {
     pub(crate) fn status(self) -> (StatusCode, &'static str, Outcome) {
         match self {
             Self::NotAllowed => (StatusCode::NOT_ALLOWED, "this requestor may not ask", Outcome::NotAllowed),
+            Self::QueryType => (
+                StatusCode::NOT_ALLOWED,
+                "this requestor may not ask by this query-type",
+                Outcome::QueryTypeNotAllowed,
+            ),
+            Self::Restricted => (
+                StatusCode::NOT_ALLOWED,
+                "this requestor may ask only for bindings that came through it",
+                Outcome::Restricted,
+            ),
             Self::UnknownQueryType => {
                 (StatusCode::UNKNOWN_QUERY_TYPE, "unknown query-type", Outcome::UnknownQueryType)
             }
@@ -77,6 +99,20 @@ impl Refusal {
                 "the bindings do not fit into one message",
                 Outcome::TooManyBindings,
             ),
+            Self::Stale => (
+                StatusCode::UNSPEC_FAIL,
+                "the server's leases are out of date; ask another server",
+                Outcome::StaleRefused,
+            ),
+        }
+    }
+
+    /// The outcome if requestors are denied by silence, and this is a denial.
+    pub(crate) fn silence(self, deny: Deny) -> Option<Outcome> {
+        match (deny, self) {
+            (Deny::Drop, Self::QueryType) => Some(Outcome::DropQueryType),
+            (Deny::Drop, Self::Restricted) => Some(Outcome::DropRestricted),
+            _ => None,
         }
     }
 }
@@ -88,12 +124,14 @@ impl From<ParseError> for Refusal {
 }
 
 /// Reads a datagram as far as it takes to know whether and to whom to reply.
-pub(crate) fn receive<'a>(policy: &Policy, datagram: &Datagram<'a>) -> Result<Received<'a>, Outcome> {
-    let allowed = policy.allows(*datagram.source.ip());
-    if !allowed && policy.deny == Deny::Drop {
-        return Err(Outcome::DropNotAllowed);
-    }
-    let Unwrapped { message, relay_levels, to } = unwrap(policy, datagram)?;
+///
+/// `rights` are those of its source.
+pub(crate) fn receive<'a>(
+    policy: &Policy,
+    rights: &'a Rights,
+    datagram: &Datagram<'a>,
+) -> Result<Received<'a>, Outcome> {
+    let Unwrapped { message, relay_levels, to } = unwrap(policy, rights, datagram)?;
     let message = Message::parse(message).ok_or(Outcome::DropMalformed)?;
     match message.kind {
         MessageType::LEASEQUERY => {}
@@ -102,12 +140,13 @@ pub(crate) fn receive<'a>(policy: &Policy, datagram: &Datagram<'a>) -> Result<Re
     }
     let (transaction_id, options) = (message.transaction_id, validate(policy, message)?);
     let ask = match options.query {
-        _ if !allowed => Err(Refusal::NotAllowed),
-        Some(query) => ask(query),
+        _ if !rights.allow => Err(Refusal::NotAllowed),
+        Some(query) => ask(rights, query),
         None => Err(Refusal::MalformedQuery),
     };
     Ok(Received {
         to,
+        rights,
         octets: datagram.octets,
         relay_levels,
         transaction_id,
@@ -126,10 +165,10 @@ struct Unwrapped<'a> {
 ///
 /// A direct query is answered at its source address and port (RFC 5007 §4.4.3); a relayed one at the relay agent's
 /// port 547, or at its source port if it says so in option 135 (RFC 8357 §5.2).
-fn unwrap<'a>(policy: &Policy, datagram: &Datagram<'a>) -> Result<Unwrapped<'a>, Outcome> {
+fn unwrap<'a>(policy: &Policy, rights: &Rights, datagram: &Datagram<'a>) -> Result<Unwrapped<'a>, Outcome> {
     let mut at = Unwrapped { message: datagram.octets, relay_levels: 0, to: datagram.source };
     while at.message.first() == Some(&MessageType::RELAY_FORW.0) {
-        if policy.relayed == Relayed::Drop {
+        if rights.relayed == Relayed::Drop {
             return Err(Outcome::DropRelayed);
         }
         if at.relay_levels == policy.relay_levels_max {
@@ -157,18 +196,15 @@ fn validate<'a>(policy: &Policy, message: Message<'a>) -> Result<Validated<'a>, 
     let (mut client_id, mut server_id, mut query, mut queries) = (None, None, None, 0);
     for option in message.options {
         let (code, value) = option.map_err(|_| Outcome::DropMalformed)?;
-        let place = match code {
-            OptionCode::CLIENTID => &mut client_id,
-            OptionCode::SERVERID => &mut server_id,
+        match code {
+            OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
+            OptionCode::SERVERID if server_id.is_none() => server_id = Some(value),
+            OptionCode::CLIENTID | OptionCode::SERVERID => return Err(Outcome::DropMalformed),
             OptionCode::LQ_QUERY => {
                 queries += 1;
                 query = Some(value);
-                continue;
             }
-            _ => continue,
-        };
-        if place.replace(value).is_some() {
-            return Err(Outcome::DropMalformed);
+            _ => {}
         }
     }
     let client_id = client_id.filter(|value| !value.is_empty()).ok_or(Outcome::DropNoClientId)?;
@@ -181,10 +217,11 @@ fn validate<'a>(policy: &Policy, message: Message<'a>) -> Result<Validated<'a>, 
 }
 
 /// Reads OPTION_LQ_QUERY. Of several addresses or DUIDs in it the first counts; other options are ignored.
-fn ask(query: &[u8]) -> Result<Ask<'_>, Refusal> {
+fn ask<'a>(rights: &Rights, query: &'a [u8]) -> Result<Ask<'a>, Refusal> {
     let query = Query::parse(query)?;
     match query.kind {
-        QueryType::BY_ADDRESS | QueryType::BY_CLIENT_ID => {}
+        QueryType::BY_ADDRESS | QueryType::BY_CLIENT_ID if rights.query_types.contain(query.kind) => {}
+        QueryType::BY_ADDRESS | QueryType::BY_CLIENT_ID => return Err(Refusal::QueryType),
         QueryType::BY_RELAY_ID | QueryType::BY_LINK_ADDRESS | QueryType::BY_REMOTE_ID => {
             return Err(Refusal::BulkOnly);
         }
@@ -193,13 +230,12 @@ fn ask(query: &[u8]) -> Result<Ask<'_>, Refusal> {
     let (mut address, mut client_id, mut request) = (None, None, None);
     for option in query.options {
         let (code, value) = option?;
-        let place = match code {
-            OptionCode::IAADDR => &mut address,
-            OptionCode::CLIENTID => &mut client_id,
-            OptionCode::ORO => &mut request,
-            _ => continue,
-        };
-        place.get_or_insert(value);
+        match code {
+            OptionCode::IAADDR if address.is_none() => address = Some(value),
+            OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
+            OptionCode::ORO if request.is_none() => request = Some(value),
+            _ => {}
+        }
     }
     let subject = if query.kind == QueryType::BY_ADDRESS {
         Subject::Address(IaAddress::parse(address.ok_or(Refusal::MalformedQuery)?)?.address)

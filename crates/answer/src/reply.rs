@@ -1,21 +1,24 @@
 //! Writing the reply (RFC 5007 §4.4.2, §4.4.3; RFC 8415 §19.3).
 
-use std::net::SocketAddrV6;
+use std::net::{Ipv6Addr, SocketAddrV6};
 
-use lqd_index::{Client, LeaseKind, LinkId, Links};
+use lqd_index::{Client, LeaseKind, LinkId};
 use lqd_wire::{
-    DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, OptionRequest, Relay, Writer,
+    DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, OptionRequest, Relay,
+    TransactionId, Writer,
 };
 
 use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
-use crate::resolve::{Content, on_link};
-use crate::{Outcome, Policy};
+use crate::resolve::{Content, OnLink};
+use crate::restricted::View;
+use crate::{Asked, Outcome, Policy, Subject, Unbound};
 
 /// A reply that is decided but not written yet.
 pub struct Reply<'a> {
     pub(crate) policy: &'a Policy,
-    pub(crate) links: &'a Links,
+    pub(crate) unbound: Unbound,
+    pub(crate) view: View<'a>,
     pub(crate) now: u32,
     pub(crate) received: &'a Received<'a>,
     pub(crate) content: Content<'a>,
@@ -27,6 +30,31 @@ impl Reply<'_> {
         self.received.to
     }
 
+    /// What was asked.
+    pub fn asked(&self) -> Asked {
+        Asked::from(&self.received.ask)
+    }
+
+    /// About whom; `None` if the query was refused before that was read.
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        self.received.ask.as_ref().ok().map(|ask| ask.subject)
+    }
+
+    /// The link-address of the query; `None` if it names none, or was refused before that was read.
+    pub fn link_address(&self) -> Option<Ipv6Addr> {
+        self.received.ask.as_ref().ok().and_then(|ask| ask.link_address)
+    }
+
+    /// The query's transaction id.
+    pub fn transaction_id(&self) -> TransactionId {
+        self.received.transaction_id
+    }
+
+    /// Levels of relaying around the query.
+    pub fn relay_levels(&self) -> u8 {
+        self.received.relay_levels
+    }
+
     /// Writes it to the front of `slot`; its length, and what became of the query.
     ///
     /// Never a part of the bindings: if they do not fit, the reply says so. Length 0: nothing is to be sent.
@@ -34,7 +62,7 @@ impl Reply<'_> {
         let len = slot.len().min(DATAGRAM_LEN_MAX);
         let mut w = Writer::new(&mut slot[..len]);
         if let Ok(outcome) = self.write_content(&mut w, self.content) {
-            return (w.len(), outcome);
+            return (if outcome == Outcome::DropStale { 0 } else { w.len() }, outcome);
         }
         w.truncate(0);
         match self.write_content(&mut w, Content::Refused(Refusal::TooManyBindings)) {
@@ -44,6 +72,9 @@ impl Reply<'_> {
     }
 
     fn write_content(&self, w: &mut Writer<'_>, content: Content<'_>) -> Result<Outcome, NoRoom> {
+        if self.received.relay_levels == 0 {
+            return self.message(w, content);
+        }
         let mut outcome = Outcome::NoBinding;
         wrap(w, self.received.octets, self.received.relay_levels, &mut |w| {
             outcome = self.message(w, content)?;
@@ -55,18 +86,15 @@ impl Reply<'_> {
     /// The LEASEQUERY-REPLY itself.
     fn message(&self, w: &mut Writer<'_>, content: Content<'_>) -> Result<Outcome, NoRoom> {
         w.header(MessageType::LEASEQUERY_REPLY, self.received.transaction_id)?;
-        w.option(OptionCode::CLIENTID, |w| w.put(self.received.requestor.octets()))?;
-        w.option(OptionCode::SERVERID, |w| w.put(&self.policy.server_duid))?;
+        w.option_with(OptionCode::CLIENTID, self.received.requestor.octets())?;
+        w.option_with(OptionCode::SERVERID, &self.policy.server_duid)?;
         match content {
-            Content::Refused(refusal) => {
-                let (code, text, outcome) = refusal.status();
-                w.option(OptionCode::STATUS_CODE, |w| {
-                    w.put(&code.0.to_be_bytes())?;
-                    w.put(text.as_bytes())
-                })?;
-                Ok(outcome)
-            }
-            Content::NoBinding => Ok(Outcome::NoBinding),
+            Content::Refused(refusal) => status(w, refusal),
+            Content::NoBinding => match self.unbound {
+                Unbound::Answer => Ok(Outcome::NoBinding),
+                Unbound::Silent => Ok(Outcome::DropStale),
+                Unbound::Refuse => status(w, Refusal::Stale),
+            },
             Content::Client(client, link) => {
                 w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, link))?;
                 Ok(Outcome::Answered)
@@ -80,12 +108,14 @@ impl Reply<'_> {
 
     /// Inside of OPTION_CLIENT_DATA (§4.4.2): addresses, then prefixes, as the record has them.
     fn client_data(&self, w: &mut Writer<'_>, client: Client<'_>, link: LinkId) -> Result<(), NoRoom> {
-        w.option(OptionCode::CLIENTID, |w| {
-            client.copy_duid(w.room(client.duid_len())?);
-            Ok(())
-        })?;
+        let duid_len = client.duid_len();
+        client.copy_duid(w.option_room(OptionCode::CLIENTID, duid_len as u16)?); // at most 130
         let mut newest = 0;
-        for binding in on_link(self.links, client, link) {
+        let mut on_link = OnLink::new(self.view, link);
+        for binding in client.bindings() {
+            if !on_link.has(client, &binding) {
+                continue;
+            }
             newest = newest.max(binding.cltt);
             let (address, valid_lifetime) = (binding.address, binding.valid_left(self.now));
             if valid_lifetime == 0 {
@@ -102,24 +132,26 @@ impl Reply<'_> {
         }
         // 0 if the source's clock is ahead of ours.
         let clt_time = self.now.saturating_sub(newest);
-        w.option(OptionCode::CLT_TIME, |w| w.put(&clt_time.to_be_bytes()))?;
+        w.option_with(OptionCode::CLT_TIME, &clt_time.to_be_bytes())?;
         let request = self.request();
         if request != OptionRequest::default() {
-            ClientOptions::collect(self.links, client, link, newest).write(w, self.policy, request)?;
+            let options = ClientOptions::collect(self.view, client, link, newest);
+            options.write(w, self.received.rights, request)?;
         }
         Ok(())
     }
 
     fn request(&self) -> OptionRequest<'_> {
-        self.received.ask.map(|ask| ask.request).unwrap_or_default()
+        self.received.ask.as_ref().map(|ask| ask.request).unwrap_or_default()
     }
 
     /// Inside of OPTION_LQ_CLIENT_LINK (§4.1.2.5): each link once.
     fn client_links(&self, w: &mut Writer<'_>, client: Client<'_>) -> Result<(), NoRoom> {
         let start = w.len();
-        for binding in client.bindings().filter(|binding| binding.valid_left(self.now) > 0) {
-            let Some(link) = self.links.of_subnet(binding.subnet_id) else { continue };
-            let address = self.links.address(link).octets();
+        let links = self.view.links();
+        for binding in self.view.bindings(client).filter(|binding| binding.valid_left(self.now) > 0) {
+            let Some(link) = links.of_subnet(binding.subnet_id) else { continue };
+            let address = links.address(link).octets();
             // What is written already is the set of links that were seen: no memory is needed for another.
             let seen = w.written().get(start..).unwrap_or_default();
             if !seen.as_chunks::<16>().0.contains(&address) {
@@ -128,6 +160,16 @@ impl Reply<'_> {
         }
         Ok(())
     }
+}
+
+/// A status other than success, with its text for people.
+fn status(w: &mut Writer<'_>, refusal: Refusal) -> Result<Outcome, NoRoom> {
+    let (code, text, outcome) = refusal.status();
+    w.option(OptionCode::STATUS_CODE, |w| {
+        w.put(&code.0.to_be_bytes())?;
+        w.put(text.as_bytes())
+    })?;
+    Ok(outcome)
 }
 
 /// Writes `body` inside one RELAY-REPL for each RELAY-FORW level of `octets` (RFC 8415 §19.3, RFC 8357 §5.2).

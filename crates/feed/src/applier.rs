@@ -10,12 +10,14 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
-use lqd_index::{Applied, Batch, Change, LeaseKind, Links, Writer};
+use lqd_index::{Applied, Links, Loader, Writer};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tracing::{error, info, warn};
 
 use crate::kea_memfile::{
-    FileTally, Follower, LeaseFiles, LoadFault, Reload, Step, Tally, Trouble, Waker, load,
+    FileTally, Follower, LeaseFiles, LoadFault, Reload, Seen, Step, Tally, Trouble, Waker, load,
 };
+use crate::standing::{Books, Watch};
 
 /// How long to wait before a load that failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -23,8 +25,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How often, at most, faulty rows are spoken of.
 const BAD_ROWS_EVERY: Duration = Duration::from_secs(60);
 
-/// How long one wait for rows lasts; stopping does not wait for its end.
-const WAIT: Duration = Duration::from_secs(3600);
+/// How long one wait for rows lasts: after each, those who watch learn that nothing was missed.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// What can be asked of a running feed.
 enum Command {
@@ -84,6 +86,7 @@ pub struct Feed {
     threads: NonZeroUsize,
     commands: (Sender<Command>, Receiver<Command>),
     bad_rows: BadRows,
+    books: Books,
     /// What was last spoken of.
     trouble: Option<Trouble>,
     reload_fault: Option<String>,
@@ -120,16 +123,15 @@ impl Feed {
         threads: NonZeroUsize,
     ) -> Result<(Self, Report), StartFault> {
         let started = Instant::now();
-        let loaded = load(&files, threads)?;
-        let unknown_subnets = unknown_subnets(&loaded.batches, &links);
+        let loaded = load::<Loader>(&files, threads)?;
+        let unknown_subnets = unknown_subnets(&loaded.seen, &links);
         let follower = Follower::new(files.clone(), loaded.position)?;
-        let applied = writer.replace(&loaded.batches, Some(links));
+        let applied = writer.replace_by(loaded.rows, Some(links));
         let took = started.elapsed();
-        let example = loaded.batches.iter().flat_map(Batch::changes).find_map(|change| match change {
-            Change::Put(lease) if lease.kind == LeaseKind::Address => Some(lease.address),
-            _ => None,
-        });
-        let report = Report { files: loaded.files, applied, took, unknown_subnets, example };
+        let mut books = Books::open(files.current().to_owned(), started, &loaded.files, applied.refused);
+        let report =
+            Report { files: loaded.files, applied, took, unknown_subnets, example: loaded.seen.example };
+        books.note(&follower.status(), false);
         let feed = Self {
             writer,
             files,
@@ -137,6 +139,7 @@ impl Feed {
             threads,
             commands: unbounded(),
             bad_rows: BadRows::default(),
+            books,
             trouble: None,
             reload_fault: None,
         };
@@ -148,6 +151,24 @@ impl Feed {
         Steering { commands: self.commands.0.clone(), waker: self.follower.waker() }
     }
 
+    /// A view of where it stands, for other threads.
+    pub fn watch(&self) -> Watch {
+        self.books.watch()
+    }
+
+    /// Follows the files until stopped, on other CPUs than these, as far as there are any: workers are pinned to them,
+    /// and one that waits for the feed's share of its CPU answers milliseconds late.
+    pub fn run_beside(self, workers: &[usize]) {
+        if let Ok(mut cpus) = sched_getaffinity(None) {
+            workers.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| cpus.unset(cpu));
+            // An empty set is refused, and all stays as it is.
+            if let Err(reason) = sched_setaffinity(None, &cpus) {
+                info!(%reason, "the feed shares the workers' CPUs");
+            }
+        }
+        self.run();
+    }
+
     /// Follows the files until stopped.
     pub fn run(mut self) {
         loop {
@@ -156,18 +177,24 @@ impl Feed {
                     return;
                 }
             }
-            // Rows that were swallowed are spoken of at latest after this.
-            let wait = if self.bad_rows.swallowed > 0 { BAD_ROWS_EVERY } else { WAIT };
-            let reload = match self.follower.poll(wait) {
+            let mut at_end = false;
+            let reload = match self.follower.poll(WAIT) {
                 Step::Rows { batch, tally } => {
                     let applied = self.writer.apply(batch);
                     self.bad_rows.admit(tally);
+                    self.books.applied(tally.rows, tally.bad_rows, applied.refused);
                     speak_of_refused(applied);
                     None
                 }
                 Step::Reload(reason) => Some(reason),
-                Step::Idle => None,
+                Step::Idle => {
+                    at_end = true;
+                    None
+                }
             };
+            if reload.is_none() {
+                self.books.note(&self.follower.status(), at_end);
+            }
             self.bad_rows.speak(&self.files);
             self.speak_of_trouble();
             if let Some(reason) = reload
@@ -193,17 +220,20 @@ impl Feed {
 
     /// Takes a new snapshot; whether that succeeded. As long as it fails, the leases stay as they are.
     fn reload(&mut self, reason: Reload) -> bool {
-        match load(&self.files, self.threads) {
+        let started = Instant::now();
+        match load::<Loader>(&self.files, self.threads) {
             Ok(loaded) => {
                 self.follower.reloaded(loaded.position);
-                let applied = self.writer.replace(&loaded.batches, None);
+                let applied = self.writer.replace_by(loaded.rows, None);
                 info!(%reason, leases = applied.put, "loaded the lease file anew");
+                self.books.loaded(started, &loaded.files, applied.refused);
                 self.speak_of_load(&loaded.files, applied);
                 self.reload_fault = None;
                 true
             }
             Err(fault) => {
                 let fault = fault.to_string();
+                self.books.failed(&fault);
                 if self.reload_fault.as_ref() != Some(&fault) {
                     error!(%reason, fault, "cannot load the lease file anew; answering from what was known before");
                     self.reload_fault = Some(fault);
@@ -218,12 +248,15 @@ impl Feed {
             self.writer.set_links(links);
             return Ok(());
         }
-        let loaded = load(&files, self.threads)?;
-        speak_of_unknown_subnets(&unknown_subnets(&loaded.batches, &links));
+        let started = Instant::now();
+        let loaded = load::<Loader>(&files, self.threads)?;
+        speak_of_unknown_subnets(&unknown_subnets(&loaded.seen, &links));
         self.follower.follow(files.clone(), loaded.position);
         self.files = files;
-        let applied = self.writer.replace(&loaded.batches, Some(links));
+        self.books.follows(self.files.current().to_owned());
+        let applied = self.writer.replace_by(loaded.rows, Some(links));
         info!(file = %self.files.current().display(), leases = applied.put, "follows another lease file");
+        self.books.loaded(started, &loaded.files, applied.refused);
         self.speak_of_load(&loaded.files, applied);
         Ok(())
     }
@@ -275,15 +308,9 @@ pub fn speak_of_unknown_subnets(unknown: &[u32]) {
 }
 
 /// The first few subnet ids of leases that no configured subnet has.
-fn unknown_subnets(batches: &[Batch], links: &Links) -> Vec<u32> {
+fn unknown_subnets(seen: &Seen, links: &Links) -> Vec<u32> {
     const NAMED_MAX: usize = 16;
-    let mut unknown = Vec::new();
-    for id in batches.iter().flat_map(Batch::subnet_ids) {
-        if unknown.len() < NAMED_MAX && links.of_subnet(id).is_none() && !unknown.contains(&id) {
-            unknown.push(id);
-        }
-    }
-    unknown
+    seen.subnet_ids.iter().copied().filter(|&id| links.of_subnet(id).is_none()).take(NAMED_MAX).collect()
 }
 
 /// Rows that were skipped and not spoken of yet.

@@ -1,44 +1,59 @@
 //! Memory of the index: 64-bit atomic words, handed out in runs, addressed by `u32`.
 //!
-//! Records, trie nodes and hash tables all live here. Designs considered: (1) a heap object for each, freed through
+//! Records and hash tables live here. Designs considered: (1) a heap object for each, freed through
 //! an epoch library: 16 octets of allocator overhead each and raw pointers, hence unsafe code, in every structure;
 //! (2) plain memory and a lock per shard: readers would wait for a writer that was preempted; (3) this one: every
 //! word is an atomic, so that reading what a writer is about to replace is defined behaviour without unsafe code,
-//! a relaxed load costs what a plain one does, and links between structures take 4 octets instead of 8.
+//! a relaxed load costs what a plain one does, and links between structures take 4 octets instead of 8. All of it is one reservation
+//! of address space ([`crate::pages`]).
 //!
 //! A run is written before the word that points to it is stored with `Release`, is never written again in a way that
 //! changes what a reader makes of it (except single words, each meaningful alone), and is given back only when no
 //! reader can still hold it ([`crate::epoch`]).
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// Words of an ordinary chunk: 1 MiB, small beside any real index, large beside any run.
-const CHUNK_WORDS: usize = 1 << CHUNK_BITS;
-const CHUNK_BITS: u32 = 17;
+use crate::pages::{HUGE_PAGE, Pages};
 
-/// Addresses stay below 2^31, so that trie entries have a bit to spare: 16 GiB, some 200 million leases.
-const CHUNKS_MAX: usize = 1 << (31 - CHUNK_BITS);
+/// Words of a chunk, which is what an allocator takes at a time: a huge page.
+const CHUNK_WORDS: usize = HUGE_PAGE / size_of::<AtomicU64>();
+
+/// Words of the arena: 16 GiB, some 200 million leases.
+const WORDS_MAX: usize = 1 << 31;
+
+/// Words of a block, in which small runs lie: a loader stages rows in such runs, so that what it gives back becomes
+/// records.
+pub(crate) const BLOCK_WORDS: usize = 1 << 11;
+
+/// Longest run, in words, that is cut from a block.
+const SMALL_WORDS: usize = BLOCK_WORDS / 16;
+
+/// Words of a cache line.
+pub(crate) const LINE_WORDS: usize = 8;
 
 /// Where a run of words begins; 0 is never handed out and means "none".
 pub(crate) type Address = u32;
 
 /// The words. Shared by all; growing needs no exclusive access.
 pub(crate) struct Arena {
-    chunks: Box<[OnceLock<Box<[AtomicU64]>>]>,
+    words: Pages<AtomicU64>,
+    /// Chunks handed out, from the front. The first never is, so that 0 is no address; untouched, it costs nothing.
     claimed: AtomicU32,
 }
 
 impl Arena {
     pub(crate) fn new() -> Self {
-        Self { chunks: (0..CHUNKS_MAX).map(|_| OnceLock::new()).collect(), claimed: AtomicU32::new(0) }
+        Self { words: Pages::reserve(WORDS_MAX), claimed: AtomicU32::new(1) }
     }
 
-    /// The words from `at` to the end of its chunk.
+    /// The word at `at`.
+    pub(crate) fn word(&self, at: Address) -> &AtomicU64 {
+        &self.words[at as usize]
+    }
+
+    /// The words from `at` on.
     pub(crate) fn from(&self, at: Address) -> &[AtomicU64] {
-        let chunk =
-            self.chunks[(at >> CHUNK_BITS) as usize].get().expect("an address comes from an allocation");
-        &chunk[at as usize % CHUNK_WORDS..]
+        &self.words[at as usize..]
     }
 
     /// The run of `words` words at `at`.
@@ -48,31 +63,67 @@ impl Arena {
 
     /// Octets taken from the system.
     pub(crate) fn octets(&self) -> usize {
-        let chunks = self.chunks[..self.claimed.load(Ordering::Relaxed) as usize].iter();
-        chunks.filter_map(OnceLock::get).map(|chunk| size_of_val(&**chunk)).sum()
+        (self.claimed.load(Ordering::Relaxed) as usize - 1) * HUGE_PAGE
     }
 
-    /// Takes a chunk of at least `words` words; a run longer than a chunk gets a longer chunk of its own.
+    /// Takes chunks for at least `words` words.
     fn claim(&self, words: usize) -> Address {
-        let number = self.claimed.fetch_add(1, Ordering::Relaxed);
-        let place = self.chunks.get(number as usize).expect("the index is full: it holds at most 16 GiB");
-        let fresh = (0..words.max(CHUNK_WORDS)).map(|_| AtomicU64::new(0)).collect();
-        assert!(place.set(fresh).is_ok(), "chunk {number} claimed twice");
-        number << CHUNK_BITS
+        let chunks = words.div_ceil(CHUNK_WORDS);
+        let first = self.claimed.fetch_add(chunks as u32, Ordering::Relaxed) as usize;
+        let room = self.words.len() / CHUNK_WORDS;
+        assert!(first + chunks <= room, "the index is full: it holds at most {room} chunks of 2 MiB");
+        (first * CHUNK_WORDS) as Address
     }
+}
+
+/// A run of memory that is linked from nowhere any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Garbage {
+    pub(crate) at: Address,
+    pub(crate) words: usize,
+}
+
+/// What the writer needs to change what lies in an arena.
+pub(crate) struct Editor<'a> {
+    pub(crate) arena: &'a Arena,
+    pub(crate) allocator: &'a mut Allocator,
+    pub(crate) garbage: &'a mut Vec<Garbage>,
 }
 
 /// Hands out runs of an [`Arena`] to one writing thread and takes them back.
 pub(crate) struct Allocator {
-    next: Address,
-    end: Address,
+    /// Of a chunk: for blocks and long runs.
+    large: Region,
+    /// Of a block: for small runs.
+    small: Region,
     /// Runs given back, by size class.
     free: Vec<Vec<Address>>,
 }
 
+/// Words that nobody has yet.
+#[derive(Clone, Copy, Default)]
+struct Region {
+    next: Address,
+    end: Address,
+}
+
+impl Region {
+    fn words(self) -> usize {
+        (self.end - self.next) as usize
+    }
+
+    fn take(&mut self, words: usize) -> Option<Address> {
+        let at = self.next;
+        (self.words() >= words).then(|| {
+            self.next += words as Address;
+            at
+        })
+    }
+}
+
 impl Allocator {
     pub(crate) fn new() -> Self {
-        Self { next: 0, end: 0, free: Vec::new() }
+        Self { large: Region::default(), small: Region::default(), free: Vec::new() }
     }
 
     /// A run of at least `words` words, of any content.
@@ -84,14 +135,18 @@ impl Allocator {
         if words > CHUNK_WORDS {
             return arena.claim(words);
         }
-        if ((self.end - self.next) as usize) < words {
-            self.next = arena.claim(words);
-            self.end = self.next + CHUNK_WORDS as u32;
-            self.next += u32::from(self.next == 0); // address 0 means "none"
+        if words > SMALL_WORDS {
+            return self.large.take(words).unwrap_or_else(|| {
+                let at = arena.claim(words);
+                self.large = Region { next: at + words as Address, end: at + CHUNK_WORDS as Address };
+                at
+            });
         }
-        let at = self.next;
-        self.next += words as u32;
-        at
+        self.small.take(words).unwrap_or_else(|| {
+            let at = self.allocate(arena, BLOCK_WORDS);
+            self.small = Region { next: at + words as Address, end: at + BLOCK_WORDS as Address };
+            at
+        })
     }
 
     /// Takes back a run that no reader can hold any more; `words` as when it was allocated.
@@ -103,11 +158,24 @@ impl Allocator {
         self.free[class].push(at);
     }
 
+    /// Gives the memory of free blocks back to the system, as far as they make whole pages; their addresses stay free.
+    pub(crate) fn release_blocks(&mut self, arena: &Arena) {
+        let (class, _) = size_class(BLOCK_WORDS);
+        let Some(free) = self.free.get_mut(class) else { return };
+        // The lowest addresses are used again first, and neighbours share pages.
+        free.sort_unstable_by(|a, b| b.cmp(a));
+        for run in free.chunk_by(|above, below| below + BLOCK_WORDS as Address == *above) {
+            let first = run[run.len() - 1] as usize;
+            arena.words.release(first..first + run.len() * BLOCK_WORDS);
+        }
+    }
+
     /// Takes over what another allocator of the same arena still has to give.
     pub(crate) fn absorb(&mut self, other: Self) {
-        let rest = (other.end - other.next) as usize;
-        if rest > (self.end - self.next) as usize {
-            (self.next, self.end) = (other.next, other.end);
+        for (mine, other) in [(&mut self.large, other.large), (&mut self.small, other.small)] {
+            if other.words() > mine.words() {
+                *mine = other;
+            }
         }
         for (class, runs) in other.free.into_iter().enumerate() {
             if self.free.len() <= class {

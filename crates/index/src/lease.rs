@@ -9,12 +9,20 @@ use foldhash::quality::RandomState;
 /// Longest DUID that is stored, in octets (RFC 8415 §11.1: two octets of type, at most 128 of identifier).
 pub const DUID_LEN_MAX: usize = 130;
 
-/// Seeded once for each process: who sends DUIDs cannot aim at a slot of the DUID map.
-static DUID_HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+/// Longest prefix: a single address.
+pub(crate) const PREFIX_LEN_MAX: u8 = 128;
+
+/// Seeded once for each process: who chooses DUIDs or addresses cannot aim at a slot of a map.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// The hash by which clients are found.
 pub(crate) fn duid_hash(duid: &[u8]) -> u64 {
-    DUID_HASHER.hash_one(duid)
+    HASHER.hash_one(duid)
+}
+
+/// The hash by which leases are found: of the leased address, or of the first address of a prefix.
+pub(crate) fn address_hash(address: u128) -> u64 {
+    HASHER.hash_one(address)
 }
 
 /// A lifetime that never ends (RFC 8415 §7.7).
@@ -104,8 +112,6 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     pub(crate) address: u128,
-    /// Taken while the DUID is at hand: later it would cost a cache miss. 0 for a removal.
-    pub(crate) duid_hash: u64,
     pub(crate) valid_lifetime: u32,
     pub(crate) preferred_lifetime: u32,
     pub(crate) cltt: u32,
@@ -179,7 +185,6 @@ impl Batch {
         self.bytes.extend_from_slice(lease.options);
         self.rows.push(Row {
             address,
-            duid_hash: duid_hash(lease.duid),
             valid_lifetime: lease.valid_lifetime,
             preferred_lifetime: lease.preferred_lifetime,
             cltt: lease.cltt,
@@ -197,7 +202,6 @@ impl Batch {
     pub fn remove(&mut self, address: Ipv6Addr) {
         self.rows.push(Row {
             address: address.into(),
-            duid_hash: 0,
             valid_lifetime: 0,
             preferred_lifetime: 0,
             cltt: 0,

@@ -1,26 +1,22 @@
 //! The links of the network: which subnet or address belongs to which link, and by what address a link is known.
 //!
 //! A link is a Kea shared network, or a subnet outside one. The table is small (thousands of prefixes), read on
-//! every query and replaced whole when the configuration changes, so it is built once into two flat arrays:
-//! nested prefixes are cut into disjoint ranges, and a look-up is one binary search. A trie or a hash per prefix
-//! length would save nothing at this size.
+//! every query and replaced whole when the configuration changes, so it is built once.
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
-use crate::lease::mask;
+use crate::prefixes::{Prefix, Prefixes};
 
 /// Position of a link in its [`Links`] table; means nothing in another table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub(crate) u32);
 
-/// A prefix, its bits beyond `len` zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Prefix {
-    /// First address.
-    pub address: Ipv6Addr,
-    /// 0..=128.
-    pub len: u8,
+impl LinkId {
+    /// Its position in the configuration, from 0.
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// One subnet of a link, as configured.
@@ -52,10 +48,9 @@ pub struct Link {
 pub struct Links {
     addresses: Vec<Ipv6Addr>,
     subnets: HashMap<u32, (LinkId, Box<[u8]>), foldhash::fast::RandomState>,
-    /// First addresses of the disjoint ranges that cover the address space from the first one on, ascending.
-    starts: Vec<u128>,
-    /// Whose range it is, parallel to `starts`.
-    owners: Vec<Option<LinkId>>,
+    prefixes: Prefixes<LinkId>,
+    /// Configured addresses of relay agents by link, ascending.
+    relays: Vec<(LinkId, Ipv6Addr)>,
 }
 
 /// Why a set of links cannot be used.
@@ -92,6 +87,7 @@ impl Links {
             let id = LinkId(number as u32);
             let Some(first) = link.subnets.first() else { return Err(LinksFault::EmptyLink) };
             table.addresses.push(link.address.unwrap_or(first.prefix.address));
+            table.relays.extend(link.relay_addresses.iter().map(|&address| (id, address)));
             let relays = link.relay_addresses.into_iter().map(|address| Prefix { address, len: 128 });
             for prefix in relays.chain(link.subnets.iter().flat_map(Subnet::prefixes)) {
                 if prefixes.insert(prefix, id).is_some_and(|other| other != id) {
@@ -104,54 +100,19 @@ impl Links {
                 }
             }
         }
-        table.cut(prefixes);
+        table.prefixes = Prefixes::new(prefixes);
         Ok(table)
-    }
-
-    /// Cuts nested prefixes into disjoint ranges, each owned by the longest prefix that covers it.
-    fn cut(&mut self, prefixes: HashMap<Prefix, LinkId>) {
-        let mut prefixes: Vec<_> = prefixes
-            .into_iter()
-            .map(|(Prefix { address, len }, id)| {
-                let first = u128::from(address) & mask(len);
-                (first, len, first | !mask(len), id)
-            })
-            .collect();
-        prefixes.sort_unstable_by_key(|&(first, len, ..)| (first, len));
-        // The prefixes around the current position, outermost first; an inner one always ends before or with its outer.
-        let mut open: Vec<(u128, LinkId)> = Vec::new();
-        for (first, _, last, id) in prefixes {
-            self.close(&mut open, first);
-            self.range(first, Some(id));
-            open.push((last, id));
-        }
-        self.close(&mut open, u128::MAX);
-    }
-
-    /// Ends the open prefixes that lie wholly before `until`.
-    fn close(&mut self, open: &mut Vec<(u128, LinkId)>, until: u128) {
-        while let Some(&(last, _)) = open.last()
-            && last < until
-        {
-            open.pop();
-            self.range(last + 1, open.last().map(|&(_, id)| id)); // last < until ≤ MAX
-        }
-    }
-
-    /// From `start` on, addresses are `owner`'s; a range that turned out empty is overwritten.
-    fn range(&mut self, start: u128, owner: Option<LinkId>) {
-        if self.starts.last() == Some(&start) {
-            *self.owners.last_mut().expect("parallel to starts") = owner;
-        } else {
-            self.starts.push(start);
-            self.owners.push(owner);
-        }
     }
 
     /// The link of the longest subnet, pd-pool or relay address that contains this address.
     pub fn containing(&self, address: Ipv6Addr) -> Option<LinkId> {
-        let after = self.starts.partition_point(|&start| start <= address.into());
-        self.owners[after.checked_sub(1)?]
+        self.prefixes.containing(address)
+    }
+
+    /// The configured addresses of relay agents on this link.
+    pub fn relay_addresses(&self, link: LinkId) -> impl Iterator<Item = Ipv6Addr> {
+        let first = self.relays.partition_point(|&(other, _)| other < link);
+        self.relays[first..].iter().take_while(move |&&(other, _)| other == link).map(|&(_, address)| address)
     }
 
     /// The link that a lease of this subnet is on, if the subnet is configured.
@@ -167,6 +128,15 @@ impl Links {
     /// The address that requestors are told for this link (RFC 5007 §4.1.2.5).
     pub fn address(&self, link: LinkId) -> Ipv6Addr {
         self.addresses[link.0 as usize]
+    }
+
+    /// The link at this position of the configuration, from 0.
+    ///
+    /// # Panics
+    /// If there are not so many ([`Self::len`]).
+    pub fn nth(&self, number: usize) -> LinkId {
+        assert!(number < self.len(), "link {number} of {}", self.len());
+        LinkId(number as u32)
     }
 
     /// Number of links.
@@ -244,6 +214,11 @@ mod tests {
         for (address, expected) in rows {
             assert_eq!(links.containing(address.parse().unwrap()), expected.map(LinkId), "{address}");
         }
+        assert_eq!(links.relay_addresses(LinkId(0)).count(), 0);
+        assert_eq!(
+            links.relay_addresses(LinkId(1)).map(|address| address.to_string()).collect::<Vec<_>>(),
+            ["2001:db8:1::99", "fd00::1"]
+        );
         assert_eq!((links.of_subnet(2), links.of_subnet(9)), (Some(LinkId(0)), None));
         assert_eq!(links.address(LinkId(0)), "2001:db8:1::".parse::<Ipv6Addr>().unwrap());
         assert_eq!((links.subnet_options(3), links.subnet_options(9)), (&[3][..], &[][..]));

@@ -1,37 +1,72 @@
 //! A batch of look-ups in lockstep: while one waits for memory, the loads of the others are under way.
 //!
-//! A look-up alone is a chain of dependent cache misses: trie nodes or a hash slot, the client's number, its record.
-//! Here each stage runs over all look-ups of the batch before the next begins, so that the processor finds
-//! independent loads next to each other and overlaps them. No look-up depends on what another finds.
+//! A look-up alone is a chain of dependent cache misses: a map's slot or nodes of the trie, the client's number, its
+//! record. Here each stage runs over all look-ups of the batch, asks for the memory of the next (prefetch), and only
+//! then the next begins. No look-up depends on what another finds.
+//!
+//! A look-up by address first asks the map for a lease that begins there; any lease that does is the longest around
+//! the address. Who finds none walks the trie. Nearly all look-ups end with the first candidate. Whatever else can
+//! happen (equal hashes, an ended lease around which another one lies, a client that left a moment ago) is noticed by
+//! [`judge`], which then looks that one up alone.
 
+use crate::arena::Address;
+use crate::clients::ClientId;
+use crate::lease::{address_hash, duid_hash};
+use crate::map::Probe;
 use crate::record::Client;
 use crate::store::{Found, LookUp};
 use crate::tables::Tables;
-use crate::trie::{ClientId, Walk};
-
-/// Candidates that are kept for a look-up. A delegated prefix around an address, both leased, makes two; who has more
-/// is looked up alone.
-const CANDIDATES: usize = 3;
+use crate::trie::Walk;
 
 /// One look-up on its way.
 #[derive(Clone, Copy)]
-struct Lane<'p> {
+struct Lane {
+    step: Step,
+    probe: Probe,
     walk: Walk,
-    numbers: [ClientId; CANDIDATES],
-    count: usize,
-    clients: [Option<Client<'p>>; CANDIDATES],
+    /// From the trie, and no other client has a prefix that may cover the address.
+    is_only: bool,
 }
 
-impl Lane<'_> {
-    const EMPTY: Self =
-        Lane { walk: Walk::ENDED, numbers: [0; CANDIDATES], count: 0, clients: [None; CANDIDATES] };
+#[derive(Clone, Copy)]
+enum Step {
+    /// Nobody is found, or nobody was looked for.
+    Nobody,
+    /// The slots of `probe` are on their way.
+    Probing,
+    /// The word of this number is on its way.
+    Number(ClientId),
+    /// This record is on its way.
+    Record(Address),
+}
 
-    /// Counts candidates beyond the last place, too: who has too many is known by the count.
-    fn offer(&mut self, number: ClientId) {
-        if let Some(place) = self.numbers.get_mut(self.count) {
-            *place = number;
+impl Lane {
+    const IDLE: Self = Lane { step: Step::Nobody, probe: Probe::ENDED, walk: Walk::ENDED, is_only: false };
+
+    fn begin(&mut self, tables: &Tables, probe: Probe) {
+        probe.prefetch(&tables.arena);
+        self.probe = probe;
+        self.step = Step::Probing;
+    }
+
+    fn offer(&mut self, tables: &Tables, number: ClientId) {
+        tables.clients.prefetch(number);
+        self.step = Step::Number(number);
+    }
+}
+
+/// Looks one look-up up.
+pub(crate) fn alone<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>) -> Option<Found<'p>> {
+    match *look_up {
+        LookUp::Nothing => None,
+        LookUp::Covering(address) => {
+            let (client, binding) = tables.covering(address, now)?;
+            Some(Found { client, covering: Some(binding) })
         }
-        self.count += 1;
+        LookUp::Duid(duid) => {
+            let client = tables.client(tables.find_duid(duid)?)?;
+            Some(Found { client, covering: None })
+        }
     }
 }
 
@@ -42,36 +77,38 @@ pub(crate) fn lockstep<'p, const N: usize>(
     look_ups: &[LookUp<'_>],
     found: &mut [Option<Found<'p>>],
 ) {
-    let mut lanes = [Lane::EMPTY; N];
+    let mut lanes = [Lane::IDLE; N];
     let lanes = &mut lanes[..look_ups.len()];
     for (lane, look_up) in lanes.iter_mut().zip(look_ups) {
-        match look_up {
+        match *look_up {
             LookUp::Nothing => {}
-            LookUp::Covering(address) => lane.walk = tables.trie.walk((*address).into()),
-            LookUp::Duid(duid) => {
-                if let Some(number) = tables.probable_client(duid) {
-                    lane.offer(number);
-                }
+            LookUp::Covering(address) => {
+                lane.begin(tables, tables.addresses.probe(address_hash(address.into())));
+            }
+            LookUp::Duid(duid) => lane.begin(tables, tables.duids.probe(duid_hash(duid))),
+        }
+    }
+    let mut walking = Lanes::default();
+    for (position, (lane, look_up)) in lanes.iter_mut().zip(look_ups).enumerate() {
+        if !matches!(lane.step, Step::Probing) {
+            continue;
+        }
+        if let Some(number) = lane.probe.next(&tables.arena) {
+            lane.offer(tables, number);
+        } else if matches!(look_up, LookUp::Covering(_)) {
+            lane.walk = tables.prefixes.walk();
+            if !lane.walk.has_ended() {
+                walking.add(position);
             }
         }
     }
-    while lanes.iter().any(|lane| !lane.walk.ended()) {
-        for lane in lanes.iter_mut().filter(|lane| !lane.walk.ended()) {
-            let mut walk = lane.walk;
-            walk.step(&tables.arena, |number| lane.offer(number));
-            lane.walk = walk;
-        }
-    }
-    // The word of each client's number, then the first word of its record.
-    let mut records = [[None; CANDIDATES]; N];
-    for (lane, records) in lanes.iter().zip(&mut records) {
-        for (record, number) in records.iter_mut().zip(lane.numbers).take(lane.count) {
-            *record = tables.clients.get(number);
-        }
-    }
-    for (lane, records) in lanes.iter_mut().zip(records) {
-        for (client, record) in lane.clients.iter_mut().zip(records) {
-            *client = record.map(|at| Client::at(&tables.arena, at));
+    walk(tables, lanes, look_ups, walking);
+    for lane in &mut *lanes {
+        if let Step::Number(number) = lane.step
+            && let Some(record) = tables.clients.get(number)
+        {
+            Client::prefetch(&tables.arena, record);
+            lane.step = Step::Record(record);
         }
     }
     for ((lane, look_up), found) in lanes.iter().zip(look_ups).zip(found) {
@@ -79,27 +116,69 @@ pub(crate) fn lockstep<'p, const N: usize>(
     }
 }
 
-/// Which of the candidates it is, if any.
-fn judge<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>, lane: &Lane<'p>) -> Option<Found<'p>> {
-    let candidates = lane.clients.iter().flatten().copied();
+/// Positions of lanes, at most 64.
+#[derive(Clone, Copy, Default)]
+struct Lanes(u64);
+
+impl Lanes {
+    fn add(&mut self, position: usize) {
+        self.0 |= 1 << position;
+    }
+}
+
+impl Iterator for Lanes {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let position = self.0.trailing_zeros() as usize;
+        (self.0 != 0).then(|| {
+            self.0 &= self.0 - 1;
+            position
+        })
+    }
+}
+
+/// Walks the trie, all in step, until each has found who may hold a prefix around its address.
+fn walk(tables: &Tables, lanes: &mut [Lane], look_ups: &[LookUp<'_>], mut walking: Lanes) {
+    while walking.0 != 0 {
+        let mut further = Lanes::default();
+        for position in walking {
+            let (lane, LookUp::Covering(address)) = (&mut lanes[position], look_ups[position]) else {
+                continue;
+            };
+            lane.walk.step(&tables.arena, address.into());
+            if !lane.walk.has_ended() {
+                further.add(position);
+            } else if let Some((number, is_only)) = lane.walk.candidate() {
+                lane.is_only = is_only;
+                lane.offer(tables, number);
+            }
+        }
+        walking = further;
+    }
+}
+
+/// What the look-up found, once its record is at hand.
+fn judge<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>, lane: &Lane) -> Option<Found<'p>> {
+    let client = match lane.step {
+        Step::Nobody | Step::Probing => return None,
+        Step::Number(_) => return alone(tables, now, look_up),
+        Step::Record(record) => Client::at(&tables.arena, record),
+    };
     match *look_up {
-        LookUp::Nothing => None,
-        LookUp::Covering(address) if lane.count > CANDIDATES => {
-            tables.covering(address, now).map(|(client, binding)| Found { client, covering: Some(binding) })
+        LookUp::Covering(address) if lane.is_only => {
+            let covering = client.longest_covering(address, now);
+            return covering.is_some().then_some(Found { client, covering });
         }
         LookUp::Covering(address) => {
-            let covers = |client: Client<'p>| {
-                let covering = client.longest_covering(address, now)?;
-                Some(Found { client, covering: Some(covering) })
-            };
-            let len = |found: &Found<'_>| found.covering.map(|binding| binding.prefix_len);
-            candidates.filter_map(covers).max_by_key(len)
+            let covering = client.covering_from(address, now);
+            if covering.is_some() {
+                return Some(Found { client, covering });
+            }
         }
-        LookUp::Duid(duid) => {
-            let probable = candidates.into_iter().find(|client| client.has_duid(duid));
-            // Another DUID with the same tag may have stood before it.
-            let client = probable.or_else(|| tables.client(tables.find_duid(duid)?))?;
-            Some(Found { client, covering: None })
-        }
+        LookUp::Duid(duid) if client.has_duid(duid) => return Some(Found { client, covering: None }),
+        LookUp::Duid(_) | LookUp::Nothing => {}
     }
+    alone(tables, now, look_up)
 }

@@ -8,7 +8,7 @@
 //!             valid lifetime (32) | preferred lifetime (32)
 //!             cltt (32) | zero (32)
 //!             first half of the address, and the second unless a prefix of at most 64 bits
-//!           option blocks: length in octets, then octets padded; leases with equal options share one
+//!           option blocks (`options.rs`), each padded; leases with equal options share one
 //! ```
 //! A client with one address, one prefix and a DUID of 14 octets takes 96 octets. Octets lie in a word in network
 //! order. An option block is named by its word offset in the record; 0 is none.
@@ -17,8 +17,10 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::arena::{Address, Allocator, Arena};
+use crate::arena::{Address, Allocator, Arena, LINE_WORDS};
 use crate::lease::{INFINITY, Lease, LeaseKind, mask};
+use crate::options::{StoredOptions, block_len};
+use crate::prefetch::prefetch;
 
 const BLOCK_BITS: u32 = 23;
 
@@ -75,6 +77,8 @@ fn left(lifetime: u32, since: u32, now: u32) -> u32 {
 #[derive(Clone, Copy)]
 pub struct Client<'a> {
     words: &'a [AtomicU64],
+    /// Where templates of options lie.
+    arena: &'a Arena,
 }
 
 impl<'a> Client<'a> {
@@ -82,12 +86,23 @@ impl<'a> Client<'a> {
     pub(crate) fn at(arena: &'a Arena, at: Address) -> Self {
         let words = arena.from(at);
         let record_words = (load(words, 0) >> 8) as usize & (WORDS_MAX - 1);
-        Self { words: &words[..record_words] }
+        Self { words: &words[..record_words], arena }
+    }
+
+    /// Asks for the memory of the record at `at`, as far as a client with an address and a prefix has one.
+    pub(crate) fn prefetch(arena: &Arena, at: Address) {
+        prefetch(arena.word(at));
+        prefetch(arena.word(at + LINE_WORDS as Address));
     }
 
     /// Words that its run was allocated with.
     pub(crate) fn record_words(self) -> usize {
         self.words.len()
+    }
+
+    /// Octets of memory that its record takes.
+    pub fn octets(self) -> usize {
+        size_of_val(self.words)
     }
 
     /// Length of the DUID in octets.
@@ -97,13 +112,29 @@ impl<'a> Client<'a> {
 
     /// Fills `out`, of [`Self::duid_len`] octets, with the DUID.
     pub fn copy_duid(self, out: &mut [u8]) {
-        copy_octets(&self.words[1..], 0, out);
+        let (whole, tail) = out.as_chunks_mut::<8>();
+        let (first, words) = self.words[1..].split_at(whole.len());
+        for (chunk, word) in whole.iter_mut().zip(first) {
+            *chunk = word.load(Ordering::Relaxed).to_be_bytes();
+        }
+        // Octet by octet: a call that copies any length costs more than these seven at most.
+        if let Some(word) = words.first() {
+            let octets = word.load(Ordering::Relaxed).to_be_bytes();
+            tail.iter_mut().zip(octets).for_each(|(octet, stored)| *octet = stored);
+        }
     }
 
     /// Whether this is the client with this DUID.
     pub fn has_duid(self, duid: &[u8]) -> bool {
-        let same = |(n, chunk): (usize, &[u8])| load(self.words, 1 + n) == word_of(chunk);
-        self.duid_len() == duid.len() && duid.chunks(8).enumerate().all(same)
+        if self.duid_len() != duid.len() {
+            return false;
+        }
+        let (whole, tail) = duid.as_chunks::<8>();
+        let same = |(chunk, word): (&[u8; 8], &AtomicU64)| {
+            word.load(Ordering::Relaxed) == u64::from_be_bytes(*chunk)
+        };
+        whole.iter().zip(&self.words[1..]).all(same)
+            && (tail.is_empty() || load(self.words, 1 + whole.len()) == word_of(tail))
     }
 
     /// Number of bindings, ended ones included.
@@ -117,83 +148,73 @@ impl<'a> Client<'a> {
     }
 
     /// Its bindings, ended ones included: addresses ascending, then prefixes ascending.
-    pub fn bindings(self) -> impl Iterator<Item = Binding> + 'a {
-        let mut at = 1 + self.duid_len().div_ceil(8);
-        (0..self.len()).map(move |_| {
-            let (binding, words) = read_binding(&self.words[at..]);
-            at += words;
-            binding
-        })
+    #[inline]
+    pub fn bindings(self) -> Bindings<'a> {
+        Bindings { rest: &self.words[1 + self.duid_len().div_ceil(8)..], left: self.len() }
+    }
+
+    /// Its binding that begins at `address`, if that has valid lifetime left at `now`; of two the longer.
+    ///
+    /// There are two of them only while the writer changes a prefix length.
+    pub(crate) fn covering_from(self, address: Ipv6Addr, now: u32) -> Option<Binding> {
+        self.longest(now, |packed| packed.address() == address.into())
     }
 
     /// The longest of its bindings that covers `address` and has valid lifetime left at `now`.
     pub(crate) fn longest_covering(self, address: Ipv6Addr, now: u32) -> Option<Binding> {
-        let covers = |binding: &Binding| binding.contains(address) && binding.valid_left(now) > 0;
-        self.bindings().filter(covers).max_by_key(|binding| binding.prefix_len)
+        let address = u128::from(address);
+        self.longest(now, |packed| (packed.address() ^ address) & mask(packed.prefix_len()) == 0)
+    }
+
+    #[inline]
+    fn longest(self, now: u32, covers: impl Fn(&Packed<'_>) -> bool) -> Option<Binding> {
+        let mut longest: Option<Binding> = None;
+        let mut bindings = self.bindings();
+        while let Some(packed) = bindings.next_packed() {
+            if !covers(&packed) {
+                continue;
+            }
+            let binding = packed.unpack();
+            let longer = longest.is_none_or(|longest| binding.prefix_len > longest.prefix_len);
+            if longer && binding.valid_left(now) > 0 {
+                longest = Some(binding);
+            }
+        }
+        longest
     }
 
     /// The options stored with one of its bindings.
     pub fn options(self, binding: &Binding) -> StoredOptions<'a> {
         match binding.block as usize {
-            0 => StoredOptions { words: &[], len: 0 },
-            at => StoredOptions { words: &self.words[at + 1..], len: load(self.words, at) as usize },
+            0 => StoredOptions::NONE,
+            at => StoredOptions::of(self.arena, &self.words[at..]),
         }
     }
 }
 
-/// Options in wire form, inside a record.
-#[derive(Clone, Copy)]
-pub struct StoredOptions<'a> {
-    words: &'a [AtomicU64],
-    len: usize,
+/// The bindings of a record, one after the other.
+#[derive(Clone)]
+pub struct Bindings<'a> {
+    rest: &'a [AtomicU64],
+    left: usize,
 }
 
-impl<'a> StoredOptions<'a> {
-    /// Each option with its code.
-    ///
-    /// What a source stored in a shape that does not parse counts as absent from the fault on.
-    pub fn iter(self) -> impl Iterator<Item = (u16, StoredOption<'a>)> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            if at + 4 > self.len {
-                return None;
-            }
-            let mut header = [0; 4];
-            copy_octets(self.words, at, &mut header);
-            let [c0, c1, l0, l1] = header;
-            let len = 4 + usize::from(u16::from_be_bytes([l0, l1]));
-            if at + len > self.len {
-                return None;
-            }
-            let option = StoredOption { words: self.words, at, len };
-            at += len;
-            Some((u16::from_be_bytes([c0, c1]), option))
-        })
+impl<'a> Bindings<'a> {
+    #[inline]
+    fn next_packed(&mut self) -> Option<Packed<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let (packed, rest) = Packed::split(self.rest);
+        self.rest = rest;
+        Some(packed)
     }
 }
 
-/// One option in wire form, inside a record.
-#[derive(Clone, Copy)]
-pub struct StoredOption<'a> {
-    words: &'a [AtomicU64],
-    at: usize,
-    len: usize,
-}
+impl Iterator for Bindings<'_> {
+    type Item = Binding;
 
-impl StoredOption<'_> {
-    /// Octets of code, length and value.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Never true: an option has a header.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Fills `out`, of [`Self::len`] octets, with the option.
-    pub fn copy_into(&self, out: &mut [u8]) {
-        copy_octets(self.words, self.at, out);
+    #[inline]
+    fn next(&mut self) -> Option<Binding> {
+        self.next_packed().map(Packed::unpack)
     }
 }
 
@@ -209,7 +230,7 @@ pub(crate) fn sort(leases: &mut [Lease<'_>]) {
 
 /// Writes the record of one client; `leases` are its own, at least one, in the order of [`sort`].
 ///
-/// `None` if they do not fit into one record. `scratch` is any vector; it is kept to save allocations.
+/// Their `options` are blocks, as [`crate::options::Packer`] makes them. `None` if they do not fit into one record. `scratch` is any vector; it is kept to save allocations.
 pub(crate) fn write(
     arena: &Arena,
     allocator: &mut Allocator,
@@ -239,7 +260,6 @@ fn compose(out: &mut Vec<u64>, leases: &[Lease<'_>]) -> Option<()> {
             at
         } else {
             let at = blocks_at + blocks.len();
-            blocks.push(lease.options.len() as u64);
             push_octets(&mut blocks, lease.options);
             recent[n % SHARING_WINDOW] = (lease.options, at);
             at
@@ -269,42 +289,69 @@ fn push_binding(out: &mut Vec<u64>, lease: &Lease<'_>, block: u64) {
     }
 }
 
-fn read_binding(words: &[AtomicU64]) -> (Binding, usize) {
-    let head = load(words, 0);
-    let lifetimes = load(words, 1);
-    let prefix_len = head as u8;
-    let halves = address_words(prefix_len);
-    let low = if halves == 2 { load(words, 4) } else { 0 };
-    let binding = Binding {
-        address: (u128::from(load(words, 3)) << 64 | u128::from(low)).into(),
-        prefix_len,
-        kind: if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address },
-        valid_lifetime: (lifetimes >> 32) as u32,
-        preferred_lifetime: lifetimes as u32,
-        cltt: (load(words, 2) >> 32) as u32,
-        subnet_id: (head >> 32) as u32,
-        block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
-    };
-    (binding, 3 + halves)
+/// A binding as it lies in a record.
+#[derive(Clone, Copy)]
+struct Packed<'a> {
+    fixed: &'a [AtomicU64; 4],
+    head: u64,
+    address_low: u64,
+}
+
+impl<'a> Packed<'a> {
+    fn prefix_len(&self) -> u8 {
+        self.head as u8
+    }
+
+    /// The binding at the front of these words, and the words behind it.
+    #[inline]
+    fn split(words: &'a [AtomicU64]) -> (Self, &'a [AtomicU64]) {
+        let (fixed, rest) = words.split_first_chunk().expect("a record holds whole bindings");
+        let head = load(fixed, 0);
+        if address_words(head as u8) == 1 {
+            return (Self { fixed, head, address_low: 0 }, rest);
+        }
+        let (low, rest) = rest.split_first().expect("a record holds whole bindings");
+        (Self { fixed, head, address_low: low.load(Ordering::Relaxed) }, rest)
+    }
+
+    #[inline]
+    fn address(&self) -> u128 {
+        u128::from(load(self.fixed, 3)) << 64 | u128::from(self.address_low)
+    }
+
+    #[inline]
+    fn unpack(self) -> Binding {
+        let (head, lifetimes) = (self.head, load(self.fixed, 1));
+        Binding {
+            address: self.address().into(),
+            prefix_len: head as u8,
+            kind: if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address },
+            valid_lifetime: (lifetimes >> 32) as u32,
+            preferred_lifetime: lifetimes as u32,
+            cltt: (load(self.fixed, 2) >> 32) as u32,
+            subnet_id: (head >> 32) as u32,
+            block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
+        }
+    }
 }
 
 fn address_words(prefix_len: u8) -> usize {
     1 + usize::from(prefix_len > 64)
 }
 
-fn push_octets(out: &mut Vec<u64>, octets: &[u8]) {
+pub(crate) fn push_octets(out: &mut Vec<u64>, octets: &[u8]) {
     out.extend(octets.chunks(8).map(word_of));
 }
 
 /// At most eight octets in network order, padded with zeros.
-fn word_of(octets: &[u8]) -> u64 {
+pub(crate) fn word_of(octets: &[u8]) -> u64 {
     let mut word = [0; 8];
     word[..octets.len()].copy_from_slice(octets);
     u64::from_be_bytes(word)
 }
 
 /// Fills `out` with the octets from `at` on.
-fn copy_octets(words: &[AtomicU64], at: usize, out: &mut [u8]) {
+pub(crate) fn copy_octets(words: &[AtomicU64], at: usize, out: &mut [u8]) {
     let (first, skip) = (at / 8, at % 8);
     let lead = (8 - skip).min(out.len());
     let (head, body) = out.split_at_mut(lead);
@@ -317,11 +364,12 @@ fn copy_octets(words: &[AtomicU64], at: usize, out: &mut [u8]) {
 }
 
 /// Relaxed is enough: the pointer to the record was loaded with Acquire.
+#[inline]
 fn load(words: &[AtomicU64], at: usize) -> u64 {
     words[at].load(Ordering::Relaxed)
 }
 
-/// A record read back into leases, for the writer. Reused, it keeps its memory.
+/// A record read back into leases, their options still blocks, for the writer. Reused, it keeps its memory.
 #[derive(Default)]
 pub(crate) struct Unpacked {
     /// The DUID, then option blocks.
@@ -341,11 +389,11 @@ impl Unpacked {
         client.copy_duid(&mut self.octets);
         let mut last = (0, 0..0);
         for binding in client.bindings() {
-            if binding.block != last.0 {
+            if binding.block != 0 && binding.block != last.0 {
                 let start = self.octets.len();
-                let options = client.options(&binding);
-                self.octets.resize(start + options.len, 0);
-                copy_octets(options.words, 0, &mut self.octets[start..]);
+                let block = &client.words[binding.block as usize..];
+                self.octets.resize(start + block_len(load(block, 0)), 0);
+                copy_octets(block, 0, &mut self.octets[start..]);
                 last = (binding.block, start..self.octets.len());
             }
             let options = if binding.block == 0 { 0..0 } else { last.1.clone() };
@@ -371,6 +419,8 @@ impl Unpacked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Packer;
+    use crate::template::Dictionary;
 
     fn lease<'a>(address: &str, prefix_len: u8, duid: &'a [u8], options: &'a [u8]) -> Lease<'a> {
         let kind = if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix };
@@ -387,15 +437,35 @@ mod tests {
         }
     }
 
+    /// Writes a record of leases whose options are not packed yet.
+    fn write(arena: &Arena, allocator: &mut Allocator, leases: &[Lease<'_>]) -> Address {
+        let (dictionary, mut packer) = (Dictionary::default(), Packer::default());
+        let mut blocks = vec![Vec::new(); leases.len()];
+        for (lease, block) in leases.iter().zip(&mut blocks) {
+            packer.pack((&dictionary, arena), allocator, lease.options, block);
+        }
+        let leases = leases.iter().zip(&blocks).map(|(lease, block)| Lease { options: block, ..*lease });
+        super::write(arena, allocator, &mut Vec::new(), &leases.collect::<Vec<_>>()).unwrap()
+    }
+
     fn round_trip(leases: &mut [Lease<'_>]) -> usize {
         let (arena, mut allocator) = (Arena::new(), Allocator::new());
         sort(leases);
-        let at = write(&arena, &mut allocator, &mut Vec::new(), leases).unwrap();
+        let at = write(&arena, &mut allocator, leases);
         let client = Client::at(&arena, at);
         assert!(client.has_duid(leases[0].duid) && !client.has_duid(&[]));
         let mut unpacked = Unpacked::default();
         unpacked.read(Some(client));
-        assert!(unpacked.leases().eq(leases.iter().copied()));
+        let options: Vec<_> = client.bindings().map(|binding| client.options(&binding).octets()).collect();
+        let read = unpacked.leases().zip(&options).map(|(lease, options)| Lease { options, ..lease });
+        assert!(read.eq(leases.iter().copied()));
+        let unpacked: Vec<_> = unpacked.leases().collect();
+        let again = super::write(&arena, &mut allocator, &mut Vec::new(), &unpacked).unwrap();
+        let words = |at| {
+            let client = Client::at(&arena, at);
+            (0..client.record_words()).map(|word| load(client.words, word)).collect::<Vec<_>>()
+        };
+        assert_eq!(words(again), words(at));
         client.record_words()
     }
 
@@ -426,8 +496,7 @@ mod tests {
     fn options_are_walked_and_faults_hide_the_rest() {
         let (arena, mut allocator) = (Arena::new(), Allocator::new());
         let options = [0, 39, 0, 3, 1, 2, 3, 0, 79, 0, 9, 1, 0, 47, 0, 0];
-        let at =
-            write(&arena, &mut allocator, &mut Vec::new(), &[lease("::1", 128, &[9], &options)]).unwrap();
+        let at = write(&arena, &mut allocator, &[lease("::1", 128, &[9], &options)]);
         let client = Client::at(&arena, at);
         let stored = client.options(&client.bindings().next().unwrap());
         let all: Vec<_> = stored.iter().collect();
@@ -443,7 +512,7 @@ mod tests {
         let (arena, mut allocator) = (Arena::new(), Allocator::new());
         let binding = |valid_lifetime, preferred_lifetime| {
             let lease = Lease { valid_lifetime, preferred_lifetime, ..lease("::1", 128, &[9], &[]) };
-            let at = write(&arena, &mut Allocator::new(), &mut Vec::new(), &[lease]).unwrap();
+            let at = write(&arena, &mut Allocator::new(), &[lease]);
             Client::at(&arena, at).bindings().next().unwrap()
         };
         let start = 1_700_000_000;

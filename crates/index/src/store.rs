@@ -13,15 +13,15 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::epoch::Epochs;
 use crate::links::Links;
-use crate::look_up::lockstep;
+use crate::look_up::{alone, lockstep};
 use crate::record::{Binding, Client};
 use crate::tables::Tables;
 
 /// Look-ups that run in lockstep.
-const LANES_MAX: usize = 32;
+const LANES_MAX: usize = 64;
 
-/// How many readers a store has room for.
-pub const READERS_MAX: usize = 256;
+/// How many readers a store has room for: 256 workers, and those who count leases.
+pub const READERS_MAX: usize = 260;
 
 /// The leases and links that all workers read.
 pub struct Store {
@@ -31,6 +31,8 @@ pub struct Store {
 
 /// Leases and the links that belong to them: replaced together, so that no reader joins old ones to new ones.
 pub(crate) struct Generation {
+    /// Ascending.
+    pub(crate) number: u64,
     pub(crate) tables: Arc<Tables>,
     pub(crate) links: Arc<Links>,
 }
@@ -55,9 +57,14 @@ impl Store {
         Some(Reader { store: Arc::clone(self), place })
     }
 
+    /// Octets taken from the system, by table.
+    pub fn memory(&self) -> Vec<(&'static str, usize)> {
+        self.current.load().tables.memory().into()
+    }
+
     /// Counts as they are now.
     pub fn summary(&self) -> Summary {
-        let Generation { tables, links } = &**self.current.load();
+        let Generation { tables, links, .. } = &**self.current.load();
         Summary {
             leases: tables.lease_count(),
             clients: tables.client_count(),
@@ -127,17 +134,87 @@ impl Pinned<'_> {
         &self.current.links
     }
 
+    /// Number of this generation of leases and links: another one after they were replaced as a whole.
+    pub fn generation(&self) -> u64 {
+        self.current.number
+    }
+
+    /// Visits the clients with numbers in `from..from + count`; where to go on, or `None` if there are no more.
+    ///
+    /// For those who count, in many short pins. Numbers hold within one [`Self::generation`]; a client whose bindings
+    /// change meanwhile is visited at most once, before or after.
+    pub fn walk(&self, from: u32, count: u32, mut visit: impl FnMut(Client<'_>)) -> Option<u32> {
+        let tables = &self.current.tables;
+        let end = from.saturating_add(count).min(tables.clients.end());
+        (from..end).filter_map(|client| tables.client(client)).for_each(&mut visit);
+        (end < tables.clients.end()).then_some(end)
+    }
+
     /// Looks a whole batch up; bindings whose valid lifetime is over at `now` (UNIX seconds) cover nothing.
     ///
     /// `found` is as long as `look_ups`. A client found by DUID may have ended bindings only.
     pub fn look_up<'p>(&'p self, now: u32, look_ups: &[LookUp<'_>], found: &mut [Option<Found<'p>>]) {
         for (look_ups, found) in look_ups.chunks(LANES_MAX).zip(found.chunks_mut(LANES_MAX)) {
+            let tables = &self.current.tables;
             // A lone look-up should not pay for the preparation of many.
-            match look_ups.len() {
-                1 => lockstep::<1>(&self.current.tables, now, look_ups, found),
-                2..=8 => lockstep::<8>(&self.current.tables, now, look_ups, found),
-                _ => lockstep::<LANES_MAX>(&self.current.tables, now, look_ups, found),
+            match look_ups {
+                [look_up] => found[0] = alone(tables, now, look_up),
+                [..] if look_ups.len() <= 8 => lockstep::<8>(tables, now, look_ups, found),
+                [..] => lockstep::<LANES_MAX>(tables, now, look_ups, found),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::{Batch, Lease, LeaseKind, Links, Writer};
+
+    /// In slices of any size, each client once; and a new snapshot is another generation.
+    #[test]
+    fn a_walk_meets_every_client_once() {
+        let (mut writer, store) = Writer::new();
+        let mut batch = Batch::new();
+        for n in 0..5_000_u32 {
+            let lease = Lease {
+                address: (0x2001_0db8_u128 << 96 | u128::from(n)).into(),
+                prefix_len: 128,
+                kind: LeaseKind::Address,
+                duid: &(n / 2).to_be_bytes(),
+                valid_lifetime: 1,
+                preferred_lifetime: 1,
+                cltt: 0,
+                subnet_id: 1,
+                options: &[],
+            };
+            batch.put(&lease).unwrap();
+        }
+        writer.apply(&batch);
+        let mut reader = store.reader().unwrap();
+        let generation = reader.pin().generation();
+        for slice in [999, u32::MAX] {
+            let (mut met, mut leases, mut next) = (BTreeSet::new(), 0, Some(0));
+            while let Some(from) = next {
+                next = reader.pin().walk(from, slice, |client| {
+                    let mut duid = [0; 4];
+                    client.copy_duid(&mut duid);
+                    assert!(met.insert(duid), "{duid:?} is met twice");
+                    assert!(client.octets() >= 8 * 3);
+                    leases += client.len();
+                });
+            }
+            assert_eq!((met.len(), leases), (2_500, 5_000));
+        }
+        writer.apply(&Batch::new());
+        assert_eq!(reader.pin().generation(), generation, "changes one by one are no new generation");
+        writer.set_links(Links::default());
+        assert_eq!(reader.pin().generation(), generation + 1);
+        writer.replace(&[], None);
+        assert_eq!(reader.pin().generation(), generation + 2);
+        let mut met = 0;
+        reader.pin().walk(0, u32::MAX, |_| met += 1);
+        assert_eq!(met, 0);
     }
 }

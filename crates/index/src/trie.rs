@@ -1,10 +1,11 @@
-//! Radix trie from addresses and prefixes to clients: which lease is the longest that covers an address?
+//! Radix trie from delegated prefixes to clients: which lease is the longest around an address?
 //!
+//! Whole addresses are not in it: who asks for one finds it by its hash ([`crate::map`]), and nothing is longer.
 //! Path-compressed, four bits a level: IPv6 plans cut at nibbles, so nodes fill up (a run of /56 makes nodes of 16
 //! children), and all levels but the lowest stay in the cache. Designs considered: a binary radix trie (21 dependent
 //! misses for 2 million leases, against 2 or 3), an adaptive trie of eight bits (delegated lengths such as /60 fall
-//! inside its levels), a hash table for each prefix length (as many probes as there are lengths in use, and a lease
-//! of a new length changes every look-up).
+//! inside its levels), a probe of the map for each prefix length in use (figures in `look_up.rs`: faster for one or
+//! two lengths, but one more length, in one lease, changes every look-up, and 127 of them cost 127 probes).
 //!
 //! ```text
 //! word 0    level (8, at bit 32) | prefixes that end here (15, at bit 16) | children (16)
@@ -22,22 +23,43 @@
 //! state or the new one. One writer.
 
 use std::net::Ipv6Addr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::arena::{Address, Allocator, Arena};
+use crate::arena::{Address, Arena};
+use crate::clients::{CLIENT_IDS, ClientId};
+use crate::lease::PREFIX_LEN_MAX;
+use crate::prefetch::prefetch;
 
-pub(crate) mod build;
+mod build;
+mod change;
 #[cfg(test)]
 mod tests;
 
-/// Number of a client; names its record for as long as it has one.
-pub(crate) type ClientId = u32;
+pub(crate) use build::build;
 
-/// Client numbers stay below this: an entry has 31 bits for them.
-pub(crate) const CLIENT_IDS: u32 = 1 << 31;
+/// Marks an entry as a client's; addresses in the arena stay below it, and so do client numbers.
+const CLIENT: u32 = 1 << 31;
+const _: () = assert!(CLIENT_IDS <= CLIENT);
 
-const CLIENT: u32 = CLIENT_IDS;
 const LEVEL_BITS: u8 = 4;
+
+/// Of a header: which prefixes end in the node.
+const ENDS: u32 = 0x7fff << 16;
+
+/// For each nibble, which prefixes that end in a node lie around it.
+const ENDS_AROUND: [u32; 16] = {
+    let mut around = [0; 16];
+    let mut nibble = 0;
+    while nibble < 16 {
+        let mut further = 0;
+        while further < LEVEL_BITS {
+            around[nibble] |= 1 << (16 + ends_bit(nibble as u8, further));
+            further += 1;
+        }
+        nibble += 1;
+    }
+    around
+};
 
 /// A prefix in the trie: its bits beyond `len` are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,8 +69,9 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    pub(crate) fn new(address: Ipv6Addr, len: u8) -> Self {
-        Self { bits: address.into(), len }
+    /// The key of a lease; none for a whole address, which is not in the trie.
+    pub(crate) fn new(address: Ipv6Addr, len: u8) -> Option<Self> {
+        (len < PREFIX_LEN_MAX).then(|| Self { bits: address.into(), len })
     }
 
     /// Length of the longest prefix that is common to both keys.
@@ -81,7 +104,7 @@ fn nibble(bits: u128, level: u8) -> u8 {
 }
 
 /// Number of the prefix that fixes `further` (0..4) bits of the nibble.
-fn ends_bit(nibble: u8, further: u8) -> u8 {
+const fn ends_bit(nibble: u8, further: u8) -> u8 {
     (1 << further) - 1 + (nibble >> (LEVEL_BITS - further))
 }
 
@@ -170,40 +193,10 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A run of memory that is linked from nowhere any more.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Garbage {
-    pub(crate) at: Address,
-    pub(crate) words: usize,
-}
-
-/// The trie: its root, an address in the arena. The root node is always there, at level 0.
+/// The trie: its root, a node at level 0, by its address in the arena; 0 as long as nothing was ever in it.
+#[derive(Default)]
 pub(crate) struct Trie {
-    root: AtomicU64,
-}
-
-/// What the writer needs to change the trie.
-pub(crate) struct Editor<'a> {
-    pub(crate) arena: &'a Arena,
-    pub(crate) allocator: &'a mut Allocator,
-    pub(crate) garbage: &'a mut Vec<Garbage>,
-}
-
-impl Editor<'_> {
-    fn node(&mut self, header: Header, entries: impl Iterator<Item = u32>) -> Address {
-        let at = self.allocator.allocate(self.arena, header.words());
-        write_node(self.arena.run(at, header.words()), header, entries);
-        at
-    }
-
-    /// A copy of the node in which this slot has this entry, or none.
-    fn copy(&mut self, node: Node<'_>, slot: Slot, entry: Option<u32>) -> Address {
-        let position = node.header.position(slot);
-        let skipped = usize::from(entry.is_none());
-        let (before, after) = (node.entries().take(position), node.entries().skip(position + skipped));
-        self.garbage.push(Garbage { at: node.at, words: node.header.words() });
-        self.node(node.header.toggled(slot), before.chain(entry).chain(after))
-    }
+    root: AtomicU32,
 }
 
 /// Writes a node to memory that no reader finds yet.
@@ -228,187 +221,84 @@ fn write_node(words: &[AtomicU64], header: Header, entries: impl Iterator<Item =
 /// A walk from the root towards an address, node by node.
 #[derive(Clone, Copy)]
 pub(crate) struct Walk {
-    address: u128,
     /// 0: it is over.
     at: Address,
+    /// The client at the end of the longest of them.
+    candidate: ClientId,
+    /// Prefixes met that may cover the address.
+    met: u32,
 }
 
 impl Walk {
     /// A walk that is over.
-    pub(crate) const ENDED: Self = Self { address: 0, at: 0 };
+    pub(crate) const ENDED: Self = Self { at: 0, candidate: 0, met: 0 };
 
-    pub(crate) fn ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.at == 0
     }
 
-    /// Looks at one node: calls `candidate` with the clients that it names, short prefixes first, and goes on.
-    pub(crate) fn step(&mut self, arena: &Arena, mut candidate: impl FnMut(ClientId)) {
-        let node = Node::at(arena, self.at);
-        let nibble = nibble(self.address, node.header.level);
-        if node.header.ends != 0 {
-            for further in 0..LEVEL_BITS {
-                if let Some(entry) = node.get(Slot::Ends(ends_bit(nibble, further))) {
-                    candidate(entry & !CLIENT);
-                }
-            }
+    /// The client with the longest prefix met that may cover the address, and whether it is the only one met.
+    pub(crate) fn candidate(&self) -> Option<(ClientId, bool)> {
+        (self.met > 0).then_some((self.candidate, self.met == 1))
+    }
+
+    /// Looks at one node of a walk that has not ended, and asks for the memory of the next.
+    #[inline]
+    pub(crate) fn step(&mut self, arena: &Arena, address: u128) {
+        let header = arena.word(self.at).load(Ordering::Relaxed);
+        let present = header as u32;
+        let nibble = nibble(address, (header >> 32) as u8);
+        let around = present & ENDS_AROUND[usize::from(nibble)];
+        if around != 0 {
+            let deepest = around.ilog2();
+            let position = (present & ENDS & ((1 << deepest) - 1)).count_ones();
+            self.candidate = entry_at(arena, self.at, position) & !CLIENT;
+            self.met += around.count_ones();
         }
-        self.at = match node.get(Slot::Child(nibble)) {
-            Some(entry) if entry & CLIENT != 0 => {
-                candidate(entry & !CLIENT);
-                0
-            }
-            Some(at) => at,
-            None => 0,
-        };
+        if present >> nibble & 1 == 0 {
+            self.at = 0;
+            return;
+        }
+        let entry = entry_at(arena, self.at, (present & (ENDS | ((1 << nibble) - 1))).count_ones());
+        if entry & CLIENT == 0 {
+            self.at = entry;
+            prefetch(arena.word(entry));
+        } else {
+            self.at = 0;
+            self.candidate = entry & !CLIENT;
+            self.met += 1;
+        }
     }
 }
 
-/// Where the entry that leads to a node stands.
-#[derive(Clone, Copy)]
-enum Parent<'a> {
-    Root,
-    Entry(Node<'a>, usize),
+fn entry_at(arena: &Arena, node: Address, position: u32) -> u32 {
+    let word = arena.word(node + 1 + position / 2).load(Ordering::Acquire);
+    (word >> (32 * (position % 2))) as u32
 }
 
 impl Trie {
-    /// An empty trie.
-    pub(crate) fn new(arena: &Arena, allocator: &mut Allocator) -> Self {
-        let header = Header::default();
-        let at = allocator.allocate(arena, header.words());
-        write_node(arena.run(at, header.words()), header, std::iter::empty());
-        Self { root: AtomicU64::new(u64::from(at)) }
+    fn root<'a>(&self, arena: &'a Arena) -> Option<Node<'a>> {
+        let at = self.root.load(Ordering::Acquire);
+        (at != 0).then(|| Node::at(arena, at))
     }
 
-    fn root<'a>(&self, arena: &'a Arena) -> Node<'a> {
-        Node::at(arena, self.root.load(Ordering::Acquire) as Address)
+    /// Begins the walk towards any address.
+    pub(crate) fn walk(&self) -> Walk {
+        Walk { at: self.root.load(Ordering::Acquire), ..Walk::ENDED }
     }
 
-    /// Begins the walk towards an address.
-    pub(crate) fn walk(&self, address: u128) -> Walk {
-        Walk { address, at: self.root.load(Ordering::Acquire) as Address }
-    }
-
-    /// Calls `candidate` with every client that may have a lease covering `address`, short prefixes first.
+    /// Calls `candidate` with every client that may have a prefix covering `address`, short prefixes first.
     pub(crate) fn candidates(&self, arena: &Arena, address: u128, mut candidate: impl FnMut(ClientId)) {
-        let mut walk = self.walk(address);
-        while !walk.ended() {
-            walk.step(arena, &mut candidate);
-        }
-    }
-
-    /// Any client of the subtree in which `key` belongs, found without looking at skipped bits.
-    fn neighbour(&self, arena: &Arena, key: Key) -> Option<ClientId> {
-        let mut node = self.root(arena);
+        let Some(mut node) = self.root(arena) else { return };
         loop {
-            let reaches = key.len >= node.header.level * LEVEL_BITS;
-            let wished = if reaches { node.get(key.slot(node.header.level)) } else { None };
-            let entry = wished.or_else(|| node.entries().next())?;
-            if entry & CLIENT != 0 {
-                return Some(entry & !CLIENT);
-            }
-            node = Node::at(arena, entry);
-        }
-    }
-
-    /// Puts `client` at `key`, in place of whoever was there.
-    ///
-    /// `keys_of` names all keys of a client that are in the trie, and none that is not: they stand in for the bits
-    /// that nodes do not repeat.
-    pub(crate) fn insert(
-        &self,
-        edit: &mut Editor<'_>,
-        key: Key,
-        client: ClientId,
-        keys_of: impl Fn(ClientId, &mut dyn FnMut(Key)),
-    ) {
-        let closest = self.neighbour(edit.arena, key).and_then(|neighbour| {
-            let mut closest: Option<Key> = None;
-            keys_of(neighbour, &mut |other| {
-                if closest.is_none_or(|best| key.agreement(other) > key.agreement(best)) {
-                    closest = Some(other);
-                }
-            });
-            closest
-        });
-        let (mut parent, mut node) = (Parent::Root, self.root(edit.arena));
-        loop {
-            let slot = key.slot(node.header.level);
-            let Some(entry) = node.get(slot) else {
-                let at = edit.copy(node, slot, Some(client | CLIENT));
-                return self.point(parent, at);
-            };
-            let position = node.header.position(slot);
-            let closest = closest.expect("a trie with an entry has a neighbour for every key");
-            let agreed = key.agreement(closest);
-            if let Slot::Ends(_) = slot {
-                return node.set(position, client | CLIENT);
-            }
-            if entry & CLIENT == 0 {
-                let below = Node::at(edit.arena, entry);
-                if agreed >= below.header.level * LEVEL_BITS {
-                    (parent, node) = (Parent::Entry(node, position), below);
-                    continue;
-                }
-            } else if agreed == key.len && agreed == closest.len {
-                return node.set(position, client | CLIENT);
-            }
-            let at = split(edit, agreed / LEVEL_BITS, (key, client | CLIENT), (closest, entry));
-            return node.set(position, at);
-        }
-    }
-
-    /// Takes `key`, which is there and leads to `client`, out.
-    pub(crate) fn remove(&self, edit: &mut Editor<'_>, key: Key, client: ClientId) -> Result<(), Absent> {
-        let (mut parent, mut node) = (Parent::Root, self.root(edit.arena));
-        loop {
-            if key.len < node.header.level * LEVEL_BITS {
-                return Err(Absent);
-            }
-            let slot = key.slot(node.header.level);
-            match node.get(slot).ok_or(Absent)? {
-                entry if entry == client | CLIENT => {
-                    self.cut(edit, parent, node, slot);
-                    return Ok(());
-                }
-                entry if entry & CLIENT != 0 => return Err(Absent),
-                at => {
-                    parent = Parent::Entry(node, node.header.position(slot));
-                    node = Node::at(edit.arena, at);
-                }
+            let nibble = nibble(address, node.header.level);
+            let ends = (0..LEVEL_BITS).map(|further| Slot::Ends(ends_bit(nibble, further)));
+            ends.filter_map(|slot| node.get(slot)).for_each(|entry| candidate(entry & !CLIENT));
+            match node.get(Slot::Child(nibble)) {
+                Some(entry) if entry & CLIENT != 0 => return candidate(entry & !CLIENT),
+                Some(at) => node = Node::at(arena, at),
+                None => return,
             }
         }
     }
-
-    /// Removes one entry of a node, and the node itself if one entry is left that its parent can hold.
-    fn cut(&self, edit: &mut Editor<'_>, parent: Parent<'_>, node: Node<'_>, slot: Slot) {
-        if let (Parent::Entry(above, position), 2) = (parent, node.header.count()) {
-            let last = node.entry(1 - node.header.position(slot));
-            above.set(position, last);
-            edit.garbage.push(Garbage { at: node.at, words: node.header.words() });
-        } else {
-            let at = edit.copy(node, slot, None);
-            self.point(parent, at);
-        }
-    }
-
-    fn point(&self, parent: Parent<'_>, at: Address) {
-        match parent {
-            Parent::Root => self.root.store(u64::from(at), Ordering::Release),
-            Parent::Entry(node, position) => node.set(position, at),
-        }
-    }
-}
-
-/// The key that was to be removed is not in the trie: the writer's books are wrong.
-#[derive(Debug)]
-pub(crate) struct Absent;
-
-/// A node of this level with two entries; the keys part in it.
-fn split(edit: &mut Editor<'_>, level: u8, one: (Key, u32), other: (Key, u32)) -> Address {
-    let (a, b) = (one.0.slot(level), other.0.slot(level));
-    debug_assert_ne!(a, b, "{one:?} and {other:?} part at level {level}");
-    let header = Header { level, ..Header::default() }.toggled(a).toggled(b);
-    let first_is_one = header.position(a) == 0;
-    let (first, second) = if first_is_one { (one.1, other.1) } else { (other.1, one.1) };
-    edit.node(header, [first, second].into_iter())
 }

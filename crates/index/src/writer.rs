@@ -3,13 +3,15 @@
 //! A batch is applied in an order in which no address is ever said to be free while somebody holds it. What is told of
 //! a client may, for the time of step 2 to 4, still hold an address that it is handing over:
 //!
-//! 1. Leases that nobody has any more leave the trie.
+//! 1. Leases that nobody has any more leave the map by address, and prefixes the trie.
 //! 2. Each client's new record is published. A client that loses an address *to another client* still shows it, and
-//!    so does one whose lease on an address changes its prefix length.
-//! 3. New leases enter the trie, and new clients the DUID map; a handed-over address now leads to its new client.
-//! 4. Once every reader has looked away, the records of step 2 that were too wide are published as they should be.
+//!    one whose lease on an address changes its prefix length shows both.
+//! 3. New leases enter the map by address and the trie, a handed-over lease passes to its new client in one store in
+//!    each, and new clients enter the map by DUID.
+//! 4. Once every reader has looked away, prefixes that changed their length leave the trie, and the records of step 2
+//!    that were too wide are published as they should be.
 //!
-//! Without step 4, a reader that met the old client in the trie could find a record that no longer holds the
+//! Without step 4, a reader that met the old client in the map could find a record that no longer holds the
 //! address, and say "no binding" about an address that was bound all the time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -19,21 +21,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 
-use crate::arena::Allocator;
-use crate::bulk;
+use crate::arena::{Allocator, Editor, Garbage};
+use crate::bulk::Loader;
+use crate::clients::{CLIENT_IDS, ClientId};
 use crate::epoch::{Epoch, Epochs};
-use crate::lease::{Batch, Lease, duid_hash};
+use crate::lease::{Batch, Lease, address_hash, duid_hash};
 use crate::links::Links;
+use crate::options::Packer;
 use crate::record::{self, Unpacked};
 use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
-use crate::trie::{CLIENT_IDS, ClientId, Editor, Garbage, Key};
+use crate::trie::Key;
 
 mod merge;
 #[cfg(test)]
 mod tests;
 
-use merge::{Edit, Merge, Staged, Step};
+use merge::{Edit, Merge, Packed, Staged, Step};
 
 type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 type FastSet<K> = HashSet<K, foldhash::fast::RandomState>;
@@ -52,6 +56,7 @@ pub struct Writer {
     links: Arc<Links>,
     unpacked: Unpacked,
     words: Vec<u64>,
+    packer: Packer,
 }
 
 /// What became of a batch.
@@ -68,10 +73,10 @@ pub struct Applied {
 impl Writer {
     /// An empty store and its writer.
     pub fn new() -> (Self, Arc<Store>) {
-        let (tables, allocator) = Tables::empty();
-        let (tables, links) = (Arc::new(tables), Arc::new(Links::default()));
+        let (tables, links) = (Arc::new(Tables::empty()), Arc::new(Links::default()));
         let store = Arc::new(Store {
             current: ArcSwap::from_pointee(Generation {
+                number: 0,
                 tables: Arc::clone(&tables),
                 links: Arc::clone(&links),
             }),
@@ -80,7 +85,7 @@ impl Writer {
         let writer = Self {
             store: Arc::clone(&store),
             tables,
-            allocator,
+            allocator: Allocator::new(),
             next_client: 0,
             free_clients: Vec::new(),
             garbage: Vec::new(),
@@ -88,6 +93,7 @@ impl Writer {
             links,
             unpacked: Unpacked::default(),
             words: Vec::new(),
+            packer: Packer::default(),
         };
         (writer, store)
     }
@@ -102,12 +108,24 @@ impl Writer {
     ///
     /// Readers see the old leases and links until the new ones are complete; both take memory meanwhile.
     pub fn replace(&mut self, batches: &[Batch], links: Option<Links>) -> Applied {
-        let built = bulk::build(batches);
+        let loader = Loader::new();
+        let mut first = 0;
+        for batch in batches {
+            loader.take(first, batch);
+            first += batch.len() as u64;
+        }
+        self.replace_by(loader, links)
+    }
+
+    /// As [`Self::replace`], by what the rows of this loader come to.
+    pub fn replace_by(&mut self, loader: Loader, links: Option<Links>) -> Applied {
+        let built = loader.build();
         let applied = Applied { put: built.tables.lease_count(), removed: 0, refused: built.refused };
         self.allocator = built.allocator;
         self.next_client = built.next_client;
         self.free_clients = built.free_clients;
         self.retired.clear();
+        self.packer.clear();
         self.tables = Arc::new(built.tables);
         if let Some(links) = links {
             self.links = Arc::new(links);
@@ -118,7 +136,8 @@ impl Writer {
 
     /// Publishes tables and links, and frees the old ones here: no reader is to be the last to let go of them.
     fn swap(&self) {
-        let next = Generation { tables: Arc::clone(&self.tables), links: Arc::clone(&self.links) };
+        let number = self.store.current.load().number + 1;
+        let next = Generation { number, tables: Arc::clone(&self.tables), links: Arc::clone(&self.links) };
         let old = self.store.current.swap(Arc::new(next));
         self.store.epochs.synchronize();
         drop(old);
@@ -129,6 +148,7 @@ impl Writer {
         let tables = Arc::clone(&self.tables);
         let mut last: FastMap<u128, usize> = FastMap::default();
         last.extend(batch.rows.iter().enumerate().map(|(number, row)| (row.address, number)));
+        let packed = Packed::new(batch, &tables, &mut self.allocator, &mut self.packer);
         // Rows whose client has no room for them. Their addresses are nobody's: whoever had them has lost them.
         let mut refused = FastSet::default();
         loop {
@@ -137,7 +157,7 @@ impl Writer {
             edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
             let (mut staged, refused_before) = (Vec::new(), refused.len());
             for edits in edits.chunk_by(|a, b| a.client == b.client) {
-                match self.stage(&tables, batch, edits) {
+                match self.stage(&tables, &packed, edits) {
                     Some(client) => staged.push(client),
                     None => refused.extend(edits.iter().filter_map(|edit| edit.step.row())),
                 }
@@ -187,9 +207,11 @@ impl Writer {
             let known = tables.find_duid(duid);
             let client = known.unwrap_or_else(|| *newcomers.entry(duid).or_insert_with(|| self.number()));
             applied.put += 1;
-            edits.push(Edit { client, address, step: Step::Put(row) });
             if let Some(owner) = owner.filter(|&owner| owner != client) {
-                edits.push(Edit { client: owner, address, step: Step::HandOver(lease.prefix_len) });
+                edits.push(Edit { client: owner, address, step: Step::HandOver(client, lease.prefix_len) });
+                edits.push(Edit { client, address, step: Step::TakeOver(row) });
+            } else {
+                edits.push(Edit { client, address, step: Step::Put(row) });
             }
         }
         edits
@@ -198,14 +220,14 @@ impl Writer {
     /// A number that no client has.
     fn number(&mut self) -> ClientId {
         self.free_clients.pop().unwrap_or_else(|| {
-            assert!(self.next_client < CLIENT_IDS, "the index is full: it holds at most 2^31 clients");
+            assert!(self.next_client < CLIENT_IDS, "the index is full: it holds at most 2^28 clients");
             self.next_client += 1;
             self.next_client - 1
         })
     }
 
     /// Writes the new record or records of one client; `None` if its leases do not fit into one.
-    fn stage(&mut self, tables: &Tables, batch: &Batch, edits: &[Edit]) -> Option<Staged> {
+    fn stage(&mut self, tables: &Tables, batch: &Packed<'_>, edits: &[Edit]) -> Option<Staged> {
         let client = edits.first()?.client;
         let old_record = tables.clients.get(client).unwrap_or(0);
         self.unpacked.read(tables.client(client));
@@ -224,7 +246,7 @@ impl Writer {
             write(&mut merge.leases)?
         };
         let duid_hash = merge.leases.first().or(merge.any_old.as_ref()).map(|lease| duid_hash(lease.duid));
-        let Merge { leaving, entering, late, .. } = merge;
+        let Merge { leaving, entering, passing, prefixes, .. } = merge;
         let duid_hash = duid_hash.unwrap_or_default();
         Some(Staged {
             client,
@@ -235,7 +257,8 @@ impl Writer {
             lease_change,
             leaving,
             entering,
-            late,
+            passing,
+            prefixes,
         })
     }
 
@@ -244,27 +267,44 @@ impl Writer {
         let mut edit =
             Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
         for client in staged {
-            for &key in &client.leaving {
-                tables.trie.remove(&mut edit, key, client.client).expect("a record's leases are in the trie");
+            for &address in &client.leaving {
+                let removed = tables.addresses.remove(edit.arena, hash(address), client.client);
+                removed.expect("a record's leases are in the map");
+            }
+            for &key in &client.prefixes.leaving {
+                let removed = tables.prefixes.remove(&mut edit, key, client.client);
+                removed.expect("a record's prefixes are in the trie");
             }
             if client.first_record == 0 {
-                tables.duids.remove(&tables.arena, client.duid_hash, client.client);
+                let removed = tables.duids.remove(edit.arena, client.duid_hash, client.client);
+                removed.expect("a client with a record is in the map");
             }
             tables.clients.set(client.client, client.first_record);
         }
-        enter(tables, &mut edit, staged);
-        for client in staged.iter().filter(|client| client.old_record == 0) {
-            tables.duids.insert(&mut edit, client.duid_hash, client.client, |client| tables.hash_of(client));
+        for client in staged {
+            for &address in &client.entering {
+                tables.addresses.insert(&mut edit, hash(address), client.client);
+            }
+            for &(address, to) in &client.passing {
+                let passed = tables.addresses.hand_over(edit.arena, hash(address), client.client, to);
+                passed.expect("a record's leases are in the map");
+            }
+            if client.old_record == 0 {
+                tables.duids.insert(&mut edit, client.duid_hash, client.client);
+            }
         }
+        enter_prefixes(tables, &mut edit, staged);
         if staged.iter().any(Staged::is_late) {
             self.store.epochs.synchronize();
         }
         for client in staged.iter().filter(|client| client.is_late()) {
-            for &key in &client.late {
-                tables.trie.remove(&mut edit, key, client.client).expect("a record's leases are in the trie");
+            for &key in &client.prefixes.late {
+                let removed = tables.prefixes.remove(&mut edit, key, client.client);
+                removed.expect("a record's prefixes are in the trie");
             }
             if client.record == 0 {
-                tables.duids.remove(&tables.arena, client.duid_hash, client.client);
+                let removed = tables.duids.remove(&tables.arena, client.duid_hash, client.client);
+                removed.expect("a client with a record is in the map");
             }
             tables.clients.set(client.client, client.record);
         }
@@ -297,14 +337,14 @@ impl Writer {
 }
 
 /// Step 3, the trie: a neighbour's record may show leases of this batch that the trie does not hold yet.
-fn enter(tables: &Tables, edit: &mut Editor<'_>, staged: &[Staged]) {
+fn enter_prefixes(tables: &Tables, edit: &mut Editor<'_>, staged: &[Staged]) {
     let entering =
-        || staged.iter().flat_map(|client| client.entering.iter().map(|&key| (key, client.client)));
+        || staged.iter().flat_map(|client| client.prefixes.entering.iter().map(|&key| (key, client.client)));
     let mut pending: FastSet<(Key, ClientId)> = entering().collect();
     for (key, client) in entering() {
-        tables.trie.insert(edit, key, client, |neighbour, visit| {
+        tables.prefixes.insert(edit, key, client, |neighbour, visit| {
             let bindings = tables.client(neighbour).into_iter().flat_map(record::Client::bindings);
-            for key in bindings.map(|binding| Key::new(binding.address, binding.prefix_len)) {
+            for key in bindings.filter_map(|binding| Key::new(binding.address, binding.prefix_len)) {
                 if !pending.contains(&(key, neighbour)) {
                     visit(key);
                 }
@@ -312,6 +352,10 @@ fn enter(tables: &Tables, edit: &mut Editor<'_>, staged: &[Staged]) {
         });
         pending.remove(&(key, client));
     }
+}
+
+fn hash(address: Ipv6Addr) -> u64 {
+    address_hash(address.into())
 }
 
 /// Keeps the counts of leases and clients.
@@ -322,6 +366,6 @@ fn count(tables: &Tables, staged: &[Staged]) {
     let add = |count: &AtomicUsize, change| {
         count.store(count.load(Ordering::Relaxed).wrapping_add_signed(change), Ordering::Relaxed);
     };
-    add(&tables.lease_count, leases);
-    add(&tables.client_count, staged.iter().map(clients).sum());
+    add(&tables.counts.leases, leases);
+    add(&tables.counts.clients, staged.iter().map(clients).sum());
 }

@@ -1,11 +1,12 @@
-//! Files: reading where Kea and the operator keep theirs, and nothing else anywhere (landlock, Linux ≥ 5.13).
+//! Files: reading where Kea and the operator keep theirs, writing where the query log and the admin port's socket
+//! are, and nothing else anywhere (landlock, Linux ≥ 5.13).
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use landlock::{
-    ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, path_beneath_rules,
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetError, RulesetStatus, path_beneath_rules,
 };
 
 use super::Reach;
@@ -26,16 +27,23 @@ pub(super) fn restrict(reach: &Reach) -> Result<(), String> {
     }
 }
 
-/// All kinds of access up to ABI 5 (Linux 6.10) are denied but reading below the folders. Sockets are not handled:
-/// the ports are bound later.
+/// All kinds of access up to ABI 5 (Linux 6.10) are denied but those that a reach names, below its folders. TCP ports
+/// are not handled: the ports are bound later.
 fn enforce(reach: &Reach) -> Result<RulesetStatus, RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let folders: BTreeSet<PathBuf> = reach.read.iter().cloned().chain(TABLES.map(PathBuf::from)).collect();
+    let tables = TABLES.map(PathBuf::from);
+    let rules = |folders: &[PathBuf], access: BitFlags<AccessFs>| {
+        let folders: BTreeSet<PathBuf> = folders.iter().cloned().collect();
+        path_beneath_rules(folders, access)
+    };
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ABI::V5))?
         .create()?
-        .add_rules(path_beneath_rules(folders, read))?
+        .add_rules(rules(&tables, read))?
+        .add_rules(rules(&reach.read, read))?
+        .add_rules(rules(&reach.append, AccessFs::WriteFile | AccessFs::MakeReg))?
+        .add_rules(rules(&reach.sockets, AccessFs::MakeSock | AccessFs::RemoveFile))?
         .restrict_self()
         .map(|status| status.ruleset)
 }
@@ -44,8 +52,43 @@ fn enforce(reach: &Reach) -> Result<RulesetStatus, RulesetError> {
 mod tests {
     use std::fs;
     use std::io::ErrorKind;
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
 
     use super::*;
+
+    /// A log begins anew, a socket goes; neither folder can do what the other can, or be read.
+    #[test]
+    fn logs_and_sockets_have_folders_of_their_own() {
+        let (logs, sockets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (log, socket) = (logs.path().join("queries.log"), sockets.path().join("admin.sock"));
+        let reach = Reach {
+            append: vec![logs.path().to_owned(), "/dev/full".into()],
+            sockets: vec![sockets.path().to_owned()],
+            ..Reach::default()
+        };
+        let append = |file: &Path| fs::OpenOptions::new().append(true).create(true).open(file).map(drop);
+        let work = || {
+            restrict(&reach)?;
+            append(&log).unwrap();
+            append(Path::new("/dev/full")).unwrap();
+            drop(UnixListener::bind(&socket).unwrap());
+            fs::remove_file(&socket).unwrap();
+            let attempts = [
+                append(&sockets.path().join("file")),
+                append(Path::new("/dev/null")),
+                fs::read(&log).map(drop),
+                fs::remove_file(&log),
+                UnixListener::bind(logs.path().join("admin.sock")).map(drop),
+            ];
+            let kinds = attempts.map(|attempt| attempt.unwrap_err().kind());
+            assert_eq!(kinds, [ErrorKind::PermissionDenied; 5]);
+            Ok::<_, String>(())
+        };
+        if let Err(reason) = std::thread::scope(|scope| scope.spawn(work).join().unwrap()) {
+            assert!(reason.contains("no landlock"), "{reason}");
+        }
+    }
 
     /// On a thread of its own, which takes the restriction along when it ends.
     #[test]
@@ -54,7 +97,7 @@ mod tests {
         for folder in [&inside, &outside] {
             fs::write(folder.path().join("leases"), "rows").unwrap();
         }
-        let reach = Reach { read: vec![inside.path().to_owned(), "/nonexistent".into()] };
+        let reach = Reach { read: vec![inside.path().to_owned(), "/nonexistent".into()], ..Reach::default() };
         let restricted = std::thread::scope(|scope| {
             let work = || {
                 restrict(&reach)?;

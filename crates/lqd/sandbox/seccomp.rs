@@ -11,6 +11,8 @@ use seccompiler::{
     apply_filter_all_threads,
 };
 
+use super::AdminNeeds;
+
 /// Calls with any arguments.
 #[rustfmt::skip]
 const CALLS: &[c_long] = &[
@@ -58,6 +60,22 @@ const OLD_CALLS: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLD_CALLS: &[c_long] = &[];
 
+/// To remove a Unix socket.
+const REMOVE: &[c_long] = &[
+    libc::SYS_unlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+];
+
+/// To bind an address later, and to say who may connect there.
+const BIND: &[c_long] = &[
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_fchmodat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+];
+
 /// Calls whose argument of this number must be one of these.
 #[rustfmt::skip]
 const LIMITED: &[(c_long, u8, &[u64])] = &[
@@ -68,8 +86,8 @@ const LIMITED: &[(c_long, u8, &[u64])] = &[
 ];
 
 /// Restricts all threads of this process, and those to come.
-pub(super) fn restrict() -> Result<(), String> {
-    let program = program().map_err(|error| error.to_string())?;
+pub(super) fn restrict(admin: AdminNeeds) -> Result<(), String> {
+    let program = program(admin).map_err(|error| error.to_string())?;
     apply_filter_all_threads(&program).map_err(|error| match error {
         seccompiler::Error::Seccomp(cause) => {
             format!("{cause}; this kernel has no seccomp filters, or the container forbids them")
@@ -78,9 +96,9 @@ pub(super) fn restrict() -> Result<(), String> {
     })
 }
 
-fn program() -> Result<BpfProgram, seccompiler::BackendError> {
+fn program(admin: AdminNeeds) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        CALLS.iter().chain(OLD_CALLS).map(|&call| (call, Vec::new())).collect();
+        CALLS.iter().chain(OLD_CALLS).chain(of_admin(admin)).map(|&call| (call, Vec::new())).collect();
     for &(call, argument, values) in LIMITED {
         let rule = |&value: &u64| {
             let equal = SeccompCmpOp::Eq;
@@ -92,6 +110,13 @@ fn program() -> Result<BpfProgram, seccompiler::BackendError> {
     SeccompFilter::new(rules, refuse, SeccompAction::Allow, std::env::consts::ARCH.try_into()?)?.try_into()
 }
 
+/// Calls for the admin port's sockets. One that is bound later is removed at the end, too.
+fn of_admin(admin: AdminNeeds) -> impl Iterator<Item = &'static c_long> {
+    let remove = if admin.removes { REMOVE } else { &[] };
+    let bind = if admin.binds { BIND } else { &[] };
+    remove.iter().chain(bind)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,13 +124,14 @@ mod tests {
     #[test]
     fn the_filter_compiles_and_is_short_enough_for_the_kernel() {
         const BPF_MAXINSNS: usize = 4096;
-        let program = program().unwrap();
+        let program = program(AdminNeeds { removes: true, binds: true }).unwrap();
         assert!((CALLS.len()..BPF_MAXINSNS).contains(&program.len()), "{}", program.len());
     }
 
     #[test]
     fn nothing_is_listed_that_makes_a_shell_or_a_file() {
-        let listed = |call| CALLS.contains(&call) || OLD_CALLS.contains(&call);
+        let listed =
+            |call| CALLS.iter().chain(OLD_CALLS).chain(of_admin(AdminNeeds::default())).any(|&c| c == call);
         let barred = [
             libc::SYS_execve,
             libc::SYS_execveat,

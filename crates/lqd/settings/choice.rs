@@ -31,6 +31,15 @@ pub(crate) enum Io {
     Mmsg,
 }
 
+/// Which worker gets a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Steering {
+    /// By a hash of addresses and ports: a requestor keeps its worker
+    Hash,
+    /// The worker on the CPU that received it, one worker a CPU
+    Cpu,
+}
+
 /// Whether something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Switch {
@@ -49,6 +58,17 @@ pub(crate) enum SandboxMode {
     On,
     /// Nothing, for debuggers
     Off,
+}
+
+/// What queries without a known binding get while the leases are stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WhenStale {
+    /// "No binding", as when the leases are fresh
+    Answer,
+    /// Silence
+    Silent,
+    /// Reply with status UnspecFail
+    Refuse,
 }
 
 /// Form of log lines.

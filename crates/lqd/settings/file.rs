@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use super::{Flags, SettingsError};
+use super::{Flags, SettingsError, access};
 
 /// Longest file read, octets; a file with every setting is a hundredth of that.
 const LEN_MAX: u64 = 1 << 20;
@@ -25,9 +26,15 @@ pub(super) fn read(path: &Path) -> Result<Flags, SettingsError> {
         at(path, good, good.len(), "is not UTF-8; save the file as UTF-8".to_owned())
     })?;
     let mut flags: Flags = toml::from_str(text).map_err(|fault| located(path, text, &fault))?;
+    if let Err((place, fault)) = access::check(flags.access.as_deref().unwrap_or_default()) {
+        return Err(at(path, text, place.start, fault));
+    }
     let folder = path.parent().unwrap_or(Path::new(""));
     for path in [&mut flags.kea_config, &mut flags.kea_leases].into_iter().flatten() {
         *path = folder.join(PathBuf::from(&*path));
+    }
+    if let Some(target) = &mut flags.query_log {
+        target.below(folder);
     }
     Ok(flags)
 }
@@ -37,11 +44,28 @@ fn located(path: &Path, text: &str, fault: &toml::de::Error) -> SettingsError {
     let start = fault.span().map_or(0, |span| span.start);
     let message = fault.message();
     let table = DeTable::parse(text).ok();
-    let key = table.as_ref().and_then(|table| {
-        let (key, _) = table.get_ref().iter().find(|(_, value)| value.span().contains(&start))?;
-        Some(key.get_ref())
-    });
-    at(path, text, start, key.map_or_else(|| message.to_owned(), |key| format!("{key}: {message}")))
+    let keys = table.as_ref().and_then(|table| keys_to(table.get_ref(), start)).unwrap_or_default();
+    at(path, text, start, format!("{keys}{message}"))
+}
+
+/// The keys, each with a colon behind it, that lead to the value in which octet `start` is.
+fn keys_to(table: &DeTable<'_>, start: usize) -> Option<String> {
+    table.iter().find_map(|(key, value)| {
+        if key.span().contains(&start) {
+            return Some(String::new());
+        }
+        // Keys below [[header]] lie outside of its span.
+        let inner =
+            |value: &Spanned<DeValue<'_>>| value.get_ref().as_table().and_then(|table| keys_to(table, start));
+        let below = match value.get_ref() {
+            DeValue::Array(rows) => rows.iter().find_map(inner),
+            _ => inner(value),
+        };
+        let here = value.span().contains(&start).then(String::new);
+        let is_here = |value: &Spanned<DeValue<'_>>| value.span().contains(&start);
+        let here = here.or_else(|| value.get_ref().as_array()?.iter().any(is_here).then(String::new));
+        below.or(here).map(|below| format!("{}: {below}", key.get_ref()))
+    })
 }
 
 /// The fault at octet `offset` of `text`.

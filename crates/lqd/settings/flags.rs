@@ -9,13 +9,16 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Switch};
+use super::access::{Queries, TypedRow};
+use super::admin::AdminAddress;
+use super::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Steering, Switch, WhenStale};
 use super::cpus::CpuList;
 use super::duid::ServerDuid;
 use super::interface::InterfaceName;
 use super::listen::ListenAddress;
 use super::network::Network;
 use super::number::{Octets, PowerOfTwo, Within};
+use super::query_log::LogTarget;
 use super::spelled::{choice, list, one};
 
 /// What was typed: each field is a flag, and a key of the file of `--config`.
@@ -28,6 +31,23 @@ pub(crate) struct Flags {
     /// be repeated take a list: listen = ["[::1]:547", "[2001:db8::1]:547"].
     /// A flag wins over the key; a repeated one replaces the whole list.
     /// Relative paths in the file start from the file's folder.
+    /// At its end may stand what requestors of one prefix may do, as often
+    /// as needed:
+    ///   [[access]]
+    ///   prefix = "2001:db8:1::/48"   the only key that must be given
+    ///   allow = true                 or false: whether they may ask
+    ///   deny = "drop"                or "not-allowed"
+    ///   query-types = ["address"]    and "client-id"
+    ///   relayed = "drop"             or "answer"
+    ///   sensitive-options = [39]     in place of --sensitive-option
+    ///   rate = 1000                  for each address, with burst = 5000
+    ///   prefix-rate = 9000           for all of them, with prefix-burst
+    ///   restricted-requestor = true  or false
+    ///   relay-addresses = ["2001:db8:9::/64"]  theirs, in relay data
+    /// The longest prefix decides alone. Of its keys, those not given are
+    /// those of the flags, never of a shorter prefix; allow is true if the
+    /// whole prefix is in --allow, else false; rate and burst go together;
+    /// there is no prefix-rate; all query-types may be asked.
     /// Default: no file.
     #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     #[serde(skip)]
@@ -122,6 +142,113 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "list")]
     pub(super) sensitive_option: Option<Vec<Within<u16, 1, 65_535>>>,
 
+    /// Queries a second that one requestor address may ask, 0..=1000000.
+    ///
+    /// What comes above is discarded and counted. Each worker counts by
+    /// itself: who asks from one port has one worker, and gets this rate;
+    /// who asks from many may get it from each. Sources that are not let in
+    /// share one such rate. 0 is no limit.
+    /// Default: 0.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) rate: Option<Queries<0>>,
+
+    /// Queries at once after a pause, within --rate, 1..=1000000.
+    ///
+    /// An access concentrator that lost its state asks in floods: this many
+    /// are answered as fast as they come.
+    /// Default: one second of --rate.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) burst: Option<Queries<1>>,
+
+    /// Return a binding only to the relay agent that it came through.
+    ///
+    /// Known by the relay data that Kea stores with the lease, or by
+    /// relay.ip-addresses of its subnet. For all else requestors get what
+    /// --deny says, whether there is a binding or not; so do all who ask
+    /// through relays. In the file: restricted-requestor = true.
+    /// Default: off.
+    #[arg(long, verbatim_doc_comment)]
+    pub(super) restricted_requestor: bool,
+
+    /// Rows of the file, each for the requestors of one prefix.
+    #[arg(skip)]
+    pub(super) access: Option<Vec<TypedRow>>,
+
+    /// Seconds after which leases that are not followed any more are stale.
+    ///
+    /// 1..=86400. Counted from when all that the lease file held was last
+    /// known. A file to which nothing is added is followed, and not stale;
+    /// one that is gone or cannot be read is not. Stale leases are still
+    /// answered; for other queries see --when-stale. /readyz of --admin says
+    /// 503 then.
+    /// Default: 60.
+    #[arg(long, value_name = "SECONDS", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) max_feed_age: Option<Within<u32, 1, 86_400>>,
+
+    /// What misses get when stale.
+    ///
+    /// Queries for which no lease is known, while leases are older than
+    /// --max-feed-age. An access concentrator cuts a subscriber off when it
+    /// is told that there is no lease; silence makes it ask again, or
+    /// another server.
+    /// Default: silent.
+    #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) when_stale: Option<WhenStale>,
+
+    /// Address of the admin port, for monitoring; may be repeated.
+    ///
+    /// ADDR:PORT, PORT alone for that port of ::1, or unix:/PATH for a Unix
+    /// socket. HTTP, reading only: /metrics (Prometheus), /healthz, /readyz,
+    /// /status (JSON), / (a page), and over a Unix socket /discards.pcap (see
+    /// --keep-discards). Else, whoever reaches it sees requestors'
+    /// addresses and counts, but no client; there is no password. lqd warns
+    /// when others than this host may reach it. An address that is in use
+    /// is waited for.
+    /// Default: none, there is no admin port.
+    #[arg(long, value_name = "ADDR", verbatim_doc_comment)]
+    #[serde(deserialize_with = "list")]
+    pub(super) admin: Option<Vec<AdminAddress>>,
+
+    /// Log queries, one JSON object a line, to a file, journald or stderr.
+    ///
+    /// Time, requestor, what was asked about whom, what came of it. It says
+    /// which client is where, so the file is for owner and group only. What
+    /// workers hand over faster than it can be written is lost, and counted;
+    /// no query waits for it. SIGHUP opens the file again (logrotate).
+    /// Default: none, queries are not logged.
+    #[arg(long, value_name = "WHERE", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) query_log: Option<LogTarget>,
+
+    /// Log one query of so many, 1..=1000000.
+    ///
+    /// Of each worker, and of those in --query-log-requestor.
+    /// Default: 1, every query.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) query_log_sample: Option<Queries<1>>,
+
+    /// Log queries of requestors in this prefix, or of this address.
+    ///
+    /// Default: ::/0, all.
+    #[arg(long, value_name = "CIDR", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) query_log_requestor: Option<Network>,
+
+    /// Discarded datagrams to keep for diagnosis, 0..=4096.
+    ///
+    /// The last so many of each worker, the first 256 octets of each. They
+    /// may name clients: /discards.pcap of --admin gives them over a Unix
+    /// socket only. Wireshark and tshark show why each was discarded.
+    /// Default: 0.
+    #[arg(long, value_name = "N", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) keep_discards: Option<Within<usize, 0, 4096>>,
+
     /// Worker threads, 1..=256.
     ///
     /// Each has a socket of its own for each --listen; the kernel spreads
@@ -178,12 +305,46 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "one")]
     pub(super) receive_buffer: Option<Octets<65_536, 536_870_912>>,
 
+    /// Send queue of each socket, in octets, 64KiB..=512MiB.
+    ///
+    /// Replies that may wait for the network card; those that find no room
+    /// are dropped and counted, as nobody waits. KiB or MiB may follow the
+    /// number. The kernel gives no more than sysctl net.core.wmem_max
+    /// allows, unless lqd has CAP_NET_ADMIN.
+    /// Default: 4MiB.
+    #[arg(long, value_name = "BYTES", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) send_buffer: Option<Octets<65_536, 536_870_912>>,
+
+    /// Which worker gets a datagram.
+    ///
+    /// By CPU, interrupt, look-up and reply stay on one CPU, if the network
+    /// card has a queue for each of --cpus. What other CPUs receive is
+    /// spread by their numbers. A server that takes over from another on the
+    /// same port has datagrams spread by hash once the other has left.
+    /// Default: hash.
+    #[arg(long, value_name = "HOW", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) steering: Option<Steering>,
+
+    /// Poll the network card before sleeping, microseconds, 0..=1000.
+    ///
+    /// Saves interrupt and wake-up in quiet times, at the cost of a CPU that
+    /// is never idle for long; 0 sleeps at once. Goes with --gro off: what
+    /// GRO collects waits until the polling ends. With io_uring Linux 6.9 or
+    /// newer; with mmsg CAP_NET_ADMIN, and sysctl net.core.busy_poll above 0.
+    /// Default: 0.
+    #[arg(long, value_name = "MICROSECONDS", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) busy_poll: Option<Within<u32, 0, 1_000>>,
+
     /// Give up rights not needed.
     ///
     /// Once ready, lqd reads only in the folders of Kea's files and of
-    /// --config, writes nowhere, has no capabilities, and makes only those
-    /// system calls that it needs (landlock, seccomp). Files that a reload
-    /// names must be in folders that the start has named.
+    /// --config, writes only in those of --query-log and of $LOGS_DIRECTORY,
+    /// has no capabilities, and makes only those system calls that it needs
+    /// (landlock, seccomp). Files that a reload names must be in folders that
+    /// the start has named.
     /// Default: auto.
     #[arg(long, value_name = "MODE", verbatim_doc_comment)]
     #[serde(deserialize_with = "choice")]
@@ -228,12 +389,26 @@ impl Flags {
             relayed: self.relayed.or(file.relayed),
             max_relay_hops: self.max_relay_hops.or(file.max_relay_hops),
             sensitive_option: self.sensitive_option.or(file.sensitive_option),
+            rate: self.rate.or(file.rate),
+            burst: self.burst.or(file.burst),
+            restricted_requestor: self.restricted_requestor || file.restricted_requestor,
+            access: file.access,
+            max_feed_age: self.max_feed_age.or(file.max_feed_age),
+            when_stale: self.when_stale.or(file.when_stale),
+            admin: self.admin.or(file.admin),
+            query_log: self.query_log.or(file.query_log),
+            query_log_sample: self.query_log_sample.or(file.query_log_sample),
+            query_log_requestor: self.query_log_requestor.or(file.query_log_requestor),
+            keep_discards: self.keep_discards.or(file.keep_discards),
             workers: self.workers.or(file.workers),
             cpus: self.cpus.or(file.cpus),
             io: self.io.or(file.io),
             gro: self.gro.or(file.gro),
             buffers: self.buffers.or(file.buffers),
             receive_buffer: self.receive_buffer.or(file.receive_buffer),
+            send_buffer: self.send_buffer.or(file.send_buffer),
+            steering: self.steering.or(file.steering),
+            busy_poll: self.busy_poll.or(file.busy_poll),
             sandbox: self.sandbox.or(file.sandbox),
             log_format: self.log_format.or(file.log_format),
             log: self.log.or(file.log),

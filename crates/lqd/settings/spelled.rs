@@ -5,10 +5,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::str::FromStr;
 
 use clap::ValueEnum;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
+use toml::Spanned;
 
 /// How the file writes a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,19 @@ pub(super) trait Spelled: FromStr<Err = String> {
 /// Deserialises one value.
 pub(super) fn one<'de, T: Spelled, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     Ok(Some(Entry::deserialize(from)?.0))
+}
+
+/// A value of the file, and where it stands there, in octets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    pub(super) at: Range<usize>,
+}
+
+/// Deserialises one value that must be given, with its place.
+pub(super) fn placed<'de, T: Spelled, D: Deserializer<'de>>(from: D) -> Result<Placed<T>, D::Error> {
+    let spanned = Spanned::<Entry<T>>::deserialize(from)?;
+    Ok(Placed { at: spanned.span(), value: spanned.into_inner().0 })
 }
 
 /// Deserialises a list of values.

@@ -8,8 +8,9 @@ use std::num::NonZeroUsize;
 
 use crate::Local;
 
-/// Room for control messages of one datagram: IPV6_PKTINFO (40) and a UDP_GRO or UDP_SEGMENT size (24).
-pub(crate) const CONTROL_LEN_MAX: usize = 64;
+/// Room for control messages of one datagram: IPV6_PKTINFO (40), a UDP_GRO or UDP_SEGMENT size (24) and
+/// SO_RXQ_OVFL (24).
+pub(crate) const CONTROL_LEN_MAX: usize = 88;
 
 const HEADER_LEN: usize = size_of::<libc::cmsghdr>();
 const ALIGN: usize = size_of::<usize>();
@@ -20,7 +21,9 @@ const _: () = assert!(PKTINFO_LEN == 20 && HEADER_LEN == ALIGN + 8);
 pub(crate) const SOURCE_LEN: usize = (HEADER_LEN + PKTINFO_LEN).next_multiple_of(ALIGN);
 /// Octets that [`encode_segment_len`] uses.
 const SEGMENT_LEN: usize = (HEADER_LEN + size_of::<u16>()).next_multiple_of(ALIGN);
-const _: () = assert!(SOURCE_LEN + SEGMENT_LEN <= CONTROL_LEN_MAX);
+/// Octets of what SO_RXQ_OVFL adds to a datagram that came behind dropped ones.
+const OVERFLOWED_LEN: usize = (HEADER_LEN + size_of::<u32>()).next_multiple_of(ALIGN);
+const _: () = assert!(SOURCE_LEN + SEGMENT_LEN + OVERFLOWED_LEN <= CONTROL_LEN_MAX);
 
 /// One control message of one datagram.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,6 +81,14 @@ pub(crate) fn decode_segment_len(control: &[u8]) -> Option<NonZeroUsize> {
         .find(|message| message.level == libc::SOL_UDP && message.kind == libc::UDP_GRO)?;
     let len = i32::from_ne_bytes(*gro.data.first_chunk()?);
     NonZeroUsize::new(usize::try_from(len).ok()?)
+}
+
+/// Datagrams that the socket has dropped for want of room until this one came (SO_RXQ_OVFL), counted modulo
+/// 2^32; `None` if it has dropped none.
+pub(crate) fn decode_overflowed(control: &[u8]) -> Option<u32> {
+    let overflowed = Messages { rest: control }
+        .find(|message| message.level == libc::SOL_SOCKET && message.kind == libc::SO_RXQ_OVFL)?;
+    Some(u32::from_ne_bytes(*overflowed.data.first_chunk()?))
 }
 
 /// Writes, behind `used` octets of other messages, the one that makes a send leave as datagrams of `len`

@@ -24,12 +24,42 @@ impl Counter {
     }
 }
 
-/// Counters of one worker, on cache lines of their own (two: the hardware prefetches lines in pairs).
+/// How many came or left together: a count for each power of two.
+#[derive(Debug, Default)]
+pub struct Sizes([Counter; Self::UP_TO.len()]);
+
+impl Sizes {
+    /// Largest number that each count is for; the first is for 1 only, the last for all larger ones too.
+    pub const UP_TO: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
+
+    /// The counts, in the order of [`UP_TO`](Self::UP_TO).
+    pub fn get(&self) -> [u64; Self::UP_TO.len()] {
+        std::array::from_fn(|place| self.0[place].get())
+    }
+
+    /// Counts one of `number` ≥ 1 together.
+    pub(crate) fn add(&self, number: usize) {
+        let place = number.next_power_of_two().trailing_zeros() as usize;
+        self.0[place.min(Self::UP_TO.len() - 1)].add(1);
+    }
+}
+
+/// Counters of one worker, on cache lines of their own (in pairs: the hardware prefetches them so).
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct NetCounters {
     /// Datagrams handed to the service.
     pub received: Counter,
+    /// Datagrams that reached a socket and were dropped by the kernel because its receive buffer was full, or
+    /// for a wrong checksum; an aggregate counts once, whatever it holds. Known as of the last datagram
+    /// received (SO_RXQ_OVFL), which came behind them.
+    pub overflowed: Counter,
+    /// Receives by how many datagrams each brought (UDP_GRO).
+    pub receive_sizes: Sizes,
+    /// Calls of the service by how many datagrams each served.
+    pub batch_sizes: Sizes,
+    /// Sends that the kernel took by how many replies each carried (UDP_SEGMENT).
+    pub send_sizes: Sizes,
     /// Datagrams dropped because payload, source address or control messages did not arrive whole.
     pub truncated: Counter,
     /// Replies the kernel took.
@@ -62,11 +92,15 @@ impl NetCounters {
             return;
         }
         self.sent.add(run.count as u64);
+        self.send_sizes.add(run.count);
         if run.count > 1 {
             self.coalesced.add(1);
         }
     }
 }
+
+// What two workers write at once never shares a line, or a pair of them.
+const _: () = assert!(align_of::<NetCounters>() == 128 && size_of::<NetCounters>().is_multiple_of(128));
 
 /// Why the kernel did not take a reply. The reply is lost; who wants it asks again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +179,15 @@ mod tests {
         counters.count_send(30, three);
         counters.count_send(-libc::EPERM, three);
         assert_eq!((counters.sent.get(), counters.coalesced.get()), (5, 1));
+        assert_eq!(counters.send_sizes.get(), [2, 0, 1, 0, 0, 0, 0]);
         assert_eq!(SendFailure::ALL.map(|kind| counters.send_failures(kind).get()), [1, 0, 4, 0, 2, 0, 1]);
+    }
+
+    #[test]
+    fn sizes_are_counted_up_to_the_next_power_of_two() {
+        let sizes = Sizes::default();
+        [1, 1, 2, 3, 4, 5, 8, 33, 63, 64, 65, 128].into_iter().for_each(|number| sizes.add(number));
+        assert_eq!(sizes.get(), [2, 1, 2, 2, 0, 0, 5]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use crate::UringUnavailable;
 use crate::worker::SOCKETS_MAX;
+use crate::{BusyPollUnavailable, UringUnavailable};
 
 /// A worker cannot be made from these settings and sockets.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub enum RunError {
     /// io_uring does not work here.
     #[error(transparent)]
     Uring(#[from] UringUnavailable),
+    /// Busy polling was asked for and does not work here.
+    #[error(transparent)]
+    BusyPoll(#[from] BusyPollUnavailable),
     /// No memory for buffers.
     #[error(
         "cannot map {len} octets of buffers ({source}); lower the number or length of buffers, or raise \

@@ -26,6 +26,7 @@
 //! is dropped by the requestor. After the start nothing here allocates, logs, or waits for one requestor's
 //! sake.
 
+mod busy_poll;
 mod coalesce;
 mod control;
 mod counters;
@@ -44,11 +45,13 @@ mod resend;
 mod settings;
 mod sockaddr;
 mod socket_option;
+mod steering;
 mod stop;
 mod uring;
 mod worker;
 
-pub use counters::{Counter, NetCounters, SendFailure};
+pub use busy_poll::{BusyPollUnavailable, prepare_busy_poll};
+pub use counters::{Counter, NetCounters, SendFailure, Sizes};
 pub use datagram::{BATCH_MAX, Datagram, Local, REPLY_LEN_MAX, Service};
 pub use error::{RunError, StartError};
 pub use leave::{Drained, Intake, drain};
@@ -56,6 +59,7 @@ pub use listen::{Interface, ListenError, Socket, SocketOptions, listen, listen_m
 pub use replies::Replies;
 pub use requestor::{ConnectError, Requestor, RequestorOptions};
 pub use settings::{Backend, WorkerSettings};
+pub use steering::{SteeringError, steer_by_cpu};
 pub use stop::{StopHandle, StopSignal, stop_pair};
 pub use uring::{UringUnavailable, probe};
 pub use worker::Worker;

@@ -249,6 +249,8 @@ fn open(address: SocketAddrV6, options: &SocketOptions) -> Result<socket2::Socke
     socket.set_multicast_all_v6(false).map_err(failed("IPV6_MULTICAST_ALL"))?;
     socket_option::set(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
         .map_err(failed("IPV6_RECVPKTINFO"))?;
+    // Costs nothing until a datagram is dropped, and then some octets with each that is not.
+    socket_option::set(&socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1).map_err(failed("SO_RXQ_OVFL"))?;
     // What was got is read back in `bind`.
     socket_option::enlarge_receive_buffer(&socket, options.receive_buffer).map_err(failed("SO_RCVBUF"))?;
     socket_option::enlarge_send_buffer(&socket, options.send_buffer).map_err(failed("SO_SNDBUF"))?;

@@ -39,6 +39,8 @@ struct Mmsg<'a> {
     polled: Vec<libc::pollfd>,
     /// Receive errors in a row, per socket.
     failures: Vec<u32>,
+    /// Datagrams that each socket has dropped, as the kernel last told.
+    overflowed: Vec<u32>,
     received: ReceiveArea,
     area: ReplyArea,
 }
@@ -60,6 +62,7 @@ impl<'a> Mmsg<'a> {
             counters,
             polled: descriptors.map(polled).collect(),
             failures: vec![0; sockets.len()],
+            overflowed: vec![0; sockets.len()],
             received,
             area: ReplyArea::new(settings.coalescing(sockets))
                 .map_err(|source| RunError::Memory { len: ReplyArea::LEN, source })?,
@@ -94,7 +97,7 @@ impl<'a> Mmsg<'a> {
             let message = self.received.message(number)?;
             Received::parse(message.payload, message.name, message.control)
         });
-        serve_in_batches(receives, self.counters, |batch| {
+        serve_in_batches(receives, self.counters, &mut self.overflowed[socket], |batch| {
             let mut replies = Replies { area, transport: &mut sender, socket: socket as u16 };
             service.serve(batch, &mut replies);
             sender.make_room(area);

@@ -11,28 +11,38 @@ pub(crate) struct Received<'a> {
     source: SocketAddrV6,
     local: Local,
     segment_len: Option<NonZeroUsize>,
+    overflowed: Option<u32>,
 }
 
 impl<'a> Received<'a> {
     /// Reads address and control messages as the kernel wrote them; `None` when they are not whole.
     pub(crate) fn parse(payload: &'a [u8], name: &[u8], control: &[u8]) -> Option<Self> {
         let (source, local) = (sockaddr::decode(name)?, control::decode_local(control)?);
-        Some(Self { payload, source, local, segment_len: control::decode_segment_len(control) })
+        let segment_len = control::decode_segment_len(control);
+        let overflowed = control::decode_overflowed(control);
+        Some(Self { payload, source, local, segment_len, overflowed })
     }
 
     fn datagrams(&self) -> impl Iterator<Item = Datagram<'a>> {
-        let &Self { payload, source, local, segment_len } = self;
+        let &Self { payload, source, local, segment_len, .. } = self;
         coalesce::datagrams(payload, segment_len).map(move |payload| Datagram { payload, source, local })
     }
 }
 
 /// Hands the datagrams in `receives` to `serve`, in order and in batches as large as they may be, and counts
-/// them; `None` stands for a receive that was not whole.
+/// them; `None` stands for a receive that was not whole. All came in on one socket, of which the kernel had told
+/// `overflowed` before.
 pub(crate) fn serve_in_batches<'a>(
     receives: impl Iterator<Item = Option<Received<'a>>>,
     counters: &NetCounters,
+    overflowed: &mut u32,
     mut serve: impl FnMut(&[Datagram<'a>]),
 ) {
+    let mut serve = |batch: &[Datagram<'a>]| {
+        counters.received.add(batch.len() as u64);
+        counters.batch_sizes.add(batch.len());
+        serve(batch);
+    };
     let mut batch = [Datagram::EMPTY; BATCH_MAX];
     let mut len = 0;
     for received in receives {
@@ -40,18 +50,22 @@ pub(crate) fn serve_in_batches<'a>(
             counters.truncated.add(1);
             continue;
         };
+        if let Some(now) = received.overflowed {
+            counters.overflowed.add(now.wrapping_sub(std::mem::replace(overflowed, now)).into());
+        }
+        let mut together = 0;
         for datagram in received.datagrams() {
+            together += 1;
             batch[len] = datagram;
             len += 1;
             if len == BATCH_MAX {
-                counters.received.add(len as u64);
                 serve(&batch);
                 len = 0;
             }
         }
+        counters.receive_sizes.add(together);
     }
     if len > 0 {
-        counters.received.add(len as u64);
         serve(&batch[..len]);
     }
 }
@@ -62,7 +76,13 @@ mod tests {
 
     fn received(payload: &[u8], segment_len: usize) -> Option<Received<'_>> {
         let Datagram { source, local, .. } = Datagram::EMPTY;
-        Some(Received { payload, source, local, segment_len: NonZeroUsize::new(segment_len) })
+        Some(Received {
+            payload,
+            source,
+            local,
+            segment_len: NonZeroUsize::new(segment_len),
+            overflowed: None,
+        })
     }
 
     #[test]
@@ -71,7 +91,7 @@ mod tests {
         let receives = [received(b"a lone one", 0), None, received(&payload, 2), received(b"", 0), None];
         let counters = NetCounters::default();
         let (mut batches, mut served) = (Vec::new(), Vec::new());
-        serve_in_batches(receives.into_iter(), &counters, |batch| {
+        serve_in_batches(receives.into_iter(), &counters, &mut 0, |batch| {
             batches.push(batch.len());
             served.extend(batch.iter().map(|datagram| datagram.payload.to_vec()));
         });
@@ -79,10 +99,23 @@ mod tests {
         assert_eq!(served.concat(), [b"a lone one".as_slice(), &payload].concat());
         assert_eq!((served[1].as_slice(), served[129].as_slice()), ([0, 1].as_slice(), b"".as_slice()));
         assert_eq!((counters.received.get(), counters.truncated.get()), (130, 2));
+        assert_eq!(counters.receive_sizes.get(), [2, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(counters.batch_sizes.get(), [0, 1, 0, 0, 0, 0, 2]);
+    }
+
+    #[test]
+    fn what_overflowed_is_counted_once() {
+        let (counters, mut seen) = (NetCounters::default(), u32::MAX - 1);
+        for told in [None, Some(u32::MAX), Some(u32::MAX), Some(4), None] {
+            let receive = received(b"", 0).map(|received| Received { overflowed: told, ..received });
+            serve_in_batches([receive].into_iter(), &counters, &mut seen, |_| {});
+        }
+        assert_eq!((counters.overflowed.get(), seen), (6, 4), "the kernel counts from 2^32 - 1 on to 0");
     }
 
     #[test]
     fn nothing_whole_is_no_batch() {
-        serve_in_batches([None, None].into_iter(), &NetCounters::default(), |_| panic!("nothing to serve"));
+        let counters = NetCounters::default();
+        serve_in_batches([None, None].into_iter(), &counters, &mut 0, |_| panic!("nothing to serve"));
     }
 }

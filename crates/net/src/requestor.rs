@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::num::NonZeroU16;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Type};
@@ -201,6 +201,14 @@ impl Requestor {
             error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             error => Err(error),
         }
+    }
+}
+
+impl AsFd for Requestor {
+    /// For waiting on several requestors at once: readable when [`receive`](Self::receive) has something to
+    /// tell. To read or write by it is to take from this requestor what is its own.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

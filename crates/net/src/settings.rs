@@ -24,12 +24,15 @@ pub struct WorkerSettings {
     /// When all are in use, datagrams wait in the socket's queue ([`starved`](crate::NetCounters::starved)).
     pub buffers: u32,
     /// Longest payload a receive buffer takes, octets, in 1,232..=65,527; longer datagrams are dropped and
-    /// counted ([`truncated`](crate::NetCounters::truncated)). A buffer takes 108 octets more.
+    /// counted ([`truncated`](crate::NetCounters::truncated)). A buffer takes 132 octets more.
     pub buffer_len: usize,
     /// Receive several datagrams of a requestor as one, and send replies of one size to it as one (UDP_GRO,
     /// UDP_SEGMENT), on the sockets that [can](Socket::can_coalesce); needs the longest `buffer_len`. Nothing
     /// waits for company.
     pub coalesce: bool,
+    /// How long to ask the network card for datagrams before sleeping, microseconds; 0 sleeps at once. Needs
+    /// what [`prepare_busy_poll`](crate::prepare_busy_poll) asks for, and that this was called for the sockets.
+    pub busy_poll: u32,
 }
 
 impl WorkerSettings {
@@ -59,13 +62,20 @@ impl WorkerSettings {
 }
 
 impl Default for WorkerSettings {
-    /// io_uring, unpinned, 256 buffers that make 2 KiB each with their headers, every datagram by itself.
+    /// io_uring, unpinned, 256 buffers of 2 KiB with their headers, every datagram by itself, no busy polling.
     ///
     /// The kernel goes round the buffers, so that more of them are only more cache lines: draining a full
     /// socket costs 3.4 µs a datagram with 64, 3.6 with 256, 3.8 with 4,096 (loopback, Linux 6.18). Bursts
     /// wait in the socket's queue, which is made for it.
     fn default() -> Self {
-        Self { backend: Backend::Uring, cpu: None, buffers: 256, buffer_len: 1_940, coalesce: false }
+        Self {
+            backend: Backend::Uring,
+            cpu: None,
+            buffers: 256,
+            buffer_len: 1_916,
+            coalesce: false,
+            busy_poll: 0,
+        }
     }
 }
 
@@ -78,7 +88,7 @@ mod tests {
         let refused = WorkerSettings { coalesce: true, ..WorkerSettings::default() }.check().unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "buffer length: must be 65527 octets to receive datagrams together, got 1940"
+            "buffer length: must be 65527 octets to receive datagrams together, got 1916"
         );
         let longest = WorkerSettings { coalesce: true, buffer_len: 65_527, ..WorkerSettings::default() };
         assert!(longest.check().is_ok());

@@ -26,12 +26,15 @@ impl IaAddress {
     }
 
     /// Writes the option.
+    #[inline]
     pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
-        w.option(OptionCode::IAADDR, |w| {
-            w.put(&self.address.octets())?;
-            w.put(&self.preferred_lifetime.to_be_bytes())?;
-            w.put(&self.valid_lifetime.to_be_bytes())
-        })
+        let option = w.room_of::<28>()?;
+        option[..2].copy_from_slice(&OptionCode::IAADDR.0.to_be_bytes());
+        option[2..4].copy_from_slice(&24_u16.to_be_bytes());
+        option[4..20].copy_from_slice(&self.address.octets());
+        option[20..24].copy_from_slice(&self.preferred_lifetime.to_be_bytes());
+        option[24..].copy_from_slice(&self.valid_lifetime.to_be_bytes());
+        Ok(())
     }
 }
 
@@ -63,13 +66,16 @@ impl IaPrefix {
     }
 
     /// Writes the option.
+    #[inline]
     pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
-        w.option(OptionCode::IAPREFIX, |w| {
-            w.put(&self.preferred_lifetime.to_be_bytes())?;
-            w.put(&self.valid_lifetime.to_be_bytes())?;
-            w.put(&[self.prefix_len])?;
-            w.put(&self.address.octets())
-        })
+        let option = w.room_of::<29>()?;
+        option[..2].copy_from_slice(&OptionCode::IAPREFIX.0.to_be_bytes());
+        option[2..4].copy_from_slice(&25_u16.to_be_bytes());
+        option[4..8].copy_from_slice(&self.preferred_lifetime.to_be_bytes());
+        option[8..12].copy_from_slice(&self.valid_lifetime.to_be_bytes());
+        option[12] = self.prefix_len;
+        option[13..].copy_from_slice(&self.address.octets());
+        Ok(())
     }
 }
 

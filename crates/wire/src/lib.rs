@@ -20,6 +20,8 @@ mod duid;
 mod message;
 mod option;
 mod query;
+mod relay_header;
+mod reply;
 mod write;
 
 pub use address::{IaAddress, IaPrefix};
@@ -28,6 +30,8 @@ pub use duid::Duid;
 pub use message::{Message, Relay, TransactionId};
 pub use option::{Options, ParseError, ParseFault};
 pub use query::{OptionRequest, Query};
+pub use relay_header::RelayHeader;
+pub use reply::{ClientLinks, RelayData, Status};
 pub use write::{NoRoom, Writer};
 
 /// UDP port of servers and relay agents (RFC 8415 §7.2).

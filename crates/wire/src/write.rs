@@ -48,19 +48,45 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends octets, all or none.
+    #[inline]
     pub fn put(&mut self, octets: &[u8]) -> Result<(), NoRoom> {
         self.room(octets.len())?.copy_from_slice(octets);
         Ok(())
     }
 
     /// Appends `len` octets of any content for the caller to fill, all or none.
+    #[inline]
     pub fn room(&mut self, len: usize) -> Result<&mut [u8], NoRoom> {
         let room = self.buffer.get_mut(self.len..).and_then(|rest| rest.get_mut(..len)).ok_or(NoRoom)?;
         self.len += len;
         Ok(room)
     }
 
+    /// Appends `N` octets of any content for the caller to fill, all or none.
+    #[inline]
+    pub fn room_of<const N: usize>(&mut self) -> Result<&mut [u8; N], NoRoom> {
+        self.room(N)?.first_chunk_mut().ok_or(NoRoom)
+    }
+
+    /// Appends one option of `len` octets of any content, which the caller is to fill, all or none.
+    #[inline]
+    pub fn option_room(&mut self, code: OptionCode, len: u16) -> Result<&mut [u8], NoRoom> {
+        let (header, value) = self.room(4 + usize::from(len))?.split_first_chunk_mut::<4>().ok_or(NoRoom)?;
+        let ([c0, c1], [l0, l1]) = (code.0.to_be_bytes(), len.to_be_bytes());
+        *header = [c0, c1, l0, l1];
+        Ok(value)
+    }
+
+    /// Appends one option with this value, all or none.
+    #[inline]
+    pub fn option_with(&mut self, code: OptionCode, value: &[u8]) -> Result<(), NoRoom> {
+        let len = u16::try_from(value.len()).map_err(|_| NoRoom)?;
+        self.option_room(code, len)?.copy_from_slice(value);
+        Ok(())
+    }
+
     /// Appends one option, filling in option-len once `body` ran; after `NoRoom` the buffer ends where it began.
+    #[inline]
     pub fn option(
         &mut self,
         code: OptionCode,
@@ -74,6 +100,7 @@ impl<'a> Writer<'a> {
         written
     }
 
+    #[inline]
     fn option_parts(
         &mut self,
         code: OptionCode,
@@ -90,6 +117,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends the header of a client/server message (RFC 8415 §8); options follow.
+    #[inline]
     pub fn header(&mut self, kind: MessageType, transaction_id: TransactionId) -> Result<(), NoRoom> {
         let [a, b, c] = transaction_id.0;
         self.put(&[kind.0, a, b, c])
@@ -115,6 +143,19 @@ mod tests {
     }
 
     #[test]
+    fn options_of_known_length() {
+        let mut buffer = [0xee; 14];
+        let mut w = Writer::new(&mut buffer);
+        w.option_with(OptionCode::CLIENTID, &[7, 8]).unwrap();
+        w.option_room(OptionCode::CLT_TIME, 4).unwrap().copy_from_slice(&[0, 0, 0, 9]);
+        let expected = [0, 1, 0, 2, 7, 8, 0, 46, 0, 4, 0, 0, 0, 9];
+        assert_eq!(w.written(), expected);
+        assert_eq!(w.option_with(OptionCode::CLIENTID, &[]), Err(NoRoom));
+        assert_eq!(w.room_of::<1>(), Err(NoRoom));
+        assert_eq!(w.written(), expected, "nothing was appended");
+    }
+
+    #[test]
     fn no_room_leaves_no_half_option() {
         for size in 1..12 {
             let mut buffer = [0; 12];
@@ -131,6 +172,7 @@ mod tests {
         let mut buffer = std::vec![0; 70_000];
         let mut w = Writer::new(&mut buffer);
         assert_eq!(w.option(OptionCode::RELAY_MSG, |w| w.put(&[0; 65_536])), Err(NoRoom));
+        assert_eq!(w.option_with(OptionCode::RELAY_MSG, &[0; 65_536]), Err(NoRoom));
         assert_eq!(w.option(OptionCode::RELAY_MSG, |w| w.put(&[0; 65_535])), Ok(()));
         assert_eq!(w.len(), 65_539);
     }

@@ -15,6 +15,7 @@ use super::rate::Timetable;
 use super::reply;
 use super::tally::Tally;
 use super::transport::{BATCH_MAX, Batch, Transport};
+use super::watch::Watch;
 use crate::leases::Clients;
 use crate::query::{Draw, Encoder, Query};
 
@@ -55,6 +56,8 @@ pub(super) struct Port {
 pub(super) struct Asker<'a> {
     pub(super) number: usize,
     pub(super) ports: Vec<Port>,
+    /// Over all ports, if there are several.
+    pub(super) watch: Option<Watch>,
     /// The port from which the next batch goes.
     pub(super) next_port: usize,
     pub(super) clients: &'a Clients,
@@ -200,24 +203,30 @@ impl Asker<'_> {
     fn receive(&mut self, start: Instant) {
         let unix_now = unix_seconds();
         let wait = self.wait(start.elapsed());
-        for Port { transport, flight } in &mut self.ports {
-            self.arrived.clear();
-            let received = transport.receive(wait, |octets| self.arrived.push_octets(octets));
-            self.tally.network_errors += u64::from(received.is_err());
-            // One time for what has come together, taken after it came.
-            let now = start.elapsed();
-            let asked = self.arrived.iter().filter_map(reply::transaction_id);
-            self.clients.warm(asked.filter_map(|id| flight.query(id)).map(|query| query.client));
-            let mut judge = Judge { flight, expected: &mut self.expected, tally: &mut self.tally, unix_now };
-            self.arrived.iter().for_each(|octets| judge.datagram(octets, now));
-        }
+        let Some(mut watch) = self.watch.take() else { return self.receive_at(0, wait, start, unix_now) };
+        self.tally.network_errors += u64::from(watch.wait(wait).is_err());
+        watch.ready().for_each(|place| self.receive_at(place, Duration::ZERO, start, unix_now));
+        self.watch = Some(watch);
     }
 
-    /// How long to wait for an answer, if none is there. With several ports that is not at all: they are
-    /// looked at in turn.
+    /// Judges the answers that have come at one port, waiting so long for the first.
+    fn receive_at(&mut self, place: usize, wait: Duration, start: Instant, unix_now: u32) {
+        let Port { transport, flight } = &mut self.ports[place];
+        self.arrived.clear();
+        let received = transport.receive(wait, |octets| self.arrived.push_octets(octets));
+        self.tally.network_errors += u64::from(received.is_err());
+        // One time for what has come together, taken after it came.
+        let now = start.elapsed();
+        let asked = self.arrived.iter().filter_map(reply::transaction_id);
+        self.clients.warm(asked.filter_map(|id| flight.query(id)).map(|query| query.client));
+        let mut judge = Judge { flight, expected: &mut self.expected, tally: &mut self.tally, unix_now };
+        self.arrived.iter().for_each(|octets| judge.datagram(octets, now));
+    }
+
+    /// How long to wait for an answer, if none is there.
     fn wait(&self, now: Since) -> Duration {
         let wait = self.next_wake().saturating_sub(now).min(WAIT_MAX);
-        if wait < WAIT_MIN || self.ports.len() > 1 { Duration::ZERO } else { wait }
+        if wait < WAIT_MIN { Duration::ZERO } else { wait }
     }
 
     /// When something is to be done though nothing comes.

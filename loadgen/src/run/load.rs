@@ -18,6 +18,7 @@ use super::progress::Progress;
 use super::rate::{Rate, Timetable};
 use super::tally::Tally;
 use super::transport::{self, Batch, Transport};
+use super::watch::Watch;
 use crate::fault::Fault;
 use crate::leases::Clients;
 use crate::query::{Draw, Encoder, Query, Source};
@@ -118,6 +119,9 @@ fn asker<'a>(setup: &'a Setup<'_>, plan: Plan, number: usize) -> Result<Asker<'a
             Ok(Port { transport, flight: Flight::new(capacity, options.timeout, options.retransmit) })
         })
         .collect::<Result<Vec<_>, _>>()?;
+    let watched = || Watch::new(ports.iter().map(|port: &Port| &port.transport));
+    let several = (ports.len() > 1).then(watched).transpose();
+    let watch = several.map_err(|source| Fault::Socket { target, step: "watching several ports", source })?;
     let server = options.server_duid.as_ref().map(|duid| &duid.0[..]);
     let expected = if options.echo {
         Expected::Echo { encoder, clients }
@@ -128,6 +132,7 @@ fn asker<'a>(setup: &'a Setup<'_>, plan: Plan, number: usize) -> Result<Asker<'a
     Ok(Asker {
         number,
         ports,
+        watch,
         next_port: 0,
         clients,
         draw: Draw::new(source.clone(), random, number, threads as usize),

@@ -16,6 +16,7 @@ mod reply;
 mod tally;
 mod timeline;
 mod transport;
+mod watch;
 mod wrong;
 
 use std::process::ExitCode;

@@ -107,8 +107,7 @@ pub(crate) struct Options {
     /// Threads, each with source ports of its own.
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = counts(1024))]
     pub(crate) threads: u32,
-    /// Source ports over all threads, at least one each; default: as few as the transaction ids allow. A
-    /// thread with several looks at them in turn and does not sleep: give it a CPU of its own.
+    /// Source ports over all threads, at least one each; default: as few as the transaction ids allow.
     #[arg(long, value_name = "COUNT", value_parser = counts(16_384))]
     pub(crate) ports: Option<u32>,
     /// Send up to so many queries of one size as one with UDP_SEGMENT, and receive with UDP_GRO, as

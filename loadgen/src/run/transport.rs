@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddrV6;
 use std::num::NonZeroU16;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use lqd_net::{ConnectError, Requestor, RequestorOptions};
@@ -132,6 +133,12 @@ impl Transport {
     /// Datagrams that this host has dropped since the start, because they were not read in time.
     pub(super) fn dropped(&self) -> u64 {
         self.0.dropped()
+    }
+}
+
+impl AsFd for Transport {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -19,7 +19,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "which addresses are listened at: `conformance::udp::…::wildcard` and the tests of lqd-net (multicast)",
     ),
     ("S42", "IPsec is the host's; DHCPv6 authentication is obsolete (RFC 8415 §25)"),
-    ("S43", "rate limits are advice to relays and network elements; none is built"),
+    ("S43", "rate limits: `access::rates`"),
     ("S47", "the DHCPv6 server records the relay chain, not its reader; what it recorded is S26"),
     (
         "A20",

@@ -6,12 +6,13 @@ use std::num::NonZeroUsize;
 
 use ipnet::Ipv6Net;
 use libtest_mimic::{Failed, Trial};
-use lqd_answer::{BATCH_MAX, Datagram, Deny, Policy, Relayed, Verdict};
+use lqd_answer::{Access, BATCH_MAX, Datagram, Deny, Limits, Now, Policy, Relayed, Rights, Unbound, Verdict};
 use lqd_feed::kea_config::{self, KeaConfig};
 use lqd_feed::kea_memfile::{LeaseFiles, load};
 use lqd_index::{Links, Reader, Writer};
 use lqd_wire::OptionCode;
 
+use super::row::Want;
 use super::run::Answer;
 use super::{Row, Server, Setup, check_rows, fixture, rows};
 use crate::support::octets::octets;
@@ -31,9 +32,43 @@ pub fn trials() -> Vec<Trial> {
         })
     };
     let mut trials: Vec<_> = Setup::ALL.into_iter().map(of_setup).collect();
+    trials.push(Trial::test("conformance::engine::stale_silent", stale_leases_and_silence));
+    trials.push(Trial::test("conformance::engine::stale_refuse", stale_leases_and_refusal));
     trials.push(Trial::test("conformance::engine::batches", batches_answer_as_lone_queries));
     trials.push(Trial::test("conformance::engine::allocations", nothing_is_allocated));
     trials
+}
+
+/// Rows that say "no binding": after the requestor's and the server's identity the reply ends.
+fn says_no_binding(row: &Row) -> bool {
+    row.want.reply().is_some_and(|(_, pattern)| pattern.trim_end().ends_with("$me $server"))
+}
+
+/// While leases are stale and misses are to get silence, these get it, and every other row is answered as ever.
+fn stale_leases_and_silence() -> Result<(), Failed> {
+    let engine = Engine::new(Setup::Default)?.with_unbound(Unbound::Silent);
+    let rows: Vec<Row> = rows()
+        .filter(|row| row.setup == Setup::Default)
+        .map(|row| if says_no_binding(row) { Row { want: Want::Silence, ..*row } } else { *row })
+        .collect();
+    check_rows(&engine, rows.iter())
+}
+
+/// The same, where they are to get UnspecFail.
+fn stale_leases_and_refusal() -> Result<(), Failed> {
+    let engine = Engine::new(Setup::Default)?.with_unbound(Unbound::Refuse);
+    let mut refused = 0;
+    let mut rows: Vec<Row> = rows().filter(|row| row.setup == Setup::Default).copied().collect();
+    // Within RELAY-REPL the lengths around it would change as well.
+    rows.retain(|row| !(says_no_binding(row) && row.query.trim_start().starts_with("0c")));
+    for row in rows.iter_mut().filter(|row| says_no_binding(row)) {
+        if let Want::Reply(pattern) = row.want {
+            row.want = Want::Reply(format!("{pattern}  000d {{ 0001 text }}").leak());
+            refused += 1;
+        }
+    }
+    assert!(refused > 20, "{refused} rows");
+    check_rows(&engine, rows.iter())
 }
 
 /// A datagram's company in its batch changes nothing.
@@ -56,13 +91,14 @@ fn batches_answer_as_lone_queries() -> Result<(), Failed> {
 fn nothing_is_allocated() -> Result<(), Failed> {
     let engine = Engine::new(Setup::Default)?;
     let queries: Vec<(&Row, Vec<u8>)> = rows().map(|row| (row, octets(row.query))).collect();
-    let mut leases = engine.leases.borrow_mut();
+    let (mut leases, mut limits) = (engine.leases.borrow_mut(), engine.limits.borrow_mut());
+    let now = Now { unix_seconds: engine.now, monotonic_ns: 0 };
     let mut slot = vec![0; REPLY_LEN_MAX];
     for (row, query) in &queries {
         for copies in [1, 8, BATCH_MAX] {
             let datagrams = vec![Datagram { octets: query, source: SOURCE }; copies];
             let mut ask = || {
-                engine.engine.answer(&leases.pin(), engine.now, &datagrams, |_, verdict| {
+                engine.engine.answer(&mut limits, &leases.pin(), now, &datagrams, |_, verdict| {
                     if let Verdict::Reply(reply) = verdict {
                         reply.write(&mut slot);
                     }
@@ -79,44 +115,92 @@ fn nothing_is_allocated() -> Result<(), Failed> {
 }
 
 /// The engine with the sample leases.
-struct Engine {
-    engine: lqd_answer::Engine,
-    leases: RefCell<Reader>,
-    now: u32,
+pub struct Engine {
+    /// The engine.
+    pub engine: lqd_answer::Engine,
+    /// The leases.
+    pub leases: RefCell<Reader>,
+    limits: RefCell<Limits>,
+    /// When the leases were written, seconds since 1970.
+    pub now: u32,
 }
 
 impl Engine {
     fn new(setup: Setup) -> Result<Self, Failed> {
+        Self::with(|server_duid| policy(setup, server_duid))
+    }
+
+    /// One that answers by this table.
+    ///
+    /// # Errors
+    /// The sample leases cannot be read.
+    pub fn with_access(access: Access) -> Result<Self, Failed> {
+        Self::with(|server_duid| Policy { server_duid, access, relay_levels_max: 8 })
+    }
+
+    fn with(policy: impl FnOnce(Vec<u8>) -> Policy) -> Result<Self, Failed> {
         let fixture = fixture();
         let document = kea_config::read(fixture.kea_config())?;
         let kea = KeaConfig::from_document(&document, None)?;
         let loaded = load(&LeaseFiles::new(fixture.leases()), NonZeroUsize::MIN)?;
         let (mut writer, store) = Writer::new();
-        writer.replace(&loaded.batches, Some(Links::new(kea.links)?));
+        writer.replace_by(loaded.rows, Some(Links::new(kea.links)?));
         let reader = store.reader().ok_or("no place for a reader")?;
-        let engine = lqd_answer::Engine::new(policy(setup, kea.server_duid.resolve()?))?;
-        Ok(Self { engine, leases: RefCell::new(reader), now: fixture.now })
+        let engine = lqd_answer::Engine::new(policy(kea.server_duid.resolve()?))?;
+        let limits = RefCell::new(Limits::new(0));
+        Ok(Self { engine, leases: RefCell::new(reader), limits, now: fixture.now })
+    }
+
+    fn with_unbound(self, unbound: Unbound) -> Self {
+        Self { engine: self.engine.with_unbound(unbound), ..self }
     }
 
     /// What comes of a batch, so many seconds after the sample leases were written.
     fn answer(&self, queries: &[Vec<u8>], at: u32) -> Vec<Outcome> {
         let datagrams: Vec<_> = queries.iter().map(|octets| Datagram { octets, source: SOURCE }).collect();
         let mut outcomes = Vec::new();
-        let mut leases = self.leases.borrow_mut();
-        self.engine.answer(&leases.pin(), self.now + at, &datagrams, |position, verdict| {
-            assert_eq!(position, outcomes.len(), "verdicts come in order");
-            outcomes.push(match verdict {
-                Verdict::Silence(_) => None,
+        self.judge(&datagrams, at, 0, |outcome, _| outcomes.push(outcome));
+        outcomes
+    }
+
+    /// Reply (empty: none) and name of the outcome of each datagram of a batch.
+    pub fn outcomes(
+        &self,
+        datagrams: &[Datagram<'_>],
+        at: u32,
+        monotonic_ns: u64,
+    ) -> Vec<(Vec<u8>, &'static str)> {
+        let mut outcomes = Vec::new();
+        self.judge(datagrams, at, monotonic_ns, |outcome, name| {
+            outcomes.push((outcome.map(|(_, reply)| reply).unwrap_or_default(), name));
+        });
+        outcomes
+    }
+
+    fn judge(
+        &self,
+        datagrams: &[Datagram<'_>],
+        at: u32,
+        monotonic_ns: u64,
+        mut deliver: impl FnMut(Outcome, &'static str),
+    ) {
+        let (mut leases, mut limits) = (self.leases.borrow_mut(), self.limits.borrow_mut());
+        let now = Now { unix_seconds: self.now + at, monotonic_ns };
+        let mut judged = 0;
+        self.engine.answer(&mut limits, &leases.pin(), now, datagrams, |position, verdict| {
+            assert_eq!(position, judged, "verdicts come in order");
+            judged += 1;
+            match verdict {
+                Verdict::Silence(outcome) => deliver(None, outcome.name()),
                 Verdict::Reply(reply) => {
                     let mut slot = vec![0; REPLY_LEN_MAX];
-                    let (length, _) = reply.write(&mut slot);
+                    let (length, outcome) = reply.write(&mut slot);
                     slot.truncate(length);
-                    (length > 0).then(|| (reply.to(), slot))
+                    deliver((length > 0).then(|| (reply.to(), slot)), outcome.name());
                 }
-            });
+            }
         });
-        assert_eq!(outcomes.len(), queries.len(), "one verdict each");
-        outcomes
+        assert_eq!(judged, datagrams.len(), "one verdict each");
     }
 }
 
@@ -134,25 +218,20 @@ impl Server for Engine {
 /// What [`Setup::flags`] says, in the engine's words.
 fn policy(setup: Setup, server_duid: Vec<u8>) -> Policy {
     let elsewhere = Ipv6Net::new(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0), 48);
-    let mut policy = Policy {
-        server_duid,
-        allow: vec![Ipv6Net::from(Ipv6Addr::LOCALHOST)],
-        deny: Deny::NotAllowed,
-        relayed: Relayed::Answer,
-        relay_levels_max: 8,
-        sensitive: Vec::new(),
-    };
+    let (mut network, mut rights) = (Ipv6Net::from(Ipv6Addr::LOCALHOST), Rights::default());
+    let mut relay_levels_max = 8;
     match setup {
         Setup::Default => {}
-        Setup::Denied => policy.allow = elsewhere.into_iter().collect(),
+        Setup::Denied => network = elsewhere.expect("48 bits"),
         Setup::DeniedSilently => {
-            policy.allow = elsewhere.into_iter().collect();
-            policy.deny = Deny::Drop;
+            network = elsewhere.expect("48 bits");
+            rights.deny = Deny::Drop;
         }
-        Setup::RelayedDropped => policy.relayed = Relayed::Drop,
-        Setup::OneRelay => policy.relay_levels_max = 1,
-        Setup::ManyRelays => policy.relay_levels_max = 32,
-        Setup::Sensitive => policy.sensitive = [23, 39, 47].map(OptionCode).to_vec(),
+        Setup::RelayedDropped => rights.relayed = Relayed::Drop,
+        Setup::OneRelay => relay_levels_max = 1,
+        Setup::ManyRelays => relay_levels_max = 32,
+        Setup::Sensitive => rights.sensitive = [23, 39, 47].map(OptionCode).to_vec(),
     }
-    policy
+    let rows = vec![(network, Rights { allow: true, ..rights.clone() })];
+    Policy { server_duid, access: Access::new(rights, rows).expect("one row"), relay_levels_max }
 }

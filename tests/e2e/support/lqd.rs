@@ -159,6 +159,18 @@ impl Lqd {
         self.stderr.lines().join("\n")
     }
 
+    /// All that the server wrote to standard error by its own end.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    pub fn log_at_end(mut self) -> String {
+        await_end(&mut self.child)
+            .unwrap_or_else(|| panic!("the server did not end; it wrote:\n{}", self.log()));
+        let until = Until::patience();
+        while !self.stderr.reader.is_finished() && until.pending() {}
+        self.log()
+    }
+
     /// Sends a signal by name, such as `TERM` or `HUP`.
     pub fn signal(&self, name: &str) {
         // The child is not yet waited for, so its pid cannot have become another process's.

@@ -25,6 +25,10 @@ pub enum Need {
     Strace,
     /// libfaketime.
     Faketime,
+    /// A browser that shows pages to nobody: Chromium.
+    Chromium,
+    /// `promtool`, which comes with Prometheus.
+    Promtool,
 }
 
 impl Need {
@@ -43,6 +47,8 @@ impl Need {
                 (found("strace") && is_root(), "strace, and root to trace what gives up its rights")
             }
             Self::Faketime => (Self::faketime_library().is_some(), "libfaketime (package faketime)"),
+            Self::Chromium => (chromium().is_some(), "chromium"),
+            Self::Promtool => (found("promtool"), "promtool"),
         };
         (!there).then_some(name)
     }
@@ -76,6 +82,11 @@ fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
     uids.and_then(|uids| uids.split_whitespace().nth(1)) == Some("0") // real, effective, saved, file system
+}
+
+/// The browser's name: what Debian calls it, or others.
+pub fn chromium() -> Option<&'static str> {
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|program| found(program))
 }
 
 /// A program of this name lies in `PATH`, or where Debian puts the administrator's programs.

@@ -47,26 +47,29 @@ pub(super) fn broken_packets_are_noticed() -> Result<(), Failed> {
 /// Answers that Kea 3.3.1 gave: all are sound, but for relay data of four and more relays, where it counts
 /// four octets too few for each further level.
 pub(super) fn kea_answers() -> Result<(), Failed> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/kea-answers");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/kea-3.3-answers");
     let mut files: Vec<_> = std::fs::read_dir(&directory).expect("the data is there").flatten().collect();
     files.retain(|file| file.path().extension().is_some_and(|extension| extension == "txt"));
-    assert!(files.len() >= 8, "some of {} are missing", directory.display());
+    assert!(files.len() >= 58, "some of {} are missing", directory.display());
     for file in files {
         let name = file.file_name().display().to_string();
-        let reply = reply_in(&std::fs::read_to_string(file.path()).expect("it is text"));
+        let text = std::fs::read_to_string(file.path()).expect("it is text");
+        let Some(reply) = reply_in(&text) else { continue };
         let datagrams: Vec<Vec<u8>> = relay_message(&reply).into_iter().chain([reply]).collect();
         let complaints: Vec<String> = dissect(&datagrams).iter().flat_map(Dissection::complaints).collect();
-        assert_eq!(complaints.is_empty(), !name.contains("relays-4"), "{name}: {complaints:?}");
+        let broken = ["odd-relays-4.txt", "odd-relays-5.txt"].contains(&&*name);
+        assert_eq!(complaints.is_empty(), !broken, "{name}: {complaints:?}");
     }
     Ok(())
 }
 
-/// The octets of the file's one line that begins with `reply`.
-fn reply_in(text: &str) -> Vec<u8> {
+/// The octets of the file's one line that begins with `reply`, if Kea replied.
+fn reply_in(text: &str) -> Option<Vec<u8>> {
     let line = text.lines().find_map(|line| line.strip_prefix("reply ")).expect("a line with the reply");
     let digits = line.split_whitespace().next().expect("octets in hexadecimal");
     let pair = |at: usize| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    (0..digits.len()).step_by(2).map(|at| pair(at).expect("hexadecimal digits")).collect()
+    let octets = (0..digits.len()).step_by(2).map(|at| pair(at).expect("hexadecimal digits"));
+    (digits != "-").then(|| octets.collect())
 }
 
 /// The message in `LQ_RELAY_DATA`, which Kea puts beside the client data, not into it.

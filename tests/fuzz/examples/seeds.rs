@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out: PathBuf = env::args_os().nth(1).ok_or("name the directory to write to")?.into();
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data");
     let queries = conformance::rows().map(|row| support::octets::octets(row.query));
-    write(&out.join("datagram"), queries.chain(kea_queries(&data.join("kea-answers"))?))?;
+    write(&out.join("datagram"), queries.chain(kea_queries(&data.join("kea-3.3-answers"))?))?;
     write(&out.join("lease_row"), lease_rows(&data)?)?;
     write(&out.join("kea_config"), kea_configs(&data)?)?;
     Ok(())

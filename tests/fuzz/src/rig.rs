@@ -3,7 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use ipnet::Ipv6Net;
-use lqd_answer::{Datagram, Deny, Engine, Outcome, Policy, Relayed, Verdict};
+use lqd_answer::{Access, Datagram, Engine, Limits, Now, Outcome, Policy, Rights, Verdict};
 use lqd_index::Reader;
 use lqd_wire::{DATAGRAM_LEN_MAX, OptionCode};
 
@@ -37,6 +37,7 @@ pub struct Rig {
     pub sample: Sample,
     reader: Reader,
     engines: Vec<(Policy, Engine)>,
+    limits: Limits,
     slot: Vec<u8>,
 }
 
@@ -57,7 +58,7 @@ impl Rig {
         let engine =
             |policy: Policy| (policy.clone(), Engine::new(policy).expect("a policy that can be used"));
         let engines = policies(&sample.server_duid).map(engine).into();
-        Self { sample, reader, engines, slot: vec![0; SLOT_LEN] }
+        Self { sample, reader, engines, limits: Limits::new(0), slot: vec![0; SLOT_LEN] }
     }
 
     /// The policies, by number.
@@ -78,7 +79,8 @@ impl Rig {
     pub fn answers(&mut self, policy: usize, datagrams: &[Datagram<'_>], before: u8) -> Vec<Answer> {
         let slot = &mut self.slot;
         let mut answers = Vec::with_capacity(datagrams.len());
-        self.engines[policy].1.answer(&self.reader.pin(), NOW, datagrams, |position, verdict| {
+        let now = Now { unix_seconds: NOW, monotonic_ns: 0 };
+        self.engines[policy].1.answer(&mut self.limits, &self.reader.pin(), now, datagrams, |position, verdict| {
             assert_eq!(position, answers.len(), "verdicts come in order, one each");
             answers.push(match verdict {
                 Verdict::Silence(outcome) => Answer::Silence(outcome),
@@ -111,17 +113,13 @@ fn refuses_short_slots(reply: &lqd_answer::Reply<'_>, len: usize, slot: &mut [u8
 
 /// The default, and one that takes the longest relay chains and returns less.
 fn policies(server_duid: &[u8]) -> [Policy; 2] {
-    let default = Policy {
-        server_duid: server_duid.to_vec(),
-        allow: vec![Ipv6Net::from(Ipv6Addr::LOCALHOST)],
-        deny: Deny::NotAllowed,
-        relayed: Relayed::Answer,
-        relay_levels_max: 8,
-        sensitive: Vec::new(),
+    let of = |relay_levels_max, sensitive| {
+        let rights = Rights { allow: true, sensitive, ..Rights::default() };
+        let rows = vec![(Ipv6Net::from(Ipv6Addr::LOCALHOST), rights)];
+        let access = Access::new(Rights::default(), rows).expect("one row");
+        Policy { server_duid: server_duid.to_vec(), access, relay_levels_max }
     };
-    let long_chains =
-        Policy { relay_levels_max: 32, sensitive: vec![OptionCode::CLIENT_FQDN], ..default.clone() };
-    [default, long_chains]
+    [of(8, Vec::new()), of(32, vec![OptionCode::CLIENT_FQDN])]
 }
 
 #[cfg(not(feature = "canary"))]

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+use crate::link::Link;
 use crate::programs::{Fault, LOAD_CPU, Programs, Server};
 
 /// Links of the lease files.
@@ -22,7 +24,7 @@ const RUN_SLACK: Duration = Duration::from_secs(300);
 const LOST_MAX: f64 = 0.001;
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Subject {
     Address,
@@ -33,8 +35,6 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 4] = [Self::Address, Self::Prefix, Self::ClientId, Self::Mix];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Address => "address",
@@ -79,7 +79,7 @@ impl Leases {
             "--out",
             &out,
         ];
-        programs.lqload(arguments, MAKE_WITHIN)?;
+        programs.lqload(None, arguments, MAKE_WITHIN)?;
         Ok(Self { clients, directory })
     }
 
@@ -118,6 +118,8 @@ struct ServerCpu {
 pub(crate) struct Load<'a> {
     pub(crate) programs: &'a Programs,
     pub(crate) leases: &'a Leases,
+    /// Over which the servers are loaded, if not over loopback.
+    pub(crate) link: Option<&'a Link>,
     /// Flags of lqload and their values: how many queries, and how many at once.
     pub(crate) pace: &'a [String],
     pub(crate) duration: Duration,
@@ -153,6 +155,6 @@ impl Load<'_> {
         arguments.extend(["--duration", &duration, "--cpus", LOAD_CPU, judge]);
         arguments.extend(["--server-pid", &pid, "--json", &json]);
         arguments.extend(self.pace.iter().map(String::as_str));
-        self.programs.lqload(arguments, self.duration + RUN_SLACK)
+        self.programs.lqload(self.link, arguments, self.duration + RUN_SLACK)
     }
 }

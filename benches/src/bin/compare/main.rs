@@ -9,12 +9,14 @@
 //! as it likes.
 //!
 //! ```text
+//! link      two namespaces, a veth that does what a network card does
 //! programs  where the programs are, and those that run: ended, whatever happens
 //! load      one run of lqload: CPU of the server for each answer
 //! result    rounds → medians → table and JSON
 //! ```
 #![forbid(unsafe_code)]
 
+mod link;
 mod load;
 mod programs;
 mod result;
@@ -25,6 +27,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use link::Link;
 use load::{Leases, Load, Subject};
 use programs::{Fault, Programs, Server};
 use result::{Comparison, Row, Sample};
@@ -60,6 +63,14 @@ struct Options {
     /// Coalesced load: queries go out so many at once (UDP_SEGMENT), and both servers coalesce; without it, neither does.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=64))]
     gso: Option<u32>,
+    /// Instead of the floor: lqd with --gro on against lqd with --gro off, over a link whose receiving side
+    /// does GRO, asked by a requestor that knows nothing of it. Needs root, iproute2 and ethtool.
+    #[arg(long, conflicts_with_all = ["gso", "server"])]
+    link: bool,
+    /// What is asked for.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SUBJECT,…",
+          default_values = ["address", "prefix", "client-id", "mix"])]
+    subjects: Vec<Subject>,
     /// Write the result to this file as JSON, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -73,7 +84,20 @@ struct Options {
 
 impl Options {
     fn form(&self) -> &'static str {
-        if self.gso.is_some() { "coalescing" } else { "plain" }
+        match (self.link, self.gso) {
+            (true, _) => "link",
+            (_, Some(_)) => "coalescing",
+            (_, None) => "plain",
+        }
+    }
+
+    /// What is compared, and with what.
+    fn names(&self) -> [&'static str; 2] {
+        match (self.link, self.server) {
+            (true, _) => ["gro on", "gro off"],
+            (_, Compared::Lqd) => ["lqd", "floor"],
+            (_, Compared::Floor) => ["floor", "floor"],
+        }
     }
 
     /// Whether the servers coalesce, as they take it.
@@ -144,10 +168,9 @@ fn run(options: &Options) -> Result<(), Fault> {
 
 /// All rounds over one set of leases.
 fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec<Row>, Fault> {
-    let mut rows: Vec<Row> = Subject::ALL
-        .iter()
-        .map(|&subject| Row::new(options.form(), subject, 2 * u64::from(leases.clients)))
-        .collect();
+    let link = options.link.then(Link::new).transpose()?;
+    let new_row = |&subject| Row::new(options.form(), subject, 2 * u64::from(leases.clients));
+    let mut rows: Vec<Row> = options.subjects.iter().map(new_row).collect();
     let duration = Duration::from_secs(options.seconds);
     let mut pace = match &options.rate {
         Some(rate) => vec!["--rate".to_owned(), rate.clone()],
@@ -155,16 +178,15 @@ fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec
     };
     pace.extend(options.gso.map(|gso| [String::from("--gso"), gso.to_string()]).into_iter().flatten());
     for round in 1..=options.rounds {
-        let compared = start(options, programs, leases)?;
-        let floor = Server::floor(programs, options.io.name(), options.gro())?;
-        let load = Load { programs, leases, pace: &pace, duration };
+        let [compared, against] = start(options, programs, link.as_ref(), leases)?;
+        let load = Load { programs, leases, link: link.as_ref(), pace: &pace, duration };
         for row in &mut rows {
             let sample = if round % 2 == 1 {
                 let server = load.run(&compared, row.subject)?;
-                Sample { server, floor: load.run(&floor, row.subject)? }
+                Sample { server, against: load.run(&against, row.subject)? }
             } else {
-                let floor = load.run(&floor, row.subject)?;
-                Sample { server: load.run(&compared, row.subject)?, floor }
+                let against = load.run(&against, row.subject)?;
+                Sample { server: load.run(&compared, row.subject)?, against }
             };
             row.samples.push(sample);
         }
@@ -175,10 +197,21 @@ fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec
     Ok(rows)
 }
 
-fn start(options: &Options, programs: &Programs, leases: &Leases) -> Result<Server, Fault> {
+/// Starts both servers anew: what is compared, and with what.
+fn start(
+    options: &Options,
+    programs: &Programs,
+    link: Option<&Link>,
+    leases: &Leases,
+) -> Result<[Server; 2], Fault> {
     let (io, gro) = (options.io.name(), options.gro());
-    match options.server {
-        Compared::Lqd => Server::lqd(programs, io, gro, &leases.kea_config()),
-        Compared::Floor => Server::floor(programs, io, gro),
+    let lqd = |gro| Server::lqd(programs, link, [io, gro], &leases.kea_config());
+    if options.link {
+        return Ok([lqd("on")?, lqd("off")?]);
     }
+    let compared = match options.server {
+        Compared::Lqd => lqd(gro)?,
+        Compared::Floor => Server::floor(programs, io, gro)?,
+    };
+    Ok([compared, Server::floor(programs, io, gro)?])
 }

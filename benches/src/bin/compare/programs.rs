@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use crate::link::Link;
+
 /// Where the servers run; the load runs on [`LOAD_CPU`].
 const SERVER_CPU: &str = "0";
 pub(crate) const LOAD_CPU: &str = "1";
@@ -43,6 +45,8 @@ pub(crate) enum Fault {
     File { path: PathBuf, source: io::Error },
     #[error("{path} is not the report of a run: {what}")]
     Report { path: PathBuf, what: String },
+    #[error("the link needs root, ip (iproute2) and ethtool; {command}: {what}")]
+    Link { command: String, what: String },
     #[error("{server} answered {answered} of {sent} queries only; lower --window")]
     Lost { server: &'static str, answered: u64, sent: u64 },
 }
@@ -78,16 +82,25 @@ impl Programs {
         Ok(programs)
     }
 
-    /// Runs lqload to its end, which it must reach within this time.
+    /// Runs lqload to its end, which it must reach within this time; at the link's end, if there is one.
     pub(crate) fn lqload<'a>(
         &self,
+        link: Option<&Link>,
         arguments: impl IntoIterator<Item = &'a str>,
         within: Duration,
     ) -> Result<(), Fault> {
-        let mut command = Command::new(&self.lqload);
+        let mut command = command_in(link.map(Link::load), &self.lqload);
         command.args(arguments);
         run(command, within, &self.stopped)
     }
+}
+
+/// A program to be run, in this network namespace if one is named; it gets the process id of the child.
+fn command_in(namespace: Option<&str>, program: &Path) -> Command {
+    let Some(namespace) = namespace else { return Command::new(program) };
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace]).arg(program);
+    command
 }
 
 /// A child process, killed and waited for when dropped.
@@ -109,9 +122,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `lqd serve` with one worker.
-    pub(crate) fn lqd(programs: &Programs, io: &str, gro: &str, kea_config: &Path) -> Result<Self, Fault> {
-        let mut command = Command::new(&programs.lqd);
+    /// Starts `lqd serve` with one worker, at the link's end if there is one.
+    pub(crate) fn lqd(
+        programs: &Programs,
+        link: Option<&Link>,
+        [io, gro]: [&str; 2],
+        kea_config: &Path,
+    ) -> Result<Self, Fault> {
+        let listen = format!("[{}]:0", if link.is_some() { Link::SERVER } else { "::1" });
+        let mut command = command_in(link.map(Link::server), &programs.lqd);
         command.args([
             "serve",
             "--workers",
@@ -123,7 +142,9 @@ impl Server {
             "--gro",
             gro,
             "--listen",
-            "[::1]:0",
+            &listen,
+            "--allow",
+            "::/0",
         ]);
         command.arg("--kea-config").arg(kea_config);
         Self::start("lqd", command)

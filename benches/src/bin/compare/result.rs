@@ -6,12 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use crate::Options;
 use crate::load::{Cost, Subject};
 use crate::programs::Fault;
-use crate::{Compared, Options};
 
 /// Version of the JSON: raised when a key changes its meaning or goes away, not when one is added.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// The whole comparison.
 #[derive(Serialize)]
@@ -21,6 +21,8 @@ pub(crate) struct Comparison {
     /// Seconds since 1970.
     started: u64,
     server: &'static str,
+    /// What it is compared with.
+    against: &'static str,
     io: &'static str,
     rounds: u32,
     seconds: u64,
@@ -39,16 +41,16 @@ pub(crate) struct Comparison {
 /// All rounds of one subject.
 #[derive(Serialize)]
 pub(crate) struct Row {
-    /// How datagrams travel: each by itself.
+    /// How datagrams travel: plain, coalescing, or over a link.
     form: &'static str,
     pub(crate) subject: Subject,
     leases: u64,
-    /// Median of the rounds' ratios: server by floor, CPU time for each answer.
+    /// Median of the rounds' ratios: server by what it is compared with, CPU time for each answer.
     ratio: Option<f64>,
     /// Lowest and highest of these ratios.
     ratio_range: Option<[f64; 2]>,
     server_us_per_answer: Option<f64>,
-    floor_us_per_answer: Option<f64>,
+    against_us_per_answer: Option<f64>,
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -56,12 +58,12 @@ pub(crate) struct Row {
 #[derive(Clone, Copy, Serialize)]
 pub(crate) struct Sample {
     pub(crate) server: Cost,
-    pub(crate) floor: Cost,
+    pub(crate) against: Cost,
 }
 
 impl Sample {
     fn ratio(&self) -> f64 {
-        self.server.us_per_answer / self.floor.us_per_answer
+        self.server.us_per_answer / self.against.us_per_answer
     }
 }
 
@@ -74,7 +76,7 @@ impl Row {
             ratio: None,
             ratio_range: None,
             server_us_per_answer: None,
-            floor_us_per_answer: None,
+            against_us_per_answer: None,
             samples: Vec::new(),
         }
     }
@@ -89,7 +91,7 @@ impl Row {
         self.ratio_range = ratios.first().zip(ratios.last()).map(|(&low, &high)| [low, high]);
         let us = |of: fn(&Sample) -> Cost| median(&sorted(self.samples.iter().map(|s| of(s).us_per_answer)));
         self.server_us_per_answer = us(|sample| sample.server);
-        self.floor_us_per_answer = us(|sample| sample.floor);
+        self.against_us_per_answer = us(|sample| sample.against);
     }
 }
 
@@ -99,7 +101,8 @@ impl Comparison {
             schema: "lqd-compare",
             schema_version: SCHEMA_VERSION,
             started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            server: if options.server == Compared::Lqd { "lqd" } else { "floor" },
+            server: options.names()[0],
+            against: options.names()[1],
             io: options.io.name(),
             rounds: options.rounds,
             seconds: options.seconds,
@@ -120,20 +123,20 @@ impl Comparison {
     /// In Markdown.
     pub(crate) fn table(&self) -> String {
         let mut text = format!(
-            "{} by floor, {}, CPU of the server for each answer, median of {} rounds\n\n\
-             | form       | leases   | subject   | {:>5} µs | floor µs | ratio | lowest–highest |\n\
-             |------------|---------:|-----------|---------:|---------:|------:|---------------:|\n",
-            self.server, self.io, self.rounds, self.server
+            "{} by {}, {}, CPU of the server for each answer, median of {} rounds\n\n\
+             | form       | leases   | subject   | {:>8} µs | {:>9} µs | ratio | lowest–highest |\n\
+             |------------|---------:|-----------|------------:|-------------:|------:|---------------:|\n",
+            self.server, self.against, self.io, self.rounds, self.server, self.against
         );
         for row in &self.rows {
             let [low, high] = row.ratio_range.unwrap_or_default();
             text.push_str(&format!(
-                "| {:<10} | {:>8} | {:<9} | {:>8.2} | {:>8.2} | {:>5.2} | {:>14} |\n",
+                "| {:<10} | {:>8} | {:<9} | {:>11.2} | {:>12.2} | {:>5.2} | {:>14} |\n",
                 row.form,
                 row.leases,
                 row.subject.name(),
                 row.server_us_per_answer.unwrap_or_default(),
-                row.floor_us_per_answer.unwrap_or_default(),
+                row.against_us_per_answer.unwrap_or_default(),
                 row.ratio.unwrap_or_default(),
                 format!("{low:.2}–{high:.2}"),
             ));
@@ -172,11 +175,11 @@ mod tests {
         let cost = |us_per_answer| Cost { us_per_answer, answered_per_s: 1.0 };
         let mut row = Row::new("plain", Subject::Mix, 2);
         // In the second round the machine was at half its speed: the ratio does not mind.
-        for (server, floor) in [(5.0, 4.0), (11.0, 8.0), (6.0, 4.0)] {
-            row.samples.push(Sample { server: cost(server), floor: cost(floor) });
+        for (server, against) in [(5.0, 4.0), (11.0, 8.0), (6.0, 4.0)] {
+            row.samples.push(Sample { server: cost(server), against: cost(against) });
         }
         row.finish();
         assert_eq!((row.ratio, row.ratio_range), (Some(1.375), Some([1.25, 1.5])));
-        assert_eq!((row.server_us_per_answer, row.floor_us_per_answer), (Some(6.0), Some(4.0)));
+        assert_eq!((row.server_us_per_answer, row.against_us_per_answer), (Some(6.0), Some(4.0)));
     }
 }

@@ -85,6 +85,16 @@ pub enum Trouble {
     Unreadable(io::ErrorKind),
 }
 
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing => f.write_str("the lease file is gone"),
+            Self::NotAFile => f.write_str("something that is no file is in the lease file's place"),
+            Self::Unreadable(reason) => write!(f, "the lease file may not be read: {reason}"),
+        }
+    }
+}
+
 /// Where the follower stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {

@@ -1,25 +1,30 @@
-//! The first load: all rows of a snapshot, parsed on several threads, delivered in file order.
+//! The first load: all rows of a snapshot, parsed on several threads, handed over window by window.
 //!
 //! The files are cut into chunks of equal length, whoever is free takes the next one, and a line belongs to
 //! the chunk in which it starts. Chunks are read, not mapped: a file that is truncated under a mapping ends
-//! the process with SIGBUS. At any time one chunk of text for each thread is in memory.
+//! the process with SIGBUS. At any time one chunk of text and one of rows for each thread is in memory; rows go
+//! to the index at once ([`Loader`]), numbered by their chunk's place in the files, so that their order needs no
+//! waiting for each other.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lqd_index::Batch;
+use lqd_index::{Batch, Change, LeaseKind, Loader};
 use memchr::{memchr, memrchr};
 
 use super::columns::{Columns, HeaderFault};
 use super::files::{LeaseFile, LeaseFiles, OpenFault, Snapshot};
 use super::lines::{LINE_LEN_MAX, Lines, Tally};
 
-/// Octets of text in a chunk: some ten thousand rows, so that the threads end at about the same time.
-const CHUNK_LEN: u64 = 4 << 20;
+/// Octets of text in a chunk: some seven thousand rows, which stay in a processor's cache until the index has taken
+/// them.
+const CHUNK_LEN: u64 = 1 << 20;
 /// Octets that are read at once beyond a chunk to find the end of its last line.
 const EXTENSION_LEN: u64 = 64 << 10;
 /// Loads of a set whose files become shorter under the reader, before that is an error.
@@ -31,14 +36,66 @@ pub(super) const GUARD_LEN: usize = 1024;
 pub(super) const HEADER_LEN_MAX: usize = 16 << 10;
 
 /// Everything that a snapshot says.
-#[derive(Debug)]
-pub struct Loaded {
-    /// Its changes; apply them in this order.
-    pub batches: Vec<Batch>,
+pub struct Loaded<R = Loader> {
+    /// Its rows.
+    pub rows: R,
     /// What became of the rows of each file, in reading order.
     pub files: Vec<FileTally>,
     /// Where the follower goes on.
     pub position: Position,
+    /// What was met among its leases.
+    pub seen: Seen,
+}
+
+/// Where rows go.
+pub trait Rows: Default + Sync {
+    /// Takes rows, numbered from `first` on; called on any thread, in any order. A later row has a higher number. The
+    /// batch is for the taker to keep or leave.
+    fn take(&self, first: u64, batch: &mut Batch);
+}
+
+impl Rows for Loader {
+    fn take(&self, first: u64, batch: &mut Batch) {
+        Loader::take(self, first, batch);
+    }
+}
+
+/// What was met among the leases of a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Subnet ids that leases name.
+    pub subnet_ids: BTreeSet<u32>,
+    /// The address of a lease, to try a query with: the first of the snapshot.
+    pub example: Option<Ipv6Addr>,
+}
+
+/// Subnet ids of which is remembered that they are known.
+const RECENT: usize = 1024;
+
+impl Seen {
+    fn note(&mut self, batch: &Batch) {
+        // Rows of one subnet often follow each other, and there are few subnets: most are known by this.
+        let mut recent = [None; RECENT];
+        for id in batch.subnet_ids() {
+            let place = &mut recent[id as usize % RECENT];
+            if *place != Some(id) {
+                *place = Some(id);
+                self.subnet_ids.insert(id);
+            }
+        }
+        if self.example.is_none() {
+            self.example = batch.changes().find_map(|change| match change {
+                Change::Put(lease) if lease.kind == LeaseKind::Address => Some(lease.address),
+                _ => None,
+            });
+        }
+    }
+
+    /// Takes in what was seen later.
+    fn add(&mut self, later: Self) {
+        self.subnet_ids.extend(later.subnet_ids);
+        self.example = self.example.or(later.example);
+    }
 }
 
 /// What became of the rows of one file.
@@ -104,7 +161,7 @@ pub enum LoadFault {
 }
 
 /// Opens the set and loads it on `threads` threads; begins anew if a file becomes shorter meanwhile.
-pub fn load(files: &LeaseFiles, threads: NonZeroUsize) -> Result<Loaded, LoadFault> {
+pub fn load<R: Rows>(files: &LeaseFiles, threads: NonZeroUsize) -> Result<Loaded<R>, LoadFault> {
     let mut result = load_snapshot(files.open()?, threads);
     for _ in 1..ATTEMPTS_MAX {
         match result {
@@ -119,18 +176,23 @@ pub fn load(files: &LeaseFiles, threads: NonZeroUsize) -> Result<Loaded, LoadFau
 
 /// Loads a snapshot on `threads` threads. A last line of the current file that has no end is left for the
 /// follower: Kea may be writing it.
-pub fn load_snapshot(snapshot: Snapshot, threads: NonZeroUsize) -> Result<Loaded, LoadFault> {
+pub fn load_snapshot<R: Rows>(snapshot: Snapshot, threads: NonZeroUsize) -> Result<Loaded<R>, LoadFault> {
     load_in_chunks(snapshot, threads, CHUNK_LEN)
 }
 
-fn load_in_chunks(snapshot: Snapshot, threads: NonZeroUsize, chunk_len: u64) -> Result<Loaded, LoadFault> {
+fn load_in_chunks<R: Rows>(
+    snapshot: Snapshot,
+    threads: NonZeroUsize,
+    chunk_len: u64,
+) -> Result<Loaded<R>, LoadFault> {
     let Snapshot { earlier, current } = snapshot;
     let mut texts = earlier.iter().map(|file| Text::new(file, false)).collect::<Result<Vec<_>, _>>()?;
     texts.push(Text::new(&current, true)?);
-    let chunks: Vec<Chunk> = (0..texts.len()).flat_map(|text| texts[text].chunks(text, chunk_len)).collect();
-    let parts = parse(&texts, &chunks, threads)?;
+    let chunks = chunks(&texts, chunk_len);
+    let rows = R::default();
+    let parts = parse(&texts, &chunks, threads, &rows)?;
 
-    let mut batches = Vec::with_capacity(parts.len());
+    let mut seen = Seen::default();
     for (chunk, mut part) in chunks.iter().zip(parts) {
         let text = &mut texts[chunk.text];
         for bad_row in &mut part.tally.first_bad_rows {
@@ -139,7 +201,7 @@ fn load_in_chunks(snapshot: Snapshot, threads: NonZeroUsize, chunk_len: u64) -> 
         text.tally.add(&part.tally);
         text.lines += part.lines;
         text.reached = part.reached.unwrap_or(text.reached);
-        batches.push(part.batch);
+        seen.add(part.seen);
     }
     let &Text { columns, lines, reached: offset, .. } = &texts[texts.len() - 1];
     let files =
@@ -148,7 +210,22 @@ fn load_in_chunks(snapshot: Snapshot, threads: NonZeroUsize, chunk_len: u64) -> 
     let mut guard = Vec::new();
     read_at(&current.file, offset - guard_len, guard_len, &mut guard)
         .map_err(|source| read_fault(&current, source))?;
-    Ok(Loaded { batches, files, position: Position { current, offset, lines, columns, guard } })
+    Ok(Loaded { rows, files, position: Position { current, offset, lines, columns, guard }, seen })
+}
+
+/// All chunks, in reading order; their rows are numbered by the octets before them, of which each row takes one at
+/// least.
+fn chunks(texts: &[Text<'_>], chunk_len: u64) -> Vec<Chunk> {
+    let mut chunks = Vec::new();
+    let mut octets = 0;
+    for (number, text) in texts.iter().enumerate() {
+        chunks.extend(text.chunks(number, chunk_len).map(|mut chunk| {
+            chunk.first_row += octets;
+            chunk
+        }));
+        octets += text.len;
+    }
+    chunks
 }
 
 /// One file of the snapshot.
@@ -173,11 +250,13 @@ struct Chunk {
     text: usize,
     start: u64,
     end: u64,
+    /// Number of its first row.
+    first_row: u64,
 }
 
-/// What one chunk says.
+/// What one chunk says, besides its rows.
 struct Part {
-    batch: Batch,
+    seen: Seen,
     tally: Tally,
     lines: u64,
     /// The end of its last line; none if no line starts in this chunk.
@@ -207,10 +286,17 @@ impl<'a> Text<'a> {
     fn chunks(&self, text: usize, chunk_len: u64) -> impl Iterator<Item = Chunk> + use<> {
         let (body, len) = if self.columns.is_some() { (self.body, self.len) } else { (0, 0) };
         let starts = (0..).map(move |chunk| body + chunk * chunk_len).take_while(move |&start| start < len);
-        starts.map(move |start| Chunk { text, start, end: len.min(start + chunk_len) })
+        starts.map(move |start| Chunk { text, start, end: len.min(start + chunk_len), first_row: start })
     }
 
-    fn parse(&self, columns: Columns, chunk: Chunk, buffer: &mut Vec<u8>) -> io::Result<Part> {
+    /// Appends the rows of a chunk to `batch`.
+    fn parse(
+        &self,
+        columns: Columns,
+        chunk: Chunk,
+        buffer: &mut Vec<u8>,
+        batch: &mut Batch,
+    ) -> io::Result<Part> {
         // One octet more in front tells whether a line starts right at the chunk's start.
         let from = if chunk.start == self.body { chunk.start } else { chunk.start - 1 };
         read_at(&self.file.file, from, chunk.end - from, buffer)?;
@@ -219,23 +305,24 @@ impl<'a> Text<'a> {
             Some(line_end) => line_end + 1,
             None => buffer.len(),
         };
-        let mut part = Part { batch: Batch::new(), tally: Tally::default(), lines: 0, reached: None };
+        let mut part = Part { seen: Seen::default(), tally: Tally::default(), lines: 0, reached: None };
         if skipped == buffer.len() {
             return Ok(part);
         }
         let last_line_end = self.read_to_line_end(chunk.end, buffer)?;
         let mut lines = Lines::new(columns, 0);
-        let taken = skipped + lines.take(&buffer[skipped..], usize::MAX, &mut part.batch);
+        let taken = skipped + lines.take(&buffer[skipped..], usize::MAX, batch);
         let mut reached = from + taken as u64;
         if taken < buffer.len() && (last_line_end.is_some() || !self.growing) {
             // Too long for the buffer, or without an end in a file that nobody writes any more: a row to Kea,
             // too.
-            lines.take_line(&buffer[taken..], &mut part.batch);
+            lines.take_line(&buffer[taken..], batch);
             reached = last_line_end.unwrap_or(self.len);
         }
         part.reached = Some(reached);
         part.lines = lines.count;
         part.tally = lines.take_tally();
+        part.seen.note(batch);
         Ok(part)
     }
 
@@ -264,19 +351,27 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Parses all chunks, in any order, and returns their parts in theirs.
-fn parse(texts: &[Text<'_>], chunks: &[Chunk], threads: NonZeroUsize) -> Result<Vec<Part>, LoadFault> {
+/// Parses all chunks, in any order, hands their rows over, and returns their parts in theirs.
+fn parse(
+    texts: &[Text<'_>],
+    chunks: &[Chunk],
+    threads: NonZeroUsize,
+    rows: &impl Rows,
+) -> Result<Vec<Part>, LoadFault> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut parts = Vec::new();
-        let mut buffer = Vec::new();
+        let (mut buffer, mut batch) = (Vec::new(), Batch::new());
         while let position = next.fetch_add(1, Ordering::Relaxed)
             && let Some(&chunk) = chunks.get(position)
         {
             let text = &texts[chunk.text];
             let Some(columns) = text.columns else { continue };
-            let part =
-                text.parse(columns, chunk, &mut buffer).map_err(|source| read_fault(text.file, source))?;
+            batch.clear();
+            let part = text
+                .parse(columns, chunk, &mut buffer, &mut batch)
+                .map_err(|source| read_fault(text.file, source))?;
+            rows.take(chunk.first_row, &mut batch);
             parts.push((position, part));
         }
         Ok::<_, LoadFault>(parts)
@@ -303,4 +398,4 @@ fn read_fault(file: &LeaseFile, source: io::Error) -> LoadFault {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

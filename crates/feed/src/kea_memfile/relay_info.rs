@@ -13,7 +13,10 @@ use memchr::{memchr, memmem};
 use serde::Deserialize;
 
 use super::ipv6;
-use super::text::hexadecimal;
+use super::text::{hexadecimal, unescape};
+use scan::{Relay, Scanner};
+
+mod scan;
 
 const OPTION_RELAY_MSG: u16 = 9;
 const OPTION_LQ_RELAY_DATA: u16 = 47;
@@ -52,6 +55,13 @@ struct RelayInfo<'a> {
     options: Option<Cow<'a, str>>,
 }
 
+impl RelayInfo<'_> {
+    fn borrowed(&self) -> Relay<'_> {
+        let options = self.options.as_ref().map(|options| options.as_bytes());
+        Relay { hop: self.hop, link: self.link.as_bytes(), peer: self.peer.as_bytes(), options }
+    }
+}
+
 /// One RELAY-FORW; its options lie in the encoder's `options`.
 #[derive(Debug)]
 struct Level {
@@ -69,14 +79,42 @@ pub(super) struct Encoder {
     levels: Vec<Level>,
     options: Vec<u8>,
     octets: Vec<u8>,
+    unescaped: Vec<u8>,
 }
 
 impl Encoder {
-    /// Appends the option if `json` (a `user_context`, unescaped) tells of relays; false if it cannot be
+    /// Appends the option if `text` (a `user_context` as the file has it) tells of relays; false if it cannot be
     /// understood.
     ///
     /// A client without relays has no such option, which is no fault.
-    pub(super) fn append_option(&mut self, json: &[u8], options: &mut Vec<u8>) -> bool {
+    pub(super) fn append_option(&mut self, text: &[u8], options: &mut Vec<u8>) -> bool {
+        let understood = self.take_usual(text, options).unwrap_or_else(|| {
+            self.clear();
+            self.take_any(text, options)
+        });
+        self.clear();
+        understood
+    }
+
+    /// The shape that Kea writes; none if it is another.
+    fn take_usual(&mut self, text: &[u8], options: &mut Vec<u8>) -> Option<bool> {
+        let mut scanner = Scanner::new(text)?;
+        let mut faulty = false;
+        while let Some(relay) = scanner.relay()? {
+            faulty = faulty || self.levels.len() == RELAYS_MAX || self.read(&relay).is_none();
+        }
+        Some(!faulty && (self.levels.is_empty() || self.write(options)))
+    }
+
+    /// Any JSON.
+    fn take_any(&mut self, text: &[u8], options: &mut Vec<u8>) -> bool {
+        let mut space = std::mem::take(&mut self.unescaped);
+        let understood = self.take_json(unescape(text, &mut space), options);
+        self.unescaped = space;
+        understood
+    }
+
+    fn take_json(&mut self, json: &[u8], options: &mut Vec<u8>) -> bool {
         // Many contexts are about something else; a backslash may hide the key.
         if memmem::find(json, b"relay").is_none() && memchr(b'\\', json).is_none() {
             return true;
@@ -86,13 +124,10 @@ impl Encoder {
         if relays.is_empty() {
             return true;
         }
-        if relays.len() > RELAYS_MAX || relays.iter().any(|relay| self.read(relay).is_none()) {
-            self.clear();
+        if relays.len() > RELAYS_MAX || relays.iter().any(|relay| self.read(&relay.borrowed()).is_none()) {
             return false;
         }
-        let written = self.write(options);
-        self.clear();
-        written
+        self.write(options)
     }
 
     fn clear(&mut self) {
@@ -101,15 +136,15 @@ impl Encoder {
     }
 
     /// Takes in the next relay, towards the client.
-    fn read(&mut self, relay: &RelayInfo<'_>) -> Option<()> {
-        if let Some(options) = &relay.options {
-            let whole = hexadecimal(options.as_bytes(), &mut self.octets) && are_relay_options(&self.octets);
+    fn read(&mut self, relay: &Relay<'_>) -> Option<()> {
+        if let Some(options) = relay.options {
+            let whole = hexadecimal(options, &mut self.octets) && are_relay_options(&self.octets);
             whole.then(|| self.options.extend_from_slice(&self.octets))?;
         }
         self.levels.push(Level {
             hop_count: relay.hop,
-            link_address: ipv6::parse(relay.link.as_bytes())?,
-            peer_address: ipv6::parse(relay.peer.as_bytes())?,
+            link_address: ipv6::parse(relay.link)?,
+            peer_address: ipv6::parse(relay.peer)?,
             options_end: self.options.len(),
             len: 0,
         });

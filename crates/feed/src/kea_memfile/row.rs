@@ -177,11 +177,8 @@ impl RowParser {
             self.left_out.link_layer_address += 1;
         }
         let user_context = values.get(Column::UserContext);
-        if !user_context.is_empty() {
-            let json = unescape(user_context, &mut self.unescaped);
-            if !self.relays.append_option(json, &mut self.options) {
-                self.left_out.relay_data += 1;
-            }
+        if !user_context.is_empty() && !self.relays.append_option(user_context, &mut self.options) {
+            self.left_out.relay_data += 1;
         }
     }
 

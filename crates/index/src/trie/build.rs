@@ -1,8 +1,9 @@
 //! A whole trie at once, from sorted keys: no node is written twice.
 
+use std::sync::atomic::AtomicU32;
+
 use super::{CLIENT, ClientId, Header, Key, LEVEL_BITS, Slot, Trie, write_node};
 use crate::arena::{Address, Allocator, Arena};
-use std::sync::atomic::AtomicU64;
 
 /// Builds the trie of these items, of which `key` tells key and client.
 ///
@@ -14,8 +15,8 @@ pub(crate) fn build<T>(
     key: impl Fn(&T) -> (Key, ClientId),
 ) -> Trie {
     debug_assert!(items.is_sorted_by(|a, b| key(a).0.bits < key(b).0.bits));
-    let root = Builder { arena, allocator, key }.node(0, items);
-    Trie { root: AtomicU64::new(u64::from(root)) }
+    let root = if items.is_empty() { 0 } else { Builder { arena, allocator, key }.node(0, items) };
+    Trie { root: AtomicU32::new(root) }
 }
 
 struct Builder<'a, F> {

@@ -1,11 +1,46 @@
 //! One client's leases before and after a batch.
 
 use std::net::Ipv6Addr;
+use std::ops::Range;
 
-use crate::arena::Address;
-use crate::lease::{Batch, Lease};
+use crate::arena::{Address, Allocator};
+use crate::clients::ClientId;
+use crate::lease::{Batch, Lease, Row};
+use crate::options::Packer;
 use crate::record::Unpacked;
-use crate::trie::{ClientId, Key};
+use crate::tables::Tables;
+use crate::trie::Key;
+
+/// A batch whose options are blocks of records.
+pub(super) struct Packed<'b> {
+    pub(super) batch: &'b Batch,
+    octets: Vec<u8>,
+    /// Of each row in `octets`.
+    blocks: Vec<Range<usize>>,
+}
+
+impl<'b> Packed<'b> {
+    pub(super) fn new(
+        batch: &'b Batch,
+        tables: &Tables,
+        allocator: &mut Allocator,
+        packer: &mut Packer,
+    ) -> Self {
+        let mut octets = Vec::new();
+        let pack = |row: &Row| {
+            let start = octets.len();
+            packer.pack((&tables.templates, &tables.arena), allocator, batch.options(row), &mut octets);
+            start..octets.len()
+        };
+        let blocks = batch.rows.iter().map(pack).collect();
+        Self { batch, octets, blocks }
+    }
+
+    /// The lease in a row that is not a removal.
+    fn lease(&self, row: usize) -> Lease<'_> {
+        Lease { options: &self.octets[self.blocks[row].clone()], ..self.batch.lease(row) }
+    }
+}
 
 /// One address's change for one client.
 #[derive(Clone, Copy)]
@@ -20,16 +55,21 @@ pub(super) struct Edit {
 pub(super) enum Step {
     /// It is now that of this row of the batch.
     Put(usize),
+    /// It is now that of this row, and another client hands it over.
+    TakeOver(usize),
     /// It is gone.
     Drop,
-    /// It is another client's now, with this prefix length.
-    HandOver(u8),
+    /// It is this other client's now, with this prefix length.
+    HandOver(ClientId, u8),
 }
 
 impl Step {
     /// The row whose lease is put.
     pub(super) fn row(self) -> Option<usize> {
-        if let Self::Put(row) = self { Some(row) } else { None }
+        match self {
+            Self::Put(row) | Self::TakeOver(row) => Some(row),
+            Self::Drop | Self::HandOver(..) => None,
+        }
     }
 }
 
@@ -41,66 +81,89 @@ pub(super) struct Merge<'a> {
     pub(super) handed_over: Vec<Lease<'a>>,
     /// One of the leases it had, if any.
     pub(super) any_old: Option<Lease<'a>>,
-    /// Keys that must leave the trie before the record changes.
-    pub(super) leaving: Vec<Key>,
-    /// Keys that are not in the trie yet, or lead to another client.
-    pub(super) entering: Vec<Key>,
-    /// Keys that must leave the trie when readers have looked away.
-    pub(super) late: Vec<Key>,
+    /// Addresses that must leave the map before the record changes.
+    pub(super) leaving: Vec<Ipv6Addr>,
+    /// Addresses that are not in the map yet.
+    pub(super) entering: Vec<Ipv6Addr>,
+    /// Addresses that lead to this client and must lead to another.
+    pub(super) passing: Vec<(Ipv6Addr, ClientId)>,
+    /// What becomes of the trie.
+    pub(super) prefixes: Prefixes,
 }
 
 impl<'a> Merge<'a> {
     /// `edits` are this client's, ascending by address, each address once.
-    pub(super) fn new(old: &'a Unpacked, batch: &'a Batch, edits: &[Edit]) -> Self {
+    pub(super) fn new(old: &'a Unpacked, batch: &'a Packed<'_>, edits: &[Edit]) -> Self {
         let mut merge = Self {
             leases: Vec::with_capacity(edits.len() + 2),
             handed_over: Vec::new(),
             any_old: None,
             leaving: Vec::new(),
             entering: Vec::new(),
-            late: Vec::new(),
+            passing: Vec::new(),
+            prefixes: Prefixes::default(),
         };
-        let mut known = vec![false; edits.len()];
+        // Prefix length of the lease that it had on an address.
+        let mut known = vec![None; edits.len()];
         for lease in old.leases() {
             match edits.binary_search_by_key(&lease.address, |edit| edit.address) {
-                Ok(at) => known[at] = merge.change(lease, edits[at].step, batch),
+                Ok(at) => {
+                    known[at] = Some(lease.prefix_len);
+                    merge.change(lease, edits[at].step, batch);
+                }
                 Err(_) => merge.leases.push(lease),
             }
             merge.any_old = Some(lease);
         }
         for (edit, known) in edits.iter().zip(known) {
-            let Step::Put(row) = edit.step else { continue };
+            let Some(row) = edit.step.row() else { continue };
+            if known.is_none() && matches!(edit.step, Step::Put(_)) {
+                merge.entering.push(edit.address);
+            }
             let lease = batch.lease(row);
-            if !known {
-                merge.entering.push(key(&lease));
+            if known != Some(lease.prefix_len) {
+                merge.prefixes.entering.extend(prefix(&lease));
             }
             merge.leases.push(lease);
         }
         merge
     }
 
-    /// Takes note of an old lease that changes; whether its key stays as it is.
-    fn change(&mut self, lease: Lease<'a>, step: Step, batch: &Batch) -> bool {
-        let (new_len, same_client) = match step {
+    /// Takes note of an old lease that changes.
+    fn change(&mut self, lease: Lease<'a>, step: Step, batch: &Packed<'_>) {
+        let (new_len, hands_over) = match step {
             Step::Drop => {
-                self.leaving.push(key(&lease));
-                return false;
+                self.leaving.push(lease.address);
+                return self.prefixes.leaving.extend(prefix(&lease));
             }
-            Step::HandOver(len) => (len, false),
-            Step::Put(row) => (batch.rows[row].prefix_len, true),
+            Step::HandOver(client, len) => {
+                self.passing.push((lease.address, client));
+                (len, true)
+            }
+            Step::Put(row) | Step::TakeOver(row) => (batch.batch.rows[row].prefix_len, false),
         };
-        let same_key = new_len == lease.prefix_len;
-        if !same_key {
-            self.late.push(key(&lease));
+        if new_len != lease.prefix_len {
+            self.prefixes.late.extend(prefix(&lease));
         }
-        if !(same_key && same_client) {
+        if hands_over || new_len != lease.prefix_len {
             self.handed_over.push(lease);
         }
-        same_key && same_client
     }
 }
 
-fn key(lease: &Lease<'_>) -> Key {
+/// Keys of one client in the trie.
+#[derive(Default)]
+pub(super) struct Prefixes {
+    /// That must leave it before the record changes.
+    pub(super) leaving: Vec<Key>,
+    /// That are not in it yet, or lead to another client.
+    pub(super) entering: Vec<Key>,
+    /// That must leave it when readers have looked away.
+    pub(super) late: Vec<Key>,
+}
+
+/// The key of a lease that is in the trie.
+fn prefix(lease: &Lease<'_>) -> Option<Key> {
     Key::new(lease.address, lease.prefix_len)
 }
 
@@ -116,9 +179,10 @@ pub(super) struct Staged {
     pub(super) record: Address,
     /// Leases more than before.
     pub(super) lease_change: isize,
-    pub(super) leaving: Vec<Key>,
-    pub(super) entering: Vec<Key>,
-    pub(super) late: Vec<Key>,
+    pub(super) leaving: Vec<Ipv6Addr>,
+    pub(super) entering: Vec<Ipv6Addr>,
+    pub(super) passing: Vec<(Ipv6Addr, ClientId)>,
+    pub(super) prefixes: Prefixes,
 }
 
 impl Staged {

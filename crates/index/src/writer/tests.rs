@@ -101,12 +101,19 @@ fn check(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
         let duid = vec![client; 1 + 3 * usize::from(client)];
         let mut found = [None];
         pinned.look_up(NOW, &[LookUp::Duid(&duid)], &mut found);
-        let mut unpacked = Unpacked::default();
-        unpacked.read(found[0].map(|found| found.client));
         let mut expected: Vec<_> =
             model.values().filter(|lease| lease.duid == duid).map(Owned::lease).collect();
         record::sort(&mut expected);
-        assert_eq!(unpacked.leases().collect::<Vec<_>>(), expected, "what has client {client}");
+        let (mut unpacked, number, client) =
+            (Unpacked::default(), client, found[0].map(|found| found.client));
+        unpacked.read(client);
+        let options = |client: record::Client<'_>| {
+            client.bindings().map(|binding| client.options(&binding).octets()).collect::<Vec<_>>()
+        };
+        let options = client.map(options).unwrap_or_default();
+        let leases: Vec<_> =
+            unpacked.leases().zip(&options).map(|(lease, options)| Lease { options, ..lease }).collect();
+        assert_eq!(leases, expected, "what has client {number}");
     }
 }
 

@@ -35,11 +35,22 @@ const VALUES: &[(&str, &str, &str)] = &[
         "DHCPv6 runs over IPv6 only; write an IPv6 prefix, such as 2001:db8::/32"),
     ("--max-relay-hops=33", "max-relay-hops = 33", "must be a whole number in 0..=32"),
     ("--sensitive-option=0", "sensitive-option = [0]", "must be a whole number in 1..=65535"),
+    ("--rate=1000001", "rate = 1000001", "must be a whole number in 0..=1000000"),
+    ("--query-log=", "query-log = ''", "must be a file, \"journald\" or \"stderr\""),
+    ("--query-log-sample=0", "query-log-sample = 0", "must be a whole number in 1..=1000000"),
+    ("--query-log-requestor=fd00::1/8", "query-log-requestor = 'fd00::1/8'",
+        "has bits set beyond its length; write fd00::/8, or fd00::1/128"),
+    ("--keep-discards=4097", "keep-discards = 4097", "must be a whole number in 0..=4096"),
+    ("--burst=0", "burst = 0", "must be a whole number in 1..=1000000"),
+    ("--max-feed-age=0", "max-feed-age = 0", "must be a whole number in 1..=86400"),
+    ("--admin=unix:x", "admin = ['unix:x']",
+        "names no file from the root on; write unix:/run/lqd/admin.sock"),
     ("--workers=0", "workers = 0", "must be a whole number in 1..=256"),
     ("--cpus=1024", "cpus = '1024'",
         "must be numbers of CPUs in 0..=1023 and ranges of them, such as \"0,2-5\""),
     ("--cpus=1,1", "cpus = '1,1'", "names CPU 1 twice; leave one out"),
     ("--buffers=100", "buffers = 100", "must be a power of two in 64..=32768"),
+    ("--busy-poll=1001", "busy-poll = 1001", "must be a whole number in 0..=1000"),
     ("--receive-buffer=1KiB", "receive-buffer = '1KiB'",
         "must be a number of octets in 65536..=536870912, or with a unit, such as \"4MiB\" or \"512KiB\""),
 ];
@@ -106,7 +117,12 @@ fn wrong_types_are_told_what_to_write() {
         ("io = 5", "1:6: io: invalid type: integer `5`, expected \"auto\" or \"uring\" or \"mmsg\""),
         ("deny = 'no'", "1:8: deny: invalid value: string \"no\", expected \"not-allowed\" or \"drop\""),
         ("relayed = ''", "1:11: relayed: invalid value: string \"\", expected \"answer\" or \"drop\""),
+        ("steering = 'x'", "1:12: steering: invalid value: string \"x\", expected \"hash\" or \"cpu\""),
         ("log-format = 'x'", "1:14: log-format: invalid value: string \"x\", expected \"text\" or \"json\""),
+        (
+            "when-stale = 'x'",
+            "1:14: when-stale: invalid value: string \"x\", expected \"answer\" or \"silent\" or \"refuse\"",
+        ),
         ("log = 5", "1:7: log: invalid type: integer `5`, expected a string"),
         ("kea-config = 5", "1:14: kea-config: invalid type: integer `5`, expected path string"),
         ("kea-leases = []", "1:14: kea-leases: invalid type: sequence, expected path string"),
@@ -119,9 +135,11 @@ fn wrong_types_are_told_what_to_write() {
 #[test]
 fn unknown_keys_are_told_the_known_ones() {
     let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
-                 `deny`, `relayed`, `max-relay-hops`, `sensitive-option`, `workers`, `cpus`, \
-                 `io`, `gro`, `buffers`, `receive-buffer`, `sandbox`, `log-format`, `log`, \
-                 `example-query`";
+                 `deny`, `relayed`, `max-relay-hops`, `sensitive-option`, `rate`, `burst`, \
+                 `restricted-requestor`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
+                 `query-log-sample`, `query-log-requestor`, `keep-discards`, `workers`, `cpus`, \
+                 `io`, `gro`, `buffers`, `receive-buffer`, `send-buffer`, `steering`, \
+                 `busy-poll`, `sandbox`, `log-format`, `log`, `example-query`";
     for key in ["worker", "Workers", "kea_config", "config"] {
         let want = format!("lqd.toml:2:1: unknown field `{key}`, expected one of {known}");
         assert_eq!(fault(format!("\n{key} = 1").as_bytes()), want);
@@ -138,6 +156,85 @@ fn what_is_no_toml_is_told_where() {
     ] {
         assert_eq!(fault(octets), format!("lqd.toml:{want}"));
     }
+}
+
+/// A fault in the second of two rows, the place and the advice.
+#[rustfmt::skip]
+const ACCESS: &[(&str, &str)] = &[
+    ("prefix = 'fd00::1/8'",
+        "4:10: access: prefix: has bits set beyond its length; write fd00::/8, or fd00::1/128"),
+    ("prefix = '192.0.2.0/24'",
+        "4:10: access: prefix: DHCPv6 runs over IPv6 only; write an IPv6 prefix, such as 2001:db8::/32"),
+    ("prefix = 5",
+        "4:10: access: prefix: invalid type: integer `5`, expected an IPv6 prefix, such as \"2001:db8::/32\""),
+    ("rate = 5", "3:1: access: missing field `prefix`"),
+    ("prefix = '2001:db8::/32'",
+        "4:10: access: prefix: 2001:db8::/32 has a row already; put the two together"),
+    ("prefix = '2001:db8::'\nprefix = '::'", "5:1: duplicate key"),
+    ("prefix = '::'\nprefixx = '::'",
+        "5:1: access: unknown field `prefixx`, expected one of `prefix`, `allow`, `deny`, `query-types`, `relayed`, \
+         `sensitive-options`, `rate`, `burst`, `prefix-rate`, `prefix-burst`, `restricted-requestor`, \
+         `relay-addresses`"),
+    ("prefix = '::'\nallow = 'no'", "5:9: access: allow: invalid type: string \"no\", expected a boolean"),
+    ("prefix = '::'\ndeny = 'no'",
+        "5:8: access: deny: invalid value: string \"no\", expected \"not-allowed\" or \"drop\""),
+    ("prefix = '::'\nquery-types = ['address', 'all']",
+        "5:27: access: query-types: must be \"address\" or \"client-id\""),
+    ("prefix = '::'\nquery-types = []",
+        "4:10: access: ::/128: query-types: the list is empty; give it an entry, or write allow = false to let \
+         nobody ask"),
+    ("prefix = '::'\nsensitive-options = [0]",
+        "5:22: access: sensitive-options: must be a whole number in 1..=65535"),
+    ("prefix = '::'\nrate = -1", "5:8: access: rate: must be a whole number in 0..=1000000"),
+    ("prefix = '::'\nrate = 1.5",
+        "5:8: access: rate: invalid type: floating point `1.5`, expected a whole number in 0..=1000000"),
+    ("prefix = '::'\nprefix-rate = 1000001",
+        "5:15: access: prefix-rate: must be a whole number in 0..=1000000"),
+    ("prefix = '::'\nburst = 5",
+        "4:10: access: ::/128: burst: goes with a rate; give the row a rate too, or leave burst out"),
+    ("prefix = '::'\nrate = 1\nprefix-burst = 5",
+        "4:10: access: ::/128: prefix-burst: goes with a prefix-rate; give the row a prefix-rate too, or leave \
+         prefix-burst out"),
+    ("prefix = '::'\nrelay-addresses = ['fd00::1/8']",
+        "5:20: access: relay-addresses: has bits set beyond its length; write fd00::/8, or fd00::1/128"),
+];
+
+#[test]
+fn faults_of_a_row_name_its_key() {
+    for (row, want) in ACCESS {
+        let text =
+            format!("[[access]]\nprefix = '2001:db8::/32'\n[[access]]\n{row}\n[[access]]\nprefix = '::1'");
+        assert_eq!(fault(text.as_bytes()), format!("lqd.toml:{want}"), "{row}");
+    }
+    for (text, want) in [
+        ("access = 5", "1:10: access: invalid type: integer `5`, expected a sequence"),
+        ("[access]\nprefix = '::'", "1:1: access: invalid type: map, expected a sequence"),
+        (
+            "access = [{ prefix = '::', rate = 'x' }]",
+            "1:35: access: rate: invalid type: string \"x\", expected a whole number in 0..=1000000",
+        ),
+    ] {
+        assert_eq!(fault(text.as_bytes()), format!("lqd.toml:{want}"));
+    }
+}
+
+#[test]
+fn a_part_of_the_query_log_alone() {
+    let mend = "there is no query log; give --query-log too, or leave this out";
+    for (line, want) in [
+        ("query-log-sample = 5", "query-log-sample: 5"),
+        ("query-log-requestor = '::1'", "query-log-requestor: ::1/128"),
+    ] {
+        assert_eq!(fault(line.as_bytes()), format!("{want}: {mend}"));
+    }
+}
+
+#[test]
+fn a_burst_without_a_rate() {
+    let want = "burst: 5: goes with a rate; give --rate too, or leave --burst out";
+    assert_eq!(read(&["--kea-config=k", "--burst=5"], "").unwrap_err().to_string(), want);
+    assert_eq!(fault(b"burst = 5"), want);
+    assert!(read(&["--kea-config=k", "--burst=5"], "rate = 5").is_ok());
 }
 
 #[test]
@@ -176,6 +273,7 @@ fn well_formed_values_without_meaning() {
             "listen: [::1]:547: the address is given twice; leave one out",
         ),
         (&["--multicast=lo", "--multicast=lo"], "multicast: lo: the interface is given twice; leave one out"),
+        (&["--admin=1", "--admin=[::1]:1"], "admin: [::1]:1: the address is given twice; leave one out"),
         (&["--multicast=1"], "multicast: 1: is a number; write the name that \"ip link\" shows"),
     ] {
         let fault = read(&[&["--kea-config=k"], flags].concat(), "").unwrap_err();

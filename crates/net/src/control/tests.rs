@@ -65,7 +65,7 @@ fn writes_the_kernels_layout() {
     control[36..40].fill(0);
     assert_eq!(encode_source(&mut control, local("2001:db8::5", 7)), 40);
     assert_eq!(control[..40], pktinfo());
-    assert_eq!(control[40..], [0xaa; 24], "room for a segment size is left alone");
+    assert_eq!(control[40..], [0xaa; 48], "room for others is left alone");
     assert_eq!(encode_source(&mut control, local("::", 0)), 0);
 }
 
@@ -116,8 +116,18 @@ fn writes_the_size_of_segments_behind_the_source() {
     let used = encode_source(&mut control, local("2001:db8::5", 7));
     assert_eq!(encode_segment_len(&mut control, used, 300), 64);
     let segment = message(18, SOL_UDP, UDP_SEGMENT, &300_u16.to_ne_bytes());
-    assert_eq!(control.as_slice(), [pktinfo(), segment.clone()].concat());
+    assert_eq!(control[..64], [pktinfo(), segment.clone()].concat());
     let mut control = [0; CONTROL_LEN_MAX];
     assert_eq!(encode_segment_len(&mut control, 0, 300), 24);
     assert_eq!(control[..24], segment);
+}
+
+#[test]
+fn reads_what_a_socket_has_dropped() {
+    let overflowed = message(20, libc::SOL_SOCKET, 40, &7_u32.to_ne_bytes());
+    let all = [pktinfo(), message(20, SOL_UDP, UDP_GRO, &100_i32.to_ne_bytes()), overflowed].concat();
+    assert_eq!(all.len(), CONTROL_LEN_MAX, "there is room for all that a datagram may come with");
+    assert_eq!(decode_overflowed(&all), Some(7));
+    assert_eq!(decode_overflowed(&pktinfo()), None);
+    assert_eq!(decode_overflowed(&message(18, libc::SOL_SOCKET, 40, &[7; 2])), None);
 }

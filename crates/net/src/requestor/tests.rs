@@ -209,3 +209,24 @@ fn ends_must_lie_in_the_buffer() {
     let (_target, address) = target();
     let _ = connect(address, None, false).send(&[0; 10], &[5, 11]);
 }
+
+#[test]
+fn several_are_waited_for_at_once() {
+    let (target, address) = target();
+    let mut requestors = [(); 3].map(|()| connect(address, None, false));
+    requestors[1].send(b"to be echoed", &[12]).unwrap();
+    let (len, source) = target.recv_from(&mut [0; 64]).unwrap();
+    assert_eq!((len, source.port()), (12, requestors[1].local_port()));
+    target.send_to(b"the echo", source).unwrap();
+    let entry = |requestor: &Requestor| libc::pollfd {
+        fd: requestor.as_fd().as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let mut polled = [0, 1, 2].map(|number| entry(&requestors[number]));
+    // SAFETY: three live entries.
+    let ready = unsafe { libc::poll(polled.as_mut_ptr(), 3, PATIENCE.as_millis() as i32) };
+    assert_eq!((ready, polled.map(|entry| entry.revents)), (1, [0, libc::POLLIN, 0]));
+    let taken = requestors[1].receive(Duration::ZERO, |reply| assert_eq!(reply, b"the echo")).unwrap();
+    assert_eq!(taken, 1);
+}

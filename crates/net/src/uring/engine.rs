@@ -19,13 +19,15 @@ use crate::{BATCH_MAX, NetCounters, RunError, Service, Socket, StopSignal, Worke
 const RECVMSG_OUT_LEN: usize = 16;
 /// What a buffer holds beside the payload, octets.
 const OVERHEAD: usize = RECVMSG_OUT_LEN + NAME_LEN + CONTROL_LEN_MAX;
-const _: () = assert!(OVERHEAD == 108, "WorkerSettings::buffer_len says so");
+const _: () = assert!(OVERHEAD == 132, "WorkerSettings::buffer_len says so");
 
 pub(super) struct Engine<'r> {
     port: Port<'r>,
     buffers: BufferRing,
     area: ReplyArea,
     template: libc::msghdr,
+    /// Datagrams that each socket has dropped, as the kernel last told.
+    overflowed: Box<[u32]>,
     counters: &'r NetCounters,
 }
 
@@ -44,8 +46,9 @@ impl<'r> Engine<'r> {
         let area = ReplyArea::new(settings.coalescing(sockets))
             .map_err(|source| RunError::Memory { len: ReplyArea::LEN, source })?;
         let mut port = Port::new(ring, sockets, counters, usize::from(count))?;
-        port.start(&buffers, stop)?;
-        Ok(Self { port, buffers, area, template: receive_template(), counters })
+        port.start(&buffers, stop, settings.busy_poll)?;
+        let overflowed = vec![0; sockets.len()].into_boxed_slice();
+        Ok(Self { port, buffers, area, template: receive_template(), overflowed, counters })
     }
 
     /// Serves until stopped, then ends the receives, answers what had arrived, and sees the replies out.
@@ -92,7 +95,7 @@ impl<'r> Engine<'r> {
     }
 
     fn serve_slice(&mut self, slice: Range<usize>, service: &mut impl Service) {
-        let Self { port, buffers, area, template, counters } = self;
+        let Self { port, buffers, area, template, overflowed, counters } = self;
         let socket = port.arrivals[slice.start].socket;
         let mut arrivals = [Arrival::default(); BATCH_MAX]; // a copy: more may arrive while these are served
         let arrivals = &mut arrivals[..slice.len()];
@@ -102,7 +105,7 @@ impl<'r> Engine<'r> {
             .iter()
             .map(|arrival| parse(buffers.filled(arrival.buffer, arrival.len as usize), template));
         let mut served = false;
-        serve_in_batches(receives, counters, |batch| {
+        serve_in_batches(receives, counters, &mut overflowed[usize::from(socket)], |batch| {
             if std::mem::replace(&mut served, true) {
                 port.send_now(area); // aggregates make many batches: no reply waits until all are served
             }

@@ -6,6 +6,7 @@ use io_uring::types::{Fd, Fixed};
 use io_uring::{CompletionQueue, IoUring, SubmissionQueue, Submitter, cqueue, opcode, squeue};
 
 use super::buffers::{self, BufferRing};
+use super::restrict;
 use super::ring::UringUnavailable;
 use super::token::Token;
 use crate::control::CONTROL_LEN_MAX;
@@ -14,7 +15,7 @@ use crate::replies::Transport;
 use crate::reply_area::ReplyArea;
 use crate::sockaddr::NAME_LEN;
 use crate::worker::RECEIVE_FAILURES_MAX;
-use crate::{NetCounters, RunError, Socket, StopSignal, resend};
+use crate::{NetCounters, RunError, Socket, StopSignal, busy_poll, resend};
 
 /// A buffer the kernel has filled.
 #[derive(Clone, Copy, Default)]
@@ -98,9 +99,19 @@ impl<'r> Port<'r> {
         })
     }
 
-    /// Lends `buffers` to the kernel and waits for `stop`; both must outlive this port's requests.
-    pub(super) fn start(&mut self, buffers: &BufferRing, stop: &StopSignal) -> Result<(), RunError> {
+    /// Lends `buffers` to the kernel, enables the ring and waits for `stop`; both must outlive this port's
+    /// requests. Waits poll busily for so many microseconds, if that is not 0.
+    pub(super) fn start(
+        &mut self,
+        buffers: &BufferRing,
+        stop: &StopSignal,
+        busy_poll: u32,
+    ) -> Result<(), RunError> {
         buffers.register(&self.submitter)?;
+        if busy_poll > 0 {
+            busy_poll::register(&self.submitter, busy_poll)?;
+        }
+        restrict::enable(&self.submitter)?;
         self.waiting_for_stop = true;
         let wait = opcode::PollAdd::new(Fd(stop.as_raw_fd()), libc::POLLIN as u32).build();
         self.push(wait, Token::Stop);

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use io_uring::{IoUring, Probe, opcode};
+use io_uring::{IoUring, Probe};
 
 use super::buffers::BufferRing;
+use super::restrict;
 use crate::reply_area::SENDS_MAX;
 use crate::worker::SOCKETS_MAX;
 
@@ -100,7 +101,7 @@ pub(super) fn completions_max(buffers: u32) -> u32 {
 }
 const _: () = assert!(32_768 + SENDS_MAX + 2 * SOCKETS_MAX < COMPLETIONS_LIMIT as usize);
 
-/// Builds the calling thread's ring.
+/// Builds the calling thread's ring, which does nothing before [`restrict::enable`].
 ///
 /// SINGLE_ISSUER and DEFER_TASKRUN (6.1) make completions run when this thread asks for them, and at no other
 /// time; SUBMIT_ALL (5.18) keeps one bad request from holding up the rest. NO_SQARRAY (6.6) saves an
@@ -112,6 +113,7 @@ pub(super) fn build(completions: u32) -> Result<IoUring, UringUnavailable> {
         .setup_defer_taskrun()
         .setup_coop_taskrun()
         .setup_taskrun_flag()
+        .setup_r_disabled()
         .setup_submit_all()
         .setup_cqsize(completions);
     let with_array = builder.clone();
@@ -133,13 +135,7 @@ pub fn probe() -> Result<(), UringUnavailable> {
     ring.submitter().register_probe(&mut probe).map_err(|error| {
         UringUnavailable::judge("asking for operations", "IORING_REGISTER_PROBE", "5.6", error)
     })?;
-    let needed = [
-        (opcode::RecvMsgMulti::CODE, "IORING_OP_RECVMSG"),
-        (opcode::SendMsg::CODE, "IORING_OP_SENDMSG"),
-        (opcode::PollAdd::CODE, "IORING_OP_POLL_ADD"),
-        (opcode::AsyncCancel::CODE, "IORING_OP_ASYNC_CANCEL"),
-    ];
-    for (code, feature) in needed {
+    for (code, feature) in restrict::OPERATIONS {
         if !probe.is_supported(code) {
             return Err(UringUnavailable::TooOld { feature, needs: "6.1" });
         }
@@ -147,6 +143,7 @@ pub fn probe() -> Result<(), UringUnavailable> {
     let buffers =
         BufferRing::new(64, 64).map_err(|_| UringUnavailable::Memory { what: "mapping receive buffers" })?;
     buffers.register(&ring.submitter())?;
+    restrict::enable(&ring.submitter())?;
     buffers.unregister(&ring.submitter());
     Ok(())
 }

@@ -106,6 +106,9 @@ fn sixty_four(settings: &WorkerSettings) {
     }
     server.stop();
     assert_eq!(server.sum(|counters| &counters.sent), 128);
+    for sizes in [&server.counters[0].receive_sizes, &server.counters[0].send_sizes] {
+        assert_eq!(sizes.get(), [0, 0, 0, 0, 0, 0, 2]);
+    }
     assert_eq!(server.sum(|counters| &counters.coalesced), 2);
 }
 

@@ -10,6 +10,7 @@ mod loopback;
 mod namespaces;
 mod rig;
 mod takeover;
+mod tuning;
 
 use std::process::{Command, ExitCode};
 
@@ -26,18 +27,20 @@ struct Case {
 }
 
 /// In which modes of the workers a case means something.
-#[derive(PartialEq, Eq)]
 enum Modes {
     All,
     Plain,
     Coalescing,
+    /// With io_uring, plain and coalescing.
+    Uring,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let cases = || {
-        let over_loopback = loopback::CASES.iter().chain(takeover::CASES);
-        over_loopback.chain(namespaces::CASES).chain(coalescing::CASES).chain(coalescing::LINK_CASES)
+        let plain =
+            loopback::CASES.iter().chain(takeover::CASES).chain(namespaces::CASES).chain(tuning::CASES);
+        plain.chain(coalescing::CASES).chain(coalescing::LINK_CASES)
     };
     let mut trials = Vec::new();
     for (backend, coalesce, kind) in [
@@ -46,14 +49,17 @@ fn main() -> ExitCode {
         (Backend::Mmsg, false, "mmsg"),
         (Backend::Mmsg, true, "mmsg, coalescing"),
     ] {
-        let other = if coalesce { Modes::Plain } else { Modes::Coalescing };
+        let fits = |case: &&Case| match case.modes {
+            Modes::All => true,
+            Modes::Plain => !coalesce,
+            Modes::Coalescing => coalesce,
+            Modes::Uring => backend == Backend::Uring,
+        };
         let mut settings = WorkerSettings { backend, coalesce, ..WorkerSettings::default() };
         if coalesce {
             settings.buffer_len = REPLY_LEN_MAX;
         }
-        trials.extend(
-            cases().filter(|case| case.modes != other).map(|case| trial(case, settings.clone(), kind)),
-        );
+        trials.extend(cases().filter(fits).map(|case| trial(case, settings.clone(), kind)));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -65,12 +65,12 @@ impl Namespace {
     }
 
     /// A requestor bound to `address` in here.
-    fn requestor(&self, address: &str) -> UdpSocket {
+    pub(crate) fn requestor(&self, address: &str) -> UdpSocket {
         self.enter(|| requestor_on(address))
     }
 
     /// Sockets on `[::]:PORT` in here.
-    fn listen(&self) -> Socket {
+    pub(crate) fn listen(&self) -> Socket {
         let any = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, PORT, 0, 0);
         self.enter(|| listen(any, &SocketOptions::default()).unwrap())
     }
@@ -92,12 +92,12 @@ impl Namespace {
     }
 }
 
-/// Server and requestor, joined by a link that carries datagrams.
+/// Server and requestor, joined by a link that carries datagrams, by one queue each way.
 pub(crate) fn linked() -> (Namespace, Namespace) {
     let (server, client) = (Namespace::new(), Namespace::new());
     let client_path = format!("/proc/{}/fd/{}", std::process::id(), client.0.as_raw_fd());
     server.ip(&format!(
-        "link add vs type veth peer name vc netns {client_path}
+        "link add vs numrxqueues 1 numtxqueues 1 type veth peer name vc numrxqueues 1 numtxqueues 1 netns {client_path}
          link set vs addrgenmode none
          link add other type veth peer name another
          link set other up

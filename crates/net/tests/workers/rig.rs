@@ -1,7 +1,7 @@
 //! The rig the cases run on: workers on threads, services, and requestors that wait with patience.
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -97,8 +97,14 @@ impl Server {
     }
 }
 
+/// A socket on a port of its own: asked for port 0, the kernel may choose one that another test's socket shares.
 pub(crate) fn loopback_socket() -> Socket {
-    listen("[::1]:0".parse().unwrap(), &SocketOptions::default()).unwrap()
+    loopback_socket_with(&SocketOptions::default())
+}
+
+pub(crate) fn loopback_socket_with(options: &SocketOptions) -> Socket {
+    let port = UdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap().port();
+    listen(SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0), options).unwrap()
 }
 
 /// A requestor on `[::1]`.

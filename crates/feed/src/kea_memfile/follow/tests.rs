@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use lqd_index::{Batch, Change};
 
 use super::{Follower, Reload, Step};
+use crate::kea_memfile::load::tests::Batches;
 use crate::kea_memfile::{LeaseFiles, load};
 
 /// Longest that anything which must happen is waited for.
@@ -40,9 +41,9 @@ struct Reader {
 
 impl Reader {
     fn new(files: LeaseFiles) -> Self {
-        let loaded = load(&files, NonZeroUsize::MIN).unwrap();
+        let loaded = load::<Batches>(&files, NonZeroUsize::MIN).unwrap();
         let mut leases = Leases::new();
-        loaded.batches.iter().for_each(|batch| apply(&mut leases, batch));
+        loaded.rows.into_batches().iter().for_each(|batch| apply(&mut leases, batch));
         let follower = Follower::new(files.clone(), loaded.position).unwrap();
         assert!(follower.status().watching, "these tests need inotify");
         Self { files, follower, leases, reloads: Vec::new() }
@@ -62,14 +63,14 @@ impl Reader {
         self.reloads.push(reason);
         let limit = Instant::now() + LIMIT;
         let loaded = loop {
-            match load(&self.files, NonZeroUsize::MIN) {
+            match load::<Batches>(&self.files, NonZeroUsize::MIN) {
                 Ok(loaded) => break loaded,
                 // Truncated again while it was being read.
                 Err(fault) => assert!(Instant::now() < limit, "{fault}"),
             }
         };
         self.leases.clear();
-        loaded.batches.iter().for_each(|batch| apply(&mut self.leases, batch));
+        loaded.rows.into_batches().iter().for_each(|batch| apply(&mut self.leases, batch));
         self.follower.reloaded(loaded.position);
         true
     }

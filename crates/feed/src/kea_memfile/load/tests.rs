@@ -1,7 +1,9 @@
 use super::*;
 use crate::kea_memfile::What;
 use lqd_index::Change;
+use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Mutex;
 
 const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,\
                       prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,\
@@ -28,9 +30,32 @@ fn threads(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap()
 }
 
+/// Batches with the numbers of their first rows.
+#[derive(Debug, Default)]
+pub(in crate::kea_memfile) struct Batches(Mutex<BTreeMap<u64, Batch>>);
+
+impl Rows for Batches {
+    fn take(&self, first: u64, batch: &mut Batch) {
+        let before = self.0.lock().unwrap().insert(first, std::mem::take(batch));
+        assert!(before.is_none_or(|before| before.is_empty()), "two rows of number {first}");
+    }
+}
+
+impl Batches {
+    /// In the order of their numbers, which do not overlap.
+    pub(in crate::kea_memfile) fn into_batches(self) -> Vec<Batch> {
+        let batches = self.0.into_inner().unwrap();
+        let spans: Vec<_> =
+            batches.iter().map(|(first, batch)| (*first, first + batch.len() as u64)).collect();
+        assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{spans:?}");
+        batches.into_values().collect()
+    }
+}
+
 /// Last digits of the addresses, in the order of the changes.
-fn numbers(loaded: &Loaded) -> Vec<usize> {
-    let changes = loaded.batches.iter().flat_map(Batch::changes);
+fn numbers(rows: Batches) -> Vec<usize> {
+    let batches = rows.into_batches();
+    let changes = batches.iter().flat_map(Batch::changes);
     changes
         .map(|change| match change {
             Change::Put(lease) => lease.cltt as usize - 900,
@@ -45,8 +70,8 @@ fn files_are_read_in_keas_order_each_with_its_own_header() {
     fs::write(files.with_suffix(".2"), format!("{OLD_HEADER}{}\n", old_row(1, ""))).unwrap();
     fs::write(files.with_suffix(".1"), format!("{HEADER}{}\n{}", row(2, ""), row(3, ""))).unwrap();
     fs::write(files.current(), format!("{HEADER}{}\nbad\n\n{}\n2001:db8::", row(4, ""), row(5, ""))).unwrap();
-    let loaded = load(&files, threads(2)).unwrap();
-    assert_eq!(numbers(&loaded), [1, 2, 3, 4, 5]);
+    let loaded = load::<Batches>(&files, threads(2)).unwrap();
+    assert_eq!(numbers(loaded.rows), [1, 2, 3, 4, 5]);
     let rows: Vec<_> = loaded.files.iter().map(|file| (file.tally.rows, file.tally.bad_rows)).collect();
     assert_eq!(rows, [(1, 0), (2, 0), (2, 1)]);
     let bad_row = loaded.files[2].tally.first_bad_rows[0];
@@ -79,8 +104,8 @@ fn chunks_of_any_length_give_the_same_as_one() {
     let whole = text.len() as u64;
     fs::write(files.current(), text.clone() + "2001:db8::7").unwrap();
     for chunk_len in (1..200).chain([300, 1000, whole - 1, whole, whole + 100]) {
-        let loaded = load_in_chunks(files.open().unwrap(), threads(3), chunk_len).unwrap();
-        assert_eq!(numbers(&loaded), expected, "chunks of {chunk_len}");
+        let loaded = load_in_chunks::<Batches>(files.open().unwrap(), threads(3), chunk_len).unwrap();
+        assert_eq!(numbers(loaded.rows), expected, "chunks of {chunk_len}");
         assert_eq!((loaded.position.offset, loaded.position.lines), (whole, 60), "chunks of {chunk_len}");
         let tally = &loaded.files[0].tally;
         assert_eq!((tally.rows, tally.bad_rows), (expected.len() as u64, bad_lines.len() as u64));
@@ -94,12 +119,12 @@ fn the_header_may_be_missing_or_half_written() {
     let (_directory, files) = set();
     for text in ["", "address,du"] {
         fs::write(files.current(), text).unwrap();
-        let Loaded { batches, position, .. } = load(&files, threads(1)).unwrap();
-        assert!(batches.is_empty());
+        let Loaded { rows, position, .. } = load::<Batches>(&files, threads(1)).unwrap();
+        assert!(rows.into_batches().is_empty());
         assert_eq!((position.offset, position.lines, position.columns), (0, 0, None));
     }
     fs::write(files.current(), HEADER).unwrap();
-    let Loaded { position, .. } = load(&files, threads(1)).unwrap();
+    let Loaded { position, .. } = load::<Batches>(&files, threads(1)).unwrap();
     assert_eq!((position.offset, position.lines), (HEADER.len() as u64, 1));
     assert!(position.columns.is_some());
 }
@@ -109,11 +134,11 @@ fn a_wrong_header_is_refused_with_the_files_name_and_the_mend() {
     let (_directory, files) = set();
     fs::write(files.current(), HEADER).unwrap();
     fs::write(files.with_suffix(".1"), "address,hwaddr,client_id,valid_lifetime\n").unwrap();
-    let fault = load(&files, threads(1)).unwrap_err().to_string();
+    let fault = load::<Batches>(&files, threads(1)).err().unwrap().to_string();
     assert!(fault.contains("kea-leases6.csv.1: not a DHCPv6 lease file of Kea: column 2"), "{fault}");
     assert!(fault.contains("name Kea's kea-leases6.csv"), "{fault}");
     fs::write(files.with_suffix(".1"), "x".repeat(HEADER_LEN_MAX + 1)).unwrap();
-    let fault = load(&files, threads(1)).unwrap_err();
+    let fault = load::<Batches>(&files, threads(1)).err().unwrap();
     assert!(matches!(fault, LoadFault::Header { source: HeaderFault::Endless, .. }), "{fault}");
 }
 
@@ -125,8 +150,8 @@ fn endless_lines_are_one_bad_row_each() {
     fs::write(files.with_suffix(".1"), format!("{text}{long}")).unwrap();
     fs::write(files.current(), format!("{text}{long}")).unwrap();
     for chunk_len in [100, 4096, LINE_LEN_MAX as u64, CHUNK_LEN] {
-        let loaded = load_in_chunks(files.open().unwrap(), threads(2), chunk_len).unwrap();
-        assert_eq!(numbers(&loaded), [1, 2, 1, 2], "chunks of {chunk_len}");
+        let loaded = load_in_chunks::<Batches>(files.open().unwrap(), threads(2), chunk_len).unwrap();
+        assert_eq!(numbers(loaded.rows), [1, 2, 1, 2], "chunks of {chunk_len}");
         let bad: Vec<_> = loaded.files.iter().map(|file| file.tally.first_bad_rows.clone()).collect();
         let lines = |file: usize| bad[file].iter().map(|bad| (bad.line, bad.fault.what)).collect::<Vec<_>>();
         assert_eq!(lines(0), [(3, What::TooLong), (5, What::TooLong)], "chunks of {chunk_len}");
@@ -148,6 +173,6 @@ fn a_file_that_becomes_shorter_is_an_error() {
         .set_len(HEADER.len() as u64 + 3)
         .unwrap();
     let chunk = text.chunks(0, CHUNK_LEN).next().unwrap();
-    let fault = text.parse(text.columns.unwrap(), chunk, &mut Vec::new()).err().unwrap();
+    let fault = text.parse(text.columns.unwrap(), chunk, &mut Vec::new(), &mut Batch::new()).err().unwrap();
     assert_eq!(fault.kind(), io::ErrorKind::UnexpectedEof);
 }

@@ -4,6 +4,7 @@
 //! Interface-Id, and the rest).
 
 use super::*;
+use proptest::prelude::*;
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();
@@ -179,4 +180,91 @@ fn relay_data_that_does_not_fit_is_left_out() {
     let mut options = vec![0];
     assert!(!Encoder::default().append_option(with_padding(65_535 - 58).as_bytes(), &mut options));
     assert_eq!(options, [0]);
+}
+
+/// Whether a text was understood, and the option.
+type Reading = (bool, Vec<u8>);
+
+/// What the scanner and what the parser for any JSON make of a text; none from the scanner: not its shape.
+fn both(text: &[u8]) -> (Option<Reading>, Reading) {
+    let (mut usual, mut any) = (Vec::new(), Vec::new());
+    let scanned = Encoder::default().take_usual(text, &mut usual);
+    let parsed = Encoder::default().take_any(text, &mut any);
+    (scanned.map(|understood| (understood, usual)), (parsed, any))
+}
+
+#[test]
+fn sample_rows_of_kea_are_scanned() {
+    let file = include_str!("../../../../../tests/data/sample/kea-leases6.csv");
+    let contexts =
+        file.lines().skip(1).filter_map(|row| row.split(',').nth(14)).filter(|text| !text.is_empty());
+    let mut count = 0;
+    for text in contexts {
+        let (scanned, parsed) = both(text.as_bytes());
+        assert_eq!(scanned, Some(parsed), "{text}");
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+}
+
+/// Pieces of relay information, right and wrong, such as the scanner might take for another than they are.
+fn pieces() -> impl Strategy<Value = String> {
+    let member = prop::sample::select(vec![
+        r#""hop": 0"#,
+        r#""hop": 31"#,
+        r#""hop": 256"#,
+        r#""hop": 01"#,
+        r#""hop":-0"#,
+        r#""hop": 0e0"#,
+        r#""hop": null"#,
+        r#""link": "::""#,
+        r#""link": "2001:db8::1""#,
+        r#""link": "é""#,
+        r#""link": "\u003a:""#,
+        r#""link": "&#x3a:""#,
+        r#""peer": "fe80::1""#,
+        r#""peer": "x""#,
+        r#""peer": ["#,
+        r#""options": "0x00120000""#,
+        r#""options": "00:12:0:0""#,
+        r#""options": null"#,
+        r#""options": """#,
+        r#""remote-id": "00""#,
+        r#""remote-id": {}"#,
+        r#""relay-id": "\n""#,
+        r#""other": 1"#,
+    ]);
+    let comma = || prop::sample::select(vec![",", "&#x2c", "&#x2C ", "&#x2c&#x20", " ", "&#x2c,"]);
+    let relay =
+        (prop::collection::vec((member, comma()), 0..7), any::<bool>()).prop_map(|(members, whole)| {
+            let mut text = String::from(if whole {
+                r#"{ "hop": 0&#x2c "link": "::"&#x2c "peer": "::"&#x2c"#
+            } else {
+                "{"
+            });
+            members.iter().for_each(|(member, comma)| text.extend([*member, *comma]));
+            text.truncate(members.last().map_or(text.len(), |(_, comma)| text.len() - comma.len()));
+            text + "}"
+        });
+    let key = prop::sample::select(vec!["relay-info", "relays", "relay-info\": []&#x2c \"relays", "x"]);
+    (key, prop::collection::vec((relay, comma()), 0..4)).prop_map(|(key, relays)| {
+        let relays: Vec<String> =
+            relays.into_iter().flat_map(|(relay, comma)| [relay, comma.to_owned()]).collect();
+        let relays = &relays[..relays.len().saturating_sub(1)];
+        format!(r#"{{ "ISC": {{ "{key}": [ {} ] }} }}"#, relays.concat())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn what_is_scanned_is_what_a_parser_makes_of_it(text in pieces(), cut in 0..200usize, octet: u8, damage: bool) {
+        let mut text = text.into_bytes();
+        if damage && cut < text.len() {
+            text[cut] = octet;
+        }
+        let (scanned, parsed) = both(&text);
+        prop_assert!(scanned.is_none_or(|scanned| scanned == parsed), "{}", String::from_utf8_lossy(&text));
+    }
 }

@@ -272,7 +272,7 @@ fn a_new_file_with_another_header() {
     kea.rotate_away();
     fs::write(kea.files.current(), "address,hwaddr\n").unwrap();
     assert!(matches!(reader.follower.poll(Duration::ZERO), Step::Reload(Reload::Header)));
-    assert!(load(&kea.files, NonZeroUsize::MIN).is_err());
+    assert!(load::<Batches>(&kea.files, NonZeroUsize::MIN).is_err());
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn other_files_do_not_matter() {
 fn a_file_rewritten_between_load_and_following() {
     let mut kea = Kea::new();
     (1..5).for_each(|number| kea.append(lease(number)));
-    let position = load(&kea.files, NonZeroUsize::MIN).unwrap().position;
+    let position = load::<Batches>(&kea.files, NonZeroUsize::MIN).unwrap().position;
     kea.truncate();
     (5..20).for_each(|number| kea.append(lease(number)));
     let mut follower = Follower::new(kea.files.clone(), position).unwrap();

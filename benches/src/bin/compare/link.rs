@@ -1,0 +1,93 @@
+//! A link between two network namespaces, with the server at one end and a requestor that knows nothing of
+//! coalescing at the other.
+//!
+//! The network card is played by a veth with what a card has: GRO (`gro`, `rx-udp-gro-forwarding`), and a
+//! moment in which it collects (`gro_flush_timeout`, with `napi_defer_hard_irqs`), as a veth hands over each
+//! datagram as it is sent and would find no second one to add. All of it runs where the datagrams are sent,
+//! on the load's CPU, as another CPU may serve a card's interrupts. The requestor's own receiving is moved to
+//! that CPU too (RPS): over a veth it would run, and be counted, in the server's sends; between two hosts it
+//! does not.
+
+use std::process::{Command, Stdio};
+
+use crate::programs::Fault;
+
+/// Time that the card collects datagrams, nanoseconds.
+const COLLECT_NS: &str = "50000";
+/// The load's CPU, 1, as a mask in hexadecimal.
+const LOAD_CPU_MASK: &str = "2";
+
+/// The link, which ends with this.
+pub(crate) struct Link {
+    server: String,
+    load: String,
+}
+
+impl Link {
+    /// Address of the server's end.
+    pub(crate) const SERVER: &str = "2001:db8:1::5";
+
+    /// Makes both namespaces, and the link between them.
+    pub(crate) fn new() -> Result<Self, Fault> {
+        let name = |end| format!("lqd-compare-{}-{end}", std::process::id());
+        let link = Self { server: name("server"), load: name("load") };
+        let (server, load) = (&link.server, &link.load);
+        for command in [
+            format!("ip netns add {server}"),
+            format!("ip netns add {load}"),
+            format!(
+                "ip -n {server} link add vs numtxqueues 1 numrxqueues 1 type veth peer vl numtxqueues 1 numrxqueues 1 netns {load}"
+            ),
+            format!("ip -n {server} address add {}/64 dev vs nodad", Self::SERVER),
+            format!("ip -n {load} address add 2001:db8:1::9/64 dev vl nodad"),
+            format!("ip -n {server} link set lo up"),
+            format!("ip -n {server} link set vs up"),
+            format!("ip -n {load} link set vl up"),
+            format!("ip netns exec {server} ethtool -K vs gro on rx-udp-gro-forwarding on"),
+        ] {
+            run(command.split(' '))?;
+        }
+        for (namespace, attribute, value) in [
+            (server, "vs/gro_flush_timeout", COLLECT_NS),
+            (server, "vs/napi_defer_hard_irqs", "100"),
+            (load, "vl/queues/rx-0/rps_cpus", LOAD_CPU_MASK),
+        ] {
+            let write = format!("echo {value} > /sys/class/net/{attribute}");
+            run(["ip", "netns", "exec", namespace, "sh", "-c", &write])?;
+        }
+        Ok(link)
+    }
+
+    /// Namespace of the server.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Namespace of the load.
+    pub(crate) fn load(&self) -> &str {
+        &self.load
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        for namespace in [&self.server, &self.load] {
+            // Fails only if it was never made.
+            let _ = run(["ip", "netns", "del", namespace]);
+        }
+    }
+}
+
+/// Runs a short command to its end.
+fn run<'a>(command: impl IntoIterator<Item = &'a str>) -> Result<(), Fault> {
+    let mut words = command.into_iter();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).stdin(Stdio::null());
+    let line = format!("{command:?}");
+    let output =
+        command.output().map_err(|source| Fault::Link { command: line.clone(), what: source.to_string() })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Fault::Link { command: line, what: String::from_utf8_lossy(&output.stderr).trim().to_owned() })
+}

@@ -1,0 +1,170 @@
+//! contention: what an answer costs one worker alone, and two at once.
+//!
+//! Workers share leases, links and policy, which they only read, and write what is their own: the pinned
+//! epoch, the guard of the policy, counters, the reply. If some line were written by two workers for every
+//! packet, two at once would cost more CPU for each answer than one; with 64 they would stand in a queue.
+//! The command runs what `lqd serve` runs for a batch, without the kernel, on one CPU and on two:
+//!
+//! ```text
+//! alone     one worker
+//! apart     two, each with leases, policy and counters of its own: what two CPUs cost each other in caches
+//!           and memory whatever the program does
+//! together  two, sharing as in `lqd serve`; by `apart` it should be 1
+//! canary    as together, and both write one counter for every answer: what a shared line would look like
+//! ```
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use clap::Parser;
+use core_affinity::CoreId;
+use lqd_answer::{BATCH_MAX, Datagram, Engine, Limits, Now, Verdict};
+use lqd_benches::NOW;
+use lqd_benches::engine::{datagrams, engine};
+use lqd_benches::leases::store;
+use lqd_benches::network::Client;
+use lqd_benches::query::Kind;
+use lqd_index::{Reader, Store, Writer};
+use lqd_stats::Counters;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Measure whether two workers at once cost more CPU for each answer than one.
+#[derive(Parser)]
+struct Options {
+    /// Clients, each with two leases.
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    clients: u32,
+    /// Rounds; the median of their ratios counts.
+    #[arg(long, value_name = "COUNT", default_value_t = 7)]
+    rounds: usize,
+    /// Answers of each worker in one run.
+    #[arg(long, value_name = "COUNT", default_value_t = 300_000)]
+    answers: usize,
+}
+
+/// What a worker of `lqd serve` has: shared with others, or not.
+struct World {
+    _writer: Writer,
+    store: Arc<Store>,
+    engine: Arc<ArcSwap<Engine>>,
+}
+
+impl World {
+    fn new(clients: u32) -> Self {
+        let (writer, store) = store(clients);
+        Self { _writer: writer, store, engine: Arc::new(ArcSwap::from_pointee(engine())) }
+    }
+}
+
+/// One way to run, with what was measured: nanoseconds of CPU for each answer, by round.
+struct Way {
+    name: &'static str,
+    /// For each worker, the number of its world.
+    worlds: &'static [usize],
+    canary: bool,
+    rounds: Vec<f64>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let cpus = core_affinity::get_core_ids().unwrap_or_default();
+    if cpus.len() < 2 {
+        eprintln!("contention: this needs two CPUs");
+        return ExitCode::from(2);
+    }
+    let worlds = [World::new(options.clients), World::new(options.clients)];
+    let queries: Vec<Vec<u8>> =
+        Client::shuffled(options.clients).iter().map(|client| Kind::Address.query(client)).collect();
+    let queries = datagrams(&queries);
+    let way = |name, worlds, canary| Way { name, worlds, canary, rounds: Vec::new() };
+    let mut ways = [
+        way("alone", &[0], false),
+        way("apart", &[0, 1], false),
+        way("together", &[0, 0], false),
+        way("canary", &[0, 0], true),
+    ];
+    for _ in 0..options.rounds {
+        for way in &mut ways {
+            let worlds: Vec<&World> = way.worlds.iter().map(|&world| &worlds[world]).collect();
+            way.rounds.push(run(&worlds, &cpus, &queries, options.answers, way.canary));
+        }
+    }
+    println!(
+        "CPU for an answer by address, {} leases, median of {} rounds\n",
+        2 * options.clients,
+        options.rounds
+    );
+    println!(
+        "| workers  |    ns | by apart | lowest–highest |\n|----------|------:|---------:|---------------:|"
+    );
+    let apart = ways[1].rounds.clone();
+    for Way { name, rounds, .. } in &ways {
+        let ratios = sorted(rounds.iter().zip(&apart).map(|(ns, apart)| ns / apart));
+        let (ns, ratio) = (median(&sorted(rounds.iter().copied())), median(&ratios));
+        let range = format!("{:.2}–{:.2}", ratios[0], ratios[ratios.len() - 1]);
+        println!("| {name:<8} | {ns:>5.0} | {ratio:>8.2} | {range:>14} |");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Runs a worker in each of these worlds, on a CPU each, all at once; nanoseconds of CPU for each answer.
+fn run(worlds: &[&World], cpus: &[CoreId], queries: &[Datagram<'_>], answers: usize, canary: bool) -> f64 {
+    let (start, line) = (Barrier::new(worlds.len()), AtomicU64::new(0));
+    let shared = canary.then_some(&line);
+    let cpu_time: Duration = thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for (number, (world, &cpu)) in worlds.iter().zip(cpus).enumerate() {
+            let reader = world.store.reader().expect("there are few readers");
+            // Each worker asks for other clients at a time.
+            let from = number * queries.len() / worlds.len();
+            let queries = queries[from..].iter().chain(&queries[..from]).copied();
+            let start = &start;
+            threads.push(scope.spawn(move || {
+                core_affinity::set_for_current(cpu);
+                let queries: Vec<_> = queries.cycle().take(answers).collect();
+                start.wait();
+                work(world, reader, &queries, shared)
+            }));
+        }
+        threads.into_iter().map(|thread| thread.join().expect("a worker ends well")).sum()
+    });
+    cpu_time.as_secs_f64() * 1e9 / (answers * worlds.len()) as f64
+}
+
+/// What `crates/lqd/worker.rs` does, batch after batch; CPU time of this thread.
+fn work(world: &World, mut reader: Reader, queries: &[Datagram<'_>], shared: Option<&AtomicU64>) -> Duration {
+    let counters = Arc::new(Counters::<32>::default());
+    let mut slot = vec![0; lqd_wire::DATAGRAM_LEN_MAX];
+    let (mut limits, now) = (Limits::new(0), Now { unix_seconds: NOW, monotonic_ns: 0 });
+    let before = clock_gettime(ClockId::ThreadCPUTime);
+    for batch in queries.chunks(BATCH_MAX) {
+        let engine = world.engine.load();
+        let leases = reader.pin();
+        engine.answer(&mut limits, &leases, now, batch, |_, verdict| {
+            let Verdict::Reply(reply) = verdict else { panic!("every query is for a leased address") };
+            counters.count(reply.write(&mut slot).1 as usize);
+            if let Some(line) = shared {
+                line.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let after = clock_gettime(ClockId::ThreadCPUTime);
+    let since_boot = |time: rustix::time::Timespec| Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
+    assert_eq!(counters.read().iter().sum::<u64>(), queries.len() as u64);
+    since_boot(after) - since_boot(before)
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() / 2]
+}

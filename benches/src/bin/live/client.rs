@@ -1,0 +1,157 @@
+//! Asks for clients' addresses, and reads of an answer what tells one state of a lease from the next.
+
+use std::net::{SocketAddrV6, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lqd_benches::network::Client;
+use lqd_benches::query::Kind;
+use lqd_wire::{OptionCode, Options};
+
+use crate::Fault;
+use crate::kea::{Kea, Mark};
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a row may stay unseen before it counts as lost.
+const UNSEEN_MAX: Duration = Duration::from_secs(10);
+/// Pause between two looks whether a row is seen: how exactly freshness is known.
+const LOOK_EVERY: Duration = Duration::from_micros(200);
+/// Pause between two rows that are waited for; shorter than between two rows of the quiet phase.
+const REST: Duration = Duration::from_millis(10);
+/// Queries under way while all leases are compared.
+const WINDOW: u32 = 32;
+
+pub(crate) struct Asker {
+    socket: UdpSocket,
+    transaction: u32,
+    buffer: Vec<u8>,
+}
+
+impl Asker {
+    pub(crate) fn new(server: SocketAddrV6) -> Result<Self, Fault> {
+        let socket = UdpSocket::bind("[::1]:0").map_err(Fault::Socket)?;
+        socket.connect(server).map_err(Fault::Socket)?;
+        socket.set_read_timeout(Some(TIMEOUT)).map_err(Fault::Socket)?;
+        Ok(Self { socket, transaction: 0, buffer: vec![0; 2048] })
+    }
+
+    /// Sends a query for a client's address; returns its transaction id.
+    fn send(&mut self, client: &Client) -> Result<u32, Fault> {
+        self.transaction = (self.transaction + 1) & 0xff_ffff;
+        let mut query = Kind::Address.query(client);
+        query[1..4].copy_from_slice(&self.transaction.to_be_bytes()[1..]);
+        self.socket.send(&query).map_err(Fault::Socket)?;
+        Ok(self.transaction)
+    }
+
+    /// The next answer: its transaction id, and the reply.
+    fn receive(&mut self) -> Result<(u32, &[u8]), Fault> {
+        let len = self.socket.recv(&mut self.buffer).map_err(Fault::Socket)?;
+        let reply = &self.buffer[..len];
+        let &[_, a, b, c, ..] = reply else { return Err(Fault::Reply) };
+        Ok((u32::from_be_bytes([0, a, b, c]), reply))
+    }
+
+    /// The valid lifetime that the server reports for a client's address; 0 if it has no lease.
+    fn ask(&mut self, client: &Client) -> Result<u32, Fault> {
+        let transaction = self.send(client)?;
+        loop {
+            let (id, reply) = self.receive()?;
+            if id == transaction {
+                return valid_lifetime(reply, client);
+            }
+        }
+    }
+
+    /// Asks for random clients at a rate until told to stop; latencies in ns, from when each query was due.
+    pub(crate) fn measure(&mut self, clients: u32, rate: u32, stop: &AtomicBool) -> Result<Vec<u64>, Fault> {
+        let (start, mut latencies, mut random) = (Instant::now(), Vec::new(), 1_u32);
+        while !stop.load(Ordering::Relaxed) {
+            let due = start + Duration::from_secs(1) * latencies.len() as u32 / rate;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            self.ask(&Client::new(((u64::from(random) * u64::from(clients)) >> 32) as u32))?;
+            latencies.push(due.elapsed().as_nanos() as u64);
+        }
+        Ok(latencies)
+    }
+
+    /// How long rows that were just written take to be seen, in ns, until told to stop.
+    pub(crate) fn freshness(
+        &mut self,
+        latest: &Mutex<Option<Mark>>,
+        stop: &AtomicBool,
+    ) -> Result<Vec<u64>, Fault> {
+        let mut times = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let mark = latest.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(mark) = mark else {
+                thread::sleep(LOOK_EVERY);
+                continue;
+            };
+            let client = Client::new(mark.client);
+            // Rows for the same client that came later show, too, that this one was read.
+            while !is_seen(self.ask(&client)?, mark.valid_lifetime) {
+                if mark.written.elapsed() > UNSEEN_MAX {
+                    return Err(Fault::Unseen(client.address));
+                }
+                thread::sleep(LOOK_EVERY);
+            }
+            times.push(mark.written.elapsed().as_nanos() as u64);
+            thread::sleep(REST);
+            // What was written during the rest is not waited for from its beginning.
+            latest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        Ok(times)
+    }
+
+    /// Asks for every client; returns how many answers are not what the file says.
+    pub(crate) fn compare(&mut self, kea: &Kea) -> Result<u32, Fault> {
+        let (mut wrong, mut asked) = (0, 0);
+        while asked < kea.clients() {
+            let window = asked..kea.clients().min(asked + WINDOW);
+            let first = self.transaction + 1;
+            for number in window.clone() {
+                self.send(&Client::new(number))?;
+            }
+            for _ in window.clone() {
+                let (id, reply) = self.receive()?;
+                let number = asked + (id.wrapping_sub(first) & 0xff_ffff);
+                if !window.contains(&number) {
+                    return Err(Fault::Reply);
+                }
+                let reported = valid_lifetime(reply, &Client::new(number))?;
+                wrong += u32::from(reported != kea.valid_lifetime(number));
+            }
+            asked = window.end;
+        }
+        Ok(wrong)
+    }
+}
+
+/// Whether an answer is of the row with this lifetime, or of a later one: each has a longer lifetime than before.
+fn is_seen(reported: u32, written: u32) -> bool {
+    reported == written || written > 0 && reported > written
+}
+
+/// The valid lifetime of the client's address in a reply; 0 without client data. All else is a wrong answer.
+fn valid_lifetime(reply: &[u8], client: &Client) -> Result<u32, Fault> {
+    let option = |octets: &[u8], code| -> Option<Vec<u8>> {
+        let mut options = Options::new(octets).map_while(Result::ok);
+        options.find(|(found, _)| *found == code).map(|(_, value)| value.to_vec())
+    };
+    let options = reply.get(4..).ok_or(Fault::Reply)?;
+    if option(options, OptionCode::STATUS_CODE).is_some() {
+        return Err(Fault::Reply);
+    }
+    let Some(data) = option(options, OptionCode::CLIENT_DATA) else { return Ok(0) };
+    let mut leases =
+        Options::new(&data).map_while(Result::ok).filter(|(code, _)| *code == OptionCode::IAADDR);
+    let lease = leases.find(|(_, value)| value.starts_with(&client.address.octets()));
+    let lifetime = lease.and_then(|(_, value)| value.get(20..24)?.try_into().ok()).map(u32::from_be_bytes);
+    let is_client = option(&data, OptionCode::CLIENTID).is_some_and(|duid| duid == client.duid);
+    lifetime.filter(|_| is_client).ok_or(Fault::Reply)
+}

@@ -1,0 +1,102 @@
+//! lqd over generated files: started, waited for, ended by its process id.
+
+use std::fmt::Write;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddrV6;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lqd_benches::network::{self, LINKS, PD_POOL_LEN};
+
+use crate::Fault;
+
+/// How long lqd may take to load the leases.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// A server that is ready; killed when dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddrV6,
+    child: Child,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Either fails only if the child has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// Starts lqd with one worker on this CPU.
+    pub(crate) fn start(program: &Path, cpu: &str, config: &Path) -> Result<Self, Fault> {
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "[::1]:0", "--workers", "1", "--cpus", cpu, "--kea-config"]);
+        command.arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(Fault::file(program))?;
+        let mut server = Self { address: SocketAddrV6::new([0; 16].into(), 0, 0, 0), child };
+        let lines = lines_of(server.child.stderr.take().expect("it is piped"));
+        let until = Instant::now() + READY_WITHIN;
+        let mut said = String::new();
+        while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            if let Some(address) = listening(&line) {
+                server.address = address;
+                return Ok(server);
+            }
+            said = said + &line + "\n";
+        }
+        Err(Fault::NotReady(said))
+    }
+
+    /// CPU time used so far, user and system together.
+    pub(crate) fn cpu_time(&self) -> Result<Duration, Fault> {
+        let path = PathBuf::from(format!("/proc/{}/stat", self.child.id()));
+        let text = fs::read_to_string(&path).map_err(Fault::file(&path))?;
+        // Behind the program's name; times in hundredths of a second (proc(5)).
+        let fields = text.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+        Ok(Duration::from_millis(fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * 10))
+    }
+}
+
+/// The lines of a stream, read to its end by a thread of its own so that the writer never waits.
+fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            // Nobody listens once the server is ready.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+/// The address in a line such as `… lqd ready listen="[::1]:5000" leases=4`.
+fn listening(line: &str) -> Option<SocketAddrV6> {
+    let (_, rest) = line.split_once(" ready ")?;
+    let (_, value) = rest.split_once("listen=")?;
+    value.trim_start_matches('"').split(['"', ' ']).next()?.parse().ok()
+}
+
+/// Kea's configuration for the network of the benches, with this lease file.
+pub(crate) fn write_config(path: &Path, lease_file: &Path) -> Result<(), Fault> {
+    let mut subnets = String::new();
+    for id in 1..=LINKS {
+        let separator = if id == 1 { "" } else { "," };
+        // Writing to a String does not fail.
+        let _ = write!(
+            subnets,
+            r#"{separator}{{"id":{id},"subnet":"{}/64","pd-pools":[{{"prefix":"{}","prefix-len":{PD_POOL_LEN},"delegated-len":56}}]}}"#,
+            network::subnet(id),
+            network::pd_pool(id),
+        );
+    }
+    let config = format!(
+        r#"{{"Dhcp6":{{"lease-database":{{"type":"memfile","persist":true,"name":"{}"}},"server-id":{{"type":"EN","enterprise-id":32473,"identifier":"0102030405","persist":false}},"subnet6":[{subnets}]}}}}"#,
+        lease_file.display()
+    );
+    fs::write(path, config).map_err(Fault::file(path))
+}

@@ -1,0 +1,101 @@
+//! What OPTION_LQ_RELAY_DATA says of relay agents, in octets written by hand (RFC 5007 §4.1.2.4, RFC 8415 §9).
+
+use lqd_index::{Batch, Lease, LeaseKind, LookUp, Writer};
+
+use super::*;
+
+/// An address as octets.
+fn octets(text: &str) -> [u8; 16] {
+    text.parse::<Ipv6Addr>().unwrap().octets()
+}
+
+/// An option: code, length, value.
+fn option(code: u8, value: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(value.len()).unwrap().to_be_bytes();
+    [&[0, code, len[0], len[1]], value].concat()
+}
+
+/// A RELAY-FORW with these addresses, options behind.
+fn relay_forw(link: &str, peer: &str, options: &[u8]) -> Vec<u8> {
+    [&[12, 0], &octets(link)[..], &octets(peer), options].concat()
+}
+
+/// LQ_RELAY_DATA with this peer-address and message.
+fn relay_data(peer: &str, message: &[u8]) -> Vec<u8> {
+    option(47, &[&octets(peer)[..], message].concat())
+}
+
+/// Whether the relay agent `who` may see a binding with these options.
+fn shows(options: &[u8], who: &str) -> bool {
+    let mut batch = Batch::new();
+    let address = "2001:db8::1".parse().unwrap();
+    let lease = Lease {
+        address,
+        prefix_len: 128,
+        kind: LeaseKind::Address,
+        duid: &[0, 3, 0, 1, 9],
+        valid_lifetime: 100,
+        preferred_lifetime: 100,
+        cltt: 1000,
+        subnet_id: 1,
+        options,
+    };
+    batch.put(&lease).unwrap();
+    let (mut writer, store) = Writer::new();
+    writer.replace(&[batch], None);
+    let mut reader = store.reader().unwrap();
+    let leases = reader.pin();
+    let mut found = [None];
+    leases.look_up(1000, &[LookUp::Covering(address)], &mut found);
+    let client = found[0].unwrap().client;
+    let rights = Rights { allow: true, restricted: true, ..Rights::default() };
+    let view = View::new(leases.links(), &rights, Some(who.parse().unwrap()));
+    let shown = view.bindings(client).count();
+    assert!(View::new(leases.links(), &rights, None).bindings(client).next().is_none(), "relayed");
+    assert_eq!(View::new(leases.links(), &Rights::default(), None).bindings(client).count(), 1);
+    shown == 1
+}
+
+#[test]
+fn who_a_binding_came_through() {
+    let interface_id = option(18, b"x");
+    let inner = relay_forw("fd00::2", "fd00::c", &interface_id);
+    let middle = relay_forw("::", "fd00::1", &[interface_id.clone(), option(9, &inner)].concat());
+    let chain = relay_data("fd00::a", &relay_forw("fd00::b", "fd00::9", &option(9, &middle)));
+    let alone = relay_data("fd00::a", &relay_forw("fd00::b", "fd00::c", &[]));
+    let with_message = relay_data("fd00::a", &relay_forw("fd00::b", "fd00::c", &option(9, &[1, 0, 0, 1])));
+    let rows = [
+        ("sender of the outermost message", &chain, "fd00::a", true),
+        ("link-address of the outermost", &chain, "fd00::b", true),
+        ("peer-address of the outermost: the relay agent before", &chain, "fd00::9", true),
+        ("peer-address of the second", &chain, "fd00::1", true),
+        ("link-address of the innermost", &chain, "fd00::2", true),
+        ("peer-address of the innermost: the client", &chain, "fd00::c", false),
+        ("another", &chain, "fd00::d", false),
+        ("no address", &chain, "::", false),
+        ("one relay agent: its sender", &alone, "fd00::a", true),
+        ("one relay agent: its link-address", &alone, "fd00::b", true),
+        ("one relay agent: the client", &alone, "fd00::c", false),
+        ("the client's message inside makes the client no relay agent", &with_message, "fd00::c", false),
+    ];
+    for (name, options, who, want) in rows {
+        assert_eq!(shows(options, who), want, "{name}");
+    }
+}
+
+#[test]
+fn data_that_is_not_whole_shows_nothing_more() {
+    let inner = relay_forw("fd00::2", "fd00::c", &[]);
+    let whole = [&octets("fd00::a")[..], &relay_forw("fd00::b", "fd00::9", &option(9, &inner))].concat();
+    for len in 0..whole.len() {
+        let cut = option(47, &whole[..len]);
+        assert!(!shows(&cut, "fd00::c") && !shows(&cut, "fd00::2"), "{len} octets");
+    }
+    assert!(shows(&option(47, &whole), "fd00::2"));
+    assert!(!shows(&option(39, &whole), "fd00::2"), "another option");
+    assert!(!shows(&[], "fd00::2"));
+    let deep = (0..40)
+        .fold(relay_forw("fd00::2", "fe80::1", &[]), |inner, _| relay_forw("::", "::", &option(9, &inner)));
+    assert!(!shows(&relay_data("::", &deep), "fd00::2"), "deeper than any relay chain");
+    assert!(!shows(&relay_data("fe80::1", &relay_forw("fe80::1", "::", &[])), "fe80::1"), "link-local");
+}

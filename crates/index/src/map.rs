@@ -1,0 +1,359 @@
+//! Clients by the hash of what they are known by, a DUID or a leased address: hash maps cut into shards, read without
+//! any lock.
+//!
+//! Designs considered: (1) `dashmap` from hash to client: each look-up is an atomic read-modify-write on the lock of a
+//! shard, a line that all workers share, and waits while the writer holds that lock; (2) a concurrent map that stores
+//! its keys: each is stored twice; (3) this one: a shard is one array of 64-bit slots in the arena, open addressing. A
+//! slot holds 32 bits of the hash and the client's number; the key itself is compared in the client's record, which
+//! the answer needs anyway.
+//!
+//! The 32 bits say where in the shard a slot's client belongs, too, so that a shard is written anew without a look at
+//! records; some 17 bits are left to tell neighbours apart when a shard has 20,000 clients (20 million in all).
+//! Probes go through a cache line before they go on to the next: seven slots in ten are used at first, and five probes
+//! in six, of absent keys too, touch one line.
+//!
+//! A shard has one writer at a time (a lock on its books), so that loaders fill shards in parallel. A shard that is
+//! full is written anew, larger, and its address is swapped: shards are small, readers see the old or the new one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::arena::{Address, Allocator, Arena, Editor, Garbage, LINE_WORDS};
+use crate::clients::ClientId;
+use crate::prefetch::prefetch;
+
+/// 2^10 shards: at 50 million clients one is rewritten in well under a millisecond.
+const SHARD_BITS: u32 = 10;
+
+/// Number of shards; a hash belongs to the shard that its top bits name.
+pub(crate) const SHARDS: usize = 1 << SHARD_BITS;
+
+/// Of a hash, the bits from the top that name the shard and that a slot keeps.
+#[cfg(test)]
+pub(crate) const HASH_BITS_KEPT: u32 = SHARD_BITS + 32;
+
+const EMPTY: u64 = 0;
+/// A slot whose client left; probes go on past it.
+const LEFT: u64 = u32::MAX as u64;
+
+/// A map. Its keys are hashes; who asks compares what was hashed.
+pub(crate) struct Map {
+    /// Per shard: number of slots (32), address of the run they lie in (32).
+    shards: Box<[AtomicU64]>,
+    books: Box<[Mutex<Book>]>,
+}
+
+/// What the writer of a shard knows about it.
+#[derive(Clone, Copy, Default)]
+struct Book {
+    clients: usize,
+    /// Slots that are not empty: clients that are here or left.
+    used: usize,
+}
+
+/// The slot to be removed or changed is not there: the writer's books are wrong.
+#[derive(Debug)]
+pub(crate) struct Absent;
+
+impl Map {
+    pub(crate) fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
+            books: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Begins to look for the clients with this hash: different keys may have equal ones.
+    pub(crate) fn probe(&self, hash: u64) -> Probe {
+        Probe::new(Slots::of(self.shards[shard_of(hash)].load(Ordering::Acquire)), tag(hash))
+    }
+
+    /// Of the clients with this hash, the one that `is` accepts.
+    pub(crate) fn find(&self, arena: &Arena, hash: u64, is: impl Fn(ClientId) -> bool) -> Option<ClientId> {
+        let mut probe = self.probe(hash);
+        std::iter::from_fn(|| probe.next(arena)).find(|&client| is(client))
+    }
+
+    /// Adds a client under a hash.
+    pub(crate) fn insert(&self, edit: &mut Editor<'_>, hash: u64, client: ClientId) {
+        let shard = shard_of(hash);
+        let mut book = self.book(shard);
+        let mut slots = self.slots(shard);
+        // At most four slots in five are used: probes for absent clients stay short.
+        if (book.used + 1) * 5 > slots.count as usize * 4 {
+            let larger = Slots::fresh(edit.arena, edit.allocator, book.clients + 1);
+            let words = slots.words(edit.arena).iter().map(|slot| slot.load(Ordering::Relaxed));
+            words
+                .filter(|&word| word != EMPTY && word != LEFT)
+                .for_each(|word| larger.place(edit.arena, word));
+            self.publish(shard, larger);
+            edit.garbage.extend(slots.garbage());
+            book.used = book.clients;
+            slots = larger;
+        }
+        slots.place(edit.arena, slot_word(hash, client));
+        *book = Book { clients: book.clients + 1, used: book.used + 1 };
+    }
+
+    /// Fills a shard that is still empty, in slots that are just enough.
+    pub(crate) fn fill(
+        &self,
+        arena: &Arena,
+        allocator: &mut Allocator,
+        shard: usize,
+        clients: impl ExactSizeIterator<Item = (u64, ClientId)>,
+    ) {
+        let mut book = self.book(shard);
+        let count = clients.len();
+        let slots = Slots::fresh(arena, allocator, count);
+        clients.for_each(|(hash, client)| slots.place(arena, slot_word(hash, client)));
+        self.publish(shard, slots);
+        *book = Book { clients: count, used: count };
+    }
+
+    /// Takes a client out.
+    pub(crate) fn remove(&self, arena: &Arena, hash: u64, client: ClientId) -> Result<(), Absent> {
+        let mut book = self.book(shard_of(hash));
+        let slot = self.slot(arena, hash, client)?;
+        slot.store(LEFT, Ordering::Release);
+        book.clients -= 1;
+        Ok(())
+    }
+
+    /// Puts a client in the place of another: at any moment, a probe finds one of them.
+    pub(crate) fn hand_over(
+        &self,
+        arena: &Arena,
+        hash: u64,
+        from: ClientId,
+        to: ClientId,
+    ) -> Result<(), Absent> {
+        let _book = self.book(shard_of(hash));
+        let slot = self.slot(arena, hash, from)?;
+        slot.store(slot_word(hash, to), Ordering::Release);
+        Ok(())
+    }
+
+    /// The slot of a client; with several of one hash, any, as they are alike.
+    fn slot<'a>(&self, arena: &'a Arena, hash: u64, client: ClientId) -> Result<&'a AtomicU64, Absent> {
+        let mut probe = self.probe(hash);
+        let mine = slot_word(hash, client);
+        while let Some(at) = probe.advance() {
+            match arena.word(at).load(Ordering::Relaxed) {
+                EMPTY => break,
+                word if word == mine => return Ok(arena.word(at)),
+                _ => {}
+            }
+        }
+        Err(Absent)
+    }
+
+    fn slots(&self, shard: usize) -> Slots {
+        Slots::of(self.shards[shard].load(Ordering::Acquire))
+    }
+
+    fn publish(&self, shard: usize, slots: Slots) {
+        let word = u64::from(slots.count) << 32 | u64::from(slots.run);
+        self.shards[shard].store(word, Ordering::Release);
+    }
+
+    fn book(&self, shard: usize) -> MutexGuard<'_, Book> {
+        self.books[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The shard that a hash belongs to.
+pub(crate) fn shard_of(hash: u64) -> usize {
+    (hash >> (64 - SHARD_BITS)) as usize
+}
+
+/// The bits behind those that name the shard, so that clients in the order of their hashes lie in this order.
+fn tag(hash: u64) -> u32 {
+    (hash >> (64 - SHARD_BITS - 32)) as u32
+}
+
+fn slot_word(hash: u64, client: ClientId) -> u64 {
+    u64::from(tag(hash)) << 32 | u64::from(client + 1)
+}
+
+/// The slots of a shard: whole cache lines.
+#[derive(Clone, Copy)]
+struct Slots {
+    /// Where the run begins that they lie in; they begin with its first cache line.
+    run: Address,
+    count: u32,
+}
+
+impl Slots {
+    fn of(shard: u64) -> Self {
+        Self { run: shard as Address, count: (shard >> 32) as u32 }
+    }
+
+    /// Empty slots, of which this many clients use seven in ten.
+    fn fresh(arena: &Arena, allocator: &mut Allocator, clients: usize) -> Self {
+        let count = (clients * 10).div_ceil(7).next_multiple_of(LINE_WORDS);
+        let run = allocator.allocate(arena, Self::run_words(count));
+        let slots = Self { run, count: count as u32 };
+        slots.words(arena).iter().for_each(|slot| slot.store(EMPTY, Ordering::Relaxed));
+        slots
+    }
+
+    fn run_words(count: usize) -> usize {
+        count + LINE_WORDS - 1
+    }
+
+    fn first(self) -> Address {
+        self.run.next_multiple_of(LINE_WORDS as Address)
+    }
+
+    fn words(self, arena: &Arena) -> &[AtomicU64] {
+        arena.run(self.first(), self.count as usize)
+    }
+
+    fn garbage(self) -> Option<Garbage> {
+        (self.count > 0).then(|| Garbage { at: self.run, words: Self::run_words(self.count as usize) })
+    }
+
+    /// Stores a slot's word in the first empty slot of its probe; there is one.
+    fn place(self, arena: &Arena, word: u64) {
+        let mut probe = Probe::new(self, (word >> 32) as u32);
+        while let Some(at) = probe.advance() {
+            let slot = arena.word(at);
+            if slot.load(Ordering::Relaxed) == EMPTY {
+                return slot.store(word, Ordering::Release);
+            }
+        }
+        unreachable!("a shard has an empty slot");
+    }
+}
+
+/// The order in which slots are looked at: round the cache line, then the next line, and from the last to the first.
+#[derive(Clone, Copy)]
+pub(crate) struct Probe {
+    at: Address,
+    /// Slots not looked at.
+    left: u32,
+    slots: Slots,
+    tag: u32,
+}
+
+impl Probe {
+    /// Over no slots.
+    pub(crate) const ENDED: Self = Self { at: 0, left: 0, slots: Slots { run: 0, count: 0 }, tag: 0 };
+
+    fn new(slots: Slots, tag: u32) -> Self {
+        let start = (u64::from(tag) * u64::from(slots.count)) >> 32; // < count
+        Self { at: slots.first() + start as u32, left: slots.count, slots, tag }
+    }
+
+    /// Asks for the memory that [`Self::next`] will read, nearly always.
+    pub(crate) fn prefetch(&self, arena: &Arena) {
+        prefetch(arena.word(self.at));
+    }
+
+    /// The next client that may be meant.
+    #[inline]
+    pub(crate) fn next(&mut self, arena: &Arena) -> Option<ClientId> {
+        while let Some(at) = self.advance() {
+            let slot = arena.word(at).load(Ordering::Acquire);
+            if slot == EMPTY {
+                self.left = 0;
+            } else if (slot >> 32) as u32 == self.tag && slot != LEFT {
+                return Some(slot as u32 - 1);
+            }
+        }
+        None
+    }
+
+    /// The address of the next slot.
+    #[inline]
+    fn advance(&mut self) -> Option<Address> {
+        const LINE: u32 = LINE_WORDS as u32;
+        self.left = self.left.checked_sub(1)?;
+        let at = self.at;
+        self.at = at & !(LINE - 1) | (at + 1) & (LINE - 1);
+        if self.left.is_multiple_of(LINE) {
+            let next = self.at + LINE;
+            let end = self.slots.first() + self.slots.count;
+            self.at = if next < end { next } else { next - self.slots.count };
+        }
+        Some(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use super::*;
+
+    /// A bad hash on purpose: few shards, few tags, so that probes are long and tags collide.
+    fn hash(client: ClientId) -> u64 {
+        u64::from(client % 3) << 60 | u64::from(client % 5) << 50 | u64::from(client % 7) << 22
+    }
+
+    #[test]
+    fn clients_come_and_go_as_in_a_plain_map() {
+        let (arena, mut allocator, mut garbage) = (Arena::new(), Allocator::new(), Vec::new());
+        let map = Map::new();
+        // From a client's hash to who is there now: it or, after a hand-over, a client far away.
+        let mut model: HashMap<ClientId, ClientId> = HashMap::new();
+        for step in 0..20_000_u32 {
+            let client = step.wrapping_mul(2_654_435_761) >> 23; // 0..512, well mixed
+            match model.get(&client).copied() {
+                Some(here) if here < 1000 && step.is_multiple_of(3) => {
+                    map.hand_over(&arena, hash(client), client, client + 1000).unwrap();
+                    model.insert(client, client + 1000);
+                }
+                Some(here) => {
+                    map.remove(&arena, hash(client), here).unwrap();
+                    assert!(map.remove(&arena, hash(client), here).is_err());
+                    model.remove(&client);
+                }
+                None => {
+                    let mut edit = Editor { arena: &arena, allocator: &mut allocator, garbage: &mut garbage };
+                    map.insert(&mut edit, hash(client), client);
+                    model.insert(client, client);
+                }
+            }
+            let asked = step % 512;
+            let found = map.find(&arena, hash(asked), |found| found % 1000 == asked);
+            assert_eq!(found, model.get(&asked).copied(), "step {step}");
+        }
+        let clients: usize = map.books.iter().map(|book| book.lock().unwrap().clients).sum();
+        assert_eq!(clients, model.len());
+        assert!(!garbage.is_empty(), "shards were rewritten");
+    }
+
+    #[test]
+    fn a_filled_shard_finds_its_clients_and_no_other() {
+        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let map = Map::new();
+        let mine = |n: u32| u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> SHARD_BITS;
+        let clients: Vec<_> = (0..5000).map(|n| (mine(n), n)).collect();
+        map.fill(&arena, &mut allocator, 0, clients.iter().copied());
+        for (hash, client) in clients {
+            assert_eq!(map.find(&arena, hash, |found| found == client), Some(client));
+            assert_eq!(map.find(&arena, hash, |_| false), None);
+        }
+    }
+
+    #[test]
+    fn a_probe_looks_at_each_slot_once_and_line_by_line() {
+        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        for clients in [1, 6, 30, 100] {
+            let slots = Slots::fresh(&arena, &mut allocator, clients);
+            for start in 0..slots.count {
+                let tag = ((u64::from(start) << 32) / u64::from(slots.count) + 1) as u32;
+                let mut probe = Probe::new(slots, tag);
+                let order: Vec<_> = std::iter::from_fn(|| probe.advance()).collect();
+                assert_eq!(order[0], slots.first() + start);
+                assert_eq!(order.iter().collect::<HashSet<_>>().len(), slots.count as usize);
+                for line in order.chunks(LINE_WORDS) {
+                    assert!(line.iter().all(|at| at / 8 == line[0] / 8), "{order:?}");
+                    assert!(line[0] >= slots.first() && line[0] < slots.first() + slots.count);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Longest-prefix match over a small set that is built once and read on every query.
+//!
+//! Nested prefixes are cut into disjoint ranges in two flat arrays, and a look-up is one binary search: 4 steps for
+//! ten prefixes, 13 for thousands. A trie, or a hash table for each prefix length, would save nothing at this size.
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+
+use crate::lease::mask;
+
+/// A prefix, its bits beyond `len` zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Prefix {
+    /// First address.
+    pub address: Ipv6Addr,
+    /// 0..=128.
+    pub len: u8,
+}
+
+/// Who owns which prefix, ready for look-up.
+#[derive(Clone, Debug)]
+pub struct Prefixes<T> {
+    /// First addresses of the disjoint ranges that cover the address space from the first one on, ascending.
+    starts: Vec<u128>,
+    /// Whose range it is, parallel to `starts`.
+    owners: Vec<Option<T>>,
+}
+
+impl<T> Default for Prefixes<T> {
+    fn default() -> Self {
+        Self { starts: Vec::new(), owners: Vec::new() }
+    }
+}
+
+impl<T: Copy> Prefixes<T> {
+    /// Builds the table; of addresses that several prefixes cover, the longest is the owner.
+    pub fn new(prefixes: HashMap<Prefix, T>) -> Self {
+        let mut prefixes: Vec<_> = prefixes
+            .into_iter()
+            .map(|(Prefix { address, len }, owner)| {
+                let first = u128::from(address) & mask(len);
+                (first, len, first | !mask(len), owner)
+            })
+            .collect();
+        prefixes.sort_unstable_by_key(|&(first, len, ..)| (first, len));
+        let mut table = Self::default();
+        // The prefixes around the current position, outermost first; an inner one always ends before or with its outer.
+        let mut open: Vec<(u128, T)> = Vec::new();
+        for (first, _, last, owner) in prefixes {
+            table.close(&mut open, first);
+            table.range(first, Some(owner));
+            open.push((last, owner));
+        }
+        table.close(&mut open, u128::MAX);
+        table
+    }
+
+    /// Ends the open prefixes that lie wholly before `until`.
+    fn close(&mut self, open: &mut Vec<(u128, T)>, until: u128) {
+        while let Some(&(last, _)) = open.last()
+            && last < until
+        {
+            open.pop();
+            self.range(last + 1, open.last().map(|&(_, owner)| owner)); // last < until ≤ MAX
+        }
+    }
+
+    /// From `start` on, addresses are `owner`'s; a range that turned out empty is overwritten.
+    fn range(&mut self, start: u128, owner: Option<T>) {
+        if self.starts.last() == Some(&start) {
+            *self.owners.last_mut().expect("parallel to starts") = owner;
+        } else {
+            self.starts.push(start);
+            self.owners.push(owner);
+        }
+    }
+
+    /// The owner of the longest prefix that contains this address.
+    pub fn containing(&self, address: Ipv6Addr) -> Option<T> {
+        let after = self.starts.partition_point(|&start| start <= address.into());
+        self.owners[after.checked_sub(1)?]
+    }
+}

@@ -1,0 +1,356 @@
+//! What relay data of many clients has in common, stored once.
+//!
+//! OPTION_LQ_RELAY_DATA of a client behind one relay takes some 94 octets, of which some 40 tell this client from its
+//! neighbours: Interface-Id, Remote-ID, and half of the peer-address. The rest is the relay's and is kept as a
+//! *template*: the option's octets with holes, in the arena, for as long as the generation lives.
+//!
+//! ```text
+//! template  word 0: octets that follow; then number of pieces (8), the pieces (kind 8, n 8 each), literal octets
+//! piece     Literal n   n octets of the template
+//!           Hole n      n octets of the block
+//!           Sized n     two octets: n + h; n octets of the template; h octets of the block, where h is one octet there
+//!           Rest        two octets: how many follow, to the end of the option
+//! ```
+//! Lengths are not part of a template, so that relays with Interface-Ids of several lengths need one only: a network
+//! has about as many templates as link-addresses. Designs considered: (1) interning whole values (Interface-Ids,
+//! Remote-IDs): hardly two clients have one in common; (2) templates with fixed lengths: several times as many; (3)
+//! this one. A source that makes up relays cannot make the dictionary grow beyond [`TEMPLATES_MAX`] templates of
+//! [`TEMPLATE_LEN_MAX`] octets; what it does not hold is stored as it is.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::arena::{Address, Allocator, Arena};
+use crate::record::{copy_octets, word_of};
+
+/// Most templates of a generation: 16 MiB and their keys.
+const TEMPLATES_MAX: usize = 1 << 16;
+/// Longest template, octets: chains of some four relays.
+const TEMPLATE_LEN_MAX: usize = 256;
+/// Most pieces: what still fits beside literal octets.
+const PIECES_MAX: usize = 64;
+
+const OPTION_RELAY_MSG: u16 = 9;
+const OPTION_INTERFACE_ID: u16 = 18;
+const OPTION_REMOTE_ID: u16 = 37;
+/// Octets of code and length.
+const OPTION_HEADER_LEN: usize = 4;
+/// Octets of a relay message before its options (RFC 8415 §9), without peer-address; and with it.
+const RELAY_HEAD_LEN: usize = 18;
+const RELAY_HEADER_LEN: usize = RELAY_HEAD_LEN + 16;
+/// Network of link-local addresses.
+const LINK_LOCAL: [u8; 8] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0];
+/// The middle of an interface identifier made of a link-layer address (RFC 4291, appendix A).
+const EUI_64: [u8; 2] = [0xff, 0xfe];
+
+/// Part of a template. The number is how many octets it takes from where its name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    Literal(u8),
+    Hole(u8),
+    Sized(u8),
+    Rest,
+}
+
+impl Piece {
+    fn pack(self) -> [u8; 2] {
+        match self {
+            Self::Literal(n) => [0, n],
+            Self::Hole(n) => [1, n],
+            Self::Sized(n) => [2, n],
+            Self::Rest => [3, 0],
+        }
+    }
+
+    fn unpack(octets: [u8; 2]) -> Self {
+        match octets {
+            [0, n] => Self::Literal(n),
+            [1, n] => Self::Hole(n),
+            [2, n] => Self::Sized(n),
+            _ => Self::Rest,
+        }
+    }
+}
+
+/// Takes one option apart; keeps its buffers from option to option.
+#[derive(Default)]
+pub(crate) struct Splitter {
+    pieces: Vec<Piece>,
+    literals: Vec<u8>,
+    /// The template as it is stored.
+    template: Vec<u8>,
+    /// What is the client's own.
+    pub(crate) holes: Vec<u8>,
+}
+
+impl Splitter {
+    /// The template of an OPTION_LQ_RELAY_DATA, given whole, if it is short enough; the rest is in `holes` then.
+    pub(crate) fn split(&mut self, option: &[u8]) -> Option<&[u8]> {
+        self.pieces.clear();
+        self.literals.clear();
+        self.holes.clear();
+        let (head, rest) = option.split_at_checked(OPTION_HEADER_LEN + 16)?;
+        self.literal(&head[..2]);
+        self.length(&head[2..4], option.len() - OPTION_HEADER_LEN);
+        self.literal(&head[4..]);
+        self.levels(rest);
+        let fits = self.pieces.len() <= PIECES_MAX
+            && 1 + 2 * self.pieces.len() + self.literals.len() <= TEMPLATE_LEN_MAX;
+        if !fits {
+            return None;
+        }
+        self.template.clear();
+        self.template.push(self.pieces.len() as u8); // ≤ PIECES_MAX
+        self.template.extend(self.pieces.iter().flat_map(|piece| piece.pack()));
+        self.template.extend_from_slice(&self.literals);
+        Some(&self.template)
+    }
+
+    /// Relay messages, one in the other; what is none is taken as it is.
+    fn levels(&mut self, mut message: &[u8]) {
+        while let Some((header, options)) = message.split_at_checked(RELAY_HEADER_LEN) {
+            let (head, peer) = header.split_at(RELAY_HEAD_LEN);
+            self.literal(head);
+            self.peer_address(peer);
+            message = self.options(options);
+        }
+        self.literal(message);
+    }
+
+    fn peer_address(&mut self, address: &[u8]) {
+        let Some(interface) = address.strip_prefix(&LINK_LOCAL) else { return self.literal(address) };
+        self.literal(&LINK_LOCAL);
+        if interface[3..5] == EUI_64 {
+            self.hole(&interface[..3]);
+            self.literal(&EUI_64);
+            self.hole(&interface[5..]);
+        } else {
+            self.hole(interface);
+        }
+    }
+
+    /// The options of one level; returns what the relay message in the last of them holds, or what is no option.
+    fn options<'a>(&mut self, mut octets: &'a [u8]) -> &'a [u8] {
+        while let Some((header, rest)) = octets.split_first_chunk::<OPTION_HEADER_LEN>() {
+            let [c0, c1, l0, l1] = *header;
+            let Some((value, after)) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))
+            else {
+                break;
+            };
+            self.literal(&[c0, c1]);
+            match u16::from_be_bytes([c0, c1]) {
+                OPTION_RELAY_MSG if after.is_empty() => {
+                    self.length(&[l0, l1], value.len());
+                    return value;
+                }
+                OPTION_INTERFACE_ID if value.len() <= usize::from(u8::MAX) => self.sized(value, 0),
+                // The enterprise number comes first (RFC 4649 §3).
+                OPTION_REMOTE_ID if (4..=usize::from(u8::MAX)).contains(&value.len()) => self.sized(value, 4),
+                _ => {
+                    self.literal(&[l0, l1]);
+                    self.literal(value);
+                }
+            }
+            octets = after;
+        }
+        self.literal(octets);
+        &[]
+    }
+
+    fn literal(&mut self, octets: &[u8]) {
+        self.literals.extend_from_slice(octets);
+        for chunk in octets.chunks(usize::from(u8::MAX)) {
+            let len = chunk.len() as u8; // a chunk's
+            match self.pieces.last_mut() {
+                Some(Piece::Literal(before)) if before.checked_add(len).is_some() => *before += len,
+                _ => self.pieces.push(Piece::Literal(len)),
+            }
+        }
+    }
+
+    fn hole(&mut self, octets: &[u8]) {
+        self.pieces.push(Piece::Hole(octets.len() as u8)); // ≤ 8, half an address
+        self.holes.extend_from_slice(octets);
+    }
+
+    /// The length of a value and the value, of which the first octets are the template's.
+    fn sized(&mut self, value: &[u8], shared: usize) {
+        let (shared, own) = value.split_at(shared);
+        self.pieces.push(Piece::Sized(shared.len() as u8)); // 0 or 4
+        self.literals.extend_from_slice(shared);
+        self.holes.push(own.len() as u8); // ≤ 255, as the value's
+        self.holes.extend_from_slice(own);
+    }
+
+    /// A length, which is `left` if it is right.
+    fn length(&mut self, octets: &[u8], left: usize) {
+        if octets == (left as u16).to_be_bytes() {
+            self.pieces.push(Piece::Rest);
+        } else {
+            self.literal(octets);
+        }
+    }
+}
+
+/// The templates of a generation, for those who write.
+#[derive(Default)]
+pub(crate) struct Dictionary(Mutex<Known>);
+
+type Known = HashMap<Box<[u8]>, Address, foldhash::fast::RandomState>;
+
+impl Dictionary {
+    /// Where this template lies; stores it if it is new and there is room.
+    fn intern(&self, arena: &Arena, allocator: &mut Allocator, template: &[u8]) -> Option<Address> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&at) = known.get(template) {
+            return Some(at);
+        }
+        if known.len() == TEMPLATES_MAX {
+            return None;
+        }
+        let words = 1 + template.len().div_ceil(8);
+        let at = allocator.allocate(arena, words);
+        let run = arena.run(at, words);
+        run[0].store(template.len() as u64, Ordering::Relaxed);
+        for (word, chunk) in run[1..].iter().zip(template.chunks(8)) {
+            word.store(word_of(chunk), Ordering::Relaxed);
+        }
+        known.insert(template.into(), at);
+        Some(at)
+    }
+}
+
+/// One writing thread's way to the dictionary: asks it once for each template.
+#[derive(Default)]
+pub(crate) struct Interner {
+    known: Known,
+}
+
+impl Interner {
+    pub(crate) fn intern(
+        &mut self,
+        dictionary: &Dictionary,
+        arena: &Arena,
+        allocator: &mut Allocator,
+        template: &[u8],
+    ) -> Option<Address> {
+        if let Some(&at) = self.known.get(template) {
+            return Some(at);
+        }
+        let at = dictionary.intern(arena, allocator, template)?;
+        self.known.insert(template.into(), at);
+        Some(at)
+    }
+
+    /// To be called when the generation changes: addresses in another arena mean nothing.
+    pub(crate) fn clear(&mut self) {
+        self.known.clear();
+    }
+}
+
+/// An option in two parts: a template, and a client's octets for its holes.
+#[derive(Clone, Copy)]
+pub(crate) struct Templated<'a> {
+    template: &'a [AtomicU64],
+    pieces: usize,
+    block: &'a [AtomicU64],
+    /// Where in the block the client's octets begin.
+    holes: usize,
+    /// Octets of the option.
+    len: usize,
+}
+
+impl<'a> Templated<'a> {
+    pub(crate) fn new(arena: &'a Arena, template: Address, block: &'a [AtomicU64], holes: usize) -> Self {
+        let words = &arena.from(template)[1..];
+        let mut this = Self { template: words, pieces: 0, block, holes, len: 0 };
+        this.pieces = usize::from(octet(words, 0));
+        let mut hole = holes;
+        for number in 0..this.pieces {
+            this.len += match this.piece(number) {
+                Piece::Literal(n) => usize::from(n),
+                Piece::Hole(n) => {
+                    hole += usize::from(n);
+                    usize::from(n)
+                }
+                Piece::Sized(n) => {
+                    let own = usize::from(octet(block, hole));
+                    hole += 1 + own;
+                    2 + usize::from(n) + own
+                }
+                Piece::Rest => 2,
+            };
+        }
+        this
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    fn piece(&self, number: usize) -> Piece {
+        Piece::unpack([octet(self.template, 1 + 2 * number), octet(self.template, 2 + 2 * number)])
+    }
+
+    /// Fills `out` with the octets from `from` on, as far as the option goes.
+    pub(crate) fn copy_range(&self, from: usize, out: &mut [u8]) {
+        let mut window = Window { skip: from, out };
+        let (mut literal, mut hole, mut at) = (1 + 2 * self.pieces, self.holes, 0);
+        for number in 0..self.pieces {
+            match self.piece(number) {
+                Piece::Literal(n) => {
+                    let n = usize::from(n);
+                    window.take(n, |skip, out| copy_octets(self.template, literal + skip, out));
+                    (literal, at) = (literal + n, at + n);
+                }
+                Piece::Hole(n) => {
+                    let n = usize::from(n);
+                    window.take(n, |skip, out| copy_octets(self.block, hole + skip, out));
+                    (hole, at) = (hole + n, at + n);
+                }
+                Piece::Sized(n) => {
+                    let (shared, own) = (usize::from(n), usize::from(octet(self.block, hole)));
+                    window.number(shared + own); // ≤ 2 · 255
+                    window.take(shared, |skip, out| copy_octets(self.template, literal + skip, out));
+                    window.take(own, |skip, out| copy_octets(self.block, hole + 1 + skip, out));
+                    (literal, hole, at) = (literal + shared, hole + 1 + own, at + 2 + shared + own);
+                }
+                Piece::Rest => {
+                    window.number(self.len - at - 2); // as of an option, which has at most 65,535 octets
+                    at += 2;
+                }
+            }
+        }
+    }
+}
+
+/// The part of an option that is wanted, while the option goes by from its beginning.
+struct Window<'o> {
+    /// Octets until the part begins.
+    skip: usize,
+    out: &'o mut [u8],
+}
+
+impl Window<'_> {
+    /// The next `len` octets go by; `copy` fills a slice with them from a position on.
+    fn take(&mut self, len: usize, copy: impl FnOnce(usize, &mut [u8])) {
+        if self.skip >= len {
+            self.skip -= len;
+            return;
+        }
+        let wanted = (len - self.skip).min(self.out.len());
+        let (now, later) = std::mem::take(&mut self.out).split_at_mut(wanted);
+        copy(self.skip, now);
+        (self.skip, self.out) = (0, later);
+    }
+
+    fn number(&mut self, number: usize) {
+        let octets = (number as u16).to_be_bytes();
+        self.take(octets.len(), |skip, out| out.copy_from_slice(&octets[skip..skip + out.len()]));
+    }
+}
+
+fn octet(words: &[AtomicU64], at: usize) -> u8 {
+    words[at / 8].load(Ordering::Relaxed).to_be_bytes()[at % 8]
+}

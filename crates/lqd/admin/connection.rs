@@ -1,0 +1,152 @@
+//! HTTP/1.1 to strangers, within limits: connections, header octets and header lines, time.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use hyper::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use lqd_stats::Exposition;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+use tokio::time;
+
+use super::scrape::Scrape;
+use super::{Shown, Way, metrics, status};
+use crate::taps::write_pcap;
+
+/// Most connections of one listener; the others wait in the kernel's queue. Each listener has its own, so that
+/// strangers at a TCP port do not shut the operator out of the Unix socket.
+const CONNECTIONS_MAX: usize = 32;
+
+/// How long a request may take to come in, and a connection may rest between two.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long a connection lasts, whatever it does: a reader that takes nothing holds a place no longer.
+const LIFE_MAX: Duration = Duration::from_secs(120);
+
+/// Octets of a request's header, and of what is read ahead.
+const HEADER_LEN_MAX: usize = 16 << 10;
+
+/// Lines of a request's header.
+const HEADER_LINES_MAX: usize = 64;
+
+/// How long to wait after an accept that failed, as it does when the process may open no more files.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// The page for a person.
+const PAGE: &str = include_str!("page.html");
+
+/// The page may run its own script, ask its own server, and nothing else.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                           connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Accepts and answers, for ever.
+pub(super) async fn accept<S>(way: Way, next: impl AsyncFn() -> io::Result<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Ok(stream) = next().await else {
+            time::sleep(ACCEPT_AGAIN_AFTER).await;
+            continue;
+        };
+        let way = way.clone();
+        tokio::spawn(async move {
+            // Why a stranger's connection ended is of no use to anybody.
+            let _ = time::timeout(LIFE_MAX, converse(stream, way)).await;
+            drop(place);
+        });
+    }
+}
+
+async fn converse<S>(stream: S, way: Way) -> Result<(), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let answer = move |request: Request<Incoming>| {
+        let response = respond(&request, &way);
+        async { Ok::<_, Infallible>(response) }
+    };
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME_MAX)
+        .max_buf_size(HEADER_LEN_MAX)
+        .max_headers(HEADER_LINES_MAX)
+        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .await
+}
+
+/// What is answered: hyper leaves the body out where HEAD was asked.
+fn respond(request: &Request<Incoming>, way: &Way) -> Response<Full<Bytes>> {
+    let shown = &*way.shown;
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match request.uri().path() {
+        "/" => {
+            let mut response = body(StatusCode::OK, "text/html; charset=utf-8", PAGE);
+            let policy = HeaderValue::from_static(PAGE_POLICY);
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+            response
+        }
+        "/healthz" => text(StatusCode::OK, "alive\n"),
+        "/readyz" => match shown.board.unready() {
+            None => text(StatusCode::OK, "ready\n"),
+            Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
+        },
+        "/metrics" => body(StatusCode::OK, Exposition::CONTENT_TYPE, metrics::text(&Scrape::take(shown))),
+        "/status" => body(StatusCode::OK, "application/json", status::json(&Scrape::take(shown))),
+        "/discards.pcap" if !way.is_private => text(
+            StatusCode::FORBIDDEN,
+            "they name clients: ask over a Unix socket (--admin unix:/run/lqd/admin.sock)\n",
+        ),
+        "/discards.pcap" => discards(shown),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "there are /, /metrics, /healthz, /readyz, /status and /discards.pcap\n",
+        ),
+    }
+}
+
+/// The last discarded datagrams of all workers.
+fn discards(shown: &Shown) -> Response<Full<Bytes>> {
+    let serving = shown.board.serving.get();
+    let taps = serving.and_then(|serving| serving.taps.load_full());
+    let (Some(serving), Some(discards)) = (serving, taps.and_then(|taps| taps.discards())) else {
+        return text(StatusCode::NOT_FOUND, "none are kept: set --keep-discards\n");
+    };
+    let mut file = Vec::new();
+    match write_pcap(&mut file, &discards, &serving.listen) {
+        Ok(()) => body(StatusCode::OK, "application/vnd.tcpdump.pcap", file),
+        Err(fault) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{fault}\n")),
+    }
+}
+
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    body(status, "text/plain; charset=utf-8", text)
+}
+
+fn body(status: StatusCode, content_type: &'static str, octets: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(octets.into()));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

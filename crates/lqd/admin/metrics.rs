@@ -1,0 +1,192 @@
+//! A scrape as Prometheus text. The table is the list of metrics, and its texts are their manual.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lqd_answer::{Asked, BATCH_MAX, Outcome};
+use lqd_net::SendFailure;
+use lqd_stats::{Exposition, Family, Kind};
+use lqd_wire::StatusCode;
+
+use super::census::Tally;
+use super::scrape::{Scrape, Served};
+
+/// One family: its name, kind and manual, and how its samples are written.
+struct Row(&'static str, Kind, &'static str, Samples);
+
+/// Where the samples of a family come from.
+enum Samples {
+    /// The program, from its start on.
+    Program(fn(&Scrape, &mut Family<'_>)),
+    /// What answers queries; none before the first snapshot is complete.
+    Served(fn(&Served, &mut Family<'_>)),
+}
+
+use Kind::{Counter, Gauge, Histogram};
+use Samples::{Program, Served as Of};
+
+/// Writes all families of which there is a sample.
+pub(super) fn text(scrape: &Scrape) -> String {
+    let mut text = Exposition::default();
+    for Row(name, kind, help, samples) in TABLE {
+        match (samples, &scrape.served) {
+            (Program(write), _) => write(scrape, &mut text.family(name, *kind, help)),
+            (Of(write), Some(served)) => write(served, &mut text.family(name, *kind, help)),
+            (Of(_), None) => {}
+        }
+    }
+    text.into_text()
+}
+
+/// Answer times have a bucket for each power of two from 2^9 ns to 2^29 ns, which is half a second.
+const TIMES: std::ops::RangeInclusive<u32> = 9..=29;
+
+#[rustfmt::skip]
+const TABLE: &[Row] = &[
+    Row("lqd_build_info", Gauge, "Always 1, with the version of lqd.",
+        Program(|_, f| f.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1))),
+    Row("lqd_ready", Gauge, "1 if /readyz says 200: the first snapshot is complete and the leases are not stale.",
+        Program(|s, f| f.sample(&[], u8::from(s.unready.is_none())))),
+    Row("lqd_leases_stale", Gauge, "1 if leases are older than --max-feed-age: queries without lease get what --when-stale says.",
+        Program(|s, f| f.sample(&[], u8::from(s.stale)))),
+    Row("lqd_feed_max_age_seconds", Gauge, "--max-feed-age.",
+        Program(|s, f| f.sample(&[], s.max_feed_age.as_secs()))),
+    Row("lqd_config_reloads_total", Counter, "Times the configuration was read again (SIGHUP), by result.",
+        Program(|s, f| {
+            f.sample(&[("result", "taken_over")], s.reloads);
+            f.sample(&[("result", "refused")], s.refused_reloads);
+        })),
+    Row("process_start_time_seconds", Gauge, "When the process started, seconds since 1970.",
+        Program(|s, f| f.sample(&[], unix_seconds(s.started_at)))),
+    Row("process_cpu_seconds_total", Counter, "Time on a CPU, user and system, all threads.",
+        Program(|s, f| f.sample(&[], s.process.cpu_seconds))),
+    Row("process_resident_memory_bytes", Gauge, "Resident memory.",
+        Program(|s, f| f.sample(&[], s.process.resident_octets))),
+    Row("process_open_fds", Gauge, "Open files.",
+        Program(|s, f| f.sample(&[], s.process.open_files))),
+
+    Row("lqd_received_datagrams_total", Counter, "Datagrams received: the sum of lqd_datagrams_total on every scrape.",
+        Of(|s, f| f.sample(&[], s.received()))),
+    Row("lqd_datagrams_total", Counter, "Datagrams by what became of them.",
+        Of(|s, f| for (position, (_, name, _)) in Outcome::TABLE.iter().enumerate() {
+            f.sample(&[("outcome", name)], s.by_outcome(position));
+        })),
+    Row("lqd_queries_total", Counter, "Datagrams by query-type; unread are those discarded, malformed or refused before it counted.",
+        Of(|s, f| for (position, (_, name, _)) in Asked::TABLE.iter().enumerate() {
+            f.sample(&[("query_type", name)], s.by_asked(position));
+        })),
+    Row("lqd_replies_total", Counter, "Datagrams that were replied to, by the status of the reply (no status option is Success).",
+        Of(|s, f| for status in StatusCode::KNOWN {
+            f.sample(&[("status", status.name().unwrap_or_default())], s.by_status(*status));
+        })),
+    Row("lqd_worker_datagrams_total", Counter, "Datagrams received, by worker.",
+        Of(|s, f| for (number, worker) in s.workers.iter().enumerate() {
+            f.sample(&[("worker", &number.to_string())], worker.received());
+        })),
+    Row("lqd_answer_seconds", Histogram, "Time of each reply from when its batch was taken up to when all replies of the batch were handed to be sent; waiting in the socket's queue is not in it.",
+        Of(|s, f| f.times(&[], &s.answer_times, TIMES))),
+    Row("lqd_batch_datagrams", Histogram, "Datagrams that were answered together.",
+        Of(|s, f| {
+            let limits = (0..).map(|power| 1 << power).take_while(|&len| len <= BATCH_MAX);
+            f.histogram(&[], limits.map(|len| (len, s.batches_up_to(len))), s.batches_up_to(BATCH_MAX), s.batched());
+        })),
+    Row("lqd_requestor_datagrams_total", Counter, "Datagrams of each of the 20 sources that sent most, at least; starts anew when a source comes back among those that are kept.",
+        Of(|s, f| for (source, count) in &s.requestors {
+            f.sample(&[("requestor", &source.to_string())], count);
+        })),
+    Row("lqd_query_log_records_total", Counter, "Records of the query log: written, lost as the writer was behind, failed as the file or journal did not take them.",
+        Of(|s, f| for (result, count) in s.log_counts {
+            f.sample(&[("result", result)], count);
+        })),
+
+    Row("lqd_net_received_total", Counter, "Datagrams that the sockets handed over, judged or about to be.",
+        Of(|s, f| f.sample(&[], s.net(|n| n.received.get())))),
+    Row("lqd_net_truncated_total", Counter, "Datagrams dropped as they did not arrive whole.",
+        Of(|s, f| f.sample(&[], s.net(|n| n.truncated.get())))),
+    Row("lqd_net_sent_total", Counter, "Replies that the kernel took.",
+        Of(|s, f| f.sample(&[], s.net(|n| n.sent.get())))),
+    Row("lqd_net_send_failures_total", Counter, "Replies that the kernel did not take, by reason.",
+        Of(|s, f| for kind in SendFailure::ALL {
+            f.sample(&[("reason", kind.label())], s.net(|n| n.send_failures(kind).get()));
+        })),
+    Row("lqd_net_coalesced_sends_total", Counter, "Sends that took several replies together (UDP_SEGMENT).",
+        Of(|s, f| f.sample(&[], s.net(|n| n.coalesced.get())))),
+    Row("lqd_net_uncoalesced_sends_total", Counter, "Sends of several replies that the kernel refused while it took them one by one.",
+        Of(|s, f| f.sample(&[], s.net(|n| n.uncoalesced.get())))),
+    Row("lqd_net_ring_starved_total", Counter, "Times all receive buffers were in use; datagrams waited in the socket's queue meanwhile (raise --buffers).",
+        Of(|s, f| f.sample(&[], s.net(|n| n.starved.get())))),
+    Row("lqd_net_receive_errors_total", Counter, "Receives that failed.",
+        Of(|s, f| f.sample(&[], s.net(|n| n.receive_errors.get())))),
+    Row("lqd_net_rearmed_total", Counter, "Receives started again after one ended (io_uring).",
+        Of(|s, f| f.sample(&[], s.net(|n| n.rearmed.get())))),
+
+    Row("lqd_feed_age_seconds", Gauge, "How long there may have been changes of leases that are not known here; below 2 in good order, however little happens.",
+        Of(|s, f| f.sample(&[], s.feed.age().as_secs_f64()))),
+    Row("lqd_feed_trouble", Gauge, "1 if the lease file cannot be followed; /status says why.",
+        Of(|s, f| f.sample(&[], u8::from(s.feed.trouble.is_some())))),
+    Row("lqd_feed_watching", Gauge, "1 if inotify works; else rows are seen up to a second late.",
+        Of(|s, f| f.sample(&[], u8::from(s.feed.watching)))),
+    Row("lqd_feed_rows_total", Counter, "Rows of the lease file that became changes, those of whole loads included.",
+        Of(|s, f| f.sample(&[], s.feed.rows))),
+    Row("lqd_feed_bad_rows_total", Counter, "Rows that were skipped as faulty, those of whole loads included.",
+        Of(|s, f| f.sample(&[], s.feed.bad_rows))),
+    Row("lqd_feed_refused_leases_total", Counter, "Leases that were not stored, because their client has too many.",
+        Of(|s, f| f.sample(&[], s.feed.refused))),
+    Row("lqd_feed_offset_bytes", Gauge, "Octets of the lease file that were taken.",
+        Of(|s, f| f.sample(&[], s.feed.offset))),
+    Row("lqd_feed_lag_bytes", Gauge, "Octets of the lease file that were not taken yet.",
+        Of(|s, f| f.sample(&[], s.feed.lag))),
+    Row("lqd_feed_rotations_total", Counter, "Times Kea began a new lease file and it was followed.",
+        Of(|s, f| f.sample(&[], s.feed.rotations))),
+    Row("lqd_feed_reloads_total", Counter, "Times the whole lease file was loaded again, as only that could be right.",
+        Of(|s, f| f.sample(&[], s.feed.reloads))),
+    Row("lqd_feed_failed_reloads_total", Counter, "Times that failed; leases stayed as they were.",
+        Of(|s, f| f.sample(&[], s.feed.failed_reloads))),
+
+    Row("lqd_index_leases", Gauge, "Leases held, those that are over included.",
+        Of(|s, f| f.sample(&[], s.index.leases))),
+    Row("lqd_index_clients", Gauge, "Clients that hold them.",
+        Of(|s, f| f.sample(&[], s.index.clients))),
+    Row("lqd_index_links", Gauge, "Links configured.",
+        Of(|s, f| f.sample(&[], s.index.links))),
+    Row("lqd_index_memory_bytes", Gauge, "Memory that leases take, by table.",
+        Of(|s, f| for (table, octets) in &s.memory {
+            f.sample(&[("table", table)], octets);
+        })),
+    Row("lqd_index_record_bytes", Gauge, "Memory that the records of clients take, when last counted; a part of lqd_index_memory_bytes.",
+        Of(|s, f| if let Some(census) = &s.census { f.sample(&[], census.record_octets) })),
+    Row("lqd_leases", Gauge, "Leases with valid lifetime left, by link and type, when last counted.",
+        Of(|s, f| for (link, tally) in s.census.iter().flat_map(|census| &census.links) {
+            by_type(f, &[("link", &link.to_string())], tally);
+        })),
+    Row("lqd_leases_on_no_link", Gauge, "Leases with valid lifetime left whose subnet is not configured, by type, when last counted.",
+        Of(|s, f| if let Some(census) = &s.census { by_type(f, &[], &census.on_no_link) })),
+    Row("lqd_leases_ended", Gauge, "Leases held whose valid lifetime is over, when last counted.",
+        Of(|s, f| if let Some(census) = &s.census { f.sample(&[], census.ended) })),
+    Row("lqd_leases_counted_timestamp_seconds", Gauge, "When leases were last counted, seconds since 1970.",
+        Of(|s, f| if let Some(census) = &s.census { f.sample(&[], unix_seconds(census.at)) })),
+];
+
+fn by_type(family: &mut Family<'_>, labels: &[(&str, &str)], tally: &Tally) {
+    for (kind, count) in [("address", tally.addresses), ("prefix", tally.prefixes)] {
+        family.sample(&[labels, &[("type", kind)]].concat(), count);
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_say_what_they_are() {
+        for (number, Row(name, kind, help, _)) in TABLE.iter().enumerate() {
+            assert!(TABLE[..number].iter().all(|Row(other, ..)| other != name), "{name} is there twice");
+            assert_eq!(name.ends_with("_total"), *kind == Counter, "{name}");
+            assert!(name.starts_with("lqd_") || name.starts_with("process_"), "{name}");
+            assert!(help.ends_with('.'), "{name}: {help}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! All numbers at one moment, from which both metrics and status are written.
+//!
+//! received = Σ outcomes, always: a worker keeps one number for each outcome and kind of query and no other, so that
+//! what was received, the outcomes, the kinds and the replies of a scrape are sums over one reading of the same
+//! numbers. What `lqd-net` counts is read after them: it counts a datagram before it is judged, so it is never behind.
+
+use std::collections::HashMap;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use lqd_answer::{BATCH_MAX, Outcome};
+use lqd_feed::Standing;
+use lqd_index::Summary;
+use lqd_net::NetCounters;
+use lqd_stats::Distribution;
+use lqd_wire::StatusCode;
+
+use super::Shown;
+use super::census::Census;
+use super::process::Process;
+use crate::board::{ASKED, OUTCOMES, Serving, WorkerBooks};
+
+/// Requestors that are named.
+const REQUESTORS_MAX: usize = 20;
+
+/// The program at a moment.
+pub(super) struct Scrape {
+    pub(super) uptime: Duration,
+    pub(super) started_at: SystemTime,
+    /// Why queries had better go elsewhere.
+    pub(super) unready: Option<String>,
+    pub(super) stale: bool,
+    pub(super) max_feed_age: Duration,
+    pub(super) reloads: u64,
+    pub(super) refused_reloads: u64,
+    pub(super) process: Process,
+    /// None before the first snapshot is complete.
+    pub(super) served: Option<Served>,
+}
+
+/// What answers queries, at that moment.
+pub(super) struct Served {
+    pub(super) listen: Vec<SocketAddrV6>,
+    pub(super) workers: Vec<WorkerCounts>,
+    pub(super) answer_times: Distribution,
+    /// Datagrams of those who sent most, at least; most first.
+    pub(super) requestors: Vec<(Ipv6Addr, u64)>,
+    pub(super) feed: Standing,
+    pub(super) index: Summary,
+    pub(super) memory: Vec<(&'static str, usize)>,
+    pub(super) census: Option<Arc<Census>>,
+    /// What became of the query log's records.
+    pub(super) log_counts: [(&'static str, u64); 3],
+}
+
+/// One worker's numbers.
+pub(super) struct WorkerCounts {
+    datagrams: [[u64; ASKED]; OUTCOMES],
+    batches: [u64; BATCH_MAX + 1],
+    /// Read as they are written out: after all others.
+    pub(super) net: Arc<NetCounters>,
+}
+
+impl Scrape {
+    /// Reads everything.
+    pub(super) fn take(shown: &Shown) -> Self {
+        let board = &shown.board;
+        Self {
+            uptime: board.started.elapsed(),
+            started_at: board.started_at,
+            unready: board.unready(),
+            stale: board.is_stale(),
+            max_feed_age: board.max_feed_age(),
+            reloads: board.reloads.load(Ordering::Relaxed),
+            refused_reloads: board.refused_reloads.load(Ordering::Relaxed),
+            process: Process::look(),
+            served: board.serving.get().map(|serving| Served::take(serving, shown.census())),
+        }
+    }
+}
+
+impl Served {
+    fn take(serving: &Serving, census: Option<Arc<Census>>) -> Self {
+        let mut answer_times = Distribution::default();
+        serving.workers.iter().for_each(|books| answer_times.add(&books.answer_times.read()));
+        Self {
+            listen: serving.listen.clone(),
+            workers: serving.workers.iter().map(|books| WorkerCounts::of(books)).collect(),
+            answer_times,
+            requestors: requestors(&serving.workers),
+            feed: serving.feed.standing(),
+            index: serving.store.summary(),
+            memory: serving.store.memory(),
+            census,
+            log_counts: serving.log_counts.read(),
+        }
+    }
+
+    /// Datagrams of all workers.
+    pub(super) fn received(&self) -> u64 {
+        self.workers.iter().map(WorkerCounts::received).sum()
+    }
+
+    /// Datagrams that ended so.
+    pub(super) fn by_outcome(&self, outcome: usize) -> u64 {
+        self.workers.iter().map(|worker| worker.by_outcome(outcome)).sum()
+    }
+
+    /// Datagrams that held such a query.
+    pub(super) fn by_asked(&self, asked: usize) -> u64 {
+        let of = |worker: &WorkerCounts| worker.datagrams.iter().map(|counts| counts[asked]).sum::<u64>();
+        self.workers.iter().map(of).sum()
+    }
+
+    /// Datagrams that got a reply of this status.
+    pub(super) fn by_status(&self, status: StatusCode) -> u64 {
+        let such = Outcome::TABLE.iter().filter(|(outcome, ..)| outcome.status() == Some(status));
+        such.map(|(outcome, ..)| self.by_outcome(*outcome as usize)).sum()
+    }
+
+    /// Batches of at most so many datagrams.
+    pub(super) fn batches_up_to(&self, len: usize) -> u64 {
+        self.workers.iter().map(|worker| worker.batches[..=len].iter().sum::<u64>()).sum()
+    }
+
+    /// Datagrams in all batches.
+    pub(super) fn batched(&self) -> u64 {
+        let of = |worker: &WorkerCounts| -> u64 { (0..).zip(worker.batches).map(|(len, n)| len * n).sum() };
+        self.workers.iter().map(of).sum()
+    }
+
+    /// One of the numbers of `lqd-net`, of all workers.
+    pub(super) fn net(&self, number: impl Fn(&NetCounters) -> u64) -> u64 {
+        self.workers.iter().map(|worker| number(&worker.net)).sum()
+    }
+}
+
+impl WorkerCounts {
+    fn of(books: &WorkerBooks) -> Self {
+        Self { datagrams: books.datagrams(), batches: books.batches.read(), net: Arc::clone(&books.net) }
+    }
+
+    /// Its datagrams.
+    pub(super) fn received(&self) -> u64 {
+        self.datagrams.as_flattened().iter().sum()
+    }
+
+    /// Its datagrams that ended so.
+    pub(super) fn by_outcome(&self, outcome: usize) -> u64 {
+        self.datagrams[outcome].iter().sum()
+    }
+}
+
+/// Who sent most, over all workers.
+fn requestors(workers: &[Arc<WorkerBooks>]) -> Vec<(Ipv6Addr, u64)> {
+    let mut counts: HashMap<u128, u64> = HashMap::new();
+    for entry in workers.iter().flat_map(|books| books.sources.read()) {
+        *counts.entry(entry.key).or_default() += entry.at_least();
+    }
+    let mut counts: Vec<_> = counts.into_iter().map(|(source, count)| (source.into(), count)).collect();
+    counts.sort_unstable_by_key(|&(source, count)| (std::cmp::Reverse(count), source));
+    counts.truncate(REQUESTORS_MAX);
+    counts
+}

@@ -1,0 +1,152 @@
+//! A scrape as JSON, for scripts and for the page.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lqd_answer::{Asked, Outcome};
+use lqd_net::SendFailure;
+use lqd_stats::Distribution;
+use lqd_wire::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::scrape::{Scrape, Served, WorkerCounts};
+
+/// Quantiles of answer times.
+const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
+
+/// Powers of two of nanoseconds at which answer times are counted, for who wants the distribution of some time.
+const POWERS: std::ops::RangeInclusive<u32> = 8..=32;
+
+/// Times are in seconds, sizes in octets, moments in seconds since 1970.
+pub(super) fn json(scrape: &Scrape) -> String {
+    let mut status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "started": unix_seconds(scrape.started_at),
+        "uptime_seconds": scrape.uptime.as_secs_f64(),
+        "ready": scrape.unready.is_none(),
+        "reason": scrape.unready,
+        "stale": scrape.stale,
+        "config_reloads": { "taken_over": scrape.reloads, "refused": scrape.refused_reloads },
+        "process": {
+            "cpu_seconds": scrape.process.cpu_seconds,
+            "resident_octets": scrape.process.resident_octets,
+            "open_files": scrape.process.open_files,
+        },
+    });
+    if let (Some(served), Some(status)) = (&scrape.served, status.as_object_mut()) {
+        add_served(status, served, scrape.max_feed_age);
+    }
+    status.to_string()
+}
+
+fn add_served(status: &mut Map<String, Value>, served: &Served, max_feed_age: Duration) {
+    let statuses = StatusCode::KNOWN.iter().map(|status| (status.name(), served.by_status(*status)));
+    let statuses: Map<_, _> =
+        statuses.filter_map(|(name, count)| Some((name?.to_owned(), count.into()))).collect();
+    let asked = Asked::TABLE.iter().enumerate();
+    let asked: Map<_, _> = asked
+        .map(|(position, (_, name, _))| ((*name).to_owned(), served.by_asked(position).into()))
+        .collect();
+    let requestors = served.requestors.iter();
+    let parts = [
+        ("listen", served.listen.iter().map(ToString::to_string).collect()),
+        ("received", served.received().into()),
+        ("outcomes", outcomes(|position| served.by_outcome(position))),
+        ("query_types", asked.into()),
+        ("statuses", statuses.into()),
+        ("answer_seconds", times(&served.answer_times)),
+        (
+            "requestors",
+            requestors.map(|(source, count)| json!({ "address": source, "datagrams": count })).collect(),
+        ),
+        ("feed", feed(served, max_feed_age)),
+        ("leases", leases(served)),
+        ("workers", served.workers.iter().enumerate().map(worker).collect()),
+    ];
+    status.extend(parts.map(|(name, value): (_, Value)| (name.to_owned(), value)));
+}
+
+fn outcomes(count: impl Fn(usize) -> u64) -> Value {
+    let table = Outcome::TABLE.iter().enumerate();
+    table
+        .map(|(position, (_, name, _))| ((*name).to_owned(), count(position).into()))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn times(times: &Distribution) -> Value {
+    let quantiles = QUANTILES
+        .map(|(name, part)| (name.to_owned(), json!(times.quantile(part).map(|time| time.as_secs_f64()))));
+    let bucket =
+        |power: u32| json!([Duration::from_nanos(1_u64 << power).as_secs_f64(), times.count_up_to(power)]);
+    json!({
+        "count": times.count(),
+        "sum": times.sum().as_secs_f64(),
+        "since_start": Map::from_iter(quantiles),
+        "count_up_to": POWERS.map(bucket).collect::<Vec<_>>(),
+    })
+}
+
+fn feed(served: &Served, max_feed_age: Duration) -> Value {
+    let feed = &served.feed;
+    json!({
+        "file": feed.file.display().to_string(),
+        "age_seconds": feed.age().as_secs_f64(),
+        "max_age_seconds": max_feed_age.as_secs(),
+        "trouble": feed.trouble,
+        "watching": feed.watching,
+        "offset_octets": feed.offset,
+        "lag_octets": feed.lag,
+        "rows": feed.rows,
+        "bad_rows": feed.bad_rows,
+        "refused_leases": feed.refused,
+        "rotations": feed.rotations,
+        "reloads": feed.reloads,
+        "failed_reloads": feed.failed_reloads,
+    })
+}
+
+fn leases(served: &Served) -> Value {
+    let index = &served.index;
+    let counted = served.census.as_ref().map(|census| {
+        let link = |(address, tally): &(_, super::census::Tally)| {
+            json!({ "link": address, "addresses": tally.addresses, "prefixes": tally.prefixes })
+        };
+        json!({
+            "at": unix_seconds(census.at),
+            "by_link": census.links.iter().map(link).collect::<Vec<_>>(),
+            "on_no_link":
+                { "addresses": census.on_no_link.addresses, "prefixes": census.on_no_link.prefixes },
+            "ended": census.ended,
+            "record_octets": census.record_octets,
+        })
+    });
+    json!({
+        "held": index.leases,
+        "clients": index.clients,
+        "links": index.links,
+        "memory_octets": served.memory.iter().map(|(table, octets)| ((*table).to_owned(), json!(octets))).collect::<Map<_, _>>(),
+        "counted": counted,
+    })
+}
+
+fn worker((number, worker): (usize, &WorkerCounts)) -> Value {
+    let net = &worker.net;
+    let failures = SendFailure::ALL
+        .map(|kind| (kind.label().to_owned(), net.send_failures(kind).get().into()))
+        .into_iter()
+        .collect::<Map<_, _>>();
+    json!({
+        "worker": number,
+        "received": worker.received(),
+        "outcomes": outcomes(|position| worker.by_outcome(position)),
+        "sent": net.sent.get(),
+        "send_failures": failures,
+        "truncated": net.truncated.get(),
+        "ring_starved": net.starved.get(),
+        "receive_errors": net.receive_errors.get(),
+    })
+}
+
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

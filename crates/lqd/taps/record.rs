@@ -1,0 +1,198 @@
+//! One query as the log has it, of fixed size so that a worker can hand it over without allocating.
+
+use std::fmt;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lqd_answer::{Asked, Outcome, Reply, Subject};
+use lqd_wire::{Duid, TransactionId};
+use serde::{Serialize, Serializer};
+
+/// One datagram, and what became of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record {
+    /// When its batch was taken up, since 1970-01-01 UTC.
+    pub(crate) at: Duration,
+    /// From there to its verdict.
+    pub(crate) took: Duration,
+    /// Who sent it.
+    pub(crate) source: SocketAddrV6,
+    /// What became of it.
+    pub(crate) outcome: Outcome,
+    /// Octets of the reply; 0 if there is none.
+    pub(crate) reply_len: usize,
+    /// What it was about, if it was read so far.
+    pub(crate) about: Option<About>,
+}
+
+/// What a query was about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    asked: Asked,
+    transaction_id: TransactionId,
+    relays: u8,
+    link_address: Option<Ipv6Addr>,
+    subject: Option<Whom>,
+}
+
+/// Whom a query was about.
+#[derive(Clone, Copy, Debug)]
+enum Whom {
+    Address(Ipv6Addr),
+    Client { octets: [u8; Duid::LEN_MAX], len: u8 },
+}
+
+impl About {
+    /// Copies it out of the query that is replied to.
+    pub(crate) fn of(reply: &Reply<'_>) -> Self {
+        let whom = |subject| match subject {
+            Subject::Address(address) => Whom::Address(address),
+            Subject::Client(duid) => {
+                let mut octets = [0; Duid::LEN_MAX];
+                octets[..duid.octets().len()].copy_from_slice(duid.octets());
+                Whom::Client { octets, len: duid.octets().len() as u8 } // at most LEN_MAX
+            }
+        };
+        Self {
+            asked: reply.asked(),
+            transaction_id: reply.transaction_id(),
+            relays: reply.relay_levels(),
+            link_address: reply.link_address(),
+            subject: reply.subject().map(whom),
+        }
+    }
+}
+
+/// The record's line; what is not known is left out.
+#[derive(Serialize)]
+struct Line {
+    time: Shown<humantime::Rfc3339Timestamp>,
+    requestor: Ipv6Addr,
+    port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction: Option<Shown<Hex>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relays: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<Ipv6Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<Ipv6Addr>,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    reply_octets: usize,
+    microseconds: u64,
+}
+
+/// A value that is written as it shows itself.
+struct Shown<T>(T);
+
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
+    }
+}
+
+/// A transaction id as packet dissectors show it.
+struct Hex(TransactionId);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c] = self.0.0;
+        write!(f, "{a:02x}{b:02x}{c:02x}")
+    }
+}
+
+impl Record {
+    /// Appends the record as one line of JSON.
+    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
+        let about = self.about.as_ref();
+        let subject = about.and_then(|about| about.subject);
+        let line = Line {
+            time: Shown(humantime::format_rfc3339_micros(time(self.at))),
+            requestor: *self.source.ip(),
+            port: self.source.port(),
+            transaction: about.map(|about| Shown(Hex(about.transaction_id))),
+            relays: about.map(|about| about.relays),
+            query: about.map(|about| Asked::TABLE[about.asked as usize].1),
+            address: subject
+                .and_then(|whom| if let Whom::Address(address) = whom { Some(address) } else { None }),
+            client_id: subject.and_then(|whom| match whom {
+                Whom::Client { octets, len } => Some(Duid::new(&octets[..usize::from(len)])?.to_string()),
+                Whom::Address(_) => None,
+            }),
+            link: about.and_then(|about| about.link_address),
+            outcome: self.outcome.name(),
+            status: self.outcome.status().and_then(lqd_wire::StatusCode::name),
+            reply_octets: self.reply_len,
+            microseconds: u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
+        };
+        serde_json::to_writer(&mut *out, &line)
+            .expect("texts and numbers have a JSON form, and memory takes them");
+        out.push(b'\n');
+    }
+}
+
+/// The latest time that a log of today can show is the year 9999.
+fn time(since_1970: Duration) -> SystemTime {
+    UNIX_EPOCH + since_1970.min(Duration::from_secs(253_402_300_799))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_of_json_each() {
+        let record = Record {
+            at: Duration::new(1_700_000_000, 123_456_789),
+            took: Duration::from_nanos(4_999),
+            source: "[2001:db8::7]:547".parse().unwrap(),
+            outcome: Outcome::DropNoQuery,
+            reply_len: 0,
+            about: None,
+        };
+        let about = About {
+            asked: Asked::ByClientId,
+            transaction_id: TransactionId([0, 0xa1, 2]),
+            relays: 1,
+            link_address: Some("2001:db8:1::".parse().unwrap()),
+            subject: Some(Whom::Client { octets: [7; 130], len: 3 }),
+        };
+        let by_address = About {
+            asked: Asked::ByAddress,
+            relays: 0,
+            link_address: None,
+            subject: Some(Whom::Address("2001:db8:1::5".parse().unwrap())),
+            ..about
+        };
+        let answered = Record { outcome: Outcome::Answered, reply_len: 99, ..record };
+        for (record, want) in [
+            (
+                record,
+                r#"{"time":"2023-11-14T22:13:20.123456Z","requestor":"2001:db8::7","port":547,"outcome":"drop_no_query","reply_octets":0,"microseconds":4}"#,
+            ),
+            (
+                Record { about: Some(about), ..answered },
+                r#"{"time":"2023-11-14T22:13:20.123456Z","requestor":"2001:db8::7","port":547,"transaction":"00a102","relays":1,"query":"by_client_id","client_id":"07:07:07","link":"2001:db8:1::","outcome":"answered","status":"Success","reply_octets":99,"microseconds":4}"#,
+            ),
+            (
+                Record { about: Some(by_address), at: Duration::MAX, ..answered },
+                r#"{"time":"9999-12-31T23:59:59.000000Z","requestor":"2001:db8::7","port":547,"transaction":"00a102","relays":0,"query":"by_address","address":"2001:db8:1::5","outcome":"answered","status":"Success","reply_octets":99,"microseconds":4}"#,
+            ),
+        ] {
+            let mut line = b"before\n".to_vec();
+            record.write_json(&mut line);
+            assert_eq!(String::from_utf8(line).unwrap(), format!("before\n{want}\n"));
+        }
+    }
+
+    #[test]
+    fn a_worker_s_queue_of_records_is_small() {
+        assert!(size_of::<Record>() <= 256, "{} octets, 8192 times each worker", size_of::<Record>());
+    }
+}

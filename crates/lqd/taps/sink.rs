@@ -1,0 +1,128 @@
+//! Where the query log goes.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+
+use crate::settings::LogTarget;
+
+/// Where journald takes messages (systemd.journal-fields(7), "Native Journal Protocol").
+const JOURNAL: &str = "/run/systemd/journal/socket";
+
+/// Owner and group: the log says which client is where.
+const FILE_MODE: u32 = 0o640;
+
+/// Where lines are written.
+pub(super) enum Sink {
+    /// To the end of a file.
+    File(File),
+    /// Standard error, between the lines of the program's own log.
+    Stderr,
+    /// The journal, a message for each line.
+    Journal(UnixDatagram),
+}
+
+/// Why it cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SinkFault {
+    /// A file.
+    #[error("query-log: {}: {cause}; name a file that lqd may write, in a folder that exists", file.display())]
+    File {
+        /// As named.
+        file: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The journal.
+    #[error("query-log: journald: {JOURNAL}: {cause}; start systemd-journald, or name a file")]
+    Journal {
+        /// What the system says.
+        cause: io::Error,
+    },
+}
+
+impl Sink {
+    pub(super) fn open(target: &LogTarget) -> Result<Self, SinkFault> {
+        match target {
+            LogTarget::Stderr => Ok(Self::Stderr),
+            LogTarget::Journald => {
+                Self::journal(Path::new(JOURNAL)).map_err(|cause| SinkFault::Journal { cause })
+            }
+            LogTarget::File(file) => {
+                let opened = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(file);
+                opened.map(Self::File).map_err(|cause| SinkFault::File { file: file.clone(), cause })
+            }
+        }
+    }
+
+    fn journal(socket: &Path) -> io::Result<Self> {
+        let journal = UnixDatagram::unbound()?;
+        journal.connect(socket)?;
+        Ok(Self::Journal(journal))
+    }
+
+    /// Writes whole lines; how many of them were written, and why not the others.
+    pub(super) fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
+        let count = || lines.split_inclusive(|&octet| octet == b'\n').count();
+        let whole = |written: io::Result<()>| match written {
+            Ok(()) => (count(), None),
+            Err(fault) => (0, Some(fault)),
+        };
+        match self {
+            Self::File(file) => whole(file.write_all(lines)),
+            Self::Stderr => whole(io::stderr().lock().write_all(lines)),
+            Self::Journal(journal) => {
+                let mut written = 0;
+                for line in lines.split_inclusive(|&octet| octet == b'\n') {
+                    // JSON has no newline inside, so that the simple form of a field does.
+                    let message = [b"PRIORITY=6\nSYSLOG_IDENTIFIER=lqd-query\nMESSAGE=", line].concat();
+                    match journal.send(&message) {
+                        Ok(_) => written += 1,
+                        Err(fault) => return (written, Some(fault)),
+                    }
+                }
+                (written, None)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_grows_and_is_not_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("queries.log");
+        for _ in 0..2 {
+            let mut sink = Sink::open(&LogTarget::File(file.clone())).unwrap();
+            assert_eq!(sink.write(b"one\ntwo\n").0, 2);
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "one\ntwo\none\ntwo\n");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o137, 0);
+        let fault = Sink::open(&LogTarget::File(folder.path().join("no/queries.log"))).err().unwrap();
+        assert!(fault.to_string().contains("no/queries.log: No such file"), "{fault}");
+    }
+
+    #[test]
+    fn the_journal_gets_a_message_for_each_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        assert!(Sink::journal(&socket).is_err(), "nobody listens");
+        let journal = UnixDatagram::bind(&socket).unwrap();
+        let (written, fault) = Sink::journal(&socket).unwrap().write(b"{1}\n{2}\n");
+        assert!((written, fault.is_none()) == (2, true));
+        for line in ["{1}", "{2}"] {
+            let mut message = [0; 128];
+            let len = journal.recv(&mut message).unwrap();
+            let want = format!("PRIORITY=6\nSYSLOG_IDENTIFIER=lqd-query\nMESSAGE={line}\n");
+            assert_eq!(str::from_utf8(&message[..len]).unwrap(), want);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Busy polling: a worker that has nothing to do asks the network card itself for a while before it sleeps.
+//!
+//! ```text
+//! uring  IORING_REGISTER_NAPI (Linux ≥ 6.9): the wait for completions polls the queues that datagrams came from
+//! mmsg   SO_BUSY_POLL and SO_PREFER_BUSY_POLL (≥ 5.11) on each socket; `poll` heeds them only if sysctl
+//!        net.core.busy_poll is above 0
+//! ```
+//!
+//! Interfaces without NAPI (loopback; veth without GRO) have nothing to poll, and nothing changes there.
+
+use std::io;
+
+use io_uring::Submitter;
+use io_uring::types::Napi;
+
+use crate::{Backend, Socket, socket_option};
+
+/// Why a worker sleeps at once instead, and what to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum BusyPollUnavailable {
+    /// io_uring cannot.
+    #[error("this kernel's io_uring does not poll busily ({0}); run Linux 6.9 or newer")]
+    Uring(#[source] io::Error),
+    /// Sockets may not.
+    #[error(
+        "polling busily is refused ({0}); grant CAP_NET_ADMIN, and see that the kernel is Linux 5.11 or newer"
+    )]
+    Sockets(#[source] io::Error),
+}
+
+/// Prepares it for `microseconds`, before threads start and while the process may: for io_uring tries it on a ring of
+/// its own, as workers set it on theirs; for mmsg sets it on `sockets`.
+///
+/// # Errors
+/// Says what is missing; also when there is no ring at all, which [`probe`](crate::probe) explains better.
+pub fn prepare_busy_poll<'a>(
+    backend: Backend,
+    sockets: impl IntoIterator<Item = &'a Socket>,
+    microseconds: u32,
+) -> Result<(), BusyPollUnavailable> {
+    match backend {
+        Backend::Uring => {
+            let ring = io_uring::IoUring::new(1).map_err(BusyPollUnavailable::Uring)?;
+            register(&ring.submitter(), microseconds)
+        }
+        Backend::Mmsg => sockets.into_iter().try_for_each(|socket| set(socket, microseconds)),
+    }
+}
+
+/// Makes waits on a ring poll for so long.
+pub(crate) fn register(submitter: &Submitter<'_>, microseconds: u32) -> Result<(), BusyPollUnavailable> {
+    let mut napi = Napi::new().set_busy_poll_timeout(microseconds).set_prefer_busy_poll(true);
+    submitter.register_napi(&mut napi).map_err(BusyPollUnavailable::Uring)
+}
+
+fn set(socket: &Socket, microseconds: u32) -> Result<(), BusyPollUnavailable> {
+    let microseconds = i32::try_from(microseconds).unwrap_or(i32::MAX);
+    let option = |name, value| socket_option::set(socket, libc::SOL_SOCKET, name, value);
+    option(libc::SO_BUSY_POLL, microseconds)
+        .and_then(|()| option(libc::SO_PREFER_BUSY_POLL, 1))
+        .map_err(BusyPollUnavailable::Sockets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SocketOptions, listen};
+
+    /// Root may, everyone else is told what it takes.
+    fn may(set: Result<(), BusyPollUnavailable>) -> bool {
+        match set {
+            Ok(()) => true,
+            Err(refused) => {
+                assert!(
+                    refused.to_string().contains("Linux") || refused.to_string().contains("CAP_NET_ADMIN")
+                );
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn sockets_have_the_options_afterwards() {
+        let sockets = [listen("[::1]:0".parse().unwrap(), &SocketOptions::default()).unwrap()];
+        let get = |name| {
+            let mut value = [7];
+            socket_option::get(&sockets[0], libc::SOL_SOCKET, name, &mut value).unwrap();
+            value[0]
+        };
+        assert_eq!((get(libc::SO_BUSY_POLL), get(libc::SO_PREFER_BUSY_POLL)), (0, 0), "off unless asked for");
+        if may(prepare_busy_poll(Backend::Mmsg, &sockets, 50)) {
+            assert_eq!((get(libc::SO_BUSY_POLL), get(libc::SO_PREFER_BUSY_POLL)), (50, 1));
+        }
+    }
+
+    #[test]
+    fn a_ring_keeps_what_was_registered() {
+        let Ok(ring) = io_uring::IoUring::new(1) else { return };
+        if may(register(&ring.submitter(), 50)) {
+            let mut napi = Napi::new();
+            ring.submitter().unregister_napi(&mut napi).unwrap();
+            assert_eq!((napi.busy_poll_timeout(), napi.prefer_busy_poll()), (50, true));
+        }
+    }
+}

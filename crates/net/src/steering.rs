@@ -1,0 +1,113 @@
+//! Which of the sockets that share an address gets a datagram: that of the worker whose CPU received it.
+//!
+//! Without this the kernel goes by a hash of addresses and ports, and most datagrams are received on one CPU
+//! and served on another: socket, queue and payload move between their caches. A network card with a queue
+//! for each worker's CPU has spread the requestors already; going by that choice keeps each datagram on one
+//! CPU from interrupt to reply.
+//!
+//! Classic BPF (SO_ATTACH_REUSEPORT_CBPF, Linux ≥ 4.5) suffices and needs no capability; eBPF would need
+//! CAP_BPF to say the same. SO_INCOMING_CPU was weighed and left: before Linux 6.2 it does nothing in a group
+//! of sockets.
+
+use std::io;
+
+use crate::Socket;
+
+/// `BPF_MAXINSNS` of the kernel.
+const INSTRUCTIONS_MAX: usize = 4_096;
+
+/// Why datagrams go to workers by hash still.
+#[derive(Debug, thiserror::Error)]
+pub enum SteeringError {
+    /// Not a number of workers that a program can name.
+    #[error("steering by CPU takes 1 to {} workers, got {got}", (INSTRUCTIONS_MAX - 3) / 2)]
+    Workers {
+        /// Workers given.
+        got: usize,
+    },
+    /// The kernel does not take the program.
+    #[error(
+        "the kernel does not steer datagrams by CPU (SO_ATTACH_REUSEPORT_CBPF: {0}); run Linux 4.5 or newer"
+    )]
+    Refused(#[source] io::Error),
+}
+
+/// Makes a datagram go to the worker that runs on the CPU which received it: worker `i`, which has the `i`th
+/// socket bound to the address of `socket`, runs on CPU `cpus[i]`. One call for all sockets of that address,
+/// once all are bound.
+///
+/// What another CPU received goes to worker "its number modulo the workers". If another process shares the
+/// address, places in the group are not worker numbers: everything is served still, but anywhere.
+///
+/// # Errors
+/// See [`SteeringError`]; the sockets work on, by hash.
+pub fn steer_by_cpu(socket: &Socket, cpus: &[usize]) -> Result<(), SteeringError> {
+    let mut program = program(cpus).ok_or(SteeringError::Workers { got: cpus.len() })?;
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let len = size_of_val(&filter) as libc::socklen_t;
+    let (fd, name) = (socket.as_raw_fd(), libc::SO_ATTACH_REUSEPORT_CBPF);
+    // SAFETY: the kernel reads `len` octets of a live struct and the instructions it points to, of which it
+    // keeps a copy; the descriptor is open.
+    let set = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const filter).cast(), len) };
+    if set == 0 { Ok(()) } else { Err(SteeringError::Refused(io::Error::last_os_error())) }
+}
+
+/// `A = CPU; if A == cpus[0] return 0; if A == cpus[1] return 1; …; return A mod workers`.
+fn program(cpus: &[usize]) -> Option<Vec<libc::sock_filter>> {
+    let statement = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
+    let cpu_of_packet = (libc::SKF_AD_OFF + libc::SKF_AD_CPU) as u32;
+    let mut program = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, cpu_of_packet)];
+    for (worker, &cpu) in cpus.iter().enumerate() {
+        let skip_unless_equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        program.push(libc::sock_filter { jf: 1, ..statement(skip_unless_equal, cpu as u32) });
+        program.push(statement(libc::BPF_RET | libc::BPF_K, worker as u32));
+    }
+    program.push(statement(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, cpus.len() as u32));
+    program.push(statement(libc::BPF_RET | libc::BPF_A, 0));
+    (!cpus.is_empty() && program.len() <= INSTRUCTIONS_MAX).then_some(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SocketOptions, listen};
+
+    /// Runs the program for a datagram that `cpu` received, as `Documentation/networking/filter.rst` says.
+    fn worker(program: &[libc::sock_filter], cpu: u32) -> u32 {
+        let (mut at, mut a) = (0, 0);
+        loop {
+            let libc::sock_filter { code, jt, jf, k } = program[at];
+            at += 1;
+            match (code, k) {
+                (0x20, 0xffff_f024) => a = cpu, // ld #cpu
+                (0x15, _) => at += usize::from(if a == k { jt } else { jf }),
+                (0x94, _) => a %= k,
+                (0x06, _) => return k,
+                (0x16, _) => return a,
+                _ => panic!("instruction {code:#x} {k:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_datagram_goes_to_the_worker_on_its_cpu() {
+        let workers = |cpus: &[usize], received_on: &[u32]| -> Vec<u32> {
+            let program = program(cpus).unwrap();
+            received_on.iter().map(|&cpu| worker(&program, cpu)).collect()
+        };
+        assert_eq!(workers(&[0, 1, 2, 3], &[0, 1, 2, 3, 4, 7]), [0, 1, 2, 3, 0, 3]);
+        assert_eq!(workers(&[9, 3], &[9, 3, 0, 5, 1023]), [0, 1, 0, 1, 1], "others by their number");
+        assert_eq!(workers(&[5], &[0, 5]), [0, 0]);
+        let many: Vec<usize> = (0..256).rev().collect();
+        assert_eq!(workers(&many, &[255, 0, 256, 1000]), [0, 255, 0, 1000 % 256]);
+    }
+
+    #[test]
+    fn the_kernel_takes_the_longest_program() {
+        let socket = listen("[::1]:0".parse().unwrap(), &SocketOptions::default()).unwrap();
+        steer_by_cpu(&socket, &(0..256).collect::<Vec<_>>()).unwrap();
+        let refused = steer_by_cpu(&socket, &[]).unwrap_err().to_string();
+        assert_eq!(refused, "steering by CPU takes 1 to 2046 workers, got 0");
+        assert!(matches!(steer_by_cpu(&socket, &[0; 2_047]), Err(SteeringError::Workers { got: 2_047 })));
+    }
+}

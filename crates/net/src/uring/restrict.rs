@@ -1,0 +1,74 @@
+//! A ring that can do nothing but what a worker does: it starts disabled, and is enabled with restrictions.
+//!
+//! seccomp does not see what a ring is asked to do: whoever could write to its submission queue could open and
+//! read files past any filter. The kernel itself refuses here (IORING_REGISTER_RESTRICTIONS, Linux ≥ 5.10):
+//! such a request completes with EACCES, and the restrictions last as long as the ring.
+
+use io_uring::register::Restriction;
+use io_uring::{Submitter, opcode, squeue};
+
+use super::ring::UringUnavailable;
+
+/// `io_uring_register` operations that a worker needs at its end (`linux/io_uring.h`); all others come before
+/// the ring is enabled.
+const UNREGISTER_FILES: u8 = 3;
+const UNREGISTER_PBUF_RING: u8 = 23;
+const REGISTER_SYNC_CANCEL: u8 = 24;
+
+/// All that a worker submits, with names for error messages.
+pub(super) const OPERATIONS: [(u8, &str); 4] = [
+    (opcode::RecvMsgMulti::CODE, "IORING_OP_RECVMSG"),
+    (opcode::SendMsg::CODE, "IORING_OP_SENDMSG"),
+    (opcode::PollAdd::CODE, "IORING_OP_POLL_ADD"),
+    (opcode::AsyncCancel::CODE, "IORING_OP_ASYNC_CANCEL"),
+];
+
+/// Restricts a disabled ring to the operations of a worker, and enables it for the calling thread.
+pub(super) fn enable(submitter: &Submitter<'_>) -> Result<(), UringUnavailable> {
+    let flags = squeue::Flags::FIXED_FILE | squeue::Flags::BUFFER_SELECT;
+    let mut allowed: Vec<Restriction> = OPERATIONS.map(|(code, _)| Restriction::sqe_op(code)).into();
+    allowed.push(Restriction::sqe_flags_allowed(flags.bits()));
+    allowed
+        .extend([UNREGISTER_FILES, UNREGISTER_PBUF_RING, REGISTER_SYNC_CANCEL].map(Restriction::register_op));
+    submitter.register_restrictions(&mut allowed).map_err(|error| {
+        UringUnavailable::judge("restricting operations", "IORING_REGISTER_RESTRICTIONS", "5.10", error)
+    })?;
+    submitter.register_enable_rings().map_err(|error| {
+        UringUnavailable::judge("enabling the ring", "IORING_REGISTER_ENABLE_RINGS", "5.10", error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uring::ring::build;
+
+    #[test]
+    fn what_a_worker_never_asks_for_is_refused() {
+        let Ok(mut ring) = build(64) else { return };
+        enable(&ring.submitter()).unwrap();
+        let path = c"/dev/null";
+        let open = opcode::OpenAt::new(io_uring::types::Fd(libc::AT_FDCWD), path.as_ptr()).build();
+        let outside = opcode::PollAdd::new(io_uring::types::Fd(0), libc::POLLIN as u32).build();
+        let entries = [open, opcode::Nop::new().build(), outside.flags(squeue::Flags::IO_LINK)];
+        for entry in entries {
+            // SAFETY: the path lives as long as the test; the others point to nothing.
+            unsafe { ring.submission().push(&entry).unwrap() };
+            ring.submit_and_wait(1).unwrap();
+            let result = ring.completion().next().unwrap().result();
+            assert_eq!(result, -libc::EACCES, "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn restrictions_cannot_be_lifted() {
+        let Ok(ring) = build(64) else { return };
+        enable(&ring.submitter()).unwrap();
+        let refused = |outcome: std::io::Result<()>| {
+            assert_eq!(outcome.unwrap_err().raw_os_error(), Some(libc::EACCES));
+        };
+        refused(ring.submitter().register_restrictions(&mut [Restriction::sqe_op(opcode::Nop::CODE)]));
+        refused(ring.submitter().register_files(&[0]));
+        refused(ring.submitter().register_personality().map(|_| ()));
+    }
+}

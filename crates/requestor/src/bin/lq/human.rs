@@ -1,0 +1,308 @@
+//! A lookup as a page that a person reads at a glance: the verdict first, then whose and what, then who said so.
+
+use std::fmt::Write;
+use std::net::Ipv6Addr;
+use std::time::SystemTime;
+
+use lqd_requestor::{
+    Answer, Binding, ClientOnLink, Content, Exchange, Failure, Ignored, Lookup, MergedLease, RelayAgent,
+    RelayChain, Target,
+};
+
+use crate::shown;
+
+/// Columns of the label.
+const LABEL_LEN: usize = 14;
+
+/// How a page is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    /// With colours.
+    pub(crate) color: bool,
+    /// With the octets of queries and answers.
+    pub(crate) hex: bool,
+}
+
+/// Colours (ECMA-48 SGR).
+#[derive(Clone, Copy)]
+enum Paint {
+    Good,
+    Odd,
+    Bad,
+    Label,
+    Strong,
+}
+
+impl Page {
+    /// The whole page.
+    pub(crate) fn lookup(self, lookup: &Lookup) -> String {
+        let mut page = self.headline(lookup);
+        for client in lookup.outcome.iter().flatten() {
+            page.push('\n');
+            self.client(&mut page, client, lookup);
+        }
+        let mut sources = String::new();
+        for exchange in &lookup.exchanges {
+            self.exchange(&mut sources, exchange);
+        }
+        for failure in &lookup.incomplete {
+            self.row(&mut sources, "incomplete", &self.paint(Paint::Bad, &failure.to_string()));
+        }
+        if !sources.is_empty() {
+            page.push('\n');
+            page.push_str(&sources);
+        }
+        if self.hex {
+            self.octets(&mut page, lookup);
+        }
+        page
+    }
+
+    fn headline(self, lookup: &Lookup) -> String {
+        let target = match &lookup.query.target {
+            Target::Address(address) => address.to_string(),
+            Target::Client(duid) => duid.to_string(),
+        };
+        let by_address = matches!(lookup.query.target, Target::Address(_));
+        let (paint, verdict, text) = match &lookup.outcome {
+            Ok(clients) if clients.is_empty() => {
+                let on = lookup.query.link.map(|link| format!(" on the link of {link}")).unwrap_or_default();
+                let text = if by_address {
+                    format!("nobody holds {target}{on}")
+                } else {
+                    format!("{target} holds nothing{on}")
+                };
+                (Paint::Odd, "no binding", text)
+            }
+            Ok(clients) => {
+                let leases: usize = clients.iter().map(|client| client.leases.len()).sum();
+                let what = if leases == 1 { "1 lease".to_owned() } else { format!("{leases} leases") };
+                let text = if by_address {
+                    format!("{target} is held by a client with {what}")
+                } else {
+                    format!("{target} has {what}")
+                };
+                let links = clients.iter().filter(|client| client.link.is_some()).count();
+                (Paint::Good, "found", if links > 1 { format!("{text} on {links} links") } else { text })
+            }
+            Err(failure) => {
+                let verdict = match failure {
+                    Failure::NoReply { .. } => "unanswered",
+                    Failure::Unusable { .. } => "unusable",
+                    _ => "refused",
+                };
+                (Paint::Bad, verdict, failure.to_string())
+            }
+        };
+        format!("{}  {text}\n", self.paint(paint, verdict))
+    }
+
+    fn client(self, page: &mut String, client: &ClientOnLink, lookup: &Lookup) {
+        self.row(page, "client", &self.paint(Paint::Strong, &client.client.to_string()));
+        self.row(page, "", &shown::duid_kind(&client.client));
+        if let Some(link) = client.link {
+            self.row(page, "link", &link.to_string());
+        }
+        let received =
+            client.leases.iter().map(|lease| lease.received).max().unwrap_or(client.last_transaction);
+        let age = received.duration_since(client.last_transaction).unwrap_or_default().as_secs();
+        self.row(
+            page,
+            "last contact",
+            &format!("{} ago, {}", shown::seconds(age), shown::time(client.last_transaction)),
+        );
+        let several =
+            lookup.answers().filter(|answer| matches!(answer.reply.content, Content::Data(_))).count() > 1;
+        for lease in &client.leases {
+            self.lease(page, lease, &lookup.query.target, several);
+        }
+        if let Some(fqdn) = &client.fqdn {
+            self.row(page, "name", if fqdn.name.is_empty() { "(empty)" } else { &fqdn.name });
+        }
+        if let Some(address) = &client.link_layer {
+            self.row(page, "link-layer", &shown::link_layer(address.hardware, &address.address));
+        }
+        if let Some(relay) = &client.relay {
+            self.relay_path(page, relay);
+        }
+        for option in &client.other {
+            self.row(page, "option", &shown::option(option));
+        }
+        for old in &client.superseded {
+            let text = format!(
+                "{} says otherwise of {} ({}), but heard the client earlier",
+                old.from,
+                old.lease.binding,
+                lifetimes(old)
+            );
+            self.row(page, "note", &self.paint(Paint::Odd, &text));
+        }
+    }
+
+    fn lease(self, page: &mut String, lease: &MergedLease, target: &Target, several_sources: bool) {
+        let label = match lease.lease.binding {
+            Binding::Address(_) => "address",
+            Binding::Prefix(_) => "prefix",
+        };
+        let asked = match target {
+            Target::Address(address) if lease.lease.binding.covers(*address) => "  <- asked",
+            _ => "",
+        };
+        let binding = self.paint(Paint::Strong, &lease.lease.binding.to_string());
+        self.row(page, label, &format!("{binding}{asked}"));
+        self.row(page, "", &lifetimes(lease));
+        if several_sources {
+            self.row(page, "", &format!("as {} says", lease.from));
+        }
+    }
+
+    /// From the client, through the relay agents, to the server.
+    fn relay_path(self, page: &mut String, chain: &RelayChain) {
+        let client = chain.relays.last().map(|relay| relay.peer_address);
+        let client = match client {
+            Some(client) if chain.fault.is_none() => format!("client {client}"),
+            _ => "client (the path to it is broken)".to_owned(),
+        };
+        self.row(page, "relay path", &client);
+        for (depth, relay) in chain.relays.iter().rev().enumerate() {
+            let indent = "   ".repeat(depth);
+            self.row(page, "", &format!("{indent}└─ relay agent{}", on_link(relay)));
+            for line in names_of_place(relay) {
+                self.row(page, "", &format!("{indent}   {line}"));
+            }
+        }
+        let peer = if chain.peer_address.is_unspecified() {
+            String::new()
+        } else {
+            format!(", which had it from {}", chain.peer_address)
+        };
+        self.row(page, "", &format!("{}└─ server{peer}", "   ".repeat(chain.relays.len())));
+    }
+
+    fn exchange(self, page: &mut String, exchange: &Exchange) {
+        for answer in &exchange.answers {
+            self.answer(page, answer, exchange.query.link);
+        }
+        for silent in &exchange.silent {
+            // Where the headline is about them, it has said so; a group whose members answered is not silent.
+            let answered = !exchange.answers.is_empty() && !silent.server.ip().is_multicast();
+            if answered {
+                self.row(
+                    page,
+                    "silent",
+                    &self.paint(Paint::Odd, &format!("{} has not answered", silent.server)),
+                );
+            }
+        }
+        // A second answer to a query that was sent twice is the way of the network, and in the trace.
+        let odd = exchange.ignored.iter().filter(|(_, reason)| *reason != Ignored::Duplicate);
+        for (from, reason) in odd {
+            self.row(page, "ignored", &self.paint(Paint::Odd, &format!("a datagram from {from}: {reason}")));
+        }
+    }
+
+    fn answer(self, page: &mut String, answer: &Answer, link: Option<Ipv6Addr>) {
+        let tries = if answer.transmissions > 1 {
+            format!(", sent {} times", answer.transmissions)
+        } else {
+            String::new()
+        };
+        let about = link.map(|link| format!(", for link {link}")).unwrap_or_default();
+        self.row(
+            page,
+            "server",
+            &format!("{} in {}{tries}{about}", answer.from, shown::milliseconds(answer.after)),
+        );
+        self.row(page, "", &answer.reply.server.to_string());
+        if let Some(status) = &answer.reply.status {
+            let name = status.code.name().unwrap_or("status");
+            let text = if status.text.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", shown::quoted(&status.text))
+            };
+            self.row(page, "", &format!("{name}({}){text}", status.code.0));
+        }
+        if let Content::Links(links) = &answer.reply.content {
+            let links: Vec<String> = links.iter().map(ToString::to_string).collect();
+            self.row(page, "", &format!("the client is on {} links: {}", links.len(), links.join(", ")));
+        }
+        for option in &answer.reply.other {
+            self.row(page, "", &format!("option {}", shown::option(option)));
+        }
+        for deviation in &answer.reply.deviations {
+            self.row(page, "note", &self.paint(Paint::Odd, &deviation.to_string()));
+        }
+    }
+
+    fn octets(self, page: &mut String, lookup: &Lookup) {
+        for exchange in &lookup.exchanges {
+            let _ = write!(
+                page,
+                "\nquery, {} octets\n{}",
+                exchange.octets.len(),
+                shown::hexdump(&exchange.octets, "  ")
+            );
+            for answer in &exchange.answers {
+                let (from, len) = (answer.from, answer.octets.len());
+                let _ = write!(
+                    page,
+                    "\nanswer of {from}, {len} octets\n{}",
+                    shown::hexdump(&answer.octets, "  ")
+                );
+            }
+        }
+    }
+
+    fn row(self, page: &mut String, label: &str, text: &str) {
+        let label = self.paint(Paint::Label, &format!("{label:<LABEL_LEN$}"));
+        let _ = writeln!(page, "{label}{text}");
+    }
+
+    fn paint(self, paint: Paint, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let code = match paint {
+            Paint::Good => "1;32",
+            Paint::Odd => "33",
+            Paint::Bad => "1;31",
+            Paint::Label => "2",
+            Paint::Strong => "1",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+fn on_link(relay: &RelayAgent) -> String {
+    if relay.link_address.is_unspecified() {
+        String::new()
+    } else {
+        format!(" on link {}", relay.link_address)
+    }
+}
+
+/// A relay agent's names for the place of the client.
+fn names_of_place(relay: &RelayAgent) -> Vec<String> {
+    let interface_id = relay.interface_id.iter().map(|id| format!("interface {}", shown::identifier(id)));
+    let remote_id = relay.remote_id.iter().map(|id| format!("remote-id {}", shown::remote_id(id)));
+    interface_id.chain(remote_id).chain(relay.other.iter().map(shown::option)).collect()
+}
+
+/// What remains, and until when.
+fn lifetimes(lease: &MergedLease) -> String {
+    let remaining = |lifetime: u32, until: Option<SystemTime>| match until {
+        None => "for ever".to_owned(),
+        Some(until) => format!("for {}, until {}", shown::seconds(lifetime.into()), shown::time(until)),
+    };
+    let valid = match lease.lease.valid_lifetime_s {
+        0 => "no longer valid".to_owned(),
+        lifetime => format!("valid {}", remaining(lifetime, lease.valid_until())),
+    };
+    let preferred = match lease.lease.preferred_lifetime_s {
+        0 => "no longer preferred".to_owned(),
+        u32::MAX => "preferred for ever".to_owned(),
+        lifetime => format!("preferred for {}", shown::seconds(lifetime.into())),
+    };
+    format!("{valid}; {preferred}")
+}

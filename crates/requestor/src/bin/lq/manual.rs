@@ -1,0 +1,94 @@
+//! What is generated from the flags: the manual page and shell completions.
+
+use std::io::{self, Write};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use crate::command_line::{AFTER_HELP, CommandLine};
+
+/// Prints the completions for a shell.
+pub(crate) fn completions(shell: Shell) -> io::Result<()> {
+    let mut script = Vec::new(); // a closed pipe is no reason to panic, which `generate` would
+    clap_complete::generate(shell, &mut CommandLine::command(), "lq", &mut script);
+    io::stdout().lock().write_all(&script)
+}
+
+/// Prints the manual page, the commands' arguments and the exit status in sections of their own.
+pub(crate) fn man_page() -> io::Result<()> {
+    io::stdout().lock().write_all(&page()?)
+}
+
+fn page() -> io::Result<Vec<u8>> {
+    let command = CommandLine::command().after_long_help(None::<&str>);
+    let man = Man::new(command.clone()).manual("DHCPv6");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    writeln!(page, ".SH SYNOPSIS")?;
+    for (usage, _) in commands(&command) {
+        writeln!(page, ".B lq\n[\\fIOPTIONS\\fR] {}\n.br", roff(&usage))?;
+    }
+    writeln!(page, ".B lq\n[\\fIOPTIONS\\fR] \\-f \\fIFILE\\fR")?;
+    man.render_description_section(&mut page)?;
+    writeln!(page, ".SH COMMANDS")?;
+    for (usage, about) in commands(&command) {
+        writeln!(page, ".TP\n.B {}\n{}", roff(&usage), roff(&about))?;
+    }
+    man.render_options_section(&mut page)?;
+    for section in AFTER_HELP.split("\n\n") {
+        let (title, body) = section.split_once(":\n").unwrap_or(("NOTES", section));
+        writeln!(page, ".SH {}\n.nf\n{}\n.fi", title.to_uppercase(), roff(body))?;
+    }
+    man.render_version_section(&mut page)?;
+    Ok(page)
+}
+
+/// Each command with its argument, and what it does; `clap_mangen` would refer to pages of their own.
+fn commands(command: &clap::Command) -> Vec<(String, String)> {
+    let commands = command.get_subcommands();
+    let usage = |command: &clap::Command| {
+        let arguments = command
+            .get_positionals()
+            .map(|argument| format!(" {}", argument.get_id().as_str().to_uppercase()));
+        format!("{}{}", command.get_name(), arguments.collect::<String>())
+    };
+    let about = |command: &clap::Command| command.get_about().map(ToString::to_string).unwrap_or_default();
+    commands.map(|command| (usage(command), about(command))).collect()
+}
+
+/// Text that roff leaves as it is.
+fn roff(text: &str) -> String {
+    let lines = text.lines().map(|line| line.replace('\\', r"\e").replace('-', r"\-"));
+    let guarded = lines.map(|line| if line.starts_with(['.', '\'']) { format!(r"\&{line}") } else { line });
+    guarded.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent_and_all_in_the_manual() {
+        let command = CommandLine::command();
+        command.clone().debug_assert();
+        let page = String::from_utf8(page().expect("written")).expect("text");
+        for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(page.contains(&flag.replace('-', r"\-")), "--{flag} is not in the manual");
+        }
+        for title in [".SH EXIT STATUS", ".SH EXAMPLES", "addr ADDRESS"] {
+            assert!(page.contains(title), "no {title}");
+        }
+        assert!(command.get_arguments().all(|flag| flag.get_help().is_some()), "every flag has a help");
+    }
+
+    #[test]
+    fn every_shell_has_completions() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut CommandLine::command(), "lq", &mut script);
+            assert!(String::from_utf8_lossy(&script).contains("server-id"), "{shell}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! From flags to a requestor, a plan and a query.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lqd_requestor::{
+    ALL_DHCP_RELAY_AGENTS_AND_SERVERS, ALL_DHCP_SERVERS, Duid, Observer, Plan, Query, RelayLevel, RelayPath,
+    Requestor, SERVER_PORT, Settings, Target, Timers, interface_index, load_or_create,
+};
+
+use crate::command_line::{Group, Options};
+
+/// RFC 5007 §4.1.4: LQ_MAX_RT.
+const TIMEOUT_MAX: Duration = Duration::from_secs(10);
+
+/// The server that is asked when none is named.
+const DEFAULT_SERVER: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, SERVER_PORT, 0, 0);
+
+type Fault = Box<dyn std::error::Error>;
+
+/// A requestor, and whom it asks.
+pub(crate) struct Setup {
+    pub(crate) requestor: Requestor,
+    pub(crate) plan: Plan,
+}
+
+/// The question of this target with the flags' restrictions.
+pub(crate) fn query(target: Target, options: &Options) -> Query {
+    Query {
+        target,
+        link: options.question.link.filter(|link| !link.is_unspecified()),
+        requested: options.question.request.clone(),
+        server: options.servers.server_id.clone(),
+    }
+}
+
+impl Setup {
+    /// Resolves names and opens the socket.
+    pub(crate) async fn new(options: &Options, observer: Option<Observer>) -> Result<Self, Fault> {
+        let relays = relays(options)?;
+        let interface = options.servers.interface.as_deref().map(interface_index).transpose()?;
+        let plan = plan(options, interface).await?;
+        let sending = &options.sending;
+        let local = SocketAddrV6::new(
+            sending.source.unwrap_or(Ipv6Addr::UNSPECIFIED),
+            sending.source_port,
+            0,
+            interface.unwrap_or(0),
+        );
+        let settings = Settings {
+            local: Some(local),
+            interface,
+            timers: Timers {
+                initial: sending.timeout,
+                max: TIMEOUT_MAX.max(sending.timeout),
+                transmissions_max: sending.retries + 1, // at most 1001
+                gather: sending.gather,
+            },
+            relays,
+            any_source: sending.any_source,
+            observer,
+            ..Settings::default()
+        };
+        Ok(Self { requestor: Requestor::bind(own_duid(options)?, settings)?, plan })
+    }
+}
+
+/// Named servers; else the group of the interface; else this host.
+async fn plan(options: &Options, interface: Option<u32>) -> Result<Plan, Fault> {
+    let mut servers = Vec::new();
+    for name in &options.servers.servers {
+        servers.push(name.resolve().await?);
+    }
+    let to_group = interface.map(|interface| Plan::multicast(group(options.servers.group), interface));
+    if servers.is_empty() {
+        return Ok(to_group.unwrap_or_else(|| Plan::server(DEFAULT_SERVER)));
+    }
+    let named = if options.servers.in_turn { Plan::in_turn(servers) } else { Plan::together(servers) };
+    match to_group {
+        _ if !options.servers.or_group => Ok(named),
+        Some(to_group) => Ok(named.or_else(to_group)),
+        None => Err("--or-group asks through an interface; give it with --interface".into()),
+    }
+}
+
+fn group(group: Group) -> Ipv6Addr {
+    match group {
+        Group::Site => ALL_DHCP_SERVERS,
+        Group::Link => ALL_DHCP_RELAY_AGENTS_AND_SERVERS,
+    }
+}
+
+fn relays(options: &Options) -> Result<RelayPath, Fault> {
+    let relay = &options.relay;
+    let Some(link_address) = relay.link_address else {
+        if relay.interface_id.is_some() || !relay.peer_address.is_unspecified() {
+            return Err("--relay-peer and --relay-interface-id say how to ask as a relay agent; give --relay with them".into());
+        }
+        return Ok(RelayPath::default());
+    };
+    let interface_id = relay.interface_id.as_ref().map(|id| id.0.clone());
+    Ok(RelayPath(vec![RelayLevel { link_address, peer_address: relay.peer_address, interface_id }]))
+}
+
+/// The DUID that servers see: the same at each run where a file can be kept.
+fn own_duid(options: &Options) -> Result<Duid, Fault> {
+    if let Some(duid) = &options.sending.own_duid {
+        return Ok(duid.clone());
+    }
+    if let Some(path) = &options.sending.duid_file {
+        return Ok(load_or_create(path)?);
+    }
+    let kept = default_duid_file().map(|path| load_or_create(&path));
+    match kept {
+        Some(Ok(duid)) => Ok(duid),
+        Some(Err(error)) => {
+            eprintln!("lq: {error}; this run uses a new one");
+            Ok(Duid::random())
+        }
+        None => Ok(Duid::random()), // no home: nowhere to keep it
+    }
+}
+
+/// As the XDG base directory specification has it.
+fn default_duid_file() -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    Some(state.or_else(home)?.join("lq/duid"))
+}

@@ -1,0 +1,46 @@
+//! One question.
+
+use std::io::{IsTerminal, Write};
+
+use lqd_requestor::Query;
+
+use crate::command_line::{Color, Options};
+use crate::exit::Exit;
+use crate::human::Page;
+use crate::setup::Setup;
+use crate::{json, watch};
+
+/// Asks, shows the answer, and says how to end.
+pub(crate) async fn run(query: &Query, options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
+    let setup = Setup::new(options, watch::observer(&options.output)).await?;
+    let lookup = tokio::select! {
+        lookup = setup.requestor.ask(query, &setup.plan) => lookup,
+        _ = tokio::signal::ctrl_c() => return Err("stopped before an answer came".into()),
+    };
+    let exit = Exit::of(&lookup);
+    let output = &options.output;
+    let mut text = if output.json {
+        json::line(query, &lookup, output.hex, None)
+    } else {
+        Page { color: is_colored(output.color), hex: output.hex }.lookup(&lookup?)
+    };
+    if output.json {
+        text.push('\n');
+    }
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    if exit == Exit::NoReply && options.servers.servers.is_empty() && options.servers.interface.is_none() {
+        eprintln!("lq: no server was named, so the one on this host was asked; name one with -s");
+    }
+    Ok(exit)
+}
+
+fn is_colored(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            std::io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+    }
+}

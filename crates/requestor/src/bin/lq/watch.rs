@@ -1,0 +1,46 @@
+//! `--trace`: what is sent and received, as it happens, on standard error.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use lqd_requestor::{Event, Observer};
+
+use crate::command_line::Output;
+use crate::shown::hexdump;
+
+/// Tells events, with the time since now; none if nothing is asked for.
+pub(crate) fn observer(output: &Output) -> Option<Observer> {
+    let hex = output.hex;
+    let start = Instant::now();
+    output.trace.then(|| {
+        Arc::new(move |event: &Event<'_>| {
+            let at = start.elapsed().as_secs_f64();
+            eprint!("{at:10.6} {}", line(event, hex)); // one call a line: lines of several tasks stay whole
+        }) as Observer
+    })
+}
+
+/// One event as a line, and its octets below it if wanted.
+fn line(event: &Event<'_>, hex: bool) -> String {
+    let (text, octets) = match event {
+        Event::Sent { to, id, transmission, transmissions_max, octets } => (
+            format!("sent {id:?} to {to}, {transmission} of {transmissions_max}, {} octets", octets.len()),
+            *octets,
+        ),
+        Event::NotSent { to, id, error } => (format!("not sent {id:?} to {to}: {error}"), &[][..]),
+        Event::Accepted { from, id, octets } => {
+            (format!("answer {id:?} from {from}, {} octets", octets.len()), *octets)
+        }
+        Event::Ignored { from, reason, octets } => {
+            (format!("ignored from {from}, {} octets: {reason}", octets.len()), *octets)
+        }
+        Event::ReceiveFailed { error } => (format!("not received: {error}"), &[][..]),
+        _ => (format!("{event:?}"), &[][..]),
+    };
+    let mut line = text + "\n";
+    if hex {
+        let _ = write!(line, "{}", hexdump(octets, "           "));
+    }
+    line
+}

@@ -1,0 +1,153 @@
+use std::net::SocketAddrV6;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::tests::octets;
+use crate::{Duid, Silent};
+
+const IDS: &str = "0001 0003 00 04 aa  0002 0003 00 04 bb";
+
+const DATA: &str = "002d 002b 0001 0003 0004cc 002e 0004 00000009
+    0005 0018 20010db8000000000000000000000001 00000064 000000c8";
+
+const NO_BINDING: &str = "";
+
+/// A server that says this, and is on this port.
+fn answer(port: u16, options: &str) -> Answer {
+    let octets = octets(&format!("0f a1b2c3 {IDS} {options}"));
+    Answer {
+        from: server(port),
+        reply: Reply::parse(&octets, &Duid::new([0, 4, 0xaa]).expect("a DUID")).expect("a valid reply"),
+        received: SystemTime::UNIX_EPOCH,
+        after: Duration::ZERO,
+        transmissions: 1,
+        octets,
+    }
+}
+
+fn server(port: u16) -> SocketAddrV6 {
+    SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0)
+}
+
+fn status(code: u16) -> String {
+    format!("000d 0002 {code:04x}")
+}
+
+fn query() -> Query {
+    Query::by_client_id(Duid::new([0, 4, 0xcc]).expect("a DUID"))
+}
+
+fn exchange(answers: Vec<Answer>, silent: &[u16]) -> Exchange {
+    let silent =
+        silent.iter().map(|&port| Silent { server: server(port), transmissions: 5, send_error: None });
+    Exchange {
+        query: query(),
+        octets: Vec::new(),
+        answers,
+        first_of_last_stage: 0,
+        silent: silent.collect(),
+        ignored: Vec::new(),
+    }
+}
+
+/// found, none, or the failure's text.
+fn verdict(exchanges: Vec<Exchange>) -> String {
+    match Lookup::conclude(query(), exchanges).outcome {
+        Ok(clients) if clients.is_empty() => "none".into(),
+        Ok(_) => "found".into(),
+        Err(failure) => failure.to_string(),
+    }
+}
+
+#[test]
+fn no_binding_is_never_made_of_silence() {
+    let one = |options: &[&str], silent: &[u16]| {
+        let answers = options.iter().zip(1..).map(|(options, port)| answer(port, options)).collect();
+        verdict(vec![exchange(answers, silent)])
+    };
+    let elsewhere = status(9);
+    let not_allowed = status(10);
+    let rows: [(&str, String, &str); 11] = [
+        ("one says so", one(&[NO_BINDING], &[]), "none"),
+        ("both say so", one(&[NO_BINDING, NO_BINDING], &[]), "none"),
+        ("the other is not responsible", one(&[&elsewhere, NO_BINDING], &[]), "none"),
+        (
+            "the other is silent",
+            one(&[NO_BINDING], &[2]),
+            "no reply from [::1]:2 to 5 transmissions; [::1]:1 knows of no binding",
+        ),
+        ("the other refuses", one(&[NO_BINDING, &not_allowed], &[]), "[::1]:2 says NotAllowed(10)"),
+        ("nobody is responsible", one(&[&elsewhere], &[]), "[::1]:1 says NotConfigured(9)"),
+        (
+            "unusable data",
+            one(&["002d 0007 0001 0003 0004cc"], &[]),
+            "the answer of [::1]:1 cannot be used: client data without client-last-transaction-time",
+        ),
+        (
+            "nobody answers",
+            one(&[], &[1, 2]),
+            "no reply from [::1]:1 to 5 transmissions; no reply from [::1]:2",
+        ),
+        ("data and silence", one(&[DATA], &[2]), "found"),
+        ("data and a refusal", one(&[&not_allowed, DATA], &[]), "found"),
+        ("a refusal and silence", one(&[&elsewhere], &[2]), "[::1]:1 says NotConfigured(9)"),
+    ];
+    for (name, got, want) in rows {
+        assert!(got.starts_with(want), "{name}: {got}");
+    }
+}
+
+#[test]
+fn the_word_of_the_last_stage_counts() {
+    let mut gone_on = exchange(vec![answer(1, &status(10)), answer(2, NO_BINDING)], &[]);
+    gone_on.first_of_last_stage = 1;
+    assert_eq!(verdict(vec![gone_on]), "none");
+    let mut then_silent = exchange(vec![answer(1, &status(10))], &[2]);
+    then_silent.first_of_last_stage = 1;
+    assert!(verdict(vec![then_silent]).starts_with("[::1]:1 says NotAllowed(10)"));
+}
+
+#[test]
+fn a_group_that_answered_is_not_silent() {
+    let group =
+        Silent { server: "[ff05::1:3]:547".parse().expect("an address"), transmissions: 1, send_error: None };
+    let mut to_group = exchange(vec![answer(1, NO_BINDING)], &[]);
+    to_group.silent.push(group.clone());
+    assert_eq!(verdict(vec![to_group]), "none");
+    let mut nobody = exchange(vec![], &[]);
+    nobody.silent.push(group);
+    assert!(verdict(vec![nobody]).starts_with("no reply from [ff05::1:3]:547"));
+}
+
+#[test]
+fn links_are_followed_once_each_and_only_where_asked_for() {
+    let links = format!("0030 0020 20010db8000100000000000000000000 {}", "00".repeat(16));
+    let mut several = exchange(vec![answer(1, &links), answer(2, &links)], &[]);
+    let want: [Ipv6Addr; 2] = ["2001:db8:1::", "::"].map(|text| text.parse().expect("an address"));
+    assert_eq!(links_to_follow(&several), want);
+    several.query.link = Some(Ipv6Addr::LOCALHOST);
+    assert!(links_to_follow(&several).is_empty());
+    let many = "00112233445566778899aabbccddee".to_owned();
+    let many: String = (0..=u8::MAX).chain(0..2).map(|n| format!("{many}{n:02x}")).collect();
+    let other: String = (0..=u8::MAX).map(|n| format!("{n:02x}112233445566778899aabbccddeeff")).collect();
+    let flood = exchange(vec![answer(1, &format!("0030 2020 {many} {other}"))], &[]);
+    assert_eq!(links_to_follow(&flood).len(), LINKS_MAX);
+}
+
+#[test]
+fn a_link_that_stays_unknown_is_told_beside_what_was_found() {
+    let links = exchange(vec![answer(1, "0030 0010 20010db8000100000000000000000000")], &[]);
+    let on_link = |answers, silent: &[u16]| {
+        let mut exchange = exchange(answers, silent);
+        exchange.query.link = Some("2001:db8:1::".parse().expect("an address"));
+        exchange
+    };
+    let found = Lookup::conclude(query(), vec![links.clone(), on_link(vec![answer(1, DATA)], &[2])]);
+    assert_eq!((found.outcome.expect("found").len(), found.incomplete.len()), (1, 0));
+    let twice = vec![links.clone(), exchange(vec![answer(1, DATA)], &[]), on_link(vec![], &[1])];
+    let part = Lookup::conclude(query(), twice);
+    assert_eq!((part.outcome.expect("found").len(), part.incomplete.len()), (1, 1));
+    assert_eq!(verdict(vec![links.clone(), on_link(vec![answer(1, NO_BINDING)], &[])]), "none");
+    assert!(verdict(vec![links.clone(), on_link(vec![], &[1])]).starts_with("no reply"));
+    assert!(verdict(vec![links]).starts_with("the client is on links that were not asked for: 2001:db8:1::"));
+}

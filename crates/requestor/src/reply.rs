@@ -1,0 +1,176 @@
+//! A LEASEQUERY-REPLY: what RFC 5007 §4.2.2 has a requestor discard, and what the rest says.
+
+use std::net::Ipv6Addr;
+
+use lqd_wire::{
+    ClientLinks, Message, MessageType, OptionCode, ParseError, ParseFault, StatusCode, TransactionId,
+};
+
+use crate::client_data::Reading;
+use crate::relay_data::RelayChain;
+use crate::{ClientData, Deviation, Duid, Ignored, RawOption, deviation};
+
+/// A valid LEASEQUERY-REPLY (RFC 5007 §4.2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Its transaction-id.
+    pub transaction_id: TransactionId,
+    /// Who answers (OPTION_SERVERID).
+    pub server: Duid,
+    /// The status, if one was sent; none means success (RFC 5007 §4.3.3).
+    pub status: Option<Status>,
+    /// What the answer says.
+    pub content: Content,
+    /// Options at message level that are not known here.
+    pub other: Vec<RawOption>,
+    /// Where the server departs from the RFCs.
+    pub deviations: Vec<Deviation>,
+}
+
+/// OPTION_STATUS_CODE (RFC 8415 §21.13).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Any code.
+    pub code: StatusCode,
+    /// What the server says to humans. Hostile until escaped: never print it raw.
+    pub text: String,
+}
+
+/// What an answer says (RFC 5007 §4.3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Bindings of one client on one link.
+    Data(ClientData),
+    /// The client is on several links; each has to be asked for.
+    Links(Vec<Ipv6Addr>),
+    /// There are no bindings.
+    NoBinding,
+    /// The server refuses; the status says why.
+    Refused,
+    /// There was client data, but of a kind that has to be discarded; the deviations say why. This is not
+    /// [`Content::NoBinding`]: the server did mean to say something.
+    Unusable,
+}
+
+/// Options of the message that decide, as they come in.
+#[derive(Default)]
+struct TopLevel<'a> {
+    client_id: Option<&'a [u8]>,
+    server_id: Option<&'a [u8]>,
+    status: Option<&'a [u8]>,
+    client_data: Option<(&'a [u8], usize)>,
+    links: Option<&'a [u8]>,
+    relay_data: Option<&'a [u8]>,
+    other: Vec<RawOption>,
+}
+
+impl Reply {
+    /// Reads a message that may be the answer to a query of the requestor with this DUID.
+    pub fn parse(octets: &[u8], own: &Duid) -> Result<Self, Ignored> {
+        let message = Message::parse(octets).ok_or(Ignored::Empty)?;
+        match message.kind {
+            MessageType::LEASEQUERY_REPLY => {}
+            MessageType::LEASEQUERY => return Err(Ignored::Leasequery),
+            other => return Err(Ignored::OtherMessage(other)),
+        }
+        let transaction_id = message.transaction_id;
+        let top = TopLevel::read(message).map_err(Ignored::Malformed)?;
+        let server = top.server_id.and_then(|octets| Duid::new(octets).ok()).ok_or(Ignored::NoServerId)?;
+        match top.client_id {
+            None => return Err(Ignored::NoClientId),
+            Some(octets) if octets != own.octets() => return Err(Ignored::OtherClientId),
+            Some(_) => {}
+        }
+        let mut deviations = Vec::new();
+        let status = top.status().map_err(Ignored::Malformed)?;
+        let content = top.content(status.as_ref(), &mut deviations).map_err(Ignored::Malformed)?;
+        Ok(Self { transaction_id, server, status, content, other: top.other, deviations })
+    }
+}
+
+impl<'a> TopLevel<'a> {
+    fn read(message: Message<'a>) -> Result<Self, ParseError> {
+        let mut top = Self::default();
+        let mut options = message.options;
+        loop {
+            let at = options.offset();
+            let Some(option) = options.next() else { return Ok(top) };
+            let (code, value) = option?;
+            let repeated = match code {
+                OptionCode::CLIENTID => top.client_id.replace(value).is_some(),
+                OptionCode::SERVERID => top.server_id.replace(value).is_some(),
+                OptionCode::STATUS_CODE => top.status.replace(value).is_some(),
+                OptionCode::CLIENT_DATA => top.client_data.replace((value, at + 4)).is_some(),
+                OptionCode::LQ_CLIENT_LINK => top.links.replace(value).is_some(),
+                OptionCode::LQ_RELAY_DATA => top.relay_data.replace(value).is_some(),
+                _ => {
+                    top.other.push(RawOption { code, value: value.to_vec() });
+                    false
+                }
+            };
+            if repeated {
+                return Err(ParseError { at, fault: ParseFault::Repeated });
+            }
+        }
+    }
+
+    fn status(&self) -> Result<Option<Status>, ParseError> {
+        let status = self.status.map(lqd_wire::Status::parse).transpose()?;
+        Ok(status.map(|status| Status {
+            code: status.code,
+            text: String::from_utf8_lossy(status.text).into_owned(),
+        }))
+    }
+
+    fn content(
+        &self,
+        status: Option<&Status>,
+        deviations: &mut Vec<Deviation>,
+    ) -> Result<Content, ParseError> {
+        if status.is_some_and(|status| status.code != StatusCode::SUCCESS) {
+            if self.client_data.is_some() || self.links.is_some() {
+                deviations.push(Deviation::DataWithError);
+            }
+            return Ok(Content::Refused);
+        }
+        if let Some((value, offset)) = self.client_data {
+            if self.links.is_some() {
+                deviations.push(Deviation::LinksWithData);
+            }
+            return self.client_data(value, offset, deviations);
+        }
+        let Some(links) = self.links else { return Ok(Content::NoBinding) };
+        let mut links: Vec<Ipv6Addr> = ClientLinks::parse(links)?.addresses().collect();
+        let mut seen = std::collections::HashSet::new();
+        links.retain(|link| seen.insert(*link));
+        Ok(Content::Links(links))
+    }
+
+    fn client_data(
+        &self,
+        value: &[u8],
+        offset: usize,
+        deviations: &mut Vec<Deviation>,
+    ) -> Result<Content, ParseError> {
+        let mut reading = Reading::read(value, offset, deviations)?;
+        if let Some(value) = self.relay_data {
+            deviations.push(Deviation::RelayDataAtMessageLevel);
+            if reading.relay.is_none() {
+                reading.relay = Some(RelayChain::read(value, deviations)?);
+            }
+        }
+        Ok(match reading.finish() {
+            Ok(data) => {
+                deviations.extend(deviation::in_data(&data));
+                Content::Data(data)
+            }
+            Err(missing) => {
+                deviations.push(missing);
+                Content::Unusable
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

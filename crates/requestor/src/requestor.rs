@@ -1,0 +1,370 @@
+//! Many queries over one UDP socket.
+//!
+//! One task receives and hands each datagram to the query that its transaction-id names; each query runs its own
+//! [`Transaction`] in the caller's task. So a query that is dropped costs nothing further, and a slow one holds up
+//! nobody. Ids are unique among the queries under way and those that ended last, which tells a late answer from a
+//! foreign one.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+
+use ipnet::Ipv6Net;
+use lqd_wire::{Message, MessageType, RelayHeader, SERVER_PORT, TransactionId};
+use tokio::net::UdpSocket;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::lookup::links_to_follow;
+use crate::retransmission::RAND_MAX;
+use crate::transaction::{Exchange, Expected, Step, Transaction};
+use crate::{
+    Duid, Error, Event, Ignored, Lookup, NegativeCache, Observer, Plan, Query, RelayPath, Target, Timers,
+    socket,
+};
+
+/// Longest UDP payload, and one more to notice it.
+const DATAGRAM_LEN_MAX: usize = 65_536;
+
+/// Datagrams that wait for one query's task; a server sends one.
+const MAILBOX_LEN: usize = 64;
+
+/// Queries under way at the same time; others wait. Far below 2^24, so that a free transaction-id is soon found.
+const IN_FLIGHT_MAX: usize = 4096;
+
+/// Ids of ended queries that are remembered.
+const ENDED_MAX: usize = 4096;
+
+/// Relay levels that are looked through for a transaction-id.
+const LEVELS_MAX: usize = 32;
+
+/// Pause after the socket failed to receive, so that a lasting fault does not spin.
+const RECEIVE_FAULT_PAUSE: Duration = Duration::from_millis(10);
+
+/// How a requestor is set up. The defaults are the RFC's.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// Local address; default `::`, and a port that the system chooses. Port 547 is refused (RFC 5007 §4.2.2).
+    pub local: Option<SocketAddrV6>,
+    /// Index of the interface through which groups are asked ([`crate::interface_index`]); else the system chooses.
+    pub interface: Option<u32>,
+    /// Retransmission (RFC 5007 §4.1.4).
+    pub timers: Timers,
+    /// Relay agents that are played; none by default.
+    pub relays: RelayPath,
+    /// Take answers from addresses that were not asked: for servers that answer from another of their addresses.
+    pub any_source: bool,
+    /// Only addresses in these networks are asked for (RFC 5007 §5); empty is all.
+    pub access_networks: Vec<Ipv6Net>,
+    /// Remembers queries that found no binding for so long, at most so many (RFC 5007 §5); none by default.
+    pub negative_cache: Option<(Duration, usize)>,
+    /// Is told of everything that is sent and received.
+    pub observer: Option<Observer>,
+}
+
+/// A DHCPv6 leasequery requestor (RFC 5007 §4.3). Clones share the socket.
+#[derive(Clone)]
+pub struct Requestor(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    receiver: AbortHandle,
+    own: Duid,
+    settings: Settings,
+    negative_cache: Option<Mutex<NegativeCache>>,
+    in_flight: Semaphore,
+}
+
+/// What the receiving task and the queries share.
+struct Shared {
+    socket: UdpSocket,
+    mailboxes: Mutex<Mailboxes>,
+    observer: Option<Observer>,
+}
+
+/// Where datagrams go.
+#[derive(Default)]
+struct Mailboxes {
+    open: HashMap<TransactionId, mpsc::Sender<Received>>,
+    ended: VecDeque<TransactionId>,
+}
+
+/// A datagram for one query.
+struct Received {
+    from: SocketAddrV6,
+    octets: Vec<u8>,
+    at: Instant,
+    wall: SystemTime,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.receiver.abort();
+    }
+}
+
+impl Requestor {
+    /// Opens the socket. `own` is the DUID that servers see; it should stay the same ([`crate::load_or_create`]).
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O and time.
+    pub fn bind(own: Duid, settings: Settings) -> Result<Self, Error> {
+        let local = settings.local.unwrap_or(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0));
+        if local.port() == SERVER_PORT {
+            return Err(Error::ServerPort);
+        }
+        let socket = socket::open(local, settings.interface)
+            .map_err(|source| Error::Bind { address: local, source })?;
+        let shared =
+            Arc::new(Shared { socket, mailboxes: Mutex::default(), observer: settings.observer.clone() });
+        let receiver = tokio::spawn(receive(Arc::clone(&shared))).abort_handle();
+        let negative_cache =
+            settings.negative_cache.map(|(ttl, capacity)| Mutex::new(NegativeCache::new(ttl, capacity)));
+        let in_flight = Semaphore::new(IN_FLIGHT_MAX);
+        Ok(Self(Arc::new(Inner { shared, receiver, own, settings, negative_cache, in_flight })))
+    }
+
+    /// The local address.
+    pub fn local_address(&self) -> std::io::Result<SocketAddr> {
+        self.0.shared.socket.local_addr()
+    }
+
+    /// Asks, follows the links that the client is on (RFC 5007 §4.3.3), and merges what all servers say (§4.3.4).
+    pub async fn ask(&self, query: &Query, plan: &Plan) -> Result<Lookup, Error> {
+        if let Target::Address(address) = query.target {
+            let networks = &self.0.settings.access_networks;
+            if !networks.is_empty() && !networks.iter().any(|network| network.contains(&address)) {
+                return Err(Error::OutsideAccessNetworks(address));
+            }
+        }
+        if self.known_unbound(query) {
+            return Ok(Lookup::cached(query.clone()));
+        }
+        let exchange = self.exchange(query, plan).await?;
+        let links = links_to_follow(&exchange);
+        let mut exchanges = vec![exchange];
+        exchanges.extend(self.follow(query, links, plan).await?);
+        let lookup = Lookup::conclude(query.clone(), exchanges);
+        self.remember(&lookup);
+        Ok(lookup)
+    }
+
+    /// One query for each link, all under way at once, in the links' order.
+    async fn follow(&self, query: &Query, links: Vec<Ipv6Addr>, plan: &Plan) -> Result<Vec<Exchange>, Error> {
+        let mut tasks = JoinSet::new();
+        for (index, link) in links.into_iter().enumerate() {
+            let (requestor, query, plan) = (self.clone(), query.clone().on_link(link), plan.clone());
+            tasks.spawn(async move { (index, requestor.exchange(&query, &plan).await) });
+        }
+        let mut exchanges = tasks.join_all().await;
+        exchanges.sort_by_key(|(index, _)| *index);
+        exchanges.into_iter().map(|(_, exchange)| exchange).collect()
+    }
+
+    /// Asks once, without following links: what was sent and received, unmerged.
+    pub async fn exchange(&self, query: &Query, plan: &Plan) -> Result<Exchange, Error> {
+        let inner = &*self.0;
+        if plan.is_empty() {
+            return Err(Error::NoServer);
+        }
+        let _permit = inner.in_flight.acquire().await; // never closed
+        let mut mailbox = Mailbox::open(&inner.shared);
+        let octets = query.encode(&inner.own, mailbox.id).map_err(|_| Error::TooLong)?;
+        let octets = inner.settings.relays.wrap(octets).map_err(|_| Error::TooLong)?;
+        let expected = Expected {
+            transaction_id: mailbox.id,
+            own: inner.own.clone(),
+            relays: inner.settings.relays.clone(),
+            any_source: inner.settings.any_source,
+        };
+        let mut transaction = Transaction::new(query.clone(), expected, plan.clone(), inner.settings.timers);
+        loop {
+            let now = Instant::now();
+            match transaction.poll(now.into_std(), || rand::random_range(-RAND_MAX..=RAND_MAX)) {
+                Step::Done => {
+                    // What came while this task was not running counts too, and is told if it does not.
+                    for received in (0..MAILBOX_LEN).map_while(|_| mailbox.receiver.try_recv().ok()) {
+                        self.judge(&mut transaction, mailbox.id, &received);
+                    }
+                    return Ok(transaction.finish(octets));
+                }
+                Step::Send { to, transmission } => {
+                    self.send(&mut transaction, mailbox.id, &octets, to, transmission).await;
+                }
+                Step::Wait(until) => tokio::select! {
+                    () = tokio::time::sleep_until(until.into()) => {}
+                    Some(received) = mailbox.receiver.recv() => self.judge(&mut transaction, mailbox.id, &received),
+                },
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        transaction: &mut Transaction,
+        id: TransactionId,
+        octets: &[u8],
+        to: SocketAddrV6,
+        transmission: u32,
+    ) {
+        let shared = &self.0.shared;
+        let transmissions_max = self.0.settings.timers.transmissions_max;
+        match socket::send(&shared.socket, octets, to).await {
+            Ok(()) => shared.tell(&Event::Sent { to, id, transmission, transmissions_max, octets }),
+            Err(error) => {
+                let text = error.to_string();
+                shared.tell(&Event::NotSent { to, id, error: &text });
+                if !socket::may_pass(&error) {
+                    transaction.send_failed(to, &text);
+                }
+            }
+        }
+    }
+
+    fn judge(&self, transaction: &mut Transaction, id: TransactionId, received: &Received) {
+        let Received { from, octets, at, wall } = received;
+        let judged = transaction.receive(*from, octets, at.into_std(), *wall).map(|_| ());
+        match &judged {
+            Ok(()) => self.0.shared.tell(&Event::Accepted { from: *from, id, octets }),
+            Err(reason) => self.0.shared.tell(&Event::Ignored { from: *from, reason, octets }),
+        }
+    }
+
+    fn known_unbound(&self, query: &Query) -> bool {
+        let now = Instant::now().into_std();
+        self.0.negative_cache.as_ref().is_some_and(|cache| lock(cache).contains(query, now))
+    }
+
+    fn remember(&self, lookup: &Lookup) {
+        let Some(cache) = &self.0.negative_cache else { return };
+        match &lookup.outcome {
+            Ok(clients) if clients.is_empty() => lock(cache).insert(&lookup.query, Instant::now().into_std()),
+            Ok(_) => lock(cache).remove(&lookup.query),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A query's place among those under way; given back when dropped.
+struct Mailbox<'a> {
+    shared: &'a Shared,
+    id: TransactionId,
+    receiver: mpsc::Receiver<Received>,
+}
+
+impl<'a> Mailbox<'a> {
+    fn open(shared: &'a Shared) -> Self {
+        let (sender, receiver) = mpsc::channel(MAILBOX_LEN);
+        let mut mailboxes = lock(&shared.mailboxes);
+        let id = mailboxes.free_id();
+        mailboxes.open.insert(id, sender);
+        Self { shared, id, receiver }
+    }
+}
+
+impl Drop for Mailbox<'_> {
+    fn drop(&mut self) {
+        let mut mailboxes = lock(&self.shared.mailboxes);
+        mailboxes.open.remove(&self.id);
+        mailboxes.ended.push_back(self.id);
+        if mailboxes.ended.len() > ENDED_MAX {
+            mailboxes.ended.pop_front();
+        }
+    }
+}
+
+impl Mailboxes {
+    /// An id that nobody can foresee (RFC 8415 §16.1) and no query holds or held lately.
+    ///
+    /// At most 8,192 of 16,777,216 ids are taken, so that the loop ends.
+    fn free_id(&self) -> TransactionId {
+        loop {
+            let id = TransactionId(rand::random());
+            if !self.open.contains_key(&id) && !self.ended.contains(&id) {
+                return id;
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            observer(event);
+        }
+    }
+
+    /// Hands a datagram to the query that it may answer.
+    fn deliver(&self, received: Received) {
+        let (from, id) = (received.from, transaction_id(&received.octets));
+        let refused = match id {
+            Err(reason) => Some((reason, received)),
+            Ok(id) => {
+                let mailboxes = lock(&self.mailboxes);
+                match mailboxes.open.get(&id) {
+                    Some(mailbox) => {
+                        mailbox.try_send(received).err().map(|error| (Ignored::Flood, error.into_inner()))
+                    }
+                    None if mailboxes.ended.contains(&id) => Some((Ignored::Late(id), received)),
+                    None => Some((Ignored::OtherTransaction(id), received)),
+                }
+            }
+        };
+        if let Some((reason, received)) = refused {
+            self.tell(&Event::Ignored { from, reason: &reason, octets: &received.octets });
+        }
+    }
+}
+
+/// The transaction-id of a reply, through its relay levels.
+fn transaction_id(octets: &[u8]) -> Result<TransactionId, Ignored> {
+    let mut octets = octets;
+    for _ in 0..LEVELS_MAX {
+        match octets.first().map(|&kind| MessageType(kind)) {
+            None => return Err(Ignored::Empty),
+            Some(MessageType::LEASEQUERY) => return Err(Ignored::Leasequery),
+            Some(MessageType::RELAY_REPL) => {
+                let (_, mut options) = RelayHeader::parse(octets).map_err(Ignored::Malformed)?;
+                let message = options.find_map(|option| match option {
+                    Ok((lqd_wire::OptionCode::RELAY_MSG, message)) => Some(Ok(message)),
+                    Ok(_) => None,
+                    Err(error) => Some(Err(Ignored::Malformed(error))),
+                });
+                octets = message.ok_or(Ignored::OtherMessage(MessageType::RELAY_REPL))??;
+            }
+            Some(MessageType::LEASEQUERY_REPLY) => {
+                return Message::parse(octets).map(|message| message.transaction_id).ok_or(Ignored::Empty);
+            }
+            Some(other) => return Err(Ignored::OtherMessage(other)),
+        }
+    }
+    Err(Ignored::OtherRelay)
+}
+
+/// Receives until it is aborted.
+async fn receive(shared: Arc<Shared>) {
+    let mut buffer = vec![0; DATAGRAM_LEN_MAX];
+    loop {
+        match shared.socket.recv_from(&mut buffer).await {
+            Ok((len, SocketAddr::V6(from))) => {
+                let octets = buffer.get(..len).unwrap_or_default().to_vec();
+                shared.deliver(Received { from, octets, at: Instant::now(), wall: SystemTime::now() });
+            }
+            Ok((_, SocketAddr::V4(_))) => {} // the socket is IPv6 only
+            Err(error) => {
+                shared.tell(&Event::ReceiveFailed { error: &error.to_string() });
+                tokio::time::sleep(RECEIVE_FAULT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// No code panics while it holds one of these locks, and what they guard is sound after each statement.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Waiting for datagrams on several ports at once, and knowing which have some.
+//!
+//! An epoll set, which costs nothing for the ports that are silent. The wait itself is a `ppoll` on the set:
+//! `epoll_wait` counts in milliseconds, which is late by more than a timetable bears, and `epoll_pwait2`
+//! would ask for a newer kernel.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::io::Errno;
+
+/// Most ports that one look finds; the others are found by the next.
+const READY_MAX: usize = 64;
+
+/// A set of ports, by their places.
+pub(super) struct Watch {
+    set: OwnedFd,
+    /// Places of those that the last wait found ready.
+    ready: Vec<usize>,
+}
+
+impl Watch {
+    /// Watches these; the place of each is its number here.
+    pub(super) fn new<'a>(ports: impl Iterator<Item = &'a (impl AsFd + 'a)>) -> io::Result<Self> {
+        let set = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        for (place, port) in ports.enumerate() {
+            epoll::add(&set, port, epoll::EventData::new_u64(place as u64), epoll::EventFlags::IN)?;
+        }
+        Ok(Self { set, ready: Vec::with_capacity(READY_MAX) })
+    }
+
+    /// Waits until a port has something to receive or to tell, at most so long; a signal may end it too.
+    pub(super) fn wait(&mut self, at_most: Duration) -> io::Result<()> {
+        if self.look()? > 0 || at_most.is_zero() {
+            return Ok(());
+        }
+        let at_most = Timespec::try_from(at_most).ok();
+        match poll(&mut [PollFd::new(&self.set, PollFlags::IN)], at_most.as_ref()) {
+            Err(Errno::INTR) => Ok(()),
+            waited => waited.map(drop),
+        }?;
+        self.look().map(drop)
+    }
+
+    /// Finds, without waiting, the ports that are ready.
+    fn look(&mut self) -> io::Result<usize> {
+        self.ready.clear();
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut events = [const { MaybeUninit::uninit() }; READY_MAX];
+        match epoll::wait(&self.set, &mut events[..], Some(&at_once)) {
+            Err(Errno::INTR) => {}
+            found => self.ready.extend(found?.0.iter().map(|event| event.data.u64() as usize)),
+        }
+        Ok(self.ready.len())
+    }
+
+    /// Places of the ports that the last wait found ready.
+    pub(super) fn ready(&self) -> impl Iterator<Item = usize> {
+        self.ready.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn ready(watch: &mut Watch, wait: Duration) -> Vec<usize> {
+        watch.wait(wait).unwrap();
+        let mut ready: Vec<usize> = watch.ready().collect();
+        ready.sort_unstable();
+        ready
+    }
+
+    #[test]
+    fn those_with_something_to_receive_are_ready_until_it_is_received() {
+        let ports = [(); 4].map(|()| UdpSocket::bind("[::1]:0").unwrap());
+        let mut watch = Watch::new(ports.iter()).unwrap();
+        assert_eq!(ready(&mut watch, Duration::from_micros(1)), [0; 0]);
+        for place in [2, 0] {
+            ports[3].send_to(b"!", ports[place].local_addr().unwrap()).unwrap();
+        }
+        assert_eq!(ready(&mut watch, PATIENCE), [0, 2]);
+        assert_eq!(ready(&mut watch, Duration::ZERO), [0, 2]);
+        ports[0].recv(&mut [0]).unwrap();
+        assert_eq!(ready(&mut watch, Duration::ZERO), [2]);
+    }
+
+    #[test]
+    fn a_wait_ends_when_something_comes() {
+        let ports = [(); 2].map(|()| UdpSocket::bind("[::1]:0").unwrap());
+        let mut watch = Watch::new(ports.iter()).unwrap();
+        let (from, to) = (ports[0].try_clone().unwrap(), ports[1].local_addr().unwrap());
+        let sender = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(5));
+            from.send_to(b"!", to).unwrap()
+        });
+        assert_eq!(ready(&mut watch, PATIENCE), [1]);
+        sender.join().unwrap();
+    }
+}

@@ -1,0 +1,96 @@
+//! The rows against the answering engine alone, and that judging access allocates nothing.
+
+use std::net::SocketAddrV6;
+
+use libtest_mimic::{Failed, Trial};
+use lqd_answer::{Access, BATCH_MAX, Datagram, Limits, Now, Rate, Rights, Verdict};
+
+use super::rows::ROWS;
+use super::{Row, Setup};
+use crate::conformance::engine::Engine;
+use crate::support::display::side_by_side;
+use crate::support::octets::{Pattern, octets};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let of_setup = |setup| Trial::test(format!("access::engine::{setup:?}"), move || check(setup));
+    let mut trials: Vec<_> = Setup::ALL.into_iter().map(of_setup).collect();
+    trials.push(Trial::test("access::engine::allocations", nothing_is_allocated));
+    trials.push(Trial::test("access::engine::one_batch_of_many_sources", one_batch_of_many_sources));
+    trials
+}
+
+fn source(row: &Row) -> SocketAddrV6 {
+    SocketAddrV6::new(row.source.parse().expect("an address"), 40_000, 0, 0)
+}
+
+fn check(setup: Setup) -> Result<(), Failed> {
+    let engine = Engine::with_access(setup.access())?;
+    let mut faults = Vec::new();
+    for row in ROWS.iter().filter(|row| row.setup == setup) {
+        let query = octets(row.query);
+        let got = engine.outcomes(&[Datagram { octets: &query, source: source(row) }], 0, 0).remove(0);
+        faults.extend(
+            fault(row, &got.0, got.1).map(|fault| format!("row \"{}\" (RFC {}): {fault}", row.name, row.rfc)),
+        );
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+}
+
+/// What is wrong with this reply (empty: none) and outcome.
+fn fault(row: &Row, reply: &[u8], outcome: &str) -> Option<String> {
+    if outcome != row.outcome {
+        return Some(format!("ends as {outcome}, wanted {}", row.outcome));
+    }
+    let Some(pattern) = row.want.map(Pattern::parse) else {
+        return (!reply.is_empty()).then(|| format!("wanted silence, got {reply:02x?}"));
+    };
+    (!pattern.matches(reply, &(0..=0)))
+        .then(|| format!("wrong reply\n{}", side_by_side(&pattern.example(), reply)))
+}
+
+/// A datagram's company changes nothing, whoever sent it.
+fn one_batch_of_many_sources() -> Result<(), Failed> {
+    let engine = Engine::with_access(Setup::Rows.access())?;
+    let rows: Vec<&Row> = ROWS.iter().filter(|row| row.setup == Setup::Rows).collect();
+    let queries: Vec<Vec<u8>> = rows.iter().map(|row| octets(row.query)).collect();
+    let datagrams = rows.iter().zip(&queries);
+    let datagrams: Vec<_> = datagrams.map(|(row, octets)| Datagram { octets, source: source(row) }).collect();
+    for (row, (reply, outcome)) in rows.iter().zip(engine.outcomes(&datagrams, 0, 0)) {
+        if let Some(fault) = fault(row, &reply, outcome) {
+            return Err(format!("row \"{}\" (RFC {}): {fault}", row.name, row.rfc).into());
+        }
+    }
+    Ok(())
+}
+
+/// Not by access, limits or restriction, whatever is asked by whom; not at the first query either.
+fn nothing_is_allocated() -> Result<(), Failed> {
+    let rate = Some(Rate { per_second: 1, burst: 1 });
+    for setup in Setup::ALL {
+        let rows = setup.access();
+        let limited = |rights: &Rights| Rights { rate, prefix_rate: rate, ..rights.clone() };
+        let mut rows = rows.rows().map(|(prefix, rights)| (prefix, limited(rights)));
+        let others = rows.next().ok_or("the row of all others")?.1;
+        let limited = Access::new(others, rows.collect())?;
+        for access in [setup.access(), limited] {
+            let engine = Engine::with_access(access)?;
+            let (mut leases, mut slot) = (engine.leases.borrow_mut(), vec![0; 65_527]);
+            drop(leases.pin()); // a thread's first look at the store may set up its own bookkeeping
+            for row in ROWS {
+                let query = octets(row.query);
+                let datagrams = [Datagram { octets: &query, source: source(row) }; BATCH_MAX];
+                let now = Now { unix_seconds: engine.now, monotonic_ns: 0 };
+                let mut limits = Limits::new(0);
+                let counted = allocation_counter::measure(|| {
+                    engine.engine.answer(&mut limits, &leases.pin(), now, &datagrams, |_, verdict| {
+                        if let Verdict::Reply(reply) = verdict {
+                            reply.write(&mut slot);
+                        }
+                    });
+                });
+                assert_eq!(counted.count_total, 0, "row \"{}\" set up as {setup:?}", row.name);
+            }
+        }
+    }
+    Ok(())
+}

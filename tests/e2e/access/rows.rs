@@ -1,0 +1,152 @@
+//! The rows. The leases that they speak of are in `tests/data/conformance/leases.csv`: client 01 has no relay data, 07
+//! came through relays fe80::b (no link-address) and 2001:db8:1::1, 22 through one without link-address, 23 through
+//! 2001:db8:ffff::23. The configuration names relays 2001:db8:ffff::2 for link 2 and 2001:db8:ffff::3 for the shared
+//! network of links 3 and 4.
+
+use super::Row;
+use super::Setup::{Restricted, RestrictedSilently, Rows};
+
+const ADDRESS_101: &str = "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::101 $zero";
+const CLIENT_01: &str = "0e a00001  $me  002c 001f 02 ::  $c01";
+const IS_101: &str = "0f a00001  $me $server  002d 0032  $c01  0005 0018 2001:db8:1::101 $inf  $clt0";
+const NOT_ALLOWED: &str = "0f a00001  $me $server  000d { 000a text }";
+const NO_BINDING: &str = "0f a00001  $me $server";
+const RELAYED_101: &str = "0c 00 2001:db8:1::1 fe80::1
+                             0087 0002 0000
+                             0009 0043  0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::101 $zero";
+
+const ADDRESS_2301: &str = "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::2301 $zero";
+const IS_2301: &str = "0f a00001  $me $server  002d 0032  $c23  0005 0018 2001:db8:1::2301 $inf  $clt0";
+const ADDRESS_701: &str = "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::701 $zero";
+const IS_701: &str = "0f a00001  $me $server  002d 0032  $c07  0005 0018 2001:db8:1::701 $inf  $clt0";
+
+const OPEN: &str = "2001:db8:ffff::1";
+const BY_ADDRESS_ONLY: &str = "2001:db8:ffff:1::5";
+const BY_CLIENT_ID_ONLY: &str = "2001:db8:ffff:1::1";
+const RELAY_23: &str = "2001:db8:ffff::23";
+const RELAY_OF_LINK_2: &str = "2001:db8:ffff::2";
+const STRANGER: &str = "2001:db8:ffff::77";
+
+const fn row(
+    name: &'static str,
+    rfc: &'static str,
+    setup: super::Setup,
+    source: &'static str,
+    query: &'static str,
+    want: Option<&'static str>,
+    outcome: &'static str,
+) -> Row {
+    Row { name, rfc, setup, source, query, want, outcome }
+}
+
+#[rustfmt::skip]
+pub(crate) const ROWS: &[Row] = &[
+    row("in a network of --allow", "5007 §4.4.1", Rows, OPEN, ADDRESS_101, Some(IS_101), "answered"),
+    row("in no row", "5007 §4.4.1", Rows, "2001:db8:fffd::1", ADDRESS_101, Some(NOT_ALLOWED), "not_allowed"),
+    row("in a row that says allow, beside --allow", "5007 §4.4.1", Rows,
+        "2001:db8:fffe::1", ADDRESS_101, Some(IS_101), "answered"),
+    row("in a row that denies, within --allow", "5007 §4.4.1", Rows,
+        "2001:db8:ffff:2::3", ADDRESS_101, Some(NOT_ALLOWED), "not_allowed"),
+    row("a longer row denies by silence", "5007 §4.4.1", Rows,
+        "2001:db8:ffff:2::1", ADDRESS_101, None, "drop_not_allowed"),
+    row("a longer row takes what it does not say from --allow, not from the row around it", "5007 §4.4.1", Rows,
+        "2001:db8:ffff:2::2", ADDRESS_101, Some(IS_101), "answered"),
+    row("by address where that is allowed", "5007 §4.4.1", Rows, BY_ADDRESS_ONLY, ADDRESS_101, Some(IS_101),
+        "answered"),
+    row("by client-id where by address alone is allowed", "5007 §4.4.1", Rows, BY_ADDRESS_ONLY, CLIENT_01,
+        Some(NOT_ALLOWED), "query_type_not_allowed"),
+    row("the query-type decides before the query-options", "5007 §4.4.1", Rows, BY_ADDRESS_ONLY,
+        "0e a00001  $me  002c 0011 02 ::", Some(NOT_ALLOWED), "query_type_not_allowed"),
+    row("an unknown query-type is not one that is denied", "5007 §4.4.1", Rows, BY_ADDRESS_ONLY,
+        "0e a00001  $me  002c 0011 63 ::", Some("0f a00001  $me $server  000d { 0007 text }"),
+        "unknown_query_type"),
+    row("a query-type of bulk leasequery is what it is to all", "5460 §4", Rows, BY_ADDRESS_ONLY,
+        "0e a00001  $me  002c 0011 04 2001:db8:1::", Some(NOT_ALLOWED), "bulk_only"),
+    row("by client-id where that is allowed", "5007 §4.4.1", Rows, BY_CLIENT_ID_ONLY, CLIENT_01, Some(IS_101),
+        "answered"),
+    row("by address where by client-id alone is allowed, and others get silence", "5007 §4.4.1", Rows,
+        BY_CLIENT_ID_ONLY, ADDRESS_101, None, "drop_query_type"),
+    row("no query, where only some query-types are allowed: as for all", "5007 §4.2.1", Rows, BY_CLIENT_ID_ONLY,
+        "0e a00001  $me", None, "drop_no_query"),
+    row("relayed where that is answered", "5007 §5", Rows, OPEN, RELAYED_101,
+        Some("0d 00 2001:db8:1::1 fe80::1  0087 0002 0000
+              0009 0056  0f a00001  $me $server  002d 0032  $c01  0005 0018 2001:db8:1::101 $inf  $clt0"),
+        "answered"),
+    row("relayed where that is dropped", "5007 §5", Rows, "2001:db8:ffff:3::1", RELAYED_101, None, "drop_relayed"),
+    row("direct where relayed is dropped", "5007 §5", Rows, "2001:db8:ffff:3::1", ADDRESS_101, Some(IS_101),
+        "answered"),
+    row("an option that this row never returns", "5007 §4.4.2, §5", Rows, "2001:db8:ffff:4::1",
+        "0e a00001  $me  002c 0033 01 ::  0005 0018 2001:db8:1::101 $zero  0006 0002 0017", Some(IS_101), "answered"),
+    row("and other rows do", "5007 §4.4.2", Rows, OPEN,
+        "0e a00001  $me  002c 0033 01 ::  0005 0018 2001:db8:1::101 $zero  0006 0002 0017",
+        Some("0f a00001  $me $server  002d 0046  $c01  0005 0018 2001:db8:1::101 $inf  $clt0
+                0017 0010 2001:db8:1::53"), "answered"),
+
+    row("the relay whose link-address is recorded", "5007 §5", Restricted, RELAY_23, ADDRESS_2301, Some(IS_2301),
+        "answered"),
+    row("the same, by client-id", "5007 §5", Restricted, RELAY_23, "0e a00001  $me  002c 001f 02 ::  $c23",
+        Some(IS_2301), "answered"),
+    row("the same, by client-id on the link", "5007 §5", Restricted, RELAY_23,
+        "0e a00001  $me  002c 001f 02 2001:db8:1::  $c23", Some(IS_2301), "answered"),
+    row("the inner relay of two", "5007 §5", Restricted, "2001:db8:1::1", ADDRESS_701, Some(IS_701), "answered"),
+    row("the relay under another address of its row", "5007 §5", Restricted, "2001:db8:ffff::a", ADDRESS_2301,
+        Some(IS_2301), "answered"),
+    row("link-local and missing addresses in relay data match no row", "5007 §5", Restricted, "2001:db8:ffff::a",
+        "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::2201 $zero", Some(NOT_ALLOWED), "restricted"),
+    row("nor does the client's own address, a peer-address too", "5007 §5", Restricted, "2001:db8:ffff::a",
+        ADDRESS_701, Some(NOT_ALLOWED), "restricted"),
+    row("another requestor", "5007 §5", Restricted, STRANGER, ADDRESS_2301, Some(NOT_ALLOWED), "restricted"),
+    row("a requestor in the subnet of the binding", "5007 §5", Restricted, "2001:db8:1::2", ADDRESS_2301,
+        Some(NOT_ALLOWED), "restricted"),
+    row("a binding without relay data", "5007 §5", Restricted, RELAY_23, ADDRESS_101, Some(NOT_ALLOWED),
+        "restricted"),
+    row("no binding is refused alike", "5007 §5", Restricted, RELAY_23,
+        "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::9999 $zero", Some(NOT_ALLOWED), "restricted"),
+    row("an expired binding is refused alike", "5007 §5", Restricted, RELAY_23,
+        "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::801 $zero", Some(NOT_ALLOWED), "restricted"),
+    row("no such client is refused alike", "5007 §5", Restricted, RELAY_23, "0e a00001  $me  002c 001f 02 ::  $cee",
+        Some(NOT_ALLOWED), "restricted"),
+    row("another's client is refused alike", "5007 §5", Restricted, RELAY_23, CLIENT_01, Some(NOT_ALLOWED),
+        "restricted"),
+    row("another's client on the link is refused alike", "5007 §5", Restricted, RELAY_23,
+        "0e a00001  $me  002c 001f 02 2001:db8:1::  $c01", Some(NOT_ALLOWED), "restricted"),
+    row("an unknown link is no secret", "5007 §4.4.1", Restricted, RELAY_23,
+        "0e a00001  $me  002c 001f 02 2001:db8:77::  $c01", Some("0f a00001  $me $server  000d { 0009 text }"),
+        "not_configured"),
+    row("relayed: what relays say of the requestor can be made up", "5007 §5", Restricted, RELAY_23,
+        "0c 00 2001:db8:ffff::23 2001:db8:ffff::23  0087 0002 0000
+         0009 0043  0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::2301 $zero",
+        Some("0d 00 2001:db8:ffff::23 2001:db8:ffff::23  0087 0002 0000
+              0009 { 0f a00001  $me $server  000d { 000a text } }"), "restricted"),
+    row("a relay that the configuration names for the link", "5007 §5", Restricted, RELAY_OF_LINK_2,
+        "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:a006:600::1 $zero",
+        Some("0f a00001  $me $server  002d 0033  $c06  001a 0019 $inf 38 2001:db8:a006:600::  $clt0"), "answered"),
+    row("is told of no binding on its link", "5007 §4.3.3", Restricted, RELAY_OF_LINK_2,
+        "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:2::9999 $zero", Some(NO_BINDING), "no_binding"),
+    row("is told that a client is not on its link", "5007 §4.3.3", Restricted, RELAY_OF_LINK_2,
+        "0e a00001  $me  002c 001f 02 2001:db8:2::  $c01", Some(NO_BINDING), "no_binding"),
+    row("is not told of other links", "5007 §5", Restricted, RELAY_OF_LINK_2, ADDRESS_101, Some(NOT_ALLOWED),
+        "restricted"),
+    row("is told of one link of a client that is on two", "5007 §5", Restricted, RELAY_OF_LINK_2,
+        "0e a00001  $me  002c 001f 02 ::  $c04",
+        Some("0f a00001  $me $server
+              002d 004f  $c04  0005 0018 2001:db8:2::401 $inf  001a 0019 $inf 38 2001:db8:a004:400::  $clt0"),
+        "answered"),
+    row("a relay of the shared network, of both its subnets", "5007 §5", Restricted, "2001:db8:ffff::3",
+        "0e a00001  $me  002c 001f 02 ::  $c03",
+        Some("0f a00001  $me $server
+              002d 004e  $c03  0005 0018 2001:db8:3::301 $inf  0005 0018 2001:db8:4::301 $inf  $clt0"), "answered"),
+    row("a configured relay under another address of its row", "5007 §5", Restricted, "2001:db8:ffff::b",
+        "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:2::9999 $zero", Some(NO_BINDING), "no_binding"),
+    row("a row that is not restricted", "5007 §5", Restricted, super::PROBER, ADDRESS_2301, Some(IS_2301),
+        "answered"),
+    row("a source that may not ask at all", "5007 §4.4.1", Restricted, "fd00::1", ADDRESS_2301, Some(NOT_ALLOWED),
+        "not_allowed"),
+
+    row("the relay, where others get silence", "5007 §5", RestrictedSilently, RELAY_23, ADDRESS_2301, Some(IS_2301),
+        "answered"),
+    row("another requestor gets silence", "5007 §5", RestrictedSilently, STRANGER, ADDRESS_2301, None,
+        "drop_restricted"),
+    row("and so where there is no binding", "5007 §5", RestrictedSilently, STRANGER,
+        "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::9999 $zero", None, "drop_restricted"),
+];

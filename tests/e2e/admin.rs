@@ -1,0 +1,88 @@
+//! The admin port of a running server: what it says, to whom, and what an operator sees when leases are lost.
+
+mod exposition;
+mod metrics;
+mod names;
+mod page;
+mod port;
+mod stale;
+
+use std::net::SocketAddr;
+
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::support::http::get;
+use crate::support::{Fixture, Lqd, Until};
+use exposition::Scrape;
+
+/// One subnet, 2001:db8:1::/64.
+const KEA_CONFIG: &str = include_str!("../data/cli/kea-dhcp6.conf");
+
+/// Leases of clients 01 and 02, in the notation of [`Fixture::rows`]; the second holds a delegated prefix, too, and a
+/// lease that is over.
+const LEASES: &str = "\
+2001:db8:1::1,00:03:00:01:02:00:00:00:00:01,4294967295,4102444800,1,4294967295,0,1,128,0,0,,,0,,1,0,0
+2001:db8:1::2,00:03:00:01:02:00:00:00:00:02,4294967295,4102444800,1,4294967295,0,1,128,0,0,,,0,,1,0,0
+2001:db8:1:8000::,00:03:00:01:02:00:00:00:00:02,4294967295,4102444800,1,4294967295,2,1,56,0,0,,,0,,1,0,0
+2001:db8:1::3,00:03:00:01:02:00:00:00:00:02,10,now-100,1,10,0,1,128,0,0,,,0,,1,0,0
+";
+
+pub fn trials() -> Vec<Trial> {
+    [exposition::trials, metrics::trials, names::trials, page::trials, port::trials, stale::trials]
+        .into_iter()
+        .flat_map(|trials| trials())
+        .collect()
+}
+
+fn fixture() -> Fixture {
+    Fixture::new(KEA_CONFIG, LEASES)
+}
+
+/// A server with an admin port on `[::1]`.
+struct Watched {
+    lqd: Lqd,
+    admin: SocketAddr,
+}
+
+impl Watched {
+    fn start(fixture: &Fixture, flags: &[&str]) -> Self {
+        let mut all = fixture.flags();
+        all.extend(["--admin", "0"].iter().chain(flags).map(ToString::to_string));
+        let lqd = Lqd::start(&all);
+        let admin = admin_address(&lqd);
+        Self { lqd, admin }
+    }
+
+    fn metrics(&self) -> Scrape {
+        let response = get(self.admin, "/metrics");
+        assert_eq!(response.status, 200);
+        Scrape::parse(&response.body).expect("Prometheus text")
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_str(&get(self.admin, "/status").body).expect("JSON")
+    }
+
+    /// Scrapes until the scrape is as wanted.
+    ///
+    /// # Panics
+    /// If it never is.
+    fn await_metrics(&self, what: &str, wanted: impl Fn(&Scrape) -> bool) -> Scrape {
+        let until = Until::patience();
+        loop {
+            let scrape = self.metrics();
+            if wanted(&scrape) {
+                return scrape;
+            }
+            assert!(until.pending(), "{what} does not come; the scrape was\n{scrape:#?}");
+        }
+    }
+}
+
+/// Where the log says that the TCP admin port is.
+fn admin_address(lqd: &Lqd) -> SocketAddr {
+    let line = lqd.await_line(0, |line| line.contains("admin port") && line.contains("address=["));
+    let address = line.split_once("address=").expect("an address").1;
+    address.trim().parse().unwrap_or_else(|fault| panic!("{address}: {fault}"))
+}

@@ -1,0 +1,116 @@
+//! What deploy/ tells Prometheus and Grafana to look at is there to be looked at.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+
+use super::{Watched, fixture};
+use crate::support::{Need, Requestor, trial};
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("admin::names::dashboards_and_alerts", dashboards_and_alerts),
+        Trial::test("admin::names::dashboards_are_whole", dashboards_are_whole),
+        trial("admin::names::promtool_reads_the_alerts", &[Need::Promtool], promtool_reads_the_alerts),
+    ]
+}
+
+/// Files of a folder below deploy/ with this ending.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(folder);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|fault| panic!("{}: {fault}", folder.display()));
+    let files = entries.map(|entry| entry.expect("a file").path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|found| found == ending)).collect();
+    assert!(!files.is_empty(), "no .{ending} in {}", folder.display());
+    files
+}
+
+/// Names of metrics in a text: words that begin as all metrics of lqd do.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("lqd_") || word.starts_with("process_")).collect()
+}
+
+/// Every metric that they name is in a scrape of a server that has been asked something.
+fn dashboards_and_alerts() -> Result<(), Failed> {
+    let fixture = fixture();
+    let watched = Watched::start(&fixture, &[]);
+    let query =
+        crate::support::octets::octets("0e f00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::1 $zero");
+    Requestor::new(watched.lqd.address).ask(&query).ok_or("it is answered")?;
+    let scrape = watched.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
+    let mut named = 0;
+    for file in [files("alerts", "yml"), files("grafana", "json")].concat() {
+        let text = fs::read_to_string(&file)?;
+        let names = names(&text);
+        let missing: Vec<_> = names.iter().filter(|name| !scrape.has(name)).collect();
+        assert!(missing.is_empty(), "{} names what lqd does not have: {missing:?}", file.display());
+        named += names.len();
+        // Values of labels that are written out must exist as well.
+        for (label, value) in label_values(&text) {
+            assert!(
+                ["lqd_datagrams_total", "lqd_config_reloads_total"].iter().any(|name| scrape
+                    .all(name)
+                    .iter()
+                    .any(|(labels, _)| labels.get(label).is_some_and(|found| found == value))),
+                "{}: no {label} is {value:?}",
+                file.display()
+            );
+        }
+    }
+    assert!(named > 20, "{named} names were found");
+    assert!(!scrape.has("lqd_no_such_metric"), "a name can be missing");
+    Ok(())
+}
+
+/// Outcomes and results that expressions select, one by one.
+fn label_values(text: &str) -> Vec<(&str, &str)> {
+    let mut values = Vec::new();
+    for label in ["outcome", "result"] {
+        for operator in ["=~\"", "=\""] {
+            for (position, _) in text.match_indices(&format!("{label}{operator}")) {
+                let value = &text[position + label.len() + operator.len()..];
+                let value = value.split('"').next().unwrap_or_default();
+                values.extend(value.split('|').map(|value| (label, value)));
+            }
+        }
+    }
+    values
+}
+
+/// A dashboard is JSON with a title and panels, each with a place, a title, and an expression unless it is a row.
+fn dashboards_are_whole() -> Result<(), Failed> {
+    for file in files("grafana", "json") {
+        let dashboard: Value = serde_json::from_str(&fs::read_to_string(&file)?)?;
+        assert!(dashboard["title"].is_string() && dashboard["uid"].is_string());
+        let panels = dashboard["panels"].as_array().ok_or("panels")?;
+        let mut ids = BTreeSet::new();
+        for panel in panels {
+            let title = panel["title"].as_str().ok_or("a panel's title")?;
+            assert!(ids.insert(panel["id"].as_u64()), "{title}: its id is there twice");
+            let place = &panel["gridPos"];
+            let of = |key: &str| place[key].as_u64().unwrap_or(u64::MAX);
+            assert!(of("w") > 0 && of("x").saturating_add(of("w")) <= 24, "{title}: {place}");
+            let targets = panel["targets"].as_array().map_or(&[][..], Vec::as_slice);
+            assert_eq!(targets.is_empty(), panel["type"] == "row", "{title}");
+            for target in targets {
+                let expression = target["expr"].as_str().ok_or("an expression")?;
+                assert!(!names(expression).is_empty(), "{title}: {expression}");
+                let count = |c| expression.matches(c).count();
+                assert!(count('(') == count(')') && count('{') == count('}'), "{title}: {expression}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn promtool_reads_the_alerts() -> Result<(), Failed> {
+    let output = Command::new("promtool").args(["check", "rules"]).args(files("alerts", "yml")).output()?;
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The page for a person, in a real browser: what it shows is what a person would read.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use libtest_mimic::{Failed, Trial};
+use tempfile::TempDir;
+
+use super::{Watched, fixture};
+use crate::support::need::chromium;
+use crate::support::octets::octets;
+use crate::support::{Need, Requestor, trial};
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("admin::page::in_good_order", &[Need::Chromium], in_good_order),
+        trial("admin::page::leases_are_lost", &[Need::Chromium], leases_are_lost),
+        trial("admin::page::no_contact", &[Need::Chromium], no_contact),
+        Trial::test("admin::page::nothing_from_elsewhere", nothing_from_elsewhere),
+    ]
+}
+
+/// The text of the page as the browser has it after some polls, and what its console says.
+fn browse(url: &str) -> Result<(String, String), Failed> {
+    let profile = TempDir::new()?;
+    let output = Command::new("timeout")
+        .args(["60", chromium().ok_or("a browser")?])
+        .args("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run".split(' '))
+        .args("--disable-background-networking --disable-component-update --disable-sync".split(' '))
+        .args(["--enable-logging=stderr", "--virtual-time-budget=15000", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(url)
+        .stdin(Stdio::null())
+        .output()?;
+    let console = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{:?}\n{console}", output.status);
+    let console = console.lines().filter(|line| line.contains("CONSOLE")).collect::<Vec<_>>().join("\n");
+    Ok((String::from_utf8(output.stdout)?, console))
+}
+
+/// The text inside the element with this id, tags left out.
+fn text_of(document: &str, id: &str) -> String {
+    let (_, rest) =
+        document.split_once(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no #{id}\n{document}"));
+    let tag = rest.split_once('>').expect("the tag ends").1;
+    let end = ["</p>", "</b>", "</table>", "</span>"].iter().filter_map(|end| tag.find(end)).min();
+    let mut text = String::new();
+    let mut inside = false;
+    for c in tag[..end.unwrap_or(tag.len())].chars() {
+        match c {
+            '<' => inside = true,
+            '>' => {
+                inside = false;
+                text.push(' ');
+            }
+            c if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn in_good_order() -> Result<(), Failed> {
+    let fixture = fixture();
+    let watched = Watched::start(&fixture, &["--workers", "1"]);
+    let requestor = Requestor::new(watched.lqd.address);
+    let query = octets("0e f10001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::1 $zero");
+    for _ in 0..1234 {
+        requestor.ask(&query).ok_or("it is answered")?;
+    }
+    watched.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
+    let (document, console) = browse(&format!("http://{}/", watched.admin))?;
+    assert_eq!(console, "");
+    let shows = |id, wanted: &str| {
+        let text = text_of(&document, id);
+        assert!(text.contains(wanted), "#{id} shows {text:?} instead of {wanted:?}");
+    };
+    shows("state", "✓ Ready");
+    shows("about", &format!("version {}", env!("CARGO_PKG_VERSION")));
+    shows("about", &watched.lqd.address.to_string());
+    shows("leases", "4");
+    shows("outcomes", "answered 1,234");
+    shows("requestors", "::1 1,234");
+    shows("queries", "by_address 1,234");
+    shows("queries", "Success 1,234");
+    shows("links", "2001:db8:1:: 2 1");
+    shows("workers", "0 1,234");
+    shows("feed", "✓ followed");
+    shows("feed", &fixture.leases().display().to_string());
+    shows("rate", "0");
+    shows("chart-text", "The last");
+    Ok(())
+}
+
+fn leases_are_lost() -> Result<(), Failed> {
+    let fixture = fixture();
+    let watched = Watched::start(&fixture, &["--max-feed-age", "1"]);
+    fs::remove_file(fixture.leases())?;
+    watched.lqd.await_line(0, |line| line.contains("leases are stale"));
+    let (document, console) = browse(&format!("http://{}/", watched.admin))?;
+    assert_eq!(console, "");
+    let state = text_of(&document, "state");
+    assert!(state.starts_with("✗ Not ready: leases are stale"), "{state}");
+    assert!(text_of(&document, "age").ends_with("(stale)"));
+    assert!(text_of(&document, "feed").contains("✗ the lease file is gone"));
+    assert!(document.contains("<title>Not ready · lqd</title>"));
+    Ok(())
+}
+
+/// A server that has gone is not shown as if it were there: the page, opened from a file, finds nobody to ask.
+fn no_contact() -> Result<(), Failed> {
+    let folder = TempDir::new()?;
+    let page = folder.path().join("page.html");
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/lqd/admin/page.html"), &page)?;
+    let (document, _) = browse(&format!("file://{}", page.display()))?;
+    let state = text_of(&document, "state");
+    assert!(state.starts_with("✗ No contact with lqd"), "{state}");
+    Ok(())
+}
+
+/// The page needs nothing from any other place, and its policy would let it have nothing.
+fn nothing_from_elsewhere() -> Result<(), Failed> {
+    let fixture = fixture();
+    let watched = Watched::start(&fixture, &[]);
+    let response = crate::support::http::get(watched.admin, "/");
+    for part in ["http:", "https:", "src=", "@import", "url(", "innerHTML", "eval("] {
+        assert!(!response.body.contains(part), "the page holds {part}");
+    }
+    let policy = response.field("content-security-policy").ok_or("a policy")?;
+    assert!(policy.starts_with("default-src 'none'; ") && !policy.contains('*'), "{policy}");
+    Ok(())
+}

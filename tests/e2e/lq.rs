@@ -1,0 +1,19 @@
+//! `lq`, the requestor, against `lqd` and against servers that misbehave.
+
+mod answers;
+mod command_line;
+mod file;
+mod groups;
+pub mod proxy;
+mod sample;
+mod several;
+mod unreliable;
+
+use libtest_mimic::Trial;
+
+pub fn trials() -> Vec<Trial> {
+    [answers::trials, command_line::trials, file::trials, groups::trials, several::trials, unreliable::trials]
+        .into_iter()
+        .flat_map(|trials| trials())
+        .collect()
+}

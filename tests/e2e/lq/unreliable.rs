@@ -1,0 +1,114 @@
+//! A network that loses, repeats, delays and forges: what is no answer is told and passed over.
+
+use libtest_mimic::{Failed, Trial};
+
+use super::proxy::Proxy;
+use super::sample::fixture;
+use crate::support::{Fixture, Lqd, lq};
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("lq::unreliable::lost_queries_are_sent_again", lost_queries_are_sent_again),
+        Trial::test("lq::unreliable::forged_and_corrupted", forged_and_corrupted),
+        Trial::test("lq::unreliable::late_and_duplicate", late_and_duplicate),
+        Trial::test("lq::unreliable::no_reply", no_reply),
+    ]
+}
+
+/// A server, and its files, which stay as long as it does.
+fn lqd() -> (Lqd, Fixture) {
+    let fixture = fixture();
+    (Lqd::start(&fixture.flags()), fixture)
+}
+
+/// When they are sent again is tested under virtual time in the crate; here, that they are, unchanged.
+fn lost_queries_are_sent_again() -> Result<(), Failed> {
+    const LOST: usize = 2;
+    let (lqd, _files) = lqd();
+    let lossy =
+        Proxy::before(lqd.address, |number, _, answer| if number < LOST { vec![] } else { vec![answer] });
+    let server = lossy.address.to_string();
+    let ended =
+        lq::run(&["-s", &server, "--timeout", "20ms", "--retries", "9", "--trace", "addr", "2001:db8:1::1"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for transmission in 1..=LOST + 1 {
+        let part = format!(" to {server}, {transmission} of 10, 67 octets");
+        assert!(ended.stderr.contains(&part), "no `{part}` in\n{}", ended.stderr);
+    }
+    assert!(ended.stdout.contains("found  2001:db8:1::1"), "{ended:?}");
+    let queries = lossy.queries.lock().expect("no panic while held");
+    assert!(
+        queries.len() > LOST && queries.iter().all(|query| *query == queries[0]),
+        "the same octets each time"
+    );
+    Ok(())
+}
+
+fn forged_and_corrupted() -> Result<(), Failed> {
+    let (lqd, _files) = lqd();
+    let forging = Proxy::before(lqd.address, |_, query, answer| {
+        let changed = |at: usize| {
+            let mut octets = answer.clone();
+            octets[at] ^= 0x55;
+            octets
+        };
+        let without_server_id = [&answer[..18], &answer[32..]].concat(); // header 4, client-id 14, server-id 14
+        let cut = answer[..answer.len() - 1].to_vec();
+        vec![changed(2), changed(17), without_server_id, cut, query.to_vec(), vec![15], answer]
+    });
+    let ended = lq::run(&["-s", &forging.address.to_string(), "--trace", "addr", "2001:db8:1::1"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let reasons = [
+        "is none of ours",
+        "the client-id is another requestor's",
+        "no server-id",
+        "malformed: the octets end inside an option or header",
+        "a LEASEQUERY, which only servers take",
+        "too short for a DHCPv6 message",
+    ];
+    for reason in reasons {
+        let line = ended.stderr.lines().find(|line| line.contains("ignored from") && line.contains(reason));
+        assert!(line.is_some(), "no line that ignores for `{reason}` in\n{}", ended.stderr);
+    }
+    assert!(ended.stderr.lines().any(|line| line.contains(" answer ")), "{ended:?}");
+    assert!(ended.stdout.contains("found  2001:db8:1::1"), "{ended:?}");
+    Ok(())
+}
+
+/// The answer to the first question is held back, and comes twice when the second is asked; that one's comes twice
+/// too.
+fn late_and_duplicate() -> Result<(), Failed> {
+    let (lqd, _files) = lqd();
+    let mut held = None;
+    let slow = Proxy::before(lqd.address, move |_, _, answer| match held.take() {
+        None => {
+            held = Some(answer);
+            vec![]
+        }
+        Some(late) => vec![late, answer.clone(), answer],
+    });
+    let directory = tempfile::tempdir()?;
+    let questions = directory.path().join("questions");
+    std::fs::write(&questions, "2001:db8:1::1\n2001:db8:1::2\n")?;
+    let server = slow.address.to_string();
+    let questions = questions.to_str().ok_or("the path is UTF-8")?;
+    let flags = ["--timeout", "200ms", "--retries", "0", "--concurrency", "1", "--trace", "-f", questions];
+    let ended = lq::run(&[&["-s", &server][..], &flags].concat());
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert_eq!(ended.stderr.matches("late: the exchange").count(), 1, "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("duplicate").count(), 1, "{}", ended.stderr);
+    let results: Vec<_> = ended.stdout.lines().map(|line| line.contains(r#""result":"found""#)).collect();
+    assert_eq!(results, [false, true], "{ended:?}");
+    Ok(())
+}
+
+fn no_reply() -> Result<(), Failed> {
+    let silent = Proxy::start(Box::new(|_, _| Vec::new()));
+    let server = silent.address.to_string();
+    let ended = lq::run(&["-s", &server, "--timeout", "10ms", "--retries", "2", "addr", "2001:db8:1::1"]);
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    let want = format!("unanswered  no reply from {server} to 3 transmissions\n");
+    assert_eq!(ended.stdout, want, "{ended:?}");
+    assert_eq!(silent.queries.lock().expect("no panic while held").len(), 3);
+    Ok(())
+}
