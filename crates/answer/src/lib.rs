@@ -125,7 +125,8 @@ impl Engine {
         let mut received: [Result<Received<'_>, Outcome>; N] = [Err(Outcome::DropMalformed); N];
         let mut look_ups = [LookUp::Nothing; N];
         let mut found = [None; N];
-        let mut gate = Gate::new(&self.policy.access, limits, now.monotonic_ns);
+        let first = datagrams.first().map_or(Ipv6Addr::UNSPECIFIED, |datagram| *datagram.source.ip());
+        let mut gate = Gate::new(&self.policy.access, limits, now.monotonic_ns, first);
         for ((datagram, received), wanted) in datagrams.iter().zip(&mut received).zip(&mut look_ups) {
             let rights = gate.enter(*datagram.source.ip());
             *received = rights.and_then(|rights| receive::receive(&self.policy, rights, datagram));
@@ -173,8 +174,9 @@ struct Gate<'a> {
 }
 
 impl<'a> Gate<'a> {
-    fn new(access: &'a Access, limits: &'a mut Limits, now_ns: u64) -> Self {
-        let last = (Ipv6Addr::UNSPECIFIED, access.row_of(Ipv6Addr::UNSPECIFIED));
+    /// For a batch whose first datagram comes from `first`.
+    fn new(access: &'a Access, limits: &'a mut Limits, now_ns: u64, first: Ipv6Addr) -> Self {
+        let last = (first, access.row_of(first));
         if !access.is_limited() {
             return Self { access, limits: None, now_ns, last };
         }

@@ -18,6 +18,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often at most it is said that the log cannot be written.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
+/// How long the end waits for what is still to be written.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// Octets that are written at once, about.
 const CHUNK_LEN: usize = 1 << 18;
 
@@ -43,10 +46,13 @@ impl Writer {
         let _ = self.orders.send(Order::WriteTo(sink));
     }
 
-    /// Writes what was taken, and ends.
+    /// Writes what was taken, and ends; a file system that does not answer holds up the end of lqd no longer than that.
     pub(super) fn stop(self) {
         let _ = self.orders.send(Order::End);
-        let _ = self.thread.join();
+        let asked = Instant::now();
+        while !self.thread.is_finished() && asked.elapsed() < STOP_WAIT_MAX {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
