@@ -2,7 +2,7 @@
 //!
 //! A table in one piece instead of a list of chunks: a look-up finds a word by one addition, and the system can back
 //! the table with pages of 2 MiB. Look-ups go to places that no cache foresees; with pages of 4 KiB nearly each would
-//! wait for the page tables too (figures in `look_up.rs`).
+//! wait for the page tables too.
 #![allow(unsafe_code)]
 
 use std::ops::Deref;
