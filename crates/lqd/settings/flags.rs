@@ -111,7 +111,8 @@ pub(crate) struct Flags {
 
     /// What all others get.
     ///
-    /// Those whom --allow does not let in.
+    /// Those whom --allow or a row does not let in, and those who ask for
+    /// what their row does not allow.
     /// Default: not-allowed.
     #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
     #[serde(deserialize_with = "choice")]
