@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 
 use super::{KEA_CONFIG, assert_reply, by_address, fixture, held_by};
+use crate::support::http::get_unix;
 use crate::support::lqd::{PROGRAM, free_port};
 use crate::support::namespace::namespace_trial;
 use crate::support::{Lqd, Need, Requestor, trial};
@@ -20,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         trials.push(trial(name("every_thread"), needs, move || every_thread(back_end)));
         trials.push(namespace_trial(name("port_547"), needs, move || port_547(back_end)));
     }
+    trials.push(trial("cli::sandbox::query_log_by_reload", &[Need::Sandbox], query_log_by_reload));
     trials.push(trial("cli::sandbox::relative_config", &[Need::Sandbox], relative_config));
     trials.push(trial("cli::sandbox::reload_elsewhere", &[Need::Sandbox], reload_elsewhere));
     trials
@@ -45,8 +48,11 @@ fn assert_all(lqd: &Lqd, name: &str, wanted: &str) {
 
 fn every_thread(back_end: &str) -> Result<(), Failed> {
     let fixture = fixture();
-    let flags = ["--io", back_end, "--sandbox", "on"].map(str::to_owned).to_vec();
-    let lqd = Lqd::start(&[fixture.flags(), flags].concat());
+    let (socket, log) = (fixture.directory().join("admin.sock"), fixture.directory().join("queries.log"));
+    let admin = format!("unix:{}", socket.display());
+    let log_name = log.to_str().expect("the path is UTF-8");
+    let flags = ["--io", back_end, "--sandbox", "on", "--admin", &admin, "--query-log", log_name];
+    let lqd = Lqd::start(&[fixture.flags(), flags.map(str::to_owned).to_vec()].concat());
     let requestor = Requestor::new(lqd.address);
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
     let line = lqd.line_with("sandbox on").expect("it is told");
@@ -57,7 +63,42 @@ fn every_thread(back_end: &str) -> Result<(), Failed> {
     let kept = if read_as_root { "0000000000000004" } else { "0000000000000000" };
     assert_all(&lqd, "CapPrm", kept);
     assert_all(&lqd, "CapEff", kept);
+    assert_eq!(get_unix(&socket, "/readyz").status, 200);
     assert_eq!(lqd.stop(), 0);
+    assert!(!socket.exists(), "the admin port's socket is removed");
+    assert_eq!(fs::read_to_string(&log)?.lines().count(), 1, "the query is logged");
+    Ok(())
+}
+
+/// A reload may begin a query log where the service manager wants logs, and begin it anew there, but nowhere else.
+fn query_log_by_reload() -> Result<(), Failed> {
+    let (fixture, logs) = (fixture(), tempfile::tempdir()?);
+    let config = fixture.directory().join("lqd.toml");
+    fs::write(&config, "kea-config = 'kea-dhcp6.conf'")?;
+    let address = format!("[::1]:{}", free_port());
+    let mut command = Command::new(PROGRAM);
+    command.env("LOGS_DIRECTORY", logs.path()).args(["serve", "--sandbox", "on", "--listen", &address]);
+    command.arg("--config").arg(&config);
+    let lqd = Lqd::start_command(command, address.parse()?);
+    let reload = |log: &Path, wanted: &str| -> Result<(), Failed> {
+        fs::write(&config, format!("kea-config = 'kea-dhcp6.conf'\nquery-log = '{}'", log.display()))?;
+        let before = lqd.line_count();
+        lqd.signal("HUP");
+        lqd.await_line(before, |line| line.contains(wanted));
+        Ok(())
+    };
+    reload(&fixture.directory().join("queries.log"), "restart lqd")?;
+    let log = logs.path().join("queries.log");
+    reload(&log, "configuration read again")?;
+    let requestor = Requestor::new(lqd.address);
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    let moved = logs.path().join("queries.log.1");
+    fs::rename(&log, &moved)?;
+    reload(&log, "configuration read again")?;
+    assert_eq!(fs::read_to_string(&moved)?.lines().count(), 1, "written when the reload is done");
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    assert_eq!(lqd.stop(), 0);
+    assert_eq!(fs::read_to_string(&log)?.lines().count(), 1, "begun anew");
     Ok(())
 }
 

@@ -19,6 +19,8 @@ pub enum Need {
     Tshark,
     /// A kernel that lets us use `io_uring`.
     IoUring,
+    /// `perl`, whose `fcntl` can hold files.
+    Perl,
     /// A kernel with landlock and seccomp.
     Sandbox,
     /// `strace`, allowed to trace.
@@ -42,6 +44,7 @@ impl Need {
             Self::Kea => (found("kea-dhcp6") && found("perfdhcp"), "kea-dhcp6 and perfdhcp"),
             Self::Tshark => (found("tshark"), "tshark"),
             Self::IoUring => (io_uring_enabled(), "io_uring"),
+            Self::Perl => (found("perl"), "perl"),
             Self::Sandbox => (sandbox_works(), "landlock and seccomp"),
             Self::Strace => {
                 (found("strace") && is_root(), "strace, and root to trace what gives up its rights")
