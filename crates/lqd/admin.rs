@@ -32,6 +32,7 @@ use tracing::{error, info, warn};
 
 use crate::Failure;
 use crate::board::Board;
+use crate::sandbox::AdminNeeds;
 use crate::settings::AdminAddress;
 use census::Census;
 
@@ -41,9 +42,14 @@ const SOCKET_MODE: u32 = 0o660;
 /// How long to wait before an address that is in use is tried again.
 const BIND_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// A running admin port; its Unix sockets vanish when it is dropped.
+/// The admin port; its Unix sockets vanish when it is dropped.
 pub(crate) struct Admin {
     socket_files: SocketFiles,
+    /// Bound, and not answered at yet.
+    listeners: Vec<Listener>,
+    /// In use by another process when they were tried.
+    in_use: Vec<AdminAddress>,
+    needs: AdminNeeds,
 }
 
 /// Unix sockets that are ours.
@@ -76,33 +82,45 @@ enum Listener {
 }
 
 impl Admin {
-    /// Binds all addresses, and answers from now on.
+    /// Binds all addresses; who connects waits until [`Admin::answer`].
     ///
     /// One that is in use is waited for, as another lqd may be about to end and leave it; that there is no port for
     /// metrics yet is no reason to leave queries unanswered.
-    pub(crate) fn start(addresses: &[AdminAddress], board: &Arc<Board>) -> Result<Self, Failure> {
-        let admin = Self { socket_files: SocketFiles::default() };
-        if addresses.is_empty() {
-            return Ok(admin);
-        }
-        let (mut listeners, mut in_use) = (Vec::new(), Vec::new());
+    pub(crate) fn bind(addresses: &[AdminAddress]) -> Result<Self, Failure> {
+        let mut admin = Self {
+            socket_files: SocketFiles::default(),
+            listeners: Vec::new(),
+            in_use: Vec::new(),
+            needs: AdminNeeds::default(),
+        };
         for address in addresses {
             if address.is_open() {
                 warn!(%address, "the admin port can be reached from other hosts, and asks for no password");
             }
             match bind(address, &admin.socket_files) {
-                Ok(listener) => listeners.push(listener),
+                Ok(listener) => admin.listeners.push(listener),
                 Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => {
                     warn!(%address, "the admin port is in use by another process; waiting for it to be free");
-                    in_use.push(address.clone());
+                    admin.in_use.push(address.clone());
                 }
                 Err(fault) => return Err(Failure::running(format!("admin port {address}: {fault}"))),
             }
         }
+        admin.needs.removes = addresses.iter().any(|address| address.path().is_some());
+        admin.needs.binds = !admin.in_use.is_empty();
+        Ok(admin)
+    }
+
+    /// Answers from now on, on a thread that has the rights of this one.
+    pub(crate) fn answer(&mut self, board: &Arc<Board>) -> Result<(), Failure> {
+        let (listeners, in_use) = (std::mem::take(&mut self.listeners), std::mem::take(&mut self.in_use));
+        if listeners.is_empty() && in_use.is_empty() {
+            return Ok(());
+        }
         let shown = Arc::new(Shown { board: Arc::clone(board), census: Mutex::default() });
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::running)?;
-        let socket_files = Arc::clone(&admin.socket_files);
+        let socket_files = Arc::clone(&self.socket_files);
         let run = move || {
             runtime.block_on(async {
                 listeners.into_iter().for_each(|listener| answer_at(listener, &shown));
@@ -113,7 +131,12 @@ impl Admin {
             });
         };
         thread::Builder::new().name("lqd-admin".to_owned()).spawn(run).map_err(Failure::running)?;
-        Ok(admin)
+        Ok(())
+    }
+
+    /// What it still has to do from its start to its end.
+    pub(crate) fn needs(&self) -> AdminNeeds {
+        self.needs
     }
 }
 

@@ -4,20 +4,21 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::Sender;
 use lqd_answer::{Engine, Limits};
 use lqd_index::Store;
 use lqd_net::{
-    Backend, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal, WorkerSettings, listen,
-    listen_multicast, probe, probe_busy_poll, steer_by_cpu, stop_pair,
+    Backend, Intake, NetCounters, REPLY_LEN_MAX, Socket, SocketOptions, StopHandle, StopSignal,
+    WorkerSettings, drain, listen, listen_multicast, prepare_busy_poll, probe, steer_by_cpu, stop_pair,
 };
 use tracing::{info, warn};
 
 use crate::Failure;
 use crate::board::{OUTCOMES, WorkerBooks};
+use crate::sandbox::Sandbox;
 use crate::serve::Event;
 use crate::settings::{Io, Settings, Steering, Switch};
 use crate::taps::Recorder;
@@ -27,12 +28,18 @@ use crate::worker::Worker;
 const GROUPS: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3), Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2)];
 
+/// How long workers may take for what is queued when they are stopped: a full queue takes some hundredths of a
+/// second, and one that stays full belongs to a worker that is not there any more.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Workers at work.
 pub(crate) struct Crew {
     /// Where they listen.
     pub(crate) addresses: Vec<SocketAddrV6>,
     /// CPUs that workers are pinned to.
     pub(crate) cpus: Vec<usize>,
+    /// Each worker's.
+    pulses: Vec<Pulse>,
     stop: StopHandle,
     threads: Vec<JoinHandle<()>>,
     /// What each worker counts.
@@ -47,6 +54,7 @@ impl Crew {
         engine: &Arc<ArcSwap<Engine>>,
         recorder: &Recorder,
         events: &Sender<Event>,
+        sandbox: &mut Sandbox,
     ) -> Result<Self, Failure> {
         let backend = backend(settings.io)?;
         let cpus = cpus(settings);
@@ -55,9 +63,17 @@ impl Crew {
         if settings.steering == Steering::Cpu {
             steer(&sockets[0][..addresses.len()], &cpus, workers)?;
         }
-        let busy_poll = busy_poll(backend, settings);
+        let busy_poll = busy_poll(backend, settings, sockets.iter().flatten());
+        sandbox.drop_capabilities()?;
         let (stop, signal) = stop_pair().map_err(Failure::running)?;
-        let mut crew = Self { addresses, cpus: Vec::new(), stop, threads: Vec::new(), books: Vec::new() };
+        let mut crew = Self {
+            addresses,
+            cpus: Vec::new(),
+            pulses: Vec::new(),
+            stop,
+            threads: Vec::new(),
+            books: Vec::new(),
+        };
         for (number, sockets) in sockets.into_iter().enumerate() {
             // More workers than CPUs: the scheduler knows better than a pin.
             let cpu = if workers <= cpus.len() { Some(cpus[number]) } else { None };
@@ -98,6 +114,7 @@ impl Crew {
             skipped: 0,
             events: events.clone(),
         };
+        self.pulses.push(Pulse::new(&sockets, &books.net)?);
         let worker = lqd_net::Worker::new(settings, sockets, stop, Arc::clone(&books.net))
             .map_err(Failure::unusable)?;
         let run = move || {
@@ -114,8 +131,27 @@ impl Crew {
         Ok(())
     }
 
-    /// No new receives; what was received is answered. Returns the datagrams by outcome.
+    /// The first worker, if there is one, that lets datagrams wait and has taken none since this was last asked.
+    pub(crate) fn idle_beside_work(&mut self) -> Option<usize> {
+        let mut idle = self.pulses.iter_mut().enumerate().filter_map(|(number, pulse)| {
+            let beats = pulse.beats();
+            (!beats).then_some(number)
+        });
+        let first = idle.next();
+        idle.for_each(drop); // each pulse is taken
+        first
+    }
+
+    /// No new datagrams: they go to the successor, if there is one on the same port. What waits in the sockets'
+    /// queues is answered, and the workers end. Returns the datagrams by outcome.
     pub(crate) fn stop(self) -> [u64; OUTCOMES] {
+        let drained = drain(self.pulses.iter().flat_map(|pulse| &pulse.intakes), DRAIN_PATIENCE);
+        for (address, error) in drained.stayed {
+            warn!(%address, %error, "cannot leave the port before the end: queries may be lost in its queue");
+        }
+        for address in drained.unread {
+            warn!(%address, "queries in the queue of a socket are lost: its worker does not take them");
+        }
         self.stop.stop();
         for thread in self.threads {
             // A worker that panicked has said so already.
@@ -127,6 +163,31 @@ impl Crew {
             totals.iter_mut().zip(counts).for_each(|(total, counts)| *total += counts.iter().sum::<u64>());
         }
         totals
+    }
+}
+
+/// By what a worker is seen to live: what waits for it, and what it has taken.
+struct Pulse {
+    intakes: Vec<Intake>,
+    counters: Arc<NetCounters>,
+    received_before: u64,
+}
+
+impl Pulse {
+    fn new(sockets: &[Socket], counters: &Arc<NetCounters>) -> Result<Self, Failure> {
+        let intakes = sockets.iter().map(Socket::intake).collect::<Result<_, _>>();
+        Ok(Self {
+            intakes: intakes.map_err(Failure::running)?,
+            counters: Arc::clone(counters),
+            received_before: 0,
+        })
+    }
+
+    /// Whether it took datagrams since the last time, or none wait.
+    fn beats(&mut self) -> bool {
+        let received = self.counters.received.get();
+        let before = std::mem::replace(&mut self.received_before, received);
+        received != before || self.intakes.iter().all(Intake::is_empty)
     }
 }
 
@@ -192,7 +253,7 @@ fn steer(sockets: &[Socket], cpus: &[usize], workers: usize) -> Result<(), Failu
 }
 
 /// How long workers poll before they sleep, microseconds: what is wanted, or not at all where that cannot be.
-fn busy_poll(backend: Backend, settings: &Settings) -> u32 {
+fn busy_poll<'a>(backend: Backend, settings: &Settings, sockets: impl Iterator<Item = &'a Socket>) -> u32 {
     let wanted = settings.busy_poll;
     if wanted == 0 {
         return 0;
@@ -202,7 +263,7 @@ fn busy_poll(backend: Backend, settings: &Settings) -> u32 {
             "busy polling with --gro on: what GRO collects waits until the polling ends; set --gro off for quick answers"
         );
     }
-    match probe_busy_poll(backend, wanted) {
+    match prepare_busy_poll(backend, sockets, wanted) {
         Ok(()) => wanted,
         Err(reason) => {
             warn!(%reason, "workers do not poll busily");

@@ -20,20 +20,26 @@ use tracing::{error, info, warn};
 
 use crate::admin::Admin;
 use crate::board::{Board, NO_TROUBLE, Serving};
+use crate::clock::Clock;
 use crate::crew::Crew;
-use crate::settings::{Flags, Settings};
+use crate::sandbox::{self, Reach, Sandbox};
+use crate::settings::{AdminAddress, Flags, SandboxMode, Settings};
 use crate::site::{self, Site};
 use crate::taps::{Prepared, Recorder};
+use crate::watchdog::Watchdog;
 use crate::{Failure, example, log};
 
-/// How often the age of the leases is looked at.
+/// How often the main thread looks after what tells nothing by itself, if not oftener.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Folders that systemd has made for logs (`LogsDirectory=`, systemd.exec(5)).
+const LOGS_DIRECTORY: &str = "LOGS_DIRECTORY";
 
 /// What the main thread waits for.
 pub(crate) enum Event {
     /// A signal came.
     Signal(i32),
-    /// Nothing happened for [`LOOK_EVERY`].
+    /// Nothing else happened for a while.
     Nothing,
     /// A worker is pinned, and receives.
     WorkerStarted,
@@ -50,38 +56,38 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(Failure::running)?;
     let (events, incoming) = unbounded();
     let board = Arc::new(Board::new(settings.max_feed_age));
-    // Before the leases: that they are not there yet is worth asking for.
-    let _admin = Admin::start(&settings.admin, &board)?;
+    // Removes its sockets at the end, whatever the end is.
+    let mut admin = Admin::bind(&settings.admin)?;
     let site = Site::read(&settings)?;
     site.warn();
+    let mut sandbox = Sandbox::confine(settings.sandbox, &reach(flags, &settings, &site))?;
+    // Before the leases: that they are not there yet is worth asking for.
+    sandbox.without_capabilities(|| admin.answer(&board))?;
+    let mut recorder = Recorder::new(settings.workers);
+    sandbox.without_capabilities(|| Recorder::prepare(&settings).and_then(|tap| recorder.set(tap)))?;
     let (writer, store) = Writer::new();
-    let (feed, report) =
-        Feed::start(writer, site.links, site.files, load_threads()).map_err(Failure::unusable)?;
+    let load = || Feed::start(writer, site.links, site.files, load_threads());
+    let (feed, report) = sandbox.without_capabilities(load).map_err(Failure::unusable)?;
     tell(&report, &store);
     let engine = Arc::new(ArcSwap::from_pointee(site.engine));
-    let mut recorder = Recorder::new(settings.workers);
-    recorder.set(Recorder::prepare(&settings)?)?;
-    let crew = Crew::start(&settings, &store, &engine, &recorder, &events)?;
+    let mut crew = Crew::start(&settings, &store, &engine, &recorder, &events, &mut sandbox)?;
     await_workers(&incoming, settings.workers)?;
     let (steering, watch) = (feed.steering(), feed.watch());
     spawn_feed(feed, crew.cpus.clone(), events.clone())?;
     watch_signals(signals, events)?;
-    let serving = Serving {
-        listen: crew.addresses.clone(),
-        store: Arc::clone(&store),
-        feed: watch.clone(),
-        workers: crew.books.clone(),
-        taps: Arc::clone(&recorder.taps),
-        log_counts: Arc::clone(&recorder.counts),
-    };
-    let _ = board.serving.set(serving);
+    if let Err(fault) = sandbox.seal(admin.needs()) {
+        crew.stop(); // what its sockets were given meanwhile is answered
+        return Err(fault);
+    }
+    let _ = board.serving.set(serving(&crew, &store, &watch, &recorder));
     say_ready(&crew, &store);
     if settings.example_query {
         example::print(&crew.addresses, &report);
     }
     let replaced = Vec::new();
     let mut running = Running { flags, settings, engine, steering, watch, board, recorder, replaced };
-    let end = running.until_told(&incoming);
+    let end = running.until_told(&incoming, &mut Care::new(&mut crew));
+    tell_systemd(sd_notify::NotifyState::Stopping);
     running.board.set_stopping();
     running.steering.stop();
     let totals = crew.stop();
@@ -90,6 +96,30 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
         info!(outcome = name, count, "datagrams");
     }
     end
+}
+
+/// Where files are used after the start.
+fn reach(flags: &Flags, settings: &Settings, site: &Site) -> Reach {
+    let mut append = sandbox::folders_or_devices(settings.query_log.as_ref().and_then(|log| log.to.file()));
+    // Where the service manager wants logs, one may be begun by a reload.
+    append.extend(std::env::var_os(LOGS_DIRECTORY).iter().flat_map(std::env::split_paths));
+    Reach {
+        read: sandbox::folders(site.sources.iter().chain(&flags.config)),
+        append,
+        sockets: sandbox::folders(settings.admin.iter().filter_map(AdminAddress::path)),
+    }
+}
+
+/// What the admin port shows from now on.
+fn serving(crew: &Crew, store: &Arc<Store>, watch: &Watch, recorder: &Recorder) -> Serving {
+    Serving {
+        listen: crew.addresses.clone(),
+        store: Arc::clone(store),
+        feed: watch.clone(),
+        workers: crew.books.clone(),
+        taps: Arc::clone(&recorder.taps),
+        log_counts: Arc::clone(&recorder.counts),
+    }
 }
 
 /// A server at work, as its main thread sees it.
@@ -106,14 +136,14 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    fn until_told(&mut self, events: &Receiver<Event>) -> Result<(), Failure> {
+    fn until_told(&mut self, events: &Receiver<Event>, care: &mut Care<'_>) -> Result<(), Failure> {
         loop {
-            let event = match events.recv_timeout(LOOK_EVERY) {
-                Ok(event) => event,
-                Err(RecvTimeoutError::Timeout) => Event::Nothing,
+            care.look();
+            let event = match events.recv_timeout(care.pause()) {
                 Err(RecvTimeoutError::Disconnected) => {
                     unreachable!("the signal thread holds a sender as long as this thread listens")
                 }
+                event => event.unwrap_or(Event::Nothing),
             };
             self.judge_age();
             match event {
@@ -168,17 +198,13 @@ impl Running<'_> {
 
     /// Reads settings and Kea's configuration again; what cannot be used changes nothing.
     fn reload(&mut self) {
-        let refused = |fault: &dyn std::fmt::Display| {
-            self.board.refused_reloads.fetch_add(1, Ordering::Relaxed);
-            error!(%fault, "configuration not taken over; the old one stays");
-        };
         let (settings, site, prepared) = match self.read_again() {
             Ok(read) => read,
-            Err(Failure::Unusable(fault) | Failure::Running(fault)) => return refused(&fault),
+            Err(Failure::Unusable(fault) | Failure::Running(fault)) => return self.refuse(&fault),
         };
         site.warn();
         if let Err(fault) = self.steering.configure(site.links, site.files) {
-            return refused(&fault);
+            return self.refuse(&fault);
         }
         self.board.reloads.fetch_add(1, Ordering::Relaxed);
         self.board.set_max_feed_age(settings.max_feed_age);
@@ -200,6 +226,41 @@ impl Running<'_> {
         let site = Site::read(&settings)?;
         let prepared = Recorder::prepare(&settings)?;
         Ok((settings, site, prepared))
+    }
+
+    /// Counts and says why a configuration is not taken over, and what the fault does not say: a file that the operator can
+    /// read may be out of the sandbox's reach.
+    fn refuse(&self, fault: &dyn std::fmt::Display) {
+        self.board.refused_reloads.fetch_add(1, Ordering::Relaxed);
+        let fault = fault.to_string();
+        let denied = fault.contains("(os error 13)") && self.settings.sandbox != SandboxMode::Off;
+        let hint = denied.then_some(
+            "the sandbox reaches only folders that were named at the start, and writes only where the query log \
+             was; if the file is in another, restart lqd",
+        );
+        error!(%fault, hint, "configuration not taken over; the old one stays");
+    }
+}
+
+/// What the main thread looks after from time to time.
+struct Care<'a> {
+    crew: &'a mut Crew,
+    clock: Clock,
+    watchdog: Watchdog,
+}
+
+impl<'a> Care<'a> {
+    fn new(crew: &'a mut Crew) -> Self {
+        Self { crew, clock: Clock::new(), watchdog: Watchdog::new() }
+    }
+
+    fn look(&mut self) {
+        self.clock.look();
+        self.watchdog.look(self.crew);
+    }
+
+    fn pause(&self) -> Duration {
+        self.watchdog.pause().min(LOOK_EVERY)
     }
 }
 
@@ -252,9 +313,13 @@ fn await_workers(events: &Receiver<Event>, workers: usize) -> Result<(), Failure
 fn say_ready(crew: &Crew, store: &Store) {
     let listen = crew.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     info!(target: log::READY, listen, leases = store.summary().leases, "lqd ready");
-    // Without systemd there is nobody to tell.
-    if let Err(fault) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-        warn!(%fault, "cannot tell systemd that lqd is ready");
+    tell_systemd(sd_notify::NotifyState::Ready);
+}
+
+/// Without systemd there is nobody to tell.
+fn tell_systemd(state: sd_notify::NotifyState<'_>) {
+    if let Err(fault) = sd_notify::notify(&[state]) {
+        warn!(%fault, "cannot tell systemd how lqd is");
     }
 }
 

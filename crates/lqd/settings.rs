@@ -39,7 +39,7 @@ use lqd_wire::SERVER_PORT;
 
 pub(crate) use self::access::{AccessRow, QueryType, Rate, Rights};
 pub(crate) use self::admin::AdminAddress;
-pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, Steering, Switch, WhenStale};
+pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Steering, Switch, WhenStale};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
@@ -100,6 +100,8 @@ pub(crate) struct Settings {
     pub(crate) steering: Steering,
     /// How long a worker polls before it sleeps, microseconds, 0..=1000.
     pub(crate) busy_poll: u32,
+    /// Whether rights are given up that are not needed.
+    pub(crate) sandbox: SandboxMode,
     /// Form of log lines.
     pub(crate) log_format: LogFormat,
     /// What is logged, in the language of `tracing_subscriber::EnvFilter`; not checked here.
@@ -161,6 +163,7 @@ impl Settings {
             send_buffer: typed.send_buffer.map_or(4 << 20, |octets| octets.0),
             steering: typed.steering.unwrap_or(Steering::Hash),
             busy_poll: typed.busy_poll.map_or(0, |microseconds| microseconds.0),
+            sandbox: typed.sandbox.unwrap_or(SandboxMode::Auto),
             log_format: typed.log_format.unwrap_or(LogFormat::Text),
             log: typed.log.unwrap_or_else(|| "info".to_owned()),
             example_query: typed.example_query,
@@ -182,6 +185,7 @@ impl Settings {
             ("send-buffer", self.send_buffer != new.send_buffer),
             ("steering", self.steering != new.steering),
             ("busy-poll", self.busy_poll != new.busy_poll),
+            ("sandbox", self.sandbox != new.sandbox),
             ("log", self.log != new.log),
             ("log-format", self.log_format != new.log_format),
         ];

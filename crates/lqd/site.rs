@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv6Net};
 use lqd_answer::{Engine, Policy, Unbound};
-use lqd_feed::kea_config::{self, ExtendedInfo, KeaConfig};
+use lqd_feed::kea_config::{self, Document, ExtendedInfo, KeaConfig, ServerDuid};
 use lqd_feed::kea_memfile::LeaseFiles;
 use lqd_index::Links;
 use tracing::warn;
@@ -26,6 +26,8 @@ pub(crate) struct Site {
     pub(crate) policy: Policy,
     /// Its judge.
     pub(crate) engine: Engine,
+    /// Files that it was read from, and will be read from again.
+    pub(crate) sources: Vec<PathBuf>,
     /// What an operator should know, most important first.
     pub(crate) warnings: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl Site {
             None => kea.lease_database.lease_file().map_err(Failure::unusable)?,
         };
         let files = LeaseFiles::new(files);
+        let sources = sources(settings, &document, &kea, &files);
         let server_duid = match &settings.server_duid {
             Some(duid) => duid.clone(),
             None => kea.server_duid.resolve().map_err(Failure::unusable)?,
@@ -63,7 +66,7 @@ impl Site {
                 "Kea's configuration has no subnet: every query will be answered NotConfigured".to_owned(),
             );
         }
-        Ok(Self { links, files, policy, engine, warnings })
+        Ok(Self { links, files, policy, engine, sources, warnings })
     }
 
     /// Says what an operator should know.
@@ -72,6 +75,16 @@ impl Site {
             warn!("{warning}");
         }
     }
+}
+
+/// Kea's configuration and what it includes, the leases, and where the server's DUID may be.
+fn sources(settings: &Settings, document: &Document, kea: &KeaConfig, files: &LeaseFiles) -> Vec<PathBuf> {
+    let mut sources = vec![settings.kea_config.clone(), files.current().to_owned()];
+    sources.extend(document.includes().iter().map(|include| include.taken.clone()));
+    if let ServerDuid::File { candidates, .. } = &kea.server_duid {
+        sources.extend(candidates.iter().cloned());
+    }
+    sources
 }
 
 fn in_file(file: &Path, fault: &str) -> String {

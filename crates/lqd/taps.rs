@@ -186,12 +186,17 @@ impl Recorder {
             requestor: log.requestor,
             queues: self.queues.clone(),
         });
-        if let Some(writer) = &self.writer {
+        let is_on = sink.is_some();
+        if let (true, Some(writer)) = (is_on, &self.writer) {
             writer.write_to(sink);
         }
         let taps = (log.is_some() || keep_discards > 0)
             .then(|| Arc::new(Taps { log, rings: self.rings(keep_discards) }));
         self.replaced.extend(self.taps.swap(taps));
+        if let (false, Some(writer)) = (is_on, &self.writer) {
+            // Last, so that nothing is taken any more that could not be written.
+            writer.write_to(None);
+        }
         // Who still reads one of them holds it.
         self.replaced.retain(|taps| Arc::strong_count(taps) > 1);
         Ok(())
@@ -226,8 +231,8 @@ impl LogCounts {
 
 /// What the writer is told.
 enum Order {
-    /// To write here from now on; `None`: to write nothing.
-    WriteTo(Option<sink::Sink>),
+    /// To write here from now on (`None`: nothing), and to say when it does.
+    WriteTo(Option<sink::Sink>, Sender<()>),
     /// To write what there is, and end.
     End,
 }

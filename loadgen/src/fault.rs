@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub(crate) enum Fault {
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
+    #[error("{}: {source}; name a folder that exists and can be written to", path.display())]
+    Write { path: PathBuf, source: io::Error },
     #[error(
         "{} exists; choose another --out directory, or remove the file if it is no server's",
         _0.display()

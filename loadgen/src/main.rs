@@ -1,14 +1,15 @@
 //! lqload: load for DHCPv6 leasequery servers (RFC 5007), and leases to ask for.
 //!
 //! `make-leases` writes a lease file of Kea and the configuration that belongs to it; `run` asks a server for
-//! the leases of such a file (or of a real one), checks every answer, and reports rate and latency; `compare`
-//! shows two reports side by side.
+//! the leases of such a file (or of a real one), checks every answer, and reports rate and latency; `flood` says
+//! what datagrams cost a server that it should get rid of; `compare` shows two reports side by side.
 //!
 //! ```text
 //! make_leases  plan (client number → addresses) → rows, kea-dhcp6.conf
 //! leases       lease file → clients, packed: under 32 octets a lease
 //! query        mix → what is asked → octets
 //! run          per thread: query → transport → flight (what is under way) → judge, check → tally, timeline
+//! flood        datagrams by the clock → what each cost the server, and what came back
 //! report       tallies of all threads, merged → text, JSON, .hgrm, a page with plots
 //! ```
 //!
@@ -16,9 +17,11 @@
 #![forbid(unsafe_code)]
 
 mod fault;
+mod flood;
 mod hex;
 mod leases;
 mod make_leases;
+mod manual;
 mod query;
 mod random;
 mod report;
@@ -40,7 +43,14 @@ struct Arguments {
 enum Command {
     MakeLeases(make_leases::Options),
     Run(Box<run::Options>),
+    Flood(flood::Options),
     Compare(report::compare::Options),
+    /// Write the man pages into a folder.
+    #[command(hide = true)]
+    Man(manual::Options),
+    /// Write completion scripts for bash, zsh and fish into a folder.
+    #[command(hide = true)]
+    Completions(manual::Options),
 }
 
 /// A share for a flag.
@@ -56,6 +66,9 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::MakeLeases(options) => make_leases::make(&options).map(|()| ExitCode::SUCCESS),
         Command::Run(options) => run::run(&options),
+        Command::Flood(options) => flood::flood(&options).map(|()| ExitCode::SUCCESS),
+        Command::Man(options) => manual::man(&options).map(|()| ExitCode::SUCCESS),
+        Command::Completions(options) => manual::completions(&options).map(|()| ExitCode::SUCCESS),
         Command::Compare(options) => report::compare::compare(&options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|fault| {

@@ -2,8 +2,10 @@
 
 mod errors;
 mod follow;
+mod sandbox;
 mod settings;
 mod signals;
+mod takeover;
 mod tuning;
 
 use libtest_mimic::Trial;
@@ -22,36 +24,44 @@ const THREE_LEASES: &str = "\
 ";
 
 pub fn trials() -> Vec<Trial> {
-    [errors::trials, settings::trials, signals::trials, follow::trials, tuning::trials]
-        .into_iter()
-        .flat_map(|trials| trials())
-        .collect()
+    [
+        errors::trials,
+        settings::trials,
+        signals::trials,
+        takeover::trials,
+        sandbox::trials,
+        follow::trials,
+        tuning::trials,
+    ]
+    .into_iter()
+    .flat_map(|trials| trials())
+    .collect()
 }
 
 /// The network and three leases.
-fn fixture() -> Fixture {
+pub fn fixture() -> Fixture {
     Fixture::new(KEA_CONFIG, THREE_LEASES)
 }
 
 /// A row of client `client` on 2001:db8:1::`host`, in the notation of [`Fixture::rows`].
-fn lease(host: &str, client: &str) -> String {
+pub fn lease(host: &str, client: &str) -> String {
     format!(
         "2001:db8:1::{host},00:03:00:01:02:00:00:00:00:{client},4294967295,4102444800,1,4294967295,0,1,128,0,0,,,0,,1,0,0"
     )
 }
 
 /// A query for the holder of an address.
-fn by_address(address: &str) -> Vec<u8> {
+pub fn by_address(address: &str) -> Vec<u8> {
     octets(&format!("0e c00001  $me  002c 002d 01 ::  0005 0018 {address} $zero"))
 }
 
 /// The reply to [`by_address`] where that client holds this address alone.
-fn held_by(client: &str, address: &str) -> Pattern {
+pub fn held_by(client: &str, address: &str) -> Pattern {
     Pattern::parse(&format!("0f c00001  $me $server  002d 0032  $c{client}  0005 0018 {address} $inf  $clt0"))
 }
 
 /// The reply to [`by_address`] where nobody holds it, though it is on a link.
-fn held_by_nobody() -> Pattern {
+pub fn held_by_nobody() -> Pattern {
     Pattern::parse("0f c00001  $me $server")
 }
 
@@ -64,7 +74,7 @@ fn not_configured() -> Pattern {
 ///
 /// # Panics
 /// If it never is.
-fn await_reply(requestor: &Requestor, query: &[u8], wanted: &Pattern) {
+pub fn await_reply(requestor: &Requestor, query: &[u8], wanted: &Pattern) {
     let until = Until::patience();
     loop {
         let (reply, _) = requestor.ask(query).expect("every query is answered");
@@ -80,7 +90,7 @@ fn await_reply(requestor: &Requestor, query: &[u8], wanted: &Pattern) {
 ///
 /// # Panics
 /// If it is not.
-fn assert_reply(requestor: &Requestor, query: &[u8], wanted: &Pattern) {
+pub fn assert_reply(requestor: &Requestor, query: &[u8], wanted: &Pattern) {
     let (reply, _) = requestor.ask(query).expect("every query is answered");
     let shown = || crate::support::display::side_by_side(&wanted.example(), &reply);
     assert!(wanted.matches(&reply, &(0..=0)), "wrong reply\n{}", shown());

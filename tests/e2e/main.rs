@@ -9,6 +9,7 @@ mod access;
 mod admin;
 mod cli;
 mod conformance;
+mod faults;
 mod live_kea;
 mod lq;
 mod mutation;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         conformance::trials,
         access::trials,
         cli::trials,
+        faults::trials,
         mutation::trials,
         live_kea::trials,
         lq::trials,

@@ -24,6 +24,11 @@ pub(crate) enum AdminAddress {
 }
 
 impl AdminAddress {
+    /// The Unix socket's.
+    pub(crate) fn path(&self) -> Option<&PathBuf> {
+        if let Self::Unix(path) = self { Some(path) } else { None }
+    }
+
     /// Whether others than this host may reach it.
     pub(crate) fn is_open(&self) -> bool {
         match self {

@@ -49,6 +49,17 @@ pub(crate) enum Switch {
     Off,
 }
 
+/// Whether rights are given up that are not needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SandboxMode {
+    /// What this kernel can restrict; the rest is said in the log
+    Auto,
+    /// All of it; lqd does not start without it
+    On,
+    /// Nothing, for debuggers
+    Off,
+}
+
 /// What queries without a known binding get while the leases are stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WhenStale {

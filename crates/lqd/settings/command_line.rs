@@ -1,5 +1,7 @@
 //! The command line: what lqd is asked to do, and the flags that go with it.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 use super::Flags;
@@ -30,4 +32,18 @@ pub(crate) enum Command {
     /// Takes the flags of serve. Exits with 0, or with 2 after saying what to mend.
     #[command(verbatim_doc_comment, next_line_help = true)]
     Check(Flags),
+    /// Write the man pages into a folder.
+    #[command(hide = true)]
+    Man {
+        /// A folder that exists.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Write completion scripts for bash, zsh and fish into a folder.
+    #[command(hide = true)]
+    Completions {
+        /// A folder that exists.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }

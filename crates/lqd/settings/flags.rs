@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::access::{Queries, TypedRow};
 use super::admin::AdminAddress;
-use super::choice::{Deny, Io, LogFormat, Relayed, Steering, Switch, WhenStale};
+use super::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Steering, Switch, WhenStale};
 use super::cpus::CpuList;
 use super::duid::ServerDuid;
 use super::interface::InterfaceName;
@@ -111,7 +111,8 @@ pub(crate) struct Flags {
 
     /// What all others get.
     ///
-    /// Those whom --allow does not let in.
+    /// Those whom --allow or a row does not let in, and those who ask for
+    /// what their row does not allow.
     /// Default: not-allowed.
     #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
     #[serde(deserialize_with = "choice")]
@@ -320,7 +321,8 @@ pub(crate) struct Flags {
     ///
     /// By CPU, interrupt, look-up and reply stay on one CPU, if the network
     /// card has a queue for each of --cpus. What other CPUs receive is
-    /// spread by their numbers.
+    /// spread by their numbers. A server that takes over from another on the
+    /// same port has datagrams spread by hash once the other has left.
     /// Default: hash.
     #[arg(long, value_name = "HOW", verbatim_doc_comment)]
     #[serde(deserialize_with = "choice")]
@@ -336,6 +338,18 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "MICROSECONDS", verbatim_doc_comment)]
     #[serde(deserialize_with = "one")]
     pub(super) busy_poll: Option<Within<u32, 0, 1_000>>,
+
+    /// Give up rights not needed.
+    ///
+    /// Once ready, lqd reads only in the folders of Kea's files and of
+    /// --config, writes only in those of --query-log and of $LOGS_DIRECTORY,
+    /// has no capabilities, and makes only those system calls that it needs
+    /// (landlock, seccomp). Files that a reload names must be in folders that
+    /// the start has named.
+    /// Default: auto.
+    #[arg(long, value_name = "MODE", verbatim_doc_comment)]
+    #[serde(deserialize_with = "choice")]
+    pub(super) sandbox: Option<SandboxMode>,
 
     /// Form of log lines on standard error.
     ///
@@ -396,6 +410,7 @@ impl Flags {
             send_buffer: self.send_buffer.or(file.send_buffer),
             steering: self.steering.or(file.steering),
             busy_poll: self.busy_poll.or(file.busy_poll),
+            sandbox: self.sandbox.or(file.sandbox),
             log_format: self.log_format.or(file.log_format),
             log: self.log.or(file.log),
             example_query: self.example_query || file.example_query,

@@ -32,6 +32,11 @@ pub(crate) enum LogTarget {
 }
 
 impl LogTarget {
+    /// The file, if it is one.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        if let Self::File(path) = self { Some(path) } else { None }
+    }
+
     /// A file's path starts from this folder.
     pub(super) fn below(&mut self, folder: &Path) {
         if let Self::File(path) = self {

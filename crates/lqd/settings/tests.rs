@@ -104,6 +104,7 @@ const ROWS: &[Row] = &[
         "524288", default "4194304"),
     row!("steering", ["--steering=cpu"], "steering = 'cpu'", steering, "Cpu", default "Hash"),
     row!("busy-poll", ["--busy-poll=50"], "busy-poll = 50", busy_poll, "50", default "0"),
+    row!("sandbox", ["--sandbox=on"], "sandbox = 'on'", sandbox, "On", default "Auto"),
     row!("log-format", ["--log-format=json"], "log-format = 'json'", log_format, "Json", default "Text"),
     row!("log", ["--log=info,lqd_feed=debug"], "log = 'info,lqd_feed=debug'", log,
         "\"info,lqd_feed=debug\"", default "\"info\""),
@@ -197,6 +198,7 @@ fn every_key_can_be_overruled_by_its_flag() {
             "receive-buffer" | "send-buffer" => "'1MiB'",
             "steering" => "'hash'",
             "busy-poll" => "7",
+            "sandbox" => "'auto'",
             "log-format" => "'text'",
             "log" => "'error'",
             "query-log" => "'other.log'",
@@ -271,6 +273,7 @@ fn what_needs_a_restart_is_named() {
         "send-buffer",
         "steering",
         "busy-poll",
+        "sandbox",
         "log",
         "log-format",
     ];

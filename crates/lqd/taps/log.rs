@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, bounded, unbounded};
 use tracing::error;
 
 use super::sink::Sink;
@@ -17,6 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How often at most it is said that the log cannot be written.
 const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// How long others wait for what is still to be written.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Octets that are written at once, about.
 const CHUNK_LEN: usize = 1 << 18;
@@ -37,16 +40,24 @@ impl Writer {
         Ok(Self { orders, thread })
     }
 
-    /// What is taken from now on goes here.
+    /// What is taken from now on goes here; what was taken before is written where it was to go.
+    ///
+    /// Once this returns the old file is let go: logrotate may compress it. Only a file system that does not answer
+    /// makes that come later.
     pub(super) fn write_to(&self, sink: Option<Sink>) {
+        let (done, wait) = bounded(1);
         // It ends only when told, or by a panic, which it has told.
-        let _ = self.orders.send(Order::WriteTo(sink));
+        let _ = self.orders.send(Order::WriteTo(sink, done));
+        let _ = wait.recv_timeout(WAIT_MAX);
     }
 
-    /// Writes what was taken, and ends.
+    /// Writes what was taken, and ends; a file system that does not answer holds up the end of lqd no longer than that.
     pub(super) fn stop(self) {
         let _ = self.orders.send(Order::End);
-        let _ = self.thread.join();
+        let asked = Instant::now();
+        while !self.thread.is_finished() && asked.elapsed() < WAIT_MAX {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -66,7 +77,10 @@ impl Log {
             let order = orders.recv_timeout(LOOK_EVERY);
             self.write_all();
             match order {
-                Ok(Order::WriteTo(sink)) => self.sink = sink,
+                Ok(Order::WriteTo(sink, done)) => {
+                    self.sink = sink;
+                    let _ = done.send(()); // who waits no longer does not mind
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return,
             }

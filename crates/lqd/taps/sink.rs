@@ -1,15 +1,19 @@
 //! Where the query log goes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::settings::LogTarget;
 
 /// Where journald takes messages (systemd.journal-fields(7), "Native Journal Protocol").
 const JOURNAL: &str = "/run/systemd/journal/socket";
+
+/// How long the journal may make the writer wait for each line.
+const JOURNAL_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Owner and group: the log says which client is where.
 const FILE_MODE: u32 = 0o640;
@@ -35,6 +39,12 @@ pub(super) enum SinkFault {
         /// What the system says.
         cause: io::Error,
     },
+    /// A pipe: opening it would wait for a reader, and writing to it, too.
+    #[error("query-log: {}: is a pipe, whose reader could hold lqd up; name a file", file.display())]
+    Pipe {
+        /// As named.
+        file: PathBuf,
+    },
     /// The journal.
     #[error("query-log: journald: {JOURNAL}: {cause}; start systemd-journald, or name a file")]
     Journal {
@@ -51,6 +61,9 @@ impl Sink {
                 Self::journal(Path::new(JOURNAL)).map_err(|cause| SinkFault::Journal { cause })
             }
             LogTarget::File(file) => {
+                if fs::metadata(file).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+                    return Err(SinkFault::Pipe { file: file.clone() });
+                }
                 let opened = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(file);
                 opened.map(Self::File).map_err(|cause| SinkFault::File { file: file.clone(), cause })
             }
@@ -60,6 +73,7 @@ impl Sink {
     fn journal(socket: &Path) -> io::Result<Self> {
         let journal = UnixDatagram::unbound()?;
         journal.connect(socket)?;
+        journal.set_write_timeout(Some(JOURNAL_WAIT_MAX))?;
         Ok(Self::Journal(journal))
     }
 
@@ -91,8 +105,8 @@ impl Sink {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
 
     use super::*;
 
@@ -108,6 +122,10 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o137, 0);
         let fault = Sink::open(&LogTarget::File(folder.path().join("no/queries.log"))).err().unwrap();
         assert!(fault.to_string().contains("no/queries.log: No such file"), "{fault}");
+        let pipe = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let fault = Sink::open(&LogTarget::File(pipe)).err().unwrap();
+        assert!(fault.to_string().contains("is a pipe"), "{fault}");
     }
 
     #[test]

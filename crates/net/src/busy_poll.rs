@@ -28,21 +28,22 @@ pub enum BusyPollUnavailable {
     Sockets(#[source] io::Error),
 }
 
-/// Tries it for `microseconds`, on a ring or a socket of its own, before threads start.
+/// Prepares it for `microseconds`, before threads start and while the process may: for io_uring tries it on a ring of
+/// its own, as workers set it on theirs; for mmsg sets it on `sockets`.
 ///
 /// # Errors
 /// Says what is missing; also when there is no ring at all, which [`probe`](crate::probe) explains better.
-pub fn probe_busy_poll(backend: Backend, microseconds: u32) -> Result<(), BusyPollUnavailable> {
+pub fn prepare_busy_poll<'a>(
+    backend: Backend,
+    sockets: impl IntoIterator<Item = &'a Socket>,
+    microseconds: u32,
+) -> Result<(), BusyPollUnavailable> {
     match backend {
         Backend::Uring => {
             let ring = io_uring::IoUring::new(1).map_err(BusyPollUnavailable::Uring)?;
             register(&ring.submitter(), microseconds)
         }
-        Backend::Mmsg => {
-            let (domain, kind) = (socket2::Domain::IPV6, socket2::Type::DGRAM);
-            let socket = socket2::Socket::new(domain, kind, None).map_err(BusyPollUnavailable::Sockets)?;
-            set(&socket, microseconds)
-        }
+        Backend::Mmsg => sockets.into_iter().try_for_each(|socket| set(socket, microseconds)),
     }
 }
 
@@ -52,12 +53,7 @@ pub(crate) fn register(submitter: &Submitter<'_>, microseconds: u32) -> Result<(
     submitter.register_napi(&mut napi).map_err(BusyPollUnavailable::Uring)
 }
 
-/// Makes waits on all `sockets` poll for so long.
-pub(crate) fn set_all(sockets: &[Socket], microseconds: u32) -> Result<(), BusyPollUnavailable> {
-    sockets.iter().try_for_each(|socket| set(socket, microseconds))
-}
-
-fn set(socket: &impl std::os::fd::AsFd, microseconds: u32) -> Result<(), BusyPollUnavailable> {
+fn set(socket: &Socket, microseconds: u32) -> Result<(), BusyPollUnavailable> {
     let microseconds = i32::try_from(microseconds).unwrap_or(i32::MAX);
     let option = |name, value| socket_option::set(socket, libc::SOL_SOCKET, name, value);
     option(libc::SO_BUSY_POLL, microseconds)
@@ -92,7 +88,7 @@ mod tests {
             value[0]
         };
         assert_eq!((get(libc::SO_BUSY_POLL), get(libc::SO_PREFER_BUSY_POLL)), (0, 0), "off unless asked for");
-        if may(set_all(&sockets, 50)) {
+        if may(prepare_busy_poll(Backend::Mmsg, &sockets, 50)) {
             assert_eq!((get(libc::SO_BUSY_POLL), get(libc::SO_PREFER_BUSY_POLL)), (50, 1));
         }
     }

@@ -84,6 +84,11 @@ impl Socket {
     pub(crate) fn as_raw_fd(&self) -> RawFd {
         self.inner.as_raw_fd()
     }
+
+    /// One more descriptor of it.
+    pub(crate) fn try_clone(&self) -> io::Result<socket2::Socket> {
+        self.inner.try_clone()
+    }
 }
 
 impl AsFd for Socket {

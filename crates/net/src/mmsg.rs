@@ -10,7 +10,7 @@ use crate::received::{Received, serve_in_batches};
 use crate::replies::{Replies, Transport};
 use crate::reply_area::ReplyArea;
 use crate::worker::RECEIVE_FAILURES_MAX;
-use crate::{NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings, busy_poll, resend};
+use crate::{NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings, resend};
 
 /// Serves until stopped; see [`Worker::run`](crate::Worker::run).
 pub(crate) fn run(
@@ -52,9 +52,6 @@ impl<'a> Mmsg<'a> {
         stop: &StopSignal,
         counters: &'a NetCounters,
     ) -> Result<Self, RunError> {
-        if settings.busy_poll > 0 {
-            busy_poll::set_all(sockets, settings.busy_poll)?;
-        }
         let polled = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         let descriptors = sockets.iter().map(Socket::as_raw_fd).chain([stop.as_raw_fd()]);
         let buffer_len = settings.buffer_len;

@@ -31,7 +31,7 @@ pub struct WorkerSettings {
     /// waits for company.
     pub coalesce: bool,
     /// How long to ask the network card for datagrams before sleeping, microseconds; 0 sleeps at once. Needs
-    /// [what the kernel may lack](crate::probe_busy_poll).
+    /// what [`prepare_busy_poll`](crate::prepare_busy_poll) asks for, and that this was called for the sockets.
     pub busy_poll: u32,
 }
 

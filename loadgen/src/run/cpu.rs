@@ -13,7 +13,7 @@ const UTIME: usize = 11;
 const STIME: usize = 12;
 
 /// User and system CPU time of all threads so far.
-pub(super) fn of_process(pid: u32) -> Result<Duration, Fault> {
+pub(crate) fn of_process(pid: u32) -> Result<Duration, Fault> {
     let fault = |what: String| Fault::ServerPid { pid, what };
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => fault("there is no such process".to_owned()),

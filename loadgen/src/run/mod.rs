@@ -2,7 +2,7 @@
 
 mod asker;
 mod check;
-mod cpu;
+pub(crate) mod cpu;
 mod find_max;
 mod flight;
 mod judge;
@@ -33,8 +33,10 @@ use crate::query::{self, Encoder, Mix, Order, Source};
 use crate::report::{self, Report};
 use load::{Plan, Setup};
 
+pub(crate) use asker::unix_seconds;
 pub(crate) use find_max::Found;
-pub(crate) use options::{Cpus, Options};
+pub(crate) use options::{Cpus, Options, duration, target};
+pub(crate) use rate::Rate;
 pub(crate) use tally::{Sample, Tally};
 pub(crate) use wrong::Wrong;
 

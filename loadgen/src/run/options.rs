@@ -214,7 +214,7 @@ fn gso(text: &str) -> Result<NonZeroU16, &'static str> {
     text.parse().ok().filter(|count: &NonZeroU16| count.get() <= 64).ok_or("must be a number from 1 to 64")
 }
 
-fn target(text: &str) -> Result<SocketAddrV6, &'static str> {
+pub(crate) fn target(text: &str) -> Result<SocketAddrV6, &'static str> {
     match text.parse() {
         Ok(SocketAddr::V6(target)) if target.port() != 0 => Ok(target),
         Ok(SocketAddr::V4(_)) => Err("leasequery for DHCPv6 goes over IPv6; give an address as in [::1]:547"),
@@ -224,7 +224,7 @@ fn target(text: &str) -> Result<SocketAddrV6, &'static str> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) if duration.is_zero() => Err("must be more than 0".to_owned()),
         Ok(duration) => Ok(duration),

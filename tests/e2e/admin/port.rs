@@ -11,7 +11,7 @@ use libtest_mimic::{Failed, Trial};
 
 use super::{Watched, admin_address, fixture};
 use crate::support::http::{ask, connect, get, get_unix};
-use crate::support::{Fixture, Lqd, Until};
+use crate::support::{Fixture, Lqd, Need, Until, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -19,7 +19,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("admin::port::large_requests", large_requests),
         Trial::test("admin::port::many_connections", many_connections),
         Trial::test("admin::port::unix_socket", unix_socket),
-        Trial::test("admin::port::unready_while_starting", unready_while_starting),
+        trial("admin::port::unready_while_starting", &[Need::Perl], unready_while_starting),
         Trial::test("admin::port::off_by_default", off_by_default),
     ]
 }
@@ -125,10 +125,7 @@ fn first_listener(socket: &Path) -> String {
 /// Before the first snapshot, /readyz says 503 and why, and the others what there is to say.
 fn unready_while_starting() -> Result<(), Failed> {
     let fixture = fixture();
-    // A configuration that comes through a pipe keeps the server waiting until somebody writes it.
-    let text = fs::read_to_string(fixture.kea_config())?;
-    fs::remove_file(fixture.kea_config())?;
-    assert!(Command::new("mkfifo").arg(fixture.kea_config()).status()?.success());
+    let held = HeldFile::hold(&fixture.leases())?;
     let lqd = Starting::spawn(&fixture)?;
     let admin = lqd.admin();
     let response = get(admin, "/readyz");
@@ -138,12 +135,42 @@ fn unready_while_starting() -> Result<(), Failed> {
     let scrape = super::Scrape::parse(&get(admin, "/metrics").body)?;
     assert_eq!(scrape.sum("lqd_ready"), 0.0);
     assert!(!scrape.has("lqd_received_datagrams_total"));
-    fs::write(fixture.kea_config(), text)?;
+    drop(held);
     let until = Until::patience();
     while get(admin, "/readyz").status != 200 {
         assert!(until.pending(), "never ready");
     }
     Ok(())
+}
+
+/// A file that nobody else can open as long as this lives, up to the 45 seconds of /proc/sys/fs/lease-break-time:
+/// who tries waits (fcntl(2), "Leases").
+struct HeldFile(std::process::Child);
+
+impl HeldFile {
+    fn hold(file: &Path) -> std::io::Result<Self> {
+        // 1024, 1: F_SETLEASE, F_WRLCK. The kernel tells the holder by SIGIO that somebody waits.
+        const HOLD: &str = r#"
+            $SIG{IO} = "IGNORE"; $| = 1;
+            open(F, "+<", $ARGV[0]) && fcntl(F, 1024, 1) or die "$ARGV[0]: $!";
+            print "held\n";
+            <STDIN>;
+        "#;
+        let piped = std::process::Stdio::piped;
+        let mut command = Command::new("perl");
+        let mut holder = command.args(["-e", HOLD]).arg(file).stdin(piped()).stdout(piped()).spawn()?;
+        let mut said = [0; 5];
+        holder.stdout.take().expect("standard output is piped").read_exact(&mut said)?;
+        assert_eq!(&said, b"held\n");
+        Ok(Self(holder))
+    }
+}
+
+impl Drop for HeldFile {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
 }
 
 /// A server that is not waited for.

@@ -1,6 +1,7 @@
 //! Sample data in a temporary directory: Kea's configuration and lease file, as a server on a Kea host finds them.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -69,6 +70,16 @@ impl Fixture {
     /// If it cannot be written.
     pub fn write_leases(&self, text: &str) {
         fs::write(self.leases(), text).expect("the lease file is written");
+    }
+
+    /// Appends rows to the lease file.
+    ///
+    /// # Panics
+    /// If they cannot be written.
+    pub fn append_leases(&self, rows: &str) {
+        let file = OpenOptions::new().append(true).open(self.leases());
+        let written = file.and_then(|mut file| file.write_all(rows.as_bytes()));
+        written.expect("the lease file is written");
     }
 
     /// Rows of Kea's lease file from rows whose column `expire` holds the time of the last transaction (cltt).

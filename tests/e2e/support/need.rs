@@ -1,7 +1,7 @@
 //! What a test needs beyond a kernel and the build: found out at run time, named in the report when missing.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
@@ -19,6 +19,14 @@ pub enum Need {
     Tshark,
     /// A kernel that lets us use `io_uring`.
     IoUring,
+    /// `perl`, whose `fcntl` can hold files.
+    Perl,
+    /// A kernel with landlock and seccomp.
+    Sandbox,
+    /// `strace`, allowed to trace.
+    Strace,
+    /// libfaketime.
+    Faketime,
     /// A browser that shows pages to nobody: Chromium.
     Chromium,
     /// `promtool`, which comes with Prometheus.
@@ -36,10 +44,22 @@ impl Need {
             Self::Kea => (found("kea-dhcp6") && found("perfdhcp"), "kea-dhcp6 and perfdhcp"),
             Self::Tshark => (found("tshark"), "tshark"),
             Self::IoUring => (io_uring_enabled(), "io_uring"),
+            Self::Perl => (found("perl"), "perl"),
+            Self::Sandbox => (sandbox_works(), "landlock and seccomp"),
+            Self::Strace => {
+                (found("strace") && is_root(), "strace, and root to trace what gives up its rights")
+            }
+            Self::Faketime => (Self::faketime_library().is_some(), "libfaketime (package faketime)"),
             Self::Chromium => (chromium().is_some(), "chromium"),
             Self::Promtool => (found("promtool"), "promtool"),
         };
         (!there).then_some(name)
+    }
+
+    /// Where Debian puts the library of libfaketime.
+    pub fn faketime_library() -> Option<PathBuf> {
+        let folders = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
+        folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|library| library.is_file())
     }
 }
 
@@ -83,6 +103,19 @@ fn found(program: &str) -> bool {
 fn unshares() -> bool {
     let status = Command::new("unshare").args(["--net", "true"]).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
+}
+
+/// The binary says what is missing where it shall not do without.
+fn sandbox_works() -> bool {
+    fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail")
+        .is_ok_and(|actions| actions.contains("errno"))
+        && fs::read_to_string("/sys/kernel/security/lsm")
+            .map_or_else(|_| landlock_is_there(), |modules| modules.contains("landlock"))
+}
+
+/// Where securityfs is not mounted, the kernel's list of functions tells.
+fn landlock_is_there() -> bool {
+    fs::read_to_string("/proc/kallsyms").is_ok_and(|functions| functions.contains("landlock_restrict_self"))
 }
 
 /// Kernels before 6.6 have no such switch; what a container's seccomp profile forbids shows in the server's error.

@@ -139,7 +139,7 @@ fn unknown_keys_are_told_the_known_ones() {
                  `restricted-requestor`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
                  `query-log-sample`, `query-log-requestor`, `keep-discards`, `workers`, `cpus`, \
                  `io`, `gro`, `buffers`, `receive-buffer`, `send-buffer`, `steering`, \
-                 `busy-poll`, `log-format`, `log`, `example-query`";
+                 `busy-poll`, `sandbox`, `log-format`, `log`, `example-query`";
     for key in ["worker", "Workers", "kea_config", "config"] {
         let want = format!("lqd.toml:2:1: unknown field `{key}`, expected one of {known}");
         assert_eq!(fault(format!("\n{key} = 1").as_bytes()), want);

@@ -54,6 +54,7 @@ fn the_defaults_said_are_those_that_hold() {
         ("send-buffer", "4MiB."),
         ("steering", "hash."),
         ("busy-poll", "0."),
+        ("sandbox", "auto."),
         ("log-format", "text."),
         ("log", "info."),
     ] {

@@ -9,6 +9,7 @@ mod coalescing;
 mod loopback;
 mod namespaces;
 mod rig;
+mod takeover;
 mod tuning;
 
 use std::process::{Command, ExitCode};
@@ -37,7 +38,8 @@ enum Modes {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let cases = || {
-        let plain = loopback::CASES.iter().chain(namespaces::CASES).chain(tuning::CASES);
+        let plain =
+            loopback::CASES.iter().chain(takeover::CASES).chain(namespaces::CASES).chain(tuning::CASES);
         plain.chain(coalescing::CASES).chain(coalescing::LINK_CASES)
     };
     let mut trials = Vec::new();

@@ -12,9 +12,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 use std::time::Duration;
 
-use lqd_net::{Socket, SocketOptions, WorkerSettings, listen, listen_multicast};
+use lqd_net::{Socket, SocketOptions, WorkerSettings, drain, listen, listen_multicast};
 
-use crate::rig::{Echo, Server, exchange, receive, requestor_on, wait_until};
+use crate::rig::{Echo, PATIENCE, Server, exchange, receive, requestor_on, wait_until};
 use crate::{Case, Modes};
 
 pub(crate) const CASES: &[Case] = &[
@@ -158,6 +158,7 @@ fn multicast(settings: &WorkerSettings) {
     let (here, there) = linked();
     let groups =
         [here.join("ff05::1:3", "vs"), here.join("ff02::1:2", "vs"), here.join("ff05::1:3", "other")];
+    let intakes: Vec<_> = groups.iter().map(|group| group.intake().unwrap()).collect();
     let first = groups.into_iter().chain([here.listen()]).collect();
     let mut server = Server::start(settings, vec![first, vec![here.listen()]], || Echo);
     let unicast = there.server_at("fe80::5", "vc");
@@ -185,5 +186,12 @@ fn multicast(settings: &WorkerSettings) {
         requestor.set_nonblocking(true).unwrap();
         assert!(requestor.recv(&mut [0; 64]).is_err(), "a second answer to {group}");
     }
+    let drained = here.enter(|| drain(intakes.iter(), PATIENCE));
+    assert!(drained.stayed.is_empty() && drained.unread.is_empty(), "{drained:?}");
+    let requestor = there.requestor(&format!("[fe80::9%{scope}]:0"));
+    requestor.send_to(b"has everyone left?", there.server_at("ff02::1:2", "vc")).unwrap();
+    warm_up(&server, &there, unicast);
+    requestor.set_nonblocking(true).unwrap();
+    assert!(requestor.recv(&mut [0; 64]).is_err(), "an answer to a group that was left");
     server.stop();
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use core_affinity::CoreId;
 use lqd_net::{
-    Datagram, Replies, Service, SocketOptions, WorkerSettings, listen, probe_busy_poll, steer_by_cpu,
+    Datagram, Replies, Service, SocketOptions, WorkerSettings, listen, prepare_busy_poll, steer_by_cpu,
 };
 
 use crate::namespaces::{Namespace, PORT, linked, warm_up};
@@ -105,7 +105,7 @@ fn exchange_from(cpu: usize, address: SocketAddrV6) {
 /// The kernel itself counts what a busy poll has brought.
 fn busy_polling(settings: &WorkerSettings) {
     let settings = WorkerSettings { busy_poll: 1_000, ..settings.clone() };
-    if let Err(lacking) = probe_busy_poll(settings.backend, settings.busy_poll) {
+    if let Err(lacking) = prepare_busy_poll(settings.backend, [], settings.busy_poll) {
         eprintln!("{lacking}");
         assert!(std::env::var_os("LQD_TESTS_MUST_RUN").is_none_or(|value| value != "1"));
         return;

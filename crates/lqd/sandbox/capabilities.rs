@@ -1,0 +1,52 @@
+//! Capabilities: the right to bind port 547 and to enlarge receive buffers, until that is done.
+
+use std::thread;
+
+use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
+
+/// Runs `work` on a thread without capabilities; see [`super::Sandbox::without_capabilities`].
+pub(super) fn bare<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let bared = || {
+        // What cannot be dropped here cannot be dropped later either, and is told then.
+        let _ = drop_all();
+        work()
+    };
+    thread::scope(|scope| scope.spawn(bared).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Drops all capabilities of this thread, but for root's right to read: Kea's files belong to another user.
+pub(super) fn drop_all() -> Result<(), String> {
+    drop_all_but(&kept()).map_err(|error| error.to_string())
+}
+
+fn kept() -> CapsHashSet {
+    let is_root = rustix::process::geteuid().is_root();
+    is_root.then_some(Capability::CAP_DAC_READ_SEARCH).into_iter().collect()
+}
+
+fn drop_all_but(kept: &CapsHashSet) -> Result<(), CapsError> {
+    let permitted = caps::read(None, CapSet::Permitted)?;
+    let kept: CapsHashSet = kept.intersection(&permitted).copied().collect();
+    caps::clear(None, CapSet::Ambient)?;
+    caps::clear(None, CapSet::Inheritable)?;
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Permitted, &kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_has_no_capability_but_to_read_as_root() {
+        let before = caps::read(None, CapSet::Permitted).unwrap();
+        let inside = bare(|| {
+            // A thread of the work's own, too.
+            let read = || [CapSet::Permitted, CapSet::Effective].map(|set| caps::read(None, set).unwrap());
+            thread::spawn(read).join().unwrap()
+        });
+        let kept: CapsHashSet = kept().intersection(&before).copied().collect();
+        assert_eq!(inside, [kept.clone(), kept]);
+        assert_eq!(caps::read(None, CapSet::Permitted).unwrap(), before, "this thread keeps its own");
+    }
+}

@@ -1,0 +1,189 @@
+//! How a socket leaves a shared port without losing a datagram, so that one process can take over from another.
+//!
+//! Closing a socket throws away what waits in its queue, and until the very last moment the kernel puts more
+//! there. So the end has an order: no new datagrams for this socket, then what is queued is answered, then it is
+//! closed. For the first step the kernel has no call of its own. Three designs were tried:
+//!
+//! - A reuseport program (SO_ATTACH_REUSEPORT_CBPF) that names the sockets to use. It belongs to the group, not
+//!   to the process: the successor would inherit it, and its socket numbers shift with every socket that closes.
+//! - Passing the sockets themselves to the successor. Nothing can be lost, but both processes have to speak a
+//!   protocol of their own, and agree on the number of workers.
+//! - `connect` to a peer that never sends, which is used: the choice among a group's sockets leaves out connected
+//!   ones (Linux ≥ 5.4), from one instruction to the next, and what is queued stays and can be answered.
+//!
+//! A datagram may have been given to the socket just before, by another CPU that has not queued it yet. Sockets
+//! are looked up under RCU, so that after a grace period (`membarrier`) all of these are queued.
+//!
+//! A socket bound to `::` is hashed anew by `connect`. Before Linux 6.14 a look-up that stands at just this
+//! socket meanwhile may miss the others of its group: some nanoseconds for each socket, in which a datagram can
+//! be refused. Sockets with an address of their own stay where they are.
+
+use std::io;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::SockAddr;
+
+use crate::{Socket, socket_option};
+
+/// Takes the steering program from the group, of whichever kind (Linux ≥ 5.3).
+const SO_DETACH_REUSEPORT_BPF: i32 = 68;
+/// Port of the peer that never sends: "discard" (RFC 863).
+const SILENT_PORT: u16 = 9;
+/// Where the kernel offers no grace period: longer than any look-up takes.
+const GRACE: Duration = Duration::from_millis(100);
+/// Between two looks at the queues.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// The receiving end of a [`Socket`] that belongs to a worker: whoever ends the worker keeps it, and closes it
+/// first.
+#[derive(Debug)]
+pub struct Intake {
+    /// A second descriptor of the same socket.
+    socket: socket2::Socket,
+    address: SocketAddrV6,
+}
+
+/// What became of the intakes given to [`drain`].
+#[derive(Debug, Default)]
+pub struct Drained {
+    /// Sockets that could not leave, with the reason: until they close, datagrams are put into their queues, and
+    /// these are lost.
+    pub stayed: Vec<(SocketAddrV6, io::Error)>,
+    /// Sockets whose queue was not empty when the patience was over.
+    pub unread: Vec<SocketAddrV6>,
+}
+
+impl Socket {
+    /// Its receiving end.
+    ///
+    /// # Errors
+    /// The process is out of descriptors (raise `LimitNOFILE=`).
+    pub fn intake(&self) -> io::Result<Intake> {
+        Ok(Intake { socket: self.try_clone()?, address: self.local_address() })
+    }
+}
+
+impl Intake {
+    /// From now on the kernel gives datagrams to the other sockets of this port, of whatever process; if there
+    /// are none it refuses them.
+    fn close(&self) -> io::Result<()> {
+        let own = *self.address.ip();
+        if own.is_multicast() {
+            return self.socket.leave_multicast_v6(&own, self.address.scope_id());
+        }
+        // A program that steers within the group does not leave out connected sockets; without one the kernel
+        // spreads by hash, and does. There mostly is none, which is the only error.
+        let _ = socket_option::set(&self.socket, libc::SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
+        let peer = if own.is_unspecified() { Ipv6Addr::LOCALHOST } else { own };
+        let peer = SocketAddrV6::new(peer, SILENT_PORT, 0, self.address.scope_id());
+        self.socket.connect(&SockAddr::from(peer))
+    }
+
+    /// Whether no datagram waits to be received.
+    pub fn is_empty(&self) -> bool {
+        let mut poll = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one live entry, which the kernel writes before it returns; with no time to wait.
+        unsafe { libc::poll(&raw mut poll, 1, 0) };
+        poll.revents & libc::POLLIN == 0
+    }
+}
+
+/// Makes all these sockets leave their ports, and waits until what they were given has been received by their
+/// workers, which must still run; stop those then.
+///
+/// Waits no longer than `patience` for the workers.
+pub fn drain<'a>(intakes: impl Iterator<Item = &'a Intake> + Clone, patience: Duration) -> Drained {
+    let mut drained = Drained::default();
+    for intake in intakes.clone() {
+        if let Err(error) = intake.close() {
+            drained.stayed.push((intake.address, error));
+        }
+    }
+    grace_period();
+    let until = Instant::now() + patience;
+    while !intakes.clone().all(Intake::is_empty) && Instant::now() < until {
+        thread::sleep(LOOK_AGAIN);
+    }
+    let unread = intakes.filter(|intake| !intake.is_empty());
+    drained.unread = unread.map(|intake| intake.address).collect();
+    drained
+}
+
+/// Returns when every look-up of a socket that is under way now has queued its datagram.
+fn grace_period() {
+    const GLOBAL: libc::c_int = 1; // MEMBARRIER_CMD_GLOBAL: synchronize_rcu(), which is one CPU's own order
+    // SAFETY: takes no pointers and changes no memory.
+    let done = unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) };
+    if done != 0 {
+        thread::sleep(GRACE); // not with nohz_full
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::{SocketOptions, listen};
+
+    fn options() -> SocketOptions {
+        SocketOptions { receive_buffer: 1 << 20, send_buffer: 0 }
+    }
+
+    /// Datagrams in the queue of `socket`, each taken out.
+    fn take_all(socket: &Socket) -> usize {
+        let socket = UdpSocket::from(socket.try_clone().unwrap());
+        socket.set_nonblocking(true).unwrap();
+        std::iter::from_fn(|| socket.recv(&mut [0; 8]).ok()).count()
+    }
+
+    /// Sends one datagram each from `count` ports.
+    fn send(to: SocketAddrV6, count: usize) {
+        for _ in 0..count {
+            UdpSocket::bind("[::1]:0").unwrap().send_to(b"?", to).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_steering_program_does_not_hold_the_leaving() {
+        let leaving = listen("[::1]:0".parse().unwrap(), &options()).unwrap();
+        let staying = listen(leaving.local_address(), &options()).unwrap();
+        // BPF_RET | BPF_K: always the first socket of the group.
+        let mut to_the_first = [libc::sock_filter { code: 6, jt: 0, jf: 0, k: 0 }];
+        let program = libc::sock_fprog { len: 1, filter: to_the_first.as_mut_ptr() };
+        let (fd, len) = (leaving.as_raw_fd(), size_of_val(&program) as libc::socklen_t);
+        let name = libc::SO_ATTACH_REUSEPORT_CBPF;
+        // SAFETY: the kernel reads one live program of one instruction.
+        let set = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const program).cast(), len) };
+        assert_eq!(set, 0, "{}", io::Error::last_os_error());
+        send(leaving.local_address(), 50);
+        assert_eq!(take_all(&leaving), 50, "steered to the first");
+        drain([&leaving.intake().unwrap()].into_iter(), Duration::ZERO);
+        send(leaving.local_address(), 50);
+        assert_eq!((take_all(&leaving), take_all(&staying)), (0, 50));
+    }
+
+    #[test]
+    fn who_stays_gets_all_and_who_leaves_keeps_what_it_had() {
+        for address in ["[::1]:0", "[::]:0"] {
+            let leaving = listen(address.parse().unwrap(), &options()).unwrap();
+            let to = SocketAddrV6::new(Ipv6Addr::LOCALHOST, leaving.local_address().port(), 0, 0);
+            send(to, 20);
+            let staying = [
+                listen(leaving.local_address(), &options()).unwrap(),
+                listen(leaving.local_address(), &options()).unwrap(),
+            ];
+            let intake = leaving.intake().unwrap();
+            let drained = drain([&intake].into_iter(), Duration::ZERO);
+            assert!(drained.stayed.is_empty(), "{address}: {:?}", drained.stayed);
+            assert_eq!(drained.unread, [leaving.local_address()], "{address}: 20 datagrams wait there");
+            send(to, 100);
+            assert_eq!(take_all(&leaving), 20, "{address}");
+            assert_eq!(staying.iter().map(take_all).sum::<usize>(), 100, "{address}");
+            assert!(leaving.intake().unwrap().is_empty());
+        }
+    }
+}

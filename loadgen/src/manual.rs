@@ -1,0 +1,36 @@
+//! `lqload man` and `lqload completions`: what packages install, made from the flags themselves.
+
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::Arguments;
+use crate::fault::Fault;
+
+/// Where to write.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// A folder that exists.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Writes lqload.1, and a page for each command.
+pub(crate) fn man(options: &Options) -> Result<(), Fault> {
+    let command = Arguments::command().name("lqload").disable_help_subcommand(true);
+    clap_mangen::generate_to(command, &options.folder).map_err(|source| cannot(&options.folder, source))
+}
+
+/// Writes a completion script for each shell that packages know a place for.
+pub(crate) fn completions(options: &Options) -> Result<(), Fault> {
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        clap_complete::generate_to(shell, &mut Arguments::command(), "lqload", &options.folder)
+            .map_err(|source| cannot(&options.folder, source))?;
+    }
+    Ok(())
+}
+
+fn cannot(folder: &Path, source: std::io::Error) -> Fault {
+    Fault::Write { path: folder.to_owned(), source }
+}

@@ -1,0 +1,166 @@
+//! What the process cannot do any more once it serves.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use libtest_mimic::{Failed, Trial};
+
+use super::{KEA_CONFIG, assert_reply, by_address, fixture, held_by};
+use crate::support::http::get_unix;
+use crate::support::lqd::{PROGRAM, free_port};
+use crate::support::namespace::namespace_trial;
+use crate::support::{Lqd, Need, Requestor, trial};
+
+const ADDRESS: &str = "2001:db8:1::1";
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![Trial::test("cli::sandbox::off", off)];
+    for (back_end, needs) in [("uring", &[Need::IoUring, Need::Sandbox][..]), ("mmsg", &[Need::Sandbox])] {
+        let name = |what| format!("cli::sandbox::{what}::{back_end}");
+        trials.push(trial(name("every_thread"), needs, move || every_thread(back_end)));
+        trials.push(namespace_trial(name("port_547"), needs, move || port_547(back_end)));
+    }
+    trials.push(trial("cli::sandbox::query_log_by_reload", &[Need::Sandbox], query_log_by_reload));
+    trials.push(trial("cli::sandbox::relative_config", &[Need::Sandbox], relative_config));
+    trials.push(trial("cli::sandbox::reload_elsewhere", &[Need::Sandbox], reload_elsewhere));
+    trials
+}
+
+/// Values of a line of /proc/PID/status, of all threads.
+fn of_all_threads(lqd: &Lqd, name: &str) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", lqd.pid())).expect("the server runs");
+    let status = |task: fs::DirEntry| fs::read_to_string(task.path().join("status")).unwrap_or_default();
+    let statuses: Vec<String> = tasks.flatten().map(status).filter(|status| !status.is_empty()).collect();
+    assert!(statuses.len() >= 4, "main, signals, feed, one worker at least: {}", statuses.len());
+    let value = |status: &String| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.expect("the kernel tells it").trim().to_owned()
+    };
+    statuses.iter().map(value).collect()
+}
+
+fn assert_all(lqd: &Lqd, name: &str, wanted: &str) {
+    let values = of_all_threads(lqd, name);
+    assert!(values.iter().all(|value| value == wanted), "{name}: {values:?}, not {wanted}");
+}
+
+fn every_thread(back_end: &str) -> Result<(), Failed> {
+    let fixture = fixture();
+    let (socket, log) = (fixture.directory().join("admin.sock"), fixture.directory().join("queries.log"));
+    let admin = format!("unix:{}", socket.display());
+    let log_name = log.to_str().expect("the path is UTF-8");
+    let flags = ["--io", back_end, "--sandbox", "on", "--admin", &admin, "--query-log", log_name];
+    let lqd = Lqd::start(&[fixture.flags(), flags.map(str::to_owned).to_vec()].concat());
+    let requestor = Requestor::new(lqd.address);
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    let line = lqd.line_with("sandbox on").expect("it is told");
+    assert!(line.contains("no core dumps, files, capabilities, system calls"), "{line}");
+    assert_all(&lqd, "NoNewPrivs", "1");
+    assert_all(&lqd, "Seccomp", "2");
+    let read_as_root = of_all_threads(&lqd, "Uid")[0].starts_with("0\t");
+    let kept = if read_as_root { "0000000000000004" } else { "0000000000000000" };
+    assert_all(&lqd, "CapPrm", kept);
+    assert_all(&lqd, "CapEff", kept);
+    assert_eq!(get_unix(&socket, "/readyz").status, 200);
+    assert_eq!(lqd.stop(), 0);
+    assert!(!socket.exists(), "the admin port's socket is removed");
+    assert_eq!(fs::read_to_string(&log)?.lines().count(), 1, "the query is logged");
+    Ok(())
+}
+
+/// A reload may begin a query log where the service manager wants logs, and begin it anew there, but nowhere else.
+fn query_log_by_reload() -> Result<(), Failed> {
+    let (fixture, logs) = (fixture(), tempfile::tempdir()?);
+    let config = fixture.directory().join("lqd.toml");
+    fs::write(&config, "kea-config = 'kea-dhcp6.conf'")?;
+    let address = format!("[::1]:{}", free_port());
+    let mut command = Command::new(PROGRAM);
+    command.env("LOGS_DIRECTORY", logs.path()).args(["serve", "--sandbox", "on", "--listen", &address]);
+    command.arg("--config").arg(&config);
+    let lqd = Lqd::start_command(command, address.parse()?);
+    let reload = |log: &Path, wanted: &str| -> Result<(), Failed> {
+        fs::write(&config, format!("kea-config = 'kea-dhcp6.conf'\nquery-log = '{}'", log.display()))?;
+        let before = lqd.line_count();
+        lqd.signal("HUP");
+        lqd.await_line(before, |line| line.contains(wanted));
+        Ok(())
+    };
+    reload(&fixture.directory().join("queries.log"), "restart lqd")?;
+    let log = logs.path().join("queries.log");
+    reload(&log, "configuration read again")?;
+    let requestor = Requestor::new(lqd.address);
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    let moved = logs.path().join("queries.log.1");
+    fs::rename(&log, &moved)?;
+    reload(&log, "configuration read again")?;
+    assert_eq!(fs::read_to_string(&moved)?.lines().count(), 1, "written when the reload is done");
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    assert_eq!(lqd.stop(), 0);
+    assert_eq!(fs::read_to_string(&log)?.lines().count(), 1, "begun anew");
+    Ok(())
+}
+
+/// As systemd starts it: an unprivileged user with the one right to bind a low port, which is gone afterwards. Files
+/// are replaced under it, and read again.
+fn port_547(back_end: &str) -> Result<(), Failed> {
+    let fixture = fixture();
+    fs::set_permissions(fixture.directory(), fs::Permissions::from_mode(0o755))?;
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.args(["--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"]);
+    command.args([PROGRAM, "serve", "--io", back_end, "--sandbox", "on"]).args(fixture.flags());
+    let lqd = Lqd::start_command(command, "[::1]:547".parse()?);
+    assert_all(&lqd, "CapPrm", "0000000000000000");
+    assert_all(&lqd, "CapEff", "0000000000000000");
+    assert_all(&lqd, "CapAmb", "0000000000000000");
+    let requestor = Requestor::new(lqd.address);
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    for file in [fixture.kea_config(), fixture.leases()] {
+        let new = file.with_extension("new");
+        fs::copy(&file, &new)?;
+        fs::rename(&new, &file)?;
+    }
+    let before = lqd.line_count();
+    lqd.signal("HUP");
+    lqd.await_line(before, |line| line.contains("configuration read again"));
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// A configuration file named without its folder can be read again.
+fn relative_config() -> Result<(), Failed> {
+    let fixture = fixture();
+    fs::write(fixture.directory().join("lqd.toml"), "kea-config = 'kea-dhcp6.conf'")?;
+    let address = format!("[::1]:{}", free_port());
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(fixture.directory()).args(["serve", "--config", "lqd.toml", "--listen", &address]);
+    let lqd = Lqd::start_command(command, address.parse()?);
+    let before = lqd.line_count();
+    lqd.signal("HUP");
+    lqd.await_line(before, |line| line.contains("configuration read again"));
+    Ok(())
+}
+
+/// A lease file in a folder that the start did not name: refused, with what to do.
+fn reload_elsewhere() -> Result<(), Failed> {
+    let (here, elsewhere) = (fixture(), fixture());
+    let lqd = Lqd::start(&here.flags());
+    let requestor = Requestor::new(lqd.address);
+    here.write_kea_config(&KEA_CONFIG.replace("@LEASES@", &elsewhere.leases().display().to_string()));
+    let before = lqd.line_count();
+    lqd.signal("HUP");
+    lqd.await_line(before, |line| line.contains("not taken over") && line.contains("restart lqd"));
+    assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    Ok(())
+}
+
+fn off() -> Result<(), Failed> {
+    let fixture = fixture();
+    let lqd = Lqd::start(&[fixture.flags(), vec!["--sandbox".into(), "off".into()]].concat());
+    assert!(lqd.line_with("sandbox off").is_some(), "{}", lqd.log());
+    assert_all(&lqd, "Seccomp", "0");
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! What goes wrong on a real host: each with what the operator reads, and leases that are known go on being answered.
+//!
+//! Faults come from outside, so that the product holds no switches for them: the file system, the user, the clock
+//! (libfaketime), and for a worker that fails, strace, which changes what a system call returns.
+
+mod clock;
+mod files;
+mod worker;
+
+use libtest_mimic::Trial;
+
+pub fn trials() -> Vec<Trial> {
+    [files::trials, clock::trials, worker::trials].into_iter().flat_map(|trials| trials()).collect()
+}

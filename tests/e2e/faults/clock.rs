@@ -1,0 +1,72 @@
+//! The host's clock is set an hour forward, and back.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::cli::{await_reply, by_address, fixture, held_by, held_by_nobody, lease};
+use crate::support::lqd::{PROGRAM, free_port};
+use crate::support::{Fixture, Lqd, Need, Requestor, trial};
+
+const ADDRESS: &str = "2001:db8:1::1";
+
+pub fn trials() -> Vec<Trial> {
+    vec![trial("faults::clock::an_hour_forth_and_back", &[Need::Faketime], an_hour_forth_and_back)]
+}
+
+/// Leases that end within the hour are no bindings while the clock is ahead, and are again when it is back; others
+/// are answered all the time. The step is told each time.
+fn an_hour_forth_and_back() -> Result<(), Failed> {
+    let fixture = fixture();
+    let now = crate::support::fixture::seconds_since_1970();
+    let hour = lease("40", "40").replace("4294967295,4102444800", &format!("1800,{now}"));
+    fixture.append_leases(&fixture.rows(&hour));
+    let clock = Clock::new(&fixture);
+    clock.set("+0");
+    let address = format!("[::1]:{}", free_port());
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--listen", &address]).args(fixture.flags());
+    clock.apply(&mut command);
+    let lqd = Lqd::start_command(command, address.parse()?);
+    let requestor = Requestor::new(lqd.address);
+    let short = by_address("2001:db8:1::40");
+    for (offset, seconds) in [("+3600", "seconds=3600"), ("+0", "seconds=-3600"), ("-3600", "seconds=-3600")]
+    {
+        let before = lqd.line_count();
+        clock.set(offset);
+        lqd.await_line(before, |line| line.contains("the clock was set") && line.contains(seconds));
+        await_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+        if offset == "+3600" {
+            await_reply(&requestor, &short, &held_by_nobody());
+        } else {
+            let (reply, _) = requestor.ask(&short).expect("every query is answered");
+            assert!(reply.len() > held_by_nobody().example().len(), "the lease is back at {offset}");
+        }
+    }
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// What libfaketime makes the server believe.
+struct Clock(PathBuf);
+
+impl Clock {
+    fn new(fixture: &Fixture) -> Self {
+        Self(fixture.directory().join("faketime"))
+    }
+
+    /// So many seconds from the real time.
+    fn set(&self, offset: &str) {
+        let new = self.0.with_extension("new");
+        fs::write(&new, offset).expect("the offset is written");
+        fs::rename(&new, &self.0).expect("the offset takes the old one's place");
+    }
+
+    fn apply(&self, command: &mut Command) {
+        let library = Need::faketime_library().expect("the trial needs it");
+        command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &self.0);
+        command.env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1");
+    }
+}

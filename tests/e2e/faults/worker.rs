@@ -1,0 +1,44 @@
+//! A worker that fails or panics takes the whole process with it, so that systemd starts a whole one.
+
+use std::process::Command;
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::cli::{by_address, fixture};
+use crate::support::lqd::{PROGRAM, free_port};
+use crate::support::namespace::namespace_trial;
+use crate::support::{Lqd, Need, Requestor};
+
+pub fn trials() -> Vec<Trial> {
+    [
+        ("panics", "recvmmsg:retval=1000", "worker 0 ended: it panicked"),
+        ("fails", "poll:error=ENOMEM", "worker 0 ended: waiting for datagrams failed"),
+    ]
+    .into_iter()
+    .map(|(name, fault, said)| {
+        // In a namespace, which ends with all that strace would leave behind.
+        namespace_trial(format!("faults::worker::{name}"), &[Need::Strace], move || worker(fault, said))
+    })
+    .collect()
+}
+
+/// From the second call on that system call returns what it never should.
+fn worker(fault: &str, said: &str) -> Result<(), Failed> {
+    let fixture = fixture();
+    let address = format!("[::1]:{}", free_port());
+    let call = fault.split(':').next().unwrap_or_default();
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+    command.args(["-e", &format!("inject={fault}:when=2+")]);
+    command.args([PROGRAM, "serve", "--io", "mmsg", "--workers", "1", "--listen", &address]);
+    command.args(fixture.flags());
+    let lqd = Lqd::start_command(command, address.parse()?);
+    let requestor = Requestor::new(lqd.address);
+    let before = lqd.line_count();
+    let query = by_address("2001:db8:1::1");
+    requestor.ask(&query).expect("the first call does its work");
+    requestor.send(&query);
+    lqd.await_line(before, |line| line.starts_with("lqd: ") && line.contains(said));
+    assert_eq!(lqd.exit_code(), 1); // strace ends as its child does
+    Ok(())
+}
