@@ -176,7 +176,7 @@ impl Pinned<'_> {
         let mut together = LookUps::<N>::new(&self.current.tables);
         look_ups.iter().for_each(|look_up| together.add(*look_up));
         together.fetch();
-        for (position, found) in found.iter_mut().enumerate() {
+        for (position, (found, _)) in found.iter_mut().zip(look_ups).enumerate() {
             *found = together.found(now, position);
         }
     }
