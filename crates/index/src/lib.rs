@@ -1,14 +1,14 @@
 //! The leases of a DHCPv6 server in memory: read by many workers, written by one feed.
 //!
 //! ```text
-//! address ── map by address ─┐
-//!                            ├─ client number ── record: DUID, bindings, options
-//! DUID ───── map by DUID ────┘
+//! address ─┬─ map by address ───┐
+//!          └─ trie of prefixes ─┼─ client number ── record: DUID, bindings, options
+//! DUID ────── map by DUID ──────┘
 //! link-address, subnet id ── links
 //! ```
 //! A [`Writer`] replaces all leases ([`Writer::replace`]) or applies changes ([`Writer::apply`]); [`Reader`]s pin the
 //! [`Store`] once a batch and look a whole batch up. What that promises is written down in `store.rs`, where the
-//! octets go in `tables.rs`, `arena.rs`, `record.rs` and `map.rs`. Unsafe code is in `pages.rs` and `prefetch.rs` alone.
+//! octets go in `tables.rs`, `arena.rs`, `record.rs`, `map.rs` and `trie.rs`. Unsafe code is in `pages.rs` and `prefetch.rs` alone.
 #![deny(unsafe_code)]
 
 mod arena;

@@ -230,7 +230,8 @@ pub(crate) fn sort(leases: &mut [Lease<'_>]) {
 
 /// Writes the record of one client; `leases` are its own, at least one, in the order of [`sort`].
 ///
-/// Their `options` are blocks, as [`crate::options::Packer`] makes them. `None` if they do not fit into one record. `scratch` is any vector; it is kept to save allocations.
+/// Their `options` are blocks, as [`crate::options::Packer`] makes them. `None` if they do not fit into one record.
+/// `scratch` is any vector; it is kept to save allocations.
 pub(crate) fn write(
     arena: &Arena,
     allocator: &mut Allocator,

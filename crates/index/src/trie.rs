@@ -2,7 +2,8 @@
 //!
 //! Whole addresses are not in it: who asks for one finds it by its hash ([`crate::map`]), and nothing is longer.
 //! Path-compressed, eight bits a level. Designs considered, CPU of a worker for an answer by prefix, coalesced, in 2
-//! million leases, in one afternoon on a machine that others used: a binary radix trie (21 dependent misses, not built);
+//! million leases, in one afternoon on a machine that others used (`compare --clients 1000000 --seconds 1 --gso 64
+//! --window 1024`, 1 to 3 rounds): a binary radix trie (21 dependent misses, not built);
 //! four bits a level, 0.74 µs (twice the steps, and in the lowest level two cache lines a look-up instead of one, as
 //! the headers of many small nodes do not stay in the cache); this one, 0.57 µs; a probe of the map for each of two
 //! prefix lengths in use, 0.45 µs, but one more length, in one lease, changes every look-up, and 127 of them cost 127
