@@ -12,6 +12,7 @@
 //! query     clients → LEASEQUERY messages by kind
 //! codec     one query read, one reply written
 //! engine    a batch of queries answered
+//! server_lines  what a server says while it starts
 //! ```
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ pub mod leases;
 pub mod network;
 pub mod query;
 pub mod rows;
+pub mod server_lines;
 
 /// The moment at which all benches take place, UNIX seconds: all leases are valid then.
 pub const NOW: u32 = 1_800_000_000;

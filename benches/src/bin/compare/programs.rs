@@ -1,14 +1,15 @@
 //! The programs that are run, each ended by its process id, whatever happens.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 use std::net::SocketAddrV6;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lqd_benches::server_lines::{lines_of, listening};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -181,25 +182,6 @@ impl Server {
     }
 }
 
-/// The lines of a stream, read to its end by a thread of its own so that the writer never waits.
-fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            // Nobody listens once the server is ready.
-            let _ = sender.send(line);
-        }
-    });
-    receiver
-}
-
-/// The address in a line such as `… lqd ready listen="[::1]:5000" leases=4`.
-fn listening(line: &str) -> Option<SocketAddrV6> {
-    let (_, rest) = line.split_once(" ready ")?;
-    let (_, value) = rest.split_once("listen=")?;
-    value.trim_start_matches('"').split(['"', ' ']).next()?.parse().ok()
-}
-
 /// Runs a program to its end, which it must reach within this time and before `stopped`.
 fn run(mut command: Command, within: Duration, stopped: &AtomicBool) -> Result<(), Fault> {
     let program = PathBuf::from(command.get_program());
@@ -227,17 +209,6 @@ fn run(mut command: Command, within: Duration, stopped: &AtomicBool) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ready_lines_of_both_servers() {
-        let address = "[::1]:40123".parse().unwrap();
-        let lqd = r#"2026-11-23T15:00:00Z  INFO lqd::ready: lqd ready listen="[::1]:40123" leases=4"#;
-        assert_eq!(listening(lqd), Some(address));
-        let lqd = r#"2026-11-23T15:00:00Z  INFO lqd::ready: lqd ready listen=[::1]:40123 leases=4"#;
-        assert_eq!(listening(lqd), Some(address));
-        assert_eq!(listening("floor ready listen=[::1]:40123"), Some(address));
-        assert_eq!(listening("2026-11-23T15:00:00Z  INFO lqd: workers started workers=1"), None);
-    }
 
     #[test]
     fn what_ends_badly_or_not_at_all_is_a_fault() {

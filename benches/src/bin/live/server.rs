@@ -2,15 +2,13 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddrV6;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use lqd_benches::network::{self, LINKS, PD_POOL_LEN};
+use lqd_benches::server_lines::{lines_of, listening};
 
 use crate::Fault;
 
@@ -60,25 +58,6 @@ impl Server {
         let fields = text.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
         Ok(Duration::from_millis(fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * 10))
     }
-}
-
-/// The lines of a stream, read to its end by a thread of its own so that the writer never waits.
-fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            // Nobody listens once the server is ready.
-            let _ = sender.send(line);
-        }
-    });
-    receiver
-}
-
-/// The address in a line such as `… lqd ready listen="[::1]:5000" leases=4`.
-fn listening(line: &str) -> Option<SocketAddrV6> {
-    let (_, rest) = line.split_once(" ready ")?;
-    let (_, value) = rest.split_once("listen=")?;
-    value.trim_start_matches('"').split(['"', ' ']).next()?.parse().ok()
 }
 
 /// Kea's configuration for the network of the benches, with this lease file.
