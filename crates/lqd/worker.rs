@@ -69,7 +69,7 @@ impl Service for Worker {
                     Verdict::Silence(silent) => outcome = silent,
                     Verdict::Reply(reply) => {
                         asked = reply.asked();
-                        about = logged.then(|| About::of(&reply));
+                        about = logged.then(|| About::of(reply));
                         replies.send(reply.to(), datagram.local, |slot| {
                             (reply_len, outcome) = reply.write(slot);
                             replied += u64::from(reply_len > 0);

@@ -41,20 +41,25 @@ pub struct Rights {
     pub relay_addresses: Vec<Ipv6Net>,
 }
 
-impl Default for Rights {
+impl Rights {
     /// May not ask, and is told so; otherwise without limits.
+    pub const NONE: Self = Self {
+        allow: false,
+        deny: Deny::NotAllowed,
+        query_types: QueryTypes::ALL,
+        relayed: Relayed::Answer,
+        sensitive: Vec::new(),
+        rate: None,
+        prefix_rate: None,
+        restricted: false,
+        relay_addresses: Vec::new(),
+    };
+}
+
+impl Default for Rights {
+    /// [`Self::NONE`].
     fn default() -> Self {
-        Self {
-            allow: false,
-            deny: Deny::NotAllowed,
-            query_types: QueryTypes::ALL,
-            relayed: Relayed::Answer,
-            sensitive: Vec::new(),
-            rate: None,
-            prefix_rate: None,
-            restricted: false,
-            relay_addresses: Vec::new(),
-        }
+        Self::NONE
     }
 }
 

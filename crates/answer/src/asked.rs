@@ -1,6 +1,6 @@
 //! What datagrams ask for, by the names of the metrics.
 
-use crate::receive::{Ask, Refusal, Subject};
+use crate::receive::{Refusal, Target};
 
 /// Declares [`Asked`] and the table that names each.
 macro_rules! asked {
@@ -28,14 +28,16 @@ asked! {
     Unread => "unread", "Discarded, malformed or not allowed before its query-type counted.";
 }
 
-impl From<&Result<Ask<'_>, Refusal>> for Asked {
-    fn from(ask: &Result<Ask<'_>, Refusal>) -> Self {
-        match ask {
-            Ok(Ask { subject: Subject::Address(_), .. }) => Self::ByAddress,
-            Ok(Ask { subject: Subject::Client(_), .. }) => Self::ByClientId,
-            Err(Refusal::BulkOnly) => Self::BulkOnly,
-            Err(Refusal::UnknownQueryType) => Self::Unknown,
-            Err(_) => Self::Unread,
+impl Asked {
+    /// What is asked of this target, unless it is refused.
+    #[inline]
+    pub(crate) fn of(target: Target<'_>, refusal: Option<Refusal>) -> Self {
+        match (refusal, target) {
+            (None, Target::Address(_)) => Self::ByAddress,
+            (None, Target::Client(_)) => Self::ByClientId,
+            (Some(Refusal::BulkOnly), _) => Self::BulkOnly,
+            (Some(Refusal::UnknownQueryType), _) => Self::Unknown,
+            (_, _) => Self::Unread,
         }
     }
 }

@@ -19,7 +19,7 @@ mod restricted;
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use lqd_index::{LookUp, Pinned};
+use lqd_index::Pinned;
 
 pub use access::{Access, AccessFault, Deny, QueryTypes, ROWS_MAX, Relayed, Rights};
 pub use asked::Asked;
@@ -30,8 +30,8 @@ pub use receive::Subject;
 pub use reply::Reply;
 
 use access::RowId;
-use receive::Received;
-use resolve::{Content, look_up, resolve};
+use receive::{Received, Target};
+use resolve::resolve;
 use restricted::View;
 
 /// Most datagrams that are answered together.
@@ -64,7 +64,7 @@ pub struct Now {
 /// What is to be done about one datagram.
 pub enum Verdict<'a> {
     /// Send this, to [`Reply::to`].
-    Reply(Reply<'a>),
+    Reply(&'a Reply<'a>),
     /// Send nothing.
     Silence(Outcome),
 }
@@ -122,43 +122,40 @@ impl Engine {
         datagrams: &[Datagram<'_>],
         mut deliver: impl FnMut(usize, Verdict<'_>),
     ) {
-        let mut received: [Result<Received<'_>, Outcome>; N] = [Err(Outcome::DropMalformed); N];
-        let mut look_ups = leases.look_ups::<N>();
+        let mut received = [Received::EMPTY; N];
+        let mut outcomes = [None; N];
+        let mut look_ups = leases.look_ups::<N>(datagrams.len());
         let first = datagrams.first().map_or(Ipv6Addr::UNSPECIFIED, |datagram| *datagram.source.ip());
         let mut gate = Gate::new(&self.policy.access, limits, now.monotonic_ns, first);
-        for (datagram, received) in datagrams.iter().zip(&mut received) {
-            let rights = gate.enter(*datagram.source.ip());
-            *received = rights.and_then(|rights| receive::receive(&self.policy, rights, datagram));
-            look_ups.add(match received {
-                Ok(Received { ask: Ok(ask), .. }) => look_up(ask),
-                _ => LookUp::Nothing,
-            });
-        }
-        look_ups.fetch();
-        let links = leases.links();
-        for (position, received) in received.iter().take(datagrams.len()).enumerate() {
-            let received = match received {
-                Ok(received) => received,
-                Err(outcome) => {
-                    deliver(position, Verdict::Silence(*outcome));
-                    continue;
+        let (now, turns) = (now.unix_seconds, look_ups.turns());
+        for turn in 0..datagrams.len() + turns {
+            if let Some(datagram) = datagrams.get(turn) {
+                let received = &mut received[turn];
+                let read = gate
+                    .enter(datagram.source.ip())
+                    .and_then(|rights| received.read(&self.policy, rights, datagram));
+                outcomes[turn] = read.err();
+                match received.target {
+                    _ if outcomes[turn].is_some() || received.refusal.is_some() => look_ups.begin_none(),
+                    Target::Address(address) => look_ups.begin_covering(address),
+                    Target::Client(duid) => look_ups.begin_duid(duid.octets()),
+                    Target::Nobody => look_ups.begin_none(),
                 }
-            };
-            let view = View::new(links, received.rights, received.source());
-            let now = now.unix_seconds;
-            let content = match &received.ask {
-                Ok(ask) => resolve(view, now, ask, look_ups.found(now, position)),
-                Err(refusal) => Content::Refused(*refusal),
-            };
-            if let Content::Refused(refusal) = content
-                && let Some(silence) = refusal.silence(received.rights.deny)
-            {
-                deliver(position, Verdict::Silence(silence));
+            }
+            look_ups.turn();
+            let Some(position) = turn.checked_sub(turns) else { continue };
+            if let Some(outcome) = outcomes[position] {
+                deliver(position, Verdict::Silence(outcome));
                 continue;
             }
-            let (policy, unbound) = (&self.policy, self.unbound);
+            let (policy, unbound, received) = (&self.policy, self.unbound, &received[position]);
+            let view = View::new(leases.links(), received.rights, received.source());
+            let content = resolve(&view, now, received, look_ups.found(now, position));
             let reply = Reply { policy, unbound, view, now, received, content };
-            deliver(position, Verdict::Reply(reply));
+            match reply.silence() {
+                Some(silence) => deliver(position, Verdict::Silence(silence)),
+                None => deliver(position, Verdict::Reply(&reply)),
+            }
         }
     }
 }
@@ -170,33 +167,42 @@ struct Gate<'a> {
     limits: Option<&'a mut Limits>,
     now_ns: u64,
     /// A batch mostly comes from one source.
-    last: (Ipv6Addr, RowId),
+    last: Ipv6Addr,
+    row: RowId,
+    rights: &'a Rights,
 }
 
 impl<'a> Gate<'a> {
     /// For a batch whose first datagram comes from `first`.
     fn new(access: &'a Access, limits: &'a mut Limits, now_ns: u64, first: Ipv6Addr) -> Self {
-        let last = (first, access.row_of(first));
-        if !access.is_limited() {
-            return Self { access, limits: None, now_ns, last };
-        }
-        limits.prepare(access);
-        Self { access, limits: Some(limits), now_ns, last }
+        let row = access.row_of(first);
+        let rights = access.row(row).1;
+        let limits = access.is_limited().then(|| {
+            limits.prepare(access);
+            limits
+        });
+        Self { access, limits, now_ns, last: first, row, rights }
     }
 
     /// What this source may do; the outcome if it is nothing and not to be told so.
-    fn enter(&mut self, source: Ipv6Addr) -> Result<&'a Rights, Outcome> {
-        if self.last.0 != source {
-            self.last = (source, self.access.row_of(source));
+    #[inline]
+    fn enter(&mut self, source: &Ipv6Addr) -> Result<&'a Rights, Outcome> {
+        if self.last != *source {
+            self.turn_to(source);
         }
-        let row = self.last.1;
-        let (_, rights) = self.access.row(row);
-        if let Some(silence) = rights.silence() {
+        if let Some(silence) = self.rights.silence() {
             return Err(silence);
         }
         if let Some(limits) = &mut self.limits {
-            limits.admit(self.access, row, source, self.now_ns)?;
+            limits.admit(self.access, self.row, *source, self.now_ns)?;
         }
-        Ok(rights)
+        Ok(self.rights)
+    }
+
+    #[inline(never)]
+    fn turn_to(&mut self, source: &Ipv6Addr) {
+        self.last = *source;
+        self.row = self.access.row_of(*source);
+        self.rights = self.access.row(self.row).1;
     }
 }

@@ -1,6 +1,6 @@
 //! Options about a client that a query asks for by ORO (RFC 5007 §4.4.2).
 
-use lqd_index::{Binding, Client, LinkId, StoredOption};
+use lqd_index::{Binding, Client, StoredOption};
 use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
 
 use crate::Rights;
@@ -33,10 +33,9 @@ impl<'a> ClientOptions<'a> {
     ///
     /// Each option is taken from the newest binding that has it. Relay data is that of the last message or none:
     /// if a newer binding has none, the client came without a relay agent (§4.1.2.4).
-    pub(crate) fn collect(view: View<'a>, client: Client<'a>, link: LinkId, newest: u32) -> Self {
+    pub(crate) fn collect(view: View<'a>, client: Client<'a>, mut on_link: OnLink, newest: u32) -> Self {
         let mut options = Self { stored: [None; STORED_MAX], configured: &[] };
-        let mut on_link = OnLink::new(view, link);
-        for binding in client.bindings().filter(|binding| on_link.has(client, binding)) {
+        for binding in client.bindings().filter(|binding| on_link.has(&view, client, binding)) {
             if binding.cltt == newest {
                 options.configured = view.links().subnet_options(binding.subnet_id);
             }

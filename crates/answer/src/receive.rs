@@ -1,47 +1,210 @@
 //! From octets to a query: relay levels, message validation (RFC 5007 §4.2.1), OPTION_LQ_QUERY (§4.1.2.1).
 //!
-//! What must be discarded and what must be refused are different types: [`receive`] ends in an [`Outcome`] for the
-//! first, in a [`Received`] with a [`Refusal`] inside for the second.
+//! What must be discarded and what must be refused are different types: [`Received::read`] ends in an
+//! [`Outcome`] for the first, in a [`Refusal`] for the second.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_wire::{
-    Duid, IaAddress, Message, MessageType, OptionCode, OptionRequest, ParseError, Query, QueryType, Relay,
-    SERVER_PORT, StatusCode, TransactionId,
+    Duid, IaAddress, Message, MessageType, OptionCode, OptionRequest, Options, ParseError, Query, QueryType,
+    Relay, SERVER_PORT, StatusCode, TransactionId,
 };
 
 use crate::{Datagram, Deny, Outcome, Policy, Relayed, Rights};
 
-/// A LEASEQUERY that RFC 5007 §4.2.1 tells us to answer.
+/// A datagram, as far as it was read.
+///
+/// It is filled in where it is kept, field by field, and refers to the datagram for what is there: what is stored in
+/// pieces and copied as a whole holds the processor up (two stores of 8 octets do not forward to a load of 16).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received<'a> {
-    /// Where the reply goes.
-    pub(crate) to: SocketAddrV6,
+    /// The first `relay_levels` levels of it are relay messages.
+    pub(crate) datagram: &'a Datagram<'a>,
     /// What its source may do.
     pub(crate) rights: &'a Rights,
-    /// The datagram, whose first `relay_levels` levels are relay messages.
-    pub(crate) octets: &'a [u8],
-    pub(crate) relay_levels: u8,
-    pub(crate) transaction_id: TransactionId,
     /// The requestor's DUID; it drops replies that do not repeat it (§4.2.2).
     pub(crate) requestor: Duid<'a>,
-    pub(crate) ask: Result<Ask<'a>, Refusal>,
+    /// `None` if the query names no link (`::`).
+    pub(crate) link_address: Option<&'a [u8; 16]>,
+    /// Whom it is about.
+    pub(crate) target: Target<'a>,
+    pub(crate) request: OptionRequest<'a>,
+    /// Where the reply goes, at the datagram's source.
+    pub(crate) port: u16,
+    pub(crate) relay_levels: u8,
+    pub(crate) transaction_id: TransactionId,
+    /// Why it gets a status instead of data; then link, target and request mean nothing.
+    pub(crate) refusal: Option<Refusal>,
 }
 
-impl Received<'_> {
+/// What a source may do of which nothing is known.
+static NO_RIGHTS: Rights = Rights::NONE;
+
+impl<'a> Received<'a> {
+    /// Fills the unused end of a batch.
+    pub(crate) const EMPTY: Self = Received {
+        datagram: &Datagram::EMPTY,
+        rights: &NO_RIGHTS,
+        requestor: Duid::UNKNOWN,
+        link_address: None,
+        target: Target::Nobody,
+        request: OptionRequest::NONE,
+        port: 0,
+        relay_levels: 0,
+        transaction_id: TransactionId([0; 3]),
+        refusal: None,
+    };
+
     /// The requestor's address, unless relay agents stand between: what these say of it may be made up.
-    pub(crate) fn source(&self) -> Option<Ipv6Addr> {
-        (self.relay_levels == 0).then_some(*self.to.ip())
+    pub(crate) fn source(&self) -> Option<&'a Ipv6Addr> {
+        (self.relay_levels == 0).then_some(self.datagram.source.ip())
+    }
+
+    /// Where the reply goes.
+    pub(crate) fn to(&self) -> SocketAddrV6 {
+        let mut to = self.datagram.source;
+        to.set_port(self.port);
+        to
+    }
+
+    /// Reads a datagram, whose source has these rights, as far as it takes to know whether and to whom to reply.
+    ///
+    /// # Errors
+    /// The outcome, if RFC 5007 §4.2.1 tells us not to.
+    #[inline]
+    pub(crate) fn read(
+        &mut self,
+        policy: &Policy,
+        rights: &'a Rights,
+        datagram: &'a Datagram<'a>,
+    ) -> Result<(), Outcome> {
+        (self.datagram, self.rights, self.port) = (datagram, rights, datagram.source.port());
+        let mut message = datagram.octets;
+        if message.first() == Some(&MessageType::RELAY_FORW.0) {
+            message = self.unwrap(policy)?;
+        }
+        let message = Message::parse(message).ok_or(Outcome::DropMalformed)?;
+        match message.kind {
+            MessageType::LEASEQUERY => {}
+            MessageType::LEASEQUERY_REPLY => return Err(Outcome::DropReply),
+            _ => return Err(Outcome::DropOtherMessage),
+        }
+        self.transaction_id = message.transaction_id;
+        let query = self.validate(policy, message.options)?;
+        self.refusal = match query {
+            _ if !rights.allow => Some(Refusal::NotAllowed),
+            Some(query) => self.read_query(query).err(),
+            None => Some(Refusal::MalformedQuery),
+        };
+        Ok(())
+    }
+
+    /// Takes the relay levels off (RFC 8415 §19.3); the message inside.
+    ///
+    /// A direct query is answered at its source address and port (RFC 5007 §4.4.3); a relayed one at the relay agent's
+    /// port 547, or at its source port if it says so in option 135 (RFC 8357 §5.2).
+    #[inline(never)]
+    fn unwrap(&mut self, policy: &Policy) -> Result<&'a [u8], Outcome> {
+        let mut message = self.datagram.octets;
+        while message.first() == Some(&MessageType::RELAY_FORW.0) {
+            if self.rights.relayed == Relayed::Drop {
+                return Err(Outcome::DropRelayed);
+            }
+            if self.relay_levels == policy.relay_levels_max {
+                return Err(Outcome::DropRelayChain);
+            }
+            let relay = Relay::parse(message).map_err(|_| Outcome::DropMalformed)?;
+            if self.relay_levels == 0 && relay.source_port.is_none() {
+                self.port = SERVER_PORT;
+            }
+            self.relay_levels += 1;
+            message = relay.message;
+        }
+        Ok(message)
+    }
+
+    /// Message validation (RFC 5007 §4.2.1); the value of OPTION_LQ_QUERY, or none if it is there twice, which is a
+    /// malformed query. Unknown options are ignored (RFC 8415 §16).
+    #[inline]
+    fn validate(&mut self, policy: &Policy, options: Options<'a>) -> Result<Option<&'a [u8]>, Outcome> {
+        let (mut client_id, mut server_id, mut query, mut queries) = (None, None, None, 0);
+        for option in options {
+            let (code, value) = option.map_err(|_| Outcome::DropMalformed)?;
+            match code {
+                OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
+                OptionCode::SERVERID if server_id.is_none() => server_id = Some(value),
+                OptionCode::CLIENTID | OptionCode::SERVERID => return Err(Outcome::DropMalformed),
+                OptionCode::LQ_QUERY => {
+                    queries += 1;
+                    query = Some(value);
+                }
+                _ => {}
+            }
+        }
+        let client_id = client_id.filter(|value| !value.is_empty()).ok_or(Outcome::DropNoClientId)?;
+        self.requestor = Duid::new(client_id).ok_or(Outcome::DropMalformed)?;
+        if server_id.is_some_and(|value| value != policy.server_duid) {
+            return Err(Outcome::DropOtherServer);
+        }
+        let query = query.ok_or(Outcome::DropNoQuery)?;
+        Ok((queries == 1).then_some(query))
+    }
+
+    /// Reads OPTION_LQ_QUERY. Of several addresses or DUIDs in it the first counts; other options are ignored.
+    #[inline]
+    fn read_query(&mut self, query: &'a [u8]) -> Result<(), Refusal> {
+        let query = Query::parse(query)?;
+        match query.kind {
+            QueryType::BY_ADDRESS | QueryType::BY_CLIENT_ID => {
+                if !self.rights.query_types.contain(query.kind) {
+                    return Err(Refusal::QueryType);
+                }
+            }
+            QueryType::BY_RELAY_ID | QueryType::BY_LINK_ADDRESS | QueryType::BY_REMOTE_ID => {
+                return Err(Refusal::BulkOnly);
+            }
+            _ => return Err(Refusal::UnknownQueryType),
+        }
+        let (mut address, mut client_id, mut request) = (None, None, None);
+        for option in query.options {
+            let (code, value) = option?;
+            match code {
+                OptionCode::IAADDR if address.is_none() => address = Some(value),
+                OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
+                OptionCode::ORO if request.is_none() => request = Some(value),
+                _ => {}
+            }
+        }
+        self.target = if query.kind == QueryType::BY_ADDRESS {
+            Target::Address(IaAddress::parse_address(address.ok_or(Refusal::MalformedQuery)?)?)
+        } else {
+            Target::Client(client_id.and_then(Duid::new).ok_or(Refusal::MalformedQuery)?)
+        };
+        if let Some(request) = request {
+            self.request = OptionRequest::parse(request)?;
+        }
+        self.link_address = Some(query.link_address).filter(|&address| *address != [0; 16]);
+        Ok(())
     }
 }
 
-/// What is asked, about whom.
+/// [`Subject`], in place.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ask<'a> {
-    /// `None` if the query names no link (`::`).
-    pub(crate) link_address: Option<Ipv6Addr>,
-    pub(crate) subject: Subject<'a>,
-    pub(crate) request: OptionRequest<'a>,
+pub(crate) enum Target<'a> {
+    Nobody,
+    Address(&'a [u8; 16]),
+    Client(Duid<'a>),
+}
+
+impl<'a> Target<'a> {
+    /// The same for others to read.
+    pub(crate) fn subject(self) -> Option<Subject<'a>> {
+        match self {
+            Self::Nobody => None,
+            Self::Address(address) => Some(Subject::Address(Ipv6Addr::from(*address))),
+            Self::Client(duid) => Some(Subject::Client(duid)),
+        }
+    }
 }
 
 /// Query-types that are answered here; a new one starts with a variant.
@@ -121,128 +284,4 @@ impl From<ParseError> for Refusal {
     fn from(_: ParseError) -> Self {
         Self::MalformedQuery
     }
-}
-
-/// Reads a datagram as far as it takes to know whether and to whom to reply.
-///
-/// `rights` are those of its source.
-pub(crate) fn receive<'a>(
-    policy: &Policy,
-    rights: &'a Rights,
-    datagram: &Datagram<'a>,
-) -> Result<Received<'a>, Outcome> {
-    let Unwrapped { message, relay_levels, to } = unwrap(policy, rights, datagram)?;
-    let message = Message::parse(message).ok_or(Outcome::DropMalformed)?;
-    match message.kind {
-        MessageType::LEASEQUERY => {}
-        MessageType::LEASEQUERY_REPLY => return Err(Outcome::DropReply),
-        _ => return Err(Outcome::DropOtherMessage),
-    }
-    let (transaction_id, options) = (message.transaction_id, validate(policy, message)?);
-    let ask = match options.query {
-        _ if !rights.allow => Err(Refusal::NotAllowed),
-        Some(query) => ask(rights, query),
-        None => Err(Refusal::MalformedQuery),
-    };
-    Ok(Received {
-        to,
-        rights,
-        octets: datagram.octets,
-        relay_levels,
-        transaction_id,
-        requestor: options.requestor,
-        ask,
-    })
-}
-
-struct Unwrapped<'a> {
-    message: &'a [u8],
-    relay_levels: u8,
-    to: SocketAddrV6,
-}
-
-/// Takes the relay levels off (RFC 8415 §19.3).
-///
-/// A direct query is answered at its source address and port (RFC 5007 §4.4.3); a relayed one at the relay agent's
-/// port 547, or at its source port if it says so in option 135 (RFC 8357 §5.2).
-fn unwrap<'a>(policy: &Policy, rights: &Rights, datagram: &Datagram<'a>) -> Result<Unwrapped<'a>, Outcome> {
-    let mut at = Unwrapped { message: datagram.octets, relay_levels: 0, to: datagram.source };
-    while at.message.first() == Some(&MessageType::RELAY_FORW.0) {
-        if rights.relayed == Relayed::Drop {
-            return Err(Outcome::DropRelayed);
-        }
-        if at.relay_levels == policy.relay_levels_max {
-            return Err(Outcome::DropRelayChain);
-        }
-        let relay = Relay::parse(at.message).map_err(|_| Outcome::DropMalformed)?;
-        if at.relay_levels == 0 && relay.source_port.is_none() {
-            at.to.set_port(SERVER_PORT);
-        }
-        at.relay_levels += 1;
-        at.message = relay.message;
-    }
-    Ok(at)
-}
-
-/// The options of a LEASEQUERY that matter.
-struct Validated<'a> {
-    requestor: Duid<'a>,
-    /// Value of OPTION_LQ_QUERY; `None` if it is there twice, which is a malformed query.
-    query: Option<&'a [u8]>,
-}
-
-/// Message validation (RFC 5007 §4.2.1). Unknown options are ignored (RFC 8415 §16).
-fn validate<'a>(policy: &Policy, message: Message<'a>) -> Result<Validated<'a>, Outcome> {
-    let (mut client_id, mut server_id, mut query, mut queries) = (None, None, None, 0);
-    for option in message.options {
-        let (code, value) = option.map_err(|_| Outcome::DropMalformed)?;
-        match code {
-            OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
-            OptionCode::SERVERID if server_id.is_none() => server_id = Some(value),
-            OptionCode::CLIENTID | OptionCode::SERVERID => return Err(Outcome::DropMalformed),
-            OptionCode::LQ_QUERY => {
-                queries += 1;
-                query = Some(value);
-            }
-            _ => {}
-        }
-    }
-    let client_id = client_id.filter(|value| !value.is_empty()).ok_or(Outcome::DropNoClientId)?;
-    let requestor = Duid::new(client_id).ok_or(Outcome::DropMalformed)?;
-    if server_id.is_some_and(|value| value != policy.server_duid) {
-        return Err(Outcome::DropOtherServer);
-    }
-    let query = query.ok_or(Outcome::DropNoQuery)?;
-    Ok(Validated { requestor, query: (queries == 1).then_some(query) })
-}
-
-/// Reads OPTION_LQ_QUERY. Of several addresses or DUIDs in it the first counts; other options are ignored.
-fn ask<'a>(rights: &Rights, query: &'a [u8]) -> Result<Ask<'a>, Refusal> {
-    let query = Query::parse(query)?;
-    match query.kind {
-        QueryType::BY_ADDRESS | QueryType::BY_CLIENT_ID if rights.query_types.contain(query.kind) => {}
-        QueryType::BY_ADDRESS | QueryType::BY_CLIENT_ID => return Err(Refusal::QueryType),
-        QueryType::BY_RELAY_ID | QueryType::BY_LINK_ADDRESS | QueryType::BY_REMOTE_ID => {
-            return Err(Refusal::BulkOnly);
-        }
-        _ => return Err(Refusal::UnknownQueryType),
-    }
-    let (mut address, mut client_id, mut request) = (None, None, None);
-    for option in query.options {
-        let (code, value) = option?;
-        match code {
-            OptionCode::IAADDR if address.is_none() => address = Some(value),
-            OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
-            OptionCode::ORO if request.is_none() => request = Some(value),
-            _ => {}
-        }
-    }
-    let subject = if query.kind == QueryType::BY_ADDRESS {
-        Subject::Address(IaAddress::parse(address.ok_or(Refusal::MalformedQuery)?)?.address)
-    } else {
-        Subject::Client(client_id.and_then(Duid::new).ok_or(Refusal::MalformedQuery)?)
-    };
-    let request = request.map_or(Ok(OptionRequest::default()), OptionRequest::parse)?;
-    let link_address = Some(query.link_address).filter(|address| !address.is_unspecified());
-    Ok(Ask { link_address, subject, request })
 }

@@ -2,9 +2,9 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use lqd_index::{Client, LeaseKind, LinkId};
+use lqd_index::{Client, LeaseKind, Left};
 use lqd_wire::{
-    DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, OptionRequest, Relay,
+    DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, Relay,
     TransactionId, Writer,
 };
 
@@ -25,24 +25,33 @@ pub struct Reply<'a> {
 }
 
 impl Reply<'_> {
+    /// The outcome if, instead of this, nothing is to be sent.
+    pub(crate) fn silence(&self) -> Option<Outcome> {
+        match self.content {
+            Content::Refused(refusal) => refusal.silence(self.received.rights.deny),
+            _ => None,
+        }
+    }
+
     /// Where it goes.
     pub fn to(&self) -> SocketAddrV6 {
-        self.received.to
+        self.received.to()
     }
 
     /// What was asked.
     pub fn asked(&self) -> Asked {
-        Asked::from(&self.received.ask)
+        Asked::of(self.received.target, self.received.refusal)
     }
 
     /// About whom; `None` if the query was refused before that was read.
     pub fn subject(&self) -> Option<Subject<'_>> {
-        self.received.ask.as_ref().ok().map(|ask| ask.subject)
+        self.received.refusal.is_none().then(|| self.received.target.subject())?
     }
 
     /// The link-address of the query; `None` if it names none, or was refused before that was read.
     pub fn link_address(&self) -> Option<Ipv6Addr> {
-        self.received.ask.as_ref().ok().and_then(|ask| ask.link_address)
+        let is_read = self.received.refusal.is_none();
+        self.received.link_address.filter(|_| is_read).map(|&address| address.into())
     }
 
     /// The query's transaction id.
@@ -61,22 +70,22 @@ impl Reply<'_> {
     pub fn write(&self, slot: &mut [u8]) -> (usize, Outcome) {
         let len = slot.len().min(DATAGRAM_LEN_MAX);
         let mut w = Writer::new(&mut slot[..len]);
-        if let Ok(outcome) = self.write_content(&mut w, self.content) {
+        if let Ok(outcome) = self.write_content(&mut w, &self.content) {
             return (if outcome == Outcome::DropStale { 0 } else { w.len() }, outcome);
         }
         w.truncate(0);
-        match self.write_content(&mut w, Content::Refused(Refusal::TooManyBindings)) {
+        match self.write_content(&mut w, &Content::Refused(Refusal::TooManyBindings)) {
             Ok(outcome) => (w.len(), outcome),
             Err(NoRoom) => (0, Outcome::DropReplyTooLong),
         }
     }
 
-    fn write_content(&self, w: &mut Writer<'_>, content: Content<'_>) -> Result<Outcome, NoRoom> {
+    fn write_content(&self, w: &mut Writer<'_>, content: &Content<'_>) -> Result<Outcome, NoRoom> {
         if self.received.relay_levels == 0 {
             return self.message(w, content);
         }
         let mut outcome = Outcome::NoBinding;
-        wrap(w, self.received.octets, self.received.relay_levels, &mut |w| {
+        wrap(w, self.received.datagram.octets, self.received.relay_levels, &mut |w| {
             outcome = self.message(w, content)?;
             Ok(())
         })?;
@@ -84,19 +93,19 @@ impl Reply<'_> {
     }
 
     /// The LEASEQUERY-REPLY itself.
-    fn message(&self, w: &mut Writer<'_>, content: Content<'_>) -> Result<Outcome, NoRoom> {
+    fn message(&self, w: &mut Writer<'_>, content: &Content<'_>) -> Result<Outcome, NoRoom> {
         w.header(MessageType::LEASEQUERY_REPLY, self.received.transaction_id)?;
         w.option_with(OptionCode::CLIENTID, self.received.requestor.octets())?;
         w.option_with(OptionCode::SERVERID, &self.policy.server_duid)?;
         match content {
-            Content::Refused(refusal) => status(w, refusal),
+            Content::Refused(refusal) => status(w, *refusal),
             Content::NoBinding => match self.unbound {
                 Unbound::Answer => Ok(Outcome::NoBinding),
                 Unbound::Silent => Ok(Outcome::DropStale),
                 Unbound::Refuse => status(w, Refusal::Stale),
             },
-            Content::Client(client, link) => {
-                w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, link))?;
+            Content::Client(client, on_link) => {
+                w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, on_link))?;
                 Ok(Outcome::Answered)
             }
             Content::Links(client) => {
@@ -107,49 +116,29 @@ impl Reply<'_> {
     }
 
     /// Inside of OPTION_CLIENT_DATA (§4.4.2): addresses, then prefixes, as the record has them.
-    fn client_data(&self, w: &mut Writer<'_>, client: Client<'_>, link: LinkId) -> Result<(), NoRoom> {
-        let duid_len = client.duid_len();
-        client.copy_duid(w.option_room(OptionCode::CLIENTID, duid_len as u16)?); // at most 130
-        let mut newest = 0;
-        let mut on_link = OnLink::new(self.view, link);
-        for binding in client.bindings() {
-            if !on_link.has(client, &binding) {
-                continue;
-            }
-            newest = newest.max(binding.cltt);
-            let (address, valid_lifetime) = (binding.address, binding.valid_left(self.now));
-            if valid_lifetime == 0 {
-                continue;
-            }
-            let preferred_lifetime = binding.preferred_left(self.now);
-            match binding.kind {
-                LeaseKind::Address => IaAddress { address, preferred_lifetime, valid_lifetime }.write(w)?,
-                LeaseKind::Prefix => {
-                    let prefix_len = binding.prefix_len;
-                    IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.write(w)?;
-                }
-            }
-        }
+    #[inline]
+    fn client_data(&self, w: &mut Writer<'_>, client: &Client<'_>, on_link: &OnLink) -> Result<(), NoRoom> {
+        client_id(w, client)?;
+        let newest = leases(w, &self.view, self.now, client, on_link)?;
         // 0 if the source's clock is ahead of ours.
         let clt_time = self.now.saturating_sub(newest);
-        w.option_with(OptionCode::CLT_TIME, &clt_time.to_be_bytes())?;
-        let request = self.request();
-        if request != OptionRequest::default() {
-            let options = ClientOptions::collect(self.view, client, link, newest);
+        let option = w.room_of::<8>()?;
+        option[..2].copy_from_slice(&OptionCode::CLT_TIME.0.to_be_bytes());
+        option[2..4].copy_from_slice(&4_u16.to_be_bytes());
+        option[4..].copy_from_slice(&clt_time.to_be_bytes());
+        let request = self.received.request;
+        if !request.is_empty() {
+            let options = ClientOptions::collect(self.view, *client, *on_link, newest);
             options.write(w, self.received.rights, request)?;
         }
         Ok(())
     }
 
-    fn request(&self) -> OptionRequest<'_> {
-        self.received.ask.as_ref().map(|ask| ask.request).unwrap_or_default()
-    }
-
     /// Inside of OPTION_LQ_CLIENT_LINK (§4.1.2.5): each link once.
-    fn client_links(&self, w: &mut Writer<'_>, client: Client<'_>) -> Result<(), NoRoom> {
+    fn client_links(&self, w: &mut Writer<'_>, client: &Client<'_>) -> Result<(), NoRoom> {
         let start = w.len();
         let links = self.view.links();
-        for binding in self.view.bindings(client).filter(|binding| binding.valid_left(self.now) > 0) {
+        for binding in self.view.bindings(*client).filter(|binding| binding.valid_left(self.now) > 0) {
             let Some(link) = links.of_subnet(binding.subnet_id) else { continue };
             let address = links.address(link).octets();
             // What is written already is the set of links that were seen: no memory is needed for another.
@@ -160,6 +149,46 @@ impl Reply<'_> {
         }
         Ok(())
     }
+}
+
+/// The client's DUID. It is written in whole words, of which the last may reach into what is written next: at least
+/// OPTION_CLT_TIME, which is as long.
+#[inline]
+fn client_id(w: &mut Writer<'_>, client: &Client<'_>) -> Result<(), NoRoom> {
+    let (start, len, words) = (w.len(), client.duid_len(), client.duid_words());
+    let option = w.option_room(OptionCode::CLIENTID, 8 * words.len() as u16)?; // at most 136 octets
+    option.as_chunks_mut().0.iter_mut().zip(words).for_each(|(octets, word)| *octets = word);
+    w.end_option(start, len as u16)
+}
+
+/// The client's addresses and prefixes on a link; when the server last spoke with it there.
+#[inline(never)]
+fn leases(
+    w: &mut Writer<'_>,
+    view: &View<'_>,
+    now: u32,
+    client: &Client<'_>,
+    on_link: &OnLink,
+) -> Result<u32, NoRoom> {
+    let (mut on_link, mut newest) = (*on_link, 0);
+    for binding in client.bindings() {
+        if !on_link.has(view, *client, &binding) {
+            continue;
+        }
+        newest = newest.max(binding.cltt);
+        let (address, Left { valid_lifetime, preferred_lifetime }) = (binding.address, binding.left(now));
+        if valid_lifetime == 0 {
+            continue;
+        }
+        match binding.kind {
+            LeaseKind::Address => IaAddress { address, preferred_lifetime, valid_lifetime }.write(w)?,
+            LeaseKind::Prefix => {
+                let prefix_len = binding.prefix_len;
+                IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.write(w)?;
+            }
+        }
+    }
+    Ok(newest)
 }
 
 /// A status other than success, with its text for people.

@@ -15,7 +15,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_index::{Binding, Client, LinkId, Links, StoredOption};
+use lqd_index::{Binding, Client, Covering, LinkId, Links, StoredOption};
 use lqd_wire::{MessageType, OptionCode, Relay};
 
 use crate::Rights;
@@ -35,13 +35,14 @@ pub(crate) struct View<'a> {
 #[derive(Clone, Copy)]
 struct Requestor<'a> {
     /// `None` if the query was relayed: then nobody knows.
-    source: Option<Ipv6Addr>,
+    source: Option<&'a Ipv6Addr>,
     rights: &'a Rights,
 }
 
 impl<'a> View<'a> {
     /// The view of the requestor at `source`; `None` if the query was relayed.
-    pub(crate) fn new(links: &'a Links, rights: &'a Rights, source: Option<Ipv6Addr>) -> Self {
+    #[inline]
+    pub(crate) fn new(links: &'a Links, rights: &'a Rights, source: Option<&'a Ipv6Addr>) -> Self {
         Self { links, requestor: rights.restricted.then_some(Requestor { source, rights }) }
     }
 
@@ -68,6 +69,13 @@ impl<'a> View<'a> {
         self.requestor.is_none_or(|requestor| self.shows_to(requestor, client, binding))
     }
 
+    /// As [`Self::shows`], for the binding that covers an address.
+    #[inline]
+    pub(crate) fn shows_covering(&self, client: Client<'_>, covering: Covering<'_>) -> bool {
+        self.requestor.is_none_or(|requestor| self.shows_to(requestor, client, &covering.binding()))
+    }
+
+    #[cold]
     fn shows_to(&self, requestor: Requestor<'_>, client: Client<'_>, binding: &Binding) -> bool {
         let link = self.links.of_subnet(binding.subnet_id);
         if link.is_some_and(|link| self.shows_link(link)) {
@@ -90,7 +98,7 @@ impl Requestor<'_> {
         let Some(source) = self.source else { return false };
         let is_global = !address.is_unspecified() && !address.is_unicast_link_local();
         is_global
-            && (address == source || self.rights.relay_addresses.iter().any(|net| net.contains(&address)))
+            && (address == *source || self.rights.relay_addresses.iter().any(|net| net.contains(&address)))
     }
 }
 

@@ -36,6 +36,6 @@ pub use links::{Link, LinkId, Links, LinksFault, Subnet};
 pub use look_up::LookUps;
 pub use options::{StoredOption, StoredOptions};
 pub use prefixes::{Prefix, Prefixes};
-pub use record::{Binding, Bindings, Client};
+pub use record::{Binding, Bindings, Client, Covering, Left};
 pub use store::{Found, LookUp, Pinned, READERS_MAX, Reader, Store, Summary};
 pub use writer::{Applied, Writer};

@@ -8,6 +8,9 @@ use std::net::Ipv6Addr;
 
 use crate::prefixes::{Prefix, Prefixes};
 
+/// Subnet ids from here on are looked up by hash.
+const NEAR_MAX: u32 = 1 << 16;
+
 /// Position of a link in its [`Links`] table; means nothing in another table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub(crate) u32);
@@ -48,6 +51,8 @@ pub struct Link {
 pub struct Links {
     addresses: Vec<Ipv6Addr>,
     subnets: HashMap<u32, (LinkId, Box<[u8]>), foldhash::fast::RandomState>,
+    /// The links of subnets with ids below [`NEAR_MAX`], by id: most sites number their subnets from 1.
+    near: Box<[Option<LinkId>]>,
     prefixes: Prefixes<LinkId>,
     /// Configured addresses of relay agents by link, ascending.
     relays: Vec<(LinkId, Ipv6Addr)>,
@@ -100,6 +105,8 @@ impl Links {
                 }
             }
         }
+        let end = table.subnets.keys().filter(|&&id| id < NEAR_MAX).max().map_or(0, |&id| id + 1);
+        table.near = (0..end).map(|id| table.subnets.get(&id).map(|&(link, _)| link)).collect();
         table.prefixes = Prefixes::new(prefixes);
         Ok(table)
     }
@@ -116,7 +123,16 @@ impl Links {
     }
 
     /// The link that a lease of this subnet is on, if the subnet is configured.
+    #[inline]
     pub fn of_subnet(&self, subnet_id: u32) -> Option<LinkId> {
+        match self.near.get(subnet_id as usize) {
+            Some(&link) => link,
+            None => self.of_far_subnet(subnet_id),
+        }
+    }
+
+    #[cold]
+    fn of_far_subnet(&self, subnet_id: u32) -> Option<LinkId> {
         self.subnets.get(&subnet_id).map(|&(link, _)| link)
     }
 

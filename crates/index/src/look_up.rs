@@ -1,30 +1,14 @@
-//! A batch of look-ups in lockstep: while one waits for memory, the loads of the others are under way.
+//! A batch of look-ups in a pipeline: while one waits for memory, others are begun, moved on and answered.
 //!
 //! A look-up alone is a chain of dependent cache misses: a map's slot or nodes of the trie, the client's number, its
-//! record. Here each stage runs over all look-ups of the batch, asks for the memory of the next (prefetch), and only
-//! then the next begins. No look-up depends on what another finds.
+//! record. Here each look-up asks for the memory of its next step (prefetch) and is left alone until [`LookUps::turn`]
+//! has begun so many others that it has come. No look-up depends on what another finds.
 //!
-//! Measured against the other way, a state machine for each look-up in a ring of 16 that is refilled as they end (AMAC),
-//! `cargo bench -p lqd-benches --bench index -- "leases/.*/64"`, 20 million with `LQD_BENCH_CLIENTS=10000000`; ns for a
-//! look-up, on a machine that others used. Prefixes were then found by a probe of the map for each prefix length:
-//!
-//! ```text
-//!             100,000 leases    1 million     20 million
-//!             stages  AMAC    stages  AMAC   stages  AMAC
-//! address        112    51       142   108      118   142
-//! prefix         173    98       201   157      205   206
-//! client-id       79    56        90    82       94    85
-//! ```
-//! By itself the ring is mostly faster. Stages were kept, because a caller can put its own work between them, which
-//! a ring that runs to the end has no place for. Whether that outweighs the ring has not been measured: a ring with stages
-//! for parsing and writing is what would have to be tried next.
-//!
-//! A look-up by address first asks the map for a lease that begins there; any lease that does is the longest around
-//! the address. Who finds none walks the trie. Nearly all look-ups end with the first candidate. Whatever else can
-//! happen (equal hashes, an ended lease around which another one lies, a client that left a moment ago) is noticed by
-//! [`judge`], which then looks that one up alone.
+//! A look-up by address asks the map for a lease that begins there; any lease that does is the longest around
+//! the address. Who finds none goes on in the trie, whose root was looked at meanwhile. Nearly all look-ups end with the
+//! first candidate. Whatever else can happen (equal hashes, an ended lease around which another one lies, a client that
+//! left a moment ago, a trie deeper than there are turns) is noticed by [`judge`], which then looks that one up alone.
 
-use crate::arena::Address;
 use crate::clients::ClientId;
 use crate::lease::{address_hash, duid_hash};
 use crate::map::Probe;
@@ -33,124 +17,216 @@ use crate::store::{Found, LookUp};
 use crate::tables::Tables;
 use crate::trie::Walk;
 
-/// One look-up on its way.
+/// Turns in which a look-up moves on: a slot, two levels of the trie below its root in two steps each, a number.
+const STEPS: usize = 7;
+
+/// Most look-ups that are begun between two steps of one.
+const DISTANCE_MAX: usize = 4;
+
+/// One look-up on its way. Filled in where it lies, field by field: what is stored in pieces and copied as a whole holds
+/// the processor up.
 #[derive(Clone, Copy)]
-struct Lane {
+struct Lane<'q> {
     step: Step,
+    /// What `step` waits for: a client number, or where a record begins.
+    at: u32,
+    wanted: Wanted<'q>,
     probe: Probe,
     walk: Walk,
-    /// From the trie, and no other client has a prefix that may cover the address.
-    is_only: bool,
 }
 
+/// [`LookUp`], in place.
 #[derive(Clone, Copy)]
+enum Wanted<'q> {
+    Nothing,
+    Covering([u8; 16]),
+    Duid(&'q [u8]),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Nobody is found, or nobody was looked for.
     Nobody,
     /// The slots of `probe` are on their way.
     Probing,
-    /// The word of this number is on its way.
-    Number(ClientId),
-    /// This record is on its way.
-    Record(Address),
+    /// What `walk` looks at next is on its way.
+    Walking,
+    /// The word of the client number `at` is on its way.
+    Number,
+    /// The record at `at` is on its way.
+    Record,
 }
 
-impl Lane {
-    const IDLE: Self = Lane { step: Step::Nobody, probe: Probe::ENDED, walk: Walk::ENDED, is_only: false };
+impl Lane<'_> {
+    const IDLE: Self =
+        Lane { step: Step::Nobody, at: 0, wanted: Wanted::Nothing, probe: Probe::ENDED, walk: Walk::ENDED };
 
-    fn begin(&mut self, tables: &Tables, probe: Probe) {
-        probe.prefetch(&tables.arena);
+    #[inline(always)]
+    fn probe(&mut self, tables: &Tables, probe: Probe) {
         self.probe = probe;
+        self.probe.prefetch(&tables.arena);
         self.step = Step::Probing;
     }
 
+    /// Reads what has been asked for, and asks for what comes next.
+    #[inline]
+    fn advance(&mut self, tables: &Tables) {
+        match self.step {
+            Step::Nobody | Step::Record => {}
+            Step::Probing => match self.probe.next(&tables.arena) {
+                Some(number) => self.offer(tables, number),
+                None => self.begin_walk(tables),
+            },
+            Step::Walking => self.walk_on(tables),
+            Step::Number => {
+                if let Some(record) = tables.clients.get(self.at) {
+                    Client::prefetch(&tables.arena, record);
+                    self.at = record;
+                    self.step = Step::Record;
+                }
+            }
+        }
+    }
+
+    /// No lease begins at the address: is there a prefix around it?
+    #[inline]
+    fn begin_walk(&mut self, tables: &Tables) {
+        if let Wanted::Covering(address) = &self.wanted {
+            self.walk.begin(&tables.prefixes, &tables.arena, address);
+        }
+        self.walked(tables);
+    }
+
+    #[inline]
+    fn walk_on(&mut self, tables: &Tables) {
+        if let Wanted::Covering(address) = &self.wanted {
+            self.walk.step(&tables.arena, address);
+        }
+        self.walked(tables);
+    }
+
+    /// Takes what the walk has come to.
+    #[inline]
+    fn walked(&mut self, tables: &Tables) {
+        if !self.walk.has_ended() {
+            self.step = Step::Walking;
+        } else if let Some(number) = self.walk.candidate() {
+            self.offer(tables, number);
+        } else {
+            self.step = Step::Nobody;
+        }
+    }
+
+    #[inline]
     fn offer(&mut self, tables: &Tables, number: ClientId) {
         tables.clients.prefetch(number);
-        self.step = Step::Number(number);
+        self.at = number;
+        self.step = Step::Number;
     }
 }
 
 /// Looks one look-up up.
-fn alone<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>) -> Option<Found<'p>> {
-    match *look_up {
-        LookUp::Nothing => None,
-        LookUp::Covering(address) => {
-            let (client, binding) = tables.covering(address, now)?;
-            Some(Found { client, covering: Some(binding) })
+fn alone<'p>(tables: &'p Tables, now: u32, wanted: Wanted<'_>) -> Option<Found<'p>> {
+    match wanted {
+        Wanted::Nothing => None,
+        Wanted::Covering(address) => {
+            let (client, place) = tables.covering(address.into(), now)?;
+            Some(Found { client, covering: Some(place) })
         }
-        LookUp::Duid(duid) => {
+        Wanted::Duid(duid) => {
             let client = tables.client(tables.find_duid(duid)?)?;
             Some(Found { client, covering: None })
         }
     }
 }
 
-/// Up to `N` look-ups, at most 64, that run together: [`Self::add`] each, [`Self::fetch`], then [`Self::found`] each.
+/// Up to `N` look-ups that run together.
 ///
-/// In three calls, so that the caller's own work lies between asking for memory and reading it: queries are parsed while
-/// slots are on their way, and replies written while records are.
+/// The caller begins them between [turns](Self::turn), and asks for each one's result [`Self::turns`] turns after it was
+/// begun, so that its own work for some lies between the steps of others.
 pub struct LookUps<'p, 'q, const N: usize> {
     tables: &'p Tables,
-    wanted: [LookUp<'q>; N],
-    lanes: [Lane; N],
-    count: usize,
+    lanes: [Lane<'q>; N],
+    begun: usize,
+    turn: usize,
+    distance: usize,
+    /// Some look-up has gone into the trie: the others are at their record after two steps.
+    has_walked: bool,
 }
 
 impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
-    pub(crate) fn new(tables: &'p Tables) -> Self {
-        const { assert!(N <= Lanes::MAX) };
-        Self { tables, wanted: [LookUp::Nothing; N], lanes: [Lane::IDLE; N], count: 0 }
+    /// For so many look-ups.
+    pub(crate) fn new(tables: &'p Tables, count: usize) -> Self {
+        let distance = if N == 1 { 0 } else { count.min(DISTANCE_MAX) };
+        Self { tables, lanes: [Lane::IDLE; N], begun: 0, turn: 0, distance, has_walked: false }
     }
 
-    /// Adds a look-up, which is the next by position.
+    /// Turns from the one in which a look-up is begun to the one in which its result is best asked for.
+    pub fn turns(&self) -> usize {
+        STEPS * self.distance
+    }
+
+    /// Begins a look-up, which is the next by position.
     ///
     /// # Panics
-    /// If there are `N` already.
-    #[inline]
-    pub fn add(&mut self, look_up: LookUp<'q>) {
-        let position = self.count;
-        self.wanted[position] = look_up;
-        self.count += 1;
-        // A lone look-up has nothing to wait beside.
-        if N == 1 {
-            return;
+    /// If there are `N` already; so do the next three.
+    pub fn begin(&mut self, look_up: &LookUp<'q>) {
+        match look_up {
+            LookUp::Nothing => self.begin_none(),
+            LookUp::Covering(address) => self.begin_covering(&address.octets()),
+            LookUp::Duid(duid) => self.begin_duid(duid),
         }
-        let probe = match look_up {
-            LookUp::Nothing => return,
-            LookUp::Covering(address) => self.tables.addresses.probe(address_hash(address.into())),
-            LookUp::Duid(duid) => self.tables.duids.probe(duid_hash(duid)),
-        };
-        self.lanes[position].begin(self.tables, probe);
     }
 
-    /// Goes as far as asking for each one's record.
-    pub fn fetch(&mut self) {
+    /// Begins one that finds nothing.
+    #[inline]
+    pub fn begin_none(&mut self) {
+        self.begun += 1;
+        assert!(self.begun <= N);
+    }
+
+    /// Begins one for the client with the longest lease that covers an address.
+    #[inline]
+    pub fn begin_covering(&mut self, address: &[u8; 16]) {
+        let (lane, tables) = (&mut self.lanes[self.begun], self.tables);
+        self.begun += 1;
+        lane.wanted = Wanted::Covering(*address);
+        // A lone look-up has nothing to wait beside.
+        if N > 1 {
+            let hash = address_hash(u128::from_be_bytes(*address));
+            lane.probe(tables, tables.addresses.probe(hash));
+        }
+    }
+
+    /// Begins one for the client with this DUID.
+    #[inline]
+    pub fn begin_duid(&mut self, duid: &'q [u8]) {
+        let (lane, tables) = (&mut self.lanes[self.begun], self.tables);
+        self.begun += 1;
+        lane.wanted = Wanted::Duid(duid);
+        if N > 1 {
+            lane.probe(tables, tables.duids.probe(duid_hash(duid)));
+        }
+    }
+
+    /// Moves those on whose memory should have come.
+    #[inline]
+    pub fn turn(&mut self) {
         if N == 1 {
             return;
         }
-        let tables = self.tables;
-        let (lanes, wanted) = (&mut self.lanes[..self.count], &self.wanted[..self.count]);
-        let mut walking = Lanes::default();
-        for (position, (lane, look_up)) in lanes.iter_mut().zip(wanted).enumerate() {
-            if !matches!(lane.step, Step::Probing) {
-                continue;
+        let mut position = self.turn;
+        self.turn += 1;
+        for step in 1..=STEPS {
+            let Some(earlier) = position.checked_sub(self.distance) else { break };
+            position = earlier;
+            if step > 2 && !self.has_walked {
+                break;
             }
-            if let Some(number) = lane.probe.next(&tables.arena) {
-                lane.offer(tables, number);
-            } else if matches!(look_up, LookUp::Covering(_)) {
-                lane.walk = tables.prefixes.walk();
-                if !lane.walk.has_ended() {
-                    walking.add(position);
-                }
-            }
-        }
-        walk(tables, lanes, wanted, walking);
-        for lane in lanes {
-            if let Step::Number(number) = lane.step
-                && let Some(record) = tables.clients.get(number)
-            {
-                Client::prefetch(&tables.arena, record);
-                lane.step = Step::Record(record);
+            if position < self.begun {
+                let lane = &mut self.lanes[position];
+                lane.advance(self.tables);
+                self.has_walked |= lane.step == Step::Walking;
             }
         }
     }
@@ -159,82 +235,36 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
     /// nothing.
     ///
     /// A client found by DUID may have ended bindings only.
-    #[inline]
+    #[inline(always)]
     pub fn found(&self, now: u32, position: usize) -> Option<Found<'p>> {
-        let look_up = &self.wanted[position];
-        if N == 1 {
-            alone(self.tables, now, look_up)
-        } else {
-            judge(self.tables, now, look_up, &self.lanes[position])
-        }
-    }
-}
-
-/// Positions of lanes, at most 64.
-#[derive(Clone, Copy, Default)]
-struct Lanes(u64);
-
-impl Lanes {
-    const MAX: usize = u64::BITS as usize;
-
-    fn add(&mut self, position: usize) {
-        self.0 |= 1 << position;
-    }
-}
-
-impl Iterator for Lanes {
-    type Item = usize;
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        let position = self.0.trailing_zeros() as usize;
-        (self.0 != 0).then(|| {
-            self.0 &= self.0 - 1;
-            position
-        })
-    }
-}
-
-/// Walks the trie, all in step, until each has found who may hold a prefix around its address.
-fn walk(tables: &Tables, lanes: &mut [Lane], look_ups: &[LookUp<'_>], mut walking: Lanes) {
-    while walking.0 != 0 {
-        let mut further = Lanes::default();
-        for position in walking {
-            let (lane, LookUp::Covering(address)) = (&mut lanes[position], look_ups[position]) else {
-                continue;
-            };
-            lane.walk.step(&tables.arena, address.into());
-            if !lane.walk.has_ended() {
-                further.add(position);
-            } else if let Some((number, is_only)) = lane.walk.candidate() {
-                lane.is_only = is_only;
-                lane.offer(tables, number);
-            }
-        }
-        walking = further;
+        let lane = &self.lanes[position];
+        if N == 1 { alone(self.tables, now, lane.wanted) } else { judge(self.tables, now, lane) }
     }
 }
 
 /// What the look-up found, once its record is at hand.
-fn judge<'p>(tables: &'p Tables, now: u32, look_up: &LookUp<'_>, lane: &Lane) -> Option<Found<'p>> {
-    let client = match lane.step {
-        Step::Nobody | Step::Probing => return None,
-        Step::Number(_) => return alone(tables, now, look_up),
-        Step::Record(record) => Client::at(&tables.arena, record),
-    };
-    match *look_up {
-        LookUp::Covering(address) if lane.is_only => {
-            let covering = client.longest_covering(address, now);
-            return covering.is_some().then_some(Found { client, covering });
-        }
-        LookUp::Covering(address) => {
-            let covering = client.covering_from(address, now);
-            if covering.is_some() {
-                return Some(Found { client, covering });
-            }
-        }
-        LookUp::Duid(duid) if client.has_duid(duid) => return Some(Found { client, covering: None }),
-        LookUp::Duid(_) | LookUp::Nothing => {}
+#[inline(always)]
+fn judge<'p>(tables: &'p Tables, now: u32, lane: &Lane<'_>) -> Option<Found<'p>> {
+    if lane.step == Step::Nobody {
+        return None;
     }
-    alone(tables, now, look_up)
+    if lane.step == Step::Record {
+        let client = Client::at(&tables.arena, lane.at);
+        match lane.wanted {
+            Wanted::Covering(address) => {
+                let is_only = lane.walk.has_met_one();
+                let covering = if is_only {
+                    client.longest_covering(address.into(), now)
+                } else {
+                    client.covering_from(address.into(), now)
+                };
+                if is_only || covering.is_some() {
+                    return covering.map(|place| Found { client, covering: Some(place) });
+                }
+            }
+            Wanted::Duid(duid) if client.has_duid(duid) => return Some(Found { client, covering: None }),
+            Wanted::Duid(_) | Wanted::Nothing => {}
+        }
+    }
+    alone(tables, now, lane.wanted)
 }

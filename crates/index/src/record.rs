@@ -14,6 +14,7 @@
 //! order. An option block is named by its word offset in the record; 0 is none.
 
 use std::net::Ipv6Addr;
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -51,16 +52,25 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// What is left of its lifetimes at `now`, as [`Self::valid_left`] and [`Self::preferred_left`] say.
+    #[inline]
+    pub fn left(&self, now: u32) -> Left {
+        let elapsed = now.saturating_sub(self.cltt);
+        let of = |lifetime| if lifetime == INFINITY { INFINITY } else { u32::saturating_sub(lifetime, elapsed) };
+        let valid_lifetime = of(self.valid_lifetime);
+        Left { valid_lifetime, preferred_lifetime: of(self.preferred_lifetime).min(valid_lifetime) }
+    }
+
     /// Seconds of valid lifetime left at `now`: 0 from the second in which it is over, infinity for ever.
     ///
     /// A source's clock ahead of ours adds nothing: at most the granted lifetime is left.
     pub fn valid_left(&self, now: u32) -> u32 {
-        left(self.valid_lifetime, self.cltt, now)
+        self.left(now).valid_lifetime
     }
 
     /// Seconds of preferred lifetime left at `now`, never more than of valid lifetime (RFC 8415 §21.6).
     pub fn preferred_left(&self, now: u32) -> u32 {
-        left(self.preferred_lifetime, self.cltt, now).min(self.valid_left(now))
+        self.left(now).preferred_lifetime
     }
 
     /// Whether `address` is the leased one or lies in the delegated prefix.
@@ -69,8 +79,13 @@ impl Binding {
     }
 }
 
-fn left(lifetime: u32, since: u32, now: u32) -> u32 {
-    if lifetime == INFINITY { INFINITY } else { lifetime.saturating_sub(now.saturating_sub(since)) }
+/// What is left of a binding's lifetimes, seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// 0: the binding has ended; [`INFINITY`] never does.
+    pub valid_lifetime: u32,
+    /// At most the valid lifetime.
+    pub preferred_lifetime: u32,
 }
 
 /// A client's record, as a reader sees it.
@@ -108,6 +123,13 @@ impl<'a> Client<'a> {
     /// Length of the DUID in octets.
     pub fn duid_len(self) -> usize {
         load(self.words, 0) as usize & 0xff
+    }
+
+    /// The DUID in words of eight octets, the last one padded with zeros.
+    #[inline]
+    pub fn duid_words(self) -> impl ExactSizeIterator<Item = [u8; 8]> + use<'a> {
+        let words = &self.words[1..][..self.duid_len().div_ceil(8)];
+        words.iter().map(|word| word.load(Ordering::Relaxed).to_be_bytes())
     }
 
     /// Fills `out`, of [`Self::duid_len`] octets, with the DUID.
@@ -156,31 +178,44 @@ impl<'a> Client<'a> {
     /// Its binding that begins at `address`, if that has valid lifetime left at `now`; of two the longer.
     ///
     /// There are two of them only while the writer changes a prefix length.
-    pub(crate) fn covering_from(self, address: Ipv6Addr, now: u32) -> Option<Binding> {
-        self.longest(now, |packed| packed.address() == address.into())
+    #[inline]
+    pub(crate) fn covering_from(self, address: Ipv6Addr, now: u32) -> Option<Place> {
+        let [high, low] = halves(address);
+        self.longest(now, |packed| packed.high() == high && packed.low == low)
     }
 
     /// The longest of its bindings that covers `address` and has valid lifetime left at `now`.
-    pub(crate) fn longest_covering(self, address: Ipv6Addr, now: u32) -> Option<Binding> {
-        let address = u128::from(address);
-        self.longest(now, |packed| (packed.address() ^ address) & mask(packed.prefix_len()) == 0)
+    #[inline]
+    pub(crate) fn longest_covering(self, address: Ipv6Addr, now: u32) -> Option<Place> {
+        let [high, low] = halves(address);
+        self.longest(now, |packed| match packed.prefix_len() {
+            len @ ..64 => (packed.high() ^ high).leading_zeros() >= u32::from(len),
+            len => packed.high() == high && (packed.low ^ low).leading_zeros() >= u32::from(len) - 64,
+        })
     }
 
     #[inline]
-    fn longest(self, now: u32, covers: impl Fn(&Packed<'_>) -> bool) -> Option<Binding> {
-        let mut longest: Option<Binding> = None;
+    fn longest(self, now: u32, covers: impl Fn(&Packed<'_>) -> bool) -> Option<Place> {
+        let (mut longest, mut longest_len) = (None, 0);
         let mut bindings = self.bindings();
-        while let Some(packed) = bindings.next_packed() {
-            if !covers(&packed) {
-                continue;
-            }
-            let binding = packed.unpack();
-            let longer = longest.is_none_or(|longest| binding.prefix_len > longest.prefix_len);
-            if longer && binding.valid_left(now) > 0 {
-                longest = Some(binding);
+        loop {
+            let behind = bindings.rest.len();
+            let Some(packed) = bindings.next_packed() else { return longest };
+            let is_longer = longest.is_none() || packed.prefix_len() > longest_len;
+            if covers(&packed) && is_longer && packed.is_valid(now) {
+                longest = NonZeroU32::new(behind as u32).map(Place); // words of a record are below 2^23
+                longest_len = packed.prefix_len();
             }
         }
-        longest
+    }
+
+    /// The binding at a place of this record.
+    ///
+    /// # Panics
+    /// If the place is another record's.
+    #[inline(always)]
+    pub(crate) fn covering_at(self, place: Place) -> Covering<'a> {
+        Covering(&self.words[self.words.len() - place.0.get() as usize..])
     }
 
     /// The options stored with one of its bindings.
@@ -191,6 +226,27 @@ impl<'a> Client<'a> {
         }
     }
 }
+
+/// The binding that covers an address; read from the record as far as it is asked for.
+#[derive(Clone, Copy)]
+pub struct Covering<'a>(&'a [AtomicU64]);
+
+impl Covering<'_> {
+    /// The source's number for its subnet.
+    #[inline(always)]
+    pub fn subnet_id(self) -> u32 {
+        (load(self.0, 0) >> 32) as u32
+    }
+
+    /// All of it.
+    pub fn binding(self) -> Binding {
+        Packed::split(self.0).0.unpack()
+    }
+}
+
+/// Where a binding lies in its record: so many words before its end.
+#[derive(Clone, Copy)]
+pub(crate) struct Place(NonZeroU32);
 
 /// The bindings of a record, one after the other.
 #[derive(Clone)]
@@ -295,36 +351,42 @@ fn push_binding(out: &mut Vec<u64>, lease: &Lease<'_>, block: u64) {
 struct Packed<'a> {
     fixed: &'a [AtomicU64; 4],
     head: u64,
-    address_low: u64,
+    /// Second half of the address.
+    low: u64,
 }
 
 impl<'a> Packed<'a> {
-    fn prefix_len(&self) -> u8 {
-        self.head as u8
-    }
-
     /// The binding at the front of these words, and the words behind it.
     #[inline]
     fn split(words: &'a [AtomicU64]) -> (Self, &'a [AtomicU64]) {
         let (fixed, rest) = words.split_first_chunk().expect("a record holds whole bindings");
         let head = load(fixed, 0);
         if address_words(head as u8) == 1 {
-            return (Self { fixed, head, address_low: 0 }, rest);
+            return (Self { fixed, head, low: 0 }, rest);
         }
         let (low, rest) = rest.split_first().expect("a record holds whole bindings");
-        (Self { fixed, head, address_low: low.load(Ordering::Relaxed) }, rest)
+        (Self { fixed, head, low: low.load(Ordering::Relaxed) }, rest)
     }
 
-    #[inline]
-    fn address(&self) -> u128 {
-        u128::from(load(self.fixed, 3)) << 64 | u128::from(self.address_low)
+    fn prefix_len(&self) -> u8 {
+        self.head as u8
+    }
+
+    /// First half of the address.
+    fn high(&self) -> u64 {
+        load(self.fixed, 3)
+    }
+
+    fn is_valid(&self, now: u32) -> bool {
+        let (valid_lifetime, cltt) = ((load(self.fixed, 1) >> 32) as u32, (load(self.fixed, 2) >> 32) as u32);
+        valid_lifetime == INFINITY || valid_lifetime > now.saturating_sub(cltt)
     }
 
     #[inline]
     fn unpack(self) -> Binding {
         let (head, lifetimes) = (self.head, load(self.fixed, 1));
         Binding {
-            address: self.address().into(),
+            address: (u128::from(self.high()) << 64 | u128::from(self.low)).into(),
             prefix_len: head as u8,
             kind: if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address },
             valid_lifetime: (lifetimes >> 32) as u32,
@@ -334,6 +396,11 @@ impl<'a> Packed<'a> {
             block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
         }
     }
+}
+
+fn halves(address: Ipv6Addr) -> [u64; 2] {
+    let address = u128::from(address);
+    [(address >> 64) as u64, address as u64]
 }
 
 fn address_words(prefix_len: u8) -> usize {

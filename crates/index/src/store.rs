@@ -14,7 +14,7 @@ use arc_swap::{ArcSwap, Guard};
 use crate::epoch::Epochs;
 use crate::links::Links;
 use crate::look_up::LookUps;
-use crate::record::{Binding, Client};
+use crate::record::{Client, Covering, Place};
 use crate::tables::Tables;
 
 /// Look-ups that run in lockstep.
@@ -124,8 +124,16 @@ pub enum LookUp<'q> {
 pub struct Found<'p> {
     /// The client, with all its bindings.
     pub client: Client<'p>,
+    /// For [`LookUp::Covering`], the place of the binding that covers the address.
+    pub(crate) covering: Option<Place>,
+}
+
+impl<'p> Found<'p> {
     /// For [`LookUp::Covering`], the binding that covers the address.
-    pub covering: Option<Binding>,
+    #[inline(always)]
+    pub fn covering(&self) -> Option<Covering<'p>> {
+        self.covering.map(|place| self.client.covering_at(place))
+    }
 }
 
 impl Pinned<'_> {
@@ -150,9 +158,9 @@ impl Pinned<'_> {
         (end < tables.clients.end()).then_some(end)
     }
 
-    /// Up to `N` look-ups, at most 64, that run together.
-    pub fn look_ups<'q, const N: usize>(&self) -> LookUps<'_, 'q, N> {
-        LookUps::new(&self.current.tables)
+    /// `count` look-ups, at most `N`, that run together.
+    pub fn look_ups<'q, const N: usize>(&self, count: usize) -> LookUps<'_, 'q, N> {
+        LookUps::new(&self.current.tables, count)
     }
 
     /// Looks a whole batch up, as [`LookUps`] do; `found` is as long as `look_ups`.
@@ -173,11 +181,16 @@ impl Pinned<'_> {
         look_ups: &[LookUp<'_>],
         found: &mut [Option<Found<'p>>],
     ) {
-        let mut together = LookUps::<N>::new(&self.current.tables);
-        look_ups.iter().for_each(|look_up| together.add(*look_up));
-        together.fetch();
-        for (position, (found, _)) in found.iter_mut().zip(look_ups).enumerate() {
-            *found = together.found(now, position);
+        let mut together = LookUps::<N>::new(&self.current.tables, look_ups.len());
+        let turns = together.turns();
+        for turn in 0..look_ups.len() + turns {
+            if let Some(look_up) = look_ups.get(turn) {
+                together.begin(look_up);
+            }
+            together.turn();
+            if let Some(position) = turn.checked_sub(turns) {
+                found[position] = together.found(now, position);
+            }
         }
     }
 }

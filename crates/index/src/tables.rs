@@ -20,7 +20,7 @@ use crate::arena::Arena;
 use crate::clients::{ClientId, Clients};
 use crate::lease::{address_hash, duid_hash};
 use crate::map::Map;
-use crate::record::{Binding, Client};
+use crate::record::{Client, Place};
 use crate::template::Dictionary;
 use crate::trie::Trie;
 
@@ -69,7 +69,7 @@ impl Tables {
     }
 
     /// The longest binding that covers `address` and has valid lifetime left at `now`, and its client.
-    pub(crate) fn covering(&self, address: Ipv6Addr, now: u32) -> Option<(Client<'_>, Binding)> {
+    pub(crate) fn covering(&self, address: Ipv6Addr, now: u32) -> Option<(Client<'_>, Place)> {
         let mut probe = self.addresses.probe(address_hash(address.into()));
         let beginning = std::iter::from_fn(|| probe.next(&self.arena)).find_map(|client| {
             let client = self.client(client)?;
@@ -78,11 +78,12 @@ impl Tables {
         if beginning.is_some() {
             return beginning; // any longer lease would begin at this address too, which begins one lease only
         }
-        let mut longest: Option<(Client<'_>, Binding)> = None;
+        let mut longest: Option<(Client<'_>, Place)> = None;
         self.prefixes.candidates(&self.arena, address.into(), |candidate| {
             let Some(client) = self.client(candidate) else { return };
             let Some(covering) = client.longest_covering(address, now) else { return };
-            if longest.is_none_or(|(_, longest)| covering.prefix_len > longest.prefix_len) {
+            let len = |(client, place): (Client<'_>, Place)| client.covering_at(place).binding().prefix_len;
+            if longest.is_none_or(|longest| len((client, covering)) > len(longest)) {
                 longest = Some((client, covering));
             }
         });

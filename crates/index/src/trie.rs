@@ -46,6 +46,9 @@ const _: () = assert!(CLIENT_IDS <= CLIENT);
 
 const LEVEL_BITS: u8 = 8;
 
+/// Nodes from the root on at which a walk looks without waiting: so few are there that they stay in the cache.
+const NODES_AT_ONCE: usize = 3;
+
 /// Words of a header, without the prefixes that end in the node.
 const HEADER_WORDS: usize = 5;
 
@@ -253,35 +256,89 @@ fn write_node(words: &[AtomicU64], header: Header, entries: impl Iterator<Item =
     }
 }
 
-/// A walk from the root towards an address, node by node.
+/// A walk from the root towards an address, each of its steps over memory that the step before has asked for.
 #[derive(Clone, Copy)]
 pub(crate) struct Walk {
-    /// 0: it is over.
+    /// Where what it looks at next lies; 0: it is over.
     at: Address,
-    /// The client at the end of the longest of them.
+    ahead: Ahead,
+    /// The client at the end of the longest of the prefixes met.
     candidate: ClientId,
     /// Prefixes met that may cover the address.
     met: u32,
 }
 
+/// What a walk looks at next.
+#[derive(Clone, Copy)]
+enum Ahead {
+    /// The header of a node.
+    Node,
+    /// An entry in the lower half of a word.
+    Lower,
+    /// An entry in the upper half of a word.
+    Upper,
+}
+
 impl Walk {
     /// A walk that is over.
-    pub(crate) const ENDED: Self = Self { at: 0, candidate: 0, met: 0 };
+    pub(crate) const ENDED: Self = Self { at: 0, ahead: Ahead::Node, candidate: 0, met: 0 };
 
+    /// Begins towards an address: behind the first nodes, which walks keep in the cache.
+    #[inline]
+    pub(crate) fn begin(&mut self, trie: &Trie, arena: &Arena, address: &[u8; 16]) {
+        self.at = trie.root.load(Ordering::Acquire);
+        for _ in 0..NODES_AT_ONCE {
+            if self.has_ended() || !self.look_at_node(arena, address) || !self.follow(arena) {
+                return;
+            }
+        }
+        self.prefetch(arena);
+    }
+
+    #[inline]
     pub(crate) fn has_ended(&self) -> bool {
         self.at == 0
     }
 
-    /// The client with the longest prefix met that may cover the address, and whether it is the only one met.
-    pub(crate) fn candidate(&self) -> Option<(ClientId, bool)> {
-        (self.met > 0).then_some((self.candidate, self.met == 1))
+    /// The client with the longest prefix met that may cover the address.
+    pub(crate) fn candidate(&self) -> Option<ClientId> {
+        (self.met > 0).then_some(self.candidate)
     }
 
-    /// Looks at one node of a walk that has not ended, and asks for the memory of the next.
+    /// Whether no other prefix than the candidate's may cover the address.
+    pub(crate) fn has_met_one(&self) -> bool {
+        self.met == 1
+    }
+
+    /// Goes on, unless the walk has ended, and asks for the memory of the next step.
     #[inline]
-    pub(crate) fn step(&mut self, arena: &Arena, address: u128) {
+    pub(crate) fn step(&mut self, arena: &Arena, address: &[u8; 16]) {
+        match self.ahead {
+            Ahead::Node => {
+                if self.look_at_node(arena, address) {
+                    prefetch(arena.word(self.at));
+                }
+            }
+            Ahead::Lower | Ahead::Upper => {
+                if self.follow(arena) {
+                    self.prefetch(arena);
+                }
+            }
+        }
+    }
+
+    /// Asks for the header of the node ahead.
+    #[inline]
+    fn prefetch(&self, arena: &Arena) {
+        prefetch(arena.word(self.at));
+        prefetch(arena.word(self.at + HEADER_WORDS as u32 - 1));
+    }
+
+    /// From a node to the entry that leads on; false if there is none, and the walk has ended.
+    #[inline]
+    fn look_at_node(&mut self, arena: &Arena, address: &[u8; 16]) -> bool {
         let first = arena.word(self.at).load(Ordering::Relaxed);
-        let bits = step_of(address, first as u8);
+        let bits = address[first as usize % 16]; // levels are below 16
         if first & HAS_ENDS != 0 {
             self.meet_ends(arena, bits);
         }
@@ -289,25 +346,33 @@ impl Walk {
         let children = arena.word(self.at + 1 + quarter).load(Ordering::Relaxed);
         if children >> bit & 1 == 0 {
             self.at = 0;
-            return;
+            return false;
         }
         let below = (first >> (32 + 8 * quarter)) as u32 & 0xff; // for the first quarter, zeros lie there
         let position = below + (children & ((1 << bit) - 1)).count_ones();
-        let header_words = HEADER_WORDS as u32 + if first & HAS_ENDS == 0 { 0 } else { 4 };
-        let word = arena.word(self.at + header_words + position / 2).load(Ordering::Acquire);
-        let entry = (word >> (32 * (position % 2))) as u32;
+        let header_words = if first & HAS_ENDS == 0 { HEADER_WORDS } else { HEADER_WORDS + 4 };
+        self.at += header_words as u32 + position / 2;
+        self.ahead = if position.is_multiple_of(2) { Ahead::Lower } else { Ahead::Upper };
+        true
+    }
+
+    /// From an entry to the node that it names; false if it names a client, and the walk has ended.
+    #[inline]
+    fn follow(&mut self, arena: &Arena) -> bool {
+        let word = arena.word(self.at).load(Ordering::Acquire);
+        let entry = if matches!(self.ahead, Ahead::Lower) { word as u32 } else { (word >> 32) as u32 };
         if entry & CLIENT == 0 {
-            self.at = entry;
-            prefetch(arena.word(entry));
-            prefetch(arena.word(entry + HEADER_WORDS as u32 - 1));
-        } else {
-            self.at = 0;
-            self.candidate = entry & !CLIENT;
-            self.met += 1;
+            (self.at, self.ahead) = (entry, Ahead::Node);
+            return true;
         }
+        self.at = 0;
+        self.candidate = entry & !CLIENT;
+        self.met += 1;
+        false
     }
 
     /// Takes note of the prefixes that end in the node and may cover the address; the longest is the candidate.
+    #[cold]
     fn meet_ends(&mut self, arena: &Arena, bits: u8) {
         let node = Node::at(arena, self.at);
         for further in 0..LEVEL_BITS {
@@ -323,11 +388,6 @@ impl Trie {
     fn root<'a>(&self, arena: &'a Arena) -> Option<Node<'a>> {
         let at = self.root.load(Ordering::Acquire);
         (at != 0).then(|| Node::at(arena, at))
-    }
-
-    /// Begins the walk towards any address.
-    pub(crate) fn walk(&self) -> Walk {
-        Walk { at: self.root.load(Ordering::Acquire), ..Walk::ENDED }
     }
 
     /// Calls `candidate` with every client that may have a prefix covering `address`, short prefixes first.

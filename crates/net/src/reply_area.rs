@@ -36,12 +36,22 @@ struct Envelope {
     name: [u8; NAME_LEN],
 }
 
-/// Where the replies of one send go, from where, by which of the worker's sockets.
+/// Where a reply goes, what it answers arrived at, and by which of the worker's sockets: as the service says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Way {
     socket: u16,
     to: SocketAddrV6,
-    source: Local,
+    from: Local,
+}
+
+impl Way {
+    /// Whether both leave alike, though they came in differently: by other interfaces, say.
+    fn leaves_as(&self, other: &Self) -> bool {
+        let leaves = |way: &Self| {
+            (way.socket, control::reply_destination(way.to, way.from), control::reply_source(way.from))
+        };
+        leaves(self) == leaves(other)
+    }
 }
 
 /// A send about to be handed to the kernel.
@@ -130,9 +140,10 @@ impl ReplyArea {
             return;
         }
         self.used += len;
-        let (to, source) = (control::reply_destination(to, from), control::reply_source(from));
-        let way = Way { socket, to, source };
-        if self.open != Some(way) || !self.join(len) {
+        let way = Way { socket, to, from };
+        // Mostly it is all the same, and need not be looked into.
+        let joins = |open: Way| open == way || open.leaves_as(&way);
+        if !self.open.is_some_and(joins) || !self.join(len) {
             self.address(start, len, way);
         }
     }
@@ -168,8 +179,8 @@ impl ReplyArea {
         // SAFETY: both elements are mapped and number `queued` is unused: neither the kernel (I2) nor another
         // reference sees them. All fields are integers, arrays and raw pointers, valid as zeroes.
         let (envelope, header) = unsafe { (&mut *envelope, &mut *header) };
-        let control_len = control::encode_source(&mut envelope.control, way.source);
-        envelope.name = sockaddr::encode(way.to);
+        let control_len = control::encode_source(&mut envelope.control, control::reply_source(way.from));
+        envelope.name = sockaddr::encode(control::reply_destination(way.to, way.from));
         envelope.payload = libc::iovec { iov_base: start.cast(), iov_len: len };
         let message = &mut header.msg_hdr;
         message.msg_name = (&raw mut envelope.name).cast();

@@ -25,6 +25,17 @@ impl IaAddress {
         Ok(Self { address: Ipv6Addr::from(*address), preferred_lifetime, valid_lifetime })
     }
 
+    /// As [`Self::parse`], for who wants the address only, and wants it where it is.
+    #[inline]
+    pub fn parse_address(value: &[u8]) -> Result<&[u8; 16], ParseError> {
+        let Some((address, rest)) = value.split_first_chunk::<16>() else { return Err(short(value)) };
+        let Some((_, inner)) = rest.split_first_chunk::<8>() else { return Err(short(value)) };
+        if !inner.is_empty() {
+            Options::at(inner, 24).validate()?;
+        }
+        Ok(address)
+    }
+
     /// Writes the option.
     #[inline]
     pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {

@@ -12,6 +12,9 @@ impl<'a> Duid<'a> {
     /// Longest DUID in octets: two of type and 128 of identifier (RFC 8415 §11.1).
     pub const LEN_MAX: usize = 130;
 
+    /// One octet, which nobody's DUID is, for places that are filled in later.
+    pub const UNKNOWN: Self = Self(&[0]);
+
     /// Takes 1..=130 octets; anything else is no DUID.
     pub fn new(octets: &'a [u8]) -> Option<Self> {
         (1..=Self::LEN_MAX).contains(&octets.len()).then_some(Self(octets))

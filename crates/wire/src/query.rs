@@ -1,7 +1,5 @@
 //! What a LEASEQUERY asks: OPTION_LQ_QUERY and the option request inside it.
 
-use core::net::Ipv6Addr;
-
 use crate::{OptionCode, Options, ParseError, ParseFault, QueryType};
 
 /// OPTION_LQ_QUERY: query-type, link-address, query-options (RFC 5007 §4.1.2.1).
@@ -9,8 +7,8 @@ use crate::{OptionCode, Options, ParseError, ParseFault, QueryType};
 pub struct Query<'a> {
     /// What is asked; any value.
     pub kind: QueryType,
-    /// An address of the link that the query is about, or `::`.
-    pub link_address: Ipv6Addr,
+    /// An address of the link that the query is about, or `::`, in place.
+    pub link_address: &'a [u8; 16],
     /// The query-options, offsets counted from the start of the option's value.
     pub options: Options<'a>,
 }
@@ -26,7 +24,7 @@ impl<'a> Query<'a> {
         let (link_address, rest) = rest.split_first_chunk::<16>().ok_or(short)?;
         Ok(Self {
             kind: QueryType(kind),
-            link_address: Ipv6Addr::from(*link_address),
+            link_address,
             options: Options::at(rest, Self::HEADER_LEN),
         })
     }
@@ -37,6 +35,14 @@ impl<'a> Query<'a> {
 pub struct OptionRequest<'a>(&'a [u8]);
 
 impl<'a> OptionRequest<'a> {
+    /// Asks for nothing.
+    pub const NONE: Self = Self(&[]);
+
+    /// Whether nothing is asked for.
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Reads the option's value: an even number of octets.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         if value.len() % 2 == 1 {

@@ -77,6 +77,15 @@ impl<'a> Writer<'a> {
         Ok(value)
     }
 
+    /// Ends the option that begins at `start` after `len` octets of value; it had room for as many at least.
+    #[inline]
+    pub fn end_option(&mut self, start: usize, len: u16) -> Result<(), NoRoom> {
+        let field = self.buffer.get_mut(start + 2..start + 4).ok_or(NoRoom)?;
+        field.copy_from_slice(&len.to_be_bytes());
+        self.truncate(start + 4 + usize::from(len));
+        Ok(())
+    }
+
     /// Appends one option with this value, all or none.
     #[inline]
     pub fn option_with(&mut self, code: OptionCode, value: &[u8]) -> Result<(), NoRoom> {

@@ -49,10 +49,12 @@ fn shows(options: &[u8], who: &str) -> bool {
     leases.look_up(1000, &[LookUp::Covering(address)], &mut found);
     let client = found[0].unwrap().client;
     let rights = Rights { allow: true, restricted: true, ..Rights::default() };
-    let view = View::new(leases.links(), &rights, Some(who.parse().unwrap()));
+    let who = who.parse().unwrap();
+    let view = View::new(leases.links(), &rights, Some(&who));
+    let others = Rights::default();
     let shown = view.bindings(client).count();
     assert!(View::new(leases.links(), &rights, None).bindings(client).next().is_none(), "relayed");
-    assert_eq!(View::new(leases.links(), &Rights::default(), None).bindings(client).count(), 1);
+    assert_eq!(View::new(leases.links(), &others, None).bindings(client).count(), 1);
     shown == 1
 }
 

@@ -62,11 +62,13 @@ impl Pair {
         assert_eq!(self.longest(address), covering.max_by_key(|(key, _)| key.len).copied(), "{address:032x}");
         let mut met = Vec::new();
         self.trie.candidates(&self.arena, address, |client| met.push(client));
-        let mut walk = self.trie.walk();
+        let mut walk = Walk::ENDED;
+        walk.begin(&self.trie, &self.arena, &address.to_be_bytes());
         while !walk.has_ended() {
-            walk.step(&self.arena, address);
+            walk.step(&self.arena, &address.to_be_bytes());
         }
-        assert_eq!(walk.candidate(), met.last().map(|&client| (client, met.len() == 1)), "{address:032x}");
+        assert_eq!(walk.candidate(), met.last().copied(), "{address:032x}");
+        assert_eq!(walk.has_met_one(), met.len() == 1, "{address:032x}");
     }
 }
 

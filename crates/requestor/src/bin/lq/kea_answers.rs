@@ -84,7 +84,7 @@ fn asked(request: &[u8]) -> (Query, Expected) {
         (QueryType::BY_CLIENT_ID, Some(client)) => Query::by_client_id(client),
         _ => Query::by_address(address.map_or(Ipv6Addr::UNSPECIFIED, |one| one.address)),
     };
-    let link = Some(body.link_address).filter(|link| !link.is_unspecified());
+    let link = Some(Ipv6Addr::from(*body.link_address)).filter(|link| !link.is_unspecified());
     let expected = Expected {
         transaction_id: TransactionId(message.transaction_id.0),
         own: Duid::new(own).expect("a DUID"),
