@@ -1,44 +1,49 @@
 //! A whole generation of the index from a snapshot, on all cores, in little more memory than it takes in the end.
 //!
-//! Rows come in any order of threads, each with its number; the last row of an address is its lease. Four passes over
-//! partitions that know nothing of each other, so that whoever is free takes the next one, and one over all prefixes:
+//! Rows come in any order of threads, each with its number; the last row of an address is its lease. Two passes over
+//! partitions that know nothing of each other, so that whoever is free takes the next one, and two over what is left:
 //!
 //! ```text
-//! take     rows → partitions by address          while the source still reads, window by window
-//! keep     the last row of each address → partitions by DUID
-//! write    clients: record, number, map by DUID; their leases → partitions by address
-//! fill     map by address
+//! take     rows → partitions by DUID, removals → by address     while the source still reads, window by window
+//! write    clients: record, number, map by DUID; a claim on each address → partitions by address
+//! fill     map by address; of two claims on an address, and of claim and removal, the last counts
+//! settle   records of clients that lost an address: as a rule, none
 //! plant    the trie, from the prefixes in order
 //! ```
 //! A partition is small beside the whole (1/256), lies in a processor's cache while it is worked on, and its memory is
 //! given back when it is done. Rows are staged in blocks of the new generation's own arena, so that a block that
-//! was read becomes records or tables a moment later: no allocator has to be hoped for, and the peak is what is staged (56
-//! octets a row at most, without options) or, at the end, the tables and 8 octets a lease or 24 a prefix.
+//! was read becomes records or tables a moment later: no allocator has to be hoped for, and the peak is records and
+//! maps beside 16 octets a claim. A row right behind one of the same client is staged without DUID and options.
 //!
 //! Designs considered: (1) all rows parsed into batches, then sorted by address and by DUID as a whole: the batches and
 //! three arrays beside the finished tables, 2.6 times their memory, and at 20 million leases every access misses the
 //! cache; (2) windows applied one after the other as the follower does: little memory, but one thread, and every row
 //! misses the cache some ten times; (3) reading the file twice, first for addresses: parsing is half of all work; (4)
-//! this one: a row is copied twice more. Measured: see `benches/README.md`, "Loading".
+//! partitions by address first, to find each address's last row, and by DUID then: every row is copied once more, and
+//! no two rows of a client are neighbours, so that each has its DUID and options; 9.4 s for 20 million leases; (5) this
+//! one: 6.7 s, at the price that a lease which a later row takes away is written first, and its room in the arena
+//! waits for the next record of its size. Measured: see `benches/README.md`, "Loading".
 
 use std::cmp::Reverse;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
 use crate::arena::Allocator;
 use crate::clients::{CLIENT_IDS, ClientId};
-use crate::lease::{Batch, Lease, PREFIX_LEN_MAX, address_hash, duid_hash};
+use crate::lease::{Batch, DUID_LEN_MAX, Lease, Row, address_hash, duid_hash};
 use crate::map::{Map, shard_of};
 use crate::options::Packer;
-use crate::record;
+use crate::record::{self, Entry, copy_octets};
 use crate::tables::Tables;
-use crate::trie::{self, Key, Trie};
 
+mod plant;
+mod settle;
 mod staging;
 
-use staging::{Block, ROW_NUMBERS, Row, Staged};
+use settle::Loss;
+use staging::{Block, Claim, End, Item, ROW_NUMBERS, Run, Staged, kept};
 
 /// Client numbers that a thread takes at a time.
 const NUMBERS: u32 = 1024;
@@ -50,10 +55,6 @@ pub struct Loader {
     /// Those that are not at work.
     hands: Mutex<Vec<Hand>>,
     numbers: AtomicU32,
-    leases: AtomicUsize,
-    /// Leases that belong into the trie.
-    prefixes: AtomicUsize,
-    refused: AtomicUsize,
 }
 
 /// What was built.
@@ -70,9 +71,17 @@ pub(crate) struct Built {
 struct Hand {
     allocator: Allocator,
     packer: Packer,
+    /// Rows by client, then claims by address.
     staged: Staged,
+    /// Ends, by address.
+    ended: Staged,
     /// Client numbers that it may use.
     numbers: Vec<ClientId>,
+    /// Leases in records that it wrote, less those that it took out of records.
+    leases: isize,
+    /// Leases whose client has more than fit into one record.
+    refused: usize,
+    lost: Vec<Loss>,
     words: Vec<u64>,
     octets: Vec<u8>,
 }
@@ -86,14 +95,7 @@ impl Default for Loader {
 impl Loader {
     /// Without rows.
     pub fn new() -> Self {
-        Self {
-            tables: Tables::empty(),
-            hands: Mutex::default(),
-            numbers: AtomicU32::new(0),
-            leases: AtomicUsize::new(0),
-            prefixes: AtomicUsize::new(0),
-            refused: AtomicUsize::new(0),
-        }
+        Self { tables: Tables::empty(), hands: Mutex::default(), numbers: AtomicU32::new(0) }
     }
 
     /// Takes the rows of a batch, numbered from `first` on: of the rows of one address the highest number counts.
@@ -101,44 +103,65 @@ impl Loader {
     /// No two rows have one number, but numbers may be left out: the place of a row in its file will do.
     ///
     /// # Panics
-    /// If numbers reach 2^46.
+    /// If numbers reach 2^44.
     pub fn take(&self, first: u64, batch: &Batch) {
-        assert!(first + (batch.len() as u64) < ROW_NUMBERS, "row numbers stay below 2^46");
-        let shared = (&self.tables.templates, &self.tables.arena);
+        assert!(first + (batch.len() as u64) < ROW_NUMBERS, "row numbers stay below 2^44");
         self.with_hand(|hand| {
-            let Hand { allocator, packer, staged, words, octets, .. } = hand;
-            for (at, row) in batch.rows.iter().enumerate() {
-                let number = first + at as u64;
+            let Tables { templates, arena, .. } = &self.tables;
+            let Hand { allocator, packer, staged, ended, words, octets, .. } = hand;
+            let mut before: Option<&Row> = None;
+            let mut hash = 0;
+            for (number, row) in (first..).zip(&batch.rows) {
                 if row.is_removal() {
-                    staging::compose(words, number, row.address, None);
-                } else {
-                    octets.clear();
-                    packer.pack(shared, allocator, batch.options(row), octets);
-                    let lease = Lease { options: octets, ..batch.lease(at) };
-                    staging::compose(words, number, row.address, Some(&lease));
+                    let end = End { address: row.address, number };
+                    ended.push(arena, allocator, address_hash(row.address), &end.words());
+                    continue;
                 }
-                staged.push(shared.1, allocator, address_hash(row.address), words.iter().copied());
+                // Sources have the leases of a client together, as a rule.
+                let same_client = before.is_some_and(|before| batch.duid(before) == batch.duid(row));
+                let same_options =
+                    same_client && before.is_some_and(|before| batch.options(before) == batch.options(row));
+                if !same_client {
+                    hash = duid_hash(batch.duid(row));
+                }
+                if !same_options {
+                    octets.clear();
+                    packer.pack((templates, arena), allocator, batch.options(row), octets);
+                }
+                let lease = Lease { options: octets, ..batch.lease(row) };
+                Item { number, lease, duid_hash: hash, same_client, same_options }
+                    .stage(arena, allocator, staged, words);
+                before = Some(row);
             }
         });
     }
 
     /// The tables that the rows come to.
     pub(crate) fn build(self) -> Built {
-        self.pass(|hand, _, blocks| self.keep_last_rows(hand, blocks));
-        self.pass(|hand, _, blocks| self.write_clients(hand, blocks));
-        self.pass(|hand, partition, blocks| self.fill_addresses(hand, partition, blocks));
-        let Self { mut tables, hands, numbers, leases, prefixes, refused } = self;
+        self.pass(|hand| &mut hand.staged, |hand, _, blocks| self.write_clients(hand, blocks));
+        let ended = self.merged(|hand| &mut hand.ended);
+        self.pass(
+            |hand| &mut hand.staged,
+            |hand, partition, blocks| self.fill_addresses(hand, partition, blocks, &ended[partition]),
+        );
+        let lost = self.hands().iter_mut().flat_map(|hand| std::mem::take(&mut hand.lost)).collect();
+        self.take_away(lost);
+        let next_client = self.numbers.load(Ordering::Relaxed);
+        self.give_back(ended);
+        let prefixes = self.plant(next_client);
+        let Self { mut tables, hands, .. } = self;
+        tables.prefixes = prefixes;
         let (mut allocator, mut free_clients) = (Allocator::new(), Vec::new());
+        let (mut leases, mut refused) = (0, 0);
         for hand in hands.into_inner().unwrap_or_else(PoisonError::into_inner) {
             allocator.absorb(hand.allocator);
             free_clients.extend(hand.numbers);
+            leases += hand.leases;
+            refused += hand.refused;
         }
-        let next_client = numbers.into_inner();
-        tables.prefixes = plant(&tables, &mut allocator, next_client, prefixes.into_inner());
-        allocator.release_blocks(&tables.arena);
-        tables.counts.leases.store(leases.into_inner(), Ordering::Relaxed);
+        tables.counts.leases.store(leases.max(0) as usize, Ordering::Relaxed);
         tables.counts.clients.store(next_client as usize - free_clients.len(), Ordering::Relaxed);
-        Built { tables, allocator, next_client, free_clients, refused: refused.into_inner() }
+        Built { tables, allocator, next_client, free_clients, refused }
     }
 
     fn hands(&self) -> MutexGuard<'_, Vec<Hand>> {
@@ -152,156 +175,157 @@ impl Loader {
         self.hands().push(hand);
     }
 
-    /// Works through all that was staged, partition by partition.
-    fn pass(&self, work: impl Fn(&mut Hand, usize, Vec<Block>) + Sync) {
-        let staged = Staged::merged(
-            self.hands().iter_mut().map(|hand| std::mem::replace(&mut hand.staged, Staged::new())),
-        );
-        let partitions = staged.into_par_iter().enumerate();
+    /// What all threads have staged there.
+    fn merged(&self, there: impl Fn(&mut Hand) -> &mut Staged) -> Vec<Vec<Block>> {
+        let mut hands = self.hands();
+        Staged::merged(hands.iter_mut().map(|hand| std::mem::replace(there(hand), Staged::new())))
+    }
+
+    /// Works through all that was staged there, partition by partition.
+    fn pass(
+        &self,
+        there: impl Fn(&mut Hand) -> &mut Staged,
+        work: impl Fn(&mut Hand, usize, Vec<Block>) + Sync,
+    ) {
+        let partitions = self.merged(there).into_par_iter().enumerate();
         partitions.for_each(|(partition, blocks)| self.with_hand(|hand| work(hand, partition, blocks)));
     }
 
-    /// Stages the last row of each address for its client, unless it is a removal.
-    fn keep_last_rows(&self, hand: &mut Hand, blocks: Vec<Block>) {
-        let Hand { allocator, staged, octets, .. } = hand;
-        let arena = &self.tables.arena;
-        let contents = blocks.iter().flat_map(|block| staging::rows(block.contents(arena)));
-        let mut rows: Vec<(u64, Reverse<u64>, Row<'_>)> =
-            contents.map(|row| (row.address_hash(), Reverse(row.number()), row)).collect();
-        rows.sort_unstable_by_key(|&(hash, number, _)| (hash, number));
-        for same_hash in rows.chunk_by(|a, b| a.0 == b.0) {
-            for (at, (_, _, row)) in same_hash.iter().enumerate() {
-                let is_later = |(_, _, later): &(_, _, Row<'_>)| later.address() == row.address();
-                if row.is_removal() || same_hash[..at].iter().any(is_later) {
-                    continue;
-                }
-                octets.clear();
-                row.copy_duid(octets);
-                staged.push(arena, allocator, duid_hash(octets), row.copy());
-            }
+    /// Gives these blocks, and the memory of all that are free, back: the peak of a load would come now.
+    fn give_back(&self, blocks: Vec<Vec<Block>>) {
+        let mut hands = self.hands();
+        let mut merged = Allocator::new();
+        blocks.into_iter().flatten().for_each(|block| block.free(&mut merged));
+        for hand in &mut *hands {
+            merged.absorb(std::mem::replace(&mut hand.allocator, Allocator::new()));
         }
-        blocks.into_iter().for_each(|block| block.free(allocator));
+        merged.release_blocks(&self.tables.arena);
+        match hands.first_mut() {
+            Some(hand) => hand.allocator = merged,
+            None => hands.push(Hand { allocator: merged, ..Hand::new() }),
+        }
     }
 
     /// Writes the records of a partition's clients, and fills its part of the map by DUID.
     fn write_clients(&self, hand: &mut Hand, blocks: Vec<Block>) {
         let arena = &self.tables.arena;
-        let mut duid = std::mem::take(&mut hand.octets);
-        let contents = blocks.iter().flat_map(|block| staging::rows(block.contents(arena)));
-        let mut rows: Vec<(u64, Row<'_>)> = contents
-            .map(|row| {
-                duid.clear();
-                row.copy_duid(&mut duid);
-                (duid_hash(&duid), row)
-            })
-            .collect();
-        hand.octets = duid;
-        rows.sort_unstable_by_key(|&(hash, row)| (hash, row.number()));
-        let mut clients: Vec<(u64, ClientId)> = Vec::new();
-        for same_hash in rows.chunk_by(|a, b| a.0 == b.0) {
-            self.write_alike(hand, same_hash, &mut clients);
+        let runs = blocks.iter().flat_map(|&block| staging::runs(arena, block));
+        let mut runs: Vec<(u64, Run<'_>)> = runs.map(|run| (hash_of(run), run)).collect();
+        runs.sort_unstable_by_key(|&(hash, _)| hash);
+        let mut clients: Vec<(u64, ClientId)> = Vec::with_capacity(runs.len());
+        let mut leases = Vec::new();
+        for same_hash in runs.chunk_by_mut(|a, b| a.0 == b.0) {
+            let is_client = |a: &(u64, Run<'_>), b: &(u64, Run<'_>)| same_duid(a.1, b.1);
+            // Nearly always it is one client.
+            if !same_hash.is_sorted_by(is_client) {
+                same_hash.sort_by_cached_key(|(_, run)| duid_of(*run));
+            }
+            for runs in same_hash.chunk_by(is_client) {
+                leases.clear();
+                leases.extend(runs.iter().flat_map(|(_, run)| run.entries()));
+                let duid = runs[0].1.duid();
+                clients.extend(self.write_client(hand, duid, &mut leases).map(|client| (runs[0].0, client)));
+            }
         }
-        self.fill(hand, &self.tables.duids, &clients);
+        self.fill(hand, &self.tables.duids, &clients, |_| {});
         blocks.into_iter().for_each(|block| block.free(&mut hand.allocator));
     }
 
-    /// Writes the record of each client among rows whose DUIDs have equal hashes: nearly always one.
-    fn write_alike(&self, hand: &mut Hand, rows: &[(u64, Row<'_>)], clients: &mut Vec<(u64, ClientId)>) {
-        let mut octets = std::mem::take(&mut hand.octets);
-        octets.clear();
-        let mut ends = Vec::with_capacity(rows.len());
-        for (_, row) in rows {
-            row.copy_duid(&mut octets);
-            let duid_end = octets.len();
-            row.copy_options(&mut octets);
-            ends.push((duid_end, octets.len()));
-        }
-        let mut start = 0;
-        let mut leases: Vec<Lease<'_>> = Vec::with_capacity(rows.len());
-        for ((_, row), (duid_end, end)) in rows.iter().zip(ends) {
-            leases.push(row.lease(&octets[start..duid_end], &octets[duid_end..end]));
-            start = end;
-        }
-        leases.sort_unstable_by(|a, b| (a.duid, record::order(a)).cmp(&(b.duid, record::order(b))));
-        for leases in leases.chunk_by(|a, b| a.duid == b.duid) {
-            clients.extend(self.write_client(hand, leases).map(|client| (rows[0].0, client)));
-        }
-        hand.octets = octets;
-    }
-
-    /// Writes one client's record and stages its leases; none if they do not fit into a record.
-    fn write_client(&self, hand: &mut Hand, leases: &[Lease<'_>]) -> Option<ClientId> {
+    /// Writes one client's record and stages its claims; none if they do not fit into a record.
+    fn write_client(
+        &self,
+        hand: &mut Hand,
+        (duid_len, duid): (usize, &[AtomicU64]),
+        leases: &mut Vec<(u64, Entry<&[AtomicU64]>)>,
+    ) -> Option<ClientId> {
         let arena = &self.tables.arena;
-        let Some(at) = record::write(arena, &mut hand.allocator, &mut hand.words, leases) else {
-            self.refused.fetch_add(leases.len(), Ordering::Relaxed);
+        if leases.len() > 1 {
+            leases.sort_unstable_by_key(|(number, lease)| (lease.address, Reverse(*number)));
+            leases.dedup_by_key(|(_, lease)| lease.address);
+            leases.sort_unstable_by_key(|(_, lease)| (lease.kind == crate::LeaseKind::Prefix, lease.address));
+        }
+        let duid = (duid_len, duid.iter().map(|word| word.load(Ordering::Relaxed)));
+        let entries = leases.iter().map(|&(_, lease)| lease);
+        let Hand { allocator, words, staged, ended, .. } = hand;
+        let Some(at) = record::write_entries(arena, allocator, words, duid, entries) else {
+            hand.refused += leases.len();
+            // Whoever had these addresses before has lost them.
+            for &(number, Entry { address, .. }) in &*leases {
+                let end = End { address, number };
+                ended.push(arena, allocator, address_hash(address), &end.words());
+            }
             return None;
         };
-        let client = self.number(hand);
+        hand.leases += leases.len() as isize;
+        let client = self.number(&mut hand.numbers);
         self.tables.clients.set(client, at);
-        self.leases.fetch_add(leases.len(), Ordering::Relaxed);
-        for lease in leases {
-            self.prefixes.fetch_add(usize::from(lease.prefix_len < PREFIX_LEN_MAX), Ordering::Relaxed);
-            let hash = address_hash(lease.address.into());
-            hand.staged.push(arena, &mut hand.allocator, hash, [staging::entry(hash, client)].into_iter());
+        for &(number, Entry { address, .. }) in &*leases {
+            let hash = address_hash(address);
+            staged.push(arena, allocator, hash, &Claim { hash: kept(hash), client, number }.words());
         }
         Some(client)
     }
 
-    fn number(&self, hand: &mut Hand) -> ClientId {
-        if hand.numbers.is_empty() {
+    fn number(&self, numbers: &mut Vec<ClientId>) -> ClientId {
+        if numbers.is_empty() {
             let first = self.numbers.fetch_add(NUMBERS, Ordering::Relaxed);
             assert!(first < CLIENT_IDS - NUMBERS, "the index is full: it holds at most 2^28 clients");
-            hand.numbers.extend((first..first + NUMBERS).rev());
+            self.tables.clients.reach(first + NUMBERS);
+            numbers.extend((first..first + NUMBERS).rev());
         }
-        hand.numbers.pop().expect("filled above")
+        numbers.pop().expect("filled above")
     }
 
-    /// Fills a partition's part of the map by address.
-    fn fill_addresses(&self, hand: &mut Hand, partition: usize, blocks: Vec<Block>) {
-        let mut clients: Vec<(u64, ClientId)> = Vec::new();
-        for block in blocks {
-            let entries = block.contents(&self.tables.arena).iter().map(|word| word.load(Ordering::Relaxed));
-            clients.extend(entries.map(|entry| staging::hash_and_client(partition, entry)));
-            block.free(&mut hand.allocator);
-        }
+    /// Fills a partition's part of the map by address, and sees who loses what.
+    fn fill_addresses(&self, hand: &mut Hand, partition: usize, blocks: Vec<Block>, ended: &[Block]) {
+        let arena = &self.tables.arena;
+        let claims = || staging::claims(arena, partition, &blocks);
+        let mut clients: Vec<(u64, ClientId)> = claims().map(|claim| (claim.hash, claim.client)).collect();
         clients.sort_unstable();
-        self.fill(hand, &self.tables.addresses, &clients);
+        let mut disputed: Vec<u64> = Vec::new();
+        self.fill(hand, &self.tables.addresses, &clients, |hash| disputed.push(hash));
+        let ends = || staging::ends(arena, ended);
+        let hashes = ends().map(|end| address_hash(end.address));
+        let is_claimed = |hash: &u64| self.tables.addresses.probe(*hash).next(arena).is_some();
+        disputed.extend(hashes.filter(is_claimed).map(kept));
+        if !disputed.is_empty() {
+            disputed.sort_unstable();
+            let is_disputed = |hash: u64| disputed.binary_search(&hash).is_ok();
+            let ends = ends().filter(|end| is_disputed(kept(address_hash(end.address))));
+            let lost = self.settle(claims().filter(|claim| is_disputed(claim.hash)).collect(), ends);
+            hand.lost.extend(lost);
+        }
+        blocks.into_iter().for_each(|block| block.free(&mut hand.allocator));
     }
 
     /// Fills the shards that these clients, ascending by hash, belong to.
-    fn fill(&self, hand: &mut Hand, map: &Map, clients: &[(u64, ClientId)]) {
+    fn fill(&self, hand: &mut Hand, map: &Map, clients: &[(u64, ClientId)], mut alike: impl FnMut(u64)) {
         for shard in clients.chunk_by(|a, b| shard_of(a.0) == shard_of(b.0)) {
-            map.fill(&self.tables.arena, &mut hand.allocator, shard_of(shard[0].0), shard.iter().copied());
+            let (arena, number) = (&self.tables.arena, shard_of(shard[0].0));
+            map.fill(arena, &mut hand.allocator, number, shard.iter().copied(), &mut alike);
         }
     }
 }
 
-/// A prefix on its way into the trie.
-struct Prefix {
-    bits: [u64; 2],
-    client: ClientId,
-    len: u8,
+/// Whether both runs are of one client.
+fn same_duid(a: Run<'_>, b: Run<'_>) -> bool {
+    let ((a_len, a), (b_len, b)) = (a.duid(), b.duid());
+    let same = |(a, b): (&AtomicU64, &AtomicU64)| a.load(Ordering::Relaxed) == b.load(Ordering::Relaxed);
+    a_len == b_len && a.iter().zip(b).all(same)
 }
 
-impl Prefix {
-    fn key(&self) -> Key {
-        let [high, low] = self.bits.map(u128::from);
-        Key { bits: high << 64 | low, len: self.len }
-    }
+fn duid_of(run: Run<'_>) -> Vec<u8> {
+    let (len, words) = run.duid();
+    let mut duid = vec![0; len];
+    copy_octets(words, 0, &mut duid);
+    duid
 }
 
-/// The trie of the prefixes, so many, that the records of these clients hold.
-fn plant(tables: &Tables, allocator: &mut Allocator, next_client: ClientId, count: usize) -> Trie {
-    let mut prefixes = Vec::with_capacity(count);
-    for client in 0..next_client {
-        let bindings = tables.client(client).into_iter().flat_map(record::Client::bindings);
-        prefixes.extend(bindings.filter_map(|binding| {
-            let Key { bits, len } = Key::new(binding.address, binding.prefix_len)?;
-            Some(Prefix { bits: [(bits >> 64) as u64, bits as u64], client, len })
-        }));
-    }
-    prefixes.par_sort_unstable_by_key(|prefix| prefix.bits);
-    trie::build(&tables.arena, allocator, &prefixes, |prefix| (prefix.key(), prefix.client))
+fn hash_of(run: Run<'_>) -> u64 {
+    let (len, words) = run.duid();
+    let mut duid = [0; DUID_LEN_MAX];
+    copy_octets(words, 0, &mut duid[..len]);
+    duid_hash(&duid[..len])
 }
 
 impl Hand {
@@ -310,7 +334,11 @@ impl Hand {
             allocator: Allocator::new(),
             packer: Packer::default(),
             staged: Staged::new(),
+            ended: Staged::new(),
             numbers: Vec::new(),
+            leases: 0,
+            refused: 0,
+            lost: Vec::new(),
             words: Vec::new(),
             octets: Vec::new(),
         }

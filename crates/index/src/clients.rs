@@ -39,10 +39,15 @@ impl Clients {
 
     /// Publishes a client's record, or with 0 takes it away.
     pub(crate) fn set(&self, client: ClientId, record: Address) {
-        if client >= self.end.load(Ordering::Relaxed) {
-            self.end.fetch_max(client + 1, Ordering::Relaxed);
-        }
+        self.reach(client + 1);
         self.records[client as usize].store(record, Ordering::Release);
+    }
+
+    /// Numbers below this may be used. Whoever takes many at a time says so once, as `set` costs less then.
+    pub(crate) fn reach(&self, end: ClientId) {
+        if end > self.end.load(Ordering::Relaxed) {
+            self.end.fetch_max(end, Ordering::Relaxed);
+        }
     }
 
     /// No client has this number or a higher one.

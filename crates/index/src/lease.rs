@@ -216,12 +216,8 @@ impl Batch {
 
     /// The changes in order.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        self.rows.iter().enumerate().map(|(number, row)| {
-            if row.is_removal() {
-                Change::Remove(row.address.into())
-            } else {
-                Change::Put(self.lease(number))
-            }
+        self.rows.iter().map(|row| {
+            if row.is_removal() { Change::Remove(row.address.into()) } else { Change::Put(self.lease(row)) }
         })
     }
 
@@ -231,8 +227,7 @@ impl Batch {
     }
 
     /// The lease in a row that is not a removal.
-    pub(crate) fn lease(&self, number: usize) -> Lease<'_> {
-        let row = &self.rows[number];
+    pub(crate) fn lease(&self, row: &Row) -> Lease<'_> {
         Lease {
             address: row.address.into(),
             prefix_len: row.prefix_len,

@@ -83,9 +83,9 @@ impl Map {
         if (book.used + 1) * 5 > slots.count as usize * 4 {
             let larger = Slots::fresh(edit.arena, edit.allocator, book.clients + 1);
             let words = slots.words(edit.arena).iter().map(|slot| slot.load(Ordering::Relaxed));
-            words
-                .filter(|&word| word != EMPTY && word != LEFT)
-                .for_each(|word| larger.place(edit.arena, word));
+            words.filter(|&word| word != EMPTY && word != LEFT).for_each(|word| {
+                larger.place(edit.arena, word);
+            });
             self.publish(shard, larger);
             edit.garbage.extend(slots.garbage());
             book.used = book.clients;
@@ -95,18 +95,24 @@ impl Map {
         *book = Book { clients: book.clients + 1, used: book.used + 1 };
     }
 
-    /// Fills a shard that is still empty, in slots that are just enough.
+    /// Fills a shard that is still empty, in slots that are just enough, and tells of each hash that looks like one
+    /// that was there before.
     pub(crate) fn fill(
         &self,
         arena: &Arena,
         allocator: &mut Allocator,
         shard: usize,
         clients: impl ExactSizeIterator<Item = (u64, ClientId)>,
+        mut alike: impl FnMut(u64),
     ) {
         let mut book = self.book(shard);
         let count = clients.len();
         let slots = Slots::fresh(arena, allocator, count);
-        clients.for_each(|(hash, client)| slots.place(arena, slot_word(hash, client)));
+        for (hash, client) in clients {
+            if slots.place(arena, slot_word(hash, client)) {
+                alike(hash);
+            }
+        }
         self.publish(shard, slots);
         *book = Book { clients: count, used: count };
     }
@@ -214,14 +220,18 @@ impl Slots {
         (self.count > 0).then(|| Garbage { at: self.run, words: Self::run_words(self.count as usize) })
     }
 
-    /// Stores a slot's word in the first empty slot of its probe; there is one.
-    fn place(self, arena: &Arena, word: u64) {
+    /// Stores a slot's word in the first empty slot of its probe; there is one. Tells whether one before has its tag.
+    fn place(self, arena: &Arena, word: u64) -> bool {
+        let mut alike = false;
         let mut probe = Probe::new(self, (word >> 32) as u32);
         while let Some(at) = probe.advance() {
             let slot = arena.word(at);
-            if slot.load(Ordering::Relaxed) == EMPTY {
-                return slot.store(word, Ordering::Release);
+            let there = slot.load(Ordering::Relaxed);
+            if there == EMPTY {
+                slot.store(word, Ordering::Release);
+                return alike;
             }
+            alike |= there >> 32 == word >> 32;
         }
         unreachable!("a shard has an empty slot");
     }
@@ -331,7 +341,7 @@ mod tests {
         let map = Map::new();
         let mine = |n: u32| u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> SHARD_BITS;
         let clients: Vec<_> = (0..5000).map(|n| (mine(n), n)).collect();
-        map.fill(&arena, &mut allocator, 0, clients.iter().copied());
+        map.fill(&arena, &mut allocator, 0, clients.iter().copied(), |_| {});
         for (hash, client) in clients {
             assert_eq!(map.find(&arena, hash, |found| found == client), Some(client));
             assert_eq!(map.find(&arena, hash, |_| false), None);

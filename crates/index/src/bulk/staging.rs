@@ -1,20 +1,25 @@
 //! Rows on their way through a load, cut into partitions by the top bits of a hash, in blocks of the arena.
 //!
 //! ```text
-//! row   number (46) | has options (1) | is a prefix (1) | prefix length (8) | DUID length (8); 0: a removal
-//!       first half of the address, and the second unless a prefix of at most 64 bits
-//!       valid lifetime (32) | preferred lifetime (32); cltt (32) | subnet id (32); the DUID; the option block
+//! row    number (44) | same client (1) | same options (1) | has options (1) | is a prefix (1) | prefix length (8) |
+//!        DUID length (8)
+//!        first half of the address, and the second unless a prefix of at most 64 bits
+//!        valid lifetime (32) | preferred lifetime (32); cltt (32) | subnet id (32)
+//!        the DUID, unless the client is that of the row before
+//!        the option block, if it has options, unless they are those of the row before
+//! claim  first 44 bits of an address's hash, without the partition's own | client (28); number
+//! end    the address, two words; number
 //! ```
-//! 48 or 56 octets for a lease of a client with a DUID of 14 octets; a removal has the number and the address only.
+//! A lease takes 48 or 56 octets and its options if its client has a DUID of 14 octets, the next of the same client 32
+//! or 40.
 
-use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arena::{Address, Allocator, Arena, BLOCK_WORDS};
 use crate::clients::{CLIENT_IDS, ClientId};
-use crate::lease::{Lease, LeaseKind, address_hash};
+use crate::lease::{Lease, LeaseKind};
 use crate::options::block_len;
-use crate::record::{copy_octets, push_octets};
+use crate::record::{Entry, push_octets};
 
 /// As many as a thread can write to in turn while their ends stay in its cache, and so many that one of 20 million
 /// leases is small beside it.
@@ -23,25 +28,76 @@ pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 
 /// Row numbers stay below this.
 pub(super) const ROW_NUMBERS: u64 = 1 << (64 - NUMBER_SHIFT);
-const NUMBER_SHIFT: u32 = 18;
+const NUMBER_SHIFT: u32 = 20;
+const SAME_CLIENT: u64 = 1 << 19;
+const SAME_OPTIONS: u64 = 1 << 18;
 const HAS_OPTIONS: u64 = 1 << 17;
 const IS_PREFIX: u64 = 1 << 16;
+
+/// Most words of a row before DUID and options.
+const FIXED_WORDS: usize = 5;
+
+/// Words of a claim, and of an end.
+const CLAIM_WORDS: usize = 2;
+const END_WORDS: usize = 3;
 
 /// The partition of what has this hash.
 pub(super) fn partition_of(hash: u64) -> usize {
     (hash >> (64 - PARTITION_BITS)) as usize
 }
 
-/// A client and the part of a hash that a map keeps, in one word: with the partition, the first 44 bits of the hash.
-pub(super) fn entry(hash: u64, client: ClientId) -> u64 {
-    hash << PARTITION_BITS & !u64::from(CLIENT_IDS - 1) | u64::from(client)
+/// The bits of a hash that a claim keeps.
+pub(super) fn kept(hash: u64) -> u64 {
+    hash & !(u64::from(CLIENT_IDS - 1) >> PARTITION_BITS)
 }
 
-/// The hash, as far as it was kept, and the client of an entry of this partition.
-pub(super) fn hash_and_client(partition: usize, entry: u64) -> (u64, ClientId) {
-    let mask = u64::from(CLIENT_IDS - 1);
-    let hash = (partition as u64) << (64 - PARTITION_BITS) | (entry & !mask) >> PARTITION_BITS;
-    (hash, (entry & mask) as ClientId)
+/// What a client's record says of an address, by the address's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    /// As far as it is [`kept`].
+    pub(super) hash: u64,
+    pub(super) client: ClientId,
+    /// Of the row that says so.
+    pub(super) number: u64,
+}
+
+impl Claim {
+    pub(super) fn words(self) -> [u64; CLAIM_WORDS] {
+        [self.hash << PARTITION_BITS & !u64::from(CLIENT_IDS - 1) | u64::from(self.client), self.number]
+    }
+}
+
+/// The claims of a partition, in the order in which each thread made its own.
+pub(super) fn claims(arena: &Arena, partition: usize, blocks: &[Block]) -> impl Iterator<Item = Claim> {
+    items::<CLAIM_WORDS>(arena, blocks).map(move |[entry, number]| {
+        let mask = u64::from(CLIENT_IDS - 1);
+        let hash = (partition as u64) << (64 - PARTITION_BITS) | (entry & !mask) >> PARTITION_BITS;
+        Claim { hash, client: (entry & mask) as ClientId, number }
+    })
+}
+
+/// That nobody has an address, from the row with this number on.
+#[derive(Clone, Copy)]
+pub(super) struct End {
+    pub(super) address: u128,
+    pub(super) number: u64,
+}
+
+impl End {
+    pub(super) fn words(self) -> [u64; END_WORDS] {
+        [(self.address >> 64) as u64, self.address as u64, self.number]
+    }
+}
+
+/// The ends of a partition.
+pub(super) fn ends(arena: &Arena, blocks: &[Block]) -> impl Iterator<Item = End> {
+    items::<END_WORDS>(arena, blocks)
+        .map(|[high, low, number]| End { address: u128::from(high) << 64 | u128::from(low), number })
+}
+
+fn items<const N: usize>(arena: &Arena, blocks: &[Block]) -> impl Iterator<Item = [u64; N]> {
+    let items = blocks.iter().flat_map(|block| block.contents(arena).as_chunks::<N>().0);
+    items.map(|item| item.each_ref().map(|word| word.load(Ordering::Relaxed)))
 }
 
 /// A run of words that is being filled, or was.
@@ -54,7 +110,7 @@ pub(super) struct Block {
 
 impl Block {
     /// What was written to it.
-    pub(super) fn contents(self, arena: &Arena) -> &[AtomicU64] {
+    fn contents(self, arena: &Arena) -> &[AtomicU64] {
         arena.run(self.at, self.used)
     }
 
@@ -73,13 +129,7 @@ impl Staged {
     }
 
     /// Appends an item, of one word or more, to the partition of this hash.
-    pub(super) fn push(
-        &mut self,
-        arena: &Arena,
-        allocator: &mut Allocator,
-        hash: u64,
-        item: impl ExactSizeIterator<Item = u64>,
-    ) {
+    pub(super) fn push(&mut self, arena: &Arena, allocator: &mut Allocator, hash: u64, item: &[u64]) {
         let blocks = &mut self.0[partition_of(hash)];
         if blocks.last().is_none_or(|block| block.words - block.used < item.len()) {
             let words = item.len().max(BLOCK_WORDS);
@@ -89,8 +139,13 @@ impl Staged {
         let at = block.at + block.used as Address;
         block.used += item.len();
         for (word, value) in arena.run(at, item.len()).iter().zip(item) {
-            word.store(value, Ordering::Relaxed);
+            word.store(*value, Ordering::Relaxed);
         }
+    }
+
+    /// Whether the next item of this partition comes right behind the last, if it has so many words.
+    fn goes_on(&self, hash: u64, words: usize) -> bool {
+        self.0[partition_of(hash)].last().is_some_and(|block| block.words - block.used >= words)
     }
 
     /// The partitions of several threads, each in one list.
@@ -103,79 +158,83 @@ impl Staged {
     }
 }
 
-/// A row, in a block.
-#[derive(Clone, Copy)]
-pub(super) struct Row<'a> {
-    words: &'a [AtomicU64],
+/// A lease to be staged.
+pub(super) struct Item<'a> {
+    pub(super) number: u64,
+    pub(super) lease: Lease<'a>,
+    pub(super) duid_hash: u64,
+    /// The row staged last by this thread is of the same client.
+    pub(super) same_client: bool,
+    /// And has the same options.
+    pub(super) same_options: bool,
 }
 
-/// The rows of a block.
-pub(super) fn rows(mut words: &[AtomicU64]) -> impl Iterator<Item = Row<'_>> {
-    std::iter::from_fn(move || {
-        let len = Row { words: words.get(..).filter(|words| !words.is_empty())? }.len();
-        let (row, rest) = words.split_at(len);
-        words = rest;
-        Some(Row { words: row })
-    })
-}
-
-/// Writes a lease with its options packed, or without a lease the removal of what is on the address.
-pub(super) fn compose(out: &mut Vec<u64>, number: u64, address: u128, lease: Option<&Lease<'_>>) {
-    out.clear();
-    let prefix_len = lease.map_or(128, |lease| lease.prefix_len);
-    let mut head = number << NUMBER_SHIFT | u64::from(prefix_len) << 8;
-    out.extend([head, (address >> 64) as u64]);
-    if prefix_len > 64 {
-        out.push(address as u64);
+impl Item<'_> {
+    /// Stages it; `words` is any vector.
+    pub(super) fn stage(
+        &self,
+        arena: &Arena,
+        allocator: &mut Allocator,
+        staged: &mut Staged,
+        words: &mut Vec<u64>,
+    ) {
+        let Lease { prefix_len, duid, options, .. } = self.lease;
+        let words_max = FIXED_WORDS + if self.same_options { 0 } else { options.len().div_ceil(8) };
+        let same_client = self.same_client && staged.goes_on(self.duid_hash, words_max);
+        let same_options = same_client && self.same_options;
+        let address = u128::from(self.lease.address);
+        let flag = |is: bool, flag: u64| if is { flag } else { 0 };
+        let head = self.number << NUMBER_SHIFT
+            | flag(same_client, SAME_CLIENT)
+            | flag(same_options, SAME_OPTIONS)
+            | flag(!options.is_empty(), HAS_OPTIONS)
+            | flag(self.lease.kind == LeaseKind::Prefix, IS_PREFIX)
+            | u64::from(prefix_len) << 8
+            | duid.len() as u64; // ≤ 130
+        words.clear();
+        words.extend([head, (address >> 64) as u64]);
+        if prefix_len > 64 {
+            words.push(address as u64);
+        }
+        words.push(u64::from(self.lease.valid_lifetime) << 32 | u64::from(self.lease.preferred_lifetime));
+        words.push(u64::from(self.lease.cltt) << 32 | u64::from(self.lease.subnet_id));
+        if !same_client {
+            push_octets(words, duid);
+        }
+        if !same_options {
+            push_octets(words, options);
+        }
+        staged.push(arena, allocator, self.duid_hash, words);
     }
-    let Some(lease) = lease else { return };
-    head |= lease.duid.len() as u64; // ≤ 130
-    head |= if lease.kind == LeaseKind::Prefix { IS_PREFIX } else { 0 };
-    head |= if lease.options.is_empty() { 0 } else { HAS_OPTIONS };
-    out[0] = head;
-    out.push(u64::from(lease.valid_lifetime) << 32 | u64::from(lease.preferred_lifetime));
-    out.push(u64::from(lease.cltt) << 32 | u64::from(lease.subnet_id));
-    push_octets(out, lease.duid);
-    push_octets(out, lease.options);
+}
+
+/// A row, in a block, and what comes behind it.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    words: &'a [AtomicU64],
+    head: u64,
 }
 
 impl<'a> Row<'a> {
+    /// The row that these words begin with.
+    fn first(words: &'a [AtomicU64]) -> Option<Self> {
+        Some(Self { words, head: words.first()?.load(Ordering::Relaxed) })
+    }
+
     fn word(self, at: usize) -> u64 {
         self.words[at].load(Ordering::Relaxed)
     }
 
-    /// The words as they are.
-    pub(super) fn copy(self) -> impl ExactSizeIterator<Item = u64> + 'a {
-        self.words.iter().map(|word| word.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn number(self) -> u64 {
-        self.word(0) >> NUMBER_SHIFT
-    }
-
-    pub(super) fn is_removal(self) -> bool {
-        self.duid_len() == 0
-    }
-
     fn duid_len(self) -> usize {
-        self.word(0) as usize & 0xff
+        self.head as usize & 0xff
     }
 
     fn prefix_len(self) -> u8 {
-        (self.word(0) >> 8) as u8
+        (self.head >> 8) as u8
     }
 
-    fn has_options(self) -> bool {
-        self.word(0) & HAS_OPTIONS != 0
-    }
-
-    pub(super) fn address(self) -> u128 {
-        let low = if self.prefix_len() > 64 { self.word(2) } else { 0 };
-        u128::from(self.word(1)) << 64 | u128::from(low)
-    }
-
-    pub(super) fn address_hash(self) -> u64 {
-        address_hash(self.address())
+    fn is_same_client(self) -> bool {
+        self.head & SAME_CLIENT != 0
     }
 
     /// Where the words behind the address begin.
@@ -183,53 +242,81 @@ impl<'a> Row<'a> {
         2 + usize::from(self.prefix_len() > 64)
     }
 
-    fn options_at(self) -> usize {
-        self.fixed_at() + 2 + self.duid_len().div_ceil(8)
+    /// Its own DUID, in words; empty if it is that of the row before.
+    fn duid(self) -> &'a [AtomicU64] {
+        let len = if self.is_same_client() { 0 } else { self.duid_len().div_ceil(8) };
+        &self.words[self.fixed_at() + 2..][..len]
     }
 
-    /// Words of a row that these words begin with.
-    fn len(self) -> usize {
-        if self.is_removal() {
-            return self.fixed_at();
-        }
-        let options = if self.has_options() { block_len(self.word(self.options_at())) } else { 0 };
-        self.options_at() + options.div_ceil(8)
-    }
-
-    /// Appends the DUID.
-    pub(super) fn copy_duid(self, out: &mut Vec<u8>) {
-        copy_to(&self.words[self.fixed_at() + 2..], self.duid_len(), out);
-    }
-
-    /// Appends the option block.
-    pub(super) fn copy_options(self, out: &mut Vec<u8>) {
-        if self.has_options() {
-            let at = self.options_at();
-            copy_to(&self.words[at..], block_len(self.word(at)), out);
+    /// Its own option block; empty if it has none or that of the row before.
+    fn own_options(self) -> &'a [AtomicU64] {
+        let at = self.fixed_at() + 2 + self.duid().len();
+        if self.head & (HAS_OPTIONS | SAME_OPTIONS) == HAS_OPTIONS {
+            let len = block_len(self.word(at)).div_ceil(8);
+            &self.words[at..at + len]
+        } else {
+            &[]
         }
     }
 
-    /// The lease, with this DUID and options.
-    pub(super) fn lease<'l>(self, duid: &'l [u8], options: &'l [u8]) -> Lease<'l> {
-        let (lifetimes, times) = (self.word(self.fixed_at()), self.word(self.fixed_at() + 1));
-        Lease {
-            address: Ipv6Addr::from(self.address()),
-            prefix_len: self.prefix_len(),
-            kind: if self.word(0) & IS_PREFIX != 0 { LeaseKind::Prefix } else { LeaseKind::Address },
-            duid,
-            valid_lifetime: (lifetimes >> 32) as u32,
-            preferred_lifetime: lifetimes as u32,
-            cltt: (times >> 32) as u32,
-            subnet_id: times as u32,
-            options,
-        }
+    /// The words behind it.
+    fn behind(self) -> &'a [AtomicU64] {
+        &self.words[self.fixed_at() + 2 + self.duid().len() + self.own_options().len()..]
     }
 }
 
-fn copy_to(words: &[AtomicU64], len: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + len, 0);
-    copy_octets(words, 0, &mut out[start..]);
+/// Rows of one client, one behind the other.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    /// From the first row on, to the end of the last.
+    words: &'a [AtomicU64],
+}
+
+/// The runs of a block.
+pub(super) fn runs(arena: &Arena, block: Block) -> impl Iterator<Item = Run<'_>> {
+    let mut words = block.contents(arena);
+    std::iter::from_fn(move || {
+        let mut rest = Row::first(words)?.behind();
+        while let Some(row) = Row::first(rest)
+            && row.is_same_client()
+        {
+            rest = row.behind();
+        }
+        let (run, behind) = words.split_at(words.len() - rest.len());
+        words = behind;
+        Some(Run { words: run })
+    })
+}
+
+impl<'a> Run<'a> {
+    /// Octets of the client's DUID, and the words they are in.
+    pub(super) fn duid(self) -> (usize, &'a [AtomicU64]) {
+        Row::first(self.words).map_or((0, &[]), |row| (row.duid_len(), row.duid()))
+    }
+
+    /// Each row's number and lease.
+    pub(super) fn entries(self) -> impl Iterator<Item = (u64, Entry<&'a [AtomicU64]>)> {
+        let (mut words, mut options): (_, &[AtomicU64]) = (self.words, &[]);
+        std::iter::from_fn(move || {
+            let row = Row::first(words)?;
+            words = row.behind();
+            if row.head & SAME_OPTIONS == 0 {
+                options = row.own_options();
+            }
+            let (fixed_at, low) = (row.fixed_at(), if row.prefix_len() > 64 { row.word(2) } else { 0 });
+            let times = row.word(fixed_at + 1);
+            let entry = Entry {
+                address: u128::from(row.word(1)) << 64 | u128::from(low),
+                prefix_len: row.prefix_len(),
+                kind: if row.head & IS_PREFIX != 0 { LeaseKind::Prefix } else { LeaseKind::Address },
+                subnet_id: times as u32,
+                lifetimes: row.word(fixed_at),
+                cltt: (times >> 32) as u32,
+                block: options,
+            };
+            Some((row.head >> NUMBER_SHIFT, entry))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -237,10 +324,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_keep_what_maps_need() {
+    fn claims_keep_what_maps_need() {
+        let (arena, mut allocator) = (Arena::new(), Allocator::new());
         let hash = 0x89ab_cdef_0123_4567;
-        let (kept, client) = hash_and_client(partition_of(hash), entry(hash, CLIENT_IDS - 1));
-        assert_eq!((kept >> 20, client), (hash >> 20, CLIENT_IDS - 1));
+        let claim = Claim { hash: kept(hash), client: CLIENT_IDS - 1, number: ROW_NUMBERS - 1 };
+        let mut staged = Staged::new();
+        staged.push(&arena, &mut allocator, hash, &claim.words());
+        let partition = partition_of(hash);
+        let blocks = &Staged::merged([staged].into_iter())[partition];
+        assert_eq!(claims(&arena, partition, blocks).collect::<Vec<_>>(), [claim]);
+        assert_eq!(kept(hash) >> 20, hash >> 20);
         const { assert!(44 >= crate::map::HASH_BITS_KEPT) };
     }
 
@@ -262,27 +355,42 @@ mod tests {
             subnet_id: u32::MAX - 1,
             options,
         };
-        let leases =
-            [lease(128, 1, &block[..]), lease(65, 8, &[]), lease(80, 130, &long), lease(128, 14, &[])];
+        let leases = [
+            lease(128, 14, &block[..]),
+            lease(65, 14, &block),
+            lease(65, 14, &[]),
+            lease(80, 130, &long),
+            lease(128, 130, &long),
+            lease(128, 1, &[]),
+        ];
         let (mut words, mut number) = (Vec::new(), ROW_NUMBERS - 100);
-        for lease in leases.iter().flat_map(|lease| [Some(lease), None]) {
-            compose(&mut words, number, leases[0].address.into(), lease);
-            staged.push(&arena, &mut allocator, 0, words.iter().copied());
+        let mut before: Option<Lease<'_>> = None;
+        for lease in leases {
+            let same_client = before.is_some_and(|before| before.duid == lease.duid);
+            let same_options = same_client && before.is_some_and(|before| before.options == lease.options);
+            let item = Item { number, lease, duid_hash: 0, same_client, same_options };
+            item.stage(&arena, &mut allocator, &mut staged, &mut words);
             number += 1;
+            before = Some(lease);
         }
         let blocks = &Staged::merged([staged].into_iter())[0];
-        assert_eq!(blocks.len(), 3, "one before the long row, its own, one after");
-        let read: Vec<_> = blocks.iter().flat_map(|block| rows(block.contents(&arena))).collect();
-        assert_eq!(read.len(), 8);
-        for (n, row) in read.iter().enumerate() {
-            assert_eq!((row.number(), row.is_removal()), (ROW_NUMBERS - 100 + n as u64, n % 2 == 1));
-            assert_eq!(Ipv6Addr::from(row.address()), leases[0].address);
-            if n % 2 == 0 {
-                let (mut duid, mut options) = (Vec::new(), Vec::new());
-                row.copy_duid(&mut duid);
-                row.copy_options(&mut options);
-                assert_eq!(row.lease(&duid, &options), leases[n / 2]);
-            }
+        assert_eq!(blocks.len(), 4, "one before the long rows, two of their own, one after");
+        let runs: Vec<_> = blocks.iter().flat_map(|&block| runs(&arena, block)).collect();
+        assert_eq!(runs.iter().map(|run| run.duid().0).collect::<Vec<_>>(), [14, 130, 130, 1]);
+        let read: Vec<_> = runs.iter().flat_map(|run| run.entries()).collect();
+        assert_eq!(read.len(), leases.len());
+        for ((n, (number, entry)), lease) in read.iter().enumerate().zip(leases) {
+            assert_eq!(*number, ROW_NUMBERS - 100 + n as u64);
+            let mut options = Vec::new();
+            push_octets(&mut options, lease.options);
+            let block = entry.block.iter().map(|word| word.load(Ordering::Relaxed));
+            assert!(block.eq(options), "options of row {n}");
+            let low = if lease.prefix_len > 64 { u128::MAX } else { u128::MAX << 64 };
+            assert_eq!(entry.address, u128::from(lease.address) & low);
+            let lifetimes = u64::from(lease.valid_lifetime) << 32 | u64::from(lease.preferred_lifetime);
+            assert_eq!((entry.prefix_len, entry.kind), (lease.prefix_len, lease.kind));
+            assert_eq!((entry.subnet_id, entry.cltt), (lease.subnet_id, lease.cltt));
+            assert_eq!(entry.lifetimes, lifetimes);
         }
     }
 }

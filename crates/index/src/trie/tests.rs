@@ -2,6 +2,9 @@
 
 use proptest::prelude::*;
 
+use std::sync::Mutex;
+
+use super::build::{Lend, build_in_parts};
 use super::*;
 use crate::arena::{Allocator, Editor, Garbage};
 
@@ -93,6 +96,12 @@ fn neighbours(key: Key) -> impl Iterator<Item = u128> {
     flips.chain([key.bits, key.bits | !crate::lease::mask(key.len)])
 }
 
+/// Does what needs an allocator to borrow.
+fn lending<R>(allocator: &mut Allocator, work: impl FnOnce(Lend<'_>) -> R) -> R {
+    let allocator = Mutex::new(allocator);
+    work(&|borrow| borrow(&mut allocator.lock().unwrap()))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -115,7 +124,9 @@ proptest! {
         keys.dedup_by_key(|key| key.bits);
         let (arena, mut allocator) = (Arena::new(), Allocator::new());
         let numbered: Vec<_> = keys.iter().copied().zip(0..).collect();
-        let trie = build(&arena, &mut allocator, &numbered, |item| *item);
+        // In parts of three items, and all at once.
+        let alone = if keys.len() % 2 == 0 { 3 } else { 1_000 };
+        let trie = lending(&mut allocator, |lend| build_in_parts(&arena, lend, alone, &numbered, |item| *item));
         let mut pair = Pair { arena, allocator, garbage: Vec::new(), trie, keys, model: numbered };
         for key in pair.keys.clone() {
             neighbours(key).for_each(|address| pair.check(address));
@@ -133,7 +144,7 @@ proptest! {
 fn a_run_of_prefixes_takes_few_words() {
     let keys: Vec<_> = (0..1_000_000_u128).map(|n| (Key { bits: n << 72, len: 56 }, n as ClientId)).collect();
     let (arena, mut allocator) = (Arena::new(), Allocator::new());
-    build(&arena, &mut allocator, &keys, |item| *item);
+    lending(&mut allocator, |lend| build(&arena, lend, &keys, |item| *item));
     // 256 entries of 4 octets and a header of 40 for each 256 prefixes, one in 255 more for the levels above.
     let octets_per_key = arena.octets() / keys.len();
     assert!(octets_per_key <= 7, "{octets_per_key}, the arena's last chunk included");

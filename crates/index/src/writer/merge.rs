@@ -38,7 +38,7 @@ impl<'b> Packed<'b> {
 
     /// The lease in a row that is not a removal.
     fn lease(&self, row: usize) -> Lease<'_> {
-        Lease { options: &self.octets[self.blocks[row].clone()], ..self.batch.lease(row) }
+        Lease { options: &self.octets[self.blocks[row].clone()], ..self.batch.lease(&self.batch.rows[row]) }
     }
 }
 

@@ -323,3 +323,36 @@ fn a_refused_lease_costs_no_other() {
     assert_eq!(writer.apply(&batch).put, 1);
     assert_eq!(store.summary().leases, 1_021);
 }
+
+/// A client of a snapshot that does not fit into a record is left out, and what it took from others is nobody's.
+#[test]
+fn a_client_of_a_snapshot_that_does_not_fit_is_left_out() {
+    let options = [[0, 39, 255, 208].as_slice(), &[7; 65_488]].concat();
+    let lease = |n: u16, duid: &[u8], options: &[u8]| Owned {
+        address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n),
+        prefix_len: 128,
+        kind: LeaseKind::Address,
+        duid: duid.to_vec(),
+        valid_lifetime: 11,
+        options: options.to_vec(),
+    };
+    let mut batch = Batch::new();
+    [0, 2_000].iter().for_each(|&n| batch.put(&lease(n, b"other", &[]).lease()).unwrap());
+    batch.put(&lease(1, b"third", &[]).lease()).unwrap();
+    for n in 0..1_030_u16 {
+        let mut options = options.clone();
+        options[4..6].copy_from_slice(&n.to_be_bytes()); // no two alike: nothing to share
+        batch.put(&lease(n, b"crowded", &options).lease()).unwrap();
+    }
+    let (mut writer, store) = Writer::new();
+    assert_eq!(writer.replace(&[batch], None), Applied { put: 1, removed: 0, refused: 1_030 });
+    assert_eq!((store.summary().leases, store.summary().clients), (1, 1));
+    let mut reader = store.reader().unwrap();
+    let mut bound = |n: u16| {
+        let pinned = reader.pin();
+        let mut found = [None];
+        pinned.look_up(NOW, &[LookUp::Covering(lease(n, b"", b"").address)], &mut found);
+        found[0].is_some()
+    };
+    assert_eq!([0, 1, 500, 2_000].map(&mut bound), [false, false, false, true]);
+}
