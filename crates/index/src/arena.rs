@@ -159,15 +159,23 @@ impl Allocator {
         self.free[class].push(at);
     }
 
-    /// Gives the memory of free blocks back to the system, as far as they make whole pages; their addresses stay free.
-    pub(crate) fn release_blocks(&mut self, arena: &Arena) {
+    /// Gives memory that nobody uses back to the system: what nobody had yet, and free blocks, whose addresses stay free,
+    /// where they make a good part of a huge page.
+    ///
+    /// Where they make less, the huge page is worth more: one hole in it, and the rest is backed by small pages.
+    pub(crate) fn release_unused(&mut self, arena: &Arena) {
+        arena.words.release(self.large.next as usize..self.large.end as usize);
         let (class, _) = size_class(BLOCK_WORDS);
         let Some(free) = self.free.get_mut(class) else { return };
         // The lowest addresses are used again first, and neighbours share pages.
         free.sort_unstable_by(|a, b| b.cmp(a));
-        for run in free.chunk_by(|above, below| below + BLOCK_WORDS as Address == *above) {
-            let first = run[run.len() - 1] as usize;
-            arena.words.release(first..first + run.len() * BLOCK_WORDS);
+        let chunk_of = |block: Address| block as usize / CHUNK_WORDS;
+        let chunks = free.chunk_by(|above, below| chunk_of(*above) == chunk_of(*below));
+        for blocks in chunks.filter(|blocks| blocks.len() * BLOCK_WORDS >= CHUNK_WORDS / 4) {
+            for run in blocks.chunk_by(|above, below| below + BLOCK_WORDS as Address == *above) {
+                let first = run[run.len() - 1] as usize;
+                arena.words.release(first..first + run.len() * BLOCK_WORDS);
+            }
         }
     }
 

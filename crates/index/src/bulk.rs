@@ -33,7 +33,6 @@ use rayon::prelude::*;
 use crate::arena::Allocator;
 use crate::clients::{CLIENT_IDS, ClientId};
 use crate::lease::{Batch, DUID_LEN_MAX, Lease, Row, address_hash, duid_hash};
-use crate::map::{Map, shard_of};
 use crate::options::Packer;
 use crate::record::{self, Entry, copy_octets};
 use crate::tables::Tables;
@@ -159,6 +158,7 @@ impl Loader {
             leases += hand.leases;
             refused += hand.refused;
         }
+        allocator.release_unused(&tables.arena);
         tables.counts.leases.store(leases.max(0) as usize, Ordering::Relaxed);
         tables.counts.clients.store(next_client as usize - free_clients.len(), Ordering::Relaxed);
         Built { tables, allocator, next_client, free_clients, refused }
@@ -199,7 +199,7 @@ impl Loader {
         for hand in &mut *hands {
             merged.absorb(std::mem::replace(&mut hand.allocator, Allocator::new()));
         }
-        merged.release_blocks(&self.tables.arena);
+        merged.release_unused(&self.tables.arena);
         match hands.first_mut() {
             Some(hand) => hand.allocator = merged,
             None => hands.push(Hand { allocator: merged, ..Hand::new() }),
@@ -227,7 +227,7 @@ impl Loader {
                 clients.extend(self.write_client(hand, duid, &mut leases).map(|client| (runs[0].0, client)));
             }
         }
-        self.fill(hand, &self.tables.duids, &clients, |_| {});
+        self.tables.duids.fill(arena, &mut hand.allocator, &clients, |_| {});
         blocks.into_iter().for_each(|block| block.free(&mut hand.allocator));
     }
 
@@ -283,10 +283,10 @@ impl Loader {
         let mut clients: Vec<(u64, ClientId)> = claims().map(|claim| (claim.hash, claim.client)).collect();
         clients.sort_unstable();
         let mut disputed: Vec<u64> = Vec::new();
-        self.fill(hand, &self.tables.addresses, &clients, |hash| disputed.push(hash));
+        self.tables.addresses.fill(arena, &mut hand.allocator, &clients, |hash| disputed.push(hash));
         let ends = || staging::ends(arena, ended);
         let hashes = ends().map(|end| address_hash(end.address));
-        let is_claimed = |hash: &u64| self.tables.addresses.probe(*hash).next(arena).is_some();
+        let is_claimed = |hash: &u64| self.tables.addresses.probe(arena, *hash).next(arena).is_some();
         disputed.extend(hashes.filter(is_claimed).map(kept));
         if !disputed.is_empty() {
             disputed.sort_unstable();
@@ -296,14 +296,6 @@ impl Loader {
             hand.lost.extend(lost);
         }
         blocks.into_iter().for_each(|block| block.free(&mut hand.allocator));
-    }
-
-    /// Fills the shards that these clients, ascending by hash, belong to.
-    fn fill(&self, hand: &mut Hand, map: &Map, clients: &[(u64, ClientId)], mut alike: impl FnMut(u64)) {
-        for shard in clients.chunk_by(|a, b| shard_of(a.0) == shard_of(b.0)) {
-            let (arena, number) = (&self.tables.arena, shard_of(shard[0].0));
-            map.fill(arena, &mut hand.allocator, number, shard.iter().copied(), &mut alike);
-        }
     }
 }
 

@@ -194,7 +194,7 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
         // A lone look-up has nothing to wait beside.
         if N > 1 {
             let hash = address_hash(u128::from_be_bytes(*address));
-            lane.probe(tables, tables.addresses.probe(hash));
+            lane.probe(tables, tables.addresses.probe(&tables.arena, hash));
         }
     }
 
@@ -205,7 +205,7 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
         self.begun += 1;
         lane.wanted = Wanted::Duid(duid);
         if N > 1 {
-            lane.probe(tables, tables.duids.probe(duid_hash(duid)));
+            lane.probe(tables, tables.duids.probe(&tables.arena, duid_hash(duid)));
         }
     }
 

@@ -8,39 +8,64 @@
 //! the answer needs anyway.
 //!
 //! The 32 bits say where in the shard a slot's client belongs, too, so that a shard is written anew without a look at
-//! records; some 17 bits are left to tell neighbours apart when a shard has 20,000 clients (20 million in all).
+//! records; some 20 bits are left to tell neighbours apart.
 //! Probes go through a cache line before they go on to the next: seven slots in ten are used at first, and five probes
 //! in six, of absent keys too, touch one line.
 //!
-//! A shard has one writer at a time (a lock on its books), so that loaders fill shards in parallel. A shard that is
-//! full is written anew, larger, and its address is swapped: shards are small, readers see the old or the new one.
+//! The top bits of a hash name one of 256 partitions, which loaders fill in parallel. A partition has as many shards as
+//! it takes for each to fill a block of the arena: so the blocks in which a loader staged its rows become shards, and no
+//! hole is left that keeps the arena from being backed by huge pages. A partition has one writer at a time (a lock on
+//! its books). A shard that is full is written anew, larger, and its address is swapped: shards are small, readers see
+//! the old or the new one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::arena::{Address, Allocator, Arena, Editor, Garbage, LINE_WORDS};
+use crate::arena::{Address, Allocator, Arena, BLOCK_WORDS, Editor, Garbage, LINE_WORDS};
 use crate::clients::ClientId;
 use crate::prefetch::prefetch;
 
-/// 2^10 shards: at 50 million clients one is rewritten in well under a millisecond.
-const SHARD_BITS: u32 = 10;
+/// A hash belongs to the partition that its top bits name.
+pub(crate) const PARTITION_BITS: u32 = 8;
+const PARTITIONS: usize = 1 << PARTITION_BITS;
 
-/// Number of shards; a hash belongs to the shard that its top bits name.
-pub(crate) const SHARDS: usize = 1 << SHARD_BITS;
+/// Of a hash, the bits from the top that count.
+pub(crate) const HASH_BITS: u32 = 44;
+/// Those of them that say where in its partition a client belongs.
+const PLACE_BITS: u32 = HASH_BITS - PARTITION_BITS;
 
-/// Of a hash, the bits from the top that name the shard and that a slot keeps.
-#[cfg(test)]
-pub(crate) const HASH_BITS_KEPT: u32 = SHARD_BITS + 32;
+/// Shards of a partition with few clients: at 50 million of them one is rewritten in well under a millisecond.
+const SHARDS_AT_FIRST: usize = 4;
+
+/// Slots of a shard that fills a block, wherever the block's first cache line begins.
+const BLOCK_SLOTS: usize = BLOCK_WORDS - LINE_WORDS;
+/// Clients for which such a shard is made, seven in ten.
+const BLOCK_CLIENTS: usize = BLOCK_SLOTS * 7 / 10;
+/// Who needs as many slots gets a block: what is over is less than what would be lost beside it.
+const BLOCK_SLOTS_MIN: usize = BLOCK_SLOTS * 3 / 4;
 
 const EMPTY: u64 = 0;
 /// A slot whose client left; probes go on past it.
 const LEFT: u64 = u32::MAX as u64;
 
 /// A map. Its keys are hashes; who asks compares what was hashed.
+///
+/// Shards are words of the arena: number of slots (32), address of the run they lie in (32).
 pub(crate) struct Map {
-    /// Per shard: number of slots (32), address of the run they lie in (32).
-    shards: Box<[AtomicU64]>,
-    books: Box<[Mutex<Book>]>,
+    /// Per partition: number of shards (32), address of the first (32).
+    partitions: Box<[AtomicU64]>,
+    /// By partition, of each of its shards.
+    books: Box<[Mutex<Vec<Book>>]>,
+}
+
+/// Where a client belongs.
+struct Home {
+    /// Position of its shard in its partition.
+    number: usize,
+    /// Where the shard's word is.
+    shard: Address,
+    /// Of its hash, what a slot keeps: so that clients in the order of their hashes lie in this order.
+    tag: u32,
 }
 
 /// What the writer of a shard knows about it.
@@ -58,27 +83,50 @@ pub(crate) struct Absent;
 impl Map {
     pub(crate) fn new() -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
-            books: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            partitions: (0..PARTITIONS).map(|_| AtomicU64::new(0)).collect(),
+            books: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
         }
     }
 
+    /// Where the client with this hash belongs; `None` as long as its partition is empty.
+    #[inline]
+    fn home(&self, hash: u64) -> Option<Home> {
+        let partition = self.partitions[partition_of(hash)].load(Ordering::Acquire);
+        let (first, shards) = (partition as Address, partition >> 32);
+        let place = hash >> (64 - HASH_BITS) & ((1 << PLACE_BITS) - 1);
+        let at = place * shards; // < 2^(36 + 22): a partition has at most 2^22 shards, as many as blocks fit
+        let number = at >> PLACE_BITS;
+        let home = Home {
+            number: number as usize,
+            shard: first + number as Address,
+            tag: (at >> (PLACE_BITS - 32)) as u32,
+        };
+        (shards > 0).then_some(home)
+    }
+
     /// Begins to look for the clients with this hash: different keys may have equal ones.
-    pub(crate) fn probe(&self, hash: u64) -> Probe {
-        Probe::new(Slots::of(self.shards[shard_of(hash)].load(Ordering::Acquire)), tag(hash))
+    #[inline]
+    pub(crate) fn probe(&self, arena: &Arena, hash: u64) -> Probe {
+        self.home(hash).map_or(Probe::ENDED, |home| Probe::new(Slots::at(arena, home.shard), home.tag))
     }
 
     /// Of the clients with this hash, the one that `is` accepts.
     pub(crate) fn find(&self, arena: &Arena, hash: u64, is: impl Fn(ClientId) -> bool) -> Option<ClientId> {
-        let mut probe = self.probe(hash);
+        let mut probe = self.probe(arena, hash);
         std::iter::from_fn(|| probe.next(arena)).find(|&client| is(client))
     }
 
     /// Adds a client under a hash.
     pub(crate) fn insert(&self, edit: &mut Editor<'_>, hash: u64, client: ClientId) {
-        let shard = shard_of(hash);
-        let mut book = self.book(shard);
-        let mut slots = self.slots(shard);
+        let mut books = self.books(partition_of(hash));
+        let home = self.home(hash).unwrap_or_else(|| {
+            *books = vec![Book::default(); SHARDS_AT_FIRST];
+            let first = empty_shards(edit.arena, edit.allocator, SHARDS_AT_FIRST);
+            self.publish(partition_of(hash), first, SHARDS_AT_FIRST);
+            self.home(hash).expect("the partition has shards now")
+        });
+        let book = &mut books[home.number];
+        let mut slots = Slots::at(edit.arena, home.shard);
         // At most four slots in five are used: probes for absent clients stay short.
         if (book.used + 1) * 5 > slots.count as usize * 4 {
             let larger = Slots::fresh(edit.arena, edit.allocator, book.clients + 1);
@@ -86,43 +134,54 @@ impl Map {
             words.filter(|&word| word != EMPTY && word != LEFT).for_each(|word| {
                 larger.place(edit.arena, word);
             });
-            self.publish(shard, larger);
+            larger.publish(edit.arena, home.shard);
             edit.garbage.extend(slots.garbage());
             book.used = book.clients;
             slots = larger;
         }
-        slots.place(edit.arena, slot_word(hash, client));
+        slots.place(edit.arena, slot_word(home.tag, client));
         *book = Book { clients: book.clients + 1, used: book.used + 1 };
     }
 
-    /// Fills a shard that is still empty, in slots that are just enough, and tells of each hash that looks like one
-    /// that was there before.
+    /// Fills a partition that is still empty with its clients, ascending by hash, and tells of each hash that looks like
+    /// one that was there before.
     pub(crate) fn fill(
         &self,
         arena: &Arena,
         allocator: &mut Allocator,
-        shard: usize,
-        clients: impl ExactSizeIterator<Item = (u64, ClientId)>,
+        clients: &[(u64, ClientId)],
         mut alike: impl FnMut(u64),
     ) {
-        let mut book = self.book(shard);
-        let count = clients.len();
-        let slots = Slots::fresh(arena, allocator, count);
-        for (hash, client) in clients {
-            if slots.place(arena, slot_word(hash, client)) {
-                alike(hash);
+        let Some(&(hash, _)) = clients.first() else { return };
+        let partition = partition_of(hash);
+        let mut books = self.books(partition);
+        let shards = match clients.len().div_ceil(BLOCK_CLIENTS) {
+            0..3 => SHARDS_AT_FIRST,
+            blocks => blocks,
+        };
+        *books = vec![Book::default(); shards];
+        let first = empty_shards(arena, allocator, shards);
+        self.publish(partition, first, shards);
+        let home = |hash| self.home(hash).expect("the partition has shards now");
+        for clients in clients.chunk_by(|a, b| home(a.0).number == home(b.0).number) {
+            let Home { number, shard, .. } = home(clients[0].0);
+            let slots = Slots::fresh(arena, allocator, clients.len());
+            for &(hash, client) in clients {
+                if slots.place(arena, slot_word(home(hash).tag, client)) {
+                    alike(hash);
+                }
             }
+            slots.publish(arena, shard);
+            books[number] = Book { clients: clients.len(), used: clients.len() };
         }
-        self.publish(shard, slots);
-        *book = Book { clients: count, used: count };
     }
 
     /// Takes a client out.
     pub(crate) fn remove(&self, arena: &Arena, hash: u64, client: ClientId) -> Result<(), Absent> {
-        let mut book = self.book(shard_of(hash));
-        let slot = self.slot(arena, hash, client)?;
-        slot.store(LEFT, Ordering::Release);
-        book.clients -= 1;
+        let mut books = self.books(partition_of(hash));
+        let home = self.home(hash).ok_or(Absent)?;
+        home.slot(arena, client)?.store(LEFT, Ordering::Release);
+        books[home.number].clients -= 1;
         Ok(())
     }
 
@@ -134,16 +193,27 @@ impl Map {
         from: ClientId,
         to: ClientId,
     ) -> Result<(), Absent> {
-        let _book = self.book(shard_of(hash));
-        let slot = self.slot(arena, hash, from)?;
-        slot.store(slot_word(hash, to), Ordering::Release);
+        let _books = self.books(partition_of(hash));
+        let home = self.home(hash).ok_or(Absent)?;
+        home.slot(arena, from)?.store(slot_word(home.tag, to), Ordering::Release);
         Ok(())
     }
 
+    fn publish(&self, partition: usize, first: Address, shards: usize) {
+        let word = (shards as u64) << 32 | u64::from(first);
+        self.partitions[partition].store(word, Ordering::Release);
+    }
+
+    fn books(&self, partition: usize) -> MutexGuard<'_, Vec<Book>> {
+        self.books[partition].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Home {
     /// The slot of a client; with several of one hash, any, as they are alike.
-    fn slot<'a>(&self, arena: &'a Arena, hash: u64, client: ClientId) -> Result<&'a AtomicU64, Absent> {
-        let mut probe = self.probe(hash);
-        let mine = slot_word(hash, client);
+    fn slot<'a>(&self, arena: &'a Arena, client: ClientId) -> Result<&'a AtomicU64, Absent> {
+        let mut probe = Probe::new(Slots::at(arena, self.shard), self.tag);
+        let mine = slot_word(self.tag, client);
         while let Some(at) = probe.advance() {
             match arena.word(at).load(Ordering::Relaxed) {
                 EMPTY => break,
@@ -153,33 +223,22 @@ impl Map {
         }
         Err(Absent)
     }
-
-    fn slots(&self, shard: usize) -> Slots {
-        Slots::of(self.shards[shard].load(Ordering::Acquire))
-    }
-
-    fn publish(&self, shard: usize, slots: Slots) {
-        let word = u64::from(slots.count) << 32 | u64::from(slots.run);
-        self.shards[shard].store(word, Ordering::Release);
-    }
-
-    fn book(&self, shard: usize) -> MutexGuard<'_, Book> {
-        self.books[shard].lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The shard that a hash belongs to.
-pub(crate) fn shard_of(hash: u64) -> usize {
-    (hash >> (64 - SHARD_BITS)) as usize
+/// The partition that a hash belongs to.
+pub(crate) fn partition_of(hash: u64) -> usize {
+    (hash >> (64 - PARTITION_BITS)) as usize
 }
 
-/// The bits behind those that name the shard, so that clients in the order of their hashes lie in this order.
-fn tag(hash: u64) -> u32 {
-    (hash >> (64 - SHARD_BITS - 32)) as u32
+/// So many shards without slots; the address of the first.
+fn empty_shards(arena: &Arena, allocator: &mut Allocator, count: usize) -> Address {
+    let first = allocator.allocate(arena, count);
+    arena.run(first, count).iter().for_each(|shard| shard.store(0, Ordering::Relaxed));
+    first
 }
 
-fn slot_word(hash: u64, client: ClientId) -> u64 {
-    u64::from(tag(hash)) << 32 | u64::from(client + 1)
+fn slot_word(tag: u32, client: ClientId) -> u64 {
+    u64::from(tag) << 32 | u64::from(client + 1)
 }
 
 /// The slots of a shard: whole cache lines.
@@ -191,13 +250,23 @@ struct Slots {
 }
 
 impl Slots {
-    fn of(shard: u64) -> Self {
-        Self { run: shard as Address, count: (shard >> 32) as u32 }
+    /// Those of the shard whose word is here.
+    fn at(arena: &Arena, shard: Address) -> Self {
+        let word = arena.word(shard).load(Ordering::Acquire);
+        Self { run: word as Address, count: (word >> 32) as u32 }
     }
 
-    /// Empty slots, of which this many clients use seven in ten.
+    fn publish(self, arena: &Arena, shard: Address) {
+        let word = u64::from(self.count) << 32 | u64::from(self.run);
+        arena.word(shard).store(word, Ordering::Release);
+    }
+
+    /// Empty slots, of which this many clients use seven in ten at most.
     fn fresh(arena: &Arena, allocator: &mut Allocator, clients: usize) -> Self {
-        let count = (clients * 10).div_ceil(7).next_multiple_of(LINE_WORDS);
+        let count = match (clients * 10).div_ceil(7).next_multiple_of(LINE_WORDS) {
+            BLOCK_SLOTS_MIN..=BLOCK_SLOTS => BLOCK_SLOTS,
+            count => count,
+        };
         let run = allocator.allocate(arena, Self::run_words(count));
         let slots = Self { run, count: count as u32 };
         slots.words(arena).iter().for_each(|slot| slot.store(EMPTY, Ordering::Relaxed));
@@ -330,22 +399,46 @@ mod tests {
             let found = map.find(&arena, hash(asked), |found| found % 1000 == asked);
             assert_eq!(found, model.get(&asked).copied(), "step {step}");
         }
-        let clients: usize = map.books.iter().map(|book| book.lock().unwrap().clients).sum();
+        let books = map.books.iter().map(|books| books.lock().unwrap());
+        let clients: usize = books.map(|books| books.iter().map(|book| book.clients).sum::<usize>()).sum();
         assert_eq!(clients, model.len());
         assert!(!garbage.is_empty(), "shards were rewritten");
     }
 
+    /// Few clients, and more than fit into one block or four.
     #[test]
-    fn a_filled_shard_finds_its_clients_and_no_other() {
+    fn a_filled_partition_finds_its_clients_and_no_other() {
+        for count in [1, 50, BLOCK_CLIENTS as u32, 20_000] {
+            let (arena, mut allocator) = (Arena::new(), Allocator::new());
+            let map = Map::new();
+            let mine = |n: u32| u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> PARTITION_BITS;
+            let mut clients: Vec<_> = (0..count).map(|n| (mine(n), n)).collect();
+            clients.sort_unstable();
+            map.fill(&arena, &mut allocator, &clients, |_| {});
+            for (hash, client) in clients {
+                assert_eq!(map.find(&arena, hash, |found| found == client), Some(client));
+                assert_eq!(map.find(&arena, hash, |_| false), None);
+                map.remove(&arena, hash, client).unwrap();
+                assert_eq!(map.find(&arena, hash, |found| found == client), None);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_a_hash_is_of_no_matter() {
         let (arena, mut allocator) = (Arena::new(), Allocator::new());
         let map = Map::new();
-        let mine = |n: u32| u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> SHARD_BITS;
-        let clients: Vec<_> = (0..5000).map(|n| (mine(n), n)).collect();
-        map.fill(&arena, &mut allocator, 0, clients.iter().copied(), |_| {});
-        for (hash, client) in clients {
-            assert_eq!(map.find(&arena, hash, |found| found == client), Some(client));
-            assert_eq!(map.find(&arena, hash, |_| false), None);
-        }
+        let hash = |n: u64| n << 50 | 0xf_ffff;
+        map.fill(&arena, &mut allocator, &[(hash(1), 1), (hash(2), 2)], |_| {});
+        assert_eq!(map.find(&arena, hash(2) >> 20 << 20, |found| found == 2), Some(2));
+    }
+
+    #[test]
+    fn large_shards_lie_in_blocks() {
+        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let block = allocator.allocate(&arena, BLOCK_WORDS);
+        allocator.free(block, BLOCK_WORDS);
+        assert_eq!(Slots::fresh(&arena, &mut allocator, BLOCK_CLIENTS).run, block);
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Tables {
 
     /// The longest binding that covers `address` and has valid lifetime left at `now`, and its client.
     pub(crate) fn covering(&self, address: Ipv6Addr, now: u32) -> Option<(Client<'_>, Place)> {
-        let mut probe = self.addresses.probe(address_hash(address.into()));
+        let mut probe = self.addresses.probe(&self.arena, address_hash(address.into()));
         let beginning = std::iter::from_fn(|| probe.next(&self.arena)).find_map(|client| {
             let client = self.client(client)?;
             Some((client, client.covering_from(address, now)?))

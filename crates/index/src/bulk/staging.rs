@@ -18,12 +18,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::arena::{Address, Allocator, Arena, BLOCK_WORDS};
 use crate::clients::{CLIENT_IDS, ClientId};
 use crate::lease::{Lease, LeaseKind};
+use crate::map::{PARTITION_BITS, partition_of};
 use crate::options::block_len;
 use crate::record::{Entry, push_octets};
 
-/// As many as a thread can write to in turn while their ends stay in its cache, and so many that one of 20 million
-/// leases is small beside it.
-const PARTITION_BITS: u32 = 8;
+/// Those of the maps: as many as a thread can write to in turn while their ends stay in its cache, and so many that one
+/// of 20 million leases is small beside it.
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 
 /// Row numbers stay below this.
@@ -40,11 +40,6 @@ const FIXED_WORDS: usize = 5;
 /// Words of a claim, and of an end.
 const CLAIM_WORDS: usize = 2;
 const END_WORDS: usize = 3;
-
-/// The partition of what has this hash.
-pub(super) fn partition_of(hash: u64) -> usize {
-    (hash >> (64 - PARTITION_BITS)) as usize
-}
 
 /// The bits of a hash that a claim keeps.
 pub(super) fn kept(hash: u64) -> u64 {
@@ -334,7 +329,7 @@ mod tests {
         let blocks = &Staged::merged([staged].into_iter())[partition];
         assert_eq!(claims(&arena, partition, blocks).collect::<Vec<_>>(), [claim]);
         assert_eq!(kept(hash) >> 20, hash >> 20);
-        const { assert!(44 >= crate::map::HASH_BITS_KEPT) };
+        const { assert!(44 >= crate::map::HASH_BITS) };
     }
 
     #[test]
