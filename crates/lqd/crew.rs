@@ -61,7 +61,7 @@ impl Crew {
         let workers = settings.workers;
         let (addresses, sockets) = bind(settings, workers)?;
         if settings.steering == Steering::Cpu {
-            steer(&sockets[0][..addresses.len()], &cpus, workers)?;
+            steer(&sockets, addresses.len(), &cpus)?;
         }
         let busy_poll = busy_poll(backend, settings, sockets.iter().flatten());
         sandbox.drop_capabilities()?;
@@ -234,8 +234,9 @@ fn cpus(settings: &Settings) -> Vec<usize> {
     }
 }
 
-/// Makes the sockets of each address, of which these are the first worker's, go by the CPU that received.
-fn steer(sockets: &[Socket], cpus: &[usize], workers: usize) -> Result<(), Failure> {
+/// Makes each worker's sockets on so many addresses, which it has first, get what its CPU receives.
+fn steer(sockets: &[Vec<Socket>], addresses: usize, cpus: &[usize]) -> Result<(), Failure> {
+    let workers = sockets.len();
     let Some(cpus) = cpus.get(..workers) else {
         return Err(Failure::unusable(format!(
             "steering by CPU needs a CPU for each of {workers} workers; lower --workers to {}, name more --cpus, \
@@ -243,8 +244,9 @@ fn steer(sockets: &[Socket], cpus: &[usize], workers: usize) -> Result<(), Failu
             cpus.len()
         )));
     };
-    for socket in sockets {
-        if let Err(reason) = steer_by_cpu(socket, cpus) {
+    for address in 0..addresses {
+        let of_address: Vec<_> = sockets.iter().map(|sockets| &sockets[address]).collect();
+        if let Err(reason) = steer_by_cpu(&of_address, cpus) {
             warn!(%reason, "datagrams go to workers by hash");
             break;
         }

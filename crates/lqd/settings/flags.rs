@@ -321,8 +321,8 @@ pub(crate) struct Flags {
     ///
     /// By CPU, interrupt, look-up and reply stay on one CPU, if the network
     /// card has a queue for each of --cpus. What other CPUs receive is
-    /// spread by their numbers. A server that takes over from another on the
-    /// same port has datagrams spread by hash once the other has left.
+    /// spread by their numbers. Before Linux 6.2 a server that takes over
+    /// from another on the same port has datagrams spread by hash.
     /// Default: hash.
     #[arg(long, value_name = "HOW", verbatim_doc_comment)]
     #[serde(deserialize_with = "choice")]

@@ -75,7 +75,7 @@ impl Intake {
             return self.socket.leave_multicast_v6(&own, self.address.scope_id());
         }
         // A program that steers within the group does not leave out connected sockets; without one the kernel
-        // spreads by hash, and does. There mostly is none, which is the only error.
+        // spreads by hash and marks (`steering`), and does. There mostly is none, which is the only error.
         let _ = socket_option::set(&self.socket, libc::SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
         let peer = if own.is_unspecified() { Ipv6Addr::LOCALHOST } else { own };
         let peer = SocketAddrV6::new(peer, SILENT_PORT, 0, self.address.scope_id());

@@ -5,13 +5,21 @@
 //! for each worker's CPU has spread the requestors already; going by that choice keeps each datagram on one
 //! CPU from interrupt to reply.
 //!
-//! Classic BPF (SO_ATTACH_REUSEPORT_CBPF, Linux ≥ 4.5) suffices and needs no capability; eBPF would need
-//! CAP_BPF to say the same. SO_INCOMING_CPU was weighed and left: before Linux 6.2 it does nothing in a group
-//! of sockets.
+//! Two rules say so, of which the kernel asks the second where the first is not there:
+//!
+//! - A program of the group, in classic BPF (SO_ATTACH_REUSEPORT_CBPF, Linux ≥ 4.5), which needs no capability;
+//!   eBPF would need CAP_BPF to say the same. It names sockets by their places among all on the address, so it
+//!   holds as long as one process has the address alone: a process that leaves takes it off (`leave`).
+//! - A mark on each socket (SO_INCOMING_CPU), by which the hash chooses, leaving out what has left (Linux ≥ 6.2).
+//!   It knows no places: whoever takes an address over is steered to by it from when the other has left. The
+//!   kernel looks at one socket after the other, where the program compares numbers; so it is the second rule.
+//!
+//! Before Linux 6.2 a takeover leaves datagrams to the hash. A program of the successor's could not mend that: it
+//! would have to know in which order its predecessor's sockets closed, as each gap is filled by the last socket.
 
 use std::io;
 
-use crate::Socket;
+use crate::{Socket, socket_option};
 
 /// `BPF_MAXINSNS` of the kernel.
 const INSTRUCTIONS_MAX: usize = 4_096;
@@ -27,25 +35,35 @@ pub enum SteeringError {
     },
     /// The kernel does not take the program.
     #[error(
-        "the kernel does not steer datagrams by CPU (SO_ATTACH_REUSEPORT_CBPF: {0}); run Linux 4.5 or newer"
+        "the kernel does not steer datagrams by CPU (SO_INCOMING_CPU, SO_ATTACH_REUSEPORT_CBPF: {0}); run Linux \
+         4.5 or newer"
     )]
     Refused(#[source] io::Error),
 }
 
-/// Makes a datagram go to the worker that runs on the CPU which received it: worker `i`, which has the `i`th
-/// socket bound to the address of `socket`, runs on CPU `cpus[i]`. One call for all sockets of that address,
-/// once all are bound.
+/// Makes a datagram go to the worker that runs on the CPU which received it: worker `i` has `sockets[i]`, which was
+/// bound as the `i`th to their common address, and runs on CPU `cpus[i]`. One call for all sockets of that
+/// address, once all are bound.
 ///
-/// What another CPU received goes to worker "its number modulo the workers". If another process shares the
-/// address, places in the group are not worker numbers: everything is served still, but anywhere.
+/// What another CPU received goes to worker "its number modulo the workers". As long as another process shares the
+/// address, places in the group are not worker numbers: everything is served still, but anywhere. Once that has
+/// left, the kernel goes by CPU again (Linux ≥ 6.2; by hash before), and what another CPU received by hash.
 ///
 /// # Errors
 /// See [`SteeringError`]; the sockets work on, by hash.
-pub fn steer_by_cpu(socket: &Socket, cpus: &[usize]) -> Result<(), SteeringError> {
+///
+/// # Panics
+/// If there are not as many CPUs as sockets.
+pub fn steer_by_cpu(sockets: &[&Socket], cpus: &[usize]) -> Result<(), SteeringError> {
+    assert_eq!(sockets.len(), cpus.len(), "a CPU for each socket");
     let mut program = program(cpus).ok_or(SteeringError::Workers { got: cpus.len() })?;
+    for (socket, &cpu) in sockets.iter().zip(cpus) {
+        socket_option::set(socket, libc::SOL_SOCKET, libc::SO_INCOMING_CPU, cpu as i32)
+            .map_err(SteeringError::Refused)?;
+    }
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     let len = size_of_val(&filter) as libc::socklen_t;
-    let (fd, name) = (socket.as_raw_fd(), libc::SO_ATTACH_REUSEPORT_CBPF);
+    let (fd, name) = (sockets[0].as_raw_fd(), libc::SO_ATTACH_REUSEPORT_CBPF);
     // SAFETY: the kernel reads `len` octets of a live struct and the instructions it points to, of which it
     // keeps a copy; the descriptor is open.
     let set = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const filter).cast(), len) };
@@ -105,9 +123,11 @@ mod tests {
     #[test]
     fn the_kernel_takes_the_longest_program() {
         let socket = listen("[::1]:0".parse().unwrap(), &SocketOptions::default()).unwrap();
-        steer_by_cpu(&socket, &(0..256).collect::<Vec<_>>()).unwrap();
-        let refused = steer_by_cpu(&socket, &[]).unwrap_err().to_string();
+        // The kernel does not ask whether a socket is the place's.
+        steer_by_cpu(&[&socket; 256], &(0..256).collect::<Vec<_>>()).unwrap();
+        let refused = steer_by_cpu(&[], &[]).unwrap_err().to_string();
         assert_eq!(refused, "steering by CPU takes 1 to 2046 workers, got 0");
-        assert!(matches!(steer_by_cpu(&socket, &[0; 2_047]), Err(SteeringError::Workers { got: 2_047 })));
+        let too_many = steer_by_cpu(&[&socket; 2_047], &[0; 2_047]);
+        assert!(matches!(too_many, Err(SteeringError::Workers { got: 2_047 })));
     }
 }

@@ -31,6 +31,8 @@ pub enum Need {
     Chromium,
     /// `promtool`, which comes with Prometheus.
     Promtool,
+    /// CPUs 0 and 1, and Linux 6.2, which goes by SO_INCOMING_CPU among sockets that share an address.
+    SteeringInGroups,
 }
 
 impl Need {
@@ -52,6 +54,7 @@ impl Need {
             Self::Faketime => (Self::faketime_library().is_some(), "libfaketime (package faketime)"),
             Self::Chromium => (chromium().is_some(), "chromium"),
             Self::Promtool => (found("promtool"), "promtool"),
+            Self::SteeringInGroups => (steers_in_groups(), "CPUs 0 and 1 on Linux 6.2 or newer"),
         };
         (!there).then_some(name)
     }
@@ -116,6 +119,14 @@ fn sandbox_works() -> bool {
 /// Where securityfs is not mounted, the kernel's list of functions tells.
 fn landlock_is_there() -> bool {
     fs::read_to_string("/proc/kallsyms").is_ok_and(|functions| functions.contains("landlock_restrict_self"))
+}
+
+fn steers_in_groups() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    let cpus = core_affinity::get_core_ids().unwrap_or_default();
+    (parts.next(), parts.next()) >= (Some(6), Some(2))
+        && [0, 1].iter().all(|cpu| cpus.iter().any(|found| found.id == *cpu))
 }
 
 /// Kernels before 6.6 have no such switch; what a container's seccomp profile forbids shows in the server's error.

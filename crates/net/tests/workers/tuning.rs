@@ -8,18 +8,19 @@ use std::time::Duration;
 
 use core_affinity::CoreId;
 use lqd_net::{
-    Datagram, Replies, Service, SocketOptions, WorkerSettings, listen, prepare_busy_poll, steer_by_cpu,
+    Datagram, Replies, Service, SocketOptions, WorkerSettings, drain, listen, prepare_busy_poll, steer_by_cpu,
 };
 
 use crate::namespaces::{Namespace, PORT, linked, warm_up};
 use crate::rig::{
-    Echo, Server, exchange, loopback_socket, loopback_socket_with, numbered, requestor, wait_until,
+    Echo, PATIENCE, Server, exchange, loopback_socket, loopback_socket_with, numbered, requestor, wait_until,
 };
 use crate::{Case, Modes};
 
 pub(crate) const CASES: &[Case] = &[
     case("counts what overflowed", overflow),
     case("steers by the CPU that received", steering),
+    case("steers by CPU after a takeover, too", steering_after_takeover),
     Case { needs_root: true, modes: Modes::Uring, ..case("polls the network card busily", busy_polling) },
 ];
 
@@ -78,7 +79,7 @@ fn steering(settings: &WorkerSettings) {
         let first = loopback_socket();
         let address = first.local_address();
         let second = listen(address, &SocketOptions::default()).unwrap();
-        steer_by_cpu(&first, &pair).unwrap();
+        steer_by_cpu(&[&first, &second], &pair).unwrap();
         let mut server = Server::start(settings, vec![vec![first], vec![second]], || Echo);
         let mut want = [0, 0];
         for (worker, &cpu) in pair.iter().enumerate().filter(|&(_, &cpu)| cpu != nowhere) {
@@ -89,6 +90,44 @@ fn steering(settings: &WorkerSettings) {
         let got: Vec<u64> = server.counters.iter().map(|counters| counters.received.get()).collect();
         assert_eq!(got, want, "workers on {pair:?}");
     }
+}
+
+/// What takes over has its workers the other way round, and one more: places in the group are of no use to it.
+fn steering_after_takeover(settings: &WorkerSettings) {
+    if !marks_hold_in_groups() {
+        eprintln!("before Linux 6.2 a takeover leaves datagrams to the hash");
+        return;
+    }
+    let cpus: Vec<usize> = core_affinity::get_core_ids().unwrap().into_iter().map(|cpu| cpu.id).collect();
+    let (nowhere, here) = (1_023, cpus[0]);
+    let there = *cpus.last().unwrap();
+    let bind = |address| listen(address, &SocketOptions::default()).unwrap();
+    let first = loopback_socket();
+    let address = first.local_address();
+    let old = [first, bind(address)];
+    steer_by_cpu(&[&old[0], &old[1]], &[here, nowhere]).unwrap();
+    let intakes: Vec<_> = old.iter().map(|socket| socket.intake().unwrap()).collect();
+    let mut predecessor = Server::start(settings, old.map(|socket| vec![socket]).into(), || Echo);
+    let new = [bind(address), bind(address), bind(address)];
+    steer_by_cpu(&[&new[0], &new[1], &new[2]], &[nowhere, there, here]).unwrap();
+    let mut successor = Server::start(settings, new.map(|socket| vec![socket]).into(), || Echo);
+    let drained = drain(intakes.iter(), PATIENCE);
+    assert!(drained.stayed.is_empty() && drained.unread.is_empty(), "{drained:?}");
+    predecessor.stop();
+    drop(intakes);
+    [here, there].into_iter().for_each(|cpu| exchange_from(cpu, address));
+    successor.stop();
+    let got: Vec<u64> = successor.counters.iter().map(|counters| counters.received.get()).collect();
+    // On one CPU alone, two workers run on it, and either may have any.
+    let want = if here == there { [0, got[1], 2 * FROM_EACH - got[1]] } else { [0, FROM_EACH, FROM_EACH] };
+    assert_eq!(got, want);
+}
+
+/// Whether the kernel goes by SO_INCOMING_CPU among sockets that share an address.
+fn marks_hold_in_groups() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    (parts.next(), parts.next()) >= (Some(6), Some(2))
 }
 
 /// Requestors on each CPU: enough for a hash to send some to either worker.
