@@ -12,7 +12,7 @@ use std::fmt::Write;
 use ipnet::Ipv6Net;
 use lqd_answer::{Access, AccessFault, Deny, QueryTypes, Rate, Relayed, Rights};
 use lqd_feed::kea_config::ExtendedInfo;
-use lqd_wire::OptionCode;
+use lqd_wire::{DATAGRAM_LEN_MAX, OptionCode};
 
 use crate::settings::{self, AccessRow, QueryType, Settings};
 
@@ -74,6 +74,9 @@ pub(crate) fn describe(rights: &Rights) -> String {
     {
         say(format_args!("{per_second} a second {whom} (burst {burst})"));
     }
+    if rights.reply_len_max < DATAGRAM_LEN_MAX {
+        say(format_args!("replies of {} octets at most", rights.reply_len_max));
+    }
     if rights.relayed == Relayed::Drop {
         say(format_args!("relayed queries dropped"));
     }
@@ -120,6 +123,7 @@ fn rights(said: &settings::Rights) -> Rights {
             settings::Relayed::Drop => Relayed::Drop,
         },
         sensitive: said.sensitive_options.iter().copied().map(OptionCode).collect(),
+        reply_len_max: said.max_reply,
         rate: said.rate.map(rate),
         prefix_rate: None,
         restricted: said.restricted_requestor,

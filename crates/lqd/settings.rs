@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
-use lqd_wire::SERVER_PORT;
+use lqd_wire::{DATAGRAM_LEN_MAX, SERVER_PORT};
 
 pub(crate) use self::access::{AccessRow, QueryType, Rate, Rights};
 pub(crate) use self::admin::AdminAddress;
@@ -136,6 +136,7 @@ impl Settings {
             query_types: QueryType::ALL.to_vec(),
             relayed: typed.relayed.unwrap_or(Relayed::Answer),
             sensitive_options: access::ascending(typed.sensitive_option.unwrap_or_default()),
+            max_reply: typed.max_reply.map_or(DATAGRAM_LEN_MAX, |octets| octets.0),
             rate: Rate::of(typed.rate, typed.burst),
             restricted_requestor: typed.restricted_requestor,
         };

@@ -83,6 +83,9 @@ impl Setup {
                 prefix = "2001:db8:ffff:4::/64"
                 sensitive-options = [23]
                 [[access]]
+                prefix = "2001:db8:ffff:5::/64"
+                max-reply = 512
+                [[access]]
                 prefix = "2001:db8:fffe::/48"
                 allow = true
                 "#
@@ -136,6 +139,7 @@ impl Setup {
                     ("2001:db8:ffff:2::2/128", open.clone()),
                     ("2001:db8:ffff:3::/64", Rights { relayed: Relayed::Drop, ..open.clone() }),
                     ("2001:db8:ffff:4::/64", Rights { sensitive: vec![OptionCode(23)], ..open.clone() }),
+                    ("2001:db8:ffff:5::/64", Rights { reply_len_max: 512, ..open.clone() }),
                     ("2001:db8:fffe::/48", open),
                 ],
             ),

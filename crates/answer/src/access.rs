@@ -11,7 +11,7 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 use lqd_index::{Prefix, Prefixes};
-use lqd_wire::{OptionCode, QueryType};
+use lqd_wire::{DATAGRAM_LEN_MAX, OptionCode, QueryType};
 
 use crate::{Outcome, RATE_MAX, Rate};
 
@@ -31,6 +31,9 @@ pub struct Rights {
     pub relayed: Relayed,
     /// Options that they never get, even if they ask for them (RFC 5007 §4.4.2, "sensitive options").
     pub sensitive: Vec<OptionCode>,
+    /// Longest reply with bindings or links, octets: what is longer becomes UnspecFail. At most [`DATAGRAM_LEN_MAX`]
+    /// counts.
+    pub reply_len_max: usize,
     /// How often one address may ask; all addresses together, if the row's requestors may not ask at all.
     pub rate: Option<Rate>,
     /// How often all addresses of the row together may ask.
@@ -49,6 +52,7 @@ impl Rights {
         query_types: QueryTypes::ALL,
         relayed: Relayed::Answer,
         sensitive: Vec::new(),
+        reply_len_max: DATAGRAM_LEN_MAX,
         rate: None,
         prefix_rate: None,
         restricted: false,

@@ -46,7 +46,7 @@ outcomes! {
         NotAllowed => "not_allowed", NOT_ALLOWED, "Reply NotAllowed: the source is not on the list of those who may ask (§4.4.1).";
         QueryTypeNotAllowed => "query_type_not_allowed", NOT_ALLOWED, "Reply NotAllowed: the source may not ask by this query-type (§4.4.1).";
         Restricted => "restricted", NOT_ALLOWED, "Reply NotAllowed: the source may ask only for bindings that came through it (§5).";
-        TooManyBindings => "too_many_bindings", UNSPEC_FAIL, "Reply UnspecFail: the answer does not fit into one datagram.";
+        TooManyBindings => "too_many_bindings", UNSPEC_FAIL, "Reply UnspecFail: the answer does not fit into one datagram, or is longer than the requestor may get (--max-reply).";
         StaleRefused => "stale_refused", UNSPEC_FAIL, "Reply UnspecFail: no binding is known, but the leases are stale, so there may be one (--when-stale refuse).";
     }
     drops {

@@ -257,11 +257,9 @@ impl Refusal {
             Self::NotConfigured => {
                 (StatusCode::NOT_CONFIGURED, "no such address or link here", Outcome::NotConfigured)
             }
-            Self::TooManyBindings => (
-                StatusCode::UNSPEC_FAIL,
-                "the bindings do not fit into one message",
-                Outcome::TooManyBindings,
-            ),
+            Self::TooManyBindings => {
+                (StatusCode::UNSPEC_FAIL, "the bindings are too many for one reply", Outcome::TooManyBindings)
+            }
             Self::Stale => (
                 StatusCode::UNSPEC_FAIL,
                 "the server's leases are out of date; ask another server",

@@ -66,15 +66,28 @@ impl Reply<'_> {
 
     /// Writes it to the front of `slot`; its length, and what became of the query.
     ///
-    /// Never a part of the bindings: if they do not fit, the reply says so. Length 0: nothing is to be sent.
+    /// Never a part of the bindings: if they do not fit into slot or [`reply_len_max`](crate::Rights::reply_len_max),
+    /// the reply says so. Length 0: nothing is to be sent.
     pub fn write(&self, slot: &mut [u8]) -> (usize, Outcome) {
-        let len = slot.len().min(DATAGRAM_LEN_MAX);
+        let whole = slot.len().min(DATAGRAM_LEN_MAX);
+        let len = whole.min(self.received.rights.reply_len_max);
         let mut w = Writer::new(&mut slot[..len]);
         if let Ok(outcome) = self.write_content(&mut w, &self.content) {
             return (if outcome == Outcome::DropStale { 0 } else { w.len() }, outcome);
         }
-        w.truncate(0);
-        match self.write_content(&mut w, &Content::Refused(Refusal::TooManyBindings)) {
+        self.write_without_bindings(&mut slot[..whole])
+    }
+
+    /// What is said where the reply itself finds no room. Relays and identities are the query's own, and have no limit.
+    #[cold]
+    fn write_without_bindings(&self, slot: &mut [u8]) -> (usize, Outcome) {
+        let content = match self.content {
+            Content::Client(..) | Content::Links(_) => Content::Refused(Refusal::TooManyBindings),
+            content => content,
+        };
+        let mut w = Writer::new(slot);
+        match self.write_content(&mut w, &content) {
+            Ok(Outcome::DropStale) => (0, Outcome::DropStale),
             Ok(outcome) => (w.len(), outcome),
             Err(NoRoom) => (0, Outcome::DropReplyTooLong),
         }

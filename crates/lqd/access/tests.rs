@@ -54,6 +54,7 @@ fn what_a_row_does_not_give_is_as_the_flags_have_it() {
         ("rate = 5\nburst = 7", format!("allowed, 5 a second for each address (burst 7), {rest}")),
         ("rate = 0", format!("allowed, {rest}")),
         ("rate = 0\nprefix-rate = 9", format!("allowed, 9 a second for the prefix (burst 9), {rest}")),
+        ("rate = 0\nmax-reply = 1232", format!("allowed, replies of 1232 octets at most, {rest}")),
         ("rate = 0\nquery-types = ['address']", format!("allowed, by address only, {rest}")),
         ("rate = 0\nquery-types = ['client-id']", format!("allowed, by client-id only, {rest}")),
         ("rate = 0\nquery-types = ['client-id', 'address']", format!("allowed, {rest}")),

@@ -18,6 +18,9 @@ use super::spelled::{Literal, Placed, Spelled, choice, list, one, placed};
 /// Queries a second, or a number of them.
 pub(super) type Queries<const MIN: u32> = Within<u32, MIN, 1_000_000>;
 
+/// Octets of a reply; 512 have room for the longest DUIDs of client, server and requestor, and a lease.
+pub(super) type ReplyLen = Within<usize, 512, 65_527>;
+
 /// One `[[access]]` of the file, as typed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -34,6 +37,8 @@ pub(crate) struct TypedRow {
     relayed: Option<Relayed>,
     #[serde(default, deserialize_with = "list")]
     sensitive_options: Option<Vec<Within<u16, 1, 65_535>>>,
+    #[serde(default, deserialize_with = "one")]
+    max_reply: Option<ReplyLen>,
     #[serde(default, deserialize_with = "one")]
     rate: Option<Queries<0>>,
     #[serde(default, deserialize_with = "one")]
@@ -74,6 +79,8 @@ pub(crate) struct Rights {
     pub(crate) relayed: Relayed,
     /// Codes of options that are never returned, ascending, each once.
     pub(crate) sensitive_options: Vec<u16>,
+    /// Longest reply with bindings, 512..=65,527 octets.
+    pub(crate) max_reply: usize,
     /// How often one address may ask; `None`: any number of times.
     pub(crate) rate: Option<Rate>,
     /// Whether only bindings are returned that came through the requestor.
@@ -146,6 +153,7 @@ impl TypedRow {
                     Some(codes) => ascending(codes),
                     None => flags.sensitive_options.clone(),
                 },
+                max_reply: self.max_reply.map_or(flags.max_reply, |octets| octets.0),
                 rate: if self.rate.is_some() { Rate::of(self.rate, self.burst) } else { flags.rate },
                 restricted_requestor: self.restricted_requestor.unwrap_or(flags.restricted_requestor),
             },

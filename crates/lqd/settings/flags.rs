@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::access::{Queries, TypedRow};
+use super::access::{Queries, ReplyLen, TypedRow};
 use super::admin::AdminAddress;
 use super::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Steering, Switch, WhenStale};
 use super::cpus::CpuList;
@@ -40,6 +40,7 @@ pub(crate) struct Flags {
     ///   query-types = ["address"]    and "client-id"
     ///   relayed = "drop"             or "answer"
     ///   sensitive-options = [39]     in place of --sensitive-option
+    ///   max-reply = 1232             octets
     ///   rate = 1000                  for each address, with burst = 5000
     ///   prefix-rate = 9000           for all of them, with prefix-burst
     ///   restricted-requestor = true  or false
@@ -142,6 +143,17 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "CODE", verbatim_doc_comment)]
     #[serde(deserialize_with = "list")]
     pub(super) sensitive_option: Option<Vec<Within<u16, 1, 65_535>>>,
+
+    /// Longest reply with bindings, in octets, 512..=65527.
+    ///
+    /// A client with very many leases has a reply of many times the query,
+    /// which a forged source address turns on somebody else. RFC 5007 wants
+    /// all bindings or none: where they are longer, the status UnspecFail is
+    /// returned, and counted. A lease takes 28 octets, the rest some 100.
+    /// Default: 65527, all that a datagram holds.
+    #[arg(long, value_name = "BYTES", verbatim_doc_comment)]
+    #[serde(deserialize_with = "one")]
+    pub(super) max_reply: Option<ReplyLen>,
 
     /// Queries a second that one requestor address may ask, 0..=1000000.
     ///
@@ -390,6 +402,7 @@ impl Flags {
             relayed: self.relayed.or(file.relayed),
             max_relay_hops: self.max_relay_hops.or(file.max_relay_hops),
             sensitive_option: self.sensitive_option.or(file.sensitive_option),
+            max_reply: self.max_reply.or(file.max_reply),
             rate: self.rate.or(file.rate),
             burst: self.burst.or(file.burst),
             restricted_requestor: self.restricted_requestor || file.restricted_requestor,

@@ -20,6 +20,10 @@ const IS_2301: &str = "0f a00001  $me $server  002d 0032  $c23  0005 0018 2001:d
 const ADDRESS_701: &str = "0e a00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::701 $zero";
 const IS_701: &str = "0f a00001  $me $server  002d 0032  $c07  0005 0018 2001:db8:1::701 $inf  $clt0";
 
+const CLIENT_2E: &str = "0e a00001  $me  002c 001f 02 ::  $c2e";
+const CLIENT_2F: &str = "0e a00001  $me  002c 001f 02 ::  $c2f";
+const TOO_MANY: &str = "0f a00001  $me $server  000d { 0001 text }";
+
 const OPEN: &str = "2001:db8:ffff::1";
 const BY_ADDRESS_ONLY: &str = "2001:db8:ffff:1::5";
 const BY_CLIENT_ID_ONLY: &str = "2001:db8:ffff:1::1";
@@ -51,6 +55,24 @@ pub(crate) const ROWS: &[Row] = &[
         "2001:db8:ffff:2::1", ADDRESS_101, None, "drop_not_allowed"),
     row("a longer row takes what it does not say from --allow, not from the row around it", "5007 §4.4.1", Rows,
         "2001:db8:ffff:2::2", ADDRESS_101, Some(IS_101), "answered"),
+    row("as many bindings as the row's limit has room for", "5007 §4.1.2.2", Rows, "2001:db8:ffff:5::1", CLIENT_2E,
+        Some("0f a00001  $me $server  002d 01d6  $c2e
+           0005 0018 2001:db8:1::2e01 $inf  0005 0018 2001:db8:1::2e02 $inf  0005 0018 2001:db8:1::2e03 $inf
+           0005 0018 2001:db8:1::2e04 $inf  0005 0018 2001:db8:1::2e05 $inf  0005 0018 2001:db8:1::2e06 $inf
+           0005 0018 2001:db8:1::2e07 $inf  0005 0018 2001:db8:1::2e08 $inf  0005 0018 2001:db8:1::2e09 $inf
+           0005 0018 2001:db8:1::2e0a $inf  0005 0018 2001:db8:1::2e0b $inf  0005 0018 2001:db8:1::2e0c $inf
+           0005 0018 2001:db8:1::2e0d $inf  0005 0018 2001:db8:1::2e0e $inf  0005 0018 2001:db8:1::2e0f $inf
+           0005 0018 2001:db8:1::2e10 $inf $clt0"), "answered"),
+    row("one binding more than the row's limit has room for", "5007 §4.1.2.2", Rows, "2001:db8:ffff:5::1", CLIENT_2F,
+        Some(TOO_MANY), "too_many_bindings"),
+    row("as many for who has no such limit", "5007 §4.1.2.2", Rows, OPEN, CLIENT_2F,
+        Some("0f a00001  $me $server  002d 01f2  $c2f
+           0005 0018 2001:db8:1::2f01 $inf  0005 0018 2001:db8:1::2f02 $inf  0005 0018 2001:db8:1::2f03 $inf
+           0005 0018 2001:db8:1::2f04 $inf  0005 0018 2001:db8:1::2f05 $inf  0005 0018 2001:db8:1::2f06 $inf
+           0005 0018 2001:db8:1::2f07 $inf  0005 0018 2001:db8:1::2f08 $inf  0005 0018 2001:db8:1::2f09 $inf
+           0005 0018 2001:db8:1::2f0a $inf  0005 0018 2001:db8:1::2f0b $inf  0005 0018 2001:db8:1::2f0c $inf
+           0005 0018 2001:db8:1::2f0d $inf  0005 0018 2001:db8:1::2f0e $inf  0005 0018 2001:db8:1::2f0f $inf
+           0005 0018 2001:db8:1::2f10 $inf  0005 0018 2001:db8:1::2f11 $inf $clt0"), "answered"),
     row("by address where that is allowed", "5007 §4.4.1", Rows, BY_ADDRESS_ONLY, ADDRESS_101, Some(IS_101),
         "answered"),
     row("by client-id where by address alone is allowed", "5007 §4.4.1", Rows, BY_ADDRESS_ONLY, CLIENT_01,

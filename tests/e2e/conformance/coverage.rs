@@ -21,10 +21,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("S42", "IPsec is the host's; DHCPv6 authentication is obsolete (RFC 8415 §25)"),
     ("S43", "rate limits: `access::rates`"),
     ("S47", "the DHCPv6 server records the relay chain, not its reader; what it recorded is S26"),
-    (
-        "A20",
-        "replies too long for a datagram: `conformance::large`, whose octets are too many to write by hand",
-    ),
 ];
 
 pub fn trials() -> Vec<Trial> {

@@ -231,6 +231,7 @@ fn policy(setup: Setup, server_duid: Vec<u8>) -> Policy {
         Setup::OneRelay => relay_levels_max = 1,
         Setup::ManyRelays => relay_levels_max = 32,
         Setup::Sensitive => rights.sensitive = [23, 39, 47].map(OptionCode).to_vec(),
+        Setup::ShortReplies => rights.reply_len_max = 512,
     }
     let rows = vec![(network, Rights { allow: true, ..rights.clone() })];
     Policy { server_duid, access: Access::new(rights, rows).expect("one row"), relay_levels_max }

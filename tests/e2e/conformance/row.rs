@@ -72,11 +72,13 @@ pub enum Setup {
     ManyRelays,
     /// Options 23 (DNS servers), 39 (client FQDN) and 47 (relay data) are sensitive.
     Sensitive,
+    /// Replies with bindings have 512 octets at most.
+    ShortReplies,
 }
 
 impl Setup {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Default,
         Self::Denied,
         Self::DeniedSilently,
@@ -84,6 +86,7 @@ impl Setup {
         Self::OneRelay,
         Self::ManyRelays,
         Self::Sensitive,
+        Self::ShortReplies,
     ];
 
     /// The flags of `lqd serve`.
@@ -98,6 +101,7 @@ impl Setup {
             Self::Sensitive => {
                 &["--sensitive-option", "23", "--sensitive-option", "39", "--sensitive-option", "47"]
             }
+            Self::ShortReplies => &["--max-reply", "512"],
         }
     }
 }

@@ -35,6 +35,7 @@ const VALUES: &[(&str, &str, &str)] = &[
         "DHCPv6 runs over IPv6 only; write an IPv6 prefix, such as 2001:db8::/32"),
     ("--max-relay-hops=33", "max-relay-hops = 33", "must be a whole number in 0..=32"),
     ("--sensitive-option=0", "sensitive-option = [0]", "must be a whole number in 1..=65535"),
+    ("--max-reply=511", "max-reply = 511", "must be a whole number in 512..=65527"),
     ("--rate=1000001", "rate = 1000001", "must be a whole number in 0..=1000000"),
     ("--query-log=", "query-log = ''", "must be a file, \"journald\" or \"stderr\""),
     ("--query-log-sample=0", "query-log-sample = 0", "must be a whole number in 1..=1000000"),
@@ -135,7 +136,7 @@ fn wrong_types_are_told_what_to_write() {
 #[test]
 fn unknown_keys_are_told_the_known_ones() {
     let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
-                 `deny`, `relayed`, `max-relay-hops`, `sensitive-option`, `rate`, `burst`, \
+                 `deny`, `relayed`, `max-relay-hops`, `sensitive-option`, `max-reply`, `rate`, `burst`, \
                  `restricted-requestor`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
                  `query-log-sample`, `query-log-requestor`, `keep-discards`, `workers`, `cpus`, \
                  `io`, `gro`, `buffers`, `receive-buffer`, `send-buffer`, `steering`, \
@@ -173,7 +174,7 @@ const ACCESS: &[(&str, &str)] = &[
     ("prefix = '2001:db8::'\nprefix = '::'", "5:1: duplicate key"),
     ("prefix = '::'\nprefixx = '::'",
         "5:1: access: unknown field `prefixx`, expected one of `prefix`, `allow`, `deny`, `query-types`, `relayed`, \
-         `sensitive-options`, `rate`, `burst`, `prefix-rate`, `prefix-burst`, `restricted-requestor`, \
+         `sensitive-options`, `max-reply`, `rate`, `burst`, `prefix-rate`, `prefix-burst`, `restricted-requestor`, \
          `relay-addresses`"),
     ("prefix = '::'\nallow = 'no'", "5:9: access: allow: invalid type: string \"no\", expected a boolean"),
     ("prefix = '::'\ndeny = 'no'",
@@ -185,6 +186,7 @@ const ACCESS: &[(&str, &str)] = &[
          nobody ask"),
     ("prefix = '::'\nsensitive-options = [0]",
         "5:22: access: sensitive-options: must be a whole number in 1..=65535"),
+    ("prefix = '::'\nmax-reply = 65528", "5:13: access: max-reply: must be a whole number in 512..=65527"),
     ("prefix = '::'\nrate = -1", "5:8: access: rate: must be a whole number in 0..=1000000"),
     ("prefix = '::'\nrate = 1.5",
         "5:8: access: rate: invalid type: floating point `1.5`, expected a whole number in 0..=1000000"),

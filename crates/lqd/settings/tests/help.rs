@@ -43,6 +43,7 @@ fn the_defaults_said_are_those_that_hold() {
         ("deny", "not-allowed."),
         ("relayed", "answer."),
         ("max-relay-hops", "8."),
+        ("max-reply", "65527,"),
         ("rate", "0."),
         ("keep-discards", "0."),
         ("max-feed-age", "60."),
@@ -70,6 +71,7 @@ fn the_limits_said_are_those_that_hold() {
     for (name, limits) in [
         ("max-relay-hops", ["0", "32", "33"]),
         ("sensitive-option", ["1", "65535", "65536"]),
+        ("max-reply", ["512", "65527", "65528"]),
         ("rate", ["0", "1000000", "1000001"]),
         ("query-log-sample", ["1", "1000000", "1000001"]),
         ("keep-discards", ["0", "4096", "4097"]),

@@ -312,4 +312,116 @@ pub const ROWS: &[Row] = &[
         want: Want::Reply("0f 200025  $me $server  000d { 0009 text }"),
         ..ROW
     },
+    Row {
+        name: "17 bindings, without a limit for the reply",
+        rfc: "5007 §4.1.2.2",
+        ids: &["S17", "A20"],
+        query: "0e 200020  $me  002c 001f 02 ::  $c2f",
+        want: Want::Reply(
+            "0f 200020  $me $server
+             002d 01f2  $c2f
+               0005 0018 2001:db8:1::2f01 $inf   0005 0018 2001:db8:1::2f02 $inf
+               0005 0018 2001:db8:1::2f03 $inf   0005 0018 2001:db8:1::2f04 $inf
+               0005 0018 2001:db8:1::2f05 $inf   0005 0018 2001:db8:1::2f06 $inf
+               0005 0018 2001:db8:1::2f07 $inf   0005 0018 2001:db8:1::2f08 $inf
+               0005 0018 2001:db8:1::2f09 $inf   0005 0018 2001:db8:1::2f0a $inf
+               0005 0018 2001:db8:1::2f0b $inf   0005 0018 2001:db8:1::2f0c $inf
+               0005 0018 2001:db8:1::2f0d $inf   0005 0018 2001:db8:1::2f0e $inf
+               0005 0018 2001:db8:1::2f0f $inf   0005 0018 2001:db8:1::2f10 $inf
+               0005 0018 2001:db8:1::2f11 $inf
+               $clt0",
+        ),
+        ..ROW
+    },
+    Row {
+        name: "as many bindings as the limit has room for",
+        rfc: "5007 §4.1.2.2",
+        ids: &["A20"],
+        setup: Setup::ShortReplies,
+        query: "0e 200021  $me  002c 001f 02 ::  $c2e",
+        want: Want::Reply(
+            "0f 200021  $me $server
+             002d 01d6  $c2e
+               0005 0018 2001:db8:1::2e01 $inf   0005 0018 2001:db8:1::2e02 $inf
+               0005 0018 2001:db8:1::2e03 $inf   0005 0018 2001:db8:1::2e04 $inf
+               0005 0018 2001:db8:1::2e05 $inf   0005 0018 2001:db8:1::2e06 $inf
+               0005 0018 2001:db8:1::2e07 $inf   0005 0018 2001:db8:1::2e08 $inf
+               0005 0018 2001:db8:1::2e09 $inf   0005 0018 2001:db8:1::2e0a $inf
+               0005 0018 2001:db8:1::2e0b $inf   0005 0018 2001:db8:1::2e0c $inf
+               0005 0018 2001:db8:1::2e0d $inf   0005 0018 2001:db8:1::2e0e $inf
+               0005 0018 2001:db8:1::2e0f $inf   0005 0018 2001:db8:1::2e10 $inf
+               $clt0",
+        ),
+        ..ROW
+    },
+    Row {
+        name: "one binding more than the limit has room for, by client-id",
+        rfc: "5007 §4.1.2.2, §4.1.3",
+        ids: &["A20"],
+        setup: Setup::ShortReplies,
+        query: "0e 200022  $me  002c 001f 02 ::  $c2f",
+        want: Want::Reply("0f 200022  $me $server  000d { 0001 text }"),
+        ..ROW
+    },
+    Row {
+        name: "one binding more than the limit has room for, by address",
+        rfc: "5007 §4.1.2.2, §4.1.3",
+        ids: &["A20"],
+        setup: Setup::ShortReplies,
+        query: "0e 200023  $me  002c 002d 01 ::  0005 0018 2001:db8:1::2f11 $zero",
+        want: Want::Reply("0f 200023  $me $server  000d { 0001 text }"),
+        ..ROW
+    },
+    Row {
+        name: "options asked for that the limit has no room for",
+        rfc: "5007 §4.1.2.2, §4.1.3",
+        ids: &["A20"],
+        setup: Setup::ShortReplies,
+        query: "0e 200024  $me  002c 0025 02 ::  $c2e  0006 0002 0017",
+        want: Want::Reply("0f 200024  $me $server  000d { 0001 text }"),
+        ..ROW
+    },
+    Row {
+        name: "the relay's part of the reply counts, too",
+        rfc: "5007 §4.1.2.2, §4.1.3",
+        ids: &["A20"],
+        setup: Setup::ShortReplies,
+        query: "0c 00 2001:db8:1::1 fe80::1
+                  0009 0035  0e 200025  $me  002c 001f 02 ::  $c2e",
+        want: Want::ToRelay(
+            "0d 00 2001:db8:1::1 fe80::1
+               0009 { 0f 200025  $me $server  000d { 0001 text } }",
+        ),
+        ..ROW
+    },
+    Row {
+        name: "a refusal longer than the limit is given nevertheless",
+        rfc: "5007 §4.1.3",
+        ids: &["A20"],
+        setup: Setup::ShortReplies,
+        query: "0c 00 2001:db8:1::1 fe80::1
+                  0012 0200 69*512
+                  0009 0027  0e 200026  $me  002c 0011 63 ::",
+        want: Want::ToRelay(
+            "0d 00 2001:db8:1::1 fe80::1
+               0012 0200 69*512
+               0009 { 0f 200026  $me $server  000d { 0007 text } }",
+        ),
+        ..ROW
+    },
+    Row {
+        name: "no binding in a reply longer than the limit is not too many",
+        rfc: "5007 §4.3.3",
+        ids: &["A20"],
+        setup: Setup::ShortReplies,
+        query: "0c 00 2001:db8:1::1 fe80::1
+                  0012 0200 69*512
+                  0009 0043  0e 200027  $me  002c 002d 01 ::  0005 0018 2001:db8:1::ffff $zero",
+        want: Want::ToRelay(
+            "0d 00 2001:db8:1::1 fe80::1
+               0012 0200 69*512
+               0009 0020  0f 200027  $me $server",
+        ),
+        ..ROW
+    },
 ];
