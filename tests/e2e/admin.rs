@@ -68,7 +68,7 @@ impl Watched {
     ///
     /// # Panics
     /// If it never is.
-    fn await_metrics(&self, what: &str, wanted: impl Fn(&Scrape) -> bool) -> Scrape {
+    fn await_metrics(&self, what: &str, mut wanted: impl FnMut(&Scrape) -> bool) -> Scrape {
         let until = Until::patience();
         loop {
             let scrape = self.metrics();

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lqd_answer::{Asked, BATCH_MAX, Outcome};
-use lqd_net::SendFailure;
+use lqd_net::{SendFailure, Sizes};
 use lqd_stats::{Exposition, Family, Kind};
 use lqd_wire::StatusCode;
 
@@ -100,6 +100,10 @@ const TABLE: &[Row] = &[
 
     Row("lqd_net_received_total", Counter, "Datagrams that the sockets handed over, judged or about to be.",
         Of(|s, f| f.sample(&[], s.net(|n| n.received.get())))),
+    Row("lqd_net_overflowed_total", Counter, "Datagrams that the kernel dropped, by worker, as the socket's queue was full (raise --receive-buffer) or the checksum wrong; known when the next one is received, and those that travelled together counted once.",
+        Of(|s, f| for (number, worker) in s.workers.iter().enumerate() {
+            f.sample(&[("worker", &number.to_string())], worker.net.overflowed.get());
+        })),
     Row("lqd_net_truncated_total", Counter, "Datagrams dropped as they did not arrive whole.",
         Of(|s, f| f.sample(&[], s.net(|n| n.truncated.get())))),
     Row("lqd_net_sent_total", Counter, "Replies that the kernel took.",
@@ -108,6 +112,10 @@ const TABLE: &[Row] = &[
         Of(|s, f| for kind in SendFailure::ALL {
             f.sample(&[("reason", kind.label())], s.net(|n| n.send_failures(kind).get()));
         })),
+    Row("lqd_net_receive_datagrams", Histogram, "Datagrams that one receive brought (UDP_GRO).",
+        Of(|s, f| together(f, s.together(|n| &n.receive_sizes), s.net(|n| n.received.get())))),
+    Row("lqd_net_send_datagrams", Histogram, "Replies that one send carried (UDP_SEGMENT).",
+        Of(|s, f| together(f, s.together(|n| &n.send_sizes), s.net(|n| n.sent.get())))),
     Row("lqd_net_coalesced_sends_total", Counter, "Sends that took several replies together (UDP_SEGMENT).",
         Of(|s, f| f.sample(&[], s.net(|n| n.coalesced.get())))),
     Row("lqd_net_uncoalesced_sends_total", Counter, "Sends of several replies that the kernel refused while it took them one by one.",
@@ -165,6 +173,12 @@ const TABLE: &[Row] = &[
     Row("lqd_leases_counted_timestamp_seconds", Gauge, "When leases were last counted, seconds since 1970.",
         Of(|s, f| if let Some(census) = &s.census { f.sample(&[], unix_seconds(census.at)) })),
 ];
+
+/// How many came or left together, from those up to each of [`Sizes::UP_TO`].
+fn together(family: &mut Family<'_>, up_to: [u64; Sizes::UP_TO.len()], datagrams: u64) {
+    let all = up_to.last().copied().unwrap_or_default();
+    family.histogram(&[], Sizes::UP_TO.into_iter().zip(up_to), all, datagrams);
+}
 
 fn by_type(family: &mut Family<'_>, labels: &[(&str, &str)], tally: &Tally) {
     for (kind, count) in [("address", tally.addresses), ("prefix", tally.prefixes)] {

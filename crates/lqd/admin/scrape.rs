@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use lqd_answer::{BATCH_MAX, Outcome};
 use lqd_feed::Standing;
 use lqd_index::Summary;
-use lqd_net::NetCounters;
+use lqd_net::{NetCounters, Sizes};
 use lqd_stats::Distribution;
 use lqd_wire::StatusCode;
 
@@ -129,6 +129,19 @@ impl Served {
     pub(super) fn batched(&self) -> u64 {
         let of = |worker: &WorkerCounts| -> u64 { (0..).zip(worker.batches).map(|(len, n)| len * n).sum() };
         self.workers.iter().map(of).sum()
+    }
+
+    /// How often at most so many came or left together, for each of [`Sizes::UP_TO`].
+    pub(super) fn together(&self, sizes: impl Fn(&NetCounters) -> &Sizes) -> [u64; Sizes::UP_TO.len()] {
+        let mut up_to = [0; Sizes::UP_TO.len()];
+        for counts in self.workers.iter().map(|worker| sizes(&worker.net).get()) {
+            let mut sum = 0;
+            for (total, count) in up_to.iter_mut().zip(counts) {
+                sum += count;
+                *total += sum;
+            }
+        }
+        up_to
     }
 
     /// One of the numbers of `lqd-net`, of all workers.

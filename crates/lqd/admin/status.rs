@@ -141,6 +141,7 @@ fn worker((number, worker): (usize, &WorkerCounts)) -> Value {
         "outcomes": outcomes(|position| worker.by_outcome(position)),
         "sent": net.sent.get(),
         "send_failures": failures,
+        "overflowed": net.overflowed.get(),
         "truncated": net.truncated.get(),
         "ring_starved": net.starved.get(),
         "receive_errors": net.receive_errors.get(),

@@ -32,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("admin::metrics::what_was_asked", what_was_asked),
         Trial::test("admin::metrics::sums_hold_on_every_scrape", sums_hold_on_every_scrape),
         Trial::test("admin::metrics::leases_are_counted", leases_are_counted),
+        Trial::test("admin::metrics::what_found_no_room", what_found_no_room),
         trial("admin::metrics::promtool", &[Need::Promtool], promtool_agrees),
     ]
 }
@@ -126,6 +127,36 @@ fn sums_hold_on_every_scrape() -> Result<(), Failed> {
         }
         assert!(last > 0.0, "queries came in meanwhile");
     });
+    Ok(())
+}
+
+/// A flood while the server stands still: what its queue has no room for is counted, by worker, in metrics and status.
+fn what_found_no_room() -> Result<(), Failed> {
+    const FLOOD: usize = 2_000;
+    let fixture = fixture();
+    let watched = Watched::start(&fixture, &["--workers", "1", "--receive-buffer", "64KiB"]);
+    let requestor = Requestor::new(watched.lqd.address);
+    let query = octets(QUERIES[0].0);
+    watched.lqd.signal("STOP");
+    (0..FLOOD).for_each(|_| requestor.send(&octets("ff")));
+    watched.lqd.signal("CONT");
+    watched.await_metrics("the first datagram", |scrape| scrape.sum("lqd_net_received_total") > 0.0);
+    let mut sent = FLOOD as f64;
+    let scrape = watched.await_metrics("the count of what was lost", |scrape| {
+        requestor.ask(&query).expect("it is answered"); // what was dropped is known as of the next datagram
+        sent += 1.0;
+        scrape.sum("lqd_net_overflowed_total") > 0.0
+    });
+    let lost = scrape.labelled("lqd_net_overflowed_total", "worker", "0");
+    let scrape = watched.await_metrics("the last datagram", |scrape| {
+        scrape.sum("lqd_received_datagrams_total") + lost == sent
+    });
+    assert_eq!(watched.status()["workers"][0]["overflowed"], lost);
+    // One by one they came, and left.
+    let received = scrape.sum("lqd_received_datagrams_total");
+    assert_eq!(scrape.labelled("lqd_net_receive_datagrams_bucket", "le", "1"), received);
+    assert_eq!(scrape.sum("lqd_net_receive_datagrams_sum"), received);
+    assert_eq!(scrape.sum("lqd_net_send_datagrams_sum"), sent - FLOOD as f64);
     Ok(())
 }
 
