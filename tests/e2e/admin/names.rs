@@ -97,6 +97,10 @@ fn dashboards_are_whole() -> Result<(), Failed> {
             assert!(of("w") > 0 && of("x").saturating_add(of("w")) <= 24, "{title}: {place}");
             let targets = panel["targets"].as_array().map_or(&[][..], Vec::as_slice);
             assert_eq!(targets.is_empty(), panel["type"] == "row", "{title}");
+            assert!(
+                !is_all_rates(targets) || is_per_second(&panel["fieldConfig"]["defaults"]["unit"]),
+                "{title}: rates, but no unit that says so"
+            );
             for target in targets {
                 let expression = target["expr"].as_str().ok_or("an expression")?;
                 assert!(!names(expression).is_empty(), "{title}: {expression}");
@@ -106,6 +110,20 @@ fn dashboards_are_whole() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// Whether all that a panel shows is so many a second: rates that are not divided by each other.
+fn is_all_rates(targets: &[Value]) -> bool {
+    let mut expressions = targets.iter().filter_map(|target| target["expr"].as_str());
+    let is_rate = |expression: &str| {
+        expression.contains("rate(") && !expression.contains(" / ") && !expression.contains("quantile")
+    };
+    !targets.is_empty() && expressions.all(is_rate)
+}
+
+/// Whether that is one of Grafana's units for so many a second; CPU seconds a second are parts of a CPU.
+fn is_per_second(unit: &Value) -> bool {
+    ["reqps", "cps", "percentunit"].iter().any(|known| unit == known)
 }
 
 fn promtool_reads_the_alerts() -> Result<(), Failed> {
