@@ -69,20 +69,26 @@ pub struct Seen {
     pub example: Option<Ipv6Addr>,
 }
 
-/// Subnet ids of which is remembered that they are known.
-const RECENT: usize = 1024;
+/// Subnet ids of which a thread remembers that they are known: all there are, as a rule.
+const KNOWN: usize = 1 << 14;
+
+/// Subnet ids that a thread has noted before, each at its place, so that most rows cost it one comparison.
+struct Known(Vec<Option<u32>>);
+
+impl Known {
+    fn new() -> Self {
+        Self(vec![None; KNOWN])
+    }
+
+    /// Whether this one is new, as far as is known.
+    fn is_news(&mut self, id: u32) -> bool {
+        self.0[id as usize % KNOWN].replace(id) != Some(id)
+    }
+}
 
 impl Seen {
-    fn note(&mut self, batch: &Batch) {
-        // Rows of one subnet often follow each other, and there are few subnets: most are known by this.
-        let mut recent = [None; RECENT];
-        for id in batch.subnet_ids() {
-            let place = &mut recent[id as usize % RECENT];
-            if *place != Some(id) {
-                *place = Some(id);
-                self.subnet_ids.insert(id);
-            }
-        }
+    fn note(&mut self, batch: &Batch, known: &mut Known) {
+        self.subnet_ids.extend(batch.subnet_ids().filter(|&id| known.is_news(id)));
         if self.example.is_none() {
             self.example = batch.changes().find_map(|change| match change {
                 Change::Put(lease) if lease.kind == LeaseKind::Address => Some(lease.address),
@@ -296,6 +302,7 @@ impl<'a> Text<'a> {
         chunk: Chunk,
         buffer: &mut Vec<u8>,
         batch: &mut Batch,
+        known: &mut Known,
     ) -> io::Result<Part> {
         // One octet more in front tells whether a line starts right at the chunk's start.
         let from = if chunk.start == self.body { chunk.start } else { chunk.start - 1 };
@@ -322,7 +329,7 @@ impl<'a> Text<'a> {
         part.reached = Some(reached);
         part.lines = lines.count;
         part.tally = lines.take_tally();
-        part.seen.note(batch);
+        part.seen.note(batch, known);
         Ok(part)
     }
 
@@ -361,7 +368,7 @@ fn parse(
     let next = AtomicUsize::new(0);
     let work = || {
         let mut parts = Vec::new();
-        let (mut buffer, mut batch) = (Vec::new(), Batch::new());
+        let (mut buffer, mut batch, mut known) = (Vec::new(), Batch::new(), Known::new());
         while let position = next.fetch_add(1, Ordering::Relaxed)
             && let Some(&chunk) = chunks.get(position)
         {
@@ -369,7 +376,7 @@ fn parse(
             let Some(columns) = text.columns else { continue };
             batch.clear();
             let part = text
-                .parse(columns, chunk, &mut buffer, &mut batch)
+                .parse(columns, chunk, &mut buffer, &mut batch, &mut known)
                 .map_err(|source| read_fault(text.file, source))?;
             rows.take(chunk.first_row, &mut batch);
             parts.push((position, part));

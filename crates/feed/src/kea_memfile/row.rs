@@ -107,7 +107,19 @@ pub struct RowParser {
     unescaped: Vec<u8>,
     octets: Vec<u8>,
     relays: relay_info::Encoder,
+    /// Of the row before: rows of one client, its address and its prefix, often follow each other.
+    before: Before,
     left_out: LeftOut,
+}
+
+/// What a row said, and what came of it.
+#[derive(Debug, Default)]
+struct Before {
+    /// Text of the DUID in the parser's `duid`; empty if that is of no use.
+    duid: Vec<u8>,
+    /// Text of the relay information that this option is of; empty if there was none, or it was not understood.
+    user_context: Vec<u8>,
+    relay_data: Vec<u8>,
 }
 
 impl RowParser {
@@ -128,7 +140,7 @@ impl RowParser {
     pub fn parse(&mut self, columns: Columns, row: &[u8], batch: &mut Batch) -> Result<(), RowFault> {
         let values = columns.split(row)?;
         let binding = Binding::parse(&values)?;
-        if !hexadecimal(values.get(Column::Duid), &mut self.duid) {
+        if !self.read_duid(values.get(Column::Duid)) {
             return Err(RowFault { column: Column::Duid, what: What::NotHexadecimal });
         }
         if !binding.assigned || binding.valid_lifetime == 0 {
@@ -177,9 +189,37 @@ impl RowParser {
             self.left_out.link_layer_address += 1;
         }
         let user_context = values.get(Column::UserContext);
-        if !user_context.is_empty() && !self.relays.append_option(user_context, &mut self.options) {
+        if !user_context.is_empty() && !self.append_relay_data(user_context) {
             self.left_out.relay_data += 1;
         }
+    }
+
+    fn read_duid(&mut self, text: &[u8]) -> bool {
+        if self.before.duid == text && !text.is_empty() {
+            return true;
+        }
+        let understood = hexadecimal(text, &mut self.duid);
+        self.before.duid.clear();
+        self.before.duid.extend_from_slice(if understood { text } else { b"" });
+        understood
+    }
+
+    fn append_relay_data(&mut self, user_context: &[u8]) -> bool {
+        // Whether an option fits depends on those before it; as a rule, there is none before this one.
+        if !self.options.is_empty() {
+            return self.relays.append_option(user_context, &mut self.options);
+        }
+        let Before { user_context: known, relay_data, .. } = &mut self.before;
+        if known != user_context {
+            known.clear();
+            relay_data.clear();
+            if !self.relays.append_option(user_context, relay_data) {
+                return false;
+            }
+            known.extend_from_slice(user_context);
+        }
+        self.options.extend_from_slice(relay_data);
+        true
     }
 
     /// OPTION_CLIENT_LINKLAYER_ADDR (RFC 6939 §4): hardware type, then the address.

@@ -173,6 +173,9 @@ fn a_file_that_becomes_shorter_is_an_error() {
         .set_len(HEADER.len() as u64 + 3)
         .unwrap();
     let chunk = text.chunks(0, CHUNK_LEN).next().unwrap();
-    let fault = text.parse(text.columns.unwrap(), chunk, &mut Vec::new(), &mut Batch::new()).err().unwrap();
+    let fault = text
+        .parse(text.columns.unwrap(), chunk, &mut Vec::new(), &mut Batch::new(), &mut Known::new())
+        .err()
+        .unwrap();
     assert_eq!(fault.kind(), io::ErrorKind::UnexpectedEof);
 }

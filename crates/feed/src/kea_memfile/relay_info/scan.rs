@@ -113,7 +113,7 @@ impl<'a> Scanner<'a> {
     /// A string of printable ASCII without escapes, neither JSON's nor the lease file's.
     fn string(&mut self) -> Option<&'a [u8]> {
         self.token(b'"')?;
-        let len = self.rest.iter().position(|octet| !is_plain(*octet))?;
+        let len = plain_len(self.rest)?;
         let (string, rest) = self.rest.split_at(len);
         self.rest = rest.strip_prefix(b"\"")?;
         Some(string)
@@ -131,6 +131,30 @@ impl<'a> Scanner<'a> {
         let number = digits.iter().fold(0u16, |number, digit| number * 10 + u16::from(digit - b'0'));
         u8::try_from(number).ok()
     }
+}
+
+/// Octets before the first that is not plain; none if there is no such octet.
+fn plain_len(text: &[u8]) -> Option<usize> {
+    let (words, rest) = text.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let other = others(u64::from_le_bytes(*word));
+        if other != 0 {
+            return Some(8 * n + other.trailing_zeros() as usize / 8);
+        }
+    }
+    let len = rest.iter().position(|octet| !is_plain(*octet))?;
+    Some(text.len() - rest.len() + len)
+}
+
+/// The top bit of the lowest octet that is not [plain](is_plain), and perhaps of some above it.
+///
+/// A borrow out of an octet that is found reaches those above it only, so that the lowest is always right.
+fn others(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    let is = |octet: u8| below(word ^ (ONES * u64::from(octet)), 1);
+    let found = below(word, 0x20) | is(b'"') | is(b'&') | is(b'\\') | is(0x7f) | word;
+    found & (ONES << 7)
 }
 
 fn is_plain(octet: u8) -> bool {
@@ -161,6 +185,21 @@ mod tests {
             assert_eq!(relays(&text), Some(vec![outer, inner]));
         }
         assert_eq!(relays(r#"{"ISC":{"relay-info":[]}}"#), Some(vec![]));
+    }
+
+    #[test]
+    fn strings_end_at_the_first_octet_that_is_not_plain() {
+        for octet in 0..=255 {
+            for at in 0..20 {
+                for behind in [b'a', b'"', 0x21, 0x7e, 0x80, 0] {
+                    let mut text = [b'a'; 20];
+                    text[at] = octet;
+                    text[(at + 1).min(19)..].fill(behind);
+                    let expected = text.iter().position(|octet| !is_plain(*octet));
+                    assert_eq!(plain_len(&text), expected, "{text:?}");
+                }
+            }
+        }
     }
 
     #[test]
