@@ -18,18 +18,19 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::arena::{Address, Allocator, Arena, LINE_WORDS};
+use crate::arena::{Address, Arena, LINE_WORDS};
 use crate::lease::{INFINITY, Lease, LeaseKind, mask};
 use crate::options::{StoredOptions, block_len};
 use crate::prefetch::prefetch;
+
+mod write;
+
+pub(crate) use write::{Entry, sort, write, write_entries};
 
 const BLOCK_BITS: u32 = 23;
 
 /// Most words a record can have: what its own length field and the block offsets hold, 64 MiB.
 const WORDS_MAX: usize = 1 << BLOCK_BITS;
-
-/// Among how many blocks of the record a new lease looks for equal options.
-const SHARING_WINDOW: usize = 8;
 
 /// A lease as it is stored: [`Lease`] without what its client has once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,161 +275,6 @@ impl Iterator for Bindings<'_> {
     }
 }
 
-/// By what the leases of a record are ordered.
-pub(crate) fn order(lease: &Lease<'_>) -> (bool, Ipv6Addr) {
-    (lease.kind == LeaseKind::Prefix, lease.address)
-}
-
-/// Sorts leases of one client as a record holds them.
-pub(crate) fn sort(leases: &mut [Lease<'_>]) {
-    leases.sort_unstable_by_key(order);
-}
-
-/// Writes the record of one client; `leases` are its own, at least one, in the order of [`sort`].
-///
-/// Their `options` are blocks, as [`crate::options::Packer`] makes them. `None` if they do not fit into one record.
-/// `scratch` is any vector; it is kept to save allocations.
-pub(crate) fn write(
-    arena: &Arena,
-    allocator: &mut Allocator,
-    scratch: &mut Vec<u64>,
-    leases: &[Lease<'_>],
-) -> Option<Address> {
-    let duid = leases.first()?.duid;
-    let entries = leases.iter().map(|lease| Entry {
-        address: lease.address.into(),
-        prefix_len: lease.prefix_len,
-        kind: lease.kind,
-        subnet_id: lease.subnet_id,
-        lifetimes: u64::from(lease.valid_lifetime) << 32 | u64::from(lease.preferred_lifetime),
-        cltt: lease.cltt,
-        block: lease.options,
-    });
-    write_entries(arena, allocator, scratch, (duid.len(), duid.chunks(8).map(word_of)), entries)
-}
-
-/// A lease on its way into a record.
-#[derive(Clone, Copy)]
-pub(crate) struct Entry<B> {
-    pub(crate) address: u128,
-    pub(crate) prefix_len: u8,
-    pub(crate) kind: LeaseKind,
-    pub(crate) subnet_id: u32,
-    /// Valid lifetime (32) | preferred lifetime (32).
-    pub(crate) lifetimes: u64,
-    pub(crate) cltt: u32,
-    /// Its option block; empty if it has no options.
-    pub(crate) block: B,
-}
-
-/// An option block, in octets or in words as a record has it.
-pub(crate) trait OptionBlock: Copy {
-    fn is_empty(self) -> bool;
-    fn is(self, other: Self) -> bool;
-    fn push_to(self, out: &mut Vec<u64>);
-}
-
-impl OptionBlock for &[u8] {
-    fn is_empty(self) -> bool {
-        self.is_empty()
-    }
-
-    fn is(self, other: Self) -> bool {
-        self == other
-    }
-
-    fn push_to(self, out: &mut Vec<u64>) {
-        push_octets(out, self);
-    }
-}
-
-impl OptionBlock for &[AtomicU64] {
-    fn is_empty(self) -> bool {
-        self.is_empty()
-    }
-
-    fn is(self, other: Self) -> bool {
-        std::ptr::eq(self, other) || self.len() == other.len() && words(self).eq(words(other))
-    }
-
-    fn push_to(self, out: &mut Vec<u64>) {
-        out.extend(words(self));
-    }
-}
-
-fn words(words: &[AtomicU64]) -> impl ExactSizeIterator<Item = u64> {
-    words.iter().map(|word| word.load(Ordering::Relaxed))
-}
-
-/// As [`write`], of a client whose DUID has so many octets, in these words.
-pub(crate) fn write_entries<B: OptionBlock>(
-    arena: &Arena,
-    allocator: &mut Allocator,
-    scratch: &mut Vec<u64>,
-    duid: (usize, impl Iterator<Item = u64>),
-    entries: impl Iterator<Item = Entry<B>> + Clone,
-) -> Option<Address> {
-    compose(scratch, duid, entries)?;
-    let at = allocator.allocate(arena, scratch.len());
-    for (word, value) in arena.run(at, scratch.len()).iter().zip(&*scratch) {
-        word.store(*value, Ordering::Relaxed);
-    }
-    Some(at)
-}
-
-fn compose<B: OptionBlock>(
-    out: &mut Vec<u64>,
-    (duid_len, duid): (usize, impl Iterator<Item = u64>),
-    entries: impl Iterator<Item = Entry<B>> + Clone,
-) -> Option<()> {
-    out.clear();
-    out.push(0);
-    out.extend(duid);
-    let (mut at, mut count) = (out.len(), 0);
-    let mut blocks_at = at;
-    for entry in entries.clone() {
-        count += 1;
-        blocks_at += 3 + address_words(entry.prefix_len);
-    }
-    out.resize(blocks_at, 0);
-    let mut recent: [Option<(B, usize)>; SHARING_WINDOW] = [None; SHARING_WINDOW];
-    for (n, entry) in entries.enumerate() {
-        let block = if entry.block.is_empty() {
-            0
-        } else if let Some((_, at)) = recent.iter().flatten().find(|(block, _)| block.is(entry.block)) {
-            *at
-        } else {
-            let at = out.len();
-            entry.block.push_to(out);
-            recent[n % SHARING_WINDOW] = Some((entry.block, at));
-            at
-        };
-        if block >= WORDS_MAX {
-            return None;
-        }
-        at = put_binding(out, at, &entry, block as u64);
-    }
-    if out.len() >= WORDS_MAX {
-        return None;
-    }
-    out[0] = count << 32 | (out.len() as u64) << 8 | duid_len as u64;
-    Some(())
-}
-
-/// Writes a binding to the words from `at` on; returns where the next begins.
-fn put_binding<B>(out: &mut [u64], at: usize, entry: &Entry<B>, block: u64) -> usize {
-    let prefix = u64::from(entry.kind == LeaseKind::Prefix);
-    let head = u64::from(entry.subnet_id) << 32 | block << 9 | prefix << 8 | u64::from(entry.prefix_len);
-    let fixed = [head, entry.lifetimes, u64::from(entry.cltt) << 32, (entry.address >> 64) as u64];
-    out[at..at + fixed.len()].copy_from_slice(&fixed);
-    let end = at + fixed.len();
-    if address_words(entry.prefix_len) == 1 {
-        return end;
-    }
-    out[end] = entry.address as u64;
-    end + 1
-}
-
 /// A binding as it lies in a record.
 #[derive(Clone, Copy)]
 struct Packed<'a> {
@@ -570,6 +416,7 @@ impl Unpacked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arena::Allocator;
     use crate::options::Packer;
     use crate::template::Dictionary;
 
