@@ -1,9 +1,9 @@
 //! RFC 5007, server side: a batch of datagrams in, one named [`Outcome`] and at most one reply for each out.
 //!
-//! Reads no clock, opens no socket, allocates nothing: the same arguments give the same replies, for ever. A batch
-//! takes five steps, each over all of its datagrams, so that their look-ups can overlap in memory: access (`access`,
-//! `limit`) and parsing (`receive`), look-up (the index), decision (`resolve`, `restricted`), encoding (`reply`,
-//! `options`).
+//! Reads no clock, opens no socket, allocates nothing: the same arguments give the same replies, for ever. A datagram
+//! takes five steps: access (`access`, `limit`) and parsing (`receive`), look-up (the index), decision (`resolve`,
+//! `restricted`), encoding (`reply`, `options`). Those of a batch go through them one some turns behind the other, so that
+//! what a look-up waits for in memory is hidden behind the work for others.
 #![forbid(unsafe_code)]
 
 mod access;

@@ -4,8 +4,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_index::{Client, LeaseKind, Left};
 use lqd_wire::{
-    DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, Relay,
-    TransactionId, Writer,
+    DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, Relay, TransactionId, Writer,
 };
 
 use crate::options::ClientOptions;

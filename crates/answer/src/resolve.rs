@@ -146,7 +146,9 @@ fn anywhere<'p>(view: &View<'_>, now: u32, client: Client<'p>) -> Content<'p> {
         match &mut first {
             None => first = OnLink::of(view, &binding),
             Some(first) => {
-                if !first.is_on(view, binding.subnet_id) && view.links().of_subnet(binding.subnet_id).is_some() {
+                if !first.is_on(view, binding.subnet_id)
+                    && view.links().of_subnet(binding.subnet_id).is_some()
+                {
                     return Content::Links(client);
                 }
             }

@@ -57,7 +57,8 @@ impl Binding {
     #[inline]
     pub fn left(&self, now: u32) -> Left {
         let elapsed = now.saturating_sub(self.cltt);
-        let of = |lifetime| if lifetime == INFINITY { INFINITY } else { u32::saturating_sub(lifetime, elapsed) };
+        let of =
+            |lifetime| if lifetime == INFINITY { INFINITY } else { u32::saturating_sub(lifetime, elapsed) };
         let valid_lifetime = of(self.valid_lifetime);
         Left { valid_lifetime, preferred_lifetime: of(self.preferred_lifetime).min(valid_lifetime) }
     }

@@ -8,8 +8,8 @@
 //! 127 probes of each look-up; (3) this one: a bounded walk whatever the lengths are, for prefixes only.
 //!
 //! Where the octets go, for a client with an address, a prefix and a DUID of 14 octets: record 96 (`record.rs`),
-//! number 4, two slots by address and one by DUID 34 (8 each, seven in ten used), its share of the trie 5 where prefixes
-//! lie in runs: 139, 70 a lease.
+//! number 4, two slots by address and one by DUID 34 to 38 (8 each, at most seven in ten used, in whole blocks), its share
+//! of the trie 5 where prefixes lie in runs: 139 to 143, some 70 a lease.
 
 use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};

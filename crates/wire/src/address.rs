@@ -142,12 +142,15 @@ mod tests {
         let prefix: [u8; 25] = octets(IAPREFIX);
         for len in 0..24 {
             assert_eq!(IaAddress::parse(&address[..len]).unwrap_err().fault, ParseFault::Length);
+            assert_eq!(IaAddress::parse_address(&address[..len]).unwrap_err().fault, ParseFault::Length);
             assert_eq!(IaPrefix::parse(&prefix[..len]).unwrap_err().fault, ParseFault::Length);
         }
         let mut broken = [0; 27];
         broken[..24].copy_from_slice(&address);
         let fault = ParseError { at: 24, fault: ParseFault::Truncated };
         assert_eq!(IaAddress::parse(&broken).unwrap_err(), fault);
+        assert_eq!(IaAddress::parse_address(&broken).unwrap_err(), fault);
+        assert_eq!(IaAddress::parse_address(&address).unwrap(), &address[..16]);
         let mut too_long = prefix;
         too_long[8] = 129;
         assert_eq!(IaPrefix::parse(&too_long).unwrap_err().fault, ParseFault::Value);

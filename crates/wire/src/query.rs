@@ -22,11 +22,7 @@ impl<'a> Query<'a> {
         let short = ParseError { at: value.len(), fault: ParseFault::Length };
         let (&[kind], rest) = value.split_first_chunk::<1>().ok_or(short)?;
         let (link_address, rest) = rest.split_first_chunk::<16>().ok_or(short)?;
-        Ok(Self {
-            kind: QueryType(kind),
-            link_address,
-            options: Options::at(rest, Self::HEADER_LEN),
-        })
+        Ok(Self { kind: QueryType(kind), link_address, options: Options::at(rest, Self::HEADER_LEN) })
     }
 }
 

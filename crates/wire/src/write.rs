@@ -165,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn an_option_may_end_before_its_room() {
+        let mut buffer = [0xee; 16];
+        let mut w = Writer::new(&mut buffer);
+        w.put(&[7]).unwrap();
+        let start = w.len();
+        w.option_room(OptionCode::CLIENTID, 8).unwrap().fill(9);
+        w.end_option(start, 3).unwrap();
+        assert_eq!(w.written(), [7, 0, 1, 0, 3, 9, 9, 9]);
+    }
+
+    #[test]
     fn no_room_leaves_no_half_option() {
         for size in 1..12 {
             let mut buffer = [0; 12];

@@ -89,7 +89,8 @@ fn check(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
         for company in [1, 5, 50] {
             pinned.look_up(NOW, &[LookUp::Covering(address); 50][..company], &mut found);
             for found in &found[..company] {
-                let covering = found.and_then(|found| found.covering().map(|covering| covering.binding().address));
+                let covering =
+                    found.and_then(|found| found.covering().map(|covering| covering.binding().address));
                 assert_eq!(covering, expected.map(|lease| lease.address), "who covers {address}");
             }
         }
