@@ -96,7 +96,7 @@ fn words(words: &[AtomicU64]) -> impl ExactSizeIterator<Item = u64> {
     words.iter().map(|word| word.load(Ordering::Relaxed))
 }
 
-/// As [`write`], of a client whose DUID has so many octets, in these words.
+/// As [`write()`], of a client whose DUID has so many octets, in these words.
 pub(crate) fn write_entries<B: OptionBlock>(
     arena: &Arena,
     allocator: &mut Allocator,
