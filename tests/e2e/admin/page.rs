@@ -16,18 +16,25 @@ pub fn trials() -> Vec<Trial> {
         trial("admin::page::in_good_order", &[Need::Chromium], in_good_order),
         trial("admin::page::leases_are_lost", &[Need::Chromium], leases_are_lost),
         trial("admin::page::no_contact", &[Need::Chromium], no_contact),
+        trial("admin::page::large_numbers_fit", &[Need::Chromium], large_numbers_fit),
         Trial::test("admin::page::nothing_from_elsewhere", nothing_from_elsewhere),
     ]
 }
 
 /// The text of the page as the browser has it after some polls, and what its console says.
 fn browse(url: &str) -> Result<(String, String), Failed> {
+    browse_in(1100, url)
+}
+
+/// [`browse`] in a window of so many pixels' width.
+fn browse_in(width: u32, url: &str) -> Result<(String, String), Failed> {
     let profile = TempDir::new()?;
     let output = Command::new("timeout")
         .args(["60", chromium().ok_or("a browser")?])
         .args("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run".split(' '))
         .args("--disable-background-networking --disable-component-update --disable-sync".split(' '))
         .args(["--enable-logging=stderr", "--virtual-time-budget=15000", "--dump-dom"])
+        .arg(format!("--window-size={width},900"))
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(url)
         .stdin(Stdio::null())
@@ -115,6 +122,33 @@ fn no_contact() -> Result<(), Failed> {
     let (document, _) = browse(&format!("file://{}", page.display()))?;
     let state = text_of(&document, "state");
     assert!(state.starts_with("✗ No contact with lqd"), "{state}");
+    Ok(())
+}
+
+/// After months of uptime every number still stands inside its card; a narrow window scrolls a card, not the page.
+fn large_numbers_fit() -> Result<(), Failed> {
+    const MEASURE: &str = r#"<p id="too-wide"></p><script>
+        for (const table of document.querySelectorAll("table")) {
+            const row = table.tBodies[0].insertRow();
+            const columns = table.tHead ? [...table.tHead.rows[0].cells].map(cell => cell.textContent) : ["", ""];
+            const content = { "/s": "9,999,999" };
+            columns.forEach((column, i) =>
+                row.insertCell().textContent = i ? content[column] ?? "999,999,999,999" : "2001:db8:ffff:ffff::/64");
+        }
+        const wide = e => e.scrollWidth > e.clientWidth;
+        const cards = [...document.querySelectorAll(".card")].filter(wide);
+        const names = cards.map(card => card.querySelector("h2").textContent);
+        if (wide(document.documentElement)) names.push("page");
+        document.getElementById("too-wide").textContent = `too wide: ${names.join(" ")}`;
+    </script>"#;
+    let folder = TempDir::new()?;
+    let file = folder.path().join("page.html");
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/lqd/admin/page.html"))?;
+    fs::write(&file, page.replace("</body>", &format!("{MEASURE}</body>")))?;
+    for (width, too_wide) in [(1100, "too wide:"), (800, "too wide:"), (500, "too wide: Workers")] {
+        let (document, _) = browse_in(width, &format!("file://{}", file.display()))?;
+        assert_eq!(text_of(&document, "too-wide"), too_wide, "{width} pixels");
+    }
     Ok(())
 }
 
