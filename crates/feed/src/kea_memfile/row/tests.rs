@@ -238,6 +238,36 @@ fn unusable_extras_cost_only_themselves() {
     }
 }
 
+/// A parser that has seen rows makes of the next what a new one does, whatever it remembers.
+#[test]
+fn rows_before_change_nothing() {
+    let other = "{\"ISC\":{\"relays\":[{\"hop\":1&#x2c\"link\":\"::2\"&#x2c\"peer\":\"::1\"}]}}";
+    let columns = columns(18);
+    let kea = row(&[]).split(',').nth(Column::UserContext as usize).unwrap().to_owned();
+    let contexts = [kea.as_str(), other, "", "{ \"relay", "{}"];
+    let duids = ["00:03:00:01:ff:ff:ff:ff:ff:01", "00:03:00:01:ff:ff:ff:ff:ff:02", "zz", "", "00"];
+    let mut parser = RowParser::new();
+    for n in 0..2_000_usize {
+        // Each pair of neighbours comes up.
+        let (context, duid) = (contexts[n * n / 3 % 5], duids[n * n / 7 % 5]);
+        let hostname = if n % 4 == 0 { "host" } else { "" };
+        let changes = [
+            (Column::UserContext, context),
+            (Column::Duid, duid),
+            (Column::Hostname, hostname),
+            (Column::Hwaddr, ""),
+        ];
+        let (mut batch, row) = (Batch::new(), row(&changes));
+        let result = parser.parse(columns, row.as_bytes(), &mut batch);
+        let (expected, left_out) = parse_with(columns, &row);
+        assert_eq!(parser.take_left_out(), left_out, "{row}");
+        match expected {
+            Ok(expected) => assert!(result.is_ok() && batch.changes().eq(expected.changes()), "{row}"),
+            Err(fault) => assert_eq!(result, Err(fault), "{row}"),
+        }
+    }
+}
+
 #[test]
 fn faults_name_the_column() {
     let fault = parse_with(columns(18), &row(&[(Column::Iaid, "x")])).0.unwrap_err();
