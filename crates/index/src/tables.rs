@@ -90,11 +90,11 @@ impl Tables {
         longest
     }
 
-    /// The client whose lease begins at exactly this address, whatever its length: the key of lease sources.
-    pub(crate) fn owner(&self, address: Ipv6Addr) -> Option<ClientId> {
-        let holds = |client: Client<'_>| client.bindings().any(|binding| binding.address == address);
-        let is = |client| self.client(client).is_some_and(holds);
-        self.addresses.find(&self.arena, address_hash(address.into()), is)
+    /// The client whose lease begins at exactly this address, whatever its length: the key of lease sources. `holds`
+    /// tells whether a client has it.
+    pub(crate) fn owner(&self, address: Ipv6Addr, holds: impl FnMut(&ClientId) -> bool) -> Option<ClientId> {
+        let mut probe = self.addresses.probe(&self.arena, address_hash(address.into()));
+        std::iter::from_fn(|| probe.next(&self.arena)).find(holds)
     }
 
     /// Octets that the tables take from the system.

@@ -33,6 +33,7 @@ use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
 use crate::trie::Key;
 
+mod crowd;
 mod merge;
 #[cfg(test)]
 mod tests;
@@ -194,9 +195,10 @@ impl Writer {
     ) -> Vec<Edit> {
         let mut newcomers: FastMap<&[u8], ClientId> = FastMap::default();
         let mut edits = Vec::with_capacity(last.len());
+        let mut addresses = crowd::Addresses::default();
         for (&address, &row) in last {
             let address = Ipv6Addr::from(address);
-            let owner = tables.owner(address);
+            let owner = tables.owner(address, |&client| addresses.holds(tables, client, address));
             let lease = &batch.rows[row];
             if lease.is_removal() || refused.contains(&row) {
                 applied.removed += usize::from(owner.is_some());
@@ -341,16 +343,14 @@ fn enter_prefixes(tables: &Tables, edit: &mut Editor<'_>, staged: &[Staged]) {
     let entering =
         || staged.iter().flat_map(|client| client.prefixes.entering.iter().map(|&key| (key, client.client)));
     let mut pending: FastSet<(Key, ClientId)> = entering().collect();
+    let mut keys = crowd::Keys::default();
     for (key, client) in entering() {
         tables.prefixes.insert(edit, key, client, |neighbour, visit| {
-            let bindings = tables.client(neighbour).into_iter().flat_map(record::Client::bindings);
-            for key in bindings.filter_map(|binding| Key::new(binding.address, binding.prefix_len)) {
-                if !pending.contains(&(key, neighbour)) {
-                    visit(key);
-                }
-            }
+            let is_in = |key| !pending.contains(&(key, neighbour));
+            keys.visit(tables.client(neighbour), neighbour, key, is_in, visit);
         });
         pending.remove(&(key, client));
+        keys.entered(client, key);
     }
 }
 

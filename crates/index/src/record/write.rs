@@ -15,9 +15,10 @@ fn order(lease: &Lease<'_>) -> (bool, Ipv6Addr) {
     (lease.kind == LeaseKind::Prefix, lease.address)
 }
 
-/// Sorts leases of one client as a record holds them.
+/// Sorts leases of one client as a record holds them. As a rule they are those of a record and then a few: two runs,
+/// which a stable sort merges.
 pub(crate) fn sort(leases: &mut [Lease<'_>]) {
-    leases.sort_unstable_by_key(order);
+    leases.sort_by_key(order);
 }
 
 /// Writes the record of one client; `leases` are its own, at least one, in the order of [`sort`].

@@ -48,14 +48,14 @@ impl Trie {
 
     /// Puts `client` at `key`, in place of whoever was there.
     ///
-    /// `keys_of` names all keys of a client that are in the trie, and none that is not: they stand in for the bits
-    /// that nodes do not repeat.
+    /// `keys_of` names keys of a client that are in the trie, the one closest to `key` among them, and none that is not:
+    /// they stand in for the bits that nodes do not repeat.
     pub(crate) fn insert(
         &self,
         edit: &mut Editor<'_>,
         key: Key,
         client: ClientId,
-        keys_of: impl Fn(ClientId, &mut dyn FnMut(Key)),
+        keys_of: impl FnOnce(ClientId, &mut dyn FnMut(Key)),
     ) {
         let closest = self.neighbour(edit.arena, key).and_then(|neighbour| {
             let mut closest: Option<Key> = None;
