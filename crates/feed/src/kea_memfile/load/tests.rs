@@ -179,3 +179,42 @@ fn a_file_that_becomes_shorter_is_an_error() {
         .unwrap();
     assert_eq!(fault.kind(), io::ErrorKind::UnexpectedEof);
 }
+
+/// Rows of a file that is written anew, as long as before, while its first chunk is taken.
+#[derive(Default)]
+struct WrittenAnew;
+
+static NEW_TEXT: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
+
+impl Rows for WrittenAnew {
+    fn take(&self, _: u64, _: &mut Batch) {
+        if let Some((path, text)) = NEW_TEXT.lock().unwrap().take() {
+            let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+            file.write_all_at(text.as_bytes(), 0).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_written_anew_in_place_is_an_error() {
+    let (_directory, files) = set();
+    let text = |hostname| (0..40).map(|n| row(n, hostname) + "\n").collect::<String>();
+    let (old, new) = (format!("{HEADER}{}", text("old")), format!("{HEADER}{}", text("new")));
+    for (text, chunk_len, changes) in [(&old, 100, false), (&new, 100, true), (&new, CHUNK_LEN, true)] {
+        fs::write(files.current(), &old).unwrap();
+        *NEW_TEXT.lock().unwrap() = Some((files.current().to_owned(), text.clone() + &row(99, "") + "\n"));
+        let result = load_in_chunks::<WrittenAnew>(files.open().unwrap(), threads(1), chunk_len);
+        match result {
+            Ok(_) => assert!(!changes, "in chunks of {chunk_len}"),
+            Err(LoadFault::Read { source, .. }) => {
+                assert!(changes && source.kind() == io::ErrorKind::InvalidData, "{source}");
+            }
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+    // Once it stands still, it is loaded.
+    fs::write(files.current(), &old).unwrap();
+    *NEW_TEXT.lock().unwrap() = Some((files.current().to_owned(), new));
+    assert_eq!(load::<WrittenAnew>(&files, threads(1)).unwrap().files[0].tally.rows, 40);
+    assert!(NEW_TEXT.lock().unwrap().is_none());
+}
