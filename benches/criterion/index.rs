@@ -1,6 +1,6 @@
 //! Look-ups (`lqd-index`): by address, prefix and client-id, alone and in batches, in small and large
 //! indexes; and the DUID map beside the sharded hash map with locks that it was chosen over
-//! (`crates/index/src/duids.rs`).
+//! (`crates/index/src/map.rs`).
 //!
 //! Clients are asked for in an order that no cache foresees; what is measured with many leases is mostly
 //! memory.

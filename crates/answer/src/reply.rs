@@ -44,7 +44,7 @@ impl Reply<'_> {
 
     /// About whom; `None` if the query was refused before that was read.
     pub fn subject(&self) -> Option<Subject<'_>> {
-        self.received.refusal.is_none().then(|| self.received.target.subject())?
+        self.received.target.subject().filter(|_| self.received.refusal.is_none())
     }
 
     /// The link-address of the query; `None` if it names none, or was refused before that was read.

@@ -21,8 +21,8 @@
 //! misses the cache some ten times; (3) reading the file twice, first for addresses: parsing is half of all work; (4)
 //! partitions by address first, to find each address's last row, and by DUID then: every row is copied once more, and
 //! no two rows of a client are neighbours, so that each has its DUID and options; 9.4 s for 20 million leases; (5) this
-//! one: 6.7 s, at the price that a lease which a later row takes away is written first, and its room in the arena
-//! waits for the next record of its size. Measured: see `benches/README.md`, "Loading".
+//! one: 6.7 s in the same hour, at the price that a lease which a later row takes away is written first, and its room in
+//! the arena waits for the next record of its size. Measured: see `benches/README.md`, "Loading".
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -25,8 +25,9 @@
 //! ```
 //! Of 1 and 3 in place, CPU of a worker for an answer, coalesced, 2 million leases (`compare --clients 1000000 --seconds 1
 //! --gso 64 --window 1024 --rounds 3`, the same morning): 0.41, 0.54 and 0.47 µs by address, prefix and client-id with
-//! stages, 0.35, 0.40 and 0.32 with this and with what lies around it written anew. Distances of 4, 6 and 8 were alike;
-//! 9 steps instead of 7 made prefixes a fifth dearer, as what was asked for had left the nearest cache again.
+//! stages, 0.35, 0.40 and 0.32 with this and with what lies around it written anew. Distances of 4, 6 and 8 were alike
+//! (a throw-away loop of batches of 64); 9 steps instead of 7 made prefixes some sixth dearer (`lqload run --mix prefix=1
+//! --gso 64 --window 1024 --server-pid`, one run), as what was asked for had left the nearest cache again.
 //!
 //! A look-up by address asks the map for a lease that begins there; any lease that does is the longest around
 //! the address. Who finds none goes into the trie. Nearly all look-ups end with the first candidate. Whatever else can

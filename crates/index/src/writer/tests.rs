@@ -281,46 +281,55 @@ fn memory_is_used_again() {
     assert!(store.summary().octets <= octets * 3 / 2, "{} after {octets}", store.summary().octets);
 }
 
-/// A lease that its client has no room for is refused alone; everything else of the batch happens.
-#[test]
-fn a_refused_lease_costs_no_other() {
-    let options = [[0, 39, 255, 208].as_slice(), &[7; 65_488]].concat();
-    let lease = |n: u16, duid: &[u8], options: &[u8]| Owned {
+/// The lease of address `n`, without options.
+fn small(n: u16, duid: &[u8]) -> Owned {
+    Owned {
         address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n),
         prefix_len: 128,
         kind: LeaseKind::Address,
         duid: duid.to_vec(),
         valid_lifetime: 11,
-        options: options.to_vec(),
-    };
-    let crowded = |n: u16| {
-        let mut options = options.clone();
-        options[4..6].copy_from_slice(&n.to_be_bytes()); // no two alike: nothing to share
-        lease(n, b"crowded", &options)
-    };
+        options: Vec::new(),
+    }
+}
+
+/// One of a client of which a record holds some 1,020: no two have the same options to share.
+fn crowded(n: u16) -> Owned {
+    let options = [[0, 39, 255, 208].as_slice(), &n.to_be_bytes(), &[7; 65_486]].concat();
+    Owned { options, ..small(n, b"crowded") }
+}
+
+/// Whether somebody holds address `n`.
+fn is_bound(reader: &mut Reader, n: u16) -> bool {
+    let pinned = reader.pin();
+    let mut found = [None];
+    pinned.look_up(NOW, &[LookUp::Covering(small(n, b"").address)], &mut found);
+    found[0].is_some()
+}
+
+/// A lease that its client has no room for is refused alone; everything else of the batch happens.
+#[test]
+fn a_refused_lease_costs_no_other() {
     let (mut writer, store) = Writer::new();
     let mut batch = Batch::new();
     (0..1_020).for_each(|n| batch.put(&crowded(n).lease()).unwrap());
-    batch.put(&lease(5_000, b"other", &[]).lease()).unwrap();
+    batch.put(&small(5_000, b"other").lease()).unwrap();
     assert_eq!(writer.apply(&batch).refused, 0);
 
     batch.clear();
     (5_000..5_010).for_each(|n| batch.put(&crowded(n).lease()).unwrap());
     batch.remove(crowded(3).address);
-    batch.put(&lease(5_020, b"other", &[]).lease()).unwrap();
+    batch.put(&small(5_020, b"other").lease()).unwrap();
     assert_eq!(writer.apply(&batch), Applied { put: 1, removed: 2, refused: 10 });
 
     let mut reader = store.reader().unwrap();
-    let mut bound = |n: u16| {
-        let pinned = reader.pin();
-        let mut found = [None];
-        pinned.look_up(NOW, &[LookUp::Covering(lease(n, b"", b"").address)], &mut found);
-        found[0].is_some()
-    };
-    assert_eq!([2, 3, 5_000, 5_009, 5_020].map(&mut bound), [true, false, false, false, true]);
+    assert_eq!(
+        [2, 3, 5_000, 5_009, 5_020].map(|n| is_bound(&mut reader, n)),
+        [true, false, false, false, true]
+    );
     // The trie is in order: a neighbour can come and go.
     batch.clear();
-    batch.put(&lease(5_001, b"third", &[]).lease()).unwrap();
+    batch.put(&small(5_001, b"third").lease()).unwrap();
     assert_eq!(writer.apply(&batch).put, 1);
     assert_eq!(store.summary().leases, 1_021);
 }
@@ -328,32 +337,13 @@ fn a_refused_lease_costs_no_other() {
 /// A client of a snapshot that does not fit into a record is left out, and what it took from others is nobody's.
 #[test]
 fn a_client_of_a_snapshot_that_does_not_fit_is_left_out() {
-    let options = [[0, 39, 255, 208].as_slice(), &[7; 65_488]].concat();
-    let lease = |n: u16, duid: &[u8], options: &[u8]| Owned {
-        address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n),
-        prefix_len: 128,
-        kind: LeaseKind::Address,
-        duid: duid.to_vec(),
-        valid_lifetime: 11,
-        options: options.to_vec(),
-    };
     let mut batch = Batch::new();
-    [0, 2_000].iter().for_each(|&n| batch.put(&lease(n, b"other", &[]).lease()).unwrap());
-    batch.put(&lease(1, b"third", &[]).lease()).unwrap();
-    for n in 0..1_030_u16 {
-        let mut options = options.clone();
-        options[4..6].copy_from_slice(&n.to_be_bytes()); // no two alike: nothing to share
-        batch.put(&lease(n, b"crowded", &options).lease()).unwrap();
-    }
+    [0, 2_000].iter().for_each(|&n| batch.put(&small(n, b"other").lease()).unwrap());
+    batch.put(&small(1, b"third").lease()).unwrap();
+    (0..1_030).for_each(|n| batch.put(&crowded(n).lease()).unwrap());
     let (mut writer, store) = Writer::new();
     assert_eq!(writer.replace(&[batch], None), Applied { put: 1, removed: 0, refused: 1_030 });
     assert_eq!((store.summary().leases, store.summary().clients), (1, 1));
     let mut reader = store.reader().unwrap();
-    let mut bound = |n: u16| {
-        let pinned = reader.pin();
-        let mut found = [None];
-        pinned.look_up(NOW, &[LookUp::Covering(lease(n, b"", b"").address)], &mut found);
-        found[0].is_some()
-    };
-    assert_eq!([0, 1, 500, 2_000].map(&mut bound), [false, false, false, true]);
+    assert_eq!([0, 1, 500, 2_000].map(|n| is_bound(&mut reader, n)), [false, false, false, true]);
 }
