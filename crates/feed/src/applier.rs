@@ -161,8 +161,9 @@ impl Feed {
     pub fn run_beside(self, workers: &[usize]) {
         if let Ok(mut cpus) = sched_getaffinity(None) {
             workers.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| cpus.unset(cpu));
-            // An empty set is refused, and all stays as it is.
-            if let Err(reason) = sched_setaffinity(None, &cpus) {
+            if cpus.count() == 0 {
+                info!("the feed shares the workers' CPUs, as they have all there are; fewer --workers leave it one");
+            } else if let Err(reason) = sched_setaffinity(None, &cpus) {
                 info!(%reason, "the feed shares the workers' CPUs");
             }
         }
