@@ -162,7 +162,9 @@ impl Feed {
         if let Ok(mut cpus) = sched_getaffinity(None) {
             workers.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| cpus.unset(cpu));
             if cpus.count() == 0 {
-                info!("the feed shares the workers' CPUs, as they have all there are; fewer --workers leave it one");
+                info!(
+                    "the feed shares the workers' CPUs: they have all there are; fewer --workers leave it one"
+                );
             } else if let Err(reason) = sched_setaffinity(None, &cpus) {
                 info!(%reason, "the feed shares the workers' CPUs");
             }

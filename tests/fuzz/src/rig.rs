@@ -80,23 +80,29 @@ impl Rig {
         let slot = &mut self.slot;
         let mut answers = Vec::with_capacity(datagrams.len());
         let now = Now { unix_seconds: NOW, monotonic_ns: 0 };
-        self.engines[policy].1.answer(&mut self.limits, &self.reader.pin(), now, datagrams, |position, verdict| {
-            assert_eq!(position, answers.len(), "verdicts come in order, one each");
-            answers.push(match verdict {
-                Verdict::Silence(outcome) => Answer::Silence(outcome),
-                Verdict::Reply(reply) => {
-                    slot.fill(before);
-                    let (len, outcome) = reply.write(slot);
-                    assert!(len <= DATAGRAM_LEN_MAX, "a reply of {len} octets");
-                    let octets = falsified(slot[..len].to_vec());
-                    refuses_short_slots(&reply, len, slot);
-                    match len {
-                        0 => Answer::Silence(outcome),
-                        _ => Answer::Reply { to: reply.to(), octets, outcome },
+        self.engines[policy].1.answer(
+            &mut self.limits,
+            &self.reader.pin(),
+            now,
+            datagrams,
+            |position, verdict| {
+                assert_eq!(position, answers.len(), "verdicts come in order, one each");
+                answers.push(match verdict {
+                    Verdict::Silence(outcome) => Answer::Silence(outcome),
+                    Verdict::Reply(reply) => {
+                        slot.fill(before);
+                        let (len, outcome) = reply.write(slot);
+                        assert!(len <= DATAGRAM_LEN_MAX, "a reply of {len} octets");
+                        let octets = falsified(slot[..len].to_vec());
+                        refuses_short_slots(&reply, len, slot);
+                        match len {
+                            0 => Answer::Silence(outcome),
+                            _ => Answer::Reply { to: reply.to(), octets, outcome },
+                        }
                     }
-                }
-            });
-        });
+                });
+            },
+        );
         assert_eq!(answers.len(), datagrams.len(), "one verdict each");
         answers
     }

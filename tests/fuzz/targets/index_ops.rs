@@ -88,8 +88,8 @@ impl Index {
         for &address in asked {
             let mut found = [None];
             pinned.look_up(NOW, &[LookUp::Covering(address)], &mut found);
-            let covering =
-                found[0].and_then(|found| found.covering().map(|lease| (lease.binding().address, found.client)));
+            let covering = found[0]
+                .and_then(|found| found.covering().map(|lease| (lease.binding().address, found.client)));
             let live = model.values().filter(|lease| lease.is_live(NOW) && lease.covers(address));
             let expected = live.max_by_key(|lease| lease.prefix_len);
             assert_eq!(

@@ -85,7 +85,11 @@ fn check_options(options: &[u8]) {
 /// leaves it to the parser for any JSON, which must understand the same.
 fn with_space(row: &[u8]) -> Vec<u8> {
     let values = row.split(|&octet| octet == b',').enumerate().map(|(position, value)| {
-        if position == USER_CONTEXT && !value.is_empty() { [b"&#x20", value].concat() } else { value.to_vec() }
+        if position == USER_CONTEXT && !value.is_empty() {
+            [b"&#x20", value].concat()
+        } else {
+            value.to_vec()
+        }
     });
     values.collect::<Vec<_>>().join(&b',')
 }
