@@ -8,7 +8,6 @@
 //! write    clients: record, number, map by DUID; a claim on each address → partitions by address
 //! fill     map by address; of two claims on an address, and of claim and removal, the last counts
 //! settle   records of clients that lost an address: as a rule, none
-//! plant    the trie, from the prefixes in order
 //! ```
 //! A partition is small beside the whole (1/256), lies in a processor's cache while it is worked on, and its memory is
 //! given back when it is done. Rows are staged in blocks of the new generation's own arena, so that a block that
@@ -37,10 +36,11 @@ use crate::options::Packer;
 use crate::record::{self, Entry, copy_octets};
 use crate::tables::Tables;
 
-mod plant;
+mod met;
 mod settle;
 mod staging;
 
+use met::Met;
 use settle::Loss;
 use staging::{Block, Claim, End, Item, ROW_NUMBERS, Run, Staged, kept};
 
@@ -81,6 +81,7 @@ struct Hand {
     /// Leases whose client has more than fit into one record.
     refused: usize,
     lost: Vec<Loss>,
+    met: Met,
     words: Vec<u64>,
     octets: Vec<u8>,
 }
@@ -147,17 +148,17 @@ impl Loader {
         self.take_away(lost);
         let next_client = self.numbers.load(Ordering::Relaxed);
         self.give_back(ended);
-        let prefixes = self.plant(next_client);
-        let Self { mut tables, hands, .. } = self;
-        tables.prefixes = prefixes;
+        let Self { tables, hands, .. } = self;
         let (mut allocator, mut free_clients) = (Allocator::new(), Vec::new());
-        let (mut leases, mut refused) = (0, 0);
+        let (mut leases, mut refused, mut met) = (0, 0, Met::default());
         for hand in hands.into_inner().unwrap_or_else(PoisonError::into_inner) {
             allocator.absorb(hand.allocator);
             free_clients.extend(hand.numbers);
             leases += hand.leases;
             refused += hand.refused;
+            met.extend(hand.met);
         }
+        met.enter(&tables, &mut allocator);
         allocator.release_unused(&tables.arena);
         tables.counts.leases.store(leases.max(0) as usize, Ordering::Relaxed);
         tables.counts.clients.store(next_client as usize - free_clients.len(), Ordering::Relaxed);
@@ -246,7 +247,7 @@ impl Loader {
         }
         let duid = (duid_len, duid.iter().map(|word| word.load(Ordering::Relaxed)));
         let entries = leases.iter().map(|&(_, lease)| lease);
-        let Hand { allocator, words, staged, ended, .. } = hand;
+        let Hand { allocator, words, staged, ended, met, .. } = hand;
         let Some(at) = record::write_entries(arena, allocator, words, duid, entries) else {
             hand.refused += leases.len();
             // Whoever had these addresses before has lost them.
@@ -259,8 +260,9 @@ impl Loader {
         hand.leases += leases.len() as isize;
         let client = self.number(&mut hand.numbers);
         self.tables.clients.set(client, at);
-        for &(number, Entry { address, .. }) in &*leases {
+        for &(number, Entry { address, prefix_len, .. }) in &*leases {
             let hash = address_hash(address);
+            met.meet(address, prefix_len);
             staged.push(arena, allocator, hash, &Claim { hash: kept(hash), client, number }.words());
         }
         Some(client)
@@ -331,6 +333,7 @@ impl Hand {
             leases: 0,
             refused: 0,
             lost: Vec::new(),
+            met: Met::default(),
             words: Vec::new(),
             octets: Vec::new(),
         }

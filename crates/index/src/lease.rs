@@ -9,9 +9,6 @@ use foldhash::quality::RandomState;
 /// Longest DUID that is stored, in octets (RFC 8415 §11.1: two octets of type, at most 128 of identifier).
 pub const DUID_LEN_MAX: usize = 130;
 
-/// Longest prefix: a single address.
-pub(crate) const PREFIX_LEN_MAX: u8 = 128;
-
 /// Seeded once for each process: who chooses DUIDs or addresses cannot aim at a slot of a map.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 

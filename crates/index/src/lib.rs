@@ -1,9 +1,9 @@
 //! The leases of a DHCPv6 server in memory: read by many workers, written by one feed.
 //!
 //! ```text
-//! address ─┬─ map by address ───┐
-//!          └─ trie of prefixes ─┼─ client number ── record: DUID, bindings, options
-//! DUID ────── map by DUID ──────┘
+//! address ── trie of prefix lengths ── map by address ──┐
+//!                                                       ├─ client number ── record: DUID, bindings, options
+//! DUID ──────────────────────────────── map by DUID ────┘
 //! link-address, subnet id ── links
 //! ```
 //! A [`Writer`] replaces all leases ([`Writer::replace`]) or applies changes ([`Writer::apply`]); [`Reader`]s pin the

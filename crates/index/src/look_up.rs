@@ -1,8 +1,8 @@
 //! A batch of look-ups in a pipeline: while one waits for memory, others are begun, moved on and answered.
 //!
-//! A look-up alone is a chain of dependent cache misses: a map's slot or nodes of the trie, the client's number, its
-//! record. Here each look-up asks for the memory of its next step (prefetch) and is left alone until [`LookUps::turn`]
-//! has begun so many others that it has come. No look-up depends on what another finds.
+//! A look-up alone is a chain of dependent cache misses: a map's slot, the client's number, its record. Here each look-up
+//! asks for the memory of its next step (prefetch) and is left alone until [`LookUps::turn`] has begun so many others that
+//! it has come. No look-up depends on what another finds.
 //!
 //! Designs considered:
 //!
@@ -29,22 +29,20 @@
 //! (a throw-away loop of batches of 64); 9 steps instead of 7 made prefixes some sixth dearer (`lqload run --mix prefix=1
 //! --gso 64 --window 1024 --server-pid`, one run), as what was asked for had left the nearest cache again.
 //!
-//! A look-up by address asks the map for a lease that begins there; any lease that does is the longest around
-//! the address. Who finds none goes into the trie. Nearly all look-ups end with the first candidate. Whatever else can
-//! happen (equal hashes, an ended lease around which another one lies, a client that left a moment ago, a trie deeper
-//! than there are turns) is noticed by [`judge`], which then looks that one up alone.
+//! A look-up by address asks the trie which prefix lengths are in use around it, and then the map for each of them, longest
+//! first: the first lease found is the longest. Nearly all look-ups end with the first client met. Whatever else can
+//! happen (equal hashes, an ended lease around which another one lies, a client that left a moment ago, more lengths than
+//! there are turns) is noticed by [`judge`], which then looks that one up alone.
 
-use crate::clients::ClientId;
-use crate::lease::{address_hash, duid_hash};
+use crate::lease::{address_hash, duid_hash, mask};
 use crate::map::Probe;
 use crate::record::Client;
 use crate::store::{Found, LookUp};
 use crate::tables::Tables;
-use crate::trie::Walk;
+use crate::trie::Lengths;
 
-/// Turns in which a look-up moves on: a slot and the trie's first nodes, two more in two steps each, a number, and one to
-/// spare. Most need two of them.
-const STEPS: usize = 7;
+/// Turns in which a look-up moves on: slots for two lengths, a number, and one to spare. Most need two of them.
+const STEPS: usize = 4;
 
 /// Most look-ups that are begun between two steps of one.
 const DISTANCE_MAX: usize = 4;
@@ -58,7 +56,10 @@ struct Lane<'q> {
     at: u32,
     wanted: Wanted<'q>,
     probe: Probe,
-    walk: Walk,
+    /// Of a look-up by address: the length that `probe` is for.
+    len: u8,
+    /// Shorter ones, not probed yet.
+    lengths: Lengths,
 }
 
 /// [`LookUp`], in place.
@@ -75,8 +76,6 @@ enum Step {
     Nobody,
     /// The slots of `probe` are on their way.
     Probing,
-    /// What `walk` looks at next is on its way.
-    Walking,
     /// The word of the client number `at` is on its way.
     Number,
     /// The record at `at` is on its way.
@@ -84,8 +83,14 @@ enum Step {
 }
 
 impl Lane<'_> {
-    const IDLE: Self =
-        Lane { step: Step::Nobody, at: 0, wanted: Wanted::Nothing, probe: Probe::ENDED, walk: Walk::ENDED };
+    const IDLE: Self = Lane {
+        step: Step::Nobody,
+        at: 0,
+        wanted: Wanted::Nothing,
+        probe: Probe::ENDED,
+        len: 0,
+        lengths: Lengths::NONE,
+    };
 
     #[inline(always)]
     fn probe(&mut self, tables: &Tables, probe: Probe) {
@@ -100,10 +105,13 @@ impl Lane<'_> {
         match self.step {
             Step::Nobody | Step::Record => {}
             Step::Probing => match self.probe.next(&tables.arena) {
-                Some(number) => self.offer(tables, number),
-                None => self.begin_walk(tables),
+                Some(number) => {
+                    tables.clients.prefetch(number);
+                    self.at = number;
+                    self.step = Step::Number;
+                }
+                None => self.probe_shorter(tables),
             },
-            Step::Walking => self.walk_on(tables),
             Step::Number => {
                 if let Some(record) = tables.clients.get(self.at) {
                     Client::prefetch(&tables.arena, record);
@@ -114,40 +122,18 @@ impl Lane<'_> {
         }
     }
 
-    /// No lease begins at the address: is there a prefix around it?
-    #[inline]
-    fn begin_walk(&mut self, tables: &Tables) {
-        if let Wanted::Covering(address) = &self.wanted {
-            self.walk.begin(&tables.prefixes, &tables.arena, address);
-        }
-        self.walked(tables);
-    }
-
-    #[inline]
-    fn walk_on(&mut self, tables: &Tables) {
-        if let Wanted::Covering(address) = &self.wanted {
-            self.walk.step(&tables.arena, address);
-        }
-        self.walked(tables);
-    }
-
-    /// Takes what the walk has come to.
-    #[inline]
-    fn walked(&mut self, tables: &Tables) {
-        if !self.walk.has_ended() {
-            self.step = Step::Walking;
-        } else if let Some(number) = self.walk.candidate() {
-            self.offer(tables, number);
+    /// Looks for a lease of the longest length that is left.
+    #[inline(always)]
+    fn probe_shorter(&mut self, tables: &Tables) {
+        if let Wanted::Covering(address) = &self.wanted
+            && let Some(len) = self.lengths.pop_longest()
+        {
+            self.len = len;
+            let first = u128::from_be_bytes(*address) & mask(len);
+            self.probe(tables, tables.addresses.probe(&tables.arena, address_hash(first)));
         } else {
             self.step = Step::Nobody;
         }
-    }
-
-    #[inline]
-    fn offer(&mut self, tables: &Tables, number: ClientId) {
-        tables.clients.prefetch(number);
-        self.at = number;
-        self.step = Step::Number;
     }
 }
 
@@ -176,15 +162,15 @@ pub struct LookUps<'p, 'q, const N: usize> {
     begun: usize,
     turn: usize,
     distance: usize,
-    /// Some look-up has gone into the trie: the others are at their record after two steps.
-    has_walked: bool,
+    /// Some look-up probes again: the others are at their record after two steps.
+    has_missed: bool,
 }
 
 impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
     /// For so many look-ups.
     pub(crate) fn new(tables: &'p Tables, count: usize) -> Self {
         let distance = if N == 1 { 0 } else { count.min(DISTANCE_MAX) };
-        Self { tables, lanes: [Lane::IDLE; N], begun: 0, turn: 0, distance, has_walked: false }
+        Self { tables, lanes: [Lane::IDLE; N], begun: 0, turn: 0, distance, has_missed: false }
     }
 
     /// Turns from the one in which a look-up is begun to the one in which its result is best asked for.
@@ -219,8 +205,8 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
         lane.wanted = Wanted::Covering(*address);
         // A lone look-up has nothing to wait beside.
         if N > 1 {
-            let hash = address_hash(u128::from_be_bytes(*address));
-            lane.probe(tables, tables.addresses.probe(&tables.arena, hash));
+            lane.lengths = tables.lengths.lengths(&tables.arena, address);
+            lane.probe_shorter(tables);
         }
     }
 
@@ -246,13 +232,13 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
         for step in 1..=STEPS {
             let Some(earlier) = position.checked_sub(self.distance) else { break };
             position = earlier;
-            if step > 2 && !self.has_walked {
+            if step > 2 && !self.has_missed {
                 break;
             }
             if position < self.begun {
                 let lane = &mut self.lanes[position];
                 lane.advance(self.tables);
-                self.has_walked |= lane.step == Step::Walking;
+                self.has_missed |= lane.step == Step::Probing;
             }
         }
     }
@@ -278,14 +264,10 @@ fn judge<'p>(tables: &'p Tables, now: u32, lane: &Lane<'_>) -> Option<Found<'p>>
         let client = Client::at(&tables.arena, lane.at);
         match lane.wanted {
             Wanted::Covering(address) => {
-                let is_only = lane.walk.has_met_one();
-                let covering = if is_only {
-                    client.longest_covering(address.into(), now)
-                } else {
-                    client.covering_from(address.into(), now)
-                };
-                if is_only || covering.is_some() {
-                    return covering.map(|place| Found { client, covering: Some(place) });
+                let address = u128::from_be_bytes(address);
+                let covering = client.covering_from(address & mask(lane.len), address, now);
+                if covering.is_some() {
+                    return Some(Found { client, covering });
                 }
             }
             Wanted::Duid(duid) if client.has_duid(duid) => return Some(Found { client, covering: None }),

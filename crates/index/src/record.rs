@@ -177,36 +177,19 @@ impl<'a> Client<'a> {
         Bindings { rest: &self.words[1 + self.duid_len().div_ceil(8)..], left: self.len() }
     }
 
-    /// Its binding that begins at `address`, if that has valid lifetime left at `now`; of two the longer.
-    ///
-    /// There are two of them only while the writer changes a prefix length.
+    /// Its binding that begins at `first`, if that covers `address` and has valid lifetime left at `now`.
     #[inline]
-    pub(crate) fn covering_from(self, address: Ipv6Addr, now: u32) -> Option<Place> {
-        let [high, low] = halves(address);
-        self.longest(now, |packed| packed.high() == high && packed.low == low)
-    }
-
-    /// The longest of its bindings that covers `address` and has valid lifetime left at `now`.
-    #[inline]
-    pub(crate) fn longest_covering(self, address: Ipv6Addr, now: u32) -> Option<Place> {
-        let [high, low] = halves(address);
-        self.longest(now, |packed| match packed.prefix_len() {
-            len @ ..64 => (packed.high() ^ high).leading_zeros() >= u32::from(len),
-            len => packed.high() == high && (packed.low ^ low).leading_zeros() >= u32::from(len) - 64,
-        })
-    }
-
-    #[inline]
-    fn longest(self, now: u32, covers: impl Fn(&Packed<'_>) -> bool) -> Option<Place> {
-        let (mut longest, mut longest_len) = (None, 0);
+    pub(crate) fn covering_from(self, first: u128, address: u128, now: u32) -> Option<Place> {
+        let [high, low] = [(first >> 64) as u64, first as u64];
         let mut bindings = self.bindings();
         loop {
             let behind = bindings.rest.len();
-            let Some(packed) = bindings.next_packed() else { return longest };
-            let is_longer = longest.is_none() || packed.prefix_len() > longest_len;
-            if covers(&packed) && is_longer && packed.is_valid(now) {
-                longest = NonZeroU32::new(behind as u32).map(Place); // words of a record are below 2^23
-                longest_len = packed.prefix_len();
+            let packed = bindings.next_packed()?;
+            // A client has one lease that begins there, as has the whole index.
+            if packed.high() == high && packed.low == low {
+                let agreed = (first ^ address).leading_zeros();
+                let covers = u32::from(packed.prefix_len()) <= agreed && packed.is_valid(now);
+                return NonZeroU32::new(behind as u32).filter(|_| covers).map(Place); // records have below 2^23 words
             }
         }
     }
@@ -326,11 +309,6 @@ impl<'a> Packed<'a> {
             block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
         }
     }
-}
-
-fn halves(address: Ipv6Addr) -> [u64; 2] {
-    let address = u128::from(address);
-    [(address >> 64) as u64, address as u64]
 }
 
 fn address_words(prefix_len: u8) -> usize {

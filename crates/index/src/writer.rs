@@ -3,13 +3,11 @@
 //! A batch is applied in an order in which no address is ever said to be free while somebody holds it. What is told of
 //! a client may, for the time of step 2 to 4, still hold an address that it is handing over:
 //!
-//! 1. Leases that nobody has any more leave the map by address, and prefixes the trie.
-//! 2. Each client's new record is published. A client that loses an address *to another client* still shows it, and
-//!    one whose lease on an address changes its prefix length shows both.
-//! 3. New leases enter the map by address and the trie, a handed-over lease passes to its new client in one store in
-//!    each, and new clients enter the map by DUID.
-//! 4. Once every reader has looked away, prefixes that changed their length leave the trie, and the records of step 2
-//!    that were too wide are published as they should be.
+//! 1. The prefix lengths of new leases enter the trie, and leases that nobody has any more leave the map by address.
+//! 2. Each client's new record is published. A client that loses an address *to another client* still shows it.
+//! 3. New leases enter the map by address, a handed-over lease passes to its new client in one store, and new clients
+//!    enter the map by DUID.
+//! 4. Once every reader has looked away, the records of step 2 that were too wide are published as they should be.
 //!
 //! Without step 4, a reader that met the old client in the map could find a record that no longer holds the
 //! address, and say "no binding" about an address that was bound all the time.
@@ -31,7 +29,6 @@ use crate::options::Packer;
 use crate::record::{self, Unpacked};
 use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
-use crate::trie::Key;
 
 mod crowd;
 mod merge;
@@ -164,6 +161,7 @@ impl Writer {
                 }
             }
             if refused.len() == refused_before {
+                self.add_lengths(&tables, batch);
                 self.publish(&tables, &staged);
                 self.reclaim();
                 return applied;
@@ -210,7 +208,7 @@ impl Writer {
             let client = known.unwrap_or_else(|| *newcomers.entry(duid).or_insert_with(|| self.number()));
             applied.put += 1;
             if let Some(owner) = owner.filter(|&owner| owner != client) {
-                edits.push(Edit { client: owner, address, step: Step::HandOver(client, lease.prefix_len) });
+                edits.push(Edit { client: owner, address, step: Step::HandOver(client) });
                 edits.push(Edit { client, address, step: Step::TakeOver(row) });
             } else {
                 edits.push(Edit { client, address, step: Step::Put(row) });
@@ -248,7 +246,7 @@ impl Writer {
             write(&mut merge.leases)?
         };
         let duid_hash = merge.leases.first().or(merge.any_old.as_ref()).map(|lease| duid_hash(lease.duid));
-        let Merge { leaving, entering, passing, prefixes, .. } = merge;
+        let Merge { leaving, entering, passing, .. } = merge;
         let duid_hash = duid_hash.unwrap_or_default();
         Some(Staged {
             client,
@@ -260,11 +258,22 @@ impl Writer {
             leaving,
             entering,
             passing,
-            prefixes,
         })
     }
 
-    /// The four steps of the module's doc.
+    /// The prefix lengths of all leases of a batch enter the trie, where nearly all are already.
+    fn add_lengths(&mut self, tables: &Tables, batch: &Batch) {
+        let mut edit =
+            Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
+        for row in batch.rows.iter().filter(|row| !row.is_removal()) {
+            let lengths = tables.lengths.lengths(edit.arena, &row.address.to_be_bytes());
+            if !lengths.contains(row.prefix_len) {
+                tables.lengths.add(&mut edit, row.address, row.prefix_len);
+            }
+        }
+    }
+
+    /// The steps of the module's doc, but for the trie.
     fn publish(&mut self, tables: &Tables, staged: &[Staged]) {
         let mut edit =
             Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
@@ -272,10 +281,6 @@ impl Writer {
             for &address in &client.leaving {
                 let removed = tables.addresses.remove(edit.arena, hash(address), client.client);
                 removed.expect("a record's leases are in the map");
-            }
-            for &key in &client.prefixes.leaving {
-                let removed = tables.prefixes.remove(&mut edit, key, client.client);
-                removed.expect("a record's prefixes are in the trie");
             }
             if client.first_record == 0 {
                 let removed = tables.duids.remove(edit.arena, client.duid_hash, client.client);
@@ -295,15 +300,10 @@ impl Writer {
                 tables.duids.insert(&mut edit, client.duid_hash, client.client);
             }
         }
-        enter_prefixes(tables, &mut edit, staged);
         if staged.iter().any(Staged::is_late) {
             self.store.epochs.synchronize();
         }
         for client in staged.iter().filter(|client| client.is_late()) {
-            for &key in &client.prefixes.late {
-                let removed = tables.prefixes.remove(&mut edit, key, client.client);
-                removed.expect("a record's prefixes are in the trie");
-            }
             if client.record == 0 {
                 let removed = tables.duids.remove(&tables.arena, client.duid_hash, client.client);
                 removed.expect("a client with a record is in the map");
@@ -335,22 +335,6 @@ impl Writer {
             garbage.iter().for_each(|run| self.allocator.free(run.at, run.words));
             self.free_clients.extend(clients);
         }
-    }
-}
-
-/// Step 3, the trie: a neighbour's record may show leases of this batch that the trie does not hold yet.
-fn enter_prefixes(tables: &Tables, edit: &mut Editor<'_>, staged: &[Staged]) {
-    let entering =
-        || staged.iter().flat_map(|client| client.prefixes.entering.iter().map(|&key| (key, client.client)));
-    let mut pending: FastSet<(Key, ClientId)> = entering().collect();
-    let mut keys = crowd::Keys::default();
-    for (key, client) in entering() {
-        tables.prefixes.insert(edit, key, client, |neighbour, visit| {
-            let is_in = |key| !pending.contains(&(key, neighbour));
-            keys.visit(tables.client(neighbour), neighbour, key, is_in, visit);
-        });
-        pending.remove(&(key, client));
-        keys.entered(client, key);
     }
 }
 

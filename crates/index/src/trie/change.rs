@@ -1,149 +1,148 @@
-//! Changing the trie: the one writer puts prefixes in and takes them out, while readers walk.
+//! Changing the trie: the one writer adds regions and lengths, while readers walk.
 
 use std::sync::atomic::Ordering;
 
-use super::{CLIENT, Header, Key, LEVEL_BITS, Node, Slot, Trie, write_node};
+use super::{
+    LARGE, LARGE_WORDS, LEVELS, Lengths, REGION, REGION_LEN, REGION_WORDS, SMALL_CHILDREN, SMALL_WORDS, Trie,
+    child, half_of, place, region_of, words_of_region,
+};
 use crate::arena::{Address, Arena, Editor, Garbage};
-use crate::clients::ClientId;
-use crate::map::Absent;
 
-impl Editor<'_> {
-    fn node(&mut self, header: Header, entries: impl Iterator<Item = u32>) -> Address {
-        let at = self.allocator.allocate(self.arena, header.words());
-        write_node(self.arena.run(at, header.words()), header, entries);
-        at
-    }
+/// In a small node's first word: how many children it has.
+const COUNT_SHIFT: u32 = 16;
 
-    /// A copy of the node in which this slot has this entry, or none.
-    fn copy(&mut self, node: Node<'_>, slot: Slot, entry: Option<u32>) -> Address {
-        let position = node.header.position(slot);
-        let skipped = usize::from(entry.is_none());
-        let (before, after) = (node.entries().take(position), node.entries().skip(position + skipped));
-        self.garbage.push(Garbage { at: node.at, words: node.header.words() });
-        self.node(node.header.toggled(slot), before.chain(entry).chain(after))
+/// A run with these words, which no reader finds yet.
+fn store(edit: &mut Editor<'_>, words: &[u64]) -> Address {
+    let at = edit.allocator.allocate(edit.arena, words.len());
+    for (word, &value) in edit.arena.run(at, words.len()).iter().zip(words) {
+        word.store(value, Ordering::Relaxed);
     }
+    at
 }
 
-/// Where the entry that leads to a node stands.
-#[derive(Clone, Copy)]
-enum Parent<'a> {
-    Root,
-    Entry(Node<'a>, usize),
+/// The entry of a new region.
+fn new_region(edit: &mut Editor<'_>, region: u64, lengths: Lengths) -> u32 {
+    let words: [u64; REGION_WORDS] = [region, lengths.short, lengths.long];
+    store(edit, &words) | REGION
+}
+
+fn octet_of(region: u64, level: u32) -> u8 {
+    region.to_be_bytes()[level as usize]
+}
+
+fn level_of(arena: &Arena, node: Address) -> u32 {
+    u32::from(arena.word(node).load(Ordering::Relaxed) as u8)
+}
+
+/// A node of this level with two children.
+fn new_node(edit: &mut Editor<'_>, level: u32, children: [(u8, u32); 2]) -> Address {
+    let [(a, first), (b, second)] = children;
+    let mut words = [0; SMALL_WORDS];
+    words[0] = u64::from(level) | 2 << COUNT_SHIFT;
+    words[1] = u64::from(a) | u64::from(b) << 8;
+    words[2] = u64::from(first) | u64::from(second) << 32;
+    store(edit, &words)
+}
+
+/// Adds a child to a node; if that is full, to a larger one, which takes its place.
+fn add_child(edit: &mut Editor<'_>, node: Address, octet: u8, entry: u32) -> Option<Address> {
+    let arena = edit.arena;
+    let first = arena.word(node).load(Ordering::Relaxed);
+    let count = (first >> COUNT_SHIFT) as u32;
+    if first & LARGE != 0 {
+        set(arena, half_of(node + 1, octet.into()), entry);
+        return None;
+    }
+    let octets = arena.word(node + 1).load(Ordering::Relaxed);
+    if count < SMALL_CHILDREN {
+        // Who finds the octet finds the entry.
+        set(arena, half_of(node + 2, count), entry);
+        arena.word(node + 1).store(octets | u64::from(octet) << (8 * count), Ordering::Release);
+        arena.word(node).store(first + (1 << COUNT_SHIFT), Ordering::Relaxed);
+        return None;
+    }
+    let mut words = [0; LARGE_WORDS];
+    words[0] = u64::from(first as u8) | LARGE;
+    let children =
+        octets.to_le_bytes().into_iter().zip(0..).map(|(octet, n)| (octet, get(arena, half_of(node + 2, n))));
+    for (octet, entry) in children.chain([(octet, entry)]) {
+        words[1 + usize::from(octet / 2)] |= u64::from(entry) << (32 * (octet % 2));
+    }
+    edit.garbage.push(Garbage { at: node, words: SMALL_WORDS });
+    Some(store(edit, &words))
+}
+
+/// An entry's place: its word, and by how much it is shifted there.
+type Half = (Address, u32);
+
+fn get(arena: &Arena, (word, shift): Half) -> u32 {
+    (arena.word(word).load(Ordering::Relaxed) >> shift) as u32
+}
+
+/// Publishes an entry; only the writer does, so that a load and a store are as good as one step.
+fn set(arena: &Arena, (word, shift): Half, entry: u32) {
+    let word = arena.word(word);
+    let kept = word.load(Ordering::Relaxed) & !(u64::from(u32::MAX) << shift);
+    word.store(kept | u64::from(entry) << shift, Ordering::Release);
 }
 
 impl Trie {
-    /// Any client of the subtree in which `key` belongs, found without looking at skipped bits.
-    fn neighbour(&self, arena: &Arena, key: Key) -> Option<ClientId> {
-        let mut node = self.root(arena)?;
-        loop {
-            let reaches = key.len >= node.header.level * LEVEL_BITS;
-            let wished = if reaches { node.get(key.slot(node.header.level)) } else { None };
-            let entry = wished.or_else(|| node.entries().next())?;
-            if entry & CLIENT != 0 {
-                return Some(entry & !CLIENT);
-            }
-            node = Node::at(arena, entry);
+    /// From now on, this length is in use around this address.
+    pub(crate) fn add(&self, edit: &mut Editor<'_>, address: u128, len: u8) {
+        let lengths = Lengths::of(len);
+        if len <= REGION_LEN {
+            self.wide.fetch_or(lengths.short, Ordering::Relaxed);
+            return;
         }
-    }
-
-    /// Puts `client` at `key`, in place of whoever was there.
-    ///
-    /// `keys_of` names keys of a client that are in the trie, the one closest to `key` among them, and none that is not:
-    /// they stand in for the bits that nodes do not repeat.
-    pub(crate) fn insert(
-        &self,
-        edit: &mut Editor<'_>,
-        key: Key,
-        client: ClientId,
-        keys_of: impl FnOnce(ClientId, &mut dyn FnMut(Key)),
-    ) {
-        let closest = self.neighbour(edit.arena, key).and_then(|neighbour| {
-            let mut closest: Option<Key> = None;
-            keys_of(neighbour, &mut |other| {
-                if closest.is_none_or(|best| key.agreement(other) > key.agreement(best)) {
-                    closest = Some(other);
-                }
-            });
-            closest
-        });
-        let (mut parent, Some(mut node)) = (Parent::Root, self.root(edit.arena)) else {
-            let at = edit.node(Header::default().toggled(key.slot(0)), std::iter::once(client | CLIENT));
-            return self.point(Parent::Root, at);
+        let region = region_of(address);
+        let Some(near) = self.near(edit.arena, region) else {
+            let entry = new_region(edit, region, lengths);
+            return self.root.store(entry, Ordering::Release);
         };
-        loop {
-            let slot = key.slot(node.header.level);
-            let Some(entry) = node.get(slot) else {
-                let at = edit.copy(node, slot, Some(client | CLIENT));
-                return self.point(parent, at);
-            };
-            let position = node.header.position(slot);
-            let closest = closest.expect("a trie with an entry has a neighbour for every key");
-            let agreed = key.agreement(closest);
-            if let Slot::Ends(_) = slot {
-                return node.set(position, client | CLIENT);
-            }
-            if entry & CLIENT == 0 {
-                let below = Node::at(edit.arena, entry);
-                if agreed >= below.header.level * LEVEL_BITS {
-                    (parent, node) = (Parent::Entry(node, position), below);
-                    continue;
-                }
-            } else if agreed == key.len && agreed == closest.len {
-                return node.set(position, client | CLIENT);
-            }
-            let at = split(edit, agreed / LEVEL_BITS, (key, client | CLIENT), (closest, entry));
-            return node.set(position, at);
-        }
-    }
-
-    /// Takes `key`, which is there and leads to `client`, out.
-    pub(crate) fn remove(&self, edit: &mut Editor<'_>, key: Key, client: ClientId) -> Result<(), Absent> {
-        let (mut parent, mut node) = (Parent::Root, self.root(edit.arena).ok_or(Absent)?);
-        loop {
-            if key.len < node.header.level * LEVEL_BITS {
-                return Err(Absent);
-            }
-            let slot = key.slot(node.header.level);
-            match node.get(slot).ok_or(Absent)? {
-                entry if entry == client | CLIENT => {
-                    self.cut(edit, parent, node, slot);
-                    return Ok(());
-                }
-                entry if entry & CLIENT != 0 => return Err(Absent),
-                at => {
-                    parent = Parent::Entry(node, node.header.position(slot));
-                    node = Node::at(edit.arena, at);
-                }
-            }
-        }
-    }
-
-    /// Removes one entry of a node, and the node itself if one entry is left that its parent can hold.
-    fn cut(&self, edit: &mut Editor<'_>, parent: Parent<'_>, node: Node<'_>, slot: Slot) {
-        if let (Parent::Entry(above, position), 2) = (parent, node.header.count()) {
-            let last = node.entry(1 - node.header.position(slot));
-            above.set(position, last);
-            edit.garbage.push(Garbage { at: node.at, words: node.header.words() });
+        let [bits, short, long] = words_of_region(edit.arena, near);
+        let other = bits.load(Ordering::Relaxed);
+        let parting = (other ^ region).leading_zeros() / 8;
+        if parting < LEVELS {
+            self.insert(edit, (region, lengths), other, parting);
         } else {
-            let at = edit.copy(node, slot, None);
-            self.point(parent, at);
+            short.fetch_or(lengths.short, Ordering::Relaxed);
+            long.fetch_or(lengths.long, Ordering::Relaxed);
         }
     }
 
-    fn point(&self, parent: Parent<'_>, at: Address) {
-        match parent {
-            Parent::Root => self.root.store(at, Ordering::Release),
-            Parent::Entry(node, position) => node.set(position, at),
+    /// The entry of a region that agrees with this one in as many octets as any; none if there is no region.
+    fn near(&self, arena: &Arena, region: u64) -> Option<u32> {
+        let mut at = self.root.load(Ordering::Relaxed);
+        while at & REGION == 0 {
+            if at == 0 {
+                return None;
+            }
+            let towards = octet_of(region, level_of(arena, at));
+            let octets = std::iter::once(towards).chain(0..=255);
+            at = octets.map(|octet| child(arena, at, octet)).find(|&entry| entry != 0)?;
+        }
+        Some(at)
+    }
+
+    /// Adds a region, which parts at this level from this other one, and later from none.
+    fn insert(&self, edit: &mut Editor<'_>, (region, lengths): (u64, Lengths), other: u64, parting: u32) {
+        let arena = edit.arena;
+        let (mut above, mut at) = (None, self.root.load(Ordering::Relaxed));
+        while at & REGION == 0 && level_of(arena, at) < parting {
+            let half = place(arena, at, octet_of(region, level_of(arena, at)))
+                .expect("both regions go on from here");
+            (above, at) = (Some(half), get(arena, half));
+        }
+        let new = (octet_of(region, parting), new_region(edit, region, lengths));
+        let node = if at & REGION == 0 && level_of(arena, at) == parting {
+            add_child(edit, at, new.0, new.1)
+        } else {
+            Some(new_node(edit, parting, [new, (octet_of(other, parting), at)]))
+        };
+        match (node, above) {
+            (Some(node), Some(half)) => set(arena, half, node),
+            (Some(node), None) => self.root.store(node, Ordering::Release),
+            (None, _) => {}
         }
     }
-}
-
-/// A node of this level with two entries; the keys part in it.
-fn split(edit: &mut Editor<'_>, level: u8, one: (Key, u32), other: (Key, u32)) -> Address {
-    let (a, b) = (one.0.slot(level), other.0.slot(level));
-    debug_assert_ne!(a, b, "{one:?} and {other:?} part at level {level}");
-    let header = Header { level, ..Header::default() }.toggled(a).toggled(b);
-    let first_is_one = header.position(a) == 0;
-    let (first, second) = if first_is_one { (one.1, other.1) } else { (other.1, one.1) };
-    edit.node(header, [first, second].into_iter())
 }

@@ -9,7 +9,6 @@ use crate::lease::{Batch, Lease, Row};
 use crate::options::Packer;
 use crate::record::Unpacked;
 use crate::tables::Tables;
-use crate::trie::Key;
 
 /// A batch whose options are blocks of records.
 pub(super) struct Packed<'b> {
@@ -59,8 +58,8 @@ pub(super) enum Step {
     TakeOver(usize),
     /// It is gone.
     Drop,
-    /// It is this other client's now, with this prefix length.
-    HandOver(ClientId, u8),
+    /// It is this other client's now.
+    HandOver(ClientId),
 }
 
 impl Step {
@@ -68,7 +67,7 @@ impl Step {
     pub(super) fn row(self) -> Option<usize> {
         match self {
             Self::Put(row) | Self::TakeOver(row) => Some(row),
-            Self::Drop | Self::HandOver(..) => None,
+            Self::Drop | Self::HandOver(_) => None,
         }
     }
 }
@@ -87,8 +86,6 @@ pub(super) struct Merge<'a> {
     pub(super) entering: Vec<Ipv6Addr>,
     /// Addresses that lead to this client and must lead to another.
     pub(super) passing: Vec<(Ipv6Addr, ClientId)>,
-    /// What becomes of the trie.
-    pub(super) prefixes: Prefixes,
 }
 
 impl<'a> Merge<'a> {
@@ -101,15 +98,14 @@ impl<'a> Merge<'a> {
             leaving: Vec::new(),
             entering: Vec::new(),
             passing: Vec::new(),
-            prefixes: Prefixes::default(),
         };
-        // Prefix length of the lease that it had on an address.
-        let mut known = vec![None; edits.len()];
+        // Whether it had a lease on an address.
+        let mut known = vec![false; edits.len()];
         for lease in old.leases() {
             match edits.binary_search_by_key(&lease.address, |edit| edit.address) {
                 Ok(at) => {
-                    known[at] = Some(lease.prefix_len);
-                    merge.change(lease, edits[at].step, batch);
+                    known[at] = true;
+                    merge.change(lease, edits[at].step);
                 }
                 Err(_) => merge.leases.push(lease),
             }
@@ -117,54 +113,25 @@ impl<'a> Merge<'a> {
         }
         for (edit, known) in edits.iter().zip(known) {
             let Some(row) = edit.step.row() else { continue };
-            if known.is_none() && matches!(edit.step, Step::Put(_)) {
+            if !known && matches!(edit.step, Step::Put(_)) {
                 merge.entering.push(edit.address);
             }
-            let lease = batch.lease(row);
-            if known != Some(lease.prefix_len) {
-                merge.prefixes.entering.extend(prefix(&lease));
-            }
-            merge.leases.push(lease);
+            merge.leases.push(batch.lease(row));
         }
         merge
     }
 
     /// Takes note of an old lease that changes.
-    fn change(&mut self, lease: Lease<'a>, step: Step, batch: &Packed<'_>) {
-        let (new_len, hands_over) = match step {
-            Step::Drop => {
-                self.leaving.push(lease.address);
-                return self.prefixes.leaving.extend(prefix(&lease));
-            }
-            Step::HandOver(client, len) => {
+    fn change(&mut self, lease: Lease<'a>, step: Step) {
+        match step {
+            Step::Drop => self.leaving.push(lease.address),
+            Step::HandOver(client) => {
                 self.passing.push((lease.address, client));
-                (len, true)
+                self.handed_over.push(lease);
             }
-            Step::Put(row) | Step::TakeOver(row) => (batch.batch.rows[row].prefix_len, false),
-        };
-        if new_len != lease.prefix_len {
-            self.prefixes.late.extend(prefix(&lease));
-        }
-        if hands_over || new_len != lease.prefix_len {
-            self.handed_over.push(lease);
+            Step::Put(_) | Step::TakeOver(_) => {}
         }
     }
-}
-
-/// Keys of one client in the trie.
-#[derive(Default)]
-pub(super) struct Prefixes {
-    /// That must leave it before the record changes.
-    pub(super) leaving: Vec<Key>,
-    /// That are not in it yet, or lead to another client.
-    pub(super) entering: Vec<Key>,
-    /// That must leave it when readers have looked away.
-    pub(super) late: Vec<Key>,
-}
-
-/// The key of a lease that is in the trie.
-fn prefix(lease: &Lease<'_>) -> Option<Key> {
-    Key::new(lease.address, lease.prefix_len)
 }
 
 /// A client whose new record is written but not published.
@@ -182,7 +149,6 @@ pub(super) struct Staged {
     pub(super) leaving: Vec<Ipv6Addr>,
     pub(super) entering: Vec<Ipv6Addr>,
     pub(super) passing: Vec<(Ipv6Addr, ClientId)>,
-    pub(super) prefixes: Prefixes,
 }
 
 impl Staged {

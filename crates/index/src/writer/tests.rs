@@ -51,8 +51,8 @@ enum Op {
 /// Few addresses, few clients, prefixes inside prefixes: leases change hands and lengths all the time.
 fn op() -> impl Strategy<Value = Op> {
     let base = (0_u128..4, 0_u128..4).prop_map(|(site, host)| 0x2001_0db8 << 96 | site << 72 | host << 64);
-    let put = (base.clone(), prop_oneof![Just(128), 54_u8..=66], 0_u8..6, any::<bool>(), 0_u8..3).prop_map(
-        |(bits, prefix_len, client, ended, options)| {
+    let put = (base.clone(), prop_oneof![Just(128), 54_u8..=66, 38_u8..=42], 0_u8..6, any::<bool>(), 0_u8..3)
+        .prop_map(|(bits, prefix_len, client, ended, options)| {
             let kind = if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix };
             Op::Put(Owned {
                 address: (bits & crate::lease::mask(prefix_len)).into(),
@@ -62,8 +62,7 @@ fn op() -> impl Strategy<Value = Op> {
                 valid_lifetime: if ended { 10 } else { 11 },
                 options: [0, 39, 0, 1, 7].repeat(options.into()),
             })
-        },
-    );
+        });
     prop_oneof![
         6 => put,
         3 => base.prop_map(|bits| Op::Remove(bits.into())),
@@ -327,7 +326,7 @@ fn a_refused_lease_costs_no_other() {
         [2, 3, 5_000, 5_009, 5_020].map(|n| is_bound(&mut reader, n)),
         [true, false, false, false, true]
     );
-    // The trie is in order: a neighbour can come and go.
+    // The books are in order: a neighbour can come and go.
     batch.clear();
     batch.put(&small(5_001, b"third").lease()).unwrap();
     assert_eq!(writer.apply(&batch).put, 1);

@@ -1,0 +1,56 @@
+//! The prefix lengths of a snapshot, by region: few, however many leases there are.
+
+use std::collections::HashSet;
+
+use crate::arena::{Allocator, Editor};
+use crate::tables::Tables;
+use crate::trie::region_of;
+
+/// How many of those met last are told from others without a look at all.
+const RECENT: usize = 512;
+
+/// A region (its 40 bits) and the prefix length of a lease in it (8, the lowest).
+type Pair = u64;
+
+/// What one thread has met.
+pub(super) struct Met {
+    recent: Box<[Pair; RECENT]>,
+    all: HashSet<Pair, foldhash::fast::RandomState>,
+}
+
+impl Default for Met {
+    fn default() -> Self {
+        Self { recent: Box::new([0; RECENT]), all: HashSet::default() }
+    }
+}
+
+impl Met {
+    /// Takes note of a lease.
+    #[inline]
+    pub(super) fn meet(&mut self, address: u128, len: u8) {
+        let pair = region_of(address) | Pair::from(len);
+        // Pools are neighbours; the length tells those of addresses from those of prefixes.
+        let place = &mut self.recent[((pair >> 24) ^ (pair << 2)) as usize % RECENT];
+        if *place != pair {
+            *place = pair;
+            self.all.insert(pair);
+        }
+    }
+
+    /// Takes over what another thread has met.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.all.extend(other.all);
+    }
+
+    /// Puts it all into the trie, which nobody reads yet.
+    pub(super) fn enter(self, tables: &Tables, allocator: &mut Allocator) {
+        let mut pairs: Vec<Pair> = self.all.into_iter().collect();
+        pairs.sort_unstable();
+        let mut garbage = Vec::new();
+        for pair in pairs {
+            let mut edit = Editor { arena: &tables.arena, allocator, garbage: &mut garbage };
+            tables.lengths.add(&mut edit, u128::from(pair) << 64, pair as u8);
+            garbage.drain(..).for_each(|run| allocator.free(run.at, run.words));
+        }
+    }
+}
