@@ -4,7 +4,8 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_index::{Client, LeaseKind, Left};
 use lqd_wire::{
-    DATAGRAM_LEN_MAX, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, Relay, TransactionId, Writer,
+    DATAGRAM_LEN_MAX, Free, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, Relay, TransactionId,
+    Writer,
 };
 
 use crate::options::ClientOptions;
@@ -20,13 +21,14 @@ pub struct Reply<'a> {
     pub(crate) view: View<'a>,
     pub(crate) now: u32,
     pub(crate) received: &'a Received<'a>,
-    pub(crate) content: Content<'a>,
+    /// Where it is decided: what is stored in pieces and copied as a whole holds the processor up.
+    pub(crate) content: &'a Content<'a>,
 }
 
 impl Reply<'_> {
     /// The outcome if, instead of this, nothing is to be sent.
     pub(crate) fn silence(&self) -> Option<Outcome> {
-        match self.content {
+        match *self.content {
             Content::Refused(refusal) => refusal.silence(self.received.rights.deny),
             _ => None,
         }
@@ -71,7 +73,7 @@ impl Reply<'_> {
         let whole = slot.len().min(DATAGRAM_LEN_MAX);
         let len = whole.min(self.received.rights.reply_len_max);
         let mut w = Writer::new(&mut slot[..len]);
-        if let Ok(outcome) = self.write_content(&mut w, &self.content) {
+        if let Ok(outcome) = self.write_content(&mut w, self.content) {
             return (if outcome == Outcome::DropStale { 0 } else { w.len() }, outcome);
         }
         self.write_without_bindings(&mut slot[..whole])
@@ -80,7 +82,7 @@ impl Reply<'_> {
     /// What is said where the reply itself finds no room. Relays and identities are the query's own, and have no limit.
     #[cold]
     fn write_without_bindings(&self, slot: &mut [u8]) -> (usize, Outcome) {
-        let content = match self.content {
+        let content = match *self.content {
             Content::Client(..) | Content::Links(_) => Content::Refused(Refusal::TooManyBindings),
             content => content,
         };
@@ -107,8 +109,10 @@ impl Reply<'_> {
     /// The LEASEQUERY-REPLY itself.
     fn message(&self, w: &mut Writer<'_>, content: &Content<'_>) -> Result<Outcome, NoRoom> {
         w.header(MessageType::LEASEQUERY_REPLY, self.received.transaction_id)?;
-        w.option_with(OptionCode::CLIENTID, self.received.requestor.octets())?;
-        w.option_with(OptionCode::SERVERID, &self.policy.server_duid)?;
+        w.extend(|free| {
+            free.option_with(OptionCode::CLIENTID, self.received.requestor.octets())?;
+            free.option_with(OptionCode::SERVERID, &self.policy.server_duid)
+        })?;
         match content {
             Content::Refused(refusal) => status(w, *refusal),
             Content::NoBinding => match self.unbound {
@@ -130,20 +134,50 @@ impl Reply<'_> {
     /// Inside of OPTION_CLIENT_DATA (§4.4.2): addresses, then prefixes, as the record has them.
     #[inline]
     fn client_data(&self, w: &mut Writer<'_>, client: &Client<'_>, on_link: &OnLink) -> Result<(), NoRoom> {
-        client_id(w, client)?;
-        let newest = leases(w, &self.view, self.now, client, on_link)?;
-        // 0 if the source's clock is ahead of ours.
-        let clt_time = self.now.saturating_sub(newest);
-        let option = w.room_of::<8>()?;
-        option[..2].copy_from_slice(&OptionCode::CLT_TIME.0.to_be_bytes());
-        option[2..4].copy_from_slice(&4_u16.to_be_bytes());
-        option[4..].copy_from_slice(&clt_time.to_be_bytes());
+        let newest = w.extend(|free| {
+            let duid_len = client.duid_len() as u8; // at most DUID_LEN_MAX, 130
+            match client.short_duid() {
+                Some(duid) => free.option_within(OptionCode::CLIENTID, duid, duid_len)?,
+                None => client.copy_duid(free.option_room(OptionCode::CLIENTID, duid_len.into())?),
+            }
+            self.leases(free, client, on_link)
+        })?;
         let request = self.received.request;
         if !request.is_empty() {
             let options = ClientOptions::collect(self.view, *client, *on_link, newest);
             options.write(w, self.received.rights, request)?;
         }
         Ok(())
+    }
+
+    /// The client's addresses and prefixes on a link, and how long ago the server last spoke with it there; when that was.
+    #[inline(always)]
+    fn leases(&self, free: &mut Free<'_>, client: &Client<'_>, on_link: &OnLink) -> Result<u32, NoRoom> {
+        let (mut on_link, mut newest) = (*on_link, 0);
+        for binding in client.bindings() {
+            if !on_link.has(&self.view, *client, &binding) {
+                continue;
+            }
+            newest = newest.max(binding.cltt);
+            let (address, Left { valid_lifetime, preferred_lifetime }) =
+                (binding.address, binding.left(self.now));
+            if valid_lifetime == 0 {
+                continue;
+            }
+            match binding.kind {
+                LeaseKind::Address => IaAddress { address, preferred_lifetime, valid_lifetime }.fill(free)?,
+                LeaseKind::Prefix => {
+                    let prefix_len = binding.prefix_len;
+                    IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.fill(free)?;
+                }
+            }
+        }
+        let option = free.take::<8>()?;
+        option[..2].copy_from_slice(&OptionCode::CLT_TIME.0.to_be_bytes());
+        option[2..4].copy_from_slice(&4_u16.to_be_bytes());
+        // 0 if the source's clock is ahead of ours.
+        option[4..].copy_from_slice(&self.now.saturating_sub(newest).to_be_bytes());
+        Ok(newest)
     }
 
     /// Inside of OPTION_LQ_CLIENT_LINK (§4.1.2.5): each link once.
@@ -161,46 +195,6 @@ impl Reply<'_> {
         }
         Ok(())
     }
-}
-
-/// The client's DUID. It is written in whole words, of which the last may reach into what is written next: at least
-/// OPTION_CLT_TIME, which is as long.
-#[inline]
-fn client_id(w: &mut Writer<'_>, client: &Client<'_>) -> Result<(), NoRoom> {
-    let (start, len, words) = (w.len(), client.duid_len(), client.duid_words());
-    let option = w.option_room(OptionCode::CLIENTID, 8 * words.len() as u16)?; // at most 136 octets
-    option.as_chunks_mut().0.iter_mut().zip(words).for_each(|(octets, word)| *octets = word);
-    w.end_option(start, len as u16)
-}
-
-/// The client's addresses and prefixes on a link; when the server last spoke with it there.
-#[inline(never)]
-fn leases(
-    w: &mut Writer<'_>,
-    view: &View<'_>,
-    now: u32,
-    client: &Client<'_>,
-    on_link: &OnLink,
-) -> Result<u32, NoRoom> {
-    let (mut on_link, mut newest) = (*on_link, 0);
-    for binding in client.bindings() {
-        if !on_link.has(view, *client, &binding) {
-            continue;
-        }
-        newest = newest.max(binding.cltt);
-        let (address, Left { valid_lifetime, preferred_lifetime }) = (binding.address, binding.left(now));
-        if valid_lifetime == 0 {
-            continue;
-        }
-        match binding.kind {
-            LeaseKind::Address => IaAddress { address, preferred_lifetime, valid_lifetime }.write(w)?,
-            LeaseKind::Prefix => {
-                let prefix_len = binding.prefix_len;
-                IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.write(w)?;
-            }
-        }
-    }
-    Ok(newest)
 }
 
 /// A status other than success, with its text for people.

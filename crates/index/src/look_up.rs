@@ -100,7 +100,7 @@ impl Lane<'_> {
     }
 
     /// Reads what has been asked for, and asks for what comes next.
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self, tables: &Tables) {
         match self.step {
             Step::Nobody | Step::Record => {}
@@ -138,6 +138,7 @@ impl Lane<'_> {
 }
 
 /// Looks one look-up up.
+#[inline(never)]
 fn alone<'p>(tables: &'p Tables, now: u32, wanted: Wanted<'_>) -> Option<Found<'p>> {
     match wanted {
         Wanted::Nothing => None,
@@ -235,8 +236,8 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
             if step > 2 && !self.has_missed {
                 break;
             }
-            if position < self.begun {
-                let lane = &mut self.lanes[position];
+            // Those that are not begun have nothing to wait for.
+            if let Some(lane) = self.lanes.get_mut(position) {
                 lane.advance(self.tables);
                 self.has_missed |= lane.step == Step::Probing;
             }

@@ -127,11 +127,13 @@ impl<'a> Client<'a> {
         load(self.words, 0) as usize & 0xff
     }
 
-    /// The DUID in words of eight octets, the last one padded with zeros.
+    /// The DUID, padded to 16 octets, if it has 9 to 16, as most have.
     #[inline]
-    pub fn duid_words(self) -> impl ExactSizeIterator<Item = [u8; 8]> + use<'a> {
-        let words = &self.words[1..][..self.duid_len().div_ceil(8)];
-        words.iter().map(|word| word.load(Ordering::Relaxed).to_be_bytes())
+    pub fn short_duid(self) -> Option<[u8; 16]> {
+        let [head, first, second] = self.words.first_chunk()?;
+        let load = |word: &AtomicU64| u128::from(word.load(Ordering::Relaxed));
+        let is_short = (9..=16).contains(&(head.load(Ordering::Relaxed) as u8));
+        is_short.then(|| (load(first) << 64 | load(second)).to_be_bytes())
     }
 
     /// Fills `out`, of [`Self::duid_len`] octets, with the DUID.
@@ -178,7 +180,7 @@ impl<'a> Client<'a> {
     }
 
     /// Its binding that begins at `first`, if that covers `address` and has valid lifetime left at `now`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn covering_from(self, first: u128, address: u128, now: u32) -> Option<Place> {
         let [high, low] = [(first >> 64) as u64, first as u64];
         let mut bindings = self.bindings();

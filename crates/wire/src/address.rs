@@ -2,7 +2,7 @@
 
 use core::net::Ipv6Addr;
 
-use crate::{OptionCode, Options, ParseError, ParseFault, Writer, write::NoRoom};
+use crate::{Free, OptionCode, Options, ParseError, ParseFault, Writer, write::NoRoom};
 
 /// OPTION_IAADDR: an address and its lifetimes in seconds (RFC 8415 §21.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,13 @@ impl IaAddress {
     /// Writes the option.
     #[inline]
     pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
-        let option = w.room_of::<28>()?;
+        w.extend(|free| self.fill(free))
+    }
+
+    /// As [`Self::write`].
+    #[inline]
+    pub fn fill(&self, free: &mut Free<'_>) -> Result<(), NoRoom> {
+        let option = free.take::<28>()?;
         option[..2].copy_from_slice(&OptionCode::IAADDR.0.to_be_bytes());
         option[2..4].copy_from_slice(&24_u16.to_be_bytes());
         option[4..20].copy_from_slice(&self.address.octets());
@@ -79,7 +85,13 @@ impl IaPrefix {
     /// Writes the option.
     #[inline]
     pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
-        let option = w.room_of::<29>()?;
+        w.extend(|free| self.fill(free))
+    }
+
+    /// As [`Self::write`].
+    #[inline]
+    pub fn fill(&self, free: &mut Free<'_>) -> Result<(), NoRoom> {
+        let option = free.take::<29>()?;
         option[..2].copy_from_slice(&OptionCode::IAPREFIX.0.to_be_bytes());
         option[2..4].copy_from_slice(&25_u16.to_be_bytes());
         option[4..8].copy_from_slice(&self.preferred_lifetime.to_be_bytes());

@@ -3,7 +3,8 @@
 //! Nothing here allocates, copies more than it must, or trusts a length. Three shapes carry everything:
 //! [`Options`] walks an option list and reports the first fault with its offset, the message types ([`Message`],
 //! [`Relay`], [`Query`]) are views of the caller's octets, and [`Writer`] builds nested options whose lengths fill
-//! themselves in. What a fault *means* (discard, refuse, ignore) is not decided here.
+//! themselves in; [`Free`] is its free end, for what is written for every packet. What a fault *means* (discard,
+//! refuse, ignore) is not decided here.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -17,6 +18,7 @@ extern crate std;
 mod address;
 mod code;
 mod duid;
+mod free;
 mod message;
 mod option;
 mod query;
@@ -27,6 +29,7 @@ mod write;
 pub use address::{IaAddress, IaPrefix};
 pub use code::{MessageType, OptionCode, QueryType, StatusCode};
 pub use duid::Duid;
+pub use free::Free;
 pub use message::{Message, Relay, TransactionId};
 pub use option::{Options, ParseError, ParseFault};
 pub use query::{OptionRequest, Query};

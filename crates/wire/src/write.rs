@@ -1,6 +1,6 @@
 //! Writing messages into a caller's buffer.
 
-use crate::{MessageType, OptionCode, TransactionId};
+use crate::{Free, MessageType, OptionCode, TransactionId};
 
 /// The buffer is full, or a value is too long for its length field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,18 +54,22 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Appends what `write` takes from the free end of the buffer, all or none.
+    #[inline]
+    pub fn extend<R>(&mut self, write: impl FnOnce(&mut Free<'_>) -> Result<R, NoRoom>) -> Result<R, NoRoom> {
+        let mut free = Free::new(self.buffer.get_mut(self.len..).ok_or(NoRoom)?);
+        let before = free.len();
+        let written = write(&mut free)?;
+        self.len += before - free.len();
+        Ok(written)
+    }
+
     /// Appends `len` octets of any content for the caller to fill, all or none.
     #[inline]
     pub fn room(&mut self, len: usize) -> Result<&mut [u8], NoRoom> {
         let room = self.buffer.get_mut(self.len..).and_then(|rest| rest.get_mut(..len)).ok_or(NoRoom)?;
         self.len += len;
         Ok(room)
-    }
-
-    /// Appends `N` octets of any content for the caller to fill, all or none.
-    #[inline]
-    pub fn room_of<const N: usize>(&mut self) -> Result<&mut [u8; N], NoRoom> {
-        self.room(N)?.first_chunk_mut().ok_or(NoRoom)
     }
 
     /// Appends one option of `len` octets of any content, which the caller is to fill, all or none.
@@ -75,15 +79,6 @@ impl<'a> Writer<'a> {
         let ([c0, c1], [l0, l1]) = (code.0.to_be_bytes(), len.to_be_bytes());
         *header = [c0, c1, l0, l1];
         Ok(value)
-    }
-
-    /// Ends the option that begins at `start` after `len` octets of value; it had room for as many at least.
-    #[inline]
-    pub fn end_option(&mut self, start: usize, len: u16) -> Result<(), NoRoom> {
-        let field = self.buffer.get_mut(start + 2..start + 4).ok_or(NoRoom)?;
-        field.copy_from_slice(&len.to_be_bytes());
-        self.truncate(start + 4 + usize::from(len));
-        Ok(())
     }
 
     /// Appends one option with this value, all or none.
@@ -160,19 +155,8 @@ mod tests {
         let expected = [0, 1, 0, 2, 7, 8, 0, 46, 0, 4, 0, 0, 0, 9];
         assert_eq!(w.written(), expected);
         assert_eq!(w.option_with(OptionCode::CLIENTID, &[]), Err(NoRoom));
-        assert_eq!(w.room_of::<1>(), Err(NoRoom));
+        assert_eq!(w.room(1), Err(NoRoom));
         assert_eq!(w.written(), expected, "nothing was appended");
-    }
-
-    #[test]
-    fn an_option_may_end_before_its_room() {
-        let mut buffer = [0xee; 16];
-        let mut w = Writer::new(&mut buffer);
-        w.put(&[7]).unwrap();
-        let start = w.len();
-        w.option_room(OptionCode::CLIENTID, 8).unwrap().fill(9);
-        w.end_option(start, 3).unwrap();
-        assert_eq!(w.written(), [7, 0, 1, 0, 3, 9, 9, 9]);
     }
 
     #[test]

@@ -1,0 +1,144 @@
+//! The free end of a buffer.
+
+use core::mem;
+
+use crate::{NoRoom, OptionCode};
+
+/// What a [`Writer`](crate::Writer) has not written yet, taken from the front piece by piece.
+///
+/// For what is written for every packet: it is held against its own length once, where a writer holds a position
+/// against its buffer twice. After [`NoRoom`] it is empty.
+#[derive(Debug)]
+pub struct Free<'a>(&'a mut [u8]);
+
+impl<'a> Free<'a> {
+    pub(crate) fn new(octets: &'a mut [u8]) -> Self {
+        Self(octets)
+    }
+
+    /// Octets that are left.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Nothing is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes `N` octets of any content for the caller to fill.
+    #[inline]
+    pub fn take<const N: usize>(&mut self) -> Result<&'a mut [u8; N], NoRoom> {
+        let (taken, rest) = mem::take(&mut self.0).split_first_chunk_mut().ok_or(NoRoom)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    /// Takes one option of `len` octets of any content, which the caller is to fill.
+    #[inline]
+    pub fn option_room(&mut self, code: OptionCode, len: u16) -> Result<&'a mut [u8], NoRoom> {
+        *self.take()? = header(code, len);
+        let (room, rest) = mem::take(&mut self.0).split_at_mut_checked(len.into()).ok_or(NoRoom)?;
+        self.0 = rest;
+        Ok(room)
+    }
+
+    /// Appends one option with this value.
+    #[inline]
+    pub fn option_with(&mut self, code: OptionCode, value: &[u8]) -> Result<(), NoRoom> {
+        let len = u16::try_from(value.len()).map_err(|_| NoRoom)?;
+        copy(value, self.option_room(code, len)?);
+        Ok(())
+    }
+
+    /// Appends one option with the first `len` octets of this value.
+    ///
+    /// There must be room for the whole value. What is behind its end may be written meanwhile.
+    #[inline]
+    pub fn option_within(&mut self, code: OptionCode, value: [u8; 16], len: u8) -> Result<(), NoRoom> {
+        *self.take()? = header(code, len.into());
+        *self.0.first_chunk_mut().ok_or(NoRoom)? = value;
+        self.0 = mem::take(&mut self.0).get_mut(len.into()..).ok_or(NoRoom)?;
+        Ok(())
+    }
+}
+
+fn header(code: OptionCode, len: u16) -> [u8; 4] {
+    let ([c0, c1], [l0, l1]) = (code.0.to_be_bytes(), len.to_be_bytes());
+    [c0, c1, l0, l1]
+}
+
+/// Copies between slices of one length.
+///
+/// Most DUIDs have 8 to 16 octets: two moves of 8, which may overlap, cost less than a call that copies any length.
+#[inline]
+fn copy(from: &[u8], to: &mut [u8]) {
+    if let (8..=16, Some(first), Some(last)) = (from.len(), from.first_chunk::<8>(), from.last_chunk::<8>())
+        && to.len() == from.len()
+    {
+        to.first_chunk_mut().into_iter().for_each(|to| *to = *first);
+        to.last_chunk_mut().into_iter().for_each(|to| *to = *last);
+    } else {
+        to.copy_from_slice(from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Writer;
+
+    #[test]
+    fn options_of_every_length_end_to_end() {
+        let value: [u8; 40] = core::array::from_fn(|at| at as u8 + 1);
+        for len in 0..value.len() {
+            let mut buffer = [0xee; 100];
+            let mut w = Writer::new(&mut buffer);
+            w.put(&[7]).unwrap();
+            w.extend(|free| {
+                free.option_with(OptionCode::CLIENTID, &value[..len])?;
+                *free.take()? = [9];
+                Ok(())
+            })
+            .unwrap();
+            let (head, rest) = w.written().split_at(5);
+            assert_eq!(head, [7, 0, 1, 0, len as u8]);
+            assert_eq!(rest, [&value[..len], &[9]].concat());
+        }
+    }
+
+    #[test]
+    fn a_value_may_end_before_its_octets() {
+        for len in 0..=16 {
+            let mut buffer = [0xee; 24];
+            let mut w = Writer::new(&mut buffer);
+            w.extend(|free| {
+                free.option_within(OptionCode::CLIENTID, [5; 16], len)?;
+                *free.take()? = [9, 9];
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(w.written(), [&[0, 1, 0, len], &[5; 16][..len.into()], &[9, 9]].concat());
+        }
+        let mut free = [0; 19];
+        let mut free = Free::new(&mut free);
+        assert_eq!(free.option_within(OptionCode::CLIENTID, [5; 16], 1), Err(NoRoom));
+    }
+
+    #[test]
+    fn what_has_no_room_leaves_the_writer_as_it_was() {
+        for size in 0..14 {
+            let mut buffer = [0; 14];
+            let mut w = Writer::new(&mut buffer[..size]);
+            let extended = w.extend(|free| {
+                free.option_with(OptionCode::CLIENTID, &[1; 4])?;
+                *free.take()? = [9; 6];
+                Ok(free.len())
+            });
+            assert_eq!((extended, w.len()), (Err(NoRoom), 0), "buffer of {size}");
+        }
+    }
+}
