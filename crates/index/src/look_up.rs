@@ -10,8 +10,11 @@
 //!    while queries are parsed, and then all of the batch asks at once.
 //! 2. A state machine for each look-up in a ring of 16 that is refilled as they end (AMAC): faster by itself, but it runs
 //!    to its end and leaves no place for the caller's work between steps.
-//! 3. This one: state machines, moved on at fixed distances behind the one that is begun, so that parsing, the steps of
+//! 3. State machines, each moved on at fixed distances behind the one that is begun, so that parsing, the steps of
 //!    others and the writing of replies lie between asking and reading.
+//! 4. This one: as 3, but four look-ups move on together, and all ask together, right behind each other. A processor
+//!    lets a prefetch go only when it has translated the address; it translates several at a time, but only those that
+//!    lie within the few hundred instructions that it looks ahead, which is less than one query takes.
 //!
 //! Of 1 and 2, ns for a look-up by itself (`cargo bench -p lqd-benches --bench index -- "leases/.*/64"`, 20 million with
 //! `LQD_BENCH_CLIENTS=10000000`, prefixes found by a probe of the map for each prefix length, another day):
@@ -25,10 +28,16 @@
 //! ```
 //! Of 1 and 3 in place, CPU of a worker for an answer, coalesced, 2 million leases (`compare --clients 1000000 --seconds 1
 //! --gso 64 --window 1024 --rounds 3`, the same morning): 0.41, 0.54 and 0.47 µs by address, prefix and client-id with
-//! stages, 0.35, 0.40 and 0.32 with this and with what lies around it written anew. Distances of 4, 6 and 8 were alike
-//! (a throw-away loop of batches of 64); 9 steps instead of 7 made prefixes some sixth dearer (`lqload run --mix prefix=1
-//! --gso 64 --window 1024 --server-pid`, one run), as what was asked for had left the nearest cache again.
+//! stages, 0.35, 0.40 and 0.32 with 3 and with what lies around it written anew. Of 3 and 4, ns in `answer` alone for
+//! batches of 64, best of 5 passes over a million clients, in the same minutes (a throw-away loop, without a network):
 //!
+//! ```text
+//!             2 million leases           20 million
+//!              3    4: by 3, 4, 5, 6      3    4: by 3, 4, 5, 6
+//! address    105     110 104 106 121    192     158 129 143 145
+//! prefix     121     122 120 119 136    199     185 155 162 169
+//! client-id  102     105  99  97 118    190     152 136 138 160
+//! ```
 //! A look-up by address asks the trie which prefix lengths are in use around it, and then the map for each of them, longest
 //! first: the first lease found is the longest. Nearly all look-ups end with the first client met. Whatever else can
 //! happen (equal hashes, an ended lease around which another one lies, a client that left a moment ago, more lengths than
@@ -41,11 +50,14 @@ use crate::store::{Found, LookUp};
 use crate::tables::Tables;
 use crate::trie::Lengths;
 
-/// Turns in which a look-up moves on: slots for two lengths, a number, and one to spare. Most need two of them.
+/// Times that a look-up moves on: to slots for two lengths, to a number, to a record. Most need three of them.
 const STEPS: usize = 4;
 
-/// Most look-ups that are begun between two steps of one.
-const DISTANCE_MAX: usize = 4;
+/// Of those times, how many most look-ups need.
+const STEPS_AS_A_RULE: usize = 3;
+
+/// Most look-ups that move on together.
+const GROUP_MAX: usize = 4;
 
 /// One look-up on its way. Filled in where it lies, field by field: what is stored in pieces and copied as a whole holds
 /// the processor up.
@@ -74,6 +86,8 @@ enum Wanted<'q> {
 enum Step {
     /// Nobody is found, or nobody was looked for.
     Nobody,
+    /// Nothing was done yet.
+    Begun,
     /// The slots of `probe` are on their way.
     Probing,
     /// The word of the client number `at` is on its way.
@@ -92,32 +106,46 @@ impl Lane<'_> {
         lengths: Lengths::NONE,
     };
 
-    #[inline(always)]
-    fn probe(&mut self, tables: &Tables, probe: Probe) {
-        self.probe = probe;
-        self.probe.prefetch(&tables.arena);
-        self.step = Step::Probing;
-    }
-
-    /// Reads what has been asked for, and asks for what comes next.
+    /// Reads what has been asked for, and finds what is to be asked for next.
     #[inline(always)]
     fn advance(&mut self, tables: &Tables) {
         match self.step {
             Step::Nobody | Step::Record => {}
+            Step::Begun => self.find_slots(tables),
             Step::Probing => match self.probe.next(&tables.arena) {
-                Some(number) => {
-                    tables.clients.prefetch(number);
-                    self.at = number;
-                    self.step = Step::Number;
-                }
+                Some(number) => (self.at, self.step) = (number, Step::Number),
                 None => self.probe_shorter(tables),
             },
             Step::Number => {
                 if let Some(record) = tables.clients.get(self.at) {
-                    Client::prefetch(&tables.arena, record);
-                    self.at = record;
-                    self.step = Step::Record;
+                    (self.at, self.step) = (record, Step::Record);
                 }
+            }
+        }
+    }
+
+    /// Asks for the memory of the next step.
+    #[inline(always)]
+    fn ask(&self, tables: &Tables) {
+        match self.step {
+            Step::Nobody | Step::Begun => {}
+            Step::Probing => self.probe.prefetch(&tables.arena),
+            Step::Number => tables.clients.prefetch(self.at),
+            Step::Record => Client::prefetch(&tables.arena, self.at),
+        }
+    }
+
+    #[inline(always)]
+    fn find_slots(&mut self, tables: &Tables) {
+        match &self.wanted {
+            Wanted::Nothing => {}
+            Wanted::Covering(address) => {
+                self.lengths = tables.lengths.lengths(&tables.arena, address);
+                self.probe_shorter(tables);
+            }
+            Wanted::Duid(duid) => {
+                self.probe = tables.duids.probe(&tables.arena, duid_hash(duid));
+                self.step = Step::Probing;
             }
         }
     }
@@ -130,7 +158,8 @@ impl Lane<'_> {
         {
             self.len = len;
             let first = u128::from_be_bytes(*address) & mask(len);
-            self.probe(tables, tables.addresses.probe(&tables.arena, address_hash(first)));
+            self.probe = tables.addresses.probe(&tables.arena, address_hash(first));
+            self.step = Step::Probing;
         } else {
             self.step = Step::Nobody;
         }
@@ -161,22 +190,27 @@ pub struct LookUps<'p, 'q, const N: usize> {
     tables: &'p Tables,
     lanes: [Lane<'q>; N],
     begun: usize,
-    turn: usize,
-    distance: usize,
-    /// Some look-up probes again: the others are at their record after two steps.
+    /// Turns taken.
+    taken: usize,
+    /// Look-ups that move on together.
+    group: usize,
+    /// Turns until they do.
+    wait: usize,
+    /// Some look-up probes again: the others are at their record after [`STEPS_AS_A_RULE`].
     has_missed: bool,
 }
 
 impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
     /// For so many look-ups.
     pub(crate) fn new(tables: &'p Tables, count: usize) -> Self {
-        let distance = if N == 1 { 0 } else { count.min(DISTANCE_MAX) };
-        Self { tables, lanes: [Lane::IDLE; N], begun: 0, turn: 0, distance, has_missed: false }
+        let group = count.clamp(1, GROUP_MAX);
+        Self { tables, lanes: [Lane::IDLE; N], begun: 0, taken: 0, group, wait: group, has_missed: false }
     }
 
     /// Turns from the one in which a look-up is begun to the one in which its result is best asked for.
     pub fn turns(&self) -> usize {
-        STEPS * self.distance
+        // A lone look-up has nothing to wait beside.
+        if N == 1 { 0 } else { STEPS * self.group }
     }
 
     /// Begins a look-up, which is the next by position.
@@ -201,47 +235,46 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
     /// Begins one for the client with the longest lease that covers an address.
     #[inline]
     pub fn begin_covering(&mut self, address: &[u8; 16]) {
-        let (lane, tables) = (&mut self.lanes[self.begun], self.tables);
+        let lane = &mut self.lanes[self.begun];
         self.begun += 1;
-        lane.wanted = Wanted::Covering(*address);
-        // A lone look-up has nothing to wait beside.
-        if N > 1 {
-            lane.lengths = tables.lengths.lengths(&tables.arena, address);
-            lane.probe_shorter(tables);
-        }
+        (lane.wanted, lane.step) = (Wanted::Covering(*address), Step::Begun);
     }
 
     /// Begins one for the client with this DUID.
     #[inline]
     pub fn begin_duid(&mut self, duid: &'q [u8]) {
-        let (lane, tables) = (&mut self.lanes[self.begun], self.tables);
+        let lane = &mut self.lanes[self.begun];
         self.begun += 1;
-        lane.wanted = Wanted::Duid(duid);
-        if N > 1 {
-            lane.probe(tables, tables.duids.probe(&tables.arena, duid_hash(duid)));
-        }
+        (lane.wanted, lane.step) = (Wanted::Duid(duid), Step::Begun);
     }
 
-    /// Moves those on whose memory should have come.
+    /// Once for each group that was begun: moves those on whose memory should have come, and asks for what they read
+    /// next.
     #[inline]
     pub fn turn(&mut self) {
         if N == 1 {
             return;
         }
-        let mut position = self.turn;
-        self.turn += 1;
-        for step in 1..=STEPS {
-            let Some(earlier) = position.checked_sub(self.distance) else { break };
-            position = earlier;
-            if step > 2 && !self.has_missed {
-                break;
-            }
-            // Those that are not begun have nothing to wait for.
-            if let Some(lane) = self.lanes.get_mut(position) {
-                lane.advance(self.tables);
-                self.has_missed |= lane.step == Step::Probing;
-            }
+        self.taken += 1;
+        self.wait -= 1;
+        if self.wait == 0 {
+            self.wait = self.group;
+            self.move_on();
         }
+    }
+
+    #[inline(always)]
+    fn move_on(&mut self) {
+        let steps = if self.has_missed { STEPS } else { STEPS_AS_A_RULE };
+        let first = self.taken.saturating_sub(steps * self.group);
+        // Those that are not begun have nothing to wait for.
+        let Some(lanes) = self.lanes.get_mut(first..self.taken.min(N)) else { return };
+        for lane in &mut *lanes {
+            let was_probing = lane.step == Step::Probing;
+            lane.advance(self.tables);
+            self.has_missed |= was_probing && lane.step == Step::Probing;
+        }
+        lanes.iter().for_each(|lane| lane.ask(self.tables));
     }
 
     /// What the look-up at this position found; bindings whose valid lifetime is over at `now` (UNIX seconds) cover
