@@ -50,8 +50,8 @@ use crate::store::{Found, LookUp};
 use crate::tables::Tables;
 use crate::trie::Lengths;
 
-/// Times that a look-up moves on: to slots for two lengths, to a number, to a record. Most need three of them.
-const STEPS: usize = 4;
+/// Times that a look-up moves on: to slots for three lengths, to a number, to a record. Most need three of them.
+const STEPS: usize = 5;
 
 /// Of those times, how many most look-ups need.
 const STEPS_AS_A_RULE: usize = 3;
