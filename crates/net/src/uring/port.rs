@@ -169,11 +169,13 @@ impl<'r> Port<'r> {
         }
     }
 
-    /// Submits all waiting sends without waiting for anything.
+    /// Submits all waiting sends without waiting for anything. As a rule they are done at once, and the next replies are
+    /// written where these were, which is near in the cache.
     pub(super) fn send_now(&mut self, area: &mut ReplyArea) {
         self.send(area);
-        if let Err(error) = self.enter(0) {
-            self.failure = Some(error);
+        match self.enter(0) {
+            Ok(()) => self.take_completions(area),
+            Err(error) => self.failure = Some(error),
         }
     }
 
