@@ -16,17 +16,17 @@
 //!    lets a prefetch go only when it has translated the address; it translates several at a time, but only those that
 //!    lie within the few hundred instructions that it looks ahead, which is less than one query takes.
 //!
-//! Of 1 and 2, ns for a look-up by itself (`cargo bench -p lqd-benches --bench index -- "leases/.*/64"`, 20 million with
-//! `LQD_BENCH_CLIENTS=10000000`, prefixes found by a probe of the map for each prefix length, another day):
+//! Ns for a look-up by itself (`cargo bench -p lqd-benches --bench index -- "leases/.*/64"`, 10 and 20 million with
+//! `LQD_BENCH_CLIENTS=5000000` and `10000000`; 1 and 2 another day, with a probe for each of two prefix lengths):
 //!
 //! ```text
-//!             100,000 leases    1 million     20 million
-//!             stages  AMAC    stages  AMAC   stages  AMAC
-//! address        112    51       142   108      118   142
-//! prefix         173    98       201   157      205   206
-//! client-id       79    56        90    82       94    85
+//!             100,000 leases       1 million     10 million     20 million
+//!               1    2    4       1    2    4        4         1    2    4
+//! address     112   51   46     142  108   81      111       118  142  101
+//! prefix      173   98   60     201  157   91      111       205  206  139
+//! client-id    79   56   37      90   82   63       90        94   85  101
 //! ```
-//! Of 1 and 3 in place, CPU of a worker for an answer, coalesced, 2 million leases (`compare --clients 1000000 --seconds 1
+//! Of 1 and 3, in place, CPU of a worker for an answer, coalesced, 2 million leases (`compare --clients 1000000 --seconds 1
 //! --gso 64 --window 1024 --rounds 3`, the same morning): 0.41, 0.54 and 0.47 µs by address, prefix and client-id with
 //! stages, 0.35, 0.40 and 0.32 with 3 and with what lies around it written anew. Of 3 and 4, ns in `answer` alone for
 //! batches of 64, best of 5 passes over a million clients, in the same minutes (a throw-away loop, without a network):
