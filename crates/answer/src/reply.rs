@@ -137,6 +137,7 @@ impl Reply<'_> {
         let newest = w.extend(|free| {
             let duid_len = client.duid_len() as u8; // at most DUID_LEN_MAX, 130
             match client.short_duid() {
+                // What is behind its end, at most 7 octets, is written over by OPTION_CLT_TIME, if by nothing before.
                 Some(duid) => free.option_within(OptionCode::CLIENTID, duid, duid_len)?,
                 None => client.copy_duid(free.option_room(OptionCode::CLIENTID, duid_len.into())?),
             }

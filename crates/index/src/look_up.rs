@@ -140,7 +140,7 @@ impl Lane<'_> {
         match &self.wanted {
             Wanted::Nothing => {}
             Wanted::Covering(address) => {
-                self.lengths = tables.lengths.lengths(&tables.arena, address);
+                self.lengths = tables.lengths.around(&tables.arena, address);
                 self.probe_shorter(tables);
             }
             Wanted::Duid(duid) => {

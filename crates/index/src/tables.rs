@@ -68,7 +68,7 @@ impl Tables {
     /// The longest binding that covers `address` and has valid lifetime left at `now`, and its client.
     pub(crate) fn covering(&self, address: Ipv6Addr, now: u32) -> Option<(Client<'_>, Place)> {
         let address = u128::from(address);
-        let mut lengths = self.lengths.lengths(&self.arena, &address.to_be_bytes());
+        let mut lengths = self.lengths.around(&self.arena, &address.to_be_bytes());
         std::iter::from_fn(|| lengths.pop_longest()).find_map(|len| {
             let first = address & mask(len);
             let mut probe = self.addresses.probe(&self.arena, address_hash(first));

@@ -91,7 +91,7 @@ pub(crate) fn region_of(address: u128) -> u64 {
 impl Trie {
     /// The lengths of all leases that may be around this address; of others, few.
     #[inline(always)]
-    pub(crate) fn lengths(&self, arena: &Arena, address: &[u8; 16]) -> Lengths {
+    pub(crate) fn around(&self, arena: &Arena, address: &[u8; 16]) -> Lengths {
         let wide = Lengths { short: self.wide.load(Ordering::Relaxed), long: 0 };
         let mut entry = self.root.load(Ordering::Acquire);
         while entry & REGION == 0 {

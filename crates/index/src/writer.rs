@@ -266,10 +266,7 @@ impl Writer {
         let mut edit =
             Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
         for row in batch.rows.iter().filter(|row| !row.is_removal()) {
-            let lengths = tables.lengths.lengths(edit.arena, &row.address.to_be_bytes());
-            if !lengths.contains(row.prefix_len) {
-                tables.lengths.add(&mut edit, row.address, row.prefix_len);
-            }
+            tables.lengths.add(&mut edit, row.address, row.prefix_len);
         }
     }
 

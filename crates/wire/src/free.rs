@@ -7,7 +7,7 @@ use crate::{NoRoom, OptionCode};
 /// What a [`Writer`](crate::Writer) has not written yet, taken from the front piece by piece.
 ///
 /// For what is written for every packet: it is held against its own length once, where a writer holds a position
-/// against its buffer twice. After [`NoRoom`] it is empty.
+/// against its buffer twice. After [`NoRoom`] nothing can be said of what is left.
 #[derive(Debug)]
 pub struct Free<'a>(&'a mut [u8]);
 
@@ -18,15 +18,8 @@ impl<'a> Free<'a> {
 
     /// Octets that are left.
     #[inline]
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    /// Nothing is left.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Takes `N` octets of any content for the caller to fill.

@@ -72,21 +72,10 @@ impl<'a> Writer<'a> {
         Ok(room)
     }
 
-    /// Appends one option of `len` octets of any content, which the caller is to fill, all or none.
-    #[inline]
-    pub fn option_room(&mut self, code: OptionCode, len: u16) -> Result<&mut [u8], NoRoom> {
-        let (header, value) = self.room(4 + usize::from(len))?.split_first_chunk_mut::<4>().ok_or(NoRoom)?;
-        let ([c0, c1], [l0, l1]) = (code.0.to_be_bytes(), len.to_be_bytes());
-        *header = [c0, c1, l0, l1];
-        Ok(value)
-    }
-
     /// Appends one option with this value, all or none.
     #[inline]
     pub fn option_with(&mut self, code: OptionCode, value: &[u8]) -> Result<(), NoRoom> {
-        let len = u16::try_from(value.len()).map_err(|_| NoRoom)?;
-        self.option_room(code, len)?.copy_from_slice(value);
-        Ok(())
+        self.extend(|free| free.option_with(code, value))
     }
 
     /// Appends one option, filling in option-len once `body` ran; after `NoRoom` the buffer ends where it began.
@@ -151,7 +140,11 @@ mod tests {
         let mut buffer = [0xee; 14];
         let mut w = Writer::new(&mut buffer);
         w.option_with(OptionCode::CLIENTID, &[7, 8]).unwrap();
-        w.option_room(OptionCode::CLT_TIME, 4).unwrap().copy_from_slice(&[0, 0, 0, 9]);
+        w.extend(|free| {
+            free.option_room(OptionCode::CLT_TIME, 4)?.copy_from_slice(&[0, 0, 0, 9]);
+            Ok(())
+        })
+        .unwrap();
         let expected = [0, 1, 0, 2, 7, 8, 0, 46, 0, 4, 0, 0, 0, 9];
         assert_eq!(w.written(), expected);
         assert_eq!(w.option_with(OptionCode::CLIENTID, &[]), Err(NoRoom));

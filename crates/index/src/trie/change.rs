@@ -89,6 +89,10 @@ fn set(arena: &Arena, (word, shift): Half, entry: u32) {
 impl Trie {
     /// From now on, this length is in use around this address.
     pub(crate) fn add(&self, edit: &mut Editor<'_>, address: u128, len: u8) {
+        // As a rule. Lines that all workers read are not written without need.
+        if self.around(edit.arena, &address.to_be_bytes()).contains(len) {
+            return;
+        }
         let lengths = Lengths::of(len);
         if len <= REGION_LEN {
             self.wide.fetch_or(lengths.short, Ordering::Relaxed);

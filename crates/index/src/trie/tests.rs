@@ -1,5 +1,7 @@
 //! The trie against a list that is searched from end to end.
 
+use std::sync::atomic::AtomicUsize;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -35,7 +37,7 @@ impl Pair {
     }
 
     fn check(&self, address: u128) {
-        let lengths = self.trie.lengths(&self.arena, &address.to_be_bytes());
+        let lengths = self.trie.around(&self.arena, &address.to_be_bytes());
         let mut in_use = [false; 129];
         for &(_, len) in self.model.iter().filter(|(other, len)| *len <= 40 || other >> 88 == address >> 88) {
             in_use[usize::from(len)] = true;
@@ -83,6 +85,36 @@ fn a_full_node_is_in_order() {
     let mut pair = Pair::new();
     (0..256).rev().for_each(|octet| pair.add(octet << 96, (octet % 60) as u8 + 60));
     (0..256).for_each(|octet| pair.check(octet << 96));
+}
+
+/// While nodes are put above a region, and grow, and make room for larger ones, it is found at any moment.
+#[test]
+fn readers_keep_what_was_added() {
+    let tries: Vec<Trie> = (0..20_000).map(|_| Trie::default()).collect();
+    let (arena, at) = (Arena::new(), AtomicUsize::new(0));
+    let (kept, octets) =
+        (0x2001_0db8_1200_u128 << 80, [0_u32, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 3, 3, 3, 3, 3, 3, 3, 3]);
+    let (mut allocator, mut garbage) = (Allocator::new(), Vec::new());
+    let mut add = |trie: &Trie, address: u128| {
+        let mut edit = Editor { arena: &arena, allocator: &mut allocator, garbage: &mut garbage };
+        trie.add(&mut edit, address, 56);
+    };
+    add(&tries[0], kept);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for (number, trie) in tries.iter().enumerate() {
+                add(trie, kept);
+                at.store(number, Ordering::Release);
+                for (n, octet) in (1..).zip(octets) {
+                    add(trie, kept ^ n << (120 - 8 * octet));
+                }
+            }
+            at.store(usize::MAX, Ordering::Release);
+        });
+        while let Some(trie) = tries.get(at.load(Ordering::Acquire)) {
+            assert!(trie.around(&arena, &kept.to_be_bytes()).contains(56));
+        }
+    });
 }
 
 #[test]
