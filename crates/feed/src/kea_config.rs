@@ -1,10 +1,10 @@
 //! Kea's DHCPv6 configuration, as far as a leasequery server needs it: links, the options of each subnet, the
 //! lease file, the server's DUID, who may ask.
 //!
-//! Kea reads a superset of JSON of its own (`#`, `//` and `/* */` comments, `<?include "file"?>`, surplus
-//! commas). The JSON5 and JSONC crates know neither `#` nor includes, so [`read`] turns the superset into
-//! plain JSON by a lexer that only ever blanks octets, which keeps every position, and leaves the rest to
-//! `serde_json`.
+//! Kea reads a language of its own: JSON with comments (`#`, `//`, `/* */`), `<?include "file"?>`, surplus
+//! commas, numbers such as `.5` and `01`, strings of octets in any encoding, and any depth. No JSON, JSON5 or
+//! JSONC crate reads it, so lexer and parser are here ([`read`]). They refuse what Kea's lexer and its grammar of
+//! plain values refuse, but for equal keys in a map (the last counts) and numbers beyond 64 bits.
 //!
 //! Keys that are not used here are not looked at: Kea has hundreds, and judging them is Kea's work
 //! (`kea-dhcp6 -t`). A key that *is* used must have its type, else the error names its place in the file and
@@ -25,6 +25,7 @@ mod requesters;
 mod server_duid;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::path::{Path, PathBuf};
 
@@ -93,7 +94,7 @@ impl KeaConfig {
 
 fn data_directory(dhcp6: &Node<'_>, outside: Option<&Path>) -> Result<PathBuf, ConfigError> {
     Ok(match dhcp6.key("data-directory")? {
-        Some(configured) => PathBuf::from(configured.text()?),
+        Some(configured) => configured.file()?.to_owned(),
         None => outside.unwrap_or(Path::new(DATA_DIRECTORY)).to_owned(),
     })
 }

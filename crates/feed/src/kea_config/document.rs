@@ -1,28 +1,30 @@
-//! A configuration and the files it includes, as one JSON value whose every octet knows where it came from.
+//! A configuration and the files it includes, as one tree of values that know where they came from.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::error::{ConfigError, Place, Warning};
 use super::lexer::{Token, token};
+use super::tree::{Builder, Offset, Tree, ValueId};
 
 /// Most octets of a configuration with all that it includes. A million subnets fit; a wrong file does not eat
 /// the memory.
 const OCTETS_MAX: usize = 256 << 20;
 /// Most files within files, as in Kea.
-const DEPTH_MAX: usize = 10;
+const DEPTH_MAX: usize = 11;
 /// Most inclusions in all: files that include twice what includes twice … must end.
 const INCLUDES_MAX: usize = 10_000;
 
 /// A configuration, includes expanded.
 #[derive(Debug)]
 pub struct Document {
-    value: Value,
-    expanded: Expanded,
+    tree: Tree,
+    sources: Vec<Arc<Source>>,
+    includes: Vec<Include>,
 }
 
 /// One `<?include "…"?>`.
@@ -36,18 +38,12 @@ pub struct Include {
     pub taken: PathBuf,
 }
 
-/// Plain JSON text made from one or more files.
+/// A configuration that is being read.
 #[derive(Debug, Default)]
-struct Expanded {
-    text: Vec<u8>,
+struct Reading {
+    builder: Builder,
     sources: Vec<Arc<Source>>,
-    /// Runs of octets that follow each other in one source, ascending by `start`.
-    segments: Vec<Segment>,
     includes: Vec<Include>,
-    /// Where `text` has a comma with nothing but space after it so far.
-    comma: Option<usize>,
-    /// `text` ends with an opening bracket, spaces aside; Kea refuses a comma there.
-    opened: bool,
     octets_read: usize,
 }
 
@@ -57,47 +53,36 @@ struct Source {
     text: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Segment {
-    /// First octet in the expanded text.
-    start: usize,
-    source: usize,
-    /// The same octet in the source.
-    offset: usize,
-}
-
 /// Reads a configuration of Kea and the files that it includes.
 ///
 /// A relative name in `<?include?>` means a file in the working directory, as in Kea; as that of Kea's
 /// service is not known here, the folder of the including file is tried next, and [`Document::includes`] says
 /// which was taken.
 pub fn read(path: impl AsRef<Path>) -> Result<Document, ConfigError> {
-    let mut expanded = Expanded::default();
+    let mut reading = Reading::default();
     let path = path.as_ref();
-    expanded.add(path, load(path, OCTETS_MAX)?, &mut Vec::new())?;
-    let value = serde_json::from_slice(&expanded.text).map_err(|error| expanded.not_json(&error))?;
-    Ok(Document { value, expanded })
+    reading.file(path, load(path, OCTETS_MAX)?, &mut Vec::new())?;
+    let Reading { builder, sources, includes, .. } = reading;
+    let end = sources[0].text.len(); // the first source is the outermost
+    let tree = builder.finish().map_err(|expected| syntax_error(sources[0].place(end), expected))?;
+    Ok(Document { tree, sources, includes })
 }
 
 impl Document {
-    /// The JSON value.
-    pub fn value(&self) -> &Value {
-        &self.value
+    /// The values.
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     /// The inclusions, in the order of the text.
     pub fn includes(&self) -> &[Include] {
-        &self.expanded.includes
+        &self.includes
     }
 
-    /// Plain JSON text of the same positions.
-    pub(super) fn text(&self) -> &[u8] {
-        &self.expanded.text
-    }
-
-    /// Where an octet of [`Self::text`] was written.
-    pub(super) fn place(&self, offset: usize) -> Place {
-        self.expanded.place(offset)
+    /// The place of the first octet of a value.
+    pub(super) fn place(&self, value: ValueId) -> Place {
+        let Offset { source, octet } = self.tree.offset(value);
+        self.sources[source as usize].place(octet as usize)
     }
 
     /// Which file was taken for a name that Kea may take another for.
@@ -116,27 +101,24 @@ impl Document {
     }
 }
 
-impl Expanded {
-    /// Appends a file and what it includes; `open` are the files being read, outermost first.
-    fn add(&mut self, path: &Path, text: Vec<u8>, open: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
+impl Reading {
+    /// Takes the tokens of a file and of what it includes; `open` are the files being read, outermost first.
+    fn file(&mut self, path: &Path, text: Vec<u8>, open: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
         self.octets_read += text.len();
         let source = Arc::new(Source { path: path.to_owned(), text });
-        let number = self.sources.len();
+        let number = self.sources.len() as u32; // at most INCLUDES_MAX + 1
         self.sources.push(Arc::clone(&source));
         open.push(identity(path));
         let mut at = 0;
-        self.segment(number, at);
         while at < source.text.len() {
-            let rest = &source.text[at..];
             let place = || source.place(at);
-            let (token, len) = token(rest).map_err(|fault| text_error(place(), fault))?;
+            let (token, len) = token(&source.text[at..]).map_err(|fault| text_error(place(), fault))?;
             match token {
-                Token::Include(name) => {
-                    self.include(&String::from_utf8_lossy(name), place(), open)?;
-                    self.segment(number, at + len);
+                Token::Include(name) => self.include(name, place(), open)?,
+                token => {
+                    let offset = Offset { source: number, octet: at as u32 }; // below OCTETS_MAX
+                    self.builder.push(token, offset).map_err(|fault| syntax_error(place(), fault))?;
                 }
-                Token::Comment => self.text.extend(rest[..len].iter().map(|&octet| blank(octet))),
-                token => self.plain(token, &rest[..len]),
             }
             at += len;
         }
@@ -144,23 +126,9 @@ impl Expanded {
         Ok(())
     }
 
-    /// Appends text, and blanks a comma that turns out surplus, as Kea does: one before another comma, or
-    /// before a closing bracket.
-    fn plain(&mut self, token: Token<'_>, text: &[u8]) {
-        if matches!(token, Token::Comma | Token::Close)
-            && let Some(surplus) = self.comma
-        {
-            self.text[surplus] = b' ';
-        }
-        match token {
-            Token::Space => {}
-            Token::Comma => self.comma = (!self.opened).then_some(self.text.len()),
-            token => (self.comma, self.opened) = (None, token == Token::Open),
-        }
-        self.text.extend_from_slice(text);
-    }
-
-    fn include(&mut self, name: &str, place: Place, open: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
+    fn include(&mut self, name: &[u8], place: Place, open: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
+        let file = Path::new(OsStr::from_bytes(name));
+        let name = file.display().to_string();
         if open.len() > DEPTH_MAX {
             return Err(text_error(
                 place,
@@ -174,38 +142,14 @@ impl Expanded {
             ));
         }
         let left = OCTETS_MAX - self.octets_read;
-        let (taken, text) = find(name, &place, left)?;
+        let (taken, text) = find(file, &place, left)?;
         if open.contains(&identity(&taken)) {
             let fault =
                 format!("\"{name}\" includes itself, directly or through others; remove one of the includes");
             return Err(text_error(place, fault));
         }
-        self.includes.push(Include { place, name: name.to_owned(), taken: taken.clone() });
-        // A space on each side: what follows must not grow together with what the file ends in.
-        self.text.push(b' ');
-        self.add(&taken, text, open)?;
-        self.text.push(b' ');
-        Ok(())
-    }
-
-    fn segment(&mut self, source: usize, offset: usize) {
-        self.segments.push(Segment { start: self.text.len(), source, offset });
-    }
-
-    /// Where the octet at `offset` of the text was written.
-    fn place(&self, offset: usize) -> Place {
-        let after = self.segments.partition_point(|segment| segment.start <= offset);
-        let segment = self.segments[after - 1]; // the first one starts at 0
-        self.sources[segment.source].place(segment.offset + (offset - segment.start))
-    }
-
-    fn not_json(&self, error: &serde_json::Error) -> ConfigError {
-        let lines = self.text.split_inclusive(|&octet| octet == b'\n');
-        let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
-        let said = error.to_string();
-        let what = said.split_once(" at line ").map_or(said.as_str(), |(what, _)| what);
-        let fault = format!("{what}; mend it so that `kea-dhcp6 -t` accepts the file");
-        text_error(self.place((before + error.column().saturating_sub(1)).min(self.text.len())), fault)
+        self.includes.push(Include { place, name, taken: taken.clone() });
+        self.file(&taken, text, open)
     }
 }
 
@@ -220,15 +164,16 @@ impl Source {
 }
 
 /// The file that an include means, and its text.
-fn find(name: &str, place: &Place, left: usize) -> Result<(PathBuf, Vec<u8>), ConfigError> {
-    let beside = place.file.parent().unwrap_or(Path::new("")).join(name);
-    for candidate in [Path::new(name), &beside] {
+fn find(file: &Path, place: &Place, left: usize) -> Result<(PathBuf, Vec<u8>), ConfigError> {
+    let beside = place.file.parent().unwrap_or(Path::new("")).join(file);
+    for candidate in [file, &beside] {
         if candidate.try_exists().unwrap_or(true) {
             return Ok((candidate.to_owned(), load(candidate, left)?));
         }
     }
-    let fault = match Path::new(name).is_absolute() {
-        true => format!("there is no file \"{name}\"; mend the include"),
+    let name = file.display();
+    let fault = match file.is_absolute() {
+        true => format!("there is no file \"{name}\"; fix the include"),
         false => format!(
             "there is no file \"{name}\" in the working directory nor beside this file; write the full path"
         ),
@@ -269,11 +214,8 @@ fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-fn blank(octet: u8) -> u8 {
-    match octet {
-        b'\n' => b'\n',
-        _ => b' ',
-    }
+fn syntax_error(place: Place, expected: &str) -> ConfigError {
+    text_error(place, format!("{expected}; fix it so that `kea-dhcp6 -t` accepts the file"))
 }
 
 fn text_error(place: Place, fault: impl Into<String>) -> ConfigError {

@@ -60,7 +60,7 @@ pub(super) fn read(dhcp6: &Node<'_>, data_dir: &Path) -> Result<LeaseDatabase, C
     {
         return Ok(LeaseDatabase::Memory);
     }
-    let name = database.key("name")?.map_or(Ok(LEASE_FILE), |name| name.text())?;
+    let name = database.key("name")?.map_or(Ok(Path::new(LEASE_FILE)), |name| name.file())?;
     let lfc_interval = database.key("lfc-interval")?.map(|seconds| seconds.number(u32::MAX)).transpose()?;
     // `join` takes an absolute name as it is.
     Ok(LeaseDatabase::Memfile { file: data_dir.join(name), lfc_interval })

@@ -1,32 +1,50 @@
-//! The tokens of Kea's JSON superset, as far as they must be told apart to make plain JSON of it.
+//! The tokens of Kea's configuration language, a superset of JSON in some places and a subset in others.
 //!
-//! After `dhcp6_lexer.ll` of Kea: comments and includes begin anywhere outside a string, strings end on their
-//! line.
+//! After `dhcp6_lexer.ll` of Kea 2.2 and 3.3: comments and includes begin anywhere outside a string; strings
+//! are octets of any encoding, with JSON's escapes but `\u` only up to `\u00ff`, for one octet; numbers may
+//! have leading zeros, a plus sign (until Kea 3) and a point without digits on one side of it.
 
-/// One token; only includes carry more than their length.
+/// One token; positions and lengths are known to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     Space,
     Comment,
-    String,
     Comma,
-    /// `{` or `[`.
-    Open,
-    /// `}` or `]`.
-    Close,
+    Colon,
+    Open(Bracket),
+    Close(Bracket),
+    /// Between the quotes, escapes as written; [`unescape`] decodes it.
+    String(&'a [u8]),
+    /// As written.
+    Number(&'a str),
+    Bool(bool),
+    Null,
     /// `<?include "NAME"?>`
     Include(&'a [u8]),
-    /// One octet of anything else.
-    Other,
 }
 
-/// What is wrong with a token, and what to mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bracket {
+    /// `{` or `}`.
+    Map,
+    /// `[` or `]`.
+    List,
+}
+
+/// The fault of a token and its fix.
 pub(super) type Fault = &'static str;
+
+const NO_TOKEN: Fault = "no value starts with this character; outside quotes Kea knows numbers, true, false, null, \
+                         brackets, commas, colons and comments";
+const BYTE_ORDER_MARK: Fault =
+    "a byte order mark is here, which Kea refuses; save the file as UTF-8 without it";
+const NO_NUMBER: Fault = "this number has no digits; write it out, such as 0.5 or -1";
 
 /// Token at the start of `text`, which is not empty, and its length in octets (at least 1).
 pub(super) fn token(text: &[u8]) -> Result<(Token<'_>, usize), Fault> {
     Ok(match text {
-        [b'"', ..] => (Token::String, string(text)?),
+        [b' ' | b'\t' | b'\r' | b'\n', ..] => (Token::Space, 1),
+        [b'"', rest @ ..] => string(rest)?,
         [b'#', ..] | [b'/', b'/', ..] => (Token::Comment, until(text, b"\n").unwrap_or(text.len())),
         [b'/', b'*', body @ ..] => {
             let end = until(body, b"*/").ok_or("this comment has no end; close it with */")?;
@@ -34,24 +52,101 @@ pub(super) fn token(text: &[u8]) -> Result<(Token<'_>, usize), Fault> {
         }
         [b'<', b'?', ..] => include(text).ok_or("this directive is not known; write <?include \"FILE\"?>")?,
         [b',', ..] => (Token::Comma, 1),
-        [b'{' | b'[', ..] => (Token::Open, 1),
-        [b'}' | b']', ..] => (Token::Close, 1),
-        [b' ' | b'\t' | b'\r' | b'\n', ..] => (Token::Space, 1),
-        _ => (Token::Other, 1),
+        [b':', ..] => (Token::Colon, 1),
+        [b'{', ..] => (Token::Open(Bracket::Map), 1),
+        [b'[', ..] => (Token::Open(Bracket::List), 1),
+        [b'}', ..] => (Token::Close(Bracket::Map), 1),
+        [b']', ..] => (Token::Close(Bracket::List), 1),
+        [b'-' | b'+' | b'.' | b'0'..=b'9', ..] => number(text)?,
+        _ if text.starts_with(b"true") => (Token::Bool(true), 4),
+        _ if text.starts_with(b"false") => (Token::Bool(false), 5),
+        _ if text.starts_with(b"null") => (Token::Null, 4),
+        _ if text.starts_with(b"\xef\xbb\xbf") => return Err(BYTE_ORDER_MARK),
+        _ => return Err(NO_TOKEN),
     })
 }
 
-/// Length of the string that starts here, quotes included.
-fn string(text: &[u8]) -> Result<usize, Fault> {
-    let mut at = 1;
+/// The string after its opening quote.
+fn string(text: &[u8]) -> Result<(Token<'_>, usize), Fault> {
+    let mut at = 0;
     loop {
-        match text.get(at..) {
-            Some([b'"', ..]) => return Ok(at + 1),
-            Some([b'\\', escaped, ..]) if *escaped != b'\n' => at += 2,
-            Some([octet, ..]) if *octet != b'\n' => at += 1,
-            _ => return Err("this string has no end on its line; close it with \""),
+        match &text[at..] {
+            [b'"', ..] => return Ok((Token::String(&text[..at]), at + 2)),
+            [] | [b'\\'] | [b'\n', ..] | [b'\\', b'\n', ..] => {
+                return Err("this string has no end on its line; close it with \"");
+            }
+            [b'\\', escape @ ..] => at += 1 + escape_len(escape)?,
+            [0..0x20, ..] => {
+                return Err(
+                    "this string has a control character in it; write a tab as \\t, others as \\u00XX",
+                );
+            }
+            _ => at += 1,
         }
     }
+}
+
+/// Length of an escape after its backslash.
+fn escape_len(text: &[u8]) -> Result<usize, Fault> {
+    match text {
+        [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(1),
+        [b'u', b'0', b'0', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => Ok(5),
+        [b'u', ..] => Err("Kea knows \\u only from \\u0000 to \\u00ff; write the character itself"),
+        _ => Err("this string has an escape that Kea does not know; write a backslash as \\\\"),
+    }
+}
+
+/// The octets of a string token.
+pub(super) fn unescape(raw: &[u8]) -> Box<[u8]> {
+    let mut out = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let [octet, after @ ..] = rest {
+        rest = after;
+        let (b'\\', [escape, after @ ..]) = (*octet, after) else {
+            out.push(*octet);
+            continue;
+        };
+        rest = after;
+        out.push(match escape {
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => {
+                let (digits, after) = after.split_at(4); // the lexer has seen them
+                rest = after;
+                digits[2..].iter().fold(0, |octet, &digit| octet << 4 | hex_value(digit))
+            }
+            same => *same,
+        });
+    }
+    out.into()
+}
+
+fn hex_value(digit: u8) -> u8 {
+    char::from(digit).to_digit(16).unwrap_or(0) as u8 // < 16
+}
+
+/// The longest number at the start of `text`.
+fn number(text: &[u8]) -> Result<(Token<'_>, usize), Fault> {
+    let digits = |at: usize| text[at..].iter().take_while(|octet| octet.is_ascii_digit()).count();
+    let sign = |at: usize| usize::from(matches!(text.get(at), Some(b'-' | b'+')));
+    let whole = sign(0);
+    let point = whole + digits(whole);
+    let mut end = point + usize::from(text.get(point) == Some(&b'.'));
+    end += digits(end);
+    if !text[..end].iter().any(u8::is_ascii_digit) {
+        return Err(NO_NUMBER);
+    }
+    if matches!(text.get(end), Some(b'e' | b'E')) {
+        let exponent = end + 1 + sign(end + 1);
+        match digits(exponent.min(text.len())) {
+            0 => {} // what follows is another token, if it is one
+            count => end = exponent + count,
+        }
+    }
+    Ok((Token::Number(std::str::from_utf8(&text[..end]).map_err(|_| NO_NUMBER)?), end))
 }
 
 fn include(text: &[u8]) -> Option<(Token<'_>, usize)> {
@@ -64,7 +159,7 @@ fn include(text: &[u8]) -> Option<(Token<'_>, usize)> {
 
 /// Octets before the first `end`.
 fn until(text: &[u8], end: &[u8]) -> Option<usize> {
-    text.windows(end.len()).position(|window| window == end)
+    memchr::memmem::find(text, end)
 }
 
 #[cfg(test)]
@@ -73,23 +168,26 @@ mod tests {
 
     #[test]
     fn each_token_has_its_kind_and_length() {
-        let rows: [(&[u8], Token<'_>, usize); 16] = [
+        let rows: [(&[u8], Token<'_>, usize); 19] = [
             (b"# to the end\n1", Token::Comment, 12),
             (b"// to the end\n1", Token::Comment, 13),
             (b"# at the end of the file", Token::Comment, 24),
             (b"/* a\nb **/ 1", Token::Comment, 10),
             (b"/**/1", Token::Comment, 4),
-            (br#""a # b // c /* d */ <?e" 1"#, Token::String, 24),
-            (br#""quote \" and backslash \\" 1"#, Token::String, 27),
-            (br#""""#, Token::String, 2),
+            (br#""a # b // c /* d */ <?e" 1"#, Token::String(b"a # b // c /* d */ <?e"), 24),
+            (br#""quote \" and backslash \\" 1"#, Token::String(br#"quote \" and backslash \\"#), 27),
+            (br#""""#, Token::String(b""), 2),
             (b", 1", Token::Comma, 1),
-            (b"[", Token::Open, 1),
-            (b"{", Token::Open, 1),
-            (b"]", Token::Close, 1),
-            (b"}", Token::Close, 1),
+            (b": 1", Token::Colon, 1),
+            (b"[", Token::Open(Bracket::List), 1),
+            (b"{", Token::Open(Bracket::Map), 1),
+            (b"]", Token::Close(Bracket::List), 1),
+            (b"}", Token::Close(Bracket::Map), 1),
             (b"<?include \"a.json\"?>,", Token::Include(b"a.json"), 20),
             (b"<? include\n\t\"a b\" ?>", Token::Include(b"a b"), 20),
-            (b"/1", Token::Other, 1),
+            (b"truefalse", Token::Bool(true), 4),
+            (b"false", Token::Bool(false), 5),
+            (b"null}", Token::Null, 4),
         ];
         for (text, kind, len) in rows {
             assert_eq!(token(text), Ok((kind, len)), "{}", text.escape_ascii());
@@ -97,17 +195,65 @@ mod tests {
     }
 
     #[test]
-    fn each_broken_token_says_what_to_mend() {
-        let rows: [(&[u8], Fault); 9] = [
-            (b"\"open", "this string has no end on its line; close it with \""),
-            (b"\"open\nnext\"", "this string has no end on its line; close it with \""),
-            (b"\"open\\", "this string has no end on its line; close it with \""),
-            (b"\"open\\\nnext\"", "this string has no end on its line; close it with \""),
+    fn numbers_are_those_of_kea_2_and_3() {
+        let rows = [
+            ("01", "01"),
+            ("+1,", "+1"),
+            (".5 ", ".5"),
+            ("5.]", "5."),
+            ("-.5", "-.5"),
+            ("5.e3", "5.e3"),
+            ("1E+5", "1E+5"),
+            ("1e", "1"),
+            ("1e+", "1"),
+            ("1.5.5", "1.5"),
+            ("1-1", "1"),
+            ("0x10", "0"),
+        ];
+        for (text, number) in rows {
+            assert_eq!(token(text.as_bytes()), Ok((Token::Number(number), number.len())), "{text}");
+        }
+        for text in ["-", "+", ".", "-.", ".e3", "--1"] {
+            assert_eq!(token(text.as_bytes()), Err(NO_NUMBER), "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_octets() {
+        let rows: [(&[u8], &[u8]); 5] = [
+            (br#"\"\\\/\b\f\n\r\t"#, b"\"\\/\x08\x0c\n\r\t"),
+            (br"\u0041\u00e4\u00FF", b"A\xe4\xff"),
+            (b"\xc3\xa4\xe4", b"\xc3\xa4\xe4"),
+            (br"\\u0041", br"\u0041"),
+            (b"", b""),
+        ];
+        for (raw, octets) in rows {
+            assert_eq!(*unescape(raw), *octets, "{}", raw.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn each_broken_token_says_what_to_fix() {
+        const NO_END: Fault = "this string has no end on its line; close it with \"";
+        const DIRECTIVE: Fault = "this directive is not known; write <?include \"FILE\"?>";
+        let rows: [(&[u8], Fault); 17] = [
+            (b"\"open", NO_END),
+            (b"\"open\nnext\"", NO_END),
+            (b"\"open\\", NO_END),
+            (b"\"open\\\nnext\"", NO_END),
+            (b"\"a\tb\"", "this string has a control character in it; write a tab as \\t, others as \\u00XX"),
+            (br#""\x""#, "this string has an escape that Kea does not know; write a backslash as \\\\"),
+            (br#""\u1234""#, "Kea knows \\u only from \\u0000 to \\u00ff; write the character itself"),
+            (br#""\u00""#, "Kea knows \\u only from \\u0000 to \\u00ff; write the character itself"),
             (b"/* open * /", "this comment has no end; close it with */"),
             (b"/*/", "this comment has no end; close it with */"),
-            (b"<?include \"\"?>", "this directive is not known; write <?include \"FILE\"?>"),
-            (b"<?include \"a\" # b\n?>", "this directive is not known; write <?include \"FILE\"?>"),
-            (b"<?xml?>", "this directive is not known; write <?include \"FILE\"?>"),
+            (b"<?include \"\"?>", DIRECTIVE),
+            (b"<?include \"a\" # b\n?>", DIRECTIVE),
+            (b"<?xml?>", DIRECTIVE),
+            (b"\xef\xbb\xbf{", BYTE_ORDER_MARK),
+            (b"True", NO_TOKEN),
+            (b"'a'", NO_TOKEN),
+            (b"/1", NO_TOKEN),
         ];
         for (text, fault) in rows {
             assert_eq!(token(text), Err(fault), "{}", text.escape_ascii());

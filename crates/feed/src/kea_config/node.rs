@@ -1,17 +1,23 @@
 //! A value of the configuration together with its path, so that whatever is wrong with it can be named.
 
+use std::ffi::OsStr;
 use std::fmt;
-
-use serde_json::Value;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::str::FromStr;
 
 use super::document::Document;
 use super::error::{ConfigError, Warning};
+use super::tree::{Value, ValueId};
+
+/// Characters of a wrong value that an error shows.
+const SHOWN_MAX: usize = 60;
 
 /// A value and the way to it.
 #[derive(Clone)]
 pub(super) struct Node<'a> {
     document: &'a Document,
-    value: &'a Value,
+    value: ValueId,
     path: Vec<Step<'a>>,
 }
 
@@ -23,21 +29,26 @@ pub(super) enum Step<'a> {
 
 impl<'a> Node<'a> {
     pub(super) fn root(document: &'a Document) -> Self {
-        Self { document, value: document.value(), path: Vec::new() }
+        Self { document, value: document.tree().root(), path: Vec::new() }
     }
 
-    fn child(&self, value: &'a Value, step: Step<'a>) -> Self {
+    fn child(&self, value: ValueId, step: Step<'a>) -> Self {
         let mut path = Vec::with_capacity(self.path.len() + 1);
         path.extend_from_slice(&self.path);
         path.push(step);
         Self { document: self.document, value, path }
     }
 
+    fn value(&self) -> &'a Value {
+        self.document.tree().value(self.value)
+    }
+
     /// The value of a key of this map; `null` is as good as none.
     pub(super) fn key(&self, key: &'a str) -> Result<Option<Self>, ConfigError> {
-        let map = self.value.as_object().ok_or_else(|| self.not("a map, { … }"))?;
-        let value = map.get(key).filter(|value| !value.is_null());
-        Ok(value.map(|value| self.child(value, Step::Key(key))))
+        let Value::Map(members) = self.value() else { return Err(self.not("a map, { … }")) };
+        let member = members.iter().rev().find(|(name, _)| **name == *key.as_bytes());
+        let inner = member.map(|&(_, value)| self.child(value, Step::Key(key)));
+        Ok(inner.filter(|inner| *inner.value() != Value::Null))
     }
 
     /// The value of a key that must be there.
@@ -52,24 +63,46 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn items(&self) -> Result<Vec<Self>, ConfigError> {
-        let list = self.value.as_array().ok_or_else(|| self.not("a list, [ … ]"))?;
-        Ok(list.iter().enumerate().map(|(number, item)| self.child(item, Step::Item(number))).collect())
+        let Value::List(list) = self.value() else { return Err(self.not("a list, [ … ]")) };
+        Ok(list.iter().enumerate().map(|(number, &item)| self.child(item, Step::Item(number))).collect())
     }
 
+    /// The octets of a string.
+    pub(super) fn octets(&self) -> Result<&'a [u8], ConfigError> {
+        match self.value() {
+            Value::String(octets) => Ok(octets),
+            _ => Err(self.not("a string")),
+        }
+    }
+
+    /// A string that can only be used as text.
     pub(super) fn text(&self) -> Result<&'a str, ConfigError> {
-        self.value.as_str().ok_or_else(|| self.not("a string"))
+        std::str::from_utf8(self.octets()?).map_err(|_| self.not("a string in UTF-8"))
+    }
+
+    pub(super) fn file(&self) -> Result<&'a Path, ConfigError> {
+        self.octets().map(|name| Path::new(OsStr::from_bytes(name)))
     }
 
     pub(super) fn flag(&self) -> Result<bool, ConfigError> {
-        self.value.as_bool().ok_or_else(|| self.not("true or false"))
+        match self.value() {
+            Value::Bool(flag) => Ok(*flag),
+            _ => Err(self.not("true or false")),
+        }
     }
 
     /// A whole number from 0 to `max`.
     pub(super) fn number<T>(&self, max: T) -> Result<T, ConfigError>
     where
-        T: TryFrom<u64> + PartialOrd + Copy + fmt::Display,
+        T: FromStr + PartialOrd + Copy + fmt::Display,
     {
-        let number = self.value.as_u64().and_then(|number| T::try_from(number).ok());
+        let number = match self.value() {
+            Value::Number(text) => {
+                let zero = text.strip_prefix('-').filter(|digits| digits.bytes().all(|digit| digit == b'0'));
+                zero.unwrap_or(text).parse::<T>().ok()
+            }
+            _ => None,
+        };
         number
             .filter(|number| *number <= max)
             .ok_or_else(|| self.not(format_args!("a whole number from 0 to {max}")))
@@ -86,16 +119,16 @@ impl<'a> Node<'a> {
 
     /// This value is not what it must be.
     pub(super) fn not(&self, wanted: impl fmt::Display) -> ConfigError {
-        let mut shown = self.value.to_string();
-        if shown.chars().count() > 60 {
-            shown = shown.chars().take(60).chain(['…']).collect();
+        let mut shown = self.document.tree().shown(self.value, SHOWN_MAX);
+        if shown.chars().count() > SHOWN_MAX {
+            shown = shown.chars().take(SHOWN_MAX).chain(['…']).collect();
         }
         self.fault(format_args!("must be {wanted}, not {shown}"))
     }
 
     /// This value cannot be used.
     pub(super) fn fault(&self, fault: impl fmt::Display) -> ConfigError {
-        let place = self.document.place(locate(self.document.text(), &self.path));
+        let place = self.document.place(self.value);
         ConfigError::Value { place, path: self.path(), fault: fault.to_string() }
     }
 
@@ -115,101 +148,5 @@ impl<'a> Node<'a> {
             }
         }
         if text.is_empty() { "the configuration".to_owned() } else { text }
-    }
-}
-
-/// Where the value at `path` starts in JSON text that is known to be well-formed and to have it.
-///
-/// A second reading of the text, for errors only: `serde_json` keeps no positions, and a parser that does
-/// would be a second one to trust with all that Kea accepts.
-fn locate(text: &[u8], path: &[Step<'_>]) -> usize {
-    let mut at = space(text, 0);
-    for step in path {
-        let Some(inner) = member(text, at, *step) else { break };
-        at = inner;
-    }
-    at
-}
-
-/// Start of a member of the map or list that starts at `at`; of equal keys the last, as `serde_json` takes
-/// it.
-fn member(text: &[u8], at: usize, step: Step<'_>) -> Option<usize> {
-    let mut found = None;
-    let mut at = space(text, at + 1);
-    for number in 0.. {
-        if matches!(text.get(at)?, b'}' | b']') {
-            break;
-        }
-        let mut wanted = matches!(step, Step::Item(item) if item == number);
-        if let Step::Key(key) = step {
-            let end = skip(text, at)?;
-            let name: String = serde_json::from_slice(text.get(at..end)?).ok()?;
-            wanted = name == key;
-            at = space(text, space(text, end) + 1); // past the colon
-        }
-        if wanted {
-            found = Some(at);
-        }
-        at = space(text, skip(text, at)?);
-        if text.get(at) == Some(&b',') {
-            at = space(text, at + 1);
-        }
-    }
-    found
-}
-
-/// End of the value that starts at `at`.
-fn skip(text: &[u8], mut at: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    loop {
-        match text.get(at)? {
-            b'"' => at = string_end(text, at)?,
-            b'{' | b'[' => (depth, at) = (depth + 1, at + 1),
-            b'}' | b']' => (depth, at) = (depth.checked_sub(1)?, at + 1),
-            b',' | b':' | b' ' | b'\t' | b'\r' | b'\n' => at += 1,
-            _ => at += text[at..].iter().take_while(|octet| !b",:]} \t\r\n".contains(octet)).count(),
-        }
-        if depth == 0 {
-            return Some(at);
-        }
-    }
-}
-
-fn string_end(text: &[u8], start: usize) -> Option<usize> {
-    let mut at = start + 1;
-    loop {
-        match text.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-}
-
-fn space(text: &[u8], at: usize) -> usize {
-    let rest = text.get(at..).unwrap_or(&[]);
-    at + rest.iter().take_while(|octet| b" \t\r\n".contains(octet)).count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_found_by_its_path() {
-        let text = br#" { "a b" : [ 1, {"x":"]}\"", "y": -2.5e3 } ,true], "\u0063": { "d":7 } }"#;
-        let rows: [(&[Step<'_>], &str); 7] = [
-            (&[], r#"{ "a b""#),
-            (&[Step::Key("a b")], "[ 1, {"),
-            (&[Step::Key("a b"), Step::Item(0)], "1, {"),
-            (&[Step::Key("a b"), Step::Item(1), Step::Key("x")], r#""]}\"", "#),
-            (&[Step::Key("a b"), Step::Item(1), Step::Key("y")], "-2.5e3"),
-            (&[Step::Key("a b"), Step::Item(2)], "true]"),
-            (&[Step::Key("c"), Step::Key("d")], "7 }"),
-        ];
-        for (path, want) in rows {
-            let at = locate(text, path);
-            assert!(text[at..].starts_with(want.as_bytes()), "{path:?}: {}", text[at..].escape_ascii());
-        }
     }
 }

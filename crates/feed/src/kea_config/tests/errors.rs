@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn each_refusal_names_place_path_and_mend() {
     let rows = [
-        ("", "kea.conf:1:1: EOF while parsing a value; mend it so that `kea-dhcp6 -t` accepts the file"),
+        ("", "kea.conf:1:1: expected a value; fix it so that `kea-dhcp6 -t` accepts the file"),
         ("[]", "kea.conf:1:1: the configuration: must be a map, { … }, not []"),
         (
             "{}",
@@ -15,7 +15,7 @@ fn each_refusal_names_place_path_and_mend() {
         ("{\"Dhcp6\":\n  7}", "kea.conf:2:3: Dhcp6: must be a map, { … }, not 7"),
         (
             "{\"Dhcp6\": { # \"\n \"a\": 1 \"b\": 2 } }",
-            "kea.conf:2:9: expected `,` or `}`; mend it so that `kea-dhcp6 -t` accepts the file",
+            "kea.conf:2:9: expected a comma or }; fix it so that `kea-dhcp6 -t` accepts the file",
         ),
         ("{\"Dhcp6\": {} /* }", "kea.conf:1:14: this comment has no end; close it with */"),
         (
@@ -33,7 +33,7 @@ fn each_refusal_names_place_path_and_mend() {
         ),
         (
             "{\"Dhcp6\": <?include \"/nonexistent/none.json\"?>}",
-            "kea.conf:1:11: there is no file \"/nonexistent/none.json\"; mend the include",
+            "kea.conf:1:11: there is no file \"/nonexistent/none.json\"; fix the include",
         ),
         (
             "{\"Dhcp6\": <?include \"kea.conf\"?>}",
@@ -244,6 +244,8 @@ fn an_error_in_an_included_file_names_its_own_line() {
     write("a.json", "{ \"id\": 1,\n \"subnet\": oops }");
     assert_eq!(
         error(),
-        inside("a.json:2:12: expected value; mend it so that `kea-dhcp6 -t` accepts the file")
+        inside(
+            "a.json:2:12: no value starts with this character; outside quotes Kea knows numbers, true, false, null, brackets, commas, colons and comments"
+        )
     );
 }

@@ -1,0 +1,211 @@
+//! The values of a configuration, each with its place in the text, and how tokens become values.
+//!
+//! Values lie in one table and name each other by position: neither building nor dropping a tree recurses, so
+//! the depth of a text is bounded by its length alone, as in Kea.
+
+use super::lexer::{Bracket, Token, unescape};
+
+/// Position of an octet in one of the files of a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offset {
+    /// Number of the file.
+    pub(super) source: u32,
+    /// Octet of the file.
+    pub(super) octet: u32,
+}
+
+/// Position of a value in its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ValueId(u32);
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    /// As written.
+    Number(Box<str>),
+    /// Octets, escapes decoded.
+    String(Box<[u8]>),
+    List(Vec<ValueId>),
+    /// Keys in the order of the text; of equal ones, which Kea refuses, the last counts.
+    Map(Vec<(Box<[u8]>, ValueId)>),
+}
+
+/// A whole document.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    values: Vec<(Value, Offset)>,
+}
+
+impl Tree {
+    /// The outermost value.
+    pub(super) fn root(&self) -> ValueId {
+        ValueId(0)
+    }
+
+    pub(super) fn value(&self, id: ValueId) -> &Value {
+        &self.values[id.0 as usize].0
+    }
+
+    /// First octet of a value.
+    pub(super) fn offset(&self, id: ValueId) -> Offset {
+        self.values[id.0 as usize].1
+    }
+
+    /// The start of a value as JSON text, about `max` octets of it.
+    pub(super) fn shown(&self, id: ValueId, max: usize) -> String {
+        let mut out = String::new();
+        self.show(id, max, &mut out);
+        out
+    }
+
+    /// Each level adds an octet, so `max` bounds the recursion.
+    fn show(&self, id: ValueId, max: usize, out: &mut String) {
+        match self.value(id) {
+            _ if out.len() > max => {}
+            Value::Null => out.push_str("null"),
+            Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+            Value::Number(number) => out.push_str(number),
+            Value::String(octets) => show_string(octets, out),
+            Value::List(items) => {
+                out.push('[');
+                for (number, &item) in items.iter().enumerate() {
+                    if out.len() > max {
+                        break;
+                    }
+                    out.push_str(if number > 0 { "," } else { "" });
+                    self.show(item, max, out);
+                }
+                out.push(']');
+            }
+            Value::Map(members) => {
+                out.push('{');
+                for (number, (key, member)) in members.iter().enumerate() {
+                    if out.len() > max {
+                        break;
+                    }
+                    out.push_str(if number > 0 { "," } else { "" });
+                    show_string(key, out);
+                    out.push(':');
+                    self.show(*member, max, out);
+                }
+                out.push('}');
+            }
+        }
+    }
+}
+
+fn show_string(octets: &[u8], out: &mut String) {
+    out.push('"');
+    for char in String::from_utf8_lossy(octets).chars() {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            control if control.is_control() => out.extend(control.escape_default()),
+            char => out.push(char),
+        }
+    }
+    out.push('"');
+}
+
+/// Makes a tree of tokens.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    tree: Tree,
+    /// Maps and lists that are not closed yet, outermost first.
+    open: Vec<(Bracket, ValueId)>,
+    /// The key of the value that comes next in the innermost map.
+    key: Option<Box<[u8]>>,
+    state: State,
+}
+
+/// The kinds of token that may come next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// A value: the outermost one, or that of a key.
+    #[default]
+    Value,
+    /// A member or the closing bracket.
+    First,
+    /// A member, the closing bracket or a surplus comma, which Kea allows.
+    AfterComma,
+    /// A comma or the closing bracket; behind the outermost value, nothing.
+    AfterMember,
+    Colon,
+}
+
+impl Builder {
+    /// Takes the next token; the error says which ones would have done.
+    pub(super) fn push(&mut self, token: Token<'_>, at: Offset) -> Result<(), &'static str> {
+        let inside = self.open.last().map(|&(bracket, _)| bracket);
+        match (self.state, token) {
+            (_, Token::Space | Token::Comment | Token::Include(_)) => {}
+            (State::Colon, Token::Colon) => self.state = State::Value,
+            (State::AfterMember | State::AfterComma, Token::Comma) if inside.is_some() => {
+                self.state = State::AfterComma;
+            }
+            (State::First | State::AfterComma | State::AfterMember, Token::Close(bracket))
+                if inside == Some(bracket) =>
+            {
+                self.open.pop();
+                self.state = State::AfterMember;
+            }
+            (State::First | State::AfterComma, Token::String(raw)) if inside == Some(Bracket::Map) => {
+                self.key = Some(unescape(raw));
+                self.state = State::Colon;
+            }
+            (State::First | State::AfterComma, token) if inside == Some(Bracket::List) => {
+                self.value(token, at)?;
+            }
+            (State::Value, token) => self.value(token, at)?,
+            _ => return Err(self.expected()),
+        }
+        Ok(())
+    }
+
+    /// The tree, or what is missing at the end of the text.
+    pub(super) fn finish(self) -> Result<Tree, &'static str> {
+        match self.state == State::AfterMember && self.open.is_empty() {
+            true => Ok(self.tree),
+            false => Err(self.expected()),
+        }
+    }
+
+    fn value(&mut self, token: Token<'_>, at: Offset) -> Result<(), &'static str> {
+        let (value, opened) = match token {
+            Token::String(raw) => (Value::String(unescape(raw)), None),
+            Token::Number(text) => (Value::Number(text.into()), None),
+            Token::Bool(flag) => (Value::Bool(flag), None),
+            Token::Null => (Value::Null, None),
+            Token::Open(Bracket::Map) => (Value::Map(Vec::new()), Some(Bracket::Map)),
+            Token::Open(Bracket::List) => (Value::List(Vec::new()), Some(Bracket::List)),
+            _ => return Err(self.expected()),
+        };
+        let id = ValueId(self.tree.values.len() as u32); // as many octets fit a configuration
+        self.tree.values.push((value, at));
+        if let Some(&(_, ValueId(parent))) = self.open.last() {
+            match &mut self.tree.values[parent as usize].0 {
+                Value::List(items) => items.push(id),
+                Value::Map(members) => members.push((self.key.take().unwrap_or_default(), id)),
+                _ => unreachable!("only maps and lists are opened"),
+            }
+        }
+        self.state = State::AfterMember;
+        if let Some(bracket) = opened {
+            self.open.push((bracket, id));
+            self.state = State::First;
+        }
+        Ok(())
+    }
+
+    fn expected(&self) -> &'static str {
+        match (self.state, self.open.last().map(|&(bracket, _)| bracket)) {
+            (State::Colon, _) => "expected a colon after the key",
+            (State::AfterMember, None) => "expected the end of the file after the outermost value",
+            (State::AfterMember, Some(Bracket::List)) => "expected a comma or ]",
+            (State::AfterMember, Some(Bracket::Map)) => "expected a comma or }",
+            (State::First | State::AfterComma, Some(Bracket::Map)) => "expected a key in quotes or }",
+            (State::First | State::AfterComma, _) => "expected a value or ]",
+            (State::Value, _) => "expected a value",
+        }
+    }
+}
