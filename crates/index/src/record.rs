@@ -187,13 +187,16 @@ impl<'a> Client<'a> {
         loop {
             let behind = bindings.rest.len();
             let packed = bindings.next_packed()?;
-            // A client has one lease that begins there, as has the whole index.
-            if packed.high() == high && packed.low == low {
-                let agreed = (first ^ address).leading_zeros();
-                let covers = u32::from(packed.prefix_len()) <= agreed && packed.is_valid(now);
-                return NonZeroU32::new(behind as u32).filter(|_| covers).map(Place); // records have below 2^23 words
+            // A client has one lease that begins there; of two lengths while it changes.
+            if packed.high() == high && packed.low == low && packed.covers(first ^ address, now) {
+                return NonZeroU32::new(behind as u32).map(Place); // records have below 2^23 words
             }
         }
+    }
+
+    /// Its binding that begins at `first`; for the writer, who has no record with two of them.
+    pub(crate) fn binding_from(self, first: u128) -> Option<Binding> {
+        self.bindings().find(|binding| u128::from(binding.address) == first)
     }
 
     /// The binding at a place of this record.
@@ -290,6 +293,12 @@ impl<'a> Packed<'a> {
     /// First half of the address.
     fn high(&self) -> u64 {
         load(self.fixed, 3)
+    }
+
+    /// Whether it covers an address that differs in these bits from its own, and has valid lifetime left.
+    #[inline(always)]
+    fn covers(&self, differing: u128, now: u32) -> bool {
+        u32::from(self.prefix_len()) <= differing.leading_zeros() && self.is_valid(now)
     }
 
     fn is_valid(&self, now: u32) -> bool {

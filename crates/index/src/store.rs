@@ -3,7 +3,8 @@
 //! Concurrency contract. One [`Writer`](crate::Writer); any number of readers, up to [`READERS_MAX`]. A reader pins
 //! the store once a batch; until it lets go, no memory that it can reach is reused or freed, and it takes no lock,
 //! waits for nobody and writes no line that another reader writes. The bindings of a client are published by one word, so they
-//! are seen whole. An address that passes from one client to another is covered by one of them at any moment. A new
+//! are seen whole. An address that passes from one client to another is covered by one of them at any moment, and so is
+//! one whose covering prefix another one replaces, in one batch or in two: a look-up finds one of the two. A new
 //! snapshot or a new set of links replaces the old one as a whole.
 
 use std::net::Ipv6Addr;

@@ -17,7 +17,7 @@ use crate::arena::Arena;
 use crate::clients::{ClientId, Clients};
 use crate::lease::{address_hash, duid_hash, mask};
 use crate::map::Map;
-use crate::record::{Client, Place};
+use crate::record::{Binding, Client, Place};
 use crate::template::Dictionary;
 use crate::trie::Trie;
 
@@ -79,11 +79,11 @@ impl Tables {
         })
     }
 
-    /// The client whose lease begins at exactly this address, whatever its length: the key of lease sources. `holds`
-    /// tells whether a client has it.
-    pub(crate) fn owner(&self, address: Ipv6Addr, holds: impl FnMut(&ClientId) -> bool) -> Option<ClientId> {
-        let mut probe = self.addresses.probe(&self.arena, address_hash(address.into()));
-        std::iter::from_fn(|| probe.next(&self.arena)).find(holds)
+    /// The lease that begins at exactly this address, whatever its length, and its client: the key of lease sources.
+    pub(crate) fn lease_from(&self, first: u128) -> Option<(ClientId, Binding)> {
+        let mut probe = self.addresses.probe(&self.arena, address_hash(first));
+        std::iter::from_fn(|| probe.next(&self.arena))
+            .find_map(|client| Some((client, self.client(client)?.binding_from(first)?)))
     }
 
     /// Octets that the tables take from the system.

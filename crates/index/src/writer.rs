@@ -1,21 +1,24 @@
 //! The writer: whole snapshots and batches of changes, published so that readers see no half step.
 //!
-//! A batch is applied in an order in which no address is ever said to be free while somebody holds it. What is told of
-//! a client may, for the time of step 2 to 4, still hold an address that it is handing over:
+//! A batch is applied in an order in which no address is ever said to be free while somebody holds it, and in which
+//! a lease is not missed for another one around it. What is told of a client may, for the time of step 2 to 4, still hold
+//! what it is losing:
 //!
-//! 1. The prefix lengths of new leases enter the trie, and leases that nobody has any more leave the map by address.
-//! 2. Each client's new record is published. A client that loses an address *to another client* still shows it.
+//! 1. The prefix lengths of new leases enter the trie.
+//! 2. Each client's new record is published. One that loses an address *to another client*, or a lease that overlaps
+//!    one that the batch brings (`overlap.rs`), still shows it.
 //! 3. New leases enter the map by address, a handed-over lease passes to its new client in one store, and new clients
 //!    enter the map by DUID.
-//! 4. Once every reader has looked away, the records of step 2 that were too wide are published as they should be.
+//! 4. Once every reader has looked away, the records of step 2 that were too wide are published as they should be, and
+//!    what they lost leaves the map.
 //!
 //! Without step 4, a reader that met the old client in the map could find a record that no longer holds the
-//! address, and say "no binding" about an address that was bound all the time.
+//! address, and say "no binding" about an address that was bound all the time; and one that had asked for the longer of
+//! two prefixes before it was there could ask for the shorter one when it is gone. For the same reason no lease leaves as
+//! long as a reader may not have seen what an earlier batch brought.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::net::Ipv6Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -23,19 +26,22 @@ use crate::arena::{Allocator, Editor, Garbage};
 use crate::bulk::Loader;
 use crate::clients::{CLIENT_IDS, ClientId};
 use crate::epoch::{Epoch, Epochs};
-use crate::lease::{Batch, Lease, address_hash, duid_hash};
+use crate::lease::{Batch, Lease, duid_hash};
 use crate::links::Links;
 use crate::options::Packer;
 use crate::record::{self, Unpacked};
 use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
 
-mod crowd;
 mod merge;
+mod overlap;
+mod plan;
+mod publish;
 #[cfg(test)]
 mod tests;
 
-use merge::{Edit, Merge, Packed, Staged, Step};
+use merge::{Edit, Merge, Packed, Staged};
+use publish::Hook;
 
 type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 type FastSet<K> = HashSet<K, foldhash::fast::RandomState>;
@@ -49,6 +55,9 @@ pub struct Writer {
     free_clients: Vec<ClientId>,
     /// Unlinked in the batch at hand.
     garbage: Vec<Garbage>,
+    /// Passed once every reader can see the last leases that came.
+    gained: Option<Epoch>,
+    hook: Hook,
     /// Unlinked before, to be used again once the epoch has passed.
     retired: VecDeque<(Epoch, Vec<Garbage>, Vec<ClientId>)>,
     links: Arc<Links>,
@@ -87,6 +96,8 @@ impl Writer {
             next_client: 0,
             free_clients: Vec::new(),
             garbage: Vec::new(),
+            gained: None,
+            hook: Hook::default(),
             retired: VecDeque::new(),
             links,
             unpacked: Unpacked::default(),
@@ -150,11 +161,9 @@ impl Writer {
         // Rows whose client has no room for them. Their addresses are nobody's: whoever had them has lost them.
         let mut refused = FastSet::default();
         loop {
-            let mut applied = Applied { refused: refused.len(), ..Applied::default() };
-            let mut edits = self.edits(&tables, batch, &last, &refused, &mut applied);
-            edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
+            let plan = self.plan(&tables, batch, &last, &refused);
             let (mut staged, refused_before) = (Vec::new(), refused.len());
-            for edits in edits.chunk_by(|a, b| a.client == b.client) {
+            for edits in plan.edits.chunk_by(|a, b| a.client == b.client) {
                 match self.stage(&tables, &packed, edits) {
                     Some(client) => staged.push(client),
                     None => refused.extend(edits.iter().filter_map(|edit| edit.step.row())),
@@ -162,9 +171,9 @@ impl Writer {
             }
             if refused.len() == refused_before {
                 self.add_lengths(&tables, batch);
-                self.publish(&tables, &staged);
+                self.publish(&tables, &staged, &plan);
                 self.reclaim();
-                return applied;
+                return plan.applied;
             }
             // Nobody has seen what was staged; without the refused rows, each round has fewer that could be.
             staged.iter().for_each(|client| self.discard(&tables, client));
@@ -180,41 +189,6 @@ impl Writer {
         for at in [client.record, wide].into_iter().filter(|&at| at != 0) {
             self.allocator.free(at, record::Client::at(&tables.arena, at).record_words());
         }
-    }
-
-    /// What each client has to change, in no order. Newcomers get a number, but no record yet.
-    fn edits(
-        &mut self,
-        tables: &Tables,
-        batch: &Batch,
-        last: &FastMap<u128, usize>,
-        refused: &FastSet<usize>,
-        applied: &mut Applied,
-    ) -> Vec<Edit> {
-        let mut newcomers: FastMap<&[u8], ClientId> = FastMap::default();
-        let mut edits = Vec::with_capacity(last.len());
-        let mut addresses = crowd::Addresses::default();
-        for (&address, &row) in last {
-            let address = Ipv6Addr::from(address);
-            let owner = tables.owner(address, |&client| addresses.holds(tables, client, address));
-            let lease = &batch.rows[row];
-            if lease.is_removal() || refused.contains(&row) {
-                applied.removed += usize::from(owner.is_some());
-                edits.extend(owner.map(|client| Edit { client, address, step: Step::Drop }));
-                continue;
-            }
-            let duid = batch.duid(lease);
-            let known = tables.find_duid(duid);
-            let client = known.unwrap_or_else(|| *newcomers.entry(duid).or_insert_with(|| self.number()));
-            applied.put += 1;
-            if let Some(owner) = owner.filter(|&owner| owner != client) {
-                edits.push(Edit { client: owner, address, step: Step::HandOver(client) });
-                edits.push(Edit { client, address, step: Step::TakeOver(row) });
-            } else {
-                edits.push(Edit { client, address, step: Step::Put(row) });
-            }
-        }
-        edits
     }
 
     /// A number that no client has.
@@ -239,14 +213,14 @@ impl Writer {
             if leases.is_empty() { Some(0) } else { record::write(&tables.arena, allocator, words, leases) }
         };
         let record = write(&mut merge.leases)?;
-        let first_record = if merge.handed_over.is_empty() {
+        let first_record = if merge.kept.is_empty() {
             record
         } else {
-            merge.leases.append(&mut merge.handed_over);
+            merge.leases.append(&mut merge.kept);
             write(&mut merge.leases)?
         };
         let duid_hash = merge.leases.first().or(merge.any_old.as_ref()).map(|lease| duid_hash(lease.duid));
-        let Merge { leaving, entering, passing, .. } = merge;
+        let Merge { leaving, leaving_late, entering, passing, .. } = merge;
         let duid_hash = duid_hash.unwrap_or_default();
         Some(Staged {
             client,
@@ -256,6 +230,7 @@ impl Writer {
             record,
             lease_change,
             leaving,
+            leaving_late,
             entering,
             passing,
         })
@@ -269,84 +244,4 @@ impl Writer {
             tables.lengths.add(&mut edit, row.address, row.prefix_len);
         }
     }
-
-    /// The steps of the module's doc, but for the trie.
-    fn publish(&mut self, tables: &Tables, staged: &[Staged]) {
-        let mut edit =
-            Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
-        for client in staged {
-            for &address in &client.leaving {
-                let removed = tables.addresses.remove(edit.arena, hash(address), client.client);
-                removed.expect("a record's leases are in the map");
-            }
-            if client.first_record == 0 {
-                let removed = tables.duids.remove(edit.arena, client.duid_hash, client.client);
-                removed.expect("a client with a record is in the map");
-            }
-            tables.clients.set(client.client, client.first_record);
-        }
-        for client in staged {
-            for &address in &client.entering {
-                tables.addresses.insert(&mut edit, hash(address), client.client);
-            }
-            for &(address, to) in &client.passing {
-                let passed = tables.addresses.hand_over(edit.arena, hash(address), client.client, to);
-                passed.expect("a record's leases are in the map");
-            }
-            if client.old_record == 0 {
-                tables.duids.insert(&mut edit, client.duid_hash, client.client);
-            }
-        }
-        if staged.iter().any(Staged::is_late) {
-            self.store.epochs.synchronize();
-        }
-        for client in staged.iter().filter(|client| client.is_late()) {
-            if client.record == 0 {
-                let removed = tables.duids.remove(&tables.arena, client.duid_hash, client.client);
-                removed.expect("a client with a record is in the map");
-            }
-            tables.clients.set(client.client, client.record);
-        }
-        count(tables, staged);
-        self.retire(tables, staged);
-    }
-
-    /// Notes what this batch unlinked, to be used again when readers have looked away.
-    fn retire(&mut self, tables: &Tables, staged: &[Staged]) {
-        let mut garbage = std::mem::take(&mut self.garbage);
-        for client in staged {
-            let wide = if client.is_late() { client.first_record } else { 0 };
-            for at in [client.old_record, wide].into_iter().filter(|&at| at != 0) {
-                garbage.push(Garbage { at, words: record::Client::at(&tables.arena, at).record_words() });
-            }
-        }
-        let gone = staged.iter().filter(|client| client.record == 0).map(|client| client.client).collect();
-        self.retired.push_back((self.store.epochs.advance(), garbage, gone));
-    }
-
-    /// Takes back what no reader can hold any more.
-    fn reclaim(&mut self) {
-        while let Some((_, garbage, clients)) =
-            self.retired.pop_front_if(|(epoch, ..)| self.store.epochs.passed(*epoch))
-        {
-            garbage.iter().for_each(|run| self.allocator.free(run.at, run.words));
-            self.free_clients.extend(clients);
-        }
-    }
-}
-
-fn hash(address: Ipv6Addr) -> u64 {
-    address_hash(address.into())
-}
-
-/// Keeps the counts of leases and clients.
-fn count(tables: &Tables, staged: &[Staged]) {
-    let leases = staged.iter().map(|client| client.lease_change).sum();
-    let clients = |client: &Staged| isize::from(client.record != 0) - isize::from(client.old_record != 0);
-    // One writer: a load and a store are as good as one step.
-    let add = |count: &AtomicUsize, change| {
-        count.store(count.load(Ordering::Relaxed).wrapping_add_signed(change), Ordering::Relaxed);
-    };
-    add(&tables.counts.leases, leases);
-    add(&tables.counts.clients, staged.iter().map(clients).sum());
 }

@@ -1,5 +1,6 @@
 //! Writing a client's record.
 
+use std::cmp::Reverse;
 use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,9 +11,9 @@ use crate::lease::{Lease, LeaseKind};
 /// Among how many blocks of the record a new lease looks for equal options.
 const SHARING_WINDOW: usize = 8;
 
-/// By what the leases of a record are ordered.
-fn order(lease: &Lease<'_>) -> (bool, Ipv6Addr) {
-    (lease.kind == LeaseKind::Prefix, lease.address)
+/// By what the leases of a record are ordered: of two from one address, the longer one is met first.
+fn order(lease: &Lease<'_>) -> (bool, Ipv6Addr, Reverse<u8>) {
+    (lease.kind == LeaseKind::Prefix, lease.address, Reverse(lease.prefix_len))
 }
 
 /// Sorts leases of one client as a record holds them. As a rule they are those of a record and then a few: two runs,

@@ -52,22 +52,22 @@ pub(super) struct Edit {
 /// What happens to the client's lease on the address.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
-    /// It is now that of this row of the batch.
-    Put(usize),
-    /// It is now that of this row, and another client hands it over.
-    TakeOver(usize),
-    /// It is gone.
-    Drop,
+    /// It is now that of this row of the batch; `late`: until readers have looked away, the record shows both.
+    Put { row: usize, late: bool },
+    /// It is now that of this row, and another client hands it over, in its slot of the map or not.
+    TakeOver { row: usize, in_place: bool },
+    /// It is gone; `late`: when readers have looked away.
+    Drop { late: bool },
     /// It is this other client's now.
-    HandOver(ClientId),
+    HandOver { to: ClientId, in_place: bool },
 }
 
 impl Step {
     /// The row whose lease is put.
     pub(super) fn row(self) -> Option<usize> {
         match self {
-            Self::Put(row) | Self::TakeOver(row) => Some(row),
-            Self::Drop | Self::HandOver(_) => None,
+            Self::Put { row, .. } | Self::TakeOver { row, .. } => Some(row),
+            Self::Drop { .. } | Self::HandOver { .. } => None,
         }
     }
 }
@@ -77,11 +77,13 @@ pub(super) struct Merge<'a> {
     /// What the client has after the batch.
     pub(super) leases: Vec<Lease<'a>>,
     /// What its record must still show until readers have looked away.
-    pub(super) handed_over: Vec<Lease<'a>>,
+    pub(super) kept: Vec<Lease<'a>>,
     /// One of the leases it had, if any.
     pub(super) any_old: Option<Lease<'a>>,
-    /// Addresses that must leave the map before the record changes.
+    /// Addresses that leave the map.
     pub(super) leaving: Vec<Ipv6Addr>,
+    /// Addresses that leave the map when readers have looked away.
+    pub(super) leaving_late: Vec<Ipv6Addr>,
     /// Addresses that are not in the map yet.
     pub(super) entering: Vec<Ipv6Addr>,
     /// Addresses that lead to this client and must lead to another.
@@ -93,9 +95,10 @@ impl<'a> Merge<'a> {
     pub(super) fn new(old: &'a Unpacked, batch: &'a Packed<'_>, edits: &[Edit]) -> Self {
         let mut merge = Self {
             leases: Vec::with_capacity(edits.len() + 2),
-            handed_over: Vec::new(),
+            kept: Vec::new(),
             any_old: None,
             leaving: Vec::new(),
+            leaving_late: Vec::new(),
             entering: Vec::new(),
             passing: Vec::new(),
         };
@@ -113,7 +116,7 @@ impl<'a> Merge<'a> {
         }
         for (edit, known) in edits.iter().zip(known) {
             let Some(row) = edit.step.row() else { continue };
-            if !known && matches!(edit.step, Step::Put(_)) {
+            if !known && !matches!(edit.step, Step::TakeOver { in_place: true, .. }) {
                 merge.entering.push(edit.address);
             }
             merge.leases.push(batch.lease(row));
@@ -123,13 +126,26 @@ impl<'a> Merge<'a> {
 
     /// Takes note of an old lease that changes.
     fn change(&mut self, lease: Lease<'a>, step: Step) {
-        match step {
-            Step::Drop => self.leaving.push(lease.address),
-            Step::HandOver(client) => {
-                self.passing.push((lease.address, client));
-                self.handed_over.push(lease);
+        let address = lease.address;
+        let is_kept = match step {
+            Step::Put { late, .. } => late,
+            Step::TakeOver { .. } => false,
+            Step::Drop { late } => {
+                let leaving = if late { &mut self.leaving_late } else { &mut self.leaving };
+                leaving.push(address);
+                late
             }
-            Step::Put(_) | Step::TakeOver(_) => {}
+            Step::HandOver { to, in_place: true } => {
+                self.passing.push((address, to));
+                true
+            }
+            Step::HandOver { in_place: false, .. } => {
+                self.leaving_late.push(address);
+                true
+            }
+        };
+        if is_kept {
+            self.kept.push(lease);
         }
     }
 }
@@ -140,13 +156,15 @@ pub(super) struct Staged {
     pub(super) duid_hash: u64,
     /// 0: it had none.
     pub(super) old_record: Address,
-    /// To be published at once; differs from `record` if an address is handed over. 0: no lease is left.
+    /// To be published at once; differs from `record` if that lacks what must be shown until readers have looked away. 0: no
+    /// lease is left.
     pub(super) first_record: Address,
     /// To be published when readers have looked away. 0: no lease is left.
     pub(super) record: Address,
     /// Leases more than before.
     pub(super) lease_change: isize,
     pub(super) leaving: Vec<Ipv6Addr>,
+    pub(super) leaving_late: Vec<Ipv6Addr>,
     pub(super) entering: Vec<Ipv6Addr>,
     pub(super) passing: Vec<(Ipv6Addr, ClientId)>,
 }

@@ -1,13 +1,16 @@
 //! The whole index against a map of leases that is searched from end to end.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::net::Ipv6Addr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::lease::{Change, LeaseKind};
 use crate::store::{LookUp, Reader};
+
+mod races;
 
 const NOW: u32 = 1_700_000_000;
 

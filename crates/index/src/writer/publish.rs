@@ -1,0 +1,163 @@
+//! Publishing what is staged, in the order that the module's doc of `writer` gives.
+
+use std::net::Ipv6Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Writer;
+use super::merge::Staged;
+use super::plan::Plan;
+use crate::arena::{Editor, Garbage};
+use crate::epoch::Epoch;
+use crate::lease::address_hash;
+use crate::record;
+use crate::tables::Tables;
+
+/// Where a test looks at what readers find; nothing otherwise.
+#[derive(Default)]
+pub(super) struct Hook {
+    #[cfg(test)]
+    pub(super) call: Option<Box<dyn FnMut(Moment) + Send>>,
+}
+
+/// A moment between two steps of the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// A word was published, or is about to be.
+    Step,
+    /// The writer waits for readers to look away.
+    Waiting,
+}
+
+impl Hook {
+    #[inline(always)]
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "tests use it"))]
+    fn at(&mut self, _moment: Moment) {
+        #[cfg(test)]
+        if let Some(call) = &mut self.call {
+            call(_moment);
+        }
+    }
+}
+
+impl Writer {
+    /// The steps of the module's doc, but for the trie.
+    pub(super) fn publish(&mut self, tables: &Tables, staged: &[Staged], plan: &Plan) {
+        if plan.has_losses
+            && let Some(gained) = self.gained.take()
+        {
+            self.wait_until(gained);
+        }
+        for client in staged {
+            for &address in &client.leaving {
+                self.leave(tables, client, address);
+            }
+            if client.first_record == 0 {
+                self.leave_duids(tables, client);
+            }
+            tables.clients.set(client.client, client.first_record);
+            self.hook.at(Moment::Step);
+        }
+        self.enter(tables, staged);
+        if staged.iter().any(Staged::is_late) {
+            let epoch = self.store.epochs.advance();
+            self.wait_until(epoch);
+        }
+        for client in staged.iter().filter(|client| client.is_late()) {
+            for &address in &client.leaving_late {
+                self.leave(tables, client, address);
+            }
+            if client.record == 0 {
+                self.leave_duids(tables, client);
+            }
+            tables.clients.set(client.client, client.record);
+            self.hook.at(Moment::Step);
+        }
+        count(tables, staged);
+        let epoch = self.retire(tables, staged);
+        if plan.has_gains {
+            self.gained = Some(epoch);
+        }
+    }
+
+    /// What is new, and what passes to another client, in the maps.
+    fn enter(&mut self, tables: &Tables, staged: &[Staged]) {
+        let mut edit =
+            Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
+        for client in staged {
+            for &address in &client.entering {
+                tables.addresses.insert(&mut edit, hash(address), client.client);
+                self.hook.at(Moment::Step);
+            }
+            for &(address, to) in &client.passing {
+                let passed = tables.addresses.hand_over(edit.arena, hash(address), client.client, to);
+                passed.expect("a record's leases are in the map");
+                self.hook.at(Moment::Step);
+            }
+            if client.old_record == 0 {
+                tables.duids.insert(&mut edit, client.duid_hash, client.client);
+                self.hook.at(Moment::Step);
+            }
+        }
+    }
+
+    fn leave(&mut self, tables: &Tables, client: &Staged, address: Ipv6Addr) {
+        let removed = tables.addresses.remove(&tables.arena, hash(address), client.client);
+        removed.expect("a record's leases are in the map");
+        self.hook.at(Moment::Step);
+    }
+
+    fn leave_duids(&mut self, tables: &Tables, client: &Staged) {
+        let removed = tables.duids.remove(&tables.arena, client.duid_hash, client.client);
+        removed.expect("a client with a record is in the map");
+        self.hook.at(Moment::Step);
+    }
+
+    /// Waits until every reader has looked away since: at most as long as a batch of look-ups takes.
+    fn wait_until(&mut self, epoch: Epoch) {
+        while !self.store.epochs.passed(epoch) {
+            self.hook.at(Moment::Waiting);
+            std::thread::yield_now();
+        }
+    }
+
+    /// Notes what this batch unlinked, to be used again when readers have looked away.
+    fn retire(&mut self, tables: &Tables, staged: &[Staged]) -> Epoch {
+        let mut garbage = std::mem::take(&mut self.garbage);
+        for client in staged {
+            let wide = if client.is_late() { client.first_record } else { 0 };
+            for at in [client.old_record, wide].into_iter().filter(|&at| at != 0) {
+                garbage.push(Garbage { at, words: record::Client::at(&tables.arena, at).record_words() });
+            }
+        }
+        let gone = staged.iter().filter(|client| client.record == 0).map(|client| client.client).collect();
+        let epoch = self.store.epochs.advance();
+        self.retired.push_back((epoch, garbage, gone));
+        epoch
+    }
+
+    /// Takes back what no reader can hold any more.
+    pub(super) fn reclaim(&mut self) {
+        while let Some((_, garbage, clients)) =
+            self.retired.pop_front_if(|(epoch, ..)| self.store.epochs.passed(*epoch))
+        {
+            garbage.iter().for_each(|run| self.allocator.free(run.at, run.words));
+            self.free_clients.extend(clients);
+        }
+    }
+}
+
+fn hash(address: Ipv6Addr) -> u64 {
+    address_hash(address.into())
+}
+
+/// Keeps the counts of leases and clients.
+fn count(tables: &Tables, staged: &[Staged]) {
+    let leases = staged.iter().map(|client| client.lease_change).sum();
+    let clients = |client: &Staged| isize::from(client.record != 0) - isize::from(client.old_record != 0);
+    // One writer: a load and a store are as good as one step.
+    let add = |count: &AtomicUsize, change| {
+        count.store(count.load(Ordering::Relaxed).wrapping_add_signed(change), Ordering::Relaxed);
+    };
+    add(&tables.counts.leases, leases);
+    add(&tables.counts.clients, staged.iter().map(clients).sum());
+}
