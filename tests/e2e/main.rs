@@ -10,6 +10,7 @@ mod admin;
 mod cli;
 mod conformance;
 mod faults;
+mod kea_config;
 mod live_kea;
 mod lq;
 mod mutation;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         cli::trials,
         faults::trials,
         mutation::trials,
+        kea_config::trials,
         live_kea::trials,
         lq::trials,
         tshark::trials,

@@ -10,6 +10,7 @@
 //! (`kea-dhcp6 -t`). A key that *is* used must have its type, else the error names its place in the file and
 //! its path in the tree. What cannot be served, but does no harm when left out, is a [`Warning`].
 
+mod address;
 mod document;
 mod error;
 mod hex;

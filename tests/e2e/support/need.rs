@@ -15,6 +15,8 @@ pub enum Need {
     Namespaces,
     /// `kea-dhcp6` and `perfdhcp`.
     Kea,
+    /// Kea's example configurations, which come with Debian's package kea-doc.
+    KeaExamples,
     /// `tshark`.
     Tshark,
     /// A kernel that lets us use `io_uring`.
@@ -44,6 +46,10 @@ impl Need {
                 (is_root() && found("unshare") && found("ip") && unshares(), "network namespaces")
             }
             Self::Kea => (found("kea-dhcp6") && found("perfdhcp"), "kea-dhcp6 and perfdhcp"),
+            Self::KeaExamples => {
+                let there = Path::new(crate::kea_config::EXAMPLES).is_dir();
+                (there, "Kea's examples (package kea-doc, with path-include=/usr/share/doc/kea/*)")
+            }
             Self::Tshark => (found("tshark"), "tshark"),
             Self::IoUring => (io_uring_enabled(), "io_uring"),
             Self::Perl => (found("perl"), "perl"),

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
-use ipnet::Ipv6Net;
 use lqd_index::{Link, Prefix, Subnet};
 
+use super::address::{address, masked, prefix};
 use super::error::{ConfigError, Warning};
 use super::node::Node;
 use super::option_data::{OptionReader, OptionSet};
@@ -127,19 +127,11 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
-/// Prefix of a subnet; Kea takes it with host bits and spaces too.
-fn prefix(text: &str) -> Option<Prefix> {
-    let text: String = text.split_ascii_whitespace().collect();
-    let net = text.parse::<Ipv6Net>().ok()?;
-    Some(Prefix { address: net.network(), len: net.prefix_len() })
-}
-
 fn pd_pool(node: &Node<'_>) -> Result<Prefix, ConfigError> {
-    let address: Ipv6Addr =
-        node.required("prefix")?.parsed("an IPv6 prefix without length", |text| text.parse().ok())?;
+    let prefix = node.required("prefix")?;
+    let address = prefix.parsed("an IPv6 prefix without length", address)?;
     let len = node.required("prefix-len")?.number(128_u8)?;
-    let net = Ipv6Net::new_assert(address, len); // ≤ 128
-    Ok(Prefix { address: net.network(), len })
+    masked(address, len).ok_or_else(|| prefix.not("an IPv6 prefix without length"))
 }
 
 /// Relay addresses of a level, from both syntaxes; `::` is none.
@@ -147,8 +139,8 @@ fn relay_addresses(node: &Node<'_>) -> Result<Vec<Ipv6Addr>, ConfigError> {
     let Some(relay) = node.key("relay")? else { return Ok(Vec::new()) };
     let mut nodes = relay.list("ip-addresses")?;
     nodes.extend(relay.key("ip-address")?);
-    let address = |node: &Node<'_>| node.parsed("an IPv6 address", |text| text.parse::<Ipv6Addr>().ok());
-    let addresses: Vec<_> = nodes.iter().map(address).collect::<Result<_, _>>()?;
+    let relay = |node: &Node<'_>| node.parsed("an IPv6 address", address);
+    let addresses: Vec<_> = nodes.iter().map(relay).collect::<Result<_, _>>()?;
     Ok(addresses.into_iter().filter(|address| !address.is_unspecified()).collect())
 }
 

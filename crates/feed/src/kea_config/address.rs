@@ -1,0 +1,52 @@
+//! Addresses and prefixes as Kea reads them.
+
+use std::net::Ipv6Addr;
+
+use lqd_index::Prefix;
+
+/// An IPv6 address, with or without a zone such as `%eth0`, which is dropped: no message carries it.
+pub(super) fn address(text: &str) -> Option<Ipv6Addr> {
+    let (address, zone) = text.split_once('%').unwrap_or((text, "any"));
+    if zone.is_empty() {
+        return None;
+    }
+    address.parse().ok()
+}
+
+/// A prefix such as `2001:db8::/32`, its host bits cut; Kea takes spaces, tabs, a plus sign and leading zeros in it.
+pub(super) fn prefix(text: &str) -> Option<Prefix> {
+    let text: String = text.chars().filter(|char| !matches!(char, ' ' | '\t')).collect();
+    let (network, len) = text.split_once('/')?;
+    masked(address(network)?, len.parse().ok()?)
+}
+
+/// The prefix of this length that `address` lies in; `None` if the length is more than 128.
+pub(super) fn masked(address: Ipv6Addr, len: u8) -> Option<Prefix> {
+    let net = ipnet::Ipv6Net::new(address, len).ok()?;
+    Some(Prefix { address: net.network(), len })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_prefixes_are_read_as_kea_reads_them() {
+        let prefix = |text| super::prefix(text).map(|Prefix { address, len }| format!("{address}/{len}"));
+        let rows = [
+            ("2001:db8::/32", Some("2001:db8::/32")),
+            (" 2001:db8 ::/3\t2", Some("2001:db8::/32")),
+            ("2001:DB8::1/+032", Some("2001:db8::/32")),
+            ("fe80::%eth0/64", Some("fe80::/64")),
+            ("::ffff:192.0.2.1/128", Some("::ffff:192.0.2.1/128")),
+            ("fe80::%/64", None),
+            ("2001:db8::", None),
+            ("2001:db8::/129", None),
+            ("2001:db8::/-1", None),
+            ("192.0.2.0/24", None),
+        ];
+        for (text, want) in rows {
+            assert_eq!(prefix(text).as_deref(), want, "{text}");
+        }
+    }
+}

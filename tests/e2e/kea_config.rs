@@ -1,0 +1,141 @@
+//! Configurations that `kea-dhcp6 -t` takes: the reader of lqd must take them too.
+//!
+//! Kea is the judge. Its examples come from Debian's package kea-doc; other texts are of our own, with their
+//! tokens mutated by a seeded generator. What Kea refuses may be taken, except where its grammar is that of
+//! plain values: there both must agree, but for equal keys and numbers beyond what Kea stores, which lqd has no
+//! need to refuse.
+
+mod mutate;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use libtest_mimic::{Failed, Trial};
+use lqd_feed::kea_config::{self, KeaConfig};
+use lqd_index::Links;
+
+use crate::support::Need;
+use crate::support::need::trial;
+use mutate::Mutator;
+
+/// Folder of the examples in Debian's package kea-doc.
+pub(crate) const EXAMPLES: &str = "/usr/share/doc/kea/examples/kea6";
+
+/// Texts that Kea judges at the same time.
+const JUDGES: usize = 4;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("kea_config: every example of Kea is taken", &[Need::KeaExamples], examples),
+        trial("kea_config: odd values are taken as Kea takes them", &[Need::Kea], odd_values),
+        trial("kea_config: plain values are taken if and only if Kea takes them", &[Need::Kea], plain_values),
+        trial("kea_config: mutated tokens are taken if Kea takes them", &[Need::Kea], mutated_tokens),
+    ]
+}
+
+fn examples() -> Result<(), Failed> {
+    let files: Vec<PathBuf> = std::fs::read_dir(EXAMPLES)?.flatten().map(|entry| entry.path()).collect();
+    assert!(files.len() > 20, "{EXAMPLES} has {} files", files.len());
+    for file in files {
+        let text = std::fs::read(&file)?;
+        if String::from_utf8_lossy(&text).contains("\"Dhcp6\"") {
+            taken(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a configuration as `lqd` does.
+fn taken(file: &Path) -> Result<(), String> {
+    let document = kea_config::read(file).map_err(|error| error.to_string())?;
+    let config = KeaConfig::from_document(&document, None).map_err(|error| error.to_string())?;
+    Links::new(config.links).map(drop).map_err(|error| error.to_string())
+}
+
+/// Judgements of one text.
+struct Verdict {
+    text: String,
+    /// The reason of Kea's refusal.
+    kea: Result<(), String>,
+    lqd: Result<(), String>,
+}
+
+/// Lets Kea and lqd judge each text.
+fn judge(texts: &[Vec<u8>]) -> Vec<Verdict> {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let one = |(number, text): (usize, &Vec<u8>)| {
+        let file = folder.path().join(format!("{number}.conf"));
+        std::fs::write(&file, text).expect("the folder is writable");
+        Verdict { text: text.escape_ascii().to_string(), kea: kea(&file, folder.path()), lqd: taken(&file) }
+    };
+    std::thread::scope(|scope| {
+        let judges: Vec<_> = (0..JUDGES)
+            .map(|judge| {
+                let mine = texts.iter().enumerate().skip(judge).step_by(JUDGES);
+                scope.spawn(move || mine.map(one).collect::<Vec<_>>())
+            })
+            .collect();
+        judges.into_iter().flat_map(|judge| judge.join().expect("a judge ends")).collect()
+    })
+}
+
+fn kea(file: &Path, folder: &Path) -> Result<(), String> {
+    let mut command = Command::new("kea-dhcp6");
+    command.arg("-t").arg(file).stdin(Stdio::null());
+    command.env("KEA_PIDFILE_DIR", folder).env("KEA_LOCKFILE_DIR", folder);
+    let output = command.output().expect("kea-dhcp6 runs");
+    let said = [output.stdout, output.stderr].concat();
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
+}
+
+/// Fails with each text that Kea takes and lqd does not; gives the number of texts that Kea took.
+fn all_taken(verdicts: &[Verdict]) -> Result<usize, Failed> {
+    let by_kea: Vec<_> = verdicts.iter().filter(|verdict| verdict.kea.is_ok()).collect();
+    let refused: Vec<_> = by_kea
+        .iter()
+        .filter_map(|verdict| Some(format!("{}\n  {}", verdict.text, verdict.lqd.as_ref().err()?)))
+        .collect();
+    match refused.is_empty() {
+        true => Ok(by_kea.len()),
+        false => Err(format!("Kea takes, lqd refuses:\n{}", refused.join("\n")).into()),
+    }
+}
+
+fn odd_values() -> Result<(), Failed> {
+    let texts: Vec<_> = mutate::odd_members().map(|members| dhcp6(&members)).collect();
+    let took = all_taken(&judge(&texts))?;
+    assert!(took > texts.len() / 2, "Kea took {took} of {}", texts.len());
+    Ok(())
+}
+
+fn plain_values() -> Result<(), Failed> {
+    let mut mutator = Mutator::new(5007);
+    let texts: Vec<_> = (0..160)
+        .map(|_| mutator.mutate(mutate::PLAIN))
+        .map(|value| dhcp6(&[b"\"user-context\": { \"v\": ", &value[..], b"\n }"].concat()))
+        .collect();
+    let verdicts = judge(&texts);
+    let took = all_taken(&verdicts)?;
+    assert!((30..150).contains(&took), "Kea took {took}: the generator mutates too much or too little");
+    let allowed = |said: &str| said.contains("duplicate ") || said.contains("Failed to convert");
+    for verdict in verdicts {
+        if let (Err(said), Ok(())) = (verdict.kea, verdict.lqd)
+            && !allowed(&said)
+        {
+            return Err(format!("Kea refuses, lqd takes: {}\n{said}", verdict.text).into());
+        }
+    }
+    Ok(())
+}
+
+fn mutated_tokens() -> Result<(), Failed> {
+    let mut mutator = Mutator::new(8415);
+    let texts: Vec<_> = (0..160).map(|_| mutator.mutate(mutate::WHOLE)).collect();
+    let took = all_taken(&judge(&texts))?;
+    assert!(took > 20, "Kea took {took}: the generator mutates too much");
+    Ok(())
+}
+
+fn dhcp6(members: &[u8]) -> Vec<u8> {
+    [b"{ \"Dhcp6\": { ", members, b" } }\n"].concat()
+}
