@@ -14,6 +14,7 @@ mod following;
 mod kea;
 mod lab;
 pub(crate) mod octets;
+mod option_types;
 mod perfdhcp;
 mod plan;
 mod relays;
@@ -46,7 +47,13 @@ const SCENARIOS: &[Scenario] = &[
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    SCENARIOS.iter().map(|&(name, settings, run)| scenario(name, settings, run)).collect()
+    let scenarios = SCENARIOS.iter().map(|&(name, settings, run)| scenario(name, settings, run));
+    let types = namespace_trial(
+        "live_kea: options of every type are those that Kea sends",
+        &[Need::Kea],
+        option_types::every_type,
+    );
+    scenarios.chain([types]).collect()
 }
 
 fn scenario(name: &str, settings: Settings, run: fn(&mut Stage)) -> Trial {

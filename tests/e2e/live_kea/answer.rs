@@ -88,16 +88,33 @@ impl Asker {
         self.ask(QUERY_BY_CLIENTID, link, &option(code::CLIENTID, duid))
     }
 
+    /// The options with these codes that lqd knows of a client on any link.
+    pub(super) fn options_of(&self, duid: &[u8], codes: &[u16]) -> Result<Vec<(u16, Vec<u8>)>, String> {
+        let target = option(code::CLIENTID, duid);
+        let (reply, _) = self.exchange(QUERY_BY_CLIENTID, Ipv6Addr::UNSPECIFIED, &target, codes);
+        let top = options(reply.get(CLIENT_HEADER_LEN..).unwrap_or_default())?;
+        let data = single(&top, code::CLIENT_DATA)?.ok_or_else(|| format!("no data in {reply:02x?}"))?;
+        let mut inside = options(data)?;
+        inside.retain(|(code, _)| codes.contains(code));
+        Ok(inside)
+    }
+
     fn ask(&self, query_type: u8, link: Ipv6Addr, target: &[u8]) -> Result<Answer, String> {
+        let (reply, transaction) = self.exchange(query_type, link, target, &ASKED);
+        read_reply(&reply, &transaction).map_err(|e| format!("{e} in {reply:02x?}"))
+    }
+
+    /// Sends a query; gives the reply and its transaction id.
+    fn exchange(&self, query_type: u8, link: Ipv6Addr, target: &[u8], codes: &[u16]) -> (Vec<u8>, Vec<u8>) {
         self.transaction.set(self.transaction.get() + 1);
         let transaction = &self.transaction.get().to_be_bytes()[1..];
-        let asked = ASKED.map(u16::to_be_bytes).concat();
+        let asked: Vec<u8> = codes.iter().flat_map(|code| code.to_be_bytes()).collect();
         let query = [&[query_type][..], &link.octets(), target, &option(code::ORO, &asked)].concat();
         let mut message = [&[msg::LEASEQUERY], transaction].concat();
         message.extend(option(code::CLIENTID, &REQUESTOR_DUID));
         message.extend(option(code::LQ_QUERY, &query));
         let (reply, _) = self.requestor.ask(&message).expect("lqd answers every query of these tests");
-        read_reply(&reply, transaction).map_err(|e| format!("{e} in {reply:02x?}"))
+        (reply, transaction.to_vec())
     }
 }
 

@@ -63,8 +63,17 @@ impl Client {
 
     /// Asks for what `wants` says by SOLICIT with Rapid Commit (RFC 8415 §18.2.1).
     pub(super) fn solicit(&mut self, lab: &Lab, wants: Wants) {
+        self.solicit_asking(lab, wants, &[]);
+    }
+
+    /// As [`Self::solicit`], with these codes in an ORO; gives the options of the reply.
+    pub(super) fn solicit_asking(&mut self, lab: &Lab, wants: Wants, codes: &[u16]) -> Vec<(u16, Vec<u8>)> {
         let hint = self.hint.map(|(prefix, len)| iaprefix(prefix, len)).unwrap_or_default();
         let mut body = option(code::RAPID_COMMIT, &[]);
+        if !codes.is_empty() {
+            let codes: Vec<u8> = codes.iter().flat_map(|code| code.to_be_bytes()).collect();
+            body.extend(option(code::ORO, &codes));
+        }
         if wants != Wants::Prefix {
             body.extend(identity_association(code::IA_NA, &[]));
         }
@@ -76,6 +85,7 @@ impl Client {
         let (got_address, got_prefix) = (self.address.is_some(), self.prefix.is_some());
         assert!(got_address || wants == Wants::Prefix, "Kea gave no address: {reply:02x?}");
         assert!(got_prefix || wants == Wants::Address, "Kea gave no prefix: {reply:02x?}");
+        options(&reply[CLIENT_HEADER_LEN..]).expect("Kea's options are sound")
     }
 
     /// RENEW of all it has.

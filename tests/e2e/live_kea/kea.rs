@@ -58,8 +58,13 @@ pub(super) struct Kea {
 impl Kea {
     /// Starts Kea on the server's side of the wire and waits until its control channel answers.
     pub(super) fn start(lab: &Lab, settings: Settings) -> Self {
+        Self::start_with(lab, |directory| plan::kea_config(directory, settings))
+    }
+
+    /// Starts Kea with another configuration, made for its folder.
+    pub(super) fn start_with(lab: &Lab, config: impl FnOnce(&Path) -> Value) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let config = plan::kea_config(directory.path(), settings);
+        let config = config(directory.path());
         let text = serde_json::to_string_pretty(&config).expect("JSON is text");
         std::fs::write(directory.path().join("kea-dhcp6.conf"), text).expect("the directory is writable");
         let mut kea = Self { directory, process: None };

@@ -105,7 +105,7 @@ impl<'a> OptionReader<'a> {
 
     /// The octets of an option, or why it has none.
     fn value(&self, node: &Node<'a>, code: u16) -> Result<Result<Vec<u8>, String>, ConfigError> {
-        let data = node.key("data")?.map_or(Ok(""), |data| data.text())?;
+        let data = node.key("data")?.map_or(Ok(&b""[..]), |data| data.octets())?;
         let definition = self.definitions.by_code(code);
         let csv = flag(node, "csv-format")?;
         if OF_A_LEASE.iter().any(|row| row.0 == code) {
@@ -121,7 +121,17 @@ impl<'a> OptionReader<'a> {
                                        false, or an option-def"
                     .to_owned())
             }
-            (_, Some(false)) | (None, None) => binary(data),
+            (Some(definition), Some(false)) => {
+                binary(data).and_then(|octets| match definition.fits(&octets) {
+                    true => Ok(octets),
+                    false => Err(
+                        "Kea cuts or changes these octets to fit the format of the option; give the option \
+                              by its values"
+                            .to_owned(),
+                    ),
+                })
+            }
+            (None, _) => binary(data),
         };
         Ok(value.and_then(|value| {
             let holds =
@@ -167,11 +177,14 @@ fn key(code: u16, value: Option<&[u8]>) -> Key {
 }
 
 /// Hexadecimal digits, or a text in single quotes.
-fn binary(data: &str) -> Result<Vec<u8>, String> {
-    let trimmed = data.trim();
-    let quoted = trimmed.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
-    match quoted {
-        Some(text) => Ok(text.as_bytes().to_vec()),
-        None => hex::octets(trimmed).ok_or_else(|| format!("needs hexadecimal digits, not \"{data}\"")),
+fn binary(data: &[u8]) -> Result<Vec<u8>, String> {
+    let trimmed = data.trim_ascii();
+    let quoted = trimmed.strip_prefix(b"'").and_then(|text| text.strip_suffix(b"'"));
+    match quoted.filter(|text| !text.is_empty()) {
+        Some(text) => Ok(text.to_vec()),
+        None => std::str::from_utf8(trimmed)
+            .ok()
+            .and_then(hex::octets)
+            .ok_or_else(|| format!("needs hexadecimal digits, not \"{}\"", String::from_utf8_lossy(data))),
     }
 }

@@ -95,9 +95,9 @@ impl Definition<'_> {
         self.encapsulates == Some(space) || (self.code == VENDOR_OPTS && vendor() == Some(true))
     }
 
-    /// Octets of the values in `text`, separated by commas; says what is wrong with it.
-    pub(super) fn encode(&self, text: &str) -> Result<Vec<u8>, String> {
-        let values = values(text);
+    /// Octets of the values in `data`, separated by commas; says what is wrong with it.
+    pub(super) fn encode(&self, data: &[u8]) -> Result<Vec<u8>, String> {
+        let values = values(data);
         let Some(&last) = self.fields.last() else {
             return if values.is_empty() {
                 Ok(Vec::new())
@@ -107,7 +107,11 @@ impl Definition<'_> {
         };
         let fields = self.fields.len();
         if values.len() < fields {
-            return Err(format!("needs {fields} value(s) separated by commas, not \"{text}\""));
+            let data = String::from_utf8_lossy(data);
+            return Err(format!("needs {fields} value(s) separated by commas, not \"{data}\""));
+        }
+        if self.array && *self.fields == [Field::Ipv4Address] {
+            return Err("Kea does not send lists of IPv4 addresses over DHCPv6; use a record".to_owned());
         }
         // Kea ignores what is left over, as in a text with commas that are not escaped.
         let used = if self.array { values.len() } else { fields };
@@ -115,30 +119,64 @@ impl Definition<'_> {
         for (value, field) in
             values[..used].iter().zip(self.fields.iter().copied().chain(std::iter::repeat(last)))
         {
-            let wanted = || format!("needs {} where it has \"{value}\"", field.wanted());
+            let wanted =
+                || format!("needs {} where it has \"{}\"", field.wanted(), String::from_utf8_lossy(value));
             field.encode(value, &mut out).ok_or_else(wanted)?;
         }
         Ok(out)
+    }
+
+    /// Checks that Kea sends octets that were given in hexadecimal as they are: it cuts what the format has no
+    /// place for.
+    pub(super) fn fits(&self, octets: &[u8]) -> bool {
+        let mut rest = octets;
+        let mut fields = self.fields.iter();
+        let again = self.fields.last().filter(|_| self.array);
+        while let Some(field) = fields.next().or(again.filter(|_| !rest.is_empty())) {
+            let Some(len) = field.len(rest) else { return false };
+            rest = &rest[len..];
+        }
+        rest.is_empty()
     }
 }
 
 /// OPTION_VENDOR_OPTS (RFC 8415 §21.17), which can stand once for each enterprise.
 pub(super) const VENDOR_OPTS: u16 = 17;
 
-/// The values of a text: separated by commas, empty ones dropped; `\,` is a comma of the value.
-fn values(text: &str) -> Vec<String> {
-    let mut values = vec![String::new()];
-    let mut rest = text.chars().peekable();
-    while let Some(char) = rest.next() {
-        let escaped = char == '\\' && rest.next_if_eq(&',').is_some();
-        match char {
-            ',' => values.push(String::new()),
-            _ => values.last_mut().expect("never empty").push(if escaped { ',' } else { char }),
+/// The values of a text: separated by commas, empty ones dropped, blanks around them cut.
+///
+/// A backslash before a comma or another backslash makes it part of the value; one before anything else is a
+/// backslash.
+fn values(data: &[u8]) -> Vec<Vec<u8>> {
+    let mut values = vec![Vec::new()];
+    let mut escaped = false;
+    for &octet in data {
+        let value = values.last_mut().expect("never empty");
+        match octet {
+            b',' if escaped => value.push(b','),
+            b',' => values.push(Vec::new()),
+            b'\\' if escaped => value.push(b'\\'),
+            b'\\' => {
+                escaped = true;
+                continue;
+            }
+            octet => {
+                value.extend(escaped.then_some(b'\\'));
+                value.push(octet);
+            }
         }
+        escaped = false;
     }
+    values.last_mut().expect("never empty").extend(escaped.then_some(b'\\'));
     values.retain(|value| !value.is_empty());
-    values.iter_mut().for_each(|value| *value = value.trim().to_owned());
-    values
+    values.iter().map(|value| trim(value).to_vec()).collect()
+}
+
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\n', rest @ ..] | [rest @ .., b' ' | b'\t' | b'\n'] = value {
+        value = rest;
+    }
+    value
 }
 
 #[cfg(test)]
@@ -146,17 +184,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_split_at_commas_that_are_not_escaped() {
-        let rows: [(&str, &[&str]); 6] = [
+    fn values_are_split_at_commas_by_one_rule_for_backslashes() {
+        let rows: [(&str, &[&str]); 14] = [
             ("a, b ,c", &["a", "b", "c"]),
             (r"a\,b,c", &["a,b", "c"]),
             (r"a\b", &[r"a\b"]),
+            (r"a\\b", &[r"a\b"]),
+            (r"a\\,b", &[r"a\", "b"]),
+            (r"a\\\,b", &[r"a\,b"]),
             (r"a\", &[r"a\"]),
+            (r"\", &[r"\"]),
+            (r",\,x", &[",x"]),
+            (r"\ a", &[r"\ a"]),
             (",a,,b,", &["a", "b"]),
+            ("a, ,b", &["a", "", "b"]),
+            ("\ta\n,\rb", &["a", "\rb"]),
             ("", &[]),
         ];
         for (text, want) in rows {
-            assert_eq!(values(text), want, "{text:?}");
+            let want: Vec<_> = want.iter().map(|value| value.as_bytes().to_vec()).collect();
+            assert_eq!(values(text.as_bytes()), want, "{text:?}");
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Values of options from Kea's text to octets, one field at a time.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 
+use lqd_index::Prefix;
+
+use super::address::{address, masked};
 use super::hex;
 
 /// Type of one field of an option; the names are those of Kea's `option-def`.
@@ -69,58 +72,105 @@ impl Field {
     }
 
     /// Appends the value that `text` gives; `None` if it gives none.
-    pub(super) fn encode(self, text: &str, out: &mut Vec<u8>) -> Option<()> {
+    pub(super) fn encode(self, octets: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let text = || std::str::from_utf8(octets).ok();
         match self {
-            Self::Binary => out.extend(hex::octets(text)?),
-            Self::Boolean => out.push(boolean(text)?.into()),
-            Self::Int8 => out.extend(i8::try_from(integer(text)?).ok()?.to_be_bytes()),
-            Self::Int16 => out.extend(i16::try_from(integer(text)?).ok()?.to_be_bytes()),
-            Self::Int32 => out.extend(i32::try_from(integer(text)?).ok()?.to_be_bytes()),
-            Self::Uint8 => out.push(u8::try_from(integer(text)?).ok()?),
-            Self::Uint16 => out.extend(u16::try_from(integer(text)?).ok()?.to_be_bytes()),
-            Self::Uint32 => out.extend(u32::try_from(integer(text)?).ok()?.to_be_bytes()),
-            Self::Ipv4Address => out.extend(text.parse::<Ipv4Addr>().ok()?.octets()),
-            Self::Ipv6Address => out.extend(text.parse::<Ipv6Addr>().ok()?.octets()),
-            Self::Ipv6Prefix => prefix(text, out)?,
-            Self::Psid => psid(text, out)?,
-            Self::String => out.extend((!text.is_empty()).then_some(text.as_bytes())?),
+            Self::Binary => out.extend(hex::pairs(octets)?),
+            Self::Boolean => out.push(boolean(text()?)?.into()),
+            Self::Int8 => out.extend(i8::try_from(integer(text()?)?).ok()?.to_be_bytes()),
+            Self::Int16 => out.extend(i16::try_from(integer(text()?)?).ok()?.to_be_bytes()),
+            Self::Int32 => out.extend(i32::try_from(integer(text()?)?).ok()?.to_be_bytes()),
+            Self::Uint8 => out.push(u8::try_from(integer(text()?)?).ok()?),
+            Self::Uint16 => out.extend(u16::try_from(integer(text()?)?).ok()?.to_be_bytes()),
+            Self::Uint32 => out.extend(u32::try_from(integer(text()?)?).ok()?.to_be_bytes()),
+            Self::Ipv4Address => out.extend(text()?.parse::<Ipv4Addr>().ok()?.octets()),
+            Self::Ipv6Address => out.extend(address(text()?)?.octets()),
+            Self::Ipv6Prefix => prefix(text()?, out)?,
+            Self::Psid => psid(text()?, out)?,
+            Self::String => out.extend(string(octets)?),
             Self::Tuple => {
-                out.extend(u16::try_from(text.len()).ok()?.to_be_bytes());
-                out.extend(text.as_bytes());
+                out.extend(u16::try_from(octets.len()).ok()?.to_be_bytes());
+                out.extend(octets);
             }
-            Self::Fqdn => fqdn(text, out)?,
+            Self::Fqdn => fqdn(octets, out)?,
         }
         Some(())
     }
+
+    /// Length of the value at the start of `octets`; `None` if there is no value that Kea sends as it is.
+    pub(super) fn len(self, octets: &[u8]) -> Option<usize> {
+        let len = match self {
+            Self::Binary => octets.len(),
+            Self::Boolean | Self::Int8 | Self::Uint8 => 1,
+            Self::Int16 | Self::Uint16 => 2,
+            Self::Int32 | Self::Uint32 | Self::Ipv4Address => 4,
+            Self::Ipv6Address => 16,
+            Self::Ipv6Prefix => 1 + usize::from(*octets.first()?).div_ceil(8),
+            Self::Psid => 3,
+            Self::String => string(octets)?.len(),
+            Self::Tuple => 2 + usize::from(u16::from_be_bytes(*octets.first_chunk()?)),
+            Self::Fqdn => {
+                let mut at = 0;
+                while *octets.get(at)? != 0 {
+                    at += 1 + usize::from(octets[at]);
+                }
+                at + 1
+            }
+        };
+        (len <= octets.len()).then_some(len)
+    }
+}
+
+/// Kea refuses an empty string and cuts zeros from the end of others.
+fn string(octets: &[u8]) -> Option<&[u8]> {
+    octets.last().filter(|&&last| last != 0).map(|_| octets)
 }
 
 fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "0" => Some(false),
-        "1" => Some(true),
-        _ => text.to_ascii_lowercase().parse().ok(),
+    if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
+        return Some(text.len() == "true".len());
+    }
+    match text.parse::<i32>() {
+        Ok(0) => Some(false),
+        Ok(1) => Some(true),
+        _ => None,
     }
 }
 
 /// Decimal, or else hexadecimal with or without `0x`.
 fn integer(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    text.parse().ok().or_else(|| i64::from_str_radix(digits, 16).ok())
+    let hexadecimal = || {
+        let (sign, digits) = match text.as_bytes().first()? {
+            b'-' => (-1, &text[1..]),
+            b'+' => (1, &text[1..]),
+            _ => (1, text),
+        };
+        let digits = digits.strip_prefix("0x").or(digits.strip_prefix("0X")).unwrap_or(digits);
+        let unsigned = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        i64::from_str_radix(digits, 16).ok().filter(|_| unsigned).map(|value| sign * value)
+    };
+    text.parse().ok().or_else(hexadecimal)
+}
+
+/// The two sides of a slash, without spaces and tabs.
+fn sides(text: &str) -> Option<(String, String)> {
+    let text: String = text.chars().filter(|char| !matches!(char, ' ' | '\t')).collect();
+    text.split_once('/').map(|(left, right)| (left.to_owned(), right.to_owned()))
 }
 
 /// Length in bits, then as many octets as hold them, the bits beyond zero.
 fn prefix(text: &str, out: &mut Vec<u8>) -> Option<()> {
-    let (address, len) = text.split_once('/')?;
-    let net = ipnet::Ipv6Net::new(address.trim().parse().ok()?, len.trim().parse().ok()?).ok()?;
-    out.push(net.prefix_len());
-    out.extend(&net.trunc().addr().octets()[..usize::from(net.prefix_len()).div_ceil(8)]);
+    let (network, len) = sides(text)?;
+    let Prefix { address, len } = masked(address(&network)?, u8::try_from(integer(&len)?).ok()?)?;
+    out.push(len);
+    out.extend(&address.octets()[..usize::from(len).div_ceil(8)]);
     Some(())
 }
 
 /// PSID length, then the PSID in the upper bits of 16 (RFC 7598 §4.5).
 fn psid(text: &str, out: &mut Vec<u8>) -> Option<()> {
-    let (psid, len) = text.split_once('/')?;
-    let (psid, len): (u16, u8) = (psid.trim().parse().ok()?, len.trim().parse().ok()?);
+    let (psid, len) = sides(text)?;
+    let (psid, len) = (u16::try_from(integer(&psid)?).ok()?, u8::try_from(integer(&len)?).ok()?);
     let shifted = match len {
         0 => 0,
         1..=16 if u32::from(psid) >> len == 0 => psid << (16 - len),
@@ -132,19 +182,47 @@ fn psid(text: &str, out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// Labels, ended by the root (RFC 8415 §10); a name without a dot at its end means the same name.
-fn fqdn(text: &str, out: &mut Vec<u8>) -> Option<()> {
+fn fqdn(name: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let start = out.len();
-    let name = text.strip_suffix('.').unwrap_or(text);
-    if text.is_empty() || text.contains('\\') {
-        return None;
+    let mut label = Vec::new();
+    let mut rest = name;
+    while let Some((&octet, after)) = rest.split_first() {
+        rest = after;
+        match octet {
+            b'.' => push_label(&mut label, out)?,
+            b'\\' => {
+                let (escaped, after) = unescape(rest)?;
+                label.push(escaped);
+                rest = after;
+            }
+            octet => label.push(octet),
+        }
     }
-    for label in name.split('.').filter(|_| !name.is_empty()) {
-        let len = u8::try_from(label.len()).ok().filter(|len| (1..=63).contains(len))?;
-        out.push(len);
-        out.extend(label.as_bytes());
+    if name.last()? != &b'.' || !label.is_empty() {
+        push_label(&mut label, out)?;
     }
     out.push(0);
     (out.len() - start <= 255).then_some(())
+}
+
+fn push_label(label: &mut Vec<u8>, out: &mut Vec<u8>) -> Option<()> {
+    out.push(u8::try_from(label.len()).ok().filter(|len| (1..=63).contains(len))?);
+    out.append(label);
+    Some(())
+}
+
+/// The octet of an escape in a name after its backslash, three decimal digits or itself (RFC 1035 §5.1), and the
+/// rest; of what three digits give, Kea takes letters, digits, hyphens and underscores.
+fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        digits @ [b'0'..=b'9', ..] => {
+            let (digits, rest) = digits.split_at_checked(3)?;
+            let octet: u8 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+            (octet.is_ascii_alphanumeric() || b"-_".contains(&octet)).then_some((octet, rest))
+        }
+        [octet, rest @ ..] => Some((*octet, rest)),
+        [] => None,
+    }
 }
 
 #[cfg(test)]
@@ -153,12 +231,12 @@ mod tests {
 
     fn encoded(field: Field, text: &str) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        field.encode(text, &mut out).map(|()| out)
+        field.encode(text.as_bytes(), &mut out).map(|()| out)
     }
 
     #[test]
     fn each_type_has_its_octets() {
-        let rows: [(Field, &str, &[u8]); 23] = [
+        let rows: [(Field, &str, &[u8]); 29] = [
             (Field::Binary, "0a1b", &[0x0a, 0x1b]),
             (Field::Boolean, "True", &[1]),
             (Field::Boolean, "0", &[0]),
@@ -181,7 +259,13 @@ mod tests {
             (Field::Tuple, "abc", b"\0\x03abc"),
             (Field::Fqdn, "eng.example.com", b"\x03eng\x07example\x03com\0"),
             (Field::Fqdn, "eng.example.com.", b"\x03eng\x07example\x03com\0"),
-            (Field::Fqdn, ".", &[0]),
+            (Field::Fqdn, r"\097\-b.c", b"\x03a-b\x01c\0"),
+            (Field::Binary, "0a 1 b\t", &[0x0a, 0x1b]),
+            (Field::Boolean, "+01", &[1]),
+            (Field::Uint8, "+0X1f", &[0x1f]),
+            (Field::Int8, "-1f", &[0xe1]),
+            (Field::Ipv6Address, "fe80::1%eth0", b"\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"),
+            (Field::Ipv6Prefix, "2001:db8:: / 0x20", b"\x20\x20\x01\x0d\xb8"),
         ];
         for (field, text, want) in rows {
             assert_eq!(encoded(field, text).as_deref(), Some(want), "{field:?} {text:?}");
@@ -202,7 +286,15 @@ mod tests {
             (Field::Uint32, ""),
             (Field::Ipv4Address, "::1"),
             (Field::Ipv6Address, "192.0.2.1"),
-            (Field::Ipv6Address, "fe80::1%eth0"),
+            (Field::Binary, "0a1"),
+            (Field::Binary, "0a:1b"),
+            (Field::Uint8, "0x"),
+            (Field::Uint8, "--1"),
+            (Field::Uint8, "0x-1"),
+            (Field::String, "a\0"),
+            (Field::Fqdn, "."),
+            (Field::Fqdn, r"\046"),
+            (Field::Fqdn, "a\\"),
             (Field::Ipv6Prefix, "2001:db8::/129"),
             (Field::Ipv6Prefix, "2001:db8::"),
             (Field::Psid, "16/4"),
@@ -216,6 +308,29 @@ mod tests {
         ];
         for (field, text) in rows {
             assert_eq!(encoded(field, text), None, "{field:?} {text:?}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_value_is_what_kea_keeps_of_it() {
+        let rows: [(Field, &[u8], Option<usize>); 14] = [
+            (Field::Binary, b"abc", Some(3)),
+            (Field::Uint8, b"abc", Some(1)),
+            (Field::Uint16, b"a", None),
+            (Field::Ipv6Address, &[0; 17], Some(16)),
+            (Field::Ipv6Prefix, &[33, 1, 2, 3, 4, 5, 6], Some(6)),
+            (Field::Ipv6Prefix, &[33, 1, 2, 3, 4], None),
+            (Field::String, b"abc", Some(3)),
+            (Field::String, b"abc\0", None),
+            (Field::Tuple, b"\0\x01ab", Some(3)),
+            (Field::Tuple, b"\0\x02a", None),
+            (Field::Fqdn, b"\x01a\0b", Some(3)),
+            (Field::Fqdn, b"\x01a", None),
+            (Field::Fqdn, b"\x05a\0", None),
+            (Field::Psid, b"", None),
+        ];
+        for (field, octets, want) in rows {
+            assert_eq!(field.len(octets), want, "{field:?} {}", octets.escape_ascii());
         }
     }
 }

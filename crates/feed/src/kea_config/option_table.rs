@@ -11,15 +11,18 @@ pub(super) type Row = (u16, &'static str, &'static [Field], bool);
 
 /// Options that describe a lease or an exchange, not a subnet: CLIENT_DATA gets those from the lease, or has
 /// no use for them. A configured one would be a second, false, value.
-pub(super) const OF_A_LEASE: [(u16, &str); 18] = [
+pub(super) const OF_A_LEASE: [(u16, &str); 23] = [
     (1, "clientid"),
     (2, "serverid"),
     (3, "ia-na"),
     (4, "ia-ta"),
     (5, "iaaddr"),
     (6, "oro"),
+    (8, "elapsed-time"),
     (9, "relay-msg"),
+    (11, "auth"),
     (13, "status-code"),
+    (19, "reconf-msg"),
     (25, "ia-pd"),
     (26, "iaprefix"),
     (39, "client-fqdn"),
@@ -28,12 +31,14 @@ pub(super) const OF_A_LEASE: [(u16, &str); 18] = [
     (46, "clt-time"),
     (47, "lq-relay-data"),
     (48, "lq-client-link"),
+    (67, "pd-exclude"),
     (79, "client-linklayer-addr"),
-    (135, "relay-port"),
+    (87, "dhcpv4-message"),
+    (135, "relay-source-port"),
 ];
 
 #[rustfmt::skip]
-pub(super) const STANDARD: [Row; 49] = [
+pub(super) const STANDARD: [Row; 52] = [
     (7, "preference", &[Uint8], false),
     (12, "unicast", &[Ipv6Address], false),
     (14, "rapid-commit", &[], false),
@@ -64,6 +69,7 @@ pub(super) const STANDARD: [Row; 49] = [
     (51, "v6-lost", &[Fqdn], false),
     (52, "capwap-ac-v6", &[Ipv6Address], true),
     (53, "relay-id", &[Binary], false),
+    (56, "ntp-server", &[], false),
     (57, "v6-access-domain", &[Fqdn], false),
     (58, "sip-ua-cs-list", &[Fqdn], true),
     (59, "bootfile-url", &[String], false),
@@ -82,13 +88,16 @@ pub(super) const STANDARD: [Row; 49] = [
     (95, "s46-cont-mapt", &[], false),
     (96, "s46-cont-lw", &[], false),
     (103, "v6-captive-portal", &[String], false),
+    (136, "v6-sztp-redirect", &[Tuple], true),
     (143, "ipv6-address-andsf", &[Ipv6Address], true),
+    (148, "addr-reg-enable", &[], false),
 ];
 
 /// The option space whose options fill an option, for those that are not whole without. [`super::option_def`]
 /// adds that of the enterprise for vendor-opts.
-pub(super) const ENCAPSULATES: [(u16, &str); 5] = [
+pub(super) const ENCAPSULATES: [(u16, &str); 6] = [
     (17, "vendor-opts-space"),
+    (56, "v6-ntp-server-suboptions"),
     (66, "rsoo-opts"),
     (94, "s46-cont-mape-options"),
     (95, "s46-cont-mapt-options"),

@@ -59,9 +59,12 @@ fn standard_options_are_encoded_as_their_rfcs_say() {
 }
 
 #[test]
-fn data_in_hexadecimal_is_taken_as_it_is() {
+fn data_in_hexadecimal_is_served_if_kea_sends_it_as_it_is() {
     let rows = [
-        (r#""code": 23, "csv-format": false, "data": "0x20010db8""#, "0017 0004 20010db8"),
+        (
+            r#""code": 23, "csv-format": false, "data": "0x20010db8000000000000000000000001""#,
+            "0017 0010 20010db8000000000000000000000001",
+        ),
         (r#""code": 999, "data": "0a0b""#, "03e7 0002 0a0b"),
         (r#""code": 999, "data": "0x0a0b", "csv-format": false"#, "03e7 0002 0a0b"),
         (r#""code": 999, "data": "0a:0b", "csv-format": false"#, "03e7 0002 0a0b"),
@@ -107,8 +110,13 @@ fn user_definitions_give_the_format() {
 fn an_option_that_cannot_be_encoded_is_left_out_with_a_warning() {
     let rows = [
         (
-            r#""code": 23, "data": "fe80::1%eth0""#,
-            "option 23 is left out: needs an IPv6 address where it has \"fe80::1%eth0\"",
+            r#""code": 23, "data": "192.0.2.1""#,
+            "option 23 is left out: needs an IPv6 address where it has \"192.0.2.1\"",
+        ),
+        (
+            r#""code": 23, "csv-format": false, "data": "0x20010db8""#,
+            "option 23 is left out: Kea cuts or changes these octets to fit the format of the option; give the \
+             option by its values",
         ),
         (
             r#""code": 23, "data": """#,
