@@ -75,7 +75,7 @@ fn relay_options(hop: u8, depth: u8) -> Vec<(u16, Vec<u8>)> {
 }
 
 /// What `LQ_RELAY_DATA` has to hold for this client. Kea does not keep the outer relay's address, so
-/// peer-address is the outermost link-address that is not `::`.
+/// peer-address is the outermost relay's link-address, `::` or not.
 fn sent(client: &Client) -> RelayData {
     let levels = relay_levels(&relay_forward(&client.relays, None)).expect("we wrote it");
     let peer = levels.iter().map(|level| level.link).find(|link| !link.is_unspecified());

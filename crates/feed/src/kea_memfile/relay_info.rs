@@ -3,8 +3,9 @@
 //! Kea keeps, where `store-extended-info` is on, `{"ISC": {"relay-info": [ {"hop", "link", "peer",
 //! "options"}, … ]}}` with the relay closest to the server first (the key was `relays` before Kea 2.3.2).
 //! From it the RELAY-FORW chain is written again, without the client's message. The option's peer-address
-//! should be the IP source of the outer packet, which Kea does not keep: the outermost link-address that is
-//! not :: stands for it, being the one address of that relay that is known.
+//! should be the IP source of the outer packet, which Kea does not keep: the outermost relay's link-address
+//! stands for it, being the one address of that relay that is known, or `::` where it has none. An inner
+//! relay's address would name another relay agent.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -168,8 +169,8 @@ impl Encoder {
         if out.len() + OPTION_HEADER_LEN + usize::from(option_len) > usize::from(u16::MAX) {
             return false;
         }
-        let mut links = self.levels.iter().map(|level| level.link_address);
-        let peer_address = links.find(|link| !link.is_unspecified()).unwrap_or(Ipv6Addr::UNSPECIFIED);
+        let peer_address =
+            self.levels.first().map_or(Ipv6Addr::UNSPECIFIED, |outermost| outermost.link_address);
         out.extend_from_slice(&OPTION_LQ_RELAY_DATA.to_be_bytes());
         out.extend_from_slice(&option_len.to_be_bytes());
         out.extend_from_slice(&peer_address.octets());

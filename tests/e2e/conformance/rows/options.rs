@@ -192,7 +192,7 @@ pub const ROWS: &[Row] = &[
         want: Want::Reply(
             "0f 700012  $me $server
              002d 00a2  $c07  0005 0018 2001:db8:1::701 $inf  $clt0
-               002f 006c 2001:db8:1::1             # outermost link-address that is not ::
+               002f 006c ::                       # the outer relay has no link-address; not the inner one's
                  0c 01 :: fe80::b                  # RELAY-FORW of the outer relay
                    0009 0036
                      0c 00 2001:db8:1::1 fe80::1   # RELAY-FORW of the inner one, without RELAY_MSG
@@ -209,7 +209,7 @@ pub const ROWS: &[Row] = &[
             "0f 700013  $me $server
              002d 00ae  $c07  0005 0018 2001:db8:1::701 $inf  $clt0
                004f 0008 0001 020000000701
-               002f 006c 2001:db8:1::1
+               002f 006c ::
                  0c 01 :: fe80::b
                    0009 0036
                      0c 00 2001:db8:1::1 fe80::1
