@@ -59,6 +59,7 @@ outcomes! {
         DropRelayed => "drop_relayed", "Discarded: relayed, and relayed queries are not answered here (§5).";
         DropRelayChain => "drop_relay_chain", "Discarded: more levels of relaying than are accepted here (§5).";
         DropMalformed => "drop_malformed", "Discarded: not a DHCPv6 message, or an option of the message does not parse.";
+        DropDuplicateId => "drop_duplicate_id", "Discarded: OPTION_CLIENTID or OPTION_SERVERID twice in the message (RFC 8415 §24).";
         DropReply => "drop_reply", "Discarded: a LEASEQUERY-REPLY, which servers must not receive (§4.2.2).";
         DropOtherMessage => "drop_other_message", "Discarded: a message that is not a LEASEQUERY (RFC 8415 §16).";
         DropNoClientId => "drop_no_client_id", "Discarded: no OPTION_CLIENTID (§4.2.1).";

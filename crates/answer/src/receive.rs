@@ -133,7 +133,7 @@ impl<'a> Received<'a> {
             match code {
                 OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
                 OptionCode::SERVERID if server_id.is_none() => server_id = Some(value),
-                OptionCode::CLIENTID | OptionCode::SERVERID => return Err(Outcome::DropMalformed),
+                OptionCode::CLIENTID | OptionCode::SERVERID => return Err(Outcome::DropDuplicateId),
                 OptionCode::LQ_QUERY => {
                     queries += 1;
                     query = Some(value);

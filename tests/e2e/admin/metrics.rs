@@ -25,6 +25,7 @@ const QUERIES: &[(&str, &str, &str, Option<&str>)] = &[
     ("0e d00007  $me  002c 0011 01 ::", "malformed_query", "unread", Some("MalformedQuery")),
     ("0e d00008  002c 0011 01 ::", "drop_no_client_id", "unread", None),
     ("ff", "drop_malformed", "unread", None),
+    ("0e d00009  $me $me  002c 0011 01 ::", "drop_duplicate_id", "unread", None),
 ];
 
 pub fn trials() -> Vec<Trial> {
