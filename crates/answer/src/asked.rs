@@ -23,7 +23,7 @@ macro_rules! asked {
 asked! {
     ByAddress => "by_address", "QUERY_BY_ADDRESS (RFC 5007 §4.1.2.1).";
     ByClientId => "by_client_id", "QUERY_BY_CLIENTID (RFC 5007 §4.1.2.1).";
-    BulkOnly => "bulk_only", "A query-type that is for TCP only (RFC 5460 §4).";
+    BulkOnly => "bulk_only", "A query-type of bulk leasequery, which is for TCP only (RFC 5460 §4).";
     Unknown => "unknown", "Another query-type.";
     Unread => "unread", "Discarded, malformed or not allowed before its query-type counted.";
 }
@@ -35,7 +35,7 @@ impl Asked {
         match (refusal, target) {
             (None, Target::Address(_)) => Self::ByAddress,
             (None, Target::Client(_)) => Self::ByClientId,
-            (Some(Refusal::BulkOnly), _) => Self::BulkOnly,
+            (Some(Refusal::BulkOnly | Refusal::NoBulk), _) => Self::BulkOnly,
             (Some(Refusal::UnknownQueryType), _) => Self::Unknown,
             (_, _) => Self::Unread,
         }

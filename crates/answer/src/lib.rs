@@ -75,12 +75,13 @@ pub struct Engine {
     policy: Policy,
     unbound: Unbound,
 }
+    bulk_offered: bool,
 
 impl Engine {
     /// Takes the policy, or says what to mend in it.
     pub fn new(policy: Policy) -> Result<Self, &'static str> {
         policy.check()?;
-        Ok(Self { policy, unbound: Unbound::Answer })
+        Ok(Self { policy, unbound: Unbound::Answer, bulk_offered: false })
     }
 
     /// From now on, queries for which no binding is known get this: for the time in which leases are stale.
@@ -90,6 +91,13 @@ impl Engine {
     }
 
     /// Judges up to [`BATCH_MAX`] datagrams at `now`; `deliver` gets each one's position and verdict, in order.
+    /// From now on, query-types of bulk leasequery are NotAllowed over UDP, as TCP has them (RFC 5460 §4); before, they
+    /// are unknown.
+    #[must_use]
+    pub fn with_bulk_offered(self) -> Self {
+        Self { bulk_offered: true, ..self }
+    }
+
     ///
     /// `limits` are the buckets of the worker that received them.
     ///
@@ -133,7 +141,7 @@ impl Engine {
                 let received = &mut received[turn];
                 let read = gate
                     .enter(datagram.source.ip())
-                    .and_then(|rights| received.read(&self.policy, rights, datagram));
+                    .and_then(|rights| received.read(&self.policy, self.bulk_offered, rights, datagram));
                 outcomes[turn] = read.err();
                 match received.target {
                     _ if outcomes[turn].is_some() || received.refusal.is_some() => look_ups.begin_none(),

@@ -40,9 +40,9 @@ outcomes! {
         AnsweredLinks => "answered_links", SUCCESS, "Reply with the links of a client that is on several (OPTION_LQ_CLIENT_LINK).";
         NoBinding => "no_binding", SUCCESS, "Reply without client data: no binding (RFC 5007 §4.3.3, variant 3).";
         NotConfigured => "not_configured", NOT_CONFIGURED, "Reply NotConfigured: no such link or address in the configuration (§4.4.1).";
-        UnknownQueryType => "unknown_query_type", UNKNOWN_QUERY_TYPE, "Reply UnknownQueryType (§4.4.1).";
+        UnknownQueryType => "unknown_query_type", UNKNOWN_QUERY_TYPE, "Reply UnknownQueryType (§4.4.1); a query-type of bulk leasequery, too, where that is not offered over TCP.";
         MalformedQuery => "malformed_query", MALFORMED_QUERY, "Reply MalformedQuery: OPTION_LQ_QUERY is broken or lacks an option (§4.4.1).";
-        BulkOnly => "bulk_only", NOT_ALLOWED, "Reply NotAllowed: a query-type that is for TCP only (RFC 5460 §4).";
+        BulkOnly => "bulk_only", NOT_ALLOWED, "Reply NotAllowed: a query-type that is for TCP only, where bulk leasequery is offered (RFC 5460 §4).";
         NotAllowed => "not_allowed", NOT_ALLOWED, "Reply NotAllowed: the source is not on the list of those who may ask (§4.4.1).";
         QueryTypeNotAllowed => "query_type_not_allowed", NOT_ALLOWED, "Reply NotAllowed: the source may not ask by this query-type (§4.4.1).";
         Restricted => "restricted", NOT_ALLOWED, "Reply NotAllowed: the source may ask only for bindings that came through it (§5).";

@@ -69,12 +69,15 @@ impl<'a> Received<'a> {
 
     /// Reads a datagram, whose source has these rights, as far as it takes to know whether and to whom to reply.
     ///
+    /// `bulk_offered`: whether the server offers bulk leasequery over TCP.
+    ///
     /// # Errors
     /// The outcome, if RFC 5007 §4.2.1 tells us not to.
     #[inline]
     pub(crate) fn read(
         &mut self,
         policy: &Policy,
+        bulk_offered: bool,
         rights: &'a Rights,
         datagram: &'a Datagram<'a>,
     ) -> Result<(), Outcome> {
@@ -93,7 +96,7 @@ impl<'a> Received<'a> {
         let query = self.validate(policy, message.options)?;
         self.refusal = match query {
             _ if !rights.allow => Some(Refusal::NotAllowed),
-            Some(query) => self.read_query(query).err(),
+            Some(query) => self.read_query(query, bulk_offered).err(),
             None => Some(Refusal::MalformedQuery),
         };
         Ok(())
@@ -152,7 +155,7 @@ impl<'a> Received<'a> {
 
     /// Reads OPTION_LQ_QUERY. Of several addresses or DUIDs in it the first counts; other options are ignored.
     #[inline]
-    fn read_query(&mut self, query: &'a [u8]) -> Result<(), Refusal> {
+    fn read_query(&mut self, query: &'a [u8], bulk_offered: bool) -> Result<(), Refusal> {
         let query = Query::parse(query)?;
         match query.kind {
             QueryType::BY_ADDRESS | QueryType::BY_CLIENT_ID => {
@@ -161,7 +164,7 @@ impl<'a> Received<'a> {
                 }
             }
             QueryType::BY_RELAY_ID | QueryType::BY_LINK_ADDRESS | QueryType::BY_REMOTE_ID => {
-                return Err(Refusal::BulkOnly);
+                return Err(if bulk_offered { Refusal::BulkOnly } else { Refusal::NoBulk });
             }
             _ => return Err(Refusal::UnknownQueryType),
         }
@@ -224,6 +227,7 @@ pub(crate) enum Refusal {
     Restricted,
     UnknownQueryType,
     BulkOnly,
+    NoBulk,
     MalformedQuery,
     NotConfigured,
     TooManyBindings,
@@ -251,6 +255,11 @@ impl Refusal {
             Self::BulkOnly => {
                 (StatusCode::NOT_ALLOWED, "this query-type is for bulk leasequery (TCP)", Outcome::BulkOnly)
             }
+            Self::NoBulk => (
+                StatusCode::UNKNOWN_QUERY_TYPE,
+                "this server does not offer bulk leasequery",
+                Outcome::UnknownQueryType,
+            ),
             Self::MalformedQuery => {
                 (StatusCode::MALFORMED_QUERY, "the query option is malformed", Outcome::MalformedQuery)
             }

@@ -20,7 +20,7 @@ const QUERIES: &[(&str, &str, &str, Option<&str>)] = &[
     ("0e d00002  $me  002c 001f 02 ::  $c02", "answered", "by_client_id", Some("Success")),
     ("0e d00003  $me  002c 002d 01 ::  0005 0018 2001:db8:1::99 $zero", "no_binding", "by_address", Some("Success")),
     ("0e d00004  $me  002c 002d 01 ::  0005 0018 2001:db8:9::1 $zero", "not_configured", "by_address", Some("NotConfigured")),
-    ("0e d00005  $me  002c 0011 03 ::", "bulk_only", "bulk_only", Some("NotAllowed")),
+    ("0e d00005  $me  002c 0011 03 ::", "unknown_query_type", "bulk_only", Some("UnknownQueryType")),
     ("0e d00006  $me  002c 0011 63 ::", "unknown_query_type", "unknown", Some("UnknownQueryType")),
     ("0e d00007  $me  002c 0011 01 ::", "malformed_query", "unread", Some("MalformedQuery")),
     ("0e d00008  002c 0011 01 ::", "drop_no_client_id", "unread", None),

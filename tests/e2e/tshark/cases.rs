@@ -71,7 +71,7 @@ fn statuses() -> Vec<Case> {
         status("UnknownQueryType", 7, leasequery(UNKNOWN_QUERY, NO_LINK, &address, &[])),
         status("MalformedQuery", 8, leasequery(QUERY_BY_ADDRESS, NO_LINK, &[], &[])),
         status("NotConfigured", 9, leasequery(QUERY_BY_ADDRESS, NO_LINK, &iaaddr("2001:db8:9::1"), &[])),
-        status("NotAllowed for a bulk query", 10, leasequery(QUERY_BY_LINK_ADDRESS, NO_LINK, &[], &[])),
+        status("UnknownQueryType for a bulk query", 7, leasequery(QUERY_BY_LINK_ADDRESS, NO_LINK, &[], &[])),
         denied,
     ]
 }

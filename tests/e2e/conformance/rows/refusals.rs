@@ -45,10 +45,10 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "QUERY_BY_RELAY_ID over UDP",
-        rfc: "5460 §4",
+        rfc: "5007 §4.4.1; 5460 §4 once bulk leasequery is offered",
         ids: &["S46", "A23"],
         query: "0e 200006  $me  002c 001f 03 ::  0035 000a 0003 0001 0200 0000 0001",
-        want: Want::Reply("0f 200006  $me $server  000d { 000a text }"),
+        want: Want::Reply("0f 200006  $me $server  000d { 0007 text }"),
         ..ROW
     },
     Row {
@@ -56,7 +56,7 @@ pub const ROWS: &[Row] = &[
         rfc: "5460 §4",
         ids: &["S46"],
         query: "0e 200007  $me  002c 0011 04 2001:db8:1::",
-        want: Want::Reply("0f 200007  $me $server  000d { 000a text }"),
+        want: Want::Reply("0f 200007  $me $server  000d { 0007 text }"),
         ..ROW
     },
     Row {
@@ -64,7 +64,7 @@ pub const ROWS: &[Row] = &[
         rfc: "5460 §4",
         ids: &["S46"],
         query: "0e 200008  $me  002c 001d 05 ::  0025 0008 00000009 0affbeef",
-        want: Want::Reply("0f 200008  $me $server  000d { 000a text }"),
+        want: Want::Reply("0f 200008  $me $server  000d { 0007 text }"),
         ..ROW
     },
     Row {
@@ -72,7 +72,7 @@ pub const ROWS: &[Row] = &[
         rfc: "5460 §4",
         ids: &["S46", "A17"],
         query: "0e 200009  $me  002c 0013 05 ::  0025",
-        want: Want::Reply("0f 200009  $me $server  000d { 000a text }"),
+        want: Want::Reply("0f 200009  $me $server  000d { 0007 text }"),
         ..ROW
     },
     Row {
