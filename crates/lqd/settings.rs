@@ -24,6 +24,7 @@ mod listen;
 mod network;
 mod number;
 mod query_log;
+mod sensitive;
 mod spelled;
 
 #[cfg(test)]
@@ -135,7 +136,7 @@ impl Settings {
             deny: typed.deny.unwrap_or(Deny::NotAllowed),
             query_types: QueryType::ALL.to_vec(),
             relayed: typed.relayed.unwrap_or(Relayed::Answer),
-            sensitive_options: access::ascending(typed.sensitive_option.unwrap_or_default()),
+            sensitive_options: sensitive::ascending(typed.sensitive_option.unwrap_or_default()),
             max_reply: typed.max_reply.map_or(DATAGRAM_LEN_MAX, |octets| octets.0),
             rate: Rate::of(typed.rate, typed.burst),
             restricted_requestor: typed.restricted_requestor,

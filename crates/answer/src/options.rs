@@ -77,9 +77,23 @@ impl<'a> ClientOptions<'a> {
                 self.write_one(w, code)?;
             }
         }
-        let relay_data = OptionCode::LQ_RELAY_DATA;
-        if request.contains(relay_data) && !rights.is_sensitive(relay_data) {
-            self.write_one(w, relay_data)?;
+        let code = OptionCode::LQ_RELAY_DATA;
+        if request.contains(code) && !rights.is_sensitive(code) {
+            self.write_relay_data(w, rights)?;
+        }
+        Ok(())
+    }
+
+    /// Relay data, without the sensitive options in it.
+    fn write_relay_data(&self, w: &mut Writer<'_>, rights: &Rights) -> Result<(), NoRoom> {
+        let Some(option) = self.stored(OptionCode::LQ_RELAY_DATA) else { return Ok(()) };
+        let start = w.len();
+        let octets = w.room(option.len())?;
+        option.copy_into(octets);
+        if !rights.sensitive.is_empty() {
+            // Relay data that cannot be read might hide an option: it is left out whole.
+            let kept = relay_data::strip(octets, |code| rights.is_sensitive(code)).unwrap_or(0);
+            w.truncate(start + kept);
         }
         Ok(())
     }

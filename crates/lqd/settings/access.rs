@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::choice::{Deny, Relayed};
 use super::network::Network;
 use super::number::Within;
+use super::sensitive::{SensitiveOption, ascending};
 use super::spelled::{Literal, Placed, Spelled, choice, list, one, placed};
 
 /// Queries a second, or a number of them.
@@ -36,7 +37,7 @@ pub(crate) struct TypedRow {
     #[serde(default, deserialize_with = "choice")]
     relayed: Option<Relayed>,
     #[serde(default, deserialize_with = "list")]
-    sensitive_options: Option<Vec<Within<u16, 1, 65_535>>>,
+    sensitive_options: Option<Vec<SensitiveOption>>,
     #[serde(default, deserialize_with = "one")]
     max_reply: Option<ReplyLen>,
     #[serde(default, deserialize_with = "one")]

@@ -19,6 +19,7 @@ use super::listen::ListenAddress;
 use super::network::Network;
 use super::number::{Octets, PowerOfTwo, Within};
 use super::query_log::LogTarget;
+use super::sensitive::SensitiveOption;
 use super::spelled::{choice, list, one};
 
 /// What was typed: each field is a flag, and a key of the file of `--config`.
@@ -142,7 +143,7 @@ pub(crate) struct Flags {
     /// Default: none.
     #[arg(long, value_name = "CODE", verbatim_doc_comment)]
     #[serde(deserialize_with = "list")]
-    pub(super) sensitive_option: Option<Vec<Within<u16, 1, 65_535>>>,
+    pub(super) sensitive_option: Option<Vec<SensitiveOption>>,
 
     /// Longest reply with bindings, in octets, 512..=65527.
     ///

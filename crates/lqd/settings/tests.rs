@@ -189,7 +189,7 @@ fn every_key_can_be_overruled_by_its_flag() {
             "deny" => "'not-allowed'",
             "relayed" => "'answer'",
             "max-relay-hops" | "workers" | "cpus" | "rate" | "burst" => "9",
-            "sensitive-option" => "[9]",
+            "sensitive-option" => "[18]",
             "max-reply" => "1232",
             "max-feed-age" => "5",
             "when-stale" => "'silent'",

@@ -46,6 +46,10 @@ fn whole_or_not_at_all() -> Result<(), Failed> {
     for (text, advice) in [
         ("[[access]]\nprefix = '::2'\nrate = 0.5", "6:8: access: rate: invalid type"),
         ("[[access]]\nprefix = '::1'", "5:10: access: prefix: ::1/128 has a row already"),
+        (
+            "sensitive-options = [39, 46]",
+            "4:26: access: sensitive-options: clt-time (46) belongs to every such reply (RFC 5007)",
+        ),
         ("[[access]]\nprefix = '::2/64'", "5:10: access: prefix: has bits set beyond its length"),
     ] {
         let before = lqd.line_count();

@@ -247,6 +247,7 @@ fn policy(setup: Setup, server_duid: Vec<u8>) -> Policy {
         Setup::OneRelay => relay_levels_max = 1,
         Setup::ManyRelays => relay_levels_max = 32,
         Setup::Sensitive => rights.sensitive = [23, 39, 47].map(OptionCode).to_vec(),
+        Setup::SensitiveInRelayData => rights.sensitive = [37, 79].map(OptionCode).to_vec(),
         Setup::ShortReplies => rights.reply_len_max = 512,
     }
     let rows = vec![(network, Rights { allow: true, ..rights.clone() })];

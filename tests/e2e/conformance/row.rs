@@ -72,6 +72,8 @@ pub enum Setup {
     ManyRelays,
     /// Options 23 (DNS servers), 39 (client FQDN) and 47 (relay data) are sensitive.
     Sensitive,
+    /// Options 37 (remote-id) and 79 (client link-layer address) are sensitive.
+    SensitiveInRelayData,
     /// Replies with bindings have 512 octets at most.
     ShortReplies,
 }
@@ -86,6 +88,7 @@ impl Setup {
         Self::OneRelay,
         Self::ManyRelays,
         Self::Sensitive,
+        Self::SensitiveInRelayData,
         Self::ShortReplies,
     ];
 
@@ -101,6 +104,7 @@ impl Setup {
             Self::Sensitive => {
                 &["--sensitive-option", "23", "--sensitive-option", "39", "--sensitive-option", "47"]
             }
+            Self::SensitiveInRelayData => &["--sensitive-option", "37", "--sensitive-option", "79"],
             Self::ShortReplies => &["--max-reply", "512"],
         }
     }

@@ -62,3 +62,29 @@ pub(crate) fn check_relay_data(value: &[u8]) {
         message = inner;
     }
 }
+
+/// The value of OPTION_LQ_RELAY_DATA, written again without the options that `hides` names, the message inside aside.
+///
+/// # Panics
+/// If its octets are no such thing.
+pub(crate) fn relay_data_without(value: &[u8], hides: impl Fn(OptionCode) -> bool) -> Vec<u8> {
+    let (peer, message) = value.split_at_checked(16).expect("a peer-address");
+    [peer, &message_without(message, &hides)].concat()
+}
+
+fn message_without(message: &[u8], hides: &impl Fn(OptionCode) -> bool) -> Vec<u8> {
+    let (header, options) = message.split_at_checked(HEADER_LEN).expect("a whole relay header");
+    let mut kept = header.to_vec();
+    for option in Options::new(options) {
+        let (code, value) = option.expect("relay data whose options parse");
+        let value = match code {
+            OptionCode::RELAY_MSG => message_without(value, hides),
+            _ if hides(code) => continue,
+            _ => value.to_vec(),
+        };
+        kept.extend(code.0.to_be_bytes());
+        kept.extend(u16::try_from(value.len()).expect("it came out of an option").to_be_bytes());
+        kept.extend(value);
+    }
+    kept
+}

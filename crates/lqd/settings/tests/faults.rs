@@ -33,8 +33,13 @@ const VALUES: &[(&str, &str, &str)] = &[
         "must be the name of an interface, such as \"eth0\""),
     ("--allow=192.0.2.0/24", "allow = ['192.0.2.0/24']",
         "DHCPv6 runs over IPv6 only; write an IPv6 prefix, such as 2001:db8::/32"),
-    ("--max-relay-hops=33", "max-relay-hops = 33", "must be a whole number in 0..=32"),
-    ("--sensitive-option=0", "sensitive-option = [0]", "must be a whole number in 1..=65535"),
+    ("--max-relay-hops=34", "max-relay-hops = 34", "must be a whole number in 0..=33"),
+    ("--sensitive-option=0", "sensitive-option = [0]", "must be a whole number in 3..=65535"),
+    ("--sensitive-option=46", "sensitive-option = [46]",
+        "clt-time (46) belongs to every such reply (RFC 5007) and cannot be left out; remove it, and see --allow \
+         and --restricted-requestor for whose queries are answered"),
+    ("--sensitive-option=9", "sensitive-option = [9]",
+        "relay-msg (9) holds relay data together and cannot be left out alone; list 47 (relay data) instead"),
     ("--max-reply=511", "max-reply = 511", "must be a whole number in 512..=65527"),
     ("--rate=1000001", "rate = 1000001", "must be a whole number in 0..=1000000"),
     ("--query-log=", "query-log = ''", "must be a file, \"journald\" or \"stderr\""),
@@ -185,7 +190,10 @@ const ACCESS: &[(&str, &str)] = &[
         "4:10: access: ::/128: query-types: the list is empty; give it an entry, or write allow = false to let \
          nobody ask"),
     ("prefix = '::'\nsensitive-options = [0]",
-        "5:22: access: sensitive-options: must be a whole number in 1..=65535"),
+        "5:22: access: sensitive-options: must be a whole number in 3..=65535"),
+    ("prefix = '::'\nsensitive-options = [39, 5]",
+        "5:26: access: sensitive-options: ia-addr (5) belongs to every such reply (RFC 5007) and cannot be left out; \
+         remove it, and see --allow and --restricted-requestor for whose queries are answered"),
     ("prefix = '::'\nmax-reply = 65528", "5:13: access: max-reply: must be a whole number in 512..=65527"),
     ("prefix = '::'\nrate = -1", "5:8: access: rate: must be a whole number in 0..=1000000"),
     ("prefix = '::'\nrate = 1.5",

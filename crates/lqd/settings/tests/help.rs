@@ -69,8 +69,8 @@ fn the_defaults_said_are_those_that_hold() {
 #[test]
 fn the_limits_said_are_those_that_hold() {
     for (name, limits) in [
-        ("max-relay-hops", ["0", "32", "33"]),
-        ("sensitive-option", ["1", "65535", "65536"]),
+        ("max-relay-hops", ["0", "33", "34"]),
+        ("sensitive-option", ["3", "65535", "65536"]),
         ("max-reply", ["512", "65527", "65528"]),
         ("rate", ["0", "1000000", "1000001"]),
         ("query-log-sample", ["1", "1000000", "1000001"]),

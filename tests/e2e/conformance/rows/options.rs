@@ -274,6 +274,23 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "sensitive options are left out of relay data too",
+        rfc: "5007 §4.4.2, §5",
+        ids: &["S23", "S24", "S27", "S41"],
+        setup: Setup::SensitiveInRelayData,
+        query: "0e 70001a  $me  002c 0027 02 ::  $c07  0006 0004 002f 004f",
+        want: Want::Reply(
+            "0f 70001a  $me $server
+             002d 0096  $c07  0005 0018 2001:db8:1::701 $inf  $clt0
+               002f 0060 ::
+                 0c 01 :: fe80::b
+                   0009 002a
+                     0c 00 2001:db8:1::1 fe80::1
+                       0012 0004 74657374",
+        ),
+        ..ROW
+    },
+    Row {
         name: "sensitive option alone",
         rfc: "5007 §4.4.2",
         ids: &["S24"],
