@@ -71,7 +71,7 @@ pub(crate) struct Settings {
     pub(crate) rights: Rights,
     /// Rows about requestors of one prefix, each prefix once.
     pub(crate) access: Vec<AccessRow>,
-    /// RELAY-FORW levels accepted around a query, 0..=32.
+    /// RELAY-FORW levels accepted around a query, 0..=33.
     pub(crate) max_relay_hops: u8,
     /// How old leases may be before they are stale, 1..=86,400 s.
     pub(crate) max_feed_age: Duration,
@@ -150,7 +150,7 @@ impl Settings {
             allow: typed.allow.map(|networks| networks.into_iter().map(|network| network.0).collect()),
             access: typed.access.unwrap_or_default().into_iter().map(|row| row.over(&rights)).collect(),
             rights,
-            max_relay_hops: typed.max_relay_hops.map_or(8, |hops| hops.0),
+            max_relay_hops: typed.max_relay_hops.map_or(9, |hops| hops.0),
             max_feed_age: Duration::from_secs(typed.max_feed_age.map_or(60, |seconds| seconds.0).into()),
             when_stale: typed.when_stale.unwrap_or(WhenStale::Silent),
             admin: admin::resolve(typed.admin.unwrap_or_default())?,

@@ -13,6 +13,7 @@ mod options;
 mod outcome;
 mod policy;
 mod receive;
+mod relay_data;
 mod reply;
 mod resolve;
 mod restricted;
@@ -74,8 +75,8 @@ pub enum Verdict<'a> {
 pub struct Engine {
     policy: Policy,
     unbound: Unbound,
-}
     bulk_offered: bool,
+}
 
 impl Engine {
     /// Takes the policy, or says what to mend in it.
@@ -90,7 +91,6 @@ impl Engine {
         Self { unbound, ..self }
     }
 
-    /// Judges up to [`BATCH_MAX`] datagrams at `now`; `deliver` gets each one's position and verdict, in order.
     /// From now on, query-types of bulk leasequery are NotAllowed over UDP, as TCP has them (RFC 5460 §4); before, they
     /// are unknown.
     #[must_use]
@@ -98,6 +98,7 @@ impl Engine {
         Self { bulk_offered: true, ..self }
     }
 
+    /// Judges up to [`BATCH_MAX`] datagrams at `now`; `deliver` gets each one's position and verdict, in order.
     ///
     /// `limits` are the buckets of the worker that received them.
     ///

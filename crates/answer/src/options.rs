@@ -4,6 +4,7 @@ use lqd_index::{Binding, Client, StoredOption};
 use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
 
 use crate::Rights;
+use crate::relay_data;
 use crate::resolve::OnLink;
 use crate::restricted::View;
 

@@ -1,6 +1,6 @@
 //! What the operator decided: who may ask, what is returned, as which server.
 
-use lqd_wire::Duid;
+use lqd_wire::{Duid, RELAY_LEVELS_MAX};
 
 use crate::Access;
 
@@ -11,7 +11,7 @@ pub struct Policy {
     pub server_duid: Vec<u8>,
     /// Who may ask what, by IP source (RFC 5007 §4.4.1); for a relayed query that is the last relay agent.
     pub access: Access,
-    /// Most levels of relaying that are accepted, 0..=32 (RFC 8415 §7.6: HOP_COUNT_LIMIT is 8).
+    /// Most relay levels that are accepted, 0..=[`RELAY_LEVELS_MAX`].
     pub relay_levels_max: u8,
 }
 
@@ -30,8 +30,8 @@ impl Policy {
     /// Whether the settings can be used; the text says what to mend.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         Duid::new(&self.server_duid).ok_or("the server DUID must have 1 to 130 octets")?;
-        if self.relay_levels_max > 32 {
-            return Err("at most 32 levels of relaying can be accepted");
+        if usize::from(self.relay_levels_max) > RELAY_LEVELS_MAX {
+            return Err("at most 33 relay levels can be accepted");
         }
         Ok(())
     }

@@ -16,12 +16,9 @@
 use std::net::Ipv6Addr;
 
 use lqd_index::{Binding, Client, Covering, LinkId, Links, StoredOption};
-use lqd_wire::{MessageType, OptionCode, Relay};
+use lqd_wire::{MessageType, OptionCode, RELAY_LEVELS_MAX, Relay};
 
 use crate::Rights;
-
-/// Levels of a recorded relay chain that are looked at (HOP_COUNT_LIMIT of RFC 3315 §5.5).
-const LEVELS_MAX: usize = 32;
 
 /// One requestor's view of the leases.
 #[derive(Clone, Copy)]
@@ -108,7 +105,7 @@ fn came_through(option: StoredOption<'_>, is_one: impl Fn(Ipv6Addr) -> bool) -> 
     let address = |at| option.octets::<16>(at).map(Ipv6Addr::from);
     let mut agent = address(OPTION_HEADER_LEN);
     let mut at = OPTION_HEADER_LEN + 16;
-    for _ in 0..LEVELS_MAX {
+    for _ in 0..RELAY_LEVELS_MAX {
         let relay_forw = option.octets::<1>(at) == Some([MessageType::RELAY_FORW.0]);
         let (true, Some(link), Some(peer)) = (relay_forw, address(at + 2), address(at + 18)) else {
             return false;

@@ -180,14 +180,6 @@ impl TypedRow {
     }
 }
 
-/// Codes in order, each once.
-pub(super) fn ascending(codes: Vec<Within<u16, 1, 65_535>>) -> Vec<u16> {
-    let mut codes: Vec<_> = codes.into_iter().map(|code| code.0).collect();
-    codes.sort_unstable();
-    codes.dedup();
-    codes
-}
-
 /// Holds the rows against each other; where in the file the first fault is, and what to mend.
 pub(super) fn check(rows: &[TypedRow]) -> Result<(), (Range<usize>, String)> {
     let mut seen = HashSet::new();

@@ -128,18 +128,23 @@ pub(crate) struct Flags {
     #[serde(deserialize_with = "choice")]
     pub(super) relayed: Option<Relayed>,
 
-    /// RELAY-FORW levels accepted around a query, 0..=32.
+    /// RELAY-FORW levels accepted around a query, 0..=33.
     ///
-    /// Deeper ones are discarded and counted. 0 accepts direct queries only.
-    /// Default: 8.
+    /// Queries with more are discarded and counted. 0 accepts direct queries
+    /// only. RFC 8415 allows 9 levels (hop-counts 0 to 8), RFC 3315 33.
+    /// Default: 9.
     #[arg(long, value_name = "N", verbatim_doc_comment)]
     #[serde(deserialize_with = "one")]
-    pub(super) max_relay_hops: Option<Within<u8, 0, 32>>,
+    pub(super) max_relay_hops: Option<Within<u8, 0, 33>>,
 
-    /// Code of an option never returned, 1..=65535; may be repeated.
+    /// Code of an option never returned, 3..=65535; may be repeated.
     ///
-    /// For client data that requestors shall not see, even if they ask for
-    /// it (RFC 5007, section 5), such as 39, the client's host name.
+    /// Client data that requestors must not see, even if they ask for it
+    /// (RFC 5007, section 4.4.2), such as 39, the client's host name. It is
+    /// left out of relay data (47) as well, at every level: 79 hides the
+    /// link-layer address in both places. Relay data still has addresses of
+    /// relay agents and the client's link-local address; 47 hides it all.
+    /// What replies are made of (1, 2, 5, 9, 13, 26, 45, 46, 48) is refused.
     /// Default: none.
     #[arg(long, value_name = "CODE", verbatim_doc_comment)]
     #[serde(deserialize_with = "list")]

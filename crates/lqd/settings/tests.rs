@@ -58,7 +58,7 @@ const ROWS: &[Row] = &[
     row!("deny", ["--deny=drop"], "deny = 'drop'", rights.deny, "Drop", default "NotAllowed"),
     row!("deny", ["--deny=not-allowed"], "deny = 'not-allowed'", rights.deny, "NotAllowed", default "NotAllowed"),
     row!("relayed", ["--relayed=drop"], "relayed = 'drop'", rights.relayed, "Drop", default "Answer"),
-    row!("max-relay-hops", ["--max-relay-hops=0"], "max-relay-hops = 0", max_relay_hops, "0", default "8"),
+    row!("max-relay-hops", ["--max-relay-hops=0"], "max-relay-hops = 0", max_relay_hops, "0", default "9"),
     row!("sensitive-option", ["--sensitive-option=79", "--sensitive-option=39", "--sensitive-option=79"],
         "sensitive-option = [79, 39, 79]", rights.sensitive_options, "[39, 79]", default "[]"),
     row!("max-reply", ["--max-reply=512"], "max-reply = 512", rights.max_reply, "512", default "65527"),

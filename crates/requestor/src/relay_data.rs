@@ -6,7 +6,7 @@ use lqd_wire::{MessageType, OptionCode, Options, ParseError, ParseFault, RelayDa
 
 use crate::{Deviation, RawOption};
 
-/// Deeper chains are cut off: 8 is what RFC 8415 §7.6 allows, 32 what RFC 3315 §5.5 did.
+/// Deeper chains are cut off: 9 levels are what RFC 8415 §7.6 allows (hop-counts 0 to 8), 33 what RFC 3315 §5.5 did.
 const LEVELS_MAX: usize = 64;
 
 /// OPTION_LQ_RELAY_DATA, level by level.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use ipnet::Ipv6Net;
-use lqd_wire::{Message, MessageType, RelayHeader, SERVER_PORT, TransactionId};
+use lqd_wire::{Message, MessageType, RELAY_LEVELS_MAX, RelayHeader, SERVER_PORT, TransactionId};
 use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -36,9 +36,6 @@ const IN_FLIGHT_MAX: usize = 4096;
 
 /// Ids of ended queries that are remembered.
 const ENDED_MAX: usize = 4096;
-
-/// Relay levels that are looked through for a transaction-id.
-const LEVELS_MAX: usize = 32;
 
 /// Pause after the socket failed to receive, so that a lasting fault does not spin.
 const RECEIVE_FAULT_PAUSE: Duration = Duration::from_millis(10);
@@ -321,7 +318,7 @@ impl Shared {
 /// The transaction-id of a reply, through its relay levels.
 fn transaction_id(octets: &[u8]) -> Result<TransactionId, Ignored> {
     let mut octets = octets;
-    for _ in 0..LEVELS_MAX {
+    for _ in 0..=RELAY_LEVELS_MAX {
         match octets.first().map(|&kind| MessageType(kind)) {
             None => return Err(Ignored::Empty),
             Some(MessageType::LEASEQUERY) => return Err(Ignored::Leasequery),

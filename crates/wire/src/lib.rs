@@ -40,5 +40,9 @@ pub use write::{NoRoom, Writer};
 /// UDP port of servers and relay agents (RFC 8415 §7.2).
 pub const SERVER_PORT: u16 = 547;
 
+/// Most relay levels around a message: hop-counts 0 to 32, the HOP_COUNT_LIMIT of RFC 3315 §5.5. RFC 8415 §7.6 has 8,
+/// which makes 9 levels (§19.1.2: a relay agent adds its level where hop-count is below the limit).
+pub const RELAY_LEVELS_MAX: usize = 33;
+
 /// Most octets that one UDP datagram over IPv6 carries: 65,535 less the UDP header.
 pub const DATAGRAM_LEN_MAX: usize = 65_527;

@@ -151,7 +151,7 @@ impl Engine {
     /// # Errors
     /// The sample leases cannot be read.
     pub fn with_access(access: Access) -> Result<Self, Failed> {
-        Self::with(|server_duid| Policy { server_duid, access, relay_levels_max: 8 })
+        Self::with(|server_duid| Policy { server_duid, access, relay_levels_max: 9 })
     }
 
     fn with(policy: impl FnOnce(Vec<u8>) -> Policy) -> Result<Self, Failed> {
@@ -235,7 +235,7 @@ impl Server for Engine {
 fn policy(setup: Setup, server_duid: Vec<u8>) -> Policy {
     let elsewhere = Ipv6Net::new(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0), 48);
     let (mut network, mut rights) = (Ipv6Net::from(Ipv6Addr::LOCALHOST), Rights::default());
-    let mut relay_levels_max = 8;
+    let mut relay_levels_max = 9;
     match setup {
         Setup::Default => {}
         Setup::Denied => network = elsewhere.expect("48 bits"),
@@ -245,7 +245,7 @@ fn policy(setup: Setup, server_duid: Vec<u8>) -> Policy {
         }
         Setup::RelayedDropped => rights.relayed = Relayed::Drop,
         Setup::OneRelay => relay_levels_max = 1,
-        Setup::ManyRelays => relay_levels_max = 32,
+        Setup::ManyRelays => relay_levels_max = 33,
         Setup::Sensitive => rights.sensitive = [23, 39, 47].map(OptionCode).to_vec(),
         Setup::SensitiveInRelayData => rights.sensitive = [37, 79].map(OptionCode).to_vec(),
         Setup::ShortReplies => rights.reply_len_max = 512,

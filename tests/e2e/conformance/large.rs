@@ -1,4 +1,4 @@
-//! Replies at the limits: the longest that fits a datagram, the one that does not, and the deepest relay chain. Their
+//! Replies at the limits: the longest that fits a datagram, the one that does not, and the deepest relay chains. Their
 //! octets are too many for a row, so they are repetitions of octets written by hand.
 
 use std::fmt::Write;
@@ -29,6 +29,8 @@ pub fn trials() -> Vec<Trial> {
         trials.push(trial(format!("conformance::large::{back_end}::relays"), needs, move || {
             deep_relays(back_end)
         }));
+        let name = format!("conformance::large::{back_end}::stored_relays");
+        trials.push(trial(name, needs, move || deep_relay_data(back_end)));
     }
     trials
 }
@@ -55,21 +57,68 @@ fn large(back_end: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// S48: as deep as RFC 3315 lets relays chain, and not one deeper.
+/// S48: as deep as RFC 3315 lets relays chain (hop-count 32), and not one deeper.
 fn deep_relays(back_end: &str) -> Result<(), Failed> {
     let fixture = fixture();
     let mut flags = fixture.flags();
-    flags.extend(["--io", back_end, "--max-relay-hops", "32"].map(str::to_owned));
+    flags.extend(["--io", back_end, "--max-relay-hops", "33"].map(str::to_owned));
     let lqd = Lqd::start(&flags);
     let requestor = Requestor::new(lqd.address);
     let query = |levels| relayed(0x0c, levels, "0e 900003  $me  002c 001f 02 ::  $c01");
     let wanted =
-        relayed(0x0d, 32, "0f 900003  $me $server  002d 0032  $c01  0005 0018 2001:db8:1::101 $inf  $clt0");
-    let (reply, _) = requestor.ask(&query(32)).ok_or("no reply through 32 relays")?;
+        relayed(0x0d, 33, "0f 900003  $me $server  002d 0032  $c01  0005 0018 2001:db8:1::101 $inf  $clt0");
+    let (reply, _) = requestor.ask(&query(33)).ok_or("no reply through 33 relays")?;
     assert_eq!(reply, wanted, "{}", side_by_side(&wanted, &reply));
-    let answer = requestor.answer_before_probe(&query(33), &Probe { query: query(32), reply });
-    assert_eq!(answer, None, "33 relays are answered");
+    let answer = requestor.answer_before_probe(&query(34), &Probe { query: query(33), reply });
+    assert_eq!(answer, None, "34 relays are answered");
     Ok(())
+}
+
+/// S26, S48: relay data of as many relays as RFC 3315 lets chain, and none of one relay more, which no client has.
+fn deep_relay_data(back_end: &str) -> Result<(), Failed> {
+    let kea_config = include_str!("../../data/conformance/kea-dhcp6.conf");
+    let fixture = Fixture::new(kea_config, &(relayed_lease(1, 33) + &relayed_lease(2, 34)));
+    let mut flags = fixture.flags();
+    flags.extend(["--io".to_owned(), back_end.to_owned()]);
+    let lqd = Lqd::start(&flags);
+    let requestor = Requestor::new(lqd.address);
+    let query =
+        |client| octets(&format!("0e 90000{client}  $me  002c 0025 02 ::  $c0{client}  0006 0002 002f"));
+    let (reply, _) = requestor.ask(&query(1)).ok_or("no reply with 33 levels")?;
+    // Each level: 34 octets and an Interface-Id of one octet; all but the innermost one 4 more.
+    let relay_data_len = 16 + 33 * (34 + 5) + 32 * 4;
+    let mut text = format!(
+        "0f 900001  $me $server  002d {:04x}  $c01  0005 0018 2001:db8:1::101 $inf $clt0
+         002f {relay_data_len:04x} 2001:db8:1::20",
+        14 + 28 + 8 + 4 + relay_data_len
+    );
+    for hop in (0..33).rev() {
+        let _ = write!(text, " 0c {hop:02x} 2001:db8:1::{hop:x} fe80::{hop:x} 0012 0001 {hop:02x}");
+        if hop > 0 {
+            let _ = write!(text, " 0009 {:04x}", hop * (34 + 5) + (hop - 1) * 4);
+        }
+    }
+    let wanted = octets(&text);
+    assert_eq!(reply, wanted, "{}", side_by_side(&wanted, &reply));
+    let (reply, _) = requestor.ask(&query(2)).ok_or("no reply about the lease with 34 levels")?;
+    let bare = octets("0f 900002  $me $server  002d 0032  $c02  0005 0018 2001:db8:1::201 $inf  $clt0");
+    assert_eq!(reply, bare, "{}", side_by_side(&bare, &reply));
+    Ok(())
+}
+
+/// A lease whose client came through so many relays, each with an Interface-Id, as Kea writes it.
+fn relayed_lease(client: u8, levels: u8) -> String {
+    let relay = |hop: u8| {
+        format!(
+            r#"{{ "hop": {hop}&#x2c "link": "2001:db8:1::{hop:x}"&#x2c "options": "0x00120001{hop:02X}"&#x2c "peer": "fe80::{hop:x}" }}"#
+        )
+    };
+    let relays: Vec<_> = (0..levels).rev().map(relay).collect();
+    format!(
+        "2001:db8:1::{client:x}01,00:03:00:01:02:00:00:00:00:{client:02x},4294967295,4102444800,1,4294967295,0,1,128,\
+         0,0,,,0,{{ \"ISC\": {{ \"relay-info\": [ {} ] }} }},1,0,0\n",
+        relays.join("&#x2c ")
+    )
 }
 
 /// A message within so many relay levels, the outermost with Relay Source Port, so that the reply finds our port.

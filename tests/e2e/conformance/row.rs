@@ -58,7 +58,7 @@ impl Want {
 /// How the server is set up; the sample network and leases are the same for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setup {
-    /// As it comes: loopback alone is allowed, relayed queries are answered, at most 8 relays.
+    /// As it comes: loopback alone is allowed, relayed queries are answered, at most 9 relays.
     Default,
     /// Requestors in 2001:db8:ffff::/48 are allowed, and those of the tests (::1) are not.
     Denied,
@@ -68,7 +68,7 @@ pub enum Setup {
     RelayedDropped,
     /// At most 1 relay.
     OneRelay,
-    /// At most 32 relays (HOP_COUNT_LIMIT of RFC 3315).
+    /// At most 33 relays (HOP_COUNT_LIMIT of RFC 3315 is 32, and hop-count begins at 0).
     ManyRelays,
     /// Options 23 (DNS servers), 39 (client FQDN) and 47 (relay data) are sensitive.
     Sensitive,
@@ -80,7 +80,7 @@ pub enum Setup {
 
 impl Setup {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Default,
         Self::Denied,
         Self::DeniedSilently,
@@ -100,7 +100,7 @@ impl Setup {
             Self::DeniedSilently => &["--allow", "2001:db8:ffff::/48", "--deny", "drop"],
             Self::RelayedDropped => &["--relayed", "drop"],
             Self::OneRelay => &["--max-relay-hops", "1"],
-            Self::ManyRelays => &["--max-relay-hops", "32"],
+            Self::ManyRelays => &["--max-relay-hops", "33"],
             Self::Sensitive => {
                 &["--sensitive-option", "23", "--sensitive-option", "39", "--sensitive-option", "47"]
             }

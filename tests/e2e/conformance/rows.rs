@@ -6,6 +6,7 @@ mod links;
 mod options;
 mod queries;
 mod refusals;
+mod relay_chain;
 mod relayed;
 mod silence;
 
@@ -23,6 +24,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         lifetimes::ROWS,
         options::ROWS,
         relayed::ROWS,
+        relay_chain::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -125,7 +125,7 @@ fn policies(server_duid: &[u8]) -> [Policy; 2] {
         let access = Access::new(Rights::default(), rows).expect("one row");
         Policy { server_duid: server_duid.to_vec(), access, relay_levels_max }
     };
-    [of(8, Vec::new()), of(32, vec![OptionCode::CLIENT_FQDN])]
+    [of(9, Vec::new()), of(33, vec![OptionCode::CLIENT_FQDN, OptionCode::INTERFACE_ID])]
 }
 
 #[cfg(not(feature = "canary"))]

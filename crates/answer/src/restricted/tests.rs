@@ -96,8 +96,16 @@ fn data_that_is_not_whole_shows_nothing_more() {
     assert!(shows(&option(47, &whole), "fd00::2"));
     assert!(!shows(&option(39, &whole), "fd00::2"), "another option");
     assert!(!shows(&[], "fd00::2"));
-    let deep = (0..40)
-        .fold(relay_forw("fd00::2", "fe80::1", &[]), |inner, _| relay_forw("::", "::", &option(9, &inner)));
-    assert!(!shows(&relay_data("::", &deep), "fd00::2"), "deeper than any relay chain");
     assert!(!shows(&relay_data("fe80::1", &relay_forw("fe80::1", "::", &[])), "fe80::1"), "link-local");
+}
+
+#[test]
+fn the_innermost_of_33_relay_agents_is_known_and_deeper_ones_are_not() {
+    let levels = |count| {
+        let innermost = relay_forw("fd00::2", "fe80::1", &[]);
+        (1..count).fold(innermost, |inner, _| relay_forw("::", "::", &option(9, &inner)))
+    };
+    for (count, known) in [(1, true), (32, true), (33, true), (34, false), (41, false)] {
+        assert_eq!(shows(&relay_data("::", &levels(count)), "fd00::2"), known, "{count} levels");
+    }
 }

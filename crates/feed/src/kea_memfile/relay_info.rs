@@ -27,8 +27,9 @@ const RELAY_FORW: u8 = 12;
 const RELAY_HEADER_LEN: usize = 34;
 /// Octets of an option before its value.
 const OPTION_HEADER_LEN: usize = 4;
-/// Relays on one path: HOP_COUNT_LIMIT of RFC 3315 §5.5, the largest that was ever standard.
-const RELAYS_MAX: usize = 32;
+/// Relays on one path: hop-counts 0 to 32, the HOP_COUNT_LIMIT of RFC 3315 §5.5, the largest that was ever
+/// standard.
+const RELAYS_MAX: usize = 33;
 
 #[derive(Deserialize)]
 struct UserContext<'a> {

@@ -42,7 +42,7 @@ fn the_defaults_said_are_those_that_hold() {
         ("listen", "[::]:547,"),
         ("deny", "not-allowed."),
         ("relayed", "answer."),
-        ("max-relay-hops", "8."),
+        ("max-relay-hops", "9."),
         ("max-reply", "65527,"),
         ("rate", "0."),
         ("keep-discards", "0."),

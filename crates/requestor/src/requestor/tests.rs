@@ -281,3 +281,14 @@ fn the_transaction_id_is_found_through_relay_levels() {
     assert_eq!(transaction_id(&wrap(13, &[14, 1, 2, 3])), Err(Ignored::Leasequery));
     assert!(matches!(transaction_id(&wrap(13, &reply)[..40]), Err(Ignored::Malformed(_))));
 }
+
+#[test]
+fn the_transaction_id_is_found_through_33_relay_levels_and_no_more() {
+    let wrap = |message: Vec<u8>, _| {
+        let len = u16::try_from(message.len()).unwrap().to_be_bytes();
+        [&[13, 0][..], &[0; 32], &[0, 9], &len, &message].concat()
+    };
+    let levels = |count| (0..count).fold(vec![15, 1, 2, 3], wrap);
+    assert_eq!(transaction_id(&levels(33)), Ok(TransactionId([1, 2, 3])));
+    assert_eq!(transaction_id(&levels(34)), Err(Ignored::OtherRelay));
+}

@@ -53,7 +53,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "QUERY_BY_LINK_ADDRESS over UDP",
-        rfc: "5460 §4",
+        rfc: "5007 §4.4.1, 5460 §4",
         ids: &["S46"],
         query: "0e 200007  $me  002c 0011 04 2001:db8:1::",
         want: Want::Reply("0f 200007  $me $server  000d { 0007 text }"),
@@ -61,7 +61,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "QUERY_BY_REMOTE_ID over UDP",
-        rfc: "5460 §4",
+        rfc: "5007 §4.4.1, 5460 §4",
         ids: &["S46"],
         query: "0e 200008  $me  002c 001d 05 ::  0025 0008 00000009 0affbeef",
         want: Want::Reply("0f 200008  $me $server  000d { 0007 text }"),
@@ -69,7 +69,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "QUERY_BY_REMOTE_ID over UDP decides before broken query-options",
-        rfc: "5460 §4",
+        rfc: "5007 §4.4.1, 5460 §4",
         ids: &["S46", "A17"],
         query: "0e 200009  $me  002c 0013 05 ::  0025",
         want: Want::Reply("0f 200009  $me $server  000d { 0007 text }"),

@@ -71,10 +71,10 @@ fn chains_have_right_lengths_at_every_depth() {
 }
 
 #[test]
-fn the_deepest_chain_nests_exactly() {
-    let octets = option(&chain(32)).unwrap();
+fn the_deepest_chain_of_33_relays_nests_exactly() {
+    let octets = option(&chain(33)).unwrap();
     let mut rest = &octets[4 + 16..];
-    for depth in (0..32).rev() {
+    for depth in (0..33).rev() {
         assert_eq!(rest[..2], [12, depth]);
         assert_eq!(rest[34..38], [0, 18, 0, 4]);
         if depth > 0 {
@@ -84,7 +84,7 @@ fn the_deepest_chain_nests_exactly() {
         }
     }
     assert_eq!(rest.len(), 42);
-    assert_eq!(option(&chain(33)), None);
+    assert_eq!(option(&chain(34)), None);
 }
 
 #[test]
