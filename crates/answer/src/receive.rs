@@ -231,6 +231,7 @@ pub(crate) enum Refusal {
     MalformedQuery,
     NotConfigured,
     TooManyBindings,
+    Unreadable,
     Stale,
 }
 
@@ -268,6 +269,9 @@ impl Refusal {
             }
             Self::TooManyBindings => {
                 (StatusCode::UNSPEC_FAIL, "the bindings are too many for one reply", Outcome::TooManyBindings)
+            }
+            Self::Unreadable => {
+                (StatusCode::UNSPEC_FAIL, "the lease of this address cannot be read", Outcome::Unreadable)
             }
             Self::Stale => (
                 StatusCode::UNSPEC_FAIL,

@@ -35,6 +35,10 @@ pub(crate) fn resolve<'p>(
         Some(link) => link,
         None => None,
     };
+    if found.is_some_and(|found| found.client.is_unreadable()) {
+        // Neither its holder nor its subnet is known: no link can be told from another.
+        return Content::Refused(Refusal::Unreadable);
+    }
     match (received.target, link) {
         (Target::Nobody, _) => Content::Refused(Refusal::MalformedQuery),
         (Target::Address(address), None) => match found.and_then(covering) {

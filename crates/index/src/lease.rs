@@ -65,6 +65,16 @@ pub enum Change<'a> {
     Put(Lease<'a>),
     /// No client is bound to this address (or to a prefix that begins with it) any more.
     Remove(Ipv6Addr),
+    /// A lease begins at this address, but its source cannot be read: who holds it is not known, and nobody else does.
+    ///
+    /// Readers find it with a client that [stands for it](crate::Client::is_unreadable), until the next change of the
+    /// address.
+    Unreadable {
+        /// The leased address, or the first address of the delegated prefix.
+        address: Ipv6Addr,
+        /// How much of what follows the address may belong to the lease: 128 for an address.
+        prefix_len: u8,
+    },
 }
 
 /// Why a lease cannot be stored.
@@ -115,15 +125,31 @@ pub(crate) struct Row {
     pub(crate) subnet_id: u32,
     offset: u32,
     options_len: u16,
-    /// 0: a removal.
+    /// 0: a removal, or a lease that cannot be read.
     duid_len: u8,
     pub(crate) prefix_len: u8,
     pub(crate) kind: LeaseKind,
 }
 
 impl Row {
+    /// A change by which no client gets anything.
+    fn of_no_client(address: u128, valid_lifetime: u32, prefix_len: u8) -> Self {
+        Self {
+            address,
+            valid_lifetime,
+            preferred_lifetime: valid_lifetime,
+            cltt: 0,
+            subnet_id: 0,
+            offset: 0,
+            options_len: 0,
+            duid_len: 0,
+            prefix_len,
+            kind: if prefix_len < 128 { LeaseKind::Prefix } else { LeaseKind::Address },
+        }
+    }
+
     pub(crate) fn is_removal(&self) -> bool {
-        self.duid_len == 0
+        self.duid_len == 0 && self.valid_lifetime == 0
     }
 }
 
@@ -155,6 +181,10 @@ impl Batch {
             Change::Put(lease) => self.put(&lease),
             Change::Remove(address) => {
                 self.remove(address);
+                Ok(())
+            }
+            Change::Unreadable { address, prefix_len } => {
+                self.unreadable(address, prefix_len);
                 Ok(())
             }
         }
@@ -197,30 +227,33 @@ impl Batch {
 
     /// Appends the removal of whatever lease is on this address.
     pub fn remove(&mut self, address: Ipv6Addr) {
-        self.rows.push(Row {
-            address: address.into(),
-            valid_lifetime: 0,
-            preferred_lifetime: 0,
-            cltt: 0,
-            subnet_id: 0,
-            offset: 0,
-            options_len: 0,
-            duid_len: 0,
-            prefix_len: 128,
-            kind: LeaseKind::Address,
-        });
+        self.rows.push(Row::of_no_client(address.into(), 0, 128));
+    }
+
+    /// Appends a lease that cannot be read ([`Change::Unreadable`]): of an address, or with less than 128 bits of
+    /// whatever is delegated there.
+    pub fn unreadable(&mut self, address: Ipv6Addr, prefix_len: u8) {
+        let first = u128::from(address) & mask(prefix_len);
+        self.rows.push(Row::of_no_client(first, INFINITY, prefix_len.min(128)));
     }
 
     /// The changes in order.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
         self.rows.iter().map(|row| {
-            if row.is_removal() { Change::Remove(row.address.into()) } else { Change::Put(self.lease(row)) }
+            let address = row.address.into();
+            if row.duid_len > 0 {
+                Change::Put(self.lease(row))
+            } else if row.is_removal() {
+                Change::Remove(address)
+            } else {
+                Change::Unreadable { address, prefix_len: row.prefix_len }
+            }
         })
     }
 
-    /// The subnet of each lease, in order.
+    /// The subnet of each lease that can be read, in order.
     pub fn subnet_ids(&self) -> impl Iterator<Item = u32> {
-        self.rows.iter().filter(|row| !row.is_removal()).map(|row| row.subnet_id)
+        self.rows.iter().filter(|row| row.duid_len > 0).map(|row| row.subnet_id)
     }
 
     /// The lease in a row that is not a removal.
@@ -238,7 +271,7 @@ impl Batch {
         }
     }
 
-    /// The DUID of a row of this batch; empty for a removal.
+    /// The DUID of a row of this batch; empty for a removal and for a lease that cannot be read.
     pub(crate) fn duid(&self, row: &Row) -> &[u8] {
         let start = row.offset as usize;
         &self.bytes[start..start + usize::from(row.duid_len)]
@@ -285,6 +318,19 @@ mod tests {
         batch.push(put).unwrap();
         batch.push(remove).unwrap();
         assert_eq!(batch.changes().collect::<Vec<_>>(), [put, remove]);
+    }
+
+    #[test]
+    fn unreadable_leases_come_back_as_pushed() {
+        let unreadable =
+            |address: &str, prefix_len| Change::Unreadable { address: address.parse().unwrap(), prefix_len };
+        let mut batch = Batch::new();
+        let rows = [unreadable("2001:db8::2", 128), unreadable("2001:db8::", 56), unreadable("::", 0)];
+        for row in rows {
+            batch.push(row).unwrap();
+        }
+        assert_eq!(batch.changes().collect::<Vec<_>>(), rows);
+        assert_eq!(batch.subnet_ids().count(), 0, "its subnet is not known");
     }
 
     #[test]

@@ -127,6 +127,13 @@ impl<'a> Client<'a> {
         load(self.words, 0) as usize & 0xff
     }
 
+    /// Whether this is no client, but stands for the holders of leases that cannot be read
+    /// ([`Change::Unreadable`](crate::Change::Unreadable)).
+    #[inline(always)]
+    pub fn is_unreadable(self) -> bool {
+        self.duid_len() == 0
+    }
+
     /// The DUID, padded to 16 octets, if it has 9 to 16, as most have.
     #[inline]
     pub fn short_duid(self) -> Option<[u8; 16]> {

@@ -107,6 +107,9 @@ impl Census {
 
     fn count(&mut self, links: &Links, client: Client<'_>, now: u32) {
         self.record_octets += client.octets() as u64;
+        if client.is_unreadable() {
+            return; // bindings of nobody knows whom, in no subnet
+        }
         for binding in client.bindings() {
             if binding.valid_left(now) == 0 {
                 self.ended += 1;

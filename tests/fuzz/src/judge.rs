@@ -70,7 +70,7 @@ fn judge_status(value: &[u8], outcome: Outcome) -> u16 {
     assert!(!text.is_empty() && str::from_utf8(text).is_ok(), "{text:?} as a text for people");
     let code = u16::from_be_bytes(*code);
     let expected = match outcome {
-        Outcome::TooManyBindings => 1,
+        Outcome::TooManyBindings | Outcome::Unreadable => 1,
         Outcome::UnknownQueryType => 7,
         Outcome::MalformedQuery => 8,
         Outcome::NotConfigured => 9,

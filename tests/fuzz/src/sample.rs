@@ -46,7 +46,7 @@ impl Sample {
         for change in batch.changes() {
             match change {
                 Change::Put(lease) => leases.insert(lease.address, OwnedLease::from(lease)),
-                Change::Remove(address) => leases.remove(&address),
+                Change::Remove(address) | Change::Unreadable { address, .. } => leases.remove(&address),
             };
         }
         let (mut writer, store) = Writer::new();

@@ -39,6 +39,28 @@ impl Owned {
             options: &self.options,
         }
     }
+
+    /// One that cannot be read, as the index has it.
+    fn unreadable(address: u128, prefix_len: u8) -> Self {
+        let kind = if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix };
+        let address = (address & crate::lease::mask(prefix_len)).into();
+        Self {
+            address,
+            prefix_len,
+            kind,
+            duid: Vec::new(),
+            valid_lifetime: crate::INFINITY,
+            options: Vec::new(),
+        }
+    }
+
+    fn push_to(&self, batch: &mut Batch) {
+        let change = match &self.duid[..] {
+            [] => Change::Unreadable { address: self.address, prefix_len: self.prefix_len },
+            _ => Change::Put(self.lease()),
+        };
+        batch.push(change).unwrap();
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -66,8 +88,11 @@ fn op() -> impl Strategy<Value = Op> {
                 options: [0, 39, 0, 1, 7].repeat(options.into()),
             })
         });
+    let unreadable = (base.clone(), prop_oneof![Just(128), 54_u8..=66, 38_u8..=42])
+        .prop_map(|(bits, prefix_len)| Op::Put(Owned::unreadable(bits, prefix_len)));
     prop_oneof![
         6 => put,
+        1 => unreadable,
         3 => base.prop_map(|bits| Op::Remove(bits.into())),
         2 => Just(Op::Publish),
         1 => Just(Op::Replace),
@@ -98,6 +123,7 @@ fn check(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
         }
         if let (Some(found), Some(lease)) = (found[0], expected) {
             assert!(found.client.has_duid(&lease.duid), "whose is {address}");
+            assert_eq!(found.client.is_unreadable(), lease.duid.is_empty(), "whether {address} can be read");
         }
     }
     for client in 0..6 {
@@ -132,7 +158,7 @@ proptest! {
         for op in ops.into_iter().chain([Op::Publish]) {
             match op {
                 Op::Put(lease) => {
-                    batch.put(&lease.lease()).unwrap();
+                    lease.push_to(&mut batch);
                     model.insert(lease.address, lease);
                 }
                 Op::Remove(address) => {
@@ -147,7 +173,7 @@ proptest! {
                 }
                 Op::Replace => {
                     let mut all = Batch::new();
-                    model.values().for_each(|lease| all.put(&lease.lease()).unwrap());
+                    model.values().for_each(|lease| lease.push_to(&mut all));
                     writer.replace(&[all], None);
                     batch.clear();
                     check(&mut reader, &model);
@@ -169,7 +195,7 @@ proptest! {
             let batch = batches.last_mut().unwrap();
             match op {
                 Op::Put(lease) => {
-                    batch.put(&lease.lease()).unwrap();
+                    lease.push_to(batch);
                     model.insert(lease.address, lease);
                 }
                 Op::Remove(address) => {

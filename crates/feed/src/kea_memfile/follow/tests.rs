@@ -26,7 +26,7 @@ fn apply(leases: &mut Leases, batch: &Batch) {
     for change in batch.changes() {
         match change {
             Change::Put(lease) => drop(leases.insert(lease.address, (lease.subnet_id, lease.cltt))),
-            Change::Remove(address) => drop(leases.remove(&address)),
+            Change::Remove(address) | Change::Unreadable { address, .. } => drop(leases.remove(&address)),
         }
     }
 }

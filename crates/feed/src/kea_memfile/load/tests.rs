@@ -59,7 +59,7 @@ fn numbers(rows: Batches) -> Vec<usize> {
     changes
         .map(|change| match change {
             Change::Put(lease) => lease.cltt as usize - 900,
-            Change::Remove(address) => panic!("removal of {address}"),
+            other => panic!("{other:?}"),
         })
         .collect()
 }

@@ -39,7 +39,7 @@ fn put(row: &str, check: impl FnOnce(Lease<'_>)) {
     assert_eq!(left_out, LeftOut::default(), "{row}");
     match batch.unwrap().changes().next().unwrap() {
         Change::Put(lease) => check(lease),
-        Change::Remove(_) => panic!("removal: {row}"),
+        other => panic!("{other:?}: {row}"),
     };
 }
 

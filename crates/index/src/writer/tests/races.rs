@@ -153,7 +153,7 @@ proptest! {
         for op in ops.into_iter().chain([Op::Publish]) {
             match op {
                 Op::Put(lease) => {
-                    batch.put(&lease.lease()).unwrap();
+                    lease.push_to(&mut batch);
                     model.insert(lease.address, lease);
                 }
                 Op::Remove(address) => {
