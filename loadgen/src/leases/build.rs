@@ -4,8 +4,6 @@
 //! in Kea, then by client. Sorting takes seconds for tens of millions of rows and no memory; a map from
 //! address to lease would take more than the clients themselves.
 
-use std::net::Ipv6Addr;
-
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -23,14 +21,13 @@ pub(super) struct Builder {
 
 #[derive(Clone, Copy)]
 struct Kept {
-    address: [u8; 16],
+    lease: Lease,
     /// Which row of an address is the later one.
     order: u32,
     /// Place of the DUID.
     duid: u32,
-    expire: u32,
-    subnet_id: u32,
-    kind: Kind,
+    /// The client's last transaction about leases that are over; 0 if there are none.
+    heard: u32,
     assigned: bool,
 }
 
@@ -46,20 +43,25 @@ impl Builder {
     /// Takes the next row.
     pub(super) fn add(&mut self, row: &Row, duid: &[u8]) -> Result<(), Fault> {
         let order = u32::try_from(self.rows.len()).map_err(|_| Fault::TooManyLeases)?;
-        let Row { lease: Lease { kind, address, expire, subnet_id }, assigned } = *row;
+        let Row { lease, assigned } = *row;
         let duid = if assigned { self.duids.place(duid)? } else { 0 };
-        let address = address.octets();
-        self.rows.push(Kept { address, order, duid, expire, subnet_id, kind, assigned });
+        self.rows.push(Kept { lease, order, duid, heard: 0, assigned });
         Ok(())
     }
 
     /// The clients that have a lease at this time, seconds since 1970.
     pub(super) fn build(self, now: u32) -> Result<Clients, Fault> {
         let Self { mut rows, duids: Duids { octets: duids, .. } } = self;
-        rows.sort_unstable_by(|a, b| a.address.cmp(&b.address).then(b.order.cmp(&a.order)));
-        rows.dedup_by_key(|row| row.address); // keeps the first of equals, which is the latest
-        rows.retain(|row| row.assigned && row.expire > now);
-        rows.sort_unstable_by_key(|row| (row.duid, row.address));
+        rows.sort_unstable_by(|a, b| a.lease.address.cmp(&b.lease.address).then(b.order.cmp(&a.order)));
+        rows.dedup_by_key(|row| row.lease.address); // keeps the first of equals, which is the latest
+        rows.retain(|row| row.assigned);
+        rows.sort_unstable_by_key(|row| (row.duid, row.lease.address));
+        for client in rows.chunk_by_mut(|a, b| a.duid == b.duid) {
+            let over = client.iter().map(|row| row.lease).filter(|lease| lease.expire() <= now);
+            let heard = over.map(|lease| lease.cltt).max().unwrap_or_default();
+            client.iter_mut().for_each(|row| row.heard = heard);
+        }
+        rows.retain(|row| row.lease.expire() > now);
         let mut clients = Clients { leases: rows.len() as u64, ..Clients::default() };
         clients.records.reserve_exact(records_len(&rows, &duids));
         for wanted in [Has::Addresses, Has::Both, Has::Prefixes] {
@@ -75,7 +77,7 @@ impl Builder {
             }
         }
         clients.with_duid = 0..clients.starts.len() as u32;
-        clients.generated = rows.iter().all(|row| is_documentation(row.address));
+        clients.generated = rows.iter().all(|row| is_documentation(row.lease.address.octets()));
         clients.starts.push(clients.end()?);
         Ok(clients)
     }
@@ -86,10 +88,8 @@ impl Clients {
         self.starts.push(self.end()?);
         self.records.push(duid.len() as u8); // ≤ 130
         self.records.extend_from_slice(duid);
-        for &Kept { address, expire, subnet_id, kind, .. } in leases {
-            let address = Ipv6Addr::from(address);
-            Lease { kind, address, expire, subnet_id }.pack(&mut self.records);
-        }
+        self.records.extend_from_slice(&leases[0].heard.to_be_bytes());
+        leases.iter().for_each(|kept| kept.lease.pack(&mut self.records));
         Ok(())
     }
 
@@ -104,7 +104,7 @@ fn is_documentation([a, b, c, ..]: [u8; 16]) -> bool {
 }
 
 fn has(leases: &[Kept]) -> Has {
-    let is_address = |lease: &Kept| lease.kind == Kind::Address;
+    let is_address = |kept: &Kept| kept.lease.kind == Kind::Address;
     match (leases.iter().any(is_address), leases.iter().all(is_address)) {
         (_, true) => Has::Addresses,
         (true, false) => Has::Both,
@@ -114,8 +114,8 @@ fn has(leases: &[Kept]) -> Has {
 
 fn records_len(rows: &[Kept], duids: &[u8]) -> usize {
     let of_duids: usize =
-        rows.chunk_by(|a, b| a.duid == b.duid).map(|client| 1 + duid_at(duids, client[0].duid).len()).sum();
-    let of_lease = |row: &Kept| match row.kind {
+        rows.chunk_by(|a, b| a.duid == b.duid).map(|client| 5 + duid_at(duids, client[0].duid).len()).sum();
+    let of_lease = |row: &Kept| match row.lease.kind {
         Kind::Address => super::LEASE_HEADER_LEN + 16,
         Kind::Prefix(len) => super::LEASE_HEADER_LEN + super::octets_of_prefix(len),
     };

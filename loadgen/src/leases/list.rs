@@ -41,14 +41,17 @@ fn of(addresses: &[Ipv6Addr], duids: &[Vec<u8>]) -> Result<Clients, Fault> {
     let mut clients = Clients { leases: addresses.len() as u64, ..Clients::default() };
     for &address in addresses {
         clients.starts.push(clients.end()?);
-        clients.records.push(0); // no DUID
-        Lease { kind: Kind::Address, address, expire: super::NEVER, subnet_id: 0 }.pack(&mut clients.records);
+        clients.records.extend([0; 5]); // no DUID, nothing heard
+        let (cltt, valid, preferred) = (0, super::NEVER, super::NEVER); // not known, and not judged
+        Lease { kind: Kind::Address, address, cltt, valid, preferred, subnet_id: 0 }
+            .pack(&mut clients.records);
     }
     let first_duid = clients.starts.len() as u32;
     for duid in duids {
         clients.starts.push(clients.end()?);
         clients.records.push(duid.len() as u8); // ≤ 130
         clients.records.extend_from_slice(duid);
+        clients.records.extend([0; 4]);
     }
     let end = clients.starts.len() as u32;
     clients.starts.push(clients.end()?);

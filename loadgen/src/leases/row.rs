@@ -67,7 +67,8 @@ pub(super) fn parse(line: &[u8], duid: &mut Vec<u8>) -> Result<Row, &'static str
         *value = &octets[..end.unwrap_or(octets.len())];
         rest = end.map(|end| &octets[end + 1..]);
     }
-    let [address, duid_text, valid, expire, subnet_id, _, lease_type, _, prefix_len, .., state] = values;
+    let [address, duid_text, valid, expire, subnet_id, preferred, lease_type, _, prefix_len, .., state] =
+        values;
     let address = parsed::<Ipv6Addr>(address).ok_or("address")?;
     let valid = number::<u32>(valid).ok_or("valid_lifetime")?;
     let expire = number::<u64>(expire).ok_or("expire")?;
@@ -80,9 +81,15 @@ pub(super) fn parse(line: &[u8], duid: &mut Vec<u8>) -> Result<Row, &'static str
     if !unhex(duid_text, duid) && assigned {
         return Err("duid");
     }
-    let expire = if valid == u32::MAX { NEVER } else { u32::try_from(expire).unwrap_or(NEVER) };
+    let preferred = number::<u32>(preferred).ok_or("pref_lifetime")?;
     let subnet_id = number(subnet_id).ok_or("subnet_id")?;
-    Ok(Row { lease: Lease { kind, address: first_of(address, kind), expire, subnet_id }, assigned })
+    // Kea writes cltt + valid lifetime, modulo 2^32 or not where that is infinite. What ended before 1970 + valid
+    // lifetime is as long over with a shorter one.
+    let valid =
+        if valid == NEVER { valid } else { u32::try_from(expire).map_or(valid, |expire| valid.min(expire)) };
+    let cltt = (expire as u32).wrapping_sub(valid);
+    let address = first_of(address, kind);
+    Ok(Row { lease: Lease { kind, address, cltt, valid, preferred, subnet_id }, assigned })
 }
 
 /// The first address of the prefix in which this address is.
@@ -134,11 +141,13 @@ mod tests {
         let (row, duid) = read(ROW).unwrap();
         assert_eq!(duid, [0, 3, 0xab]);
         let address = "2001:db8::1".parse().unwrap();
-        let lease = Lease { kind: Kind::Address, address, expire: 1_700_004_000, subnet_id: 7 };
+        let (cltt, valid, preferred) = (1_700_000_000, 4000, 3000);
+        let lease = Lease { kind: Kind::Address, address, cltt, valid, preferred, subnet_id: 7 };
         assert_eq!(row, Row { lease, assigned: true });
         let prefix =
             read("2001:db8:1:2ff::,00:03:ab,4294967295,5994967295,7,3000,2,9,56,0,0,").unwrap().0.lease;
-        assert_eq!((prefix.kind, prefix.expire), (Kind::Prefix(56), NEVER));
+        assert_eq!((prefix.kind, prefix.cltt), (Kind::Prefix(56), 1_700_000_000));
+        assert_eq!((prefix.expire(), prefix.deprecated()), (NEVER, 1_700_003_000));
         assert_eq!(prefix.address, "2001:db8:1:200::".parse::<Ipv6Addr>().unwrap(), "host bits are cleared");
     }
 
@@ -166,6 +175,7 @@ mod tests {
             (ROW.replace(",4000", ",4294967296"), "valid_lifetime"),
             (ROW.replace("1700004000", "+1"), "expire"),
             (ROW.replace(",7,", ",,"), "subnet_id"),
+            (ROW.replace(",3000,", ",-1,"), "pref_lifetime"),
             (ROW.replace(",0,9,", ",4,9,"), "lease_type"),
             (ROW.replace(",0,9,128", ",2,9,129"), "prefix_len"),
             ("2001:db8::1,00:03".to_owned(), "a missing column"),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use hdrhistogram::Histogram;
 
 use super::svg::{Axis, Line, Scale, plot};
-use super::text::{head, thousands, time, warnings};
+use super::text::{head, is_unverified, thousands, time};
 use super::{PeriodReport, Report};
 
 const STYLE: &str = include_str!("page.css");
@@ -36,8 +36,8 @@ fn write_page(out: &mut String, report: &Report, latency: &Histogram<u64>) -> st
         escaped(&head(report)),
         report.ended
     )?;
-    for warning in warnings(report) {
-        writeln!(out, r#"<p class="warning">{}</p>"#, escaped(&warning))?;
+    for warning in &report.warnings {
+        writeln!(out, r#"<p class="warning">{}</p>"#, escaped(warning))?;
     }
     if report.wrong > 0 {
         let faults: Vec<_> = report
@@ -62,7 +62,7 @@ fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
     let mut tiles = vec![
         ("answers a second", thousands(report.answered_per_s.round() as u64)),
         ("lost", format!("{lost:.3} %")),
-        ("wrong", thousands(report.wrong)),
+        (if is_unverified(report) { "wrong (not verified)" } else { "wrong" }, thousands(report.wrong)),
         ("p50", time(latency.p50)),
         ("p99", time(latency.p99)),
         ("p99.99", time(latency.p99_99)),

@@ -65,7 +65,10 @@ pub(crate) struct Report {
     pub(crate) order: String,
     pub(crate) relayed: f64,
     pub(crate) timeout_s: f64,
+    /// What the answers say of the clients was compared with the lease files.
     pub(crate) verified: bool,
+    /// What makes the results doubtful, in words.
+    pub(crate) warnings: Vec<String>,
     /// The target was an echo server, not one for leasequery.
     pub(crate) echo: bool,
     /// A signal ended the run before its time.
@@ -186,7 +189,7 @@ impl Report {
                 Some(rate) => Some(format!("{rate:.0}")),
                 None => options.rate.map(|rate| rate.to_string()),
             };
-        Self {
+        let mut report = Self {
             schema: SCHEMA,
             schema_version: SCHEMA_VERSION,
             lqload_version: env!("CARGO_PKG_VERSION"),
@@ -210,6 +213,7 @@ impl Report {
             relayed: options.relayed,
             timeout_s: options.timeout.as_secs_f64(),
             verified: run.verify,
+            warnings: Vec::new(),
             echo: options.echo,
             interrupted: run.interrupted,
             mix: mix.shares().iter().map(|&(subject, share)| (subject.name(), share)).collect(),
@@ -242,7 +246,9 @@ impl Report {
                 us_per_answer: (tally.answered > 0).then(|| cpu.as_secs_f64() * 1e6 / tally.answered as f64),
             }),
             find_max: run.found.map(|found| FindMax::new(found, options)),
-        }
+        };
+        report.warnings = text::warnings(&report);
+        report
     }
 }
 

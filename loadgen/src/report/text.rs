@@ -52,7 +52,8 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.network_errors > 0 {
         writeln!(out, "{}  such as port unreachable", count("net errors", report.network_errors))?;
     }
-    writeln!(out, "{}", count("wrong", report.wrong))?;
+    let unverified = if is_unverified(report) { "  not verified" } else { "" };
+    writeln!(out, "{}{unverified}", count("wrong", report.wrong))?;
     write_answers(out, report)?;
     write_latency(out, report)?;
     write_server_cpu(out, report)?;
@@ -77,6 +78,7 @@ pub(super) fn head(report: &Report) -> String {
     let also = [
         (report.gso.is_some(), "coalescing"),
         (report.verified, "verified"),
+        (is_unverified(report), "NOT VERIFIED"),
         (report.echo, "echo"),
         (report.interrupted, "INTERRUPTED"),
     ];
@@ -85,6 +87,11 @@ pub(super) fn head(report: &Report) -> String {
         head += what;
     }
     head
+}
+
+/// Nobody compared what the answers say of the clients with anything.
+pub(super) fn is_unverified(report: &Report) -> bool {
+    !report.verified && !report.echo
 }
 
 /// What makes the results doubtful: it has to be read before them.
@@ -108,6 +115,13 @@ pub(super) fn warnings(report: &Report) -> Vec<String> {
             thousands(report.dropped_here)
         ));
     }
+    if is_unverified(report) {
+        warnings.push(
+            "the answers were not verified: clients, leases, lifetimes and times in them may be wrong, and count \
+             as right. Give --verify if the server holds the leases of the file."
+                .to_owned(),
+        );
+    }
     if report.interrupted {
         warnings.push("interrupted: the report is of what was asked until then.".to_owned());
     }
@@ -115,7 +129,7 @@ pub(super) fn warnings(report: &Report) -> Vec<String> {
 }
 
 fn write_warnings(out: &mut String, report: &Report) -> std::fmt::Result {
-    for warning in warnings(report) {
+    for warning in &report.warnings {
         writeln!(out, "WARNING: {warning}\n")?;
     }
     Ok(())

@@ -101,12 +101,12 @@ impl<'a> Checker<'a> {
     fn verify_data(&mut self, data: &[u8], client: Client<'_>, asked: Lease, now: u32) -> Result<(), Wrong> {
         self.named.clear();
         self.named.resize(client.leases().count(), false);
-        let (mut duid, mut clt_time) = (None, false);
+        let (mut duid, mut clt_time) = (None, None);
         for option in Options::new(data) {
             let (code, value) = option.map_err(|_| Wrong::Malformed)?;
             match code {
                 OptionCode::CLIENTID => duid = Some(value),
-                OptionCode::CLT_TIME => clt_time = value.len() == 4,
+                OptionCode::CLT_TIME => clt_time = value.first_chunk().filter(|_| value.len() == 4),
                 OptionCode::IAADDR => {
                     let IaAddress { address, preferred_lifetime, valid_lifetime } =
                         IaAddress::parse(value).map_err(|_| Wrong::Malformed)?;
@@ -129,7 +129,10 @@ impl<'a> Checker<'a> {
         }
         let due = |lease: &Lease| lease.subnet_id == asked.subnet_id && is_due(lease, now);
         let complete = client.leases().zip(&self.named).all(|(lease, &named)| named || !due(&lease));
-        if complete && clt_time { Ok(()) } else { Err(Wrong::Incomplete) }
+        match clt_time {
+            Some(&clt_time) if complete => check_clt_time(client, &asked, u32::from_be_bytes(clt_time), now),
+            _ => Err(Wrong::Incomplete),
+        }
     }
 
     /// Marks the lease that fits as named.
@@ -156,7 +159,7 @@ fn came_as_asked(relay: Option<Relay<'_>>, query: Query) -> bool {
 
 /// The lease is certainly valid for the server as well.
 fn is_due(lease: &Lease, now: u32) -> bool {
-    lease.expire > now.saturating_add(SLACK)
+    lease.expire() > now.saturating_add(SLACK)
 }
 
 fn on_several_subnets(client: Client<'_>) -> bool {
@@ -165,13 +168,31 @@ fn on_several_subnets(client: Client<'_>) -> bool {
     ids.any(|id| Some(id) != first)
 }
 
-/// What remains of the lease, or infinity if it never ends.
+/// Both lifetimes are what remains of the lease's, or infinity where it has that (RFC 5007 §4.1.2.2, RFC 8415
+/// §7.7); the preferred one is over at 0.
 fn check_lifetimes(lease: &Lease, preferred: u32, valid: u32, now: u32) -> Result<(), Wrong> {
-    let plausible = match lease.expire {
-        NEVER => valid == INFINITY,
-        expire => valid.abs_diff(expire.saturating_sub(now)) <= SLACK,
+    let remains = |told: u32, end: u32| match end {
+        NEVER => told == INFINITY,
+        end => told.abs_diff(end.saturating_sub(now)) <= SLACK,
     };
-    if plausible && preferred <= valid { Ok(()) } else { Err(Wrong::Lifetime) }
+    if !remains(valid, lease.expire()) {
+        return Err(Wrong::Lifetime);
+    }
+    let fits = preferred <= valid && remains(preferred, lease.deprecated());
+    if fits { Ok(()) } else { Err(Wrong::Preferred) }
+}
+
+/// The client's last transaction on the link is the newest of those that the file knows there (RFC 5007
+/// §4.1.2.3).
+///
+/// Of a client with leases in several subnets, or with leases that are over, it is not known which of them belong
+/// to the link: any transaction will do that is not older than those of the asked subnet.
+fn check_clt_time(client: Client<'_>, asked: &Lease, clt_time: u32, now: u32) -> Result<(), Wrong> {
+    let in_subnet = client.leases().filter(|lease| lease.subnet_id == asked.subnet_id);
+    let newest = in_subnet.map(|lease| lease.cltt).max().unwrap_or(asked.cltt);
+    let mut times = client.leases().map(|lease| lease.cltt).chain([client.heard]);
+    let fits = times.any(|time| time >= newest && clt_time.abs_diff(now.saturating_sub(time)) <= SLACK);
+    if fits { Ok(()) } else { Err(Wrong::CltTime) }
 }
 
 #[cfg(test)]

@@ -117,8 +117,9 @@ pub(crate) struct Options {
     /// CPUs to pin the threads to, in turn, as in 1,3.
     #[arg(long, value_name = "LIST")]
     pub(crate) cpus: Option<Cpus>,
-    /// Judge what the answers say of the client: its DUID, all its leases, their lifetimes. The leases have
-    /// to be those that the server holds. Default: true for leases of `make-leases`, false for others.
+    /// Judge what the answers say of the client: its DUID, all its leases, their lifetimes, its last
+    /// transaction. The leases have to be those that the server holds. Without it the report says that the
+    /// answers were not verified. Default: true for leases of `make-leases`, false for others.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) verify: Option<bool>,
     /// The target is an echo server, the floor: datagrams that come back unchanged are the answers.

@@ -34,7 +34,9 @@ wrongs! {
     Client = "client", "another client's DUID in OPTION_CLIENT_DATA";
     Incomplete = "incomplete", "a binding of the client on the asked link, or OPTION_CLT_TIME, is missing";
     Foreign = "foreign", "a binding that is not the client's, or one twice";
-    Lifetime = "lifetime", "lifetimes that do not fit the lease";
+    Lifetime = "lifetime", "a valid lifetime that does not fit the lease";
+    Preferred = "preferred", "a preferred lifetime that does not fit the lease, or is beyond the valid one";
+    CltTime = "clt_time", "an OPTION_CLT_TIME that fits none of the client's last transactions on the asked link";
     Relay = "relay", "not the relay agent's fields of the query in RELAY-REPL, or none where one is due";
     Changed = "changed", "an echo that is not what was sent";
     Unleased = "unleased", "bindings for an address that is free";

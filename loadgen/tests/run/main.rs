@@ -11,20 +11,20 @@ mod truth;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use stub::{Fault, Stub};
 
 /// Writes a lease file: client A has an address and a /56 in subnet 1, client B an address there.
 fn lease_file(directory: &Path) -> PathBuf {
-    let expire = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + stub::VALID_LIFETIME;
+    let (valid, preferred) = (stub::VALID_LIFETIME, stub::PREFERRED_LIFETIME);
+    let expire = stub::last_transaction() + valid;
     let text = format!(
         "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,fqdn_fwd,\
          fqdn_rev,hostname,hwaddr,state,user_context,hwtype,hwaddr_source,pool_id\n\
-         2001:db8:1::a,00:03:aa,90000,{expire},1,4000,0,1,128,0,0,,,0,,,,0\n\
-         2001:db8:a:aa00::,00:03:aa,90000,{expire},1,4000,2,1,56,0,0,,,0,,,,0\n\
-         2001:db8:1::b,00:03:bb,90000,{expire},1,4000,0,1,128,0,0,,,0,,,,0\n"
+         2001:db8:1::a,00:03:aa,{valid},{expire},1,{preferred},0,1,128,0,0,,,0,,,,0\n\
+         2001:db8:a:aa00::,00:03:aa,{valid},{expire},1,{preferred},2,1,56,0,0,,,0,,,,0\n\
+         2001:db8:1::b,00:03:bb,{valid},{expire},1,{preferred},0,1,128,0,0,,,0,,,,0\n"
     );
     let path = directory.join("kea-leases6.csv");
     std::fs::write(&path, text).unwrap();
@@ -92,6 +92,8 @@ fn every_fault_is_reported_as_what_it_is() {
         (Fault::NoCltTime, "incomplete"),
         (Fault::OtherAddress, "foreign"),
         (Fault::Lifetime, "lifetime"),
+        (Fault::Preferred, "preferred"),
+        (Fault::CltTime, "clt_time"),
     ] {
         let (status, text, report) = run(fault, 40, &["--verify", "--mix", "prefix=1", "--timeout", "200ms"]);
         assert_eq!(status, Some(1), "{fault:?}: {text}");
@@ -108,9 +110,40 @@ fn every_fault_is_reported_as_what_it_is() {
 
 #[test]
 fn without_verify_client_data_is_not_judged() {
-    for fault in [Fault::OtherClient, Fault::NoPrefix, Fault::Lifetime] {
+    for fault in [Fault::OtherClient, Fault::NoPrefix, Fault::Lifetime, Fault::Preferred, Fault::CltTime] {
         let (status, text, report) = run(fault, 40, &["--mix", "prefix=1"]);
         assert_eq!((status, &report["wrong"]), (Some(0), &0.into()), "{fault:?}: {text}");
+    }
+}
+
+#[test]
+fn every_report_says_whether_answers_were_verified() {
+    let directory = tempfile::tempdir().unwrap();
+    let html = directory.path().join("report.html");
+    let page = ["--html", html.to_str().unwrap()];
+    let shown = |flags: &[&str]| {
+        let (status, text, report) = run(Fault::None, 40, &[flags, &page].concat());
+        assert_eq!(status, Some(0), "{text}");
+        (text, report, std::fs::read_to_string(&html).unwrap())
+    };
+    let (text, report, page_text) = shown(&[]);
+    assert!(text.starts_with("WARNING: the answers were not verified: "), "{text}");
+    assert!(text.contains(", NOT VERIFIED\n") && text.contains("  not verified\n"), "{text}");
+    assert_eq!(report["verified"], false);
+    assert!(report["warnings"][0].as_str().unwrap().starts_with("the answers were not verified"), "{report}");
+    for part in
+        [r#"<p class="warning">the answers were not verified"#, "NOT VERIFIED", "wrong (not verified)"]
+    {
+        assert!(page_text.contains(part), "{part}: {page_text}");
+    }
+    let (text, report, page_text) = shown(&["--verify"]);
+    assert_eq!(
+        (&report["verified"], &report["warnings"]),
+        (&true.into(), &Value::Array(Vec::new())),
+        "{text}"
+    );
+    for shown in [&text, &page_text] {
+        assert!(shown.contains(", verified") && !shown.to_lowercase().contains("not verified"), "{shown}");
     }
 }
 

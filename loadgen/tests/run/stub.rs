@@ -1,13 +1,27 @@
 //! A leasequery server of three leases that answers with one fault, or none.
 
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Seconds for which the leases are valid when the test begins.
-pub(crate) const VALID_LIFETIME: u64 = 86_400;
+/// Valid and preferred lifetime of all leases, seconds from their last transaction on.
+pub(crate) const VALID_LIFETIME: u64 = 90_000;
+pub(crate) const PREFERRED_LIFETIME: u64 = 40_000;
+/// Seconds since that when the tests begin.
+const AGE: u64 = 3_600;
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// When the clients last spoke with the server, seconds since 1970; however long a test takes, the stub's answers fit.
+pub(crate) fn last_transaction() -> u64 {
+    static AT: OnceLock<u64> = OnceLock::new();
+    *AT.get_or_init(|| now() - AGE)
+}
 
 const DUID_A: &[u8] = &[0, 3, 0xaa];
 const DUID_B: &[u8] = &[0, 3, 0xbb];
@@ -37,6 +51,8 @@ pub(crate) enum Fault {
     NoCltTime,
     OtherAddress,
     Lifetime,
+    Preferred,
+    CltTime,
     /// Bindings for a free address.
     Unleased,
     EveryFourthLost,
@@ -167,8 +183,15 @@ pub(crate) fn reply(query: &[u8], fault: Fault) -> Vec<u8> {
 
 fn client_data(duid: &[u8], fault: Fault) -> Vec<u8> {
     let mut data = option(1, if fault == Fault::OtherClient { DUID_B } else { duid });
-    let valid = VALID_LIFETIME as u32 + if fault == Fault::Lifetime { 3600 } else { 0 };
-    let lifetimes = [3000_u32.to_be_bytes(), valid.to_be_bytes()].concat();
+    let age = now() - last_transaction();
+    let left = |lifetime: u64, wrong: Fault| {
+        let more = if fault == wrong { 3600 } else { 0 };
+        (lifetime + more).saturating_sub(age) as u32
+    };
+    let [preferred, valid] =
+        [left(PREFERRED_LIFETIME, Fault::Preferred), left(VALID_LIFETIME, Fault::Lifetime)]
+            .map(u32::to_be_bytes);
+    let lifetimes = [preferred, valid].concat();
     let host = match fault {
         Fault::OtherAddress => 0x0c,
         _ if duid == DUID_A => 0x0a,
@@ -181,7 +204,8 @@ fn client_data(duid: &[u8], fault: Fault) -> Vec<u8> {
         data.extend(option(26, &[&lifetimes[..], &[56], &prefix].concat()));
     }
     if fault != Fault::NoCltTime {
-        data.extend(option(46, &[0, 0, 0, 7]));
+        let clt_time = if fault == Fault::CltTime { 7 } else { age as u32 };
+        data.extend(option(46, &clt_time.to_be_bytes()));
     }
     data
 }

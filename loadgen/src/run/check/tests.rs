@@ -15,10 +15,10 @@ fn clients() -> Clients {
     let path = directory.path().join("leases");
     let text = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,\
                 fqdn_fwd,fqdn_rev,hostname,hwaddr,state\n\
-                2001:db8::1,00:01,600,1100,1,600,0,1,128,0,0,,,0\n\
-                2001:db8:a00::,00:01,600,1100,1,600,2,1,56,0,0,,,0\n\
-                2001:db8:2::1,00:01,600,1100,2,600,0,1,128,0,0,,,0\n\
-                2001:db8::2,00:02,4294967295,4294968295,1,600,0,1,128,0,0,,,0\n";
+                2001:db8::1,00:01,600,1100,1,590,0,1,128,0,0,,,0\n\
+                2001:db8:a00::,00:01,600,1100,1,590,2,1,56,0,0,,,0\n\
+                2001:db8:2::1,00:01,550,1100,2,300,0,1,128,0,0,,,0\n\
+                2001:db8::2,00:02,4294967295,4294968292,1,10,0,1,128,0,0,,,0\n";
     std::fs::write(&path, text).unwrap();
     let (clients, _) = leases::read(&[path], NOW).unwrap();
     // Records: those with addresses only come first.
@@ -47,13 +47,14 @@ fn prefix(address: &str, len: u8) -> Vec<u8> {
     option(26, &[&lifetimes[..], &[len], &address.octets()].concat())
 }
 
-fn clt_time() -> Vec<u8> {
-    option(46, &[0, 0, 0, 3])
+/// So many seconds since the last transaction.
+fn clt_time(age: u32) -> Vec<u8> {
+    option(46, &age.to_be_bytes())
 }
 
 /// What is right for client 1 on subnet 1, option by option.
 fn right_data() -> Vec<Vec<u8>> {
-    vec![option(1, &[0, 1]), address("2001:db8::1", 90, 100), prefix("2001:db8:a00::", 56), clt_time()]
+    vec![option(1, &[0, 1]), address("2001:db8::1", 90, 100), prefix("2001:db8:a00::", 56), clt_time(500)]
 }
 
 fn answer(options: &[Vec<u8>]) -> Vec<u8> {
@@ -80,7 +81,11 @@ fn right_answers() {
     let mut with_other_subnet = right_data();
     with_other_subnet.push(address("2001:db8:2::1", 0, 105));
     assert_eq!(judged_data(&with_other_subnet, CLIENT_ID), Ok(Said::Bindings), "subnets may be one link");
-    let infinite = [option(1, &[0, 2]), address("2001:db8::2", 7, u32::MAX), clt_time()];
+    with_other_subnet[3] = clt_time(450);
+    assert_eq!(judged_data(&with_other_subnet, CLIENT_ID), Ok(Said::Bindings), "its transaction is newer");
+    with_other_subnet[3] = clt_time(475);
+    assert_eq!(judged_data(&with_other_subnet, CLIENT_ID), Err(Wrong::CltTime), "of neither");
+    let infinite = [option(1, &[0, 2]), address("2001:db8::2", 7, u32::MAX), clt_time(3)];
     assert_eq!(judged_data(&infinite, INFINITE), Ok(Said::Bindings));
     assert_eq!(judged(&answer(&[option(48, &[0; 32])]), CLIENT_ID, true), Ok(Said::Links));
     assert_eq!(judged(&answer(&[]), MISS, true), Ok(Said::Nothing));
@@ -113,16 +118,34 @@ fn wrong_client_data() {
         ("prefix as address", with(2, address("2001:db8:a00::", 90, 100)), Wrong::Foreign),
         ("valid for too long", with(1, address("2001:db8::1", 90, 106)), Wrong::Lifetime),
         ("valid too short", with(1, address("2001:db8::1", 90, 94)), Wrong::Lifetime),
-        ("preferred beyond valid", with(1, address("2001:db8::1", 101, 100)), Wrong::Lifetime),
+        ("preferred beyond valid", with(1, address("2001:db8::1", 101, 100)), Wrong::Preferred),
+        ("preferred for too long", with(1, address("2001:db8::1", 96, 100)), Wrong::Preferred),
+        ("preferred too short", with(1, address("2001:db8::1", 84, 100)), Wrong::Preferred),
+        ("not preferred at all", with(1, address("2001:db8::1", 0, 100)), Wrong::Preferred),
+        ("CLT_TIME of a second ago", with(3, clt_time(1)), Wrong::CltTime),
+        ("CLT_TIME too old", with(3, clt_time(506)), Wrong::CltTime),
+        ("CLT_TIME too new", with(3, clt_time(494)), Wrong::CltTime),
+        ("CLT_TIME of three octets", with(3, option(46, &[0, 1, 244])), Wrong::Incomplete),
         ("broken address", with(1, option(5, &[0; 23])), Wrong::Malformed),
         ("broken prefix", with(2, option(26, &[0; 24])), Wrong::Malformed),
         ("broken list", and(vec![0, 5, 0]), Wrong::Malformed),
     ] {
         assert_eq!(judged_data(&data, ADDRESS), Err(wrong), "{what}");
     }
-    let finite = [option(1, &[0, 2]), address("2001:db8::2", 7, u32::MAX - 1000), clt_time()];
+    let finite = [option(1, &[0, 2]), address("2001:db8::2", 7, u32::MAX - 1000), clt_time(3)];
     assert_eq!(judged_data(&finite, INFINITE), Err(Wrong::Lifetime), "infinity has been counted down");
     assert_eq!(judged_data(&right_data(), MISS), Err(Wrong::Unleased));
+}
+
+#[test]
+fn an_older_transaction_than_that_of_the_asked_lease_is_wrong() {
+    let in_subnet_2 = Query { lease: 1, ..ADDRESS };
+    let data = |age| vec![option(1, &[0, 1]), address("2001:db8:2::1", 0, 100), clt_time(age)];
+    let clients = clients();
+    let second = clients.get(1).leases().nth(1).unwrap();
+    assert_eq!(second.address, "2001:db8:2::1".parse::<Ipv6Addr>().unwrap());
+    assert_eq!(judged_data(&data(450), in_subnet_2), Ok(Said::Bindings));
+    assert_eq!(judged_data(&data(500), in_subnet_2), Err(Wrong::CltTime));
 }
 
 #[test]
