@@ -43,7 +43,7 @@ const SCENARIOS: &[Scenario] = &[
     ("leases change by command", DEFAULT, following::leases_change_by_command),
     ("Kea restarts and crashes", Settings { lfc_interval_s: 1, ..DEFAULT }, following::kea_restarts),
     ("relay data is what the relays sent", DEFAULT, relays::relay_data),
-    ("leases expire at their second", Settings { valid_s: 5, ..DEFAULT }, expiry::at_its_second),
+    ("leases expire at their second", Settings { valid_s: 8, ..DEFAULT }, expiry::at_its_second),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -53,7 +53,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         &[Need::Kea],
         option_types::every_type,
     );
-    scenarios.chain([types]).collect()
+    let refused_sends = Trial::test("live_kea: only refused sends start perfdhcp again", || {
+        perfdhcp::only_refused_sends_start_it_again();
+        Ok(())
+    });
+    scenarios.chain([types, refused_sends]).collect()
 }
 
 fn scenario(name: &str, settings: Settings, run: fn(&mut Stage)) -> Trial {

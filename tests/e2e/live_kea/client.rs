@@ -2,17 +2,19 @@
 //! options, names, hints, declines.
 
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use super::lab::{self, Lab};
 use super::octets::{CLIENT_HEADER_LEN, RELAY_HEADER_LEN, address_at, code, msg, option, options, single};
 use super::plan::SERVER_DUID;
+use crate::support::Until;
 
 /// Port of clients, and of servers and relays (RFC 8415 §7.2).
 const CLIENT_PORT: u16 = 546;
 const SERVER_PORT: u16 = 547;
-/// `All_DHCP_Relay_Agents_and_Servers` (RFC 8415 §7.1).
-const ALL_RELAYS_AND_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+/// How long a client waits before it sends its message again (RFC 8415 §15).
+const RETRANSMIT: Duration = Duration::from_secs(4);
 
 /// One relay agent as its RELAY-FORW shows it (RFC 8415 §9).
 #[derive(Clone, Debug)]
@@ -134,7 +136,10 @@ impl Client {
 
     /// Sends a message of this kind and gives Kea's REPLY to it, out of its relay nest.
     fn exchange(&self, lab: &Lab, kind: u8, body: &[u8]) -> Vec<u8> {
-        let transaction = [kind, self.duid[8], self.duid[9]];
+        // A late answer to an earlier message must not be taken for that to this one.
+        static EXCHANGES: AtomicU16 = AtomicU16::new(0);
+        let [high, low] = EXCHANGES.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let transaction = [kind, high, low];
         let mut message = [&[kind], &transaction[..]].concat();
         message.extend(option(code::CLIENTID, &self.duid));
         if kind != msg::SOLICIT {
@@ -144,28 +149,32 @@ impl Client {
         message
             .extend(self.name.iter().flat_map(|name| option(code::CLIENT_FQDN, &[&[0], &name[..]].concat())));
         message.extend_from_slice(body);
-        let reply = self.transfer(lab, message);
+        let reply = self.transfer(lab, message, &transaction);
         assert_eq!(reply.first(), Some(&msg::REPLY), "Kea's answer to message {kind}: {reply:02x?}");
-        assert_eq!(reply.get(1..4), Some(&transaction[..]), "the transaction id of {reply:02x?}");
         reply
     }
 
-    fn transfer(&self, lab: &Lab, message: Vec<u8>) -> Vec<u8> {
+    /// Kea's answer under this transaction id, out of its relay nest.
+    fn transfer(&self, lab: &Lab, message: Vec<u8>, transaction: &[u8]) -> Vec<u8> {
+        let answer = |datagram: Vec<u8>| {
+            let answer = self.relays.iter().fold(datagram, |datagram, _| unwrap_relay(&datagram));
+            (answer.get(1..4) == Some(transaction)).then_some(answer)
+        };
         if self.relays.is_empty() {
-            let group = SocketAddrV6::new(ALL_RELAYS_AND_SERVERS, SERVER_PORT, 0, lab.client_index);
-            return round_trip((lab::CLIENT, CLIENT_PORT), group, &message);
+            let group = SocketAddrV6::new(lab::ALL_RELAYS_AND_SERVERS, SERVER_PORT, 0, lab.client_index);
+            return round_trip((lab::CLIENT, CLIENT_PORT), group, &message, answer);
         }
         let forward = relay_forward(&self.relays, Some(message));
         let server = SocketAddrV6::new(lab::SERVER, SERVER_PORT, 0, 0);
-        let mut reply = round_trip((lab::RELAY, SERVER_PORT), server, &forward);
-        for _ in &self.relays {
-            assert_eq!(reply.first(), Some(&msg::RELAY_REPL), "a level of Kea's answer: {reply:02x?}");
-            let inside = options(&reply[RELAY_HEADER_LEN..]).expect("Kea's options are sound");
-            reply =
-                single(&inside, code::RELAY_MSG).expect("one message").expect("a message inside").to_vec();
-        }
-        reply
+        round_trip((lab::RELAY, SERVER_PORT), server, &forward, answer)
     }
+}
+
+/// The message in a RELAY-REPL.
+fn unwrap_relay(datagram: &[u8]) -> Vec<u8> {
+    assert_eq!(datagram.first(), Some(&msg::RELAY_REPL), "a level of Kea's answer: {datagram:02x?}");
+    let inside = options(&datagram[RELAY_HEADER_LEN..]).expect("Kea's options are sound");
+    single(&inside, code::RELAY_MSG).expect("one message").expect("a message inside").to_vec()
 }
 
 /// What a client asks for.
@@ -176,15 +185,28 @@ pub(super) enum Wants {
     Both,
 }
 
-fn round_trip(local: (Ipv6Addr, u16), server: SocketAddrV6, message: &[u8]) -> Vec<u8> {
+/// Sends the message, again and again as clients do, until a datagram comes of which `answer` makes something.
+fn round_trip(
+    local: (Ipv6Addr, u16),
+    server: SocketAddrV6,
+    message: &[u8],
+    answer: impl Fn(Vec<u8>) -> Option<Vec<u8>>,
+) -> Vec<u8> {
     let socket = UdpSocket::bind(local).unwrap_or_else(|e| panic!("{local:?} is free: {e}"));
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out other than zero");
-    socket.send_to(message, server).expect("the wire is up");
+    socket.set_read_timeout(Some(RETRANSMIT)).expect("a time-out other than zero");
     let mut buffer = vec![0; 65_535];
-    let (len, _) =
-        socket.recv_from(&mut buffer).unwrap_or_else(|e| panic!("Kea answers {message:02x?}: {e}"));
-    buffer.truncate(len);
-    buffer
+    let until = Until::patience();
+    loop {
+        let sent = socket.send_to(message, server);
+        while sent.is_ok()
+            && let Ok((len, _)) = socket.recv_from(&mut buffer)
+        {
+            if let Some(answer) = answer(buffer[..len].to_vec()) {
+                return answer;
+            }
+        }
+        assert!(until.pending(), "Kea does not answer {message:02x?}; the last send: {sent:?}");
+    }
 }
 
 /// `IA_NA` or `IA_PD` (RFC 8415 §21.4, §21.21) with identifier 1; T1 and T2 are the server's to choose.

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use serde_json::json;
 
+use super::agreement::Tally;
 use super::answer::{Answer, Asker};
 use super::client::{Client, Relay, Wants};
 use super::perfdhcp::Perfdhcp;
@@ -15,10 +16,9 @@ use crate::support::fixture::seconds_since_1970;
 
 /// Clients that come both ways, renew while others leave, and one that declines.
 pub(super) fn clients_come_and_leave(stage: &mut Stage) {
-    Perfdhcp::start("-R 60 -r 100 -n 120 -f 20 -F 20").wait();
-    Perfdhcp::start("-A 1 -L 547 -R 40 -r 80 -n 60 -F 20 -b mac=00:0c:02:02:02:02").wait();
-    let tally = stage.agree();
-    assert!(tally.leases > 100 && tally.denied > 20, "too little happened to compare: {tally:?}");
+    let crowds =
+        ["-R 60 -r 100 -n 120 -f 20 -F 20", "-A 1 -L 547 -R 40 -r 80 -n 60 -F 20 -b mac=00:0c:02:02:02:02"];
+    crowd_until(stage, &crowds, |tally| tally.leases > 100 && tally.denied > 20);
 
     let mut clients: Vec<Client> =
         (1..=12).map(|number| Client::new(0x5a, number, shared_network())).collect();
@@ -50,6 +50,22 @@ pub(super) fn clients_come_and_leave(stage: &mut Stage) {
     assert!(stage.kea.leases().iter().any(|lease| lease.state == 1), "Kea has a declined lease");
 }
 
+/// Has perfdhcp run with each of these arguments, again and again until enough came of it: on a busy host it gives up
+/// many exchanges. Kea is at rest when the leases are compared, and takes messages again after that.
+fn crowd_until(stage: &mut Stage, crowds: &[&str], enough: impl Fn(&Tally) -> bool) -> Tally {
+    let until = Until::patience();
+    loop {
+        crowds.iter().for_each(|arguments| Perfdhcp::start(&stage.lab, arguments).wait());
+        stage.kea.pause_service();
+        let tally = stage.agree();
+        stage.kea.resume_service();
+        if enough(&tally) {
+            return tally;
+        }
+        assert!(until.pending(), "too little happened to compare: {tally:?}");
+    }
+}
+
 /// Clients for three seconds, some of which renew and some of which leave.
 const CROWD: &str = "-R 100 -r 60 -p 3 -f 15 -F 15";
 /// Lease files, each of which Kea began anew for a cleanup, that have to be seen.
@@ -60,7 +76,7 @@ pub(super) fn cleanup_under_way(stage: &mut Stage) {
     let mut steady = Client::new(0x5b, 1, Vec::new());
     steady.solicit(&stage.lab, Wants::Both);
     stage.agree();
-    let mut crowd = Perfdhcp::start(CROWD);
+    let mut crowd = Perfdhcp::start(&stage.lab, CROWD);
     let mut files = BTreeSet::new();
     let until = Until::patience();
     loop {
@@ -71,12 +87,16 @@ pub(super) fn cleanup_under_way(stage: &mut Stage) {
             if files.len() >= CLEANUPS {
                 break;
             }
-            crowd = Perfdhcp::start(CROWD);
+            crowd = Perfdhcp::start(&stage.lab, CROWD);
         }
         assert!(until.pending(), "Kea replaced its lease file only {} times", files.len());
     }
+    drop(crowd);
     let tally = stage.agree();
-    assert!(tally.leases > 50 && tally.denied > 20, "too little happened to compare: {tally:?}");
+    if tally.leases <= 50 || tally.denied <= 20 {
+        crowd_until(stage, &[CROWD], |tally| tally.leases > 50 && tally.denied > 20);
+    }
+    assert_bound(&stage.asker, &steady);
 }
 
 /// `lease6-add`, `-update`, `-bulk-apply`, `-del` and `-wipe`.
@@ -94,7 +114,9 @@ pub(super) fn leases_change_by_command(stage: &mut Stage) {
         prefix["prefix-len"] = json!(len);
         prefix
     };
-    Perfdhcp::start("-A 1 -L 547 -R 20 -r 60 -n 20").wait();
+    const CROWD: &[&str] = &["-A 1 -L 547 -R 20 -r 60 -n 20"];
+    crowd_until(stage, CROWD, |tally| tally.leases > 0);
+    stage.kea.pause_service(); // commands alone change leases
     let crowd = stage.agree().leases;
     stage.kea.command("lease6-add", lease("2001:db8:1::5c01", 600));
     stage.kea.command("lease6-add", prefix("2001:db8:1:8540::", 60));
@@ -111,13 +133,14 @@ pub(super) fn leases_change_by_command(stage: &mut Stage) {
     assert_eq!(stage.agree().leases, crowd + 2);
     stage.kea.command("lease6-wipe", json!({ "subnet-id": subnet::RELAYED }));
     assert_eq!(stage.agree().leases, 2);
-    Perfdhcp::start("-A 1 -L 547 -R 20 -r 60 -n 20").wait();
-    assert!(stage.agree().leases > 2, "the crowd is back");
+    stage.kea.resume_service();
+    crowd_until(stage, CROWD, |tally| tally.leases > 2);
 }
 
 /// Kea ends, is killed, comes back, each time with clients before and after; then lqd itself starts anew.
 pub(super) fn kea_restarts(stage: &mut Stage) {
-    Perfdhcp::start("-R 60 -r 100 -n 100 -f 20 -F 20").wait();
+    crowd_until(stage, &["-R 60 -r 100 -n 100 -f 20 -F 20"], |tally| tally.leases > 0);
+    stage.kea.pause_service();
     let before = stage.agree().leases;
     let last = stage.kea.leases();
     stage.kea.terminate();
@@ -125,12 +148,12 @@ pub(super) fn kea_restarts(stage: &mut Stage) {
     assert_eq!(tally.leases, before, "leases outlive their server");
     stage.kea.resume(&stage.lab);
     assert_eq!(stage.agree().leases, before, "Kea has its leases back");
-    Perfdhcp::start("-R 30 -r 100 -n 60 -F 20 -b mac=00:0c:03:03:03:03").wait();
-    assert!(stage.agree().leases > before);
+    crowd_until(stage, &["-R 30 -r 100 -n 60 -F 20 -b mac=00:0c:03:03:03:03"], |tally| tally.leases > before);
 
     stage.kea.kill();
     stage.kea.resume(&stage.lab);
-    Perfdhcp::start("-A 1 -L 547 -R 30 -r 100 -n 30 -b mac=00:0c:04:04:04:04").wait();
+    crowd_until(stage, &["-A 1 -L 547 -R 30 -r 100 -n 30 -b mac=00:0c:04:04:04:04"], |_| true);
+    stage.kea.pause_service();
     let tally = stage.agree();
     let late = follower(&stage.kea);
     let late_tally = stage.ledger.agree(&stage.kea, &Asker::new(late.address));

@@ -6,7 +6,6 @@ use std::net::Ipv6Addr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -14,6 +13,7 @@ use super::lab::Lab;
 use super::octets::colon_hex;
 use super::plan;
 use crate::support::Until;
+use crate::support::lqd::PATIENCE;
 
 /// What a trial may choose about its server; the rest is in `plan`.
 #[derive(Clone, Copy)]
@@ -150,6 +150,22 @@ impl Kea {
         answer["arguments"].take()
     }
 
+    /// Makes Kea ignore what clients send, so that its leases stand still: on a busy host messages of clients that are
+    /// gone still wait in its socket.
+    pub(super) fn pause_service(&self) {
+        self.command_done("dhcp-disable");
+    }
+
+    /// Takes clients' messages again.
+    pub(super) fn resume_service(&self) {
+        self.command_done("dhcp-enable");
+    }
+
+    fn command_done(&self, name: &str) {
+        let answer = self.ask(name, Value::Null).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(answer["result"], 0, "{name}: {answer}");
+    }
+
     /// All leases that Kea has, whatever their state.
     pub(super) fn leases(&self) -> Vec<Lease> {
         const EMPTY: u64 = 3;
@@ -196,7 +212,7 @@ impl Drop for Kea {
 /// One command and its answer: Kea closes the stream after the answer.
 fn converse(socket: &Path, command: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(command.as_bytes())?;
     stream.shutdown(std::net::Shutdown::Write)?;
     let mut answer = String::new();

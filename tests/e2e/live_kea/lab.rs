@@ -5,7 +5,7 @@
 //! as long as its holder, a `cat` that waits on a pipe from this process and ends with it, even by SIGKILL.
 
 use std::io::{Read as _, Write as _};
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
 use crate::support::Until;
@@ -18,6 +18,9 @@ pub(super) const PERFDHCP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0,
 pub(super) const CLIENT: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 5);
 /// Address of our own relay agent next to the server.
 pub(super) const RELAY: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 6);
+
+/// `All_DHCP_Relay_Agents_and_Servers` (RFC 8415 §7.1).
+pub(super) const ALL_RELAYS_AND_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 
 /// Interface of the server's end.
 pub(super) const SERVER_INTERFACE: &str = "k0";
@@ -38,18 +41,31 @@ impl Lab {
         let (near, far) = (CLIENT_INTERFACE, SERVER_INTERFACE);
         run(&mut here("ip"), &format!("link add {near} type veth peer name {far} netns {}", lab.path()));
         run(&mut lab.server("ip"), "link set lo up");
-        // Nobody else is on this wire: duplicate address detection would only cost a second.
-        run(&mut here("sysctl"), &format!("-qw net.ipv6.conf.{near}.accept_dad=0"));
-        run(&mut lab.server("sysctl"), &format!("-qw net.ipv6.conf.{far}.accept_dad=0"));
+        run(&mut here("sysctl"), &quiet(near));
+        run(&mut lab.server("sysctl"), &quiet(far));
         run(&mut lab.server("ip"), &format!("addr add {SERVER}/64 dev {far} nodad"));
         for address in [CLIENT, RELAY, PERFDHCP] {
             run(&mut here("ip"), &format!("addr add {address}/64 dev {near} nodad"));
         }
         run(&mut lab.server("ip"), &format!("link set {far} up"));
         run(&mut here("ip"), &format!("link set {near} up"));
-        link_local_index(&format!("/proc/{}/net/if_inet6", lab.holder.id()), far);
-        lab.client_index = link_local_index("/proc/self/net/if_inet6", near);
+        lab.client_index = usable_index("/proc/self/net/if_inet6", near);
+        lab.await_usable();
         lab
+    }
+
+    /// Waits until every address of both ends can be used, and the kernel sends to the servers' group.
+    pub(super) fn await_usable(&self) {
+        usable_index(&format!("/proc/{}/net/if_inet6", self.holder.id()), SERVER_INTERFACE);
+        usable_index("/proc/self/net/if_inet6", CLIENT_INTERFACE);
+        // The discard port (RFC 863): nobody listens there.
+        let to = SocketAddrV6::new(ALL_RELAYS_AND_SERVERS, 9, 0, self.client_index);
+        for from in [CLIENT, RELAY, PERFDHCP] {
+            let until = Until::patience();
+            while let Err(error) = UdpSocket::bind((from, 0)).and_then(|socket| socket.send_to(b"?", to)) {
+                assert!(until.pending(), "nothing leaves from {from}: {error}");
+            }
+        }
     }
 
     fn path(&self) -> String {
@@ -93,23 +109,35 @@ fn run(command: &mut Command, arguments: &str) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Index of `interface` in a table as proc(5) describes it, once its link-local address can be used.
-fn link_local_index(table: &str, interface: &str) -> u32 {
+/// Settings of an interface on whose wire nobody else is: duplicate address detection would only cost a second, and
+/// router solicitations change nothing but routes.
+fn quiet(interface: &str) -> String {
+    let settings = ["accept_dad", "dad_transmits", "accept_ra", "autoconf", "router_solicitations"];
+    let settings = settings.map(|setting| format!("net.ipv6.conf.{interface}.{setting}=0"));
+    format!("-qw {}", settings.join(" "))
+}
+
+/// Index of `interface` in a table as proc(5) describes it, once its link-local address is there and no address is
+/// tentative (RFC 4862 §5.4).
+fn usable_index(table: &str, interface: &str) -> u32 {
     const TENTATIVE: u32 = 0x40; // IFA_F_TENTATIVE
     let until = Until::patience();
     loop {
         let rows = std::fs::read_to_string(table).expect("the kernel has IPv6");
-        let index = rows.lines().find_map(|row| {
+        let (mut link_local_index, mut tentative) = (None, false);
+        for row in rows.lines() {
             let [address, index, _, _, flags, name] = row.split_whitespace().collect::<Vec<_>>()[..] else {
-                return None;
+                continue;
             };
-            let flags = u32::from_str_radix(flags, 16).ok()?;
-            let usable = name == interface && address.starts_with("fe80") && flags & TENTATIVE == 0;
-            usable.then(|| u32::from_str_radix(index, 16).ok()).flatten()
-        });
-        if let Some(index) = index {
+            if name == interface {
+                let number = |digits| u32::from_str_radix(digits, 16).expect("a hexadecimal number");
+                tentative |= number(flags) & TENTATIVE != 0;
+                link_local_index = link_local_index.or(address.starts_with("fe80").then(|| number(index)));
+            }
+        }
+        if let Some(index) = link_local_index.filter(|_| !tentative) {
             return index;
         }
-        assert!(until.pending(), "no link-local address on {interface}:\n{rows}");
+        assert!(until.pending(), "no link-local address on {interface}, or a tentative address:\n{rows}");
     }
 }

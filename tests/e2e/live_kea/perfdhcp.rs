@@ -1,45 +1,115 @@
 //! perfdhcp, Kea's load generator, as a crowd of clients.
+//!
+//! On a busy host it may end before it has sent anything, because the kernel refuses a send (EINVAL, while routes of the
+//! new interface still settle), and Kea may be too slow for it, so that it gives exchanges up. Neither is what these
+//! tests are about: it is started again, a bounded number of times, and what it brings about is judged by Kea's leases.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
 use std::process::{Child, Command, Stdio};
 
-use super::lab::CLIENT_INTERFACE;
+use super::lab::{CLIENT_INTERFACE, Lab};
 use crate::support::Until;
 
-/// A running perfdhcp; dropping it ends the process.
-pub(super) struct Perfdhcp(Child);
+/// Starts of one perfdhcp, the first included.
+const STARTS: u32 = 20;
 
-impl Perfdhcp {
+/// A running perfdhcp; dropping it ends the process.
+pub(super) struct Perfdhcp<'a> {
+    lab: &'a Lab,
+    arguments: String,
+    starts: u32,
+    child: Child,
+    /// What it wrote to standard error.
+    errors: File,
+}
+
+impl<'a> Perfdhcp<'a> {
     /// Starts perfdhcp for DHCPv6 on the clients' interface with these further arguments.
-    pub(super) fn start(arguments: &str) -> Self {
-        let mut command = Command::new("perfdhcp");
-        command
-            .args(["-6", "-l", CLIENT_INTERFACE, "-e", "address-and-prefix"])
-            .args(arguments.split(' '))
-            .arg("all");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
-        Self(command.spawn().expect("perfdhcp starts"))
+    pub(super) fn start(lab: &'a Lab, arguments: &str) -> Self {
+        lab.await_usable();
+        let errors = tempfile::tempfile().expect("a temporary file");
+        let child = spawn(arguments, &errors);
+        Self { lab, arguments: arguments.to_owned(), starts: 1, child, errors }
     }
 
     /// Whether it is still at work. Failed exchanges (exit status 3) are its own affair: Kea's leases are the
     /// measure.
     pub(super) fn is_running(&mut self) -> bool {
-        let Some(status) = self.0.try_wait().expect("it is our child") else { return true };
-        assert!(matches!(status.code(), Some(0 | 3)), "perfdhcp ended with {status}");
-        false
+        let Some(status) = self.child.try_wait().expect("it is our child") else { return true };
+        if matches!(status.code(), Some(0 | 3)) {
+            return false;
+        }
+        let errors = self.errors();
+        assert!(
+            is_refused_send(&errors) && self.starts < STARTS,
+            "perfdhcp ended with {status} at start {} of {STARTS}; it wrote:\n{errors}",
+            self.starts
+        );
+        self.lab.await_usable();
+        self.starts += 1;
+        self.errors.set_len(0).and_then(|()| self.errors.rewind()).expect("the file can be emptied");
+        self.child = spawn(&self.arguments, &self.errors);
+        true
     }
 
     /// Waits for its end.
     pub(super) fn wait(mut self) {
         let until = Until::patience();
         while self.is_running() {
-            assert!(until.pending(), "perfdhcp does not end");
+            assert!(until.pending(), "perfdhcp does not end; it wrote:\n{}", self.errors());
         }
+    }
+
+    fn errors(&mut self) -> String {
+        let mut octets = Vec::new();
+        self.errors
+            .rewind()
+            .and_then(|()| self.errors.read_to_end(&mut octets))
+            .expect("the file can be read");
+        String::from_utf8_lossy(&octets).into_owned()
     }
 }
 
-impl Drop for Perfdhcp {
+fn spawn(arguments: &str, errors: &File) -> Child {
+    let mut command = Command::new("perfdhcp");
+    command
+        .args(["-6", "-l", CLIENT_INTERFACE, "-e", "address-and-prefix"])
+        .args(arguments.split(' '))
+        .arg("all");
+    let errors = errors.try_clone().expect("a descriptor");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    command.spawn().expect("perfdhcp starts")
+}
+
+/// The kernel would not take a datagram, or give it an address to send from: it may the next time.
+fn is_refused_send(errors: &str) -> bool {
+    ["send failed", "sendmsg() returned", "Failed to bind socket", "unable to open socket"]
+        .iter()
+        .any(|part| errors.contains(part))
+}
+
+impl Drop for Perfdhcp<'_> {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A refused send starts perfdhcp again, any other failure is one.
+pub(super) fn only_refused_sends_start_it_again() {
+    for (errors, again) in [
+        (
+            "ERROR: running perfdhcp: pkt6 send failed: sendmsg() returned with an error: Invalid argument",
+            true,
+        ),
+        (
+            "ERROR: running perfdhcp: Failed to bind socket 5 to fe80::1/port=546: Cannot assign requested address",
+            true,
+        ),
+        ("ERROR: parsing command line options: Invalid use of -l", false),
+        ("", false),
+    ] {
+        assert_eq!(is_refused_send(errors), again, "{errors}");
     }
 }

@@ -5,9 +5,11 @@ use std::net::Ipv6Addr;
 use super::Stage;
 use super::answer::{Answer, ClientData, RelayData, relay_levels};
 use super::client::{Client, Relay, Wants, relay_forward};
+use super::kea::Lease;
 use super::octets::code;
 use super::perfdhcp::Perfdhcp;
 use super::{lab, plan};
+use crate::support::Until;
 
 /// Chains of one to five relays with Interface-Ids and remote-ids, a name, a delegated length of its own;
 /// then a client that moves behind another relay, perfdhcp's plain relay, and a client without any.
@@ -33,10 +35,20 @@ pub(super) fn relay_data(stage: &mut Stage) {
 
     let mut direct = Client::new(0x6b, 1, Vec::new());
     direct.solicit(&stage.lab, Wants::Address);
-    Perfdhcp::start("-A 1 -L 547 -R 10 -r 50 -n 10").wait();
-    stage.agree();
+    let until = Until::patience();
+    let relayed = loop {
+        Perfdhcp::start(&stage.lab, "-A 1 -L 547 -R 10 -r 50 -n 10").wait();
+        stage.kea.pause_service();
+        stage.agree();
+        let relayed = |lease: &Lease| lease.subnet_id == plan::subnet::RELAYED;
+        let relayed: Vec<Lease> = stage.kea.leases().into_iter().filter(relayed).collect();
+        if !relayed.is_empty() {
+            break relayed;
+        }
+        stage.kea.resume_service();
+        assert!(until.pending(), "no client of perfdhcp has a lease");
+    };
     assert_eq!(relay_data_of(stage, &direct), None, "no relay, no relay data (RFC 5007 §4.1.2.4)");
-    let relayed = stage.kea.leases().into_iter().filter(|lease| lease.subnet_id == plan::subnet::RELAYED);
     for lease in relayed {
         let Ok(Answer::Bindings(data)) = stage.asker.by_address(lease.address) else {
             panic!("{lease:?} is denied")
