@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! make_leases  plan (client number → addresses) → rows, kea-dhcp6.conf
-//! leases       lease file → clients, packed: under 32 octets a lease
+//! leases       lease file → clients, packed: some 40 octets a lease
 //! query        mix → what is asked → octets
 //! run          per thread: query → transport → flight (what is under way) → judge, check → tally, timeline
 //! flood        datagrams by the clock → what each cost the server, and what came back

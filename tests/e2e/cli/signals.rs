@@ -8,6 +8,7 @@ use super::{
     KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, lease,
     not_configured,
 };
+use crate::support::lqd::PATIENCE;
 use crate::support::{Lqd, Need, Requestor, Until, trial};
 
 const ADDRESS: &str = "2001:db8:1::1";
@@ -113,7 +114,9 @@ fn terminate_under_load(back_end: &str) -> Result<(), Failed> {
             pending.push(sent);
             sent += 1;
         }
-        let Some((reply, _)) = requestor.receive(Duration::from_secs(1)) else { break };
+        // Before the signal every query is answered; after it, silence is the end.
+        let wait = if replies < BEFORE_SIGNAL { PATIENCE } else { Duration::from_secs(1) };
+        let Some((reply, _)) = requestor.receive(wait) else { break };
         let found = pending.iter().position(|&id| reply == with_id(&wanted, id));
         let position = found.ok_or_else(|| format!("not the reply to any open query: {reply:02x?}"))?;
         pending.swap_remove(position);

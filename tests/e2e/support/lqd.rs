@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -10,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long any awaited event may take on the slowest machine; nothing is asserted about it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The binary under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lqd");
@@ -208,18 +210,24 @@ impl Drop for Lqd {
     }
 }
 
-/// A UDP port on `::1` that nobody holds and that no other caller in this process was given.
+/// A UDP port on `::1` that nobody holds and that no other caller was given, in this process or another of these tests.
 ///
 /// Taken from below Linux's ephemeral range (32768 up), so that no requestor's socket is given it meanwhile. Never the
-/// same twice: an ended server's socket may stay bound for some milliseconds, and servers share ports silently.
+/// same twice: an ended server's socket may stay bound for some milliseconds, and servers share ports silently. For
+/// that reason other test processes of this network namespace are told by a socket of that name, which ends with this
+/// process.
 pub fn free_port() -> u16 {
     const FIRST: u16 = 16_000;
     const COUNT: u16 = 16_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    static CLAIMS: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
     let process_offset = (std::process::id() % 160) as u16 * 100;
     for _ in 0..COUNT {
         let port = FIRST + (process_offset + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        let name = SocketAddr::from_abstract_name(format!("lqd-tests-port-{port}")).expect("a short name");
+        let Ok(claim) = UnixListener::bind_addr(&name) else { continue };
         if UdpSocket::bind((Ipv6Addr::LOCALHOST, port)).is_ok() {
+            CLAIMS.lock().expect("no panic while held").push(claim);
             return port;
         }
     }
