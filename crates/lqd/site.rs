@@ -60,7 +60,14 @@ impl Site {
         let engine = Engine::new(policy.clone()).map_err(Failure::unusable)?;
         warnings.extend(kea.warnings.iter().map(ToString::to_string));
         let links = Links::new(kea.links)
-            .map_err(|fault| Failure::unusable(in_file(&settings.kea_config, &fault.to_string())))?;
+            .map_err(|error| Failure::unusable(in_file(&settings.kea_config, &error.to_string())))?
+            .with_lease_checks(kea.lease_checks);
+        warnings.extend(links.unreachable().map(|address| {
+            format!(
+                "no address leads to the link of the subnet that begins with {address}, as other links' subnets cover \
+                 it wholly: a requestor that is told of it finds another link; give it one with --link-address"
+            )
+        }));
         if links.is_empty() {
             warnings.push(
                 "Kea's configuration has no subnet: every query will be answered NotConfigured".to_owned(),

@@ -159,7 +159,7 @@ impl Engine {
             }
             let (policy, unbound, received) = (&self.policy, self.unbound, &received[position]);
             let view = View::new(leases.links(), received.rights, received.source());
-            let content = &resolve(&view, now, received, look_ups.found(now, position));
+            let content = &resolve(leases, &view, now, received, look_ups.found(now, position));
             let reply = Reply { policy, unbound, view, now, received, content };
             match reply.silence() {
                 Some(silence) => deliver(position, Verdict::Silence(silence)),

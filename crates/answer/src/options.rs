@@ -5,7 +5,7 @@ use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
 
 use crate::Rights;
 use crate::relay_data;
-use crate::resolve::OnLink;
+use crate::resolve::OnLinks;
 use crate::restricted::View;
 
 /// How many different options a source can store with the bindings of a client.
@@ -34,11 +34,12 @@ impl<'a> ClientOptions<'a> {
     ///
     /// Each option is taken from the newest binding that has it. Relay data is that of the last message or none:
     /// if a newer binding has none, the client came without a relay agent (§4.1.2.4).
-    pub(crate) fn collect(view: View<'a>, client: Client<'a>, mut on_link: OnLink, newest: u32) -> Self {
+    pub(crate) fn collect(view: View<'a>, client: Client<'a>, on_links: OnLinks<'a>, newest: u32) -> Self {
         let mut options = Self { stored: [None; STORED_MAX], configured: &[] };
-        for binding in client.bindings().filter(|binding| on_link.has(&view, client, binding)) {
+        for binding in client.bindings().filter(|binding| on_links.has(&view, client, binding)) {
             if binding.cltt == newest {
-                options.configured = view.links().subnet_options(binding.subnet_id);
+                options.configured =
+                    view.links().options_of(binding.subnet_id, binding.address, binding.kind);
             }
             for (code, option) in client.options(&binding).iter() {
                 let code = OptionCode(code);

@@ -10,7 +10,7 @@ use lqd_wire::{
 
 use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
-use crate::resolve::{Content, OnLink};
+use crate::resolve::{Content, OnLinks};
 use crate::restricted::View;
 use crate::{Asked, Outcome, Policy, Subject, Unbound};
 
@@ -120,8 +120,8 @@ impl Reply<'_> {
                 Unbound::Silent => Ok(Outcome::DropStale),
                 Unbound::Refuse => status(w, Refusal::Stale),
             },
-            Content::Client(client, on_link) => {
-                w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, on_link))?;
+            Content::Client(client, on_links) => {
+                w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, on_links))?;
                 Ok(Outcome::Answered)
             }
             Content::Links(client) => {
@@ -133,7 +133,7 @@ impl Reply<'_> {
 
     /// Inside of OPTION_CLIENT_DATA (§4.4.2): addresses, then prefixes, as the record has them.
     #[inline]
-    fn client_data(&self, w: &mut Writer<'_>, client: &Client<'_>, on_link: &OnLink) -> Result<(), NoRoom> {
+    fn client_data(&self, w: &mut Writer<'_>, client: &Client<'_>, on_links: &OnLinks) -> Result<(), NoRoom> {
         let newest = w.extend(|free| {
             let duid_len = client.duid_len() as u8; // at most DUID_LEN_MAX, 130
             match client.short_duid() {
@@ -141,11 +141,11 @@ impl Reply<'_> {
                 Some(duid) => free.option_within(OptionCode::CLIENTID, duid, duid_len)?,
                 None => client.copy_duid(free.option_room(OptionCode::CLIENTID, duid_len.into())?),
             }
-            self.leases(free, client, on_link)
+            self.leases(free, client, on_links)
         })?;
         let request = self.received.request;
         if !request.is_empty() {
-            let options = ClientOptions::collect(self.view, *client, *on_link, newest);
+            let options = ClientOptions::collect(self.view, *client, *on_links, newest);
             options.write(w, self.received.rights, request)?;
         }
         Ok(())
@@ -153,10 +153,10 @@ impl Reply<'_> {
 
     /// The client's addresses and prefixes on a link, and how long ago the server last spoke with it there; when that was.
     #[inline(always)]
-    fn leases(&self, free: &mut Free<'_>, client: &Client<'_>, on_link: &OnLink) -> Result<u32, NoRoom> {
-        let (mut on_link, mut newest) = (*on_link, 0);
+    fn leases(&self, free: &mut Free<'_>, client: &Client<'_>, on_links: &OnLinks) -> Result<u32, NoRoom> {
+        let mut newest = 0;
         for binding in client.bindings() {
-            if !on_link.has(&self.view, *client, &binding) {
+            if !on_links.has(&self.view, *client, &binding) {
                 continue;
             }
             newest = newest.max(binding.cltt);
@@ -186,9 +186,9 @@ impl Reply<'_> {
         let start = w.len();
         let links = self.view.links();
         for binding in self.view.bindings(*client).filter(|binding| binding.valid_left(self.now) > 0) {
-            let Some(link) = links.of_subnet(binding.subnet_id) else { continue };
+            let Some(link) = self.view.locate(&binding).link() else { continue };
             let address = links.address(link).octets();
-            // What is written already is the set of links that were seen: no memory is needed for another.
+            // The addresses written so far are the links seen so far: each link has one, and it leads to all that share it.
             let seen = w.written().get(start..).unwrap_or_default();
             if !seen.as_chunks::<16>().0.contains(&address) {
                 w.put(&address)?;

@@ -1,6 +1,6 @@
 //! From what the index found to what the reply says (RFC 5007 §4.4.1).
 
-use lqd_index::{Binding, Client, Covering, Found, LinkId};
+use lqd_index::{Binding, Client, Covering, Found, LinkSet, Location, Pinned};
 
 use crate::receive::{Received, Refusal, Target};
 use crate::restricted::View;
@@ -12,8 +12,8 @@ pub(crate) enum Content<'p> {
     Refused(Refusal),
     /// Success, and no binding.
     NoBinding,
-    /// The bindings of the client on a link.
-    Client(Client<'p>, OnLink),
+    /// The bindings of the client on the named links, or on its only one.
+    Client(Client<'p>, OnLinks<'p>),
     /// The links on which the client is.
     Links(Client<'p>),
 }
@@ -21,7 +21,8 @@ pub(crate) enum Content<'p> {
 /// Decides what to say to a requestor with this view, given what was found.
 #[inline(always)]
 pub(crate) fn resolve<'p>(
-    view: &View<'_>,
+    leases: &'p Pinned<'_>,
+    view: &View<'p>,
     now: u32,
     received: &Received<'_>,
     found: Option<Found<'p>>,
@@ -30,42 +31,36 @@ pub(crate) fn resolve<'p>(
         return Content::Refused(refusal);
     }
     let links = view.links();
-    let link = match received.link_address.map(|&address| links.containing(address.into())) {
-        Some(None) => return Content::Refused(Refusal::NotConfigured),
-        Some(link) => link,
-        None => None,
+    let named = match received.link_address.map(|&address| links.named(address.into())) {
+        Some(named) if named.is_empty() => return Content::Refused(Refusal::NotConfigured),
+        named => named,
     };
     if found.is_some_and(|found| found.client.is_unreadable()) {
         // Neither its holder nor its subnet is known: no link can be told from another.
         return Content::Refused(Refusal::Unreadable);
     }
-    match (received.target, link) {
+    match (received.target, named) {
         (Target::Nobody, _) => Content::Refused(Refusal::MalformedQuery),
         (Target::Address(address), None) => match found.and_then(covering) {
-            Some((client, covering)) => match links.of_subnet(covering.subnet_id()) {
-                Some(link) if view.shows_covering(client, covering) => {
-                    Content::Client(client, OnLink::of_subnet(link, covering.subnet_id()))
-                }
-                Some(_) => Content::Refused(Refusal::Restricted),
-                None => Content::Refused(Refusal::NotConfigured),
+            Some((client, covering)) => match view.locate_covering(covering) {
+                Location::Discarded => covered_by_another(leases, view, now, address),
+                location => covered(view, client, covering, location),
             },
-            None => match links.containing((*address).into()) {
-                Some(link) => nothing_on(view, link),
-                None => Content::Refused(Refusal::NotConfigured),
-            },
+            None => not_covered(view, address),
         },
-        (Target::Address(_), Some(link)) => match found.and_then(covering) {
-            Some((client, covering))
-                if links.of_subnet(covering.subnet_id()) == Some(link)
-                    && view.shows_covering(client, covering) =>
-            {
-                Content::Client(client, OnLink::of_subnet(link, covering.subnet_id()))
+        (Target::Address(address), Some(named)) => {
+            let is_named = |covering| view.locate_covering(covering).is_in(named);
+            match found.and_then(covering) {
+                Some((client, covering)) if is_named(covering) => covered_on(view, client, covering, named),
+                Some(_) => covered_on_by_another(leases, view, now, address, named),
+                None => nothing_on(view, named),
             }
-            _ => nothing_on(view, link),
-        },
-        (Target::Client(_), Some(link)) => match found.map(|found| found.client) {
-            Some(client) if is_bound(view, now, client, link) => Content::Client(client, OnLink::new(link)),
-            _ => nothing_on(view, link),
+        }
+        (Target::Client(_), Some(named)) => match found.map(|found| found.client) {
+            Some(client) if is_bound(view, now, client, named) => {
+                Content::Client(client, OnLinks::new(named))
+            }
+            _ => nothing_on(view, named),
         },
         (Target::Client(_), None) => match found {
             Some(found) => anywhere(view, now, found.client),
@@ -74,9 +69,82 @@ pub(crate) fn resolve<'p>(
     }
 }
 
-/// What is said where nothing can be shown on this link.
-fn nothing_on<'p>(view: &View<'_>, link: LinkId) -> Content<'p> {
-    if view.shows_link(link) { Content::NoBinding } else { Content::Refused(Refusal::Restricted) }
+/// The data of the client whose lease covers an address, when no link is named.
+#[inline(always)]
+fn covered<'p>(
+    view: &View<'p>,
+    client: Client<'p>,
+    covering: Covering<'_>,
+    location: Location<'_>,
+) -> Content<'p> {
+    match location.link() {
+        Some(_) if !view.shows_covering(client, covering) => Content::Refused(Refusal::Restricted),
+        Some(link) => Content::Client(client, OnLinks::new(LinkSet::of_link(view.links(), link))),
+        None => Content::Refused(Refusal::NotConfigured),
+    }
+}
+
+/// As [`covered`], when links are named.
+#[inline(always)]
+fn covered_on<'p>(
+    view: &View<'p>,
+    client: Client<'p>,
+    covering: Covering<'_>,
+    named: LinkSet<'p>,
+) -> Content<'p> {
+    if view.shows_covering(client, covering) {
+        Content::Client(client, OnLinks::new(named))
+    } else {
+        nothing_on(view, named)
+    }
+}
+
+/// When the longest lease that covers the address is none, as its source discards it.
+#[cold]
+fn covered_by_another<'p>(
+    leases: &'p Pinned<'_>,
+    view: &View<'p>,
+    now: u32,
+    address: &[u8; 16],
+) -> Content<'p> {
+    let found = leases.covering_where((*address).into(), now, |client, covering| {
+        client.is_unreadable() || !matches!(view.locate_covering(covering), Location::Discarded)
+    });
+    match found.and_then(covering) {
+        Some((client, _)) if client.is_unreadable() => Content::Refused(Refusal::Unreadable),
+        Some((client, covering)) => covered(view, client, covering, view.locate_covering(covering)),
+        None => not_covered(view, address),
+    }
+}
+
+/// When the longest lease that covers the address is on a link that is not named: a shorter one may be on one that is.
+#[cold]
+fn covered_on_by_another<'p>(
+    leases: &'p Pinned<'_>,
+    view: &View<'p>,
+    now: u32,
+    address: &[u8; 16],
+    named: LinkSet<'p>,
+) -> Content<'p> {
+    let found = leases
+        .covering_where((*address).into(), now, |_, covering| view.locate_covering(covering).is_in(named));
+    match found.and_then(covering) {
+        Some((client, covering)) => covered_on(view, client, covering, named),
+        None => nothing_on(view, named),
+    }
+}
+
+/// What is said of an address that no lease covers, when no link is named.
+fn not_covered<'p>(view: &View<'p>, address: &[u8; 16]) -> Content<'p> {
+    match view.links().of_address((*address).into()) {
+        links if links.is_empty() => Content::Refused(Refusal::NotConfigured),
+        links => nothing_on(view, links),
+    }
+}
+
+/// What is said where nothing can be shown on these links.
+fn nothing_on<'p>(view: &View<'_>, links: LinkSet<'_>) -> Content<'p> {
+    if view.shows_links(links) { Content::NoBinding } else { Content::Refused(Refusal::Restricted) }
 }
 
 /// What is said where nothing can be shown on any link.
@@ -84,53 +152,25 @@ fn nothing_anywhere<'p>(view: &View<'_>) -> Content<'p> {
     if view.is_whole() { Content::NoBinding } else { Content::Refused(Refusal::Restricted) }
 }
 
-/// Tells the bindings on a link that a requestor may see from others.
-///
-/// A client's bindings are mostly of one subnet, which is looked up once.
+/// Tells the bindings on some links that a requestor may see from others.
 #[derive(Clone, Copy)]
-pub(crate) struct OnLink {
-    link: LinkId,
-    last: Option<(u32, bool)>,
-}
+pub(crate) struct OnLinks<'p>(LinkSet<'p>);
 
-impl OnLink {
-    pub(crate) fn new(link: LinkId) -> Self {
-        Self { link, last: None }
+impl<'p> OnLinks<'p> {
+    pub(crate) fn new(links: LinkSet<'p>) -> Self {
+        Self(links)
     }
 
-    /// When this subnet is known to be on the link.
-    fn of_subnet(link: LinkId, subnet_id: u32) -> Self {
-        Self { link, last: Some((subnet_id, true)) }
-    }
-
-    /// For the link of this binding, if its subnet is configured.
-    fn of(view: &View<'_>, binding: &Binding) -> Option<Self> {
-        let link = view.links().of_subnet(binding.subnet_id)?;
-        Some(Self::of_subnet(link, binding.subnet_id))
-    }
-
-    /// Whether the client's binding is on the link, ended or not, and may be seen.
+    /// Whether the client's binding is on one of the links, ended or not, and may be seen.
     #[inline]
-    pub(crate) fn has(&mut self, view: &View<'_>, client: Client<'_>, binding: &Binding) -> bool {
-        self.is_on(view, binding.subnet_id) && view.shows(client, binding)
-    }
-
-    #[inline]
-    fn is_on(&mut self, view: &View<'_>, subnet_id: u32) -> bool {
-        if let Some((last, is_on)) = self.last
-            && last == subnet_id
-        {
-            return is_on;
-        }
-        let is_on = view.links().of_subnet(subnet_id) == Some(self.link);
-        self.last = Some((subnet_id, is_on));
-        is_on
+    pub(crate) fn has(self, view: &View<'_>, client: Client<'_>, binding: &Binding) -> bool {
+        view.locate(binding).is_in(self.0) && view.shows(client, binding)
     }
 }
 
-fn is_bound(view: &View<'_>, now: u32, client: Client<'_>, link: LinkId) -> bool {
-    let mut on_link = OnLink::new(link);
-    client.bindings().any(|binding| on_link.has(view, client, &binding) && binding.valid_left(now) > 0)
+fn is_bound(view: &View<'_>, now: u32, client: Client<'_>, links: LinkSet<'_>) -> bool {
+    let on_links = OnLinks::new(links);
+    client.bindings().any(|binding| on_links.has(view, client, &binding) && binding.valid_left(now) > 0)
 }
 
 #[inline(always)]
@@ -140,26 +180,22 @@ fn covering(found: Found<'_>) -> Option<(Client<'_>, Covering<'_>)> {
 
 /// A client looked for on all links: its data if it is on one, the links if on more.
 ///
-/// Bindings in subnets that are not configured any more are on no link that a requestor could be told. A client that
-/// has only such bindings is not without binding: its link is not configured.
-fn anywhere<'p>(view: &View<'_>, now: u32, client: Client<'p>) -> Content<'p> {
+/// Bindings that are on no link that is configured are on none that a requestor could be told. A client that has
+/// only such bindings is not without binding: its link is not configured.
+fn anywhere<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
     let (mut is_bound, mut first) = (false, None);
     let active = |binding: &Binding| binding.valid_left(now) > 0 && view.shows(client, binding);
     for binding in client.bindings().filter(active) {
-        is_bound = true;
-        match &mut first {
-            None => first = OnLink::of(view, &binding),
-            Some(first) => {
-                if !first.is_on(view, binding.subnet_id)
-                    && view.links().of_subnet(binding.subnet_id).is_some()
-                {
-                    return Content::Links(client);
-                }
-            }
+        let location = view.locate(&binding);
+        is_bound |= !matches!(location, Location::Discarded);
+        match (first, location.link()) {
+            (None, Some(link)) => first = Some(LinkSet::of_link(view.links(), link)),
+            (Some(first), Some(_)) if !location.is_in(first) => return Content::Links(client),
+            _ => {}
         }
     }
     match first {
-        Some(first) => Content::Client(client, first),
+        Some(first) => Content::Client(client, OnLinks::new(first)),
         None if is_bound => Content::Refused(Refusal::NotConfigured),
         None => nothing_anywhere(view),
     }

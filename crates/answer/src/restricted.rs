@@ -15,7 +15,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_index::{Binding, Client, Covering, LinkId, Links, StoredOption};
+use lqd_index::{Binding, Client, Covering, LinkId, LinkSet, Links, Location, StoredOption};
 use lqd_wire::{MessageType, OptionCode, RELAY_LEVELS_MAX, Relay};
 
 use crate::Rights;
@@ -53,11 +53,26 @@ impl<'a> View<'a> {
         self.requestor.is_none()
     }
 
-    /// Whether it may know of every client whether it is on this link.
-    pub(crate) fn shows_link(&self, link: LinkId) -> bool {
-        self.requestor.is_none_or(|requestor| {
-            self.links.relay_addresses(link).any(|address| requestor.is_relay(address))
-        })
+    /// Where a binding is.
+    #[inline(always)]
+    pub(crate) fn locate(&self, binding: &Binding) -> Location<'a> {
+        self.links.locate(binding.subnet_id, binding.address, binding.kind)
+    }
+
+    /// As [`Self::locate`], for the binding that covers an address.
+    #[inline(always)]
+    pub(crate) fn locate_covering(&self, covering: Covering<'_>) -> Location<'a> {
+        self.links.locate(covering.subnet_id(), covering.address(), covering.kind())
+    }
+
+    /// Whether it may know of every client whether it is on these links.
+    #[inline]
+    pub(crate) fn shows_links(&self, links: LinkSet<'_>) -> bool {
+        self.requestor.is_none_or(|requestor| links.iter().all(|link| self.is_relay_on(requestor, link)))
+    }
+
+    fn is_relay_on(&self, requestor: Requestor<'_>, link: LinkId) -> bool {
+        self.links.relay_addresses(link).any(|address| requestor.is_relay(address))
     }
 
     /// Whether it may see this binding of the client.
@@ -74,8 +89,13 @@ impl<'a> View<'a> {
 
     #[cold]
     fn shows_to(&self, requestor: Requestor<'_>, client: Client<'_>, binding: &Binding) -> bool {
-        let link = self.links.of_subnet(binding.subnet_id);
-        if link.is_some_and(|link| self.shows_link(link)) {
+        let is_relay_on = |link| self.is_relay_on(requestor, link);
+        let is_relay_there = match self.locate(binding) {
+            Location::Link(link) => is_relay_on(link),
+            Location::Containing(links) => links.iter().any(is_relay_on),
+            Location::NotConfigured | Location::Discarded => false,
+        };
+        if is_relay_there {
             return true;
         }
         let mut options = client.options(binding).iter();

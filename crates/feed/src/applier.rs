@@ -72,7 +72,7 @@ pub struct Report {
     pub applied: Applied,
     /// How long it took from opening the files to the leases being visible.
     pub took: Duration,
-    /// Subnet ids that rows name and the configuration does not have: their leases are on no link.
+    /// Subnet ids that rows name and the configuration does not have: their leases are located by address.
     pub unknown_subnets: Vec<u32>,
     /// The address of a lease that was read, to try a query with.
     pub example: Option<Ipv6Addr>,
@@ -300,12 +300,13 @@ fn speak_of_refused(applied: Applied) {
     }
 }
 
-/// Warns of leases that are on no link.
+/// Warns of leases whose subnet is not configured.
 pub fn speak_of_unknown_subnets(unknown: &[u32]) {
     if !unknown.is_empty() {
         warn!(
             subnet_ids = ?unknown,
-            "leases name subnets that Kea's configuration does not have; queries for them get NotConfigured"
+            "leases name subnets that Kea's configuration does not have: they count for the link that contains \
+             their address, and get NotConfigured where none does; give the subnets their former ids"
         );
     }
 }
@@ -313,7 +314,7 @@ pub fn speak_of_unknown_subnets(unknown: &[u32]) {
 /// The first few subnet ids of leases that no configured subnet has.
 fn unknown_subnets(seen: &Seen, links: &Links) -> Vec<u32> {
     const NAMED_MAX: usize = 16;
-    seen.subnet_ids.iter().copied().filter(|&id| links.of_subnet(id).is_none()).take(NAMED_MAX).collect()
+    seen.subnet_ids.iter().copied().filter(|&id| !links.has_subnet(id)).take(NAMED_MAX).collect()
 }
 
 /// Rows that were skipped and not spoken of yet.

@@ -31,7 +31,7 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-use lqd_index::Link;
+use lqd_index::{LeaseChecks, Link};
 
 pub use document::{Document, Include, read};
 pub use error::{ConfigError, Place, Warning};
@@ -50,6 +50,8 @@ pub struct KeaConfig {
     /// One for each shared network, and one for each subnet outside one; in the order in which Kea numbers
     /// them.
     pub links: Vec<Link>,
+    /// What Kea does with leases whose subnet id does not fit their address.
+    pub lease_checks: LeaseChecks,
     /// Where the leases are.
     pub lease_database: LeaseDatabase,
     /// Where the server's DUID comes from.
@@ -84,6 +86,7 @@ impl KeaConfig {
         warn_of_database(&dhcp6, &mut warnings)?;
         Ok(Self {
             links: networks.links,
+            lease_checks: links::lease_checks(&dhcp6)?,
             server_duid: server_duid::read(&dhcp6, &data_dir, &lease_database)?,
             lease_database,
             requesters: requesters::read(&dhcp6)?,

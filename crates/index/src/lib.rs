@@ -32,7 +32,7 @@ mod writer;
 
 pub use bulk::Loader;
 pub use lease::{Batch, Change, DUID_LEN_MAX, INFINITY, Lease, LeaseFault, LeaseKind};
-pub use links::{Link, LinkId, Links, LinksFault, Subnet};
+pub use links::{LeaseChecks, Link, LinkId, LinkSet, Links, LinksError, Location, Subnet};
 pub use look_up::LookUps;
 pub use options::{StoredOption, StoredOptions};
 pub use prefixes::{Prefix, Prefixes};

@@ -80,4 +80,9 @@ impl<T: Copy> Prefixes<T> {
         let after = self.starts.partition_point(|&start| start <= address.into());
         self.owners[after.checked_sub(1)?]
     }
+
+    /// The first address and the owner of each range, ascending; ranges cover the address space from the first on.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (u128, Option<T>)> {
+        self.starts.iter().copied().zip(self.owners.iter().copied())
+    }
 }

@@ -235,6 +235,18 @@ impl Covering<'_> {
         (load(self.0, 0) >> 32) as u32
     }
 
+    /// The leased address, or the first address of the delegated prefix.
+    #[inline(always)]
+    pub fn address(self) -> Ipv6Addr {
+        Packed::split(self.0).0.address()
+    }
+
+    /// Address or delegated prefix.
+    #[inline(always)]
+    pub fn kind(self) -> LeaseKind {
+        kind(load(self.0, 0))
+    }
+
     /// All of it.
     pub fn binding(self) -> Binding {
         Packed::split(self.0).0.unpack()
@@ -313,13 +325,18 @@ impl<'a> Packed<'a> {
         valid_lifetime == INFINITY || valid_lifetime > now.saturating_sub(cltt)
     }
 
+    #[inline(always)]
+    fn address(&self) -> Ipv6Addr {
+        (u128::from(self.high()) << 64 | u128::from(self.low)).into()
+    }
+
     #[inline]
     fn unpack(self) -> Binding {
         let (head, lifetimes) = (self.head, load(self.fixed, 1));
         Binding {
-            address: (u128::from(self.high()) << 64 | u128::from(self.low)).into(),
+            address: self.address(),
             prefix_len: head as u8,
-            kind: if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address },
+            kind: kind(head),
             valid_lifetime: (lifetimes >> 32) as u32,
             preferred_lifetime: lifetimes as u32,
             cltt: (load(self.fixed, 2) >> 32) as u32,
@@ -327,6 +344,12 @@ impl<'a> Packed<'a> {
             block: (head >> 9) as u32 & (WORDS_MAX as u32 - 1),
         }
     }
+}
+
+/// The kind of lease in the first word of a binding.
+#[inline(always)]
+fn kind(head: u64) -> LeaseKind {
+    if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address }
 }
 
 fn address_words(prefix_len: u8) -> usize {

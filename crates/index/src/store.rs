@@ -159,6 +159,21 @@ impl Pinned<'_> {
         (end < tables.clients.end()).then_some(end)
     }
 
+    /// The client with the longest lease that covers `address`, has valid lifetime left at `now`, and is one of those
+    /// that `is_one` takes.
+    ///
+    /// For the few queries about which [`LookUps`] find a lease that does not count: it waits for memory at each step.
+    #[cold]
+    pub fn covering_where(
+        &self,
+        address: Ipv6Addr,
+        now: u32,
+        is_one: impl Fn(Client<'_>, Covering<'_>) -> bool,
+    ) -> Option<Found<'_>> {
+        let (client, place) = self.current.tables.covering_where(address, now, is_one)?;
+        Some(Found { client, covering: Some(place) })
+    }
+
     /// `count` look-ups, at most `N`, that run together.
     pub fn look_ups<'q, const N: usize>(&self, count: usize) -> LookUps<'_, 'q, N> {
         LookUps::new(&self.current.tables, count)

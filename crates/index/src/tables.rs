@@ -17,7 +17,7 @@ use crate::arena::Arena;
 use crate::clients::{ClientId, Clients};
 use crate::lease::{address_hash, duid_hash, mask};
 use crate::map::Map;
-use crate::record::{Binding, Client, Place};
+use crate::record::{Binding, Client, Covering, Place};
 use crate::template::Dictionary;
 use crate::trie::Trie;
 
@@ -67,6 +67,16 @@ impl Tables {
 
     /// The longest binding that covers `address` and has valid lifetime left at `now`, and its client.
     pub(crate) fn covering(&self, address: Ipv6Addr, now: u32) -> Option<(Client<'_>, Place)> {
+        self.covering_where(address, now, |_, _| true)
+    }
+
+    /// As [`Self::covering`], of those bindings alone that `is_one` takes.
+    pub(crate) fn covering_where(
+        &self,
+        address: Ipv6Addr,
+        now: u32,
+        is_one: impl Fn(Client<'_>, Covering<'_>) -> bool,
+    ) -> Option<(Client<'_>, Place)> {
         let address = u128::from(address);
         let mut lengths = self.lengths.around(&self.arena, &address.to_be_bytes());
         std::iter::from_fn(|| lengths.pop_longest()).find_map(|len| {
@@ -74,7 +84,8 @@ impl Tables {
             let mut probe = self.addresses.probe(&self.arena, address_hash(first));
             std::iter::from_fn(|| probe.next(&self.arena)).find_map(|client| {
                 let client = self.client(client)?;
-                Some((client, client.covering_from(first, address, now)?))
+                let place = client.covering_from(first, address, now)?;
+                is_one(client, client.covering_at(place)).then_some((client, place))
             })
         })
     }

@@ -115,7 +115,8 @@ impl Census {
                 self.ended += 1;
                 continue;
             }
-            let link = links.of_subnet(binding.subnet_id).map(LinkId::number);
+            let location = links.locate(binding.subnet_id, binding.address, binding.kind);
+            let link = location.link().map(LinkId::number);
             let tally = match link.and_then(|number| self.links.get_mut(number)) {
                 Some((_, tally)) => tally,
                 None => &mut self.on_no_link,

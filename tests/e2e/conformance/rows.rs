@@ -3,6 +3,7 @@
 mod bindings;
 mod lifetimes;
 mod links;
+mod networks;
 mod options;
 mod queries;
 mod refusals;
@@ -20,6 +21,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         refusals::ROWS,
         queries::ROWS,
         links::ROWS,
+        networks::ROWS,
         bindings::ROWS,
         lifetimes::ROWS,
         options::ROWS,

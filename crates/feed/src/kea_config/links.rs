@@ -1,9 +1,8 @@
 //! Shared networks and subnets: the links.
 
-use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
-use lqd_index::{Link, Prefix, Subnet};
+use lqd_index::{LeaseChecks, Link, Prefix, Subnet};
 
 use super::address::{address, masked, prefix};
 use super::error::{ConfigError, Warning};
@@ -26,6 +25,18 @@ pub(super) struct Networks {
     pub(super) extended_info: ExtendedInfo,
 }
 
+/// What Kea does with leases whose subnet id does not fit their address (`sanity-checks`).
+pub(super) fn lease_checks(dhcp6: &Node<'_>) -> Result<LeaseChecks, ConfigError> {
+    let Some(checks) = dhcp6.key("sanity-checks")? else { return Ok(LeaseChecks::Keep) };
+    let Some(checks) = checks.key("lease-checks")? else { return Ok(LeaseChecks::Keep) };
+    checks.parsed("\"none\", \"warn\", \"fix\", \"fix-del\" or \"del\"", |text| match text {
+        "none" | "warn" | "fix" => Some(LeaseChecks::Keep),
+        "fix-del" => Some(LeaseChecks::DiscardOutside),
+        "del" => Some(LeaseChecks::Discard),
+        _ => None,
+    })
+}
+
 /// Reads all links.
 ///
 /// In Kea's order, shared networks before other subnets: by it, Kea numbers subnets that have no id.
@@ -42,7 +53,7 @@ pub(super) fn read(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<Netw
         reader.subnet(&subnet, &global, &mut link)?;
         reader.links.push(link);
     }
-    let Reader { mut links, storing, subnets, next_id, .. } = reader;
+    let Reader { links, storing, subnets, next_id, .. } = reader;
     if next_id > 1 {
         warnings.push(dhcp6.warning(format_args!(
             "{} subnet(s) have no id and were numbered as Kea 2 does, from 1 in the order of the file, \
@@ -50,7 +61,6 @@ pub(super) fn read(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<Netw
             next_id - 1
         )));
     }
-    one_link_each(dhcp6, &mut links, warnings);
     let extended_info = match storing.len() {
         0 => ExtendedInfo::None,
         all if all == subnets => ExtendedInfo::All,
@@ -142,35 +152,4 @@ fn relay_addresses(node: &Node<'_>) -> Result<Vec<Ipv6Addr>, ConfigError> {
     let relay = |node: &Node<'_>| node.parsed("an IPv6 address", address);
     let addresses: Vec<_> = nodes.iter().map(relay).collect::<Result<_, _>>()?;
     Ok(addresses.into_iter().filter(|address| !address.is_unspecified()).collect())
-}
-
-/// Takes from each link the relay addresses and pd-pools that an earlier link has.
-///
-/// Kea allows these on several links and tells the links apart by what is not in a query, such as client
-/// classes.
-fn one_link_each(dhcp6: &Node<'_>, links: &mut [Link], warnings: &mut Vec<Warning>) {
-    let mut owners = HashMap::new();
-    for (number, link) in links.iter().enumerate() {
-        for subnet in &link.subnets {
-            owners.entry(subnet.prefix).or_insert(number);
-        }
-    }
-    for (number, link) in links.iter_mut().enumerate() {
-        let subnet = link.subnets[0].prefix;
-        let mut is_first = |prefix: Prefix, what: &str| {
-            let first = *owners.entry(prefix).or_insert(number) == number;
-            if !first {
-                warnings.push(dhcp6.warning(format_args!(
-                    "{what} {}/{} is on several links; queries for it are answered for the first one, not \
-                     for that of subnet {}/{}",
-                    prefix.address, prefix.len, subnet.address, subnet.len
-                )));
-            }
-            first
-        };
-        link.relay_addresses.retain(|&address| is_first(Prefix { address, len: 128 }, "the relay address"));
-        for subnet in &mut link.subnets {
-            subnet.pd_pools.retain(|&pool| is_first(pool, "the pd-pool"));
-        }
-    }
 }

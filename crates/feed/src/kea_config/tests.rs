@@ -5,10 +5,11 @@ mod errors;
 mod options;
 mod text;
 
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
-use lqd_index::{Links, Prefix};
+use lqd_index::{LeaseKind, LinkId, Links, Prefix};
 
 use super::*;
 
@@ -92,8 +93,9 @@ fn a_shared_network_is_one_link_and_comes_first() {
              shared networks first; give each an id, so that leases keep their subnet when the file changes"]
     );
     let links = Links::new(config.links).unwrap();
-    assert_eq!(links.of_subnet(10), links.of_subnet(1));
-    assert_eq!(links.containing("2001:db8:fe::2".parse().unwrap()), links.of_subnet(10));
+    let link = |id, first: &str| links.locate(id, first.parse().unwrap(), LeaseKind::Address).link();
+    let of_network = links.named("2001:db8:fe::2".parse().unwrap()).iter().next();
+    assert_eq!([link(10, "2001:db8:1::"), link(1, "2001:db8:2::")], [of_network; 2]);
 }
 
 #[test]
@@ -118,30 +120,48 @@ fn many_subnets_are_as_many_links() {
     let config = dhcp6(&format!("\"subnet6\": [ {} ]", subnets.join(","))).unwrap();
     let links = Links::new(config.links).unwrap();
     assert_eq!((links.len(), links.subnet_count()), (5000, 5000));
-    assert_eq!(links.containing("2001:db8:1388::1".parse().unwrap()), links.of_subnet(5000));
+    let named = links.named("2001:db8:1388::1".parse().unwrap());
+    assert_eq!(named.iter().map(LinkId::number).collect::<Vec<_>>(), [4999]);
 }
 
 #[test]
-fn what_two_links_share_is_the_first_links() {
+fn subnets_may_share_relay_addresses_and_pd_pools() {
     let config = dhcp6(
         r#""subnet6": [
             { "id": 1, "subnet": "2001:db8:1::/64", "relay": { "ip-addresses": [ "2001:db8::f" ] },
               "pd-pools": [ { "prefix": "2001:db8:8000::", "prefix-len": 40, "delegated-len": 56 } ] },
-            { "id": 2, "subnet": "2001:db8:2::/64", "relay": { "ip-addresses": [ "2001:db8::f", "::" ] },
+            { "id": 2, "subnet": "2001:db8:2::/64", "relay": { "ip-addresses": [ "2001:db8::f", "::" ] } },
+            { "id": 3, "subnet": "2001:db8:3::/64",
               "pd-pools": [ { "prefix": "2001:db8:8000::", "prefix-len": 40, "delegated-len": 56 } ] } ]"#,
     )
     .unwrap();
-    assert_eq!(
-        warnings(&config),
-        [
-            "Dhcp6: the relay address 2001:db8::f/128 is on several links; queries for it are answered for \
-             the first one, not for that of subnet 2001:db8:2::/64",
-            "Dhcp6: the pd-pool 2001:db8:8000::/40 is on several links; queries for it are answered for the \
-             first one, not for that of subnet 2001:db8:2::/64",
-        ]
-    );
+    assert_eq!(warnings(&config), [""; 0]);
     let links = Links::new(config.links).unwrap();
-    assert_eq!(links.containing("2001:db8::f".parse().unwrap()), links.of_subnet(1));
+    let named = |link_address: &str| {
+        let links = links.named(link_address.parse().unwrap());
+        links.iter().map(LinkId::number).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(links.len(), 2);
+    assert_eq!(named("2001:db8::f"), [0].into());
+    assert_eq!(named("2001:db8:8000::1"), [0, 1].into());
+}
+
+#[test]
+fn lease_checks() {
+    let checks =
+        |text: &str| dhcp6(text).map(|config| config.lease_checks).map_err(|error| error.to_string());
+    assert_eq!(checks("\"valid-lifetime\": 1"), Ok(LeaseChecks::Keep));
+    for (name, expected) in [
+        ("none", LeaseChecks::Keep),
+        ("warn", LeaseChecks::Keep),
+        ("fix", LeaseChecks::Keep),
+        ("fix-del", LeaseChecks::DiscardOutside),
+        ("del", LeaseChecks::Discard),
+    ] {
+        assert_eq!(checks(&format!("\"sanity-checks\": {{ \"lease-checks\": \"{name}\" }}")), Ok(expected));
+    }
+    let error = checks("\"sanity-checks\": { \"lease-checks\": \"fixx\" }").unwrap_err();
+    assert!(error.contains("Dhcp6.sanity-checks.lease-checks"), "{error}");
 }
 
 #[test]

@@ -120,7 +120,7 @@ pub const ROWS: &[Row] = &[
         rfc: "5007 §4.1.2.5, §4.4.1",
         ids: &["S15", "S13", "S16", "S29"],
         query: "0e 40000f  $me  002c 001f 02 ::  $c04",
-        want: Want::Reply("0f 40000f  $me $server  0030 0020  2001:db8:1:: 2001:db8:2::"),
+        want: Want::Reply("0f 40000f  $me $server  0030 0020  2001:db8:1:: 2001:db8:ffff::2"),
         ..ROW
     },
     Row {
@@ -128,7 +128,7 @@ pub const ROWS: &[Row] = &[
         rfc: "5007 §4.4.1",
         ids: &["S15"],
         query: "0e 400010  $me  002c 0027 02 ::  $c04  0006 0004 0017 002f",
-        want: Want::Reply("0f 400010  $me $server  0030 0020  2001:db8:1:: 2001:db8:2::"),
+        want: Want::Reply("0f 400010  $me $server  0030 0020  2001:db8:1:: 2001:db8:ffff::2"),
         ..ROW
     },
     Row {
@@ -143,7 +143,7 @@ pub const ROWS: &[Row] = &[
         name: "client on two links, the second as it was named",
         rfc: "5007 §4.1.2.5, §4.3.3 (2)",
         ids: &["S29", "S10", "S18"],
-        query: "0e 400012  $me  002c 001f 02 2001:db8:2::  $c04",
+        query: "0e 400012  $me  002c 001f 02 2001:db8:ffff::2  $c04",
         want: Want::Reply(
             "0f 400012  $me $server
              002d 004f  $c04  0005 0018 2001:db8:2::401 $inf  001a 0019 $inf 38 2001:db8:a004:400::  $clt0",
@@ -163,14 +163,14 @@ pub const ROWS: &[Row] = &[
         rfc: "5007 §4.1.2.5",
         ids: &["S15", "A7"],
         query: "0e 400014  $me  002c 001f 02 ::  $c05",
-        want: Want::Reply("0f 400014  $me $server  0030 0020  2001:db8:1:: 2001:db8:3::"),
+        want: Want::Reply("0f 400014  $me $server  0030 0020  2001:db8:1:: 2001:db8:ffff::3"),
         ..ROW
     },
     Row {
         name: "that shared network as it was named",
         rfc: "5007 §4.1.2.5, §4.3.3 (2)",
         ids: &["S29", "A7"],
-        query: "0e 400015  $me  002c 001f 02 2001:db8:3::  $c05",
+        query: "0e 400015  $me  002c 001f 02 2001:db8:ffff::3  $c05",
         want: Want::Reply("0f 400015  $me $server  002d 0032  $c05  0005 0018 2001:db8:4::501 $inf  $clt0"),
         ..ROW
     },

@@ -1,0 +1,83 @@
+//! The link of a lease.
+
+use std::net::Ipv6Addr;
+
+use super::{LeaseChecks, LinkId, LinkSet, Links};
+use crate::lease::LeaseKind;
+
+/// Where a lease is.
+#[derive(Clone, Copy, Debug)]
+pub enum Location<'a> {
+    /// On the link of its subnet.
+    Link(LinkId),
+    /// On the links that contain its address: its subnet id is not configured, or is another subnet's by now.
+    Containing(LinkSet<'a>),
+    /// On no link that is configured.
+    NotConfigured,
+    /// Nowhere: its source discards such leases ([`LeaseChecks`]).
+    Discarded,
+}
+
+impl Location<'_> {
+    /// Whether the lease is on a link of this set.
+    #[inline]
+    pub fn is_in(self, set: LinkSet<'_>) -> bool {
+        match self {
+            Self::Link(link) => set.contains(link),
+            Self::Containing(links) => set.intersects(links),
+            Self::NotConfigured | Self::Discarded => false,
+        }
+    }
+
+    /// The link that it counts for where it can only be one.
+    pub fn link(self) -> Option<LinkId> {
+        match self {
+            Self::Link(link) => Some(link),
+            Self::Containing(links) => links.iter().next(),
+            Self::NotConfigured | Self::Discarded => None,
+        }
+    }
+}
+
+impl Links {
+    /// Where a lease of this subnet id on this address is, or of a delegated prefix that begins with it.
+    ///
+    /// The id is the source's word, but ids are given anew when a configuration changes: it counts if its subnet contains
+    /// the address. Delegated prefixes need lie in no pd-pool (a reservation may give them), so there it counts
+    /// unless another subnet's pd-pool contains them.
+    #[inline]
+    pub fn locate(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> Location<'_> {
+        match self.subnet(subnet_id) {
+            Some(subnet) if subnet.contains(address.into()) => Location::Link(subnet.link),
+            _ => self.locate_by_address(subnet_id, address, kind),
+        }
+    }
+
+    #[cold]
+    fn locate_by_address(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> Location<'_> {
+        let containing = self.of_address(address);
+        match (kind, self.subnet(subnet_id)) {
+            (LeaseKind::Prefix, Some(subnet)) if !containing.has_pool() => Location::Link(subnet.link),
+            (LeaseKind::Address, _) if self.discards(containing) => Location::Discarded,
+            _ if containing.is_empty() => Location::NotConfigured,
+            _ => Location::Containing(containing),
+        }
+    }
+
+    /// Whether the source discards the lease of an address, found in these links, that its subnet does not contain.
+    fn discards(&self, containing: LinkSet<'_>) -> bool {
+        match self.lease_checks {
+            LeaseChecks::Keep => false,
+            LeaseChecks::DiscardOutside => !containing.has_subnet(),
+            LeaseChecks::Discard => true,
+        }
+    }
+
+    /// Options that the configuration gives to a lease, in wire form; none if its subnet is not known.
+    pub fn options_of(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> &[u8] {
+        match (self.locate(subnet_id, address, kind), self.subnet(subnet_id)) {
+            (Location::Link(_), Some(subnet)) => &subnet.options,
+            _ => &[],
+        }
+    }
+}
