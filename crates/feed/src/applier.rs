@@ -30,7 +30,7 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// What can be asked of a running feed.
 enum Command {
-    Configure(Links, LeaseFiles, Sender<Result<(), LoadFault>>),
+    Configure(Box<Links>, LeaseFiles, Sender<Result<(), LoadFault>>),
     Stop,
 }
 
@@ -47,7 +47,7 @@ impl Steering {
     /// Other files are loaded first; if they cannot be, links and leases stay as they are.
     pub fn configure(&self, links: Links, files: LeaseFiles) -> Result<(), ConfigureFault> {
         let (done, result) = bounded(1);
-        self.send(Command::Configure(links, files, done));
+        self.send(Command::Configure(links.into(), files, done));
         result.recv().map_err(|_| ConfigureFault::Ended)?.map_err(ConfigureFault::Load)
     }
 
@@ -215,7 +215,7 @@ impl Feed {
             Command::Stop => return ControlFlow::Break(()),
             Command::Configure(links, files, done) => {
                 // Nobody waits for it only when the program ends.
-                let _ = done.send(self.configure(links, files));
+                let _ = done.send(self.configure(*links, files));
             }
         }
         ControlFlow::Continue(())

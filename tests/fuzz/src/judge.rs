@@ -84,14 +84,14 @@ fn judge_status(value: &[u8], outcome: Outcome) -> u16 {
 /// The link is unknown, or what was asked about is on none.
 fn judge_not_configured(sample: &Sample, ask: &Ask<'_>) {
     if let Some(address) = ask.link_address {
-        assert_eq!(sample.containing(address), None, "the link of {address}");
+        assert_eq!(sample.named(address), [].into(), "the links of {address}");
         return;
     }
     match ask.subject {
         Subject::Address(address) => {
             let lease = sample.covering(address);
-            let link = lease.map_or_else(|| sample.containing(address), |lease| sample.link_of(lease));
-            assert_eq!(link, None, "the link of {address}");
+            let links = lease.map_or_else(|| sample.of_address(address), |lease| sample.links_of(lease));
+            assert_eq!(links, [].into(), "the links of {address}");
         }
         Subject::Client(duid) => {
             let mut live = sample.of_client(duid).filter(|lease| lease.is_live(NOW)).peekable();
@@ -104,12 +104,15 @@ fn judge_not_configured(sample: &Sample, ask: &Ask<'_>) {
 /// "No binding" about a lease that exists cuts a subscriber off.
 fn judge_no_binding(sample: &Sample, ask: &Ask<'_>, outcome: Outcome) {
     assert_eq!(outcome, Outcome::NoBinding);
-    let link = ask.link_address.map(|address| sample.containing(address).expect("an unknown link"));
-    let on_link = |lease: &OwnedLease| link.is_none() || link == sample.link_of(lease);
+    let named = ask.link_address.map(|address| sample.named(address));
+    assert_ne!(named, Some([].into()), "an unknown link");
+    let on_link =
+        |lease: &OwnedLease| named.as_ref().is_none_or(|named| !named.is_disjoint(&sample.links_of(lease)));
     match ask.subject {
         Subject::Address(address) => {
-            assert!(link.is_some() || sample.containing(address).is_some(), "{address} is not configured");
-            assert!(!sample.covering(address).is_some_and(on_link), "{address} is leased");
+            let is_configured = named.is_some() || !sample.of_address(address).is_empty();
+            assert!(is_configured, "{address} is not configured");
+            assert!(!sample.all_covering(address).any(on_link), "{address} is leased");
         }
         Subject::Client(duid) => {
             let mut live = sample.of_client(duid).filter(|lease| lease.is_live(NOW) && on_link(lease));
@@ -123,11 +126,11 @@ fn judge_links(sample: &Sample, ask: &Ask<'_>, outcome: Outcome, value: &[u8]) {
     let Subject::Client(duid) = ask.subject else { panic!("links for an address") };
     let told: Vec<Ipv6Addr> = value.chunks(16).map(address).collect();
     let live = sample.of_client(duid).filter(|lease| lease.is_live(NOW));
-    let expected: BTreeSet<_> =
-        live.filter_map(|lease| sample.link_of(lease)).map(|link| sample.address(link)).collect();
+    let links: BTreeSet<_> = live.filter_map(|lease| sample.link_of(lease)).collect();
     assert!(told.len() > 1, "one link gets client data");
-    assert_eq!(told.len(), expected.len(), "each link once");
-    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(told.len(), links.len(), "each link once");
+    let followed: BTreeSet<_> = told.iter().flat_map(|&address| sample.named(address)).collect();
+    assert!(links.is_subset(&followed), "{told:?} do not lead to all links");
 }
 
 /// Leases as a reply has them: kind, address, prefix length, preferred and valid lifetime left.
@@ -143,8 +146,9 @@ fn judge_client_data(sample: &Sample, policy: &Policy, ask: &Ask<'_>, outcome: O
     {
         told.push(told_lease(code, value));
     }
-    let link = judge_subject(sample, ask, duid, &told);
-    let all: Vec<_> = sample.of_client(duid).filter(|lease| sample.link_of(lease) == Some(link)).collect();
+    let links = judge_subject(sample, ask, duid, &told);
+    let all: Vec<_> =
+        sample.of_client(duid).filter(|lease| !sample.links_of(lease).is_disjoint(&links)).collect();
     let mut live: Vec<_> = all.iter().filter(|lease| lease.is_live(NOW)).collect();
     live.sort_by_key(|lease| lease.order());
     let expected: Vec<Told> = live
@@ -166,7 +170,8 @@ fn judge_client_data(sample: &Sample, policy: &Policy, ask: &Ask<'_>, outcome: O
             rights.any(|rights| rights.allow && rights.sensitive.contains(&code))
         };
         assert!(!hides(code), "{code:?} is sensitive");
-        let stored = all.iter().map(|lease| &*lease.options).chain(sample.configured_options(link));
+        let configured = links.iter().flat_map(|&link| sample.configured_options(link));
+        let stored = all.iter().map(|lease| &*lease.options).chain(configured);
         let mut stored = stored.flat_map(|options| Options::new(options).map_while(Result::ok));
         let returned = |stored: &[u8]| match code {
             OptionCode::LQ_RELAY_DATA => relay_data_without(stored, hides) == value,
@@ -180,11 +185,16 @@ fn judge_client_data(sample: &Sample, policy: &Policy, ask: &Ask<'_>, outcome: O
     }
 }
 
-/// Whether client and link are those that were asked about; the link.
-fn judge_subject(sample: &Sample, ask: &Ask<'_>, duid: &[u8], told: &[Told]) -> usize {
+/// Whether client and links are those that were asked about; the links.
+fn judge_subject(sample: &Sample, ask: &Ask<'_>, duid: &[u8], told: &[Told]) -> BTreeSet<usize> {
+    let named = ask.link_address.map(|address| sample.named(address));
     let link = match ask.subject {
         Subject::Address(address) => {
-            let lease = sample.covering(address).expect("nobody has this address");
+            let is_named = |lease: &&OwnedLease| {
+                named.as_ref().is_none_or(|named| !named.is_disjoint(&sample.links_of(lease)))
+            };
+            let on_link = sample.all_covering(address).filter(is_named);
+            let lease = on_link.max_by_key(|lease| lease.prefix_len).expect("nobody has this address");
             assert_eq!(lease.duid, duid, "who has {address}");
             sample.link_of(lease)
         }
@@ -199,10 +209,7 @@ fn judge_subject(sample: &Sample, ask: &Ask<'_>, duid: &[u8], told: &[Told]) -> 
         }
     };
     let link = link.expect("a lease on a link");
-    if let Some(address) = ask.link_address {
-        assert_eq!(sample.containing(address), Some(link), "the link of {address}");
-    }
-    link
+    named.unwrap_or([link].into())
 }
 
 fn told_lease(code: OptionCode, value: &[u8]) -> Told {

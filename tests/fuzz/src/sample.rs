@@ -1,12 +1,12 @@
 //! The network and the leases of the conformance tables, in the index and as plain lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use lqd_feed::kea_config::{self, KeaConfig};
 use lqd_feed::kea_memfile::{Columns, RowParser};
-use lqd_index::{Batch, Change, Link, Links, Prefix, Store, Writer};
+use lqd_index::{Batch, Change, Link, Links, Prefix, Store, Subnet, Writer};
 
 use crate::OwnedLease;
 use crate::lease::within;
@@ -58,8 +58,12 @@ impl Sample {
 
     /// The live lease with the longest prefix around `address`.
     pub fn covering(&self, address: Ipv6Addr) -> Option<&OwnedLease> {
-        let live = self.leases.iter().filter(|lease| lease.is_live(NOW) && lease.covers(address));
-        live.max_by_key(|lease| lease.prefix_len)
+        self.all_covering(address).max_by_key(|lease| lease.prefix_len)
+    }
+
+    /// All live leases around `address`.
+    pub fn all_covering(&self, address: Ipv6Addr) -> impl Iterator<Item = &OwnedLease> {
+        self.leases.iter().filter(move |lease| lease.is_live(NOW) && lease.covers(address))
     }
 
     /// All leases of a client, ended ones included.
@@ -67,33 +71,62 @@ impl Sample {
         self.leases.iter().filter(move |lease| lease.duid == duid)
     }
 
-    /// The link of a lease.
-    pub fn link_of(&self, lease: &OwnedLease) -> Option<usize> {
-        let has = |link: &Link| link.subnets.iter().any(|subnet| subnet.id == lease.subnet_id);
-        self.links.iter().position(has)
-    }
-
-    /// The link of the longest subnet, pd-pool or relay address around `address`.
-    pub fn containing(&self, address: Ipv6Addr) -> Option<usize> {
-        let all = self.links.iter().enumerate().flat_map(|(number, link)| {
-            let relays = link.relay_addresses.iter().map(|&address| Prefix { address, len: 128 });
-            let subnets =
-                link.subnets.iter().flat_map(|subnet| subnet.pd_pools.iter().copied().chain([subnet.prefix]));
-            relays.chain(subnets).map(move |prefix| (prefix, number))
+    /// The links of a lease, each by the first of those that share relay addresses with it.
+    pub fn links_of(&self, lease: &OwnedLease) -> BTreeSet<usize> {
+        let home = self.links.iter().position(|link| {
+            link.subnets.iter().any(|subnet| {
+                let mut around = subnet.pd_pools.iter().chain([&subnet.prefix]);
+                subnet.id == lease.subnet_id
+                    && around.any(|prefix| within(lease.address, prefix.address, prefix.len))
+            })
         });
-        let around = all.filter(|(prefix, _)| within(address, prefix.address, prefix.len));
-        around.max_by_key(|(prefix, _)| prefix.len).map(|(_, number)| number)
+        match home {
+            Some(link) => [self.joined(link)].into(),
+            None => self.of_address(lease.address),
+        }
     }
 
-    /// The address by which a link is known.
-    pub fn address(&self, link: usize) -> Ipv6Addr {
-        let link = &self.links[link];
-        link.address.unwrap_or(link.subnets[0].prefix.address)
+    /// The link that is told for a lease.
+    pub fn link_of(&self, lease: &OwnedLease) -> Option<usize> {
+        self.links_of(lease).first().copied()
+    }
+
+    /// The links that a link-address names.
+    pub fn named(&self, address: Ipv6Addr) -> BTreeSet<usize> {
+        let has = |link: &Link| link.relay_addresses.contains(&address);
+        let relays = (0..self.links.len()).filter(|&link| has(&self.links[link]));
+        if address.is_multicast() || address.is_unicast_link_local() {
+            return relays.map(|link| self.joined(link)).collect();
+        }
+        relays.map(|link| self.joined(link)).chain(self.of_address(address)).collect()
+    }
+
+    /// The links of the longest subnet prefix, and of the pd-pools, around `address`.
+    pub fn of_address(&self, address: Ipv6Addr) -> BTreeSet<usize> {
+        let around = |prefix: &Prefix| within(address, prefix.address, prefix.len);
+        let subnets = || {
+            let numbered = self.links.iter().enumerate();
+            numbered.flat_map(|(number, link)| link.subnets.iter().map(move |subnet| (number, subnet)))
+        };
+        let lengths = subnets().map(|(_, subnet)| subnet.prefix).filter(around).map(|prefix| prefix.len);
+        let longest = lengths.max();
+        let is_one = |subnet: &Subnet| {
+            subnet.pd_pools.iter().any(around) || around(&subnet.prefix) && Some(subnet.prefix.len) == longest
+        };
+        subnets().filter(|(_, subnet)| is_one(subnet)).map(|(link, _)| self.joined(link)).collect()
+    }
+
+    /// The first link that shares a relay address with this one; the sample has no chains of them.
+    fn joined(&self, link: usize) -> usize {
+        let relays = &self.links[link].relay_addresses;
+        let shares = |other: &Link| other.relay_addresses.iter().any(|address| relays.contains(address));
+        self.links.iter().position(shares).unwrap_or(link)
     }
 
     /// Options that the configuration gives to clients on a link.
     pub fn configured_options(&self, link: usize) -> impl Iterator<Item = &[u8]> {
-        self.links[link].subnets.iter().map(|subnet| &*subnet.options)
+        let joined = (0..self.links.len()).filter(move |&other| self.joined(other) == link);
+        joined.flat_map(|link| &self.links[link].subnets).map(|subnet| &*subnet.options)
     }
 }
 

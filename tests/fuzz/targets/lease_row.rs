@@ -121,6 +121,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
             str::from_utf8(written).ok().and_then(|text| text.parse().ok()).expect("an address");
         match change {
             Change::Remove(removed) => assert_eq!(removed, address),
+            Change::Unreadable { address: held, .. } => assert_eq!(held, address),
             Change::Put(lease) => {
                 assert_eq!(lease.address, address);
                 assert_ne!(lease.valid_lifetime, 0, "that is a removal");
