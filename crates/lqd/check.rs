@@ -1,7 +1,7 @@
 //! `lqd check`: reads everything that `lqd serve` would, and says what it would serve.
 
 use lqd_feed::kea_memfile::{LeftOut, load};
-use lqd_index::{Loader, Writer};
+use lqd_index::{CLIENT_LEASES_MAX, Loader, Writer};
 use lqd_wire::Duid;
 
 use crate::settings::Settings;
@@ -45,6 +45,14 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
         }
     }
     println!("leases         {} of {} clients", summary.leases, summary.clients);
+    if let Some(largest) = writer.oversized().max_by_key(|client| client.leases) {
+        println!(
+            "oversized      {} clients with more than {CLIENT_LEASES_MAX} leases: queries about them get UnspecFail; \
+             the largest, DUID {largest}, has {}",
+            writer.oversized_count(),
+            largest.leases
+        );
+    }
     println!("memory         {} MiB for leases", summary.octets >> 20);
     for warning in &site.warnings {
         println!("warning        {warning}");

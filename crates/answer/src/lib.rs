@@ -11,6 +11,7 @@ mod asked;
 mod limit;
 mod options;
 mod outcome;
+mod oversized;
 mod policy;
 mod receive;
 mod relay_data;
@@ -159,7 +160,9 @@ impl Engine {
             }
             let (policy, unbound, received) = (&self.policy, self.unbound, &received[position]);
             let view = View::new(leases.links(), received.rights, received.source());
-            let content = &resolve(leases, &view, now, received, look_ups.found(now, position));
+            let found = look_ups.found(now, position);
+            let content = &resolve(leases, &view, now, received, found);
+            let content = oversized::replace(received, found.as_ref(), content);
             let reply = Reply { policy, unbound, view, now, received, content };
             match reply.silence() {
                 Some(silence) => deliver(position, Verdict::Silence(silence)),

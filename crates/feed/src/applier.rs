@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 use crate::kea_memfile::{
     FileTally, Follower, LeaseFiles, LoadFault, Reload, Seen, Step, Tally, Trouble, Waker, load,
 };
+use crate::oversized::OversizedReport;
 use crate::standing::{Books, Watch};
 
 /// How long to wait before a load that failed is tried again.
@@ -86,6 +87,7 @@ pub struct Feed {
     threads: NonZeroUsize,
     commands: (Sender<Command>, Receiver<Command>),
     bad_rows: BadRows,
+    oversized: OversizedReport,
     books: Books,
     /// What was last spoken of.
     trouble: Option<Trouble>,
@@ -128,12 +130,15 @@ impl Feed {
         let follower = Follower::new(files.clone(), loaded.position)?;
         let applied = writer.replace_by(loaded.rows, Some(links));
         let took = started.elapsed();
-        let mut books = Books::open(files.current().to_owned(), started, &loaded.files, applied.refused);
+        let mut books = Books::open(files.current().to_owned(), started, &loaded.files);
         let report =
             Report { files: loaded.files, applied, took, unknown_subnets, example: loaded.seen.example };
         books.note(&follower.status(), false);
+        let mut oversized = OversizedReport::default();
+        oversized.note(&writer);
         let feed = Self {
             writer,
+            oversized,
             files,
             follower,
             threads,
@@ -183,10 +188,10 @@ impl Feed {
             let mut at_end = false;
             let reload = match self.follower.poll(WAIT) {
                 Step::Rows { batch, tally } => {
-                    let applied = self.writer.apply(batch);
+                    self.writer.apply(batch);
                     self.bad_rows.admit(tally);
-                    self.books.applied(tally.rows, tally.bad_rows, applied.refused);
-                    speak_of_refused(applied);
+                    self.books.applied(tally.rows, tally.bad_rows);
+                    self.oversized.note(&self.writer);
                     None
                 }
                 Step::Reload(reason) => Some(reason),
@@ -229,8 +234,8 @@ impl Feed {
                 self.follower.reloaded(loaded.position);
                 let applied = self.writer.replace_by(loaded.rows, None);
                 info!(%reason, leases = applied.put, "loaded the lease file anew");
-                self.books.loaded(started, &loaded.files, applied.refused);
-                self.speak_of_load(&loaded.files, applied);
+                self.books.loaded(started, &loaded.files);
+                self.speak_of_load(&loaded.files);
                 self.reload_fault = None;
                 true
             }
@@ -259,15 +264,15 @@ impl Feed {
         self.books.follows(self.files.current().to_owned());
         let applied = self.writer.replace_by(loaded.rows, Some(links));
         info!(file = %self.files.current().display(), leases = applied.put, "follows another lease file");
-        self.books.loaded(started, &loaded.files, applied.refused);
-        self.speak_of_load(&loaded.files, applied);
+        self.books.loaded(started, &loaded.files);
+        self.speak_of_load(&loaded.files);
         Ok(())
     }
 
-    fn speak_of_load(&mut self, files: &[FileTally], applied: Applied) {
+    fn speak_of_load(&mut self, files: &[FileTally]) {
         files.iter().for_each(|file| self.bad_rows.admit(&file.tally));
         self.bad_rows.speak(&self.files);
-        speak_of_refused(applied);
+        self.oversized.note(&self.writer);
     }
 
     fn speak_of_trouble(&mut self) {
@@ -288,15 +293,6 @@ impl Feed {
             None => info!(%file, "the lease file can be followed again"),
         }
         self.trouble = trouble;
-    }
-}
-
-fn speak_of_refused(applied: Applied) {
-    if applied.refused > 0 {
-        error!(
-            leases = applied.refused,
-            "leases were not stored: their client has more leases than one record holds"
-        );
     }
 }
 

@@ -9,6 +9,7 @@
 mod applier;
 pub mod kea_config;
 pub mod kea_memfile;
+mod oversized;
 mod standing;
 
 pub use applier::{ConfigureFault, Feed, Report, StartFault, Steering, speak_of_unknown_subnets};

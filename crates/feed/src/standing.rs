@@ -24,8 +24,6 @@ pub struct Standing {
     pub rows: u64,
     /// Rows that were skipped, first load and reloads included.
     pub bad_rows: u64,
-    /// Leases that were not stored, because their client has too many.
-    pub refused: u64,
     /// Rotations followed.
     pub rotations: u64,
     /// Loads of the whole file after the first.
@@ -73,14 +71,13 @@ struct Mark {
 
 impl Books {
     /// Opened after the first load, which began at `started`.
-    pub(crate) fn open(file: PathBuf, started: Instant, loaded: &[FileTally], refused: usize) -> Self {
+    pub(crate) fn open(file: PathBuf, started: Instant, loaded: &[FileTally]) -> Self {
         let standing = Standing {
             file,
             offset: 0,
             lag: 0,
             rows: 0,
             bad_rows: 0,
-            refused: 0,
             rotations: 0,
             reloads: 0,
             failed_reloads: 0,
@@ -89,7 +86,7 @@ impl Books {
             caught_up: started,
         };
         let mut books = Self { shared: Arc::new(Mutex::new(standing)), mark: None };
-        books.loaded(started, loaded, refused);
+        books.loaded(started, loaded);
         books
     }
 
@@ -98,13 +95,12 @@ impl Books {
     }
 
     /// The whole file was loaded, as it was at some moment after `started`.
-    pub(crate) fn loaded(&mut self, started: Instant, files: &[FileTally], refused: usize) {
+    pub(crate) fn loaded(&mut self, started: Instant, files: &[FileTally]) {
         let mut standing = lock(&self.shared);
         for file in files {
             standing.rows += file.tally.rows;
             standing.bad_rows += file.tally.bad_rows;
         }
-        standing.refused += refused as u64;
         standing.caught_up = started;
         standing.trouble = None;
         drop(standing);
@@ -124,11 +120,10 @@ impl Books {
     }
 
     /// Rows were applied.
-    pub(crate) fn applied(&self, rows: u64, bad_rows: u64, refused: usize) {
+    pub(crate) fn applied(&self, rows: u64, bad_rows: u64) {
         let mut standing = lock(&self.shared);
         standing.rows += rows;
         standing.bad_rows += bad_rows;
-        standing.refused += refused as u64;
     }
 
     /// After each step. `at_end`: the follower has just seen that there is nothing to take.
@@ -168,7 +163,7 @@ mod tests {
     use crate::kea_memfile::Trouble;
 
     fn books() -> (Books, Watch) {
-        let books = Books::open("leases.csv".into(), Instant::now(), &[], 0);
+        let books = Books::open("leases.csv".into(), Instant::now(), &[]);
         let watch = books.watch();
         (books, watch)
     }
@@ -225,9 +220,9 @@ mod tests {
         let standing = watch.standing();
         assert_eq!((standing.trouble.as_deref(), standing.failed_reloads), (Some("no header"), 1));
         assert_eq!(standing.caught_up, before);
-        books.loaded(Instant::now(), &[], 3);
+        books.loaded(Instant::now(), &[]);
         let standing = watch.standing();
-        assert_eq!((standing.trouble, standing.refused), (None, 3));
+        assert_eq!(standing.trouble, None);
         assert!(standing.caught_up > before);
     }
 }

@@ -99,6 +99,9 @@ pub(crate) struct Allocator {
     small: Region,
     /// Runs given back, by size class.
     free: Vec<Vec<Address>>,
+    /// Words handed out so far.
+    #[cfg(test)]
+    pub(crate) words_given: usize,
 }
 
 /// Words that nobody has yet.
@@ -124,11 +127,21 @@ impl Region {
 
 impl Allocator {
     pub(crate) fn new() -> Self {
-        Self { large: Region::default(), small: Region::default(), free: Vec::new() }
+        Self {
+            large: Region::default(),
+            small: Region::default(),
+            free: Vec::new(),
+            #[cfg(test)]
+            words_given: 0,
+        }
     }
 
     /// A run of at least `words` words, of any content.
     pub(crate) fn allocate(&mut self, arena: &Arena, words: usize) -> Address {
+        #[cfg(test)]
+        {
+            self.words_given += words;
+        }
         let (class, words) = size_class(words);
         if let Some(at) = self.free.get_mut(class).and_then(Vec::pop) {
             return at;

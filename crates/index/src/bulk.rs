@@ -32,8 +32,9 @@ use rayon::prelude::*;
 use crate::arena::Allocator;
 use crate::clients::{CLIENT_IDS, ClientId};
 use crate::lease::{Batch, DUID_LEN_MAX, Lease, Row, address_hash, duid_hash};
+use crate::limits::Limits;
 use crate::options::Packer;
-use crate::record::{self, Entry, copy_octets};
+use crate::record::{self, Entry, TooLarge, WORDS_MAX, copy_octets, order};
 use crate::tables::Tables;
 
 mod met;
@@ -62,8 +63,8 @@ pub(crate) struct Built {
     pub(crate) allocator: Allocator,
     pub(crate) next_client: ClientId,
     pub(crate) free_clients: Vec<ClientId>,
-    /// Leases left out because their client has more than fit into one record.
-    pub(crate) refused: usize,
+    /// Anchors of oversized clients, each with its segments, some of which may have lost all leases.
+    pub(crate) oversized: Vec<(ClientId, Vec<ClientId>)>,
 }
 
 /// What one thread works with.
@@ -78,8 +79,7 @@ struct Hand {
     numbers: Vec<ClientId>,
     /// Leases in records that it wrote, less those that it took out of records.
     leases: isize,
-    /// Leases whose client has more than fit into one record.
-    refused: usize,
+    oversized: Vec<(ClientId, Vec<ClientId>)>,
     lost: Vec<Loss>,
     met: Met,
     words: Vec<u64>,
@@ -95,7 +95,12 @@ impl Default for Loader {
 impl Loader {
     /// Without rows.
     pub fn new() -> Self {
-        Self { tables: Tables::empty(), hands: Mutex::default(), numbers: AtomicU32::new(0) }
+        Self::with_limits(Limits::STANDARD)
+    }
+
+    /// As [`Self::new`], with other limits.
+    pub(crate) fn with_limits(limits: Limits) -> Self {
+        Self { tables: Tables::empty(limits), hands: Mutex::default(), numbers: AtomicU32::new(0) }
     }
 
     /// Takes the rows of a batch, numbered from `first` on: of the rows of one address the highest number counts.
@@ -150,19 +155,22 @@ impl Loader {
         self.give_back(ended);
         let Self { tables, hands, .. } = self;
         let (mut allocator, mut free_clients) = (Allocator::new(), Vec::new());
-        let (mut leases, mut refused, mut met) = (0, 0, Met::default());
+        let (mut leases, mut oversized, mut met) = (0, Vec::new(), Met::default());
         for hand in hands.into_inner().unwrap_or_else(PoisonError::into_inner) {
             allocator.absorb(hand.allocator);
             free_clients.extend(hand.numbers);
             leases += hand.leases;
-            refused += hand.refused;
+            oversized.extend(hand.oversized);
             met.extend(hand.met);
         }
         met.enter(&tables, &mut allocator);
         allocator.release_unused(&tables.arena);
         tables.counts.leases.store(leases.max(0) as usize, Ordering::Relaxed);
-        tables.counts.clients.store(next_client as usize - free_clients.len(), Ordering::Relaxed);
-        Built { tables, allocator, next_client, free_clients, refused }
+        let segments = oversized.iter().flat_map(|(_, segments)| segments);
+        let segments = segments.filter(|&&segment| tables.clients.get(segment).is_some()).count();
+        let clients = next_client as usize - free_clients.len() - segments;
+        tables.counts.clients.store(clients, Ordering::Relaxed);
+        Built { tables, allocator, next_client, free_clients, oversized }
     }
 
     fn hands(&self) -> MutexGuard<'_, Vec<Hand>> {
@@ -225,47 +233,65 @@ impl Loader {
                 leases.clear();
                 leases.extend(runs.iter().flat_map(|(_, run)| run.entries()));
                 let duid = runs[0].1.duid();
-                clients.extend(self.write_client(hand, duid, &mut leases).map(|client| (runs[0].0, client)));
+                clients.push((runs[0].0, self.write_client(hand, duid, &mut leases)));
             }
         }
         self.tables.duids.fill(arena, &mut hand.allocator, &clients, |_| {});
         blocks.into_iter().for_each(|block| block.free(&mut hand.allocator));
     }
 
-    /// Writes one client's record and stages its claims; none if they do not fit into a record.
+    /// Writes one client's record, or its anchor and segments, and stages its claims; returns what the map by DUID leads to.
     fn write_client(
         &self,
         hand: &mut Hand,
-        (duid_len, duid): (usize, &[AtomicU64]),
+        duid: (usize, &[AtomicU64]),
         leases: &mut Vec<(u64, Entry<&[AtomicU64]>)>,
-    ) -> Option<ClientId> {
-        let arena = &self.tables.arena;
+    ) -> ClientId {
         if leases.len() > 1 {
             leases.sort_unstable_by_key(|(number, lease)| (lease.address, Reverse(*number)));
             leases.dedup_by_key(|(_, lease)| lease.address);
-            leases.sort_unstable_by_key(|(_, lease)| (lease.kind == crate::LeaseKind::Prefix, lease.address));
+            leases.sort_unstable_by_key(|(_, lease)| order(lease.prefix_len, lease.kind, lease.address));
         }
-        let duid = (duid_len, duid.iter().map(|word| word.load(Ordering::Relaxed)));
-        let entries = leases.iter().map(|&(_, lease)| lease);
-        let Hand { allocator, words, staged, ended, met, .. } = hand;
-        let Some(at) = record::write_entries(arena, allocator, words, duid, entries) else {
-            hand.refused += leases.len();
-            // Whoever had these addresses before has lost them.
-            for &(number, Entry { address, .. }) in &*leases {
-                let end = End { address, number };
-                ended.push(arena, allocator, address_hash(address), &end.words());
-            }
-            return None;
-        };
-        hand.leases += leases.len() as isize;
+        let Limits { leases: leases_max, words, segment } = self.tables.limits;
+        if leases.len() <= leases_max
+            && let Ok(client) = self.write_leases(hand, duid, leases, (false, words))
+        {
+            return client;
+        }
+        let arena = &self.tables.arena;
+        let anchor = record::write_anchor(arena, &mut hand.allocator, &mut hand.words, words_of(duid));
         let client = self.number(&mut hand.numbers);
+        self.tables.clients.set(client, anchor);
+        let segments = leases.chunks(segment).map(|leases| {
+            self.write_leases(hand, duid, leases, (true, WORDS_MAX)).expect("a segment fits into a record")
+        });
+        let segments = segments.collect();
+        hand.oversized.push((client, segments));
+        client
+    }
+
+    /// Writes a record and stages its claims.
+    fn write_leases(
+        &self,
+        hand: &mut Hand,
+        duid: (usize, &[AtomicU64]),
+        leases: &[(u64, Entry<&[AtomicU64]>)],
+        (is_segment, words_max): (bool, usize),
+    ) -> Result<ClientId, TooLarge> {
+        let arena = &self.tables.arena;
+        let (len, duid) = words_of(duid);
+        let entries = leases.iter().map(|&(_, lease)| lease);
+        let Hand { allocator, words, staged, met, numbers, .. } = &mut *hand;
+        let at = record::write_entries(arena, allocator, words, (len, duid, is_segment), entries, words_max)?;
+        let client = self.number(numbers);
         self.tables.clients.set(client, at);
-        for &(number, Entry { address, prefix_len, .. }) in &*leases {
+        for &(number, Entry { address, prefix_len, .. }) in leases {
             let hash = address_hash(address);
             met.meet(address, prefix_len);
             staged.push(arena, allocator, hash, &Claim { hash: kept(hash), client, number }.words());
         }
-        Some(client)
+        hand.leases += leases.len() as isize;
+        Ok(client)
     }
 
     fn number(&self, numbers: &mut Vec<ClientId>) -> ClientId {
@@ -308,6 +334,11 @@ fn same_duid(a: Run<'_>, b: Run<'_>) -> bool {
     a_len == b_len && a.iter().zip(b).all(same)
 }
 
+/// The words of a DUID of so many octets, read.
+fn words_of((len, duid): (usize, &[AtomicU64])) -> (usize, impl Iterator<Item = u64>) {
+    (len, duid.iter().map(|word| word.load(Ordering::Relaxed)))
+}
+
 fn duid_of(run: Run<'_>) -> Vec<u8> {
     let (len, words) = run.duid();
     let mut duid = vec![0; len];
@@ -331,7 +362,7 @@ impl Hand {
             ended: Staged::new(),
             numbers: Vec::new(),
             leases: 0,
-            refused: 0,
+            oversized: Vec::new(),
             lost: Vec::new(),
             met: Met::default(),
             words: Vec::new(),

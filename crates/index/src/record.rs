@@ -1,38 +1,50 @@
 //! One client's bindings in one run of words, written once and then only read.
 //!
 //! ```text
-//! word 0    lease count (32) | words of the record (24) | DUID length (8)
+//! word 0    lease count (16) | is oversized (1) | long leases (15) | words of the record (24) | DUID length (8)
 //!           the DUID, padded with zeros
-//!           leases: addresses ascending, then prefixes ascending, each
+//!           leases: the long ones first, each part addresses ascending, then prefixes ascending, each
 //!             subnet id (32) | option block (23) | is a prefix (1) | prefix length (8)
 //!             valid lifetime (32) | preferred lifetime (32)
 //!             cltt (32) | zero (32)
-//!             first half of the address, and the second unless a prefix of at most 64 bits
+//!             first half of the address, and if it is a long one the second: an address, or a prefix longer than 64
 //!           option blocks (`options.rs`), each padded; leases with equal options share one
 //! ```
 //! A client with one address, one prefix and a DUID of 14 octets takes 96 octets. Octets lie in a word in network
-//! order. An option block is named by its word offset in the record; 0 is none.
+//! order. An option block is named by its word offset in the record; 0 is none. In each part, leases take equally many
+//! words, so that one of many is found by bisection.
+//!
+//! The record of an oversized client, which has more leases than a reply can tell (`limits.rs`), is either its anchor,
+//! without leases, which the map by DUID leads to, or one of its segments, which the map by address leads to.
 
 use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arena::{Address, Arena, LINE_WORDS};
-use crate::lease::{INFINITY, Lease, LeaseKind, mask};
-use crate::options::{StoredOptions, block_len};
+use crate::lease::{INFINITY, LeaseKind, mask};
+use crate::options::StoredOptions;
 use crate::prefetch::prefetch;
 
+mod unpacked;
 mod write;
 
-pub(crate) use write::{Entry, sort, write, write_entries};
+pub(crate) use unpacked::Unpacked;
+pub(crate) use write::{Entry, TooLarge, order, sort, write, write_anchor, write_entries};
 
 const BLOCK_BITS: u32 = 23;
 
-/// Most words a record can have: what its own length field and the block offsets hold, 64 MiB.
-const WORDS_MAX: usize = 1 << BLOCK_BITS;
+/// Most words a record can have: what its own length field and the block offsets hold, 64 MiB. A segment of 64 leases
+/// stays below, twice over, whatever their options.
+pub(crate) const WORDS_MAX: usize = 1 << BLOCK_BITS;
 
-/// A lease as it is stored: [`Lease`] without what its client has once.
+/// Most leases that a record can have.
+pub(super) const LEASES_MAX: usize = (1 << 15) - 1;
+
+/// From so many leases on, one is found by bisection.
+const BISECT_FROM: usize = 16;
+
+/// A lease as it is stored: [`Lease`](crate::Lease) without what its client has once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// The leased address, or the first address of the delegated prefix.
@@ -170,26 +182,42 @@ impl<'a> Client<'a> {
             && (tail.is_empty() || load(self.words, 1 + whole.len()) == word_of(tail))
     }
 
-    /// Number of bindings, ended ones included.
+    /// Number of bindings, ended ones included; of an oversized client, only some.
     pub fn len(self) -> usize {
-        (load(self.words, 0) >> 32) as usize
+        (load(self.words, 0) >> 48) as usize
     }
 
-    /// Never true: a client without bindings has no record.
+    /// Only an oversized client can be found without bindings.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// Its bindings, ended ones included: addresses ascending, then prefixes ascending.
+    /// Whether the client has more leases than a reply can tell ([`CLIENT_LEASES_MAX`](crate::CLIENT_LEASES_MAX)), or had,
+    /// not long ago: then these are not all of them.
+    #[inline(always)]
+    pub fn is_oversized(self) -> bool {
+        load(self.words, 0) >> 47 & 1 == 1
+    }
+
+    /// Its bindings, ended ones included: addresses ascending, then prefixes longer than 64 bits ascending, then shorter
+    /// prefixes ascending.
     #[inline]
     pub fn bindings(self) -> Bindings<'a> {
-        Bindings { rest: &self.words[1 + self.duid_len().div_ceil(8)..], left: self.len() }
+        Bindings { rest: self.binding_words(), left: self.len() }
+    }
+
+    #[inline]
+    fn binding_words(self) -> &'a [AtomicU64] {
+        &self.words[1 + self.duid_len().div_ceil(8)..]
     }
 
     /// Its binding that begins at `first`, if that covers `address` and has valid lifetime left at `now`.
     #[inline(always)]
     pub(crate) fn covering_from(self, first: u128, address: u128, now: u32) -> Option<Place> {
-        let [high, low] = [(first >> 64) as u64, first as u64];
+        if self.len() >= BISECT_FROM {
+            return self.bisect_covering(first, address, now);
+        }
+        let [high, low] = halves(first);
         let mut bindings = self.bindings();
         loop {
             let behind = bindings.rest.len();
@@ -201,9 +229,50 @@ impl<'a> Client<'a> {
         }
     }
 
+    #[cold]
+    fn bisect_covering(self, first: u128, address: u128, now: u32) -> Option<Place> {
+        self.from(first).find(|(_, packed)| packed.covers(first ^ address, now)).map(|(place, _)| place)
+    }
+
     /// Its binding that begins at `first`; for the writer, who has no record with two of them.
     pub(crate) fn binding_from(self, first: u128) -> Option<Binding> {
-        self.bindings().find(|binding| u128::from(binding.address) == first)
+        let [high, low] = halves(first);
+        if self.len() >= BISECT_FROM {
+            return self.from(first).next().map(|(_, packed)| packed.unpack());
+        }
+        let mut bindings = self.bindings();
+        std::iter::from_fn(|| bindings.next_packed())
+            .find(|packed| packed.high() == high && packed.low == low)
+            .map(Packed::unpack)
+    }
+
+    /// Its bindings that begin at `first`, found by bisection.
+    fn from(self, first: u128) -> impl Iterator<Item = (Place, Packed<'a>)> {
+        let long = (load(self.words, 0) >> 32) as usize & LEASES_MAX;
+        let words = self.binding_words();
+        let (long_words, rest) = words.split_at(long * LONG_WORDS);
+        let short_words = &rest[..(self.len() - long) * SHORT_WORDS];
+        // With the words from there to the record's end, which tell a place.
+        let parts = [
+            (long_words, words.len(), LONG_WORDS, LeaseKind::Address),
+            (long_words, words.len(), LONG_WORDS, LeaseKind::Prefix),
+            (short_words, rest.len(), SHORT_WORDS, LeaseKind::Prefix),
+        ];
+        parts.into_iter().flat_map(move |(words, behind, stride, kind)| {
+            let (wanted, count) = ((kind == LeaseKind::Prefix, first), words.len() / stride);
+            let at = move |n: usize| Packed::split(&words[n * stride..]).0;
+            let (mut start, mut end) = (0, count);
+            while start < end {
+                let middle = usize::midpoint(start, end);
+                if at(middle).key() < wanted { start = middle + 1 } else { end = middle }
+            }
+            let same =
+                (start..count).map(move |n| (n, at(n))).take_while(move |(_, packed)| packed.key() == wanted);
+            // Records have below 2^23 words.
+            same.filter_map(move |(n, packed)| {
+                Some((Place(NonZeroU32::new((behind - n * stride) as u32)?), packed))
+            })
+        })
     }
 
     /// The binding at a place of this record.
@@ -309,6 +378,11 @@ impl<'a> Packed<'a> {
         self.head as u8
     }
 
+    /// By what leases of one part are ordered.
+    fn key(&self) -> (bool, u128) {
+        (self.head >> 8 & 1 == 1, u128::from(self.high()) << 64 | u128::from(self.low))
+    }
+
     /// First half of the address.
     fn high(&self) -> u64 {
         load(self.fixed, 3)
@@ -352,8 +426,16 @@ fn kind(head: u64) -> LeaseKind {
     if head >> 8 & 1 == 1 { LeaseKind::Prefix } else { LeaseKind::Address }
 }
 
+/// Words of a lease in a record, with an address of two words or one.
+const LONG_WORDS: usize = 5;
+const SHORT_WORDS: usize = 4;
+
 fn address_words(prefix_len: u8) -> usize {
     1 + usize::from(prefix_len > 64)
+}
+
+fn halves(address: u128) -> [u64; 2] {
+    [(address >> 64) as u64, address as u64]
 }
 
 pub(crate) fn push_octets(out: &mut Vec<u64>, octets: &[u8]) {
@@ -386,57 +468,11 @@ fn load(words: &[AtomicU64], at: usize) -> u64 {
     words[at].load(Ordering::Relaxed)
 }
 
-/// A record read back into leases, their options still blocks, for the writer. Reused, it keeps its memory.
-#[derive(Default)]
-pub(crate) struct Unpacked {
-    /// The DUID, then option blocks.
-    octets: Vec<u8>,
-    duid_len: usize,
-    bindings: Vec<(Binding, Range<usize>)>,
-}
-
-impl Unpacked {
-    /// Reads a record; none gives no leases.
-    pub(crate) fn read(&mut self, client: Option<Client<'_>>) {
-        self.octets.clear();
-        self.bindings.clear();
-        let Some(client) = client else { return };
-        self.duid_len = client.duid_len();
-        self.octets.resize(self.duid_len, 0);
-        client.copy_duid(&mut self.octets);
-        let mut last = (0, 0..0);
-        for binding in client.bindings() {
-            if binding.block != 0 && binding.block != last.0 {
-                let start = self.octets.len();
-                let block = &client.words[binding.block as usize..];
-                self.octets.resize(start + block_len(load(block, 0)), 0);
-                copy_octets(block, 0, &mut self.octets[start..]);
-                last = (binding.block, start..self.octets.len());
-            }
-            let options = if binding.block == 0 { 0..0 } else { last.1.clone() };
-            self.bindings.push((binding, options));
-        }
-    }
-
-    pub(crate) fn leases(&self) -> impl Iterator<Item = Lease<'_>> {
-        self.bindings.iter().map(|(binding, options)| Lease {
-            address: binding.address,
-            prefix_len: binding.prefix_len,
-            kind: binding.kind,
-            duid: &self.octets[..self.duid_len],
-            valid_lifetime: binding.valid_lifetime,
-            preferred_lifetime: binding.preferred_lifetime,
-            cltt: binding.cltt,
-            subnet_id: binding.subnet_id,
-            options: &self.octets[options.clone()],
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::arena::Allocator;
+    use crate::lease::Lease;
     use crate::options::Packer;
     use crate::template::Dictionary;
 
@@ -463,7 +499,8 @@ mod tests {
             packer.pack((&dictionary, arena), allocator, lease.options, block);
         }
         let leases = leases.iter().zip(&blocks).map(|(lease, block)| Lease { options: block, ..*lease });
-        super::write(arena, allocator, &mut Vec::new(), &leases.collect::<Vec<_>>()).unwrap()
+        super::write(arena, allocator, &mut Vec::new(), (&leases.collect::<Vec<_>>(), false), WORDS_MAX)
+            .unwrap()
     }
 
     fn round_trip(leases: &mut [Lease<'_>]) -> usize {
@@ -478,7 +515,8 @@ mod tests {
         let read = unpacked.leases().zip(&options).map(|(lease, options)| Lease { options, ..lease });
         assert!(read.eq(leases.iter().copied()));
         let unpacked: Vec<_> = unpacked.leases().collect();
-        let again = super::write(&arena, &mut allocator, &mut Vec::new(), &unpacked).unwrap();
+        let again =
+            super::write(&arena, &mut allocator, &mut Vec::new(), (&unpacked, false), WORDS_MAX).unwrap();
         let words = |at| {
             let client = Client::at(&arena, at);
             (0..client.record_words()).map(|word| load(client.words, word)).collect::<Vec<_>>()

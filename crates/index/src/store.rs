@@ -9,6 +9,7 @@
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -45,6 +46,10 @@ pub struct Summary {
     pub leases: usize,
     /// Clients that hold them.
     pub clients: usize,
+    /// Clients with more leases than a reply can tell, for which queries get UnspecFail.
+    pub oversized_clients: usize,
+    /// Their leases.
+    pub oversized_leases: usize,
     /// Octets of memory that the index takes from the system.
     pub octets: usize,
     /// Links configured.
@@ -69,6 +74,8 @@ impl Store {
         Summary {
             leases: tables.lease_count(),
             clients: tables.client_count(),
+            oversized_clients: tables.counts.oversized_clients.load(Ordering::Relaxed),
+            oversized_leases: tables.counts.oversized_leases.load(Ordering::Relaxed),
             octets: tables.octets(),
             links: links.len(),
         }
@@ -150,7 +157,7 @@ impl Pinned<'_> {
 
     /// Visits the clients with numbers in `from..from + count`; where to go on, or `None` if there are no more.
     ///
-    /// For those who count, in many short pins. Numbers hold within one [`Self::generation`]; a client whose bindings
+    /// An oversized client is visited in several parts. For those who count, in many short pins. Numbers hold within one [`Self::generation`]; a client whose bindings
     /// change meanwhile is visited at most once, before or after.
     pub fn walk(&self, from: u32, count: u32, mut visit: impl FnMut(Client<'_>)) -> Option<u32> {
         let tables = &self.current.tables;

@@ -16,6 +16,7 @@ use crossbeam::utils::CachePadded;
 use crate::arena::Arena;
 use crate::clients::{ClientId, Clients};
 use crate::lease::{address_hash, duid_hash, mask};
+use crate::limits::Limits;
 use crate::map::Map;
 use crate::record::{Binding, Client, Covering, Place};
 use crate::template::Dictionary;
@@ -33,6 +34,7 @@ pub(crate) struct Tables {
     pub(crate) duids: Map,
     /// Of relay data.
     pub(crate) templates: Dictionary,
+    pub(crate) limits: Limits,
     /// Written with each batch of changes: apart from what every look-up reads.
     pub(crate) counts: CachePadded<Counts>,
 }
@@ -41,10 +43,12 @@ pub(crate) struct Tables {
 pub(crate) struct Counts {
     pub(crate) leases: AtomicUsize,
     pub(crate) clients: AtomicUsize,
+    pub(crate) oversized_clients: AtomicUsize,
+    pub(crate) oversized_leases: AtomicUsize,
 }
 
 impl Tables {
-    pub(crate) fn empty() -> Self {
+    pub(crate) fn empty(limits: Limits) -> Self {
         Self {
             arena: Arena::new(),
             clients: Clients::new(),
@@ -52,6 +56,7 @@ impl Tables {
             lengths: Trie::default(),
             duids: Map::new(),
             templates: Dictionary::default(),
+            limits,
             counts: CachePadded::default(),
         }
     }

@@ -27,20 +27,26 @@ use crate::bulk::Loader;
 use crate::clients::{CLIENT_IDS, ClientId};
 use crate::epoch::{Epoch, Epochs};
 use crate::lease::{Batch, Lease, duid_hash};
+use crate::limits::Limits;
 use crate::links::Links;
 use crate::options::Packer;
-use crate::record::{self, Unpacked};
+use crate::record::{self, TooLarge, Unpacked, WORDS_MAX};
 use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
 
 mod merge;
 mod overlap;
+mod oversized;
 mod plan;
 mod publish;
 #[cfg(test)]
 mod tests;
 
-use merge::{Edit, Merge, Packed, Staged};
+pub use oversized::OversizedClient;
+
+use merge::{Edit, Merge, Packed, Role, Staged, Step};
+use oversized::Oversized;
+use plan::Plan;
 use publish::Hook;
 
 type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -61,7 +67,10 @@ pub struct Writer {
     /// Unlinked before, to be used again once the epoch has passed.
     retired: VecDeque<(Epoch, Vec<Garbage>, Vec<ClientId>)>,
     links: Arc<Links>,
+    oversized: Oversized,
     unpacked: Unpacked,
+    /// Leases that pass from one record of a client to another.
+    moved: Unpacked,
     words: Vec<u64>,
     packer: Packer,
 }
@@ -73,14 +82,17 @@ pub struct Applied {
     pub put: usize,
     /// Addresses that lost their lease.
     pub removed: usize,
-    /// Leases that could not be stored, because their client has more than fit into one record (64 MiB).
-    pub refused: usize,
 }
 
 impl Writer {
     /// An empty store and its writer.
     pub fn new() -> (Self, Arc<Store>) {
-        let (tables, links) = (Arc::new(Tables::empty()), Arc::new(Links::default()));
+        Self::with_limits(Limits::STANDARD)
+    }
+
+    /// As [`Self::new`], with other limits.
+    pub(crate) fn with_limits(limits: Limits) -> (Self, Arc<Store>) {
+        let (tables, links) = (Arc::new(Tables::empty(limits)), Arc::new(Links::default()));
         let store = Arc::new(Store {
             current: ArcSwap::from_pointee(Generation {
                 number: 0,
@@ -100,7 +112,9 @@ impl Writer {
             hook: Hook::default(),
             retired: VecDeque::new(),
             links,
+            oversized: Oversized::default(),
             unpacked: Unpacked::default(),
+            moved: Unpacked::default(),
             words: Vec::new(),
             packer: Packer::default(),
         };
@@ -117,7 +131,7 @@ impl Writer {
     ///
     /// Readers see the old leases and links until the new ones are complete; both take memory meanwhile.
     pub fn replace(&mut self, batches: &[Batch], links: Option<Links>) -> Applied {
-        let loader = Loader::new();
+        let loader = Loader::with_limits(self.tables.limits);
         let mut first = 0;
         for batch in batches {
             loader.take(first, batch);
@@ -129,13 +143,17 @@ impl Writer {
     /// As [`Self::replace`], by what the rows of this loader come to.
     pub fn replace_by(&mut self, loader: Loader, links: Option<Links>) -> Applied {
         let built = loader.build();
-        let applied = Applied { put: built.tables.lease_count(), removed: 0, refused: built.refused };
+        let applied = Applied { put: built.tables.lease_count(), removed: 0 };
         self.allocator = built.allocator;
         self.next_client = built.next_client;
         self.free_clients = built.free_clients;
         self.retired.clear();
         self.packer.clear();
-        self.tables = Arc::new(built.tables);
+        let tables = Arc::new(built.tables);
+        self.gained = None;
+        self.oversized = Oversized::of(&tables, built.oversized);
+        self.shrink_loaded(&tables);
+        self.tables = tables;
         if let Some(links) = links {
             self.links = Arc::new(links);
         }
@@ -158,26 +176,41 @@ impl Writer {
         let mut last: FastMap<u128, usize> = FastMap::default();
         last.extend(batch.rows.iter().enumerate().map(|(number, row)| (row.address, number)));
         let packed = Packed::new(batch, &tables, &mut self.allocator, &mut self.packer);
-        // Rows whose client has no room for them. Their addresses are nobody's: whoever had them has lost them.
-        let mut refused = FastSet::default();
+        // Each turn but the last splits a client that the batch has rows of, and none twice.
         loop {
-            let plan = self.plan(&tables, batch, &last, &refused);
-            let (mut staged, refused_before) = (Vec::new(), refused.len());
-            for edits in plan.edits.chunk_by(|a, b| a.client == b.client) {
-                match self.stage(&tables, &packed, edits) {
-                    Some(client) => staged.push(client),
-                    None => refused.extend(edits.iter().filter_map(|edit| edit.step.row())),
+            let plan = self.plan(&tables, batch, &last);
+            match self.stage_all(&tables, &packed, &plan) {
+                Ok(staged) => {
+                    self.add_lengths(&tables, batch);
+                    self.publish(&tables, &staged, &plan);
+                    self.shrink_any(&tables, &staged);
+                    return plan.applied;
                 }
+                Err(too_large) => too_large.iter().for_each(|duid| self.split(&tables, duid)),
             }
-            if refused.len() == refused_before {
-                self.add_lengths(&tables, batch);
-                self.publish(&tables, &staged, &plan);
-                self.reclaim();
-                return plan.applied;
-            }
-            // Nobody has seen what was staged; without the refused rows, each round has fewer that could be.
-            staged.iter().for_each(|client| self.discard(&tables, client));
         }
+    }
+
+    /// Writes the new records; the DUIDs of clients whose leases do not fit into one, if there are any.
+    fn stage_all(
+        &mut self,
+        tables: &Tables,
+        batch: &Packed<'_>,
+        plan: &Plan,
+    ) -> Result<Vec<Staged>, Vec<Vec<u8>>> {
+        let (mut staged, mut too_large) = (Vec::new(), Vec::new());
+        for edits in plan.edits.chunk_by(|a, b| a.client == b.client) {
+            match self.stage(tables, batch, edits, plan) {
+                Ok(client) => staged.push(client),
+                Err(duid) => too_large.push(duid),
+            }
+        }
+        if too_large.is_empty() {
+            return Ok(staged);
+        }
+        // No reader has seen what was staged.
+        staged.iter().for_each(|client| self.discard(tables, client));
+        Err(too_large)
     }
 
     /// Takes the records of a client that is not published back.
@@ -200,34 +233,73 @@ impl Writer {
         })
     }
 
-    /// Writes the new record or records of one client; `None` if its leases do not fit into one.
-    fn stage(&mut self, tables: &Tables, batch: &Packed<'_>, edits: &[Edit]) -> Option<Staged> {
-        let client = edits.first()?.client;
-        let old_record = tables.clients.get(client).unwrap_or(0);
-        self.unpacked.read(tables.client(client));
-        let mut merge = Merge::new(&self.unpacked, batch, edits);
-        let lease_change = merge.leases.len() as isize - self.unpacked.leases().count() as isize;
-        let (allocator, words) = (&mut self.allocator, &mut self.words);
-        let mut write = |leases: &mut [Lease<'_>]| {
-            record::sort(leases);
-            if leases.is_empty() { Some(0) } else { record::write(&tables.arena, allocator, words, leases) }
+    /// Writes the new record or records of one client; its DUID, if its leases do not fit into one.
+    fn stage(
+        &mut self,
+        tables: &Tables,
+        batch: &Packed<'_>,
+        edits: &[Edit],
+        plan: &Plan,
+    ) -> Result<Staged, Vec<u8>> {
+        let client = edits[0].client;
+        let role = plan.roles.get(&client).copied().unwrap_or_else(|| self.oversized.role(client));
+        let (old_record, old) = (tables.clients.get(client).unwrap_or(0), tables.client(client));
+        self.unpacked.read(old);
+        self.moved.clear();
+        for edit in edits {
+            if let Step::Move { from } = edit.step {
+                let from = tables.client(from).expect("a lease moves from a record");
+                self.moved.add(from, edit.address);
+            }
+        }
+        let mut merge = Merge::new(&self.unpacked, &self.moved, batch, edits);
+        let lease_change = merge.leases.len() as isize - old.map_or(0, record::Client::len) as isize;
+        let limits = tables.limits;
+        let (leases_max, words_max) = match role {
+            Role::Whole => (limits.leases, limits.words),
+            Role::Anchor | Role::Segment { .. } => (limits.segment, WORDS_MAX),
         };
-        let record = write(&mut merge.leases)?;
+        let any = merge.leases.first().or(merge.any_old.as_ref()).copied();
+        let duid = any.map_or(&[][..], |lease| lease.duid);
+        let (arena, allocator, words) = (&tables.arena, &mut self.allocator, &mut self.words);
+        let mut write = |leases: &mut [Lease<'_>], leases_max, words_max| {
+            record::sort(leases);
+            match (role, leases.len()) {
+                (Role::Anchor, 0) => {
+                    let duid = (duid.len(), duid.chunks(8).map(record::word_of));
+                    Ok(record::write_anchor(arena, allocator, words, duid))
+                }
+                (_, 0) => Ok(0),
+                (_, len) if len > leases_max => Err(TooLarge),
+                _ => record::write(arena, allocator, words, (leases, role != Role::Whole), words_max),
+            }
+        };
+        let record = match write(&mut merge.leases, leases_max, words_max) {
+            Ok(record) => record,
+            Err(TooLarge) => {
+                if old_record == 0 {
+                    self.free_clients.push(client);
+                }
+                return Err(duid.to_vec());
+            }
+        };
         let first_record = if merge.kept.is_empty() {
             record
         } else {
             merge.leases.append(&mut merge.kept);
-            write(&mut merge.leases)?
+            write(&mut merge.leases, usize::MAX, WORDS_MAX).expect("twice a record's leases fit")
         };
-        let duid_hash = merge.leases.first().or(merge.any_old.as_ref()).map(|lease| duid_hash(lease.duid));
+        let words_of = |at| if at == 0 { 0 } else { record::Client::at(arena, at).record_words() };
         let Merge { leaving, leaving_late, entering, passing, .. } = merge;
-        let duid_hash = duid_hash.unwrap_or_default();
-        Some(Staged {
+        Ok(Staged {
             client,
-            duid_hash,
+            role,
+            duid_hash: duid_hash(duid),
             old_record,
             first_record,
             record,
+            old_words: words_of(old_record),
+            words: words_of(record),
             lease_change,
             leaving,
             leaving_late,

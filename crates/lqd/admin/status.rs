@@ -98,7 +98,6 @@ fn feed(served: &Served, max_feed_age: Duration) -> Value {
         "lag_octets": feed.lag,
         "rows": feed.rows,
         "bad_rows": feed.bad_rows,
-        "refused_leases": feed.refused,
         "rotations": feed.rotations,
         "reloads": feed.reloads,
         "failed_reloads": feed.failed_reloads,
@@ -123,6 +122,7 @@ fn leases(served: &Served) -> Value {
     json!({
         "held": index.leases,
         "clients": index.clients,
+        "oversized_clients": { "clients": index.oversized_clients, "leases": index.oversized_leases },
         "links": index.links,
         "memory_octets": served.memory.iter().map(|(table, octets)| ((*table).to_owned(), json!(octets))).collect::<Map<_, _>>(),
         "counted": counted,

@@ -6,10 +6,10 @@ use std::fmt::Write;
 use libtest_mimic::{Failed, Trial};
 
 use super::fixture;
-use crate::support::display::side_by_side;
+use crate::support::display::{hex, side_by_side};
 use crate::support::octets::{Pattern, octets};
 use crate::support::requestor::Probe;
-use crate::support::{Fixture, Lqd, Need, Requestor, trial};
+use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
 
 /// Longest UDP payload over IPv6: 65,535 less the UDP header.
 const REPLY_LEN_MAX: usize = 65_527;
@@ -32,7 +32,55 @@ pub fn trials() -> Vec<Trial> {
         let name = format!("conformance::large::{back_end}::stored_relays");
         trials.push(trial(name, needs, move || deep_relay_data(back_end)));
     }
+    trials.push(trial("conformance::large::oversized", &[], oversized));
     trials
+}
+
+/// A20: a client with more leases than any reply holds is told of as such, by each of its addresses and by its DUID, never
+/// as one without binding; what it loses is another's, and when it has lost most of it, the rest is told.
+fn oversized() -> Result<(), Failed> {
+    const ALL: usize = 5_000;
+    const LEFT: usize = 1_169;
+    let kea_config = include_str!("../../data/conformance/kea-dhcp6.conf");
+    let fixture = Fixture::new(kea_config, &(leases(3, ALL) + &leases(4, 1)));
+    let lqd = Lqd::start(&fixture.flags());
+    lqd.await_line(0, |line| line.contains("more leases than one reply can carry"));
+    lqd.await_line(0, |line| line.contains("00:03:00:01:02:00:00:00:00:03"));
+    let requestor = Requestor::new(lqd.address);
+    let by_address = |link: &str, client: u8, number: usize| {
+        octets(&format!(
+            "0e 9000{client:02x}  $me  002c 002d 01 {link}  0005 0018 2001:db8:1::{client:x}:{number:x} $zero"
+        ))
+    };
+    let refusal = Pattern::parse("0f 900003  $me $server  000d { 0001 text }");
+    let mut queries = vec![query(3), octets("0e 900003  $me  002c 001f 02 2001:db8:1::  $c03")];
+    queries.extend([0, 1, 2_339, ALL - 1].map(|number| by_address("::", 3, number)));
+    queries.push(by_address("2001:db8:1::", 3, ALL / 2));
+    for query in queries {
+        let (reply, _) = requestor.ask(&query).ok_or("no reply")?;
+        assert!(refusal.matches(&reply, &(0..=0)), "{}", hex(&reply));
+    }
+    let (reply, _) = requestor.ask(&query(4)).ok_or("no reply about a neighbour")?;
+    assert_eq!(reply, whole_reply(4, 1));
+    // One lease passes to another client, the others leave.
+    let row = |number: usize, client: u8, valid: u32| {
+        format!(
+            "2001:db8:1::3:{number:x},00:03:00:01:02:00:00:00:00:{client:02x},{valid},4102444800,1,{valid},0,{number},128,0,0,,,0,,1,0,0\n"
+        )
+    };
+    let infinite = u32::MAX;
+    let rows: String = (LEFT + 1..ALL).map(|number| row(number, 3, 0)).collect();
+    fixture.append_leases(&fixture.rows(&(row(LEFT, 5, infinite) + &rows)));
+    let until = Until::patience();
+    let whole = whole_reply(3, LEFT);
+    while requestor.ask(&query(3)).is_none_or(|(reply, _)| reply != whole) {
+        assert!(until.pending(), "the leases that are left are not told");
+    }
+    let (reply, _) = requestor.ask(&by_address("::", 3, LEFT)).ok_or("no reply about what passed")?;
+    let passed =
+        format!("0f 900003  $me $server  002d 0032  $c05  0005 0018 2001:db8:1::3:{LEFT:x} $inf  $clt0");
+    assert_eq!(reply, octets(&passed), "{}", hex(&reply));
+    Ok(())
 }
 
 /// A20: all bindings, or UnspecFail and none; never a part.

@@ -13,7 +13,7 @@ use super::staging::{Claim, End, kept};
 use super::{Hand, Loader};
 use crate::clients::ClientId;
 use crate::lease::{Lease, address_hash, duid_hash};
-use crate::record::{self, Unpacked};
+use crate::record::{self, Unpacked, WORDS_MAX};
 
 /// An address that a client has lost.
 pub(super) type Loss = (ClientId, u128);
@@ -82,13 +82,15 @@ impl Loader {
         let leases: Vec<Lease<'_>> = unpacked.leases().filter(|lease| keeps(lease.address)).collect();
         hand.leases -= (record.len() - leases.len()) as isize;
         let after = if leases.is_empty() {
-            let hash = unpacked.leases().next().map_or(0, |lease| duid_hash(lease.duid));
-            let removed = tables.duids.remove(&tables.arena, hash, client);
-            removed.expect("a client with a record is in the map");
+            if !record.is_oversized() {
+                let removed = tables.duids.remove(&tables.arena, duid_hash(unpacked.duid()), client);
+                removed.expect("a client with a record is in the map");
+            }
             hand.numbers.push(client);
             0
         } else {
-            record::write(&tables.arena, &mut hand.allocator, &mut hand.words, &leases)
+            let leases = (&leases[..], record.is_oversized());
+            record::write(&tables.arena, &mut hand.allocator, &mut hand.words, leases, WORDS_MAX)
                 .expect("fewer leases than before fit")
         };
         tables.clients.set(client, after);

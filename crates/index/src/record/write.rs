@@ -1,38 +1,43 @@
 //! Writing a client's record.
 
 use std::cmp::Reverse;
-use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{WORDS_MAX, address_words, push_octets, word_of};
+use super::{LEASES_MAX, WORDS_MAX, address_words, push_octets, word_of};
 use crate::arena::{Address, Allocator, Arena};
 use crate::lease::{Lease, LeaseKind};
 
 /// Among how many blocks of the record a new lease looks for equal options.
 const SHARING_WINDOW: usize = 8;
 
+/// A client's leases take more words than a record of it may have.
+#[derive(Debug)]
+pub(crate) struct TooLarge;
+
 /// By what the leases of a record are ordered: of two from one address, the longer one is met first.
-fn order(lease: &Lease<'_>) -> (bool, Ipv6Addr, Reverse<u8>) {
-    (lease.kind == LeaseKind::Prefix, lease.address, Reverse(lease.prefix_len))
+pub(crate) fn order(prefix_len: u8, kind: LeaseKind, first: u128) -> (bool, bool, u128, Reverse<u8>) {
+    (address_words(prefix_len) == 1, kind == LeaseKind::Prefix, first, Reverse(prefix_len))
 }
 
 /// Sorts leases of one client as a record holds them. As a rule they are those of a record and then a few: two runs,
 /// which a stable sort merges.
 pub(crate) fn sort(leases: &mut [Lease<'_>]) {
-    leases.sort_by_key(order);
+    leases.sort_by_key(|lease| order(lease.prefix_len, lease.kind, lease.address.into()));
 }
 
-/// Writes the record of one client; `leases` are its own, at least one, in the order of [`sort`].
+/// Writes a record of one client; `leases` are its own, at least one, in the order of [`sort`], and whether it is
+/// oversized.
 ///
-/// Their `options` are blocks, as [`crate::options::Packer`] makes them. `None` if they do not fit into one record.
-/// `scratch` is any vector; it is kept to save allocations.
+/// Their `options` are blocks, as [`crate::options::Packer`] makes them. `scratch` is any vector; it is kept to save
+/// allocations.
 pub(crate) fn write(
     arena: &Arena,
     allocator: &mut Allocator,
     scratch: &mut Vec<u64>,
-    leases: &[Lease<'_>],
-) -> Option<Address> {
-    let duid = leases.first()?.duid;
+    (leases, is_oversized): (&[Lease<'_>], bool),
+    words_max: usize,
+) -> Result<Address, TooLarge> {
+    let duid = leases.first().map_or(&[][..], |lease| lease.duid);
     let entries = leases.iter().map(|lease| Entry {
         address: lease.address.into(),
         prefix_len: lease.prefix_len,
@@ -42,7 +47,19 @@ pub(crate) fn write(
         cltt: lease.cltt,
         block: lease.options,
     });
-    write_entries(arena, allocator, scratch, (duid.len(), duid.chunks(8).map(word_of)), entries)
+    let client = (duid.len(), duid.chunks(8).map(word_of), is_oversized);
+    write_entries(arena, allocator, scratch, client, entries, words_max)
+}
+
+/// Writes the record of an oversized client that the map by DUID leads to, without leases.
+pub(crate) fn write_anchor(
+    arena: &Arena,
+    allocator: &mut Allocator,
+    scratch: &mut Vec<u64>,
+    (duid_len, duid): (usize, impl Iterator<Item = u64>),
+) -> Address {
+    let none = std::iter::empty::<Entry<&[u8]>>();
+    write_entries(arena, allocator, scratch, (duid_len, duid, true), none, WORDS_MAX).expect("a DUID fits")
 }
 
 /// A lease on its way into a record.
@@ -98,35 +115,41 @@ fn words(words: &[AtomicU64]) -> impl ExactSizeIterator<Item = u64> {
     words.iter().map(|word| word.load(Ordering::Relaxed))
 }
 
-/// As [`write()`], of a client whose DUID has so many octets, in these words.
+/// As [`write()`], of a client whose DUID has so many octets, in these words, and whether it is oversized.
 pub(crate) fn write_entries<B: OptionBlock>(
     arena: &Arena,
     allocator: &mut Allocator,
     scratch: &mut Vec<u64>,
-    duid: (usize, impl Iterator<Item = u64>),
+    client: (usize, impl Iterator<Item = u64>, bool),
     entries: impl Iterator<Item = Entry<B>> + Clone,
-) -> Option<Address> {
-    compose(scratch, duid, entries)?;
+    words_max: usize,
+) -> Result<Address, TooLarge> {
+    compose(scratch, client, entries, words_max)?;
     let at = allocator.allocate(arena, scratch.len());
     for (word, value) in arena.run(at, scratch.len()).iter().zip(&*scratch) {
         word.store(*value, Ordering::Relaxed);
     }
-    Some(at)
+    Ok(at)
 }
 
 fn compose<B: OptionBlock>(
     out: &mut Vec<u64>,
-    (duid_len, duid): (usize, impl Iterator<Item = u64>),
+    (duid_len, duid, is_oversized): (usize, impl Iterator<Item = u64>, bool),
     entries: impl Iterator<Item = Entry<B>> + Clone,
-) -> Option<()> {
+    words_max: usize,
+) -> Result<(), TooLarge> {
     out.clear();
     out.push(0);
     out.extend(duid);
-    let (mut at, mut count) = (out.len(), 0);
+    let (mut at, mut count, mut long) = (out.len(), 0, 0);
     let mut blocks_at = at;
     for entry in entries.clone() {
         count += 1;
+        long += address_words(entry.prefix_len) - 1;
         blocks_at += 3 + address_words(entry.prefix_len);
+    }
+    if count > LEASES_MAX || blocks_at >= words_max {
+        return Err(TooLarge);
     }
     out.resize(blocks_at, 0);
     let mut recent: [Option<(B, usize)>; SHARING_WINDOW] = [None; SHARING_WINDOW];
@@ -141,16 +164,17 @@ fn compose<B: OptionBlock>(
             recent[n % SHARING_WINDOW] = Some((entry.block, at));
             at
         };
-        if block >= WORDS_MAX {
-            return None;
+        if out.len() >= words_max {
+            return Err(TooLarge);
         }
         at = put_binding(out, at, &entry, block as u64);
     }
-    if out.len() >= WORDS_MAX {
-        return None;
-    }
-    out[0] = count << 32 | (out.len() as u64) << 8 | duid_len as u64;
-    Some(())
+    out[0] = (count as u64) << 48
+        | u64::from(is_oversized) << 47
+        | (long as u64) << 32
+        | (out.len() as u64) << 8
+        | duid_len as u64;
+    Ok(())
 }
 
 /// Writes a binding to the words from `at` on; returns where the next begins.

@@ -56,6 +56,8 @@ pub(super) enum Step {
     Put { row: usize, late: bool },
     /// It is now that of this row, and another client hands it over, in its slot of the map or not.
     TakeOver { row: usize, in_place: bool },
+    /// It is now the lease that another record of the same client has, and passes in its slot of the map.
+    Move { from: ClientId },
     /// It is gone; `late`: when readers have looked away.
     Drop { late: bool },
     /// It is this other client's now.
@@ -67,7 +69,7 @@ impl Step {
     pub(super) fn row(self) -> Option<usize> {
         match self {
             Self::Put { row, .. } | Self::TakeOver { row, .. } => Some(row),
-            Self::Drop { .. } | Self::HandOver { .. } => None,
+            Self::Move { .. } | Self::Drop { .. } | Self::HandOver { .. } => None,
         }
     }
 }
@@ -91,8 +93,8 @@ pub(super) struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    /// `edits` are this client's, ascending by address, each address once.
-    pub(super) fn new(old: &'a Unpacked, batch: &'a Packed<'_>, edits: &[Edit]) -> Self {
+    /// `edits` are this client's, ascending by address, each address once; `moved` are the leases that they move to it.
+    pub(super) fn new(old: &'a Unpacked, moved: &'a Unpacked, batch: &'a Packed<'_>, edits: &[Edit]) -> Self {
         let mut merge = Self {
             leases: Vec::with_capacity(edits.len() + 2),
             kept: Vec::new(),
@@ -121,6 +123,7 @@ impl<'a> Merge<'a> {
             }
             merge.leases.push(batch.lease(row));
         }
+        merge.leases.extend(moved.leases());
         merge
     }
 
@@ -129,7 +132,7 @@ impl<'a> Merge<'a> {
         let address = lease.address;
         let is_kept = match step {
             Step::Put { late, .. } => late,
-            Step::TakeOver { .. } => false,
+            Step::TakeOver { .. } | Step::Move { .. } => false,
             Step::Drop { late } => {
                 let leaving = if late { &mut self.leaving_late } else { &mut self.leaving };
                 leaving.push(address);
@@ -150,9 +153,22 @@ impl<'a> Merge<'a> {
     }
 }
 
+/// What a record is to its client (`DESIGN.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// All of it.
+    Whole,
+    /// What the map by DUID leads to, without leases.
+    Anchor,
+    /// Some of its leases.
+    Segment { anchor: ClientId },
+}
+
 /// A client whose new record is written but not published.
 pub(super) struct Staged {
     pub(super) client: ClientId,
+    /// Of the new record, and of the old one but for a client that becomes oversized or ceases to be.
+    pub(super) role: Role,
     pub(super) duid_hash: u64,
     /// 0: it had none.
     pub(super) old_record: Address,
@@ -161,6 +177,9 @@ pub(super) struct Staged {
     pub(super) first_record: Address,
     /// To be published when readers have looked away. 0: no lease is left.
     pub(super) record: Address,
+    /// Words of `old_record` and of `record`.
+    pub(super) old_words: usize,
+    pub(super) words: usize,
     /// Leases more than before.
     pub(super) lease_change: isize,
     pub(super) leaving: Vec<Ipv6Addr>,
@@ -170,6 +189,30 @@ pub(super) struct Staged {
 }
 
 impl Staged {
+    /// One that changes nothing yet.
+    pub(super) fn bare(client: ClientId, role: Role, duid_hash: u64) -> Self {
+        Self {
+            client,
+            role,
+            duid_hash,
+            old_record: 0,
+            first_record: 0,
+            record: 0,
+            old_words: 0,
+            words: 0,
+            lease_change: 0,
+            leaving: Vec::new(),
+            leaving_late: Vec::new(),
+            entering: Vec::new(),
+            passing: Vec::new(),
+        }
+    }
+
+    /// Whether the map by DUID leads to the client's record, if it has one.
+    pub(super) fn is_known_by_duid(&self) -> bool {
+        !matches!(self.role, Role::Segment { .. })
+    }
+
     /// Whether something is left to do when readers have looked away.
     pub(super) fn is_late(&self) -> bool {
         self.first_record != self.record

@@ -2,15 +2,16 @@
 
 use std::net::Ipv6Addr;
 
-use super::merge::{Edit, Step};
+use super::merge::{Edit, Role, Step};
 use super::overlap::{Extent, contested};
-use super::{Applied, FastMap, FastSet, Writer};
+use super::{Applied, FastMap, Writer};
 use crate::clients::ClientId;
 use crate::lease::{Batch, INFINITY, Row};
 use crate::record::Binding;
 use crate::tables::Tables;
 
 /// What a batch does to each client.
+#[derive(Default)]
 pub(super) struct Plan {
     /// By client, then by address.
     pub(super) edits: Vec<Edit>,
@@ -19,6 +20,16 @@ pub(super) struct Plan {
     pub(super) has_losses: bool,
     /// Some lease comes, grows or lasts longer.
     pub(super) has_gains: bool,
+    /// Of the clients whose record's role is new.
+    pub(super) roles: FastMap<ClientId, Role>,
+    /// Where new leases of oversized clients go, by anchor.
+    pub(super) places: FastMap<ClientId, Place>,
+}
+
+/// A segment with room for so many leases.
+pub(super) struct Place {
+    pub(super) segment: ClientId,
+    room: usize,
 }
 
 /// The last change of an address, and the lease that is there.
@@ -48,47 +59,42 @@ fn compare(old: &Binding, new: &Row) -> (bool, bool) {
 
 impl Writer {
     /// What each client has to change. Newcomers get a number, but no record yet.
-    pub(super) fn plan(
-        &mut self,
-        tables: &Tables,
-        batch: &Batch,
-        last: &FastMap<u128, usize>,
-        refused: &FastSet<usize>,
-    ) -> Plan {
+    pub(super) fn plan(&mut self, tables: &Tables, batch: &Batch, last: &FastMap<u128, usize>) -> Plan {
         let found: Vec<Found> = last
             .iter()
             .map(|(&address, &row)| Found { address: address.into(), row, old: tables.lease_from(address) })
             .collect();
-        let is_removal = |row: usize| batch.rows[row].is_removal() || refused.contains(&row);
-        let extents: Vec<Extent> = found
-            .iter()
-            .flat_map(|found| extents(found, Some(&batch.rows[found.row]).filter(|_| !is_removal(found.row))))
-            .collect();
+        let extents: Vec<Extent> =
+            found.iter().flat_map(|found| extents(found, &batch.rows[found.row])).collect();
         let has_gains = extents.iter().any(|extent| extent.is_gain);
         let losses = extents.iter().filter(|extent| !extent.is_gain).count();
         let late = contested(extents);
-        let mut plan = Plan {
-            edits: Vec::with_capacity(found.len()),
-            applied: Applied { refused: refused.len(), ..Applied::default() },
-            has_losses: losses > late.len(),
-            has_gains,
-        };
+        let mut plan = Plan { has_losses: losses > late.len(), has_gains, ..Plan::default() };
+        plan.edits.reserve(found.len());
         let mut newcomers: FastMap<&[u8], ClientId> = FastMap::default();
         for Found { address, row, old } in found {
             let late = late.contains(&u128::from(address));
-            if is_removal(row) {
+            let new = &batch.rows[row];
+            if new.is_removal() {
                 plan.applied.removed += usize::from(old.is_some());
                 plan.edits.extend(old.map(|(client, _)| Edit { client, address, step: Step::Drop { late } }));
                 continue;
             }
-            let duid = batch.duid(&batch.rows[row]);
+            let duid = batch.duid(new);
             let known = tables.find_duid(duid);
             let client = known.unwrap_or_else(|| *newcomers.entry(duid).or_insert_with(|| self.number()));
             plan.applied.put += 1;
-            match old.filter(|&(owner, _)| owner != client) {
+            if let Some((owner, _)) = old
+                && self.oversized.whole(owner) == client
+            {
+                plan.edits.push(Edit { client: owner, address, step: Step::Put { row, late } });
+                continue;
+            }
+            let client = self.place(tables, client, &mut plan);
+            match old {
                 Some((owner, old)) => {
                     // A slot that changes hands leads to less at once; with a slot for each, readers find both.
-                    let in_place = !compare(&old, &batch.rows[row]).1;
+                    let in_place = !compare(&old, new).1;
                     let step = Step::HandOver { to: client, in_place };
                     plan.edits.push(Edit { client: owner, address, step });
                     plan.edits.push(Edit { client, address, step: Step::TakeOver { row, in_place } });
@@ -99,12 +105,31 @@ impl Writer {
         plan.edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
         plan
     }
+
+    /// The number whose record takes a new lease of this client: its own, or that of a segment with room.
+    fn place(&mut self, tables: &Tables, client: ClientId, plan: &mut Plan) -> ClientId {
+        let Some(parts) = self.oversized.parts(client) else { return client };
+        let room = |segment| Some(tables.limits.segment.saturating_sub(tables.client(segment)?.len()));
+        let open = || parts.open.and_then(|segment| Some(Place { segment, room: room(segment)? }));
+        if !plan.places.contains_key(&client) {
+            plan.places.extend(open().map(|place| (client, place)));
+        }
+        if let Some(place) = plan.places.get_mut(&client).filter(|place| place.room > 0) {
+            place.room -= 1;
+            return place.segment;
+        }
+        let segment = self.number();
+        plan.roles.insert(segment, Role::Segment { anchor: client });
+        plan.places.insert(client, Place { segment, room: tables.limits.segment - 1 });
+        segment
+    }
 }
 
 /// What the change of an address gains and loses. A lease that passes to another client is lost late in any case.
-fn extents(found: &Found, new: Option<&Row>) -> impl Iterator<Item = Extent> {
+fn extents(found: &Found, new: &Row) -> impl Iterator<Item = Extent> + use<> {
+    let new = Some(new).filter(|new| !new.is_removal());
     let first = u128::from(found.address);
-    let extent = |len, is_gain| Extent { first, len, is_gain };
+    let extent = move |len, is_gain| Extent { first, len, is_gain };
     let (gain, loss) = match (&found.old, new) {
         (None, new) => (new.map(|new| new.prefix_len), None),
         (Some((_, old)), None) => (None, Some(old.prefix_len)),
@@ -113,5 +138,5 @@ fn extents(found: &Found, new: Option<&Row>) -> impl Iterator<Item = Extent> {
             (gains.then_some(new.prefix_len), loses.then_some(old.prefix_len))
         }
     };
-    gain.map(|len| extent(len, true)).into_iter().chain(loss.map(|len| extent(len, false)))
+    gain.map(move |len| extent(len, true)).into_iter().chain(loss.map(move |len| extent(len, false)))
 }

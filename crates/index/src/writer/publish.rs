@@ -51,7 +51,7 @@ impl Writer {
             for &address in &client.leaving {
                 self.leave(tables, client, address);
             }
-            if client.first_record == 0 {
+            if client.first_record == 0 && client.is_known_by_duid() {
                 self.leave_duids(tables, client);
             }
             tables.clients.set(client.client, client.first_record);
@@ -66,7 +66,7 @@ impl Writer {
             for &address in &client.leaving_late {
                 self.leave(tables, client, address);
             }
-            if client.record == 0 {
+            if client.record == 0 && client.is_known_by_duid() {
                 self.leave_duids(tables, client);
             }
             tables.clients.set(client.client, client.record);
@@ -77,6 +77,8 @@ impl Writer {
         if plan.has_gains {
             self.gained = Some(epoch);
         }
+        self.oversized.note(tables, staged, plan);
+        self.reclaim();
     }
 
     /// What is new, and what passes to another client, in the maps.
@@ -93,7 +95,7 @@ impl Writer {
                 passed.expect("a record's leases are in the map");
                 self.hook.at(Moment::Step);
             }
-            if client.old_record == 0 {
+            if client.old_record == 0 && client.is_known_by_duid() {
                 tables.duids.insert(&mut edit, client.duid_hash, client.client);
                 self.hook.at(Moment::Step);
             }
@@ -136,7 +138,7 @@ impl Writer {
     }
 
     /// Takes back what no reader can hold any more.
-    pub(super) fn reclaim(&mut self) {
+    fn reclaim(&mut self) {
         while let Some((_, garbage, clients)) =
             self.retired.pop_front_if(|(epoch, ..)| self.store.epochs.passed(*epoch))
         {
@@ -154,10 +156,11 @@ fn hash(address: Ipv6Addr) -> u64 {
 fn count(tables: &Tables, staged: &[Staged]) {
     let leases = staged.iter().map(|client| client.lease_change).sum();
     let clients = |client: &Staged| isize::from(client.record != 0) - isize::from(client.old_record != 0);
+    let known = staged.iter().filter(|client| client.is_known_by_duid());
     // One writer: a load and a store are as good as one step.
     let add = |count: &AtomicUsize, change| {
         count.store(count.load(Ordering::Relaxed).wrapping_add_signed(change), Ordering::Relaxed);
     };
     add(&tables.counts.leases, leases);
-    add(&tables.counts.clients, staged.iter().map(clients).sum());
+    add(&tables.counts.clients, known.map(clients).sum());
 }

@@ -10,6 +10,7 @@ use super::*;
 use crate::lease::{Change, LeaseKind};
 use crate::store::{LookUp, Reader};
 
+mod oversized;
 mod races;
 
 const NOW: u32 = 1_700_000_000;
@@ -99,8 +100,14 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What the reader finds for everything that could be asked, alone and in company, against the map.
+/// What the reader finds for everything that could be asked, against the map.
 fn check(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
+    check_addresses(reader, model);
+    check_clients(reader, model);
+}
+
+/// Who covers each address, looked up alone and in company.
+fn check_addresses(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
     let pinned = reader.pin();
     let sites = (0..4_u128).flat_map(|site| (0..4).map(move |host| site << 72 | host << 64));
     for address in
@@ -126,6 +133,11 @@ fn check(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
             assert_eq!(found.client.is_unreadable(), lease.duid.is_empty(), "whether {address} can be read");
         }
     }
+}
+
+/// The leases of each client.
+fn check_clients(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
+    let pinned = reader.pin();
     for client in 0..6 {
         let duid = vec![client; 1 + 3 * usize::from(client)];
         let mut found = [None];
@@ -307,71 +319,4 @@ fn memory_is_used_again() {
         }
     }
     assert!(store.summary().octets <= octets * 3 / 2, "{} after {octets}", store.summary().octets);
-}
-
-/// The lease of address `n`, without options.
-fn small(n: u16, duid: &[u8]) -> Owned {
-    Owned {
-        address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n),
-        prefix_len: 128,
-        kind: LeaseKind::Address,
-        duid: duid.to_vec(),
-        valid_lifetime: 11,
-        options: Vec::new(),
-    }
-}
-
-/// One of a client of which a record holds some 1,020: no two have the same options to share.
-fn crowded(n: u16) -> Owned {
-    let options = [[0, 39, 255, 208].as_slice(), &n.to_be_bytes(), &[7; 65_486]].concat();
-    Owned { options, ..small(n, b"crowded") }
-}
-
-/// Whether somebody holds address `n`.
-fn is_bound(reader: &mut Reader, n: u16) -> bool {
-    let pinned = reader.pin();
-    let mut found = [None];
-    pinned.look_up(NOW, &[LookUp::Covering(small(n, b"").address)], &mut found);
-    found[0].is_some()
-}
-
-/// A lease that its client has no room for is refused alone; everything else of the batch happens.
-#[test]
-fn a_refused_lease_costs_no_other() {
-    let (mut writer, store) = Writer::new();
-    let mut batch = Batch::new();
-    (0..1_020).for_each(|n| batch.put(&crowded(n).lease()).unwrap());
-    batch.put(&small(5_000, b"other").lease()).unwrap();
-    assert_eq!(writer.apply(&batch).refused, 0);
-
-    batch.clear();
-    (5_000..5_010).for_each(|n| batch.put(&crowded(n).lease()).unwrap());
-    batch.remove(crowded(3).address);
-    batch.put(&small(5_020, b"other").lease()).unwrap();
-    assert_eq!(writer.apply(&batch), Applied { put: 1, removed: 2, refused: 10 });
-
-    let mut reader = store.reader().unwrap();
-    assert_eq!(
-        [2, 3, 5_000, 5_009, 5_020].map(|n| is_bound(&mut reader, n)),
-        [true, false, false, false, true]
-    );
-    // The books are in order: a neighbour can come and go.
-    batch.clear();
-    batch.put(&small(5_001, b"third").lease()).unwrap();
-    assert_eq!(writer.apply(&batch).put, 1);
-    assert_eq!(store.summary().leases, 1_021);
-}
-
-/// A client of a snapshot that does not fit into a record is left out, and what it took from others is nobody's.
-#[test]
-fn a_client_of_a_snapshot_that_does_not_fit_is_left_out() {
-    let mut batch = Batch::new();
-    [0, 2_000].iter().for_each(|&n| batch.put(&small(n, b"other").lease()).unwrap());
-    batch.put(&small(1, b"third").lease()).unwrap();
-    (0..1_030).for_each(|n| batch.put(&crowded(n).lease()).unwrap());
-    let (mut writer, store) = Writer::new();
-    assert_eq!(writer.replace(&[batch], None), Applied { put: 1, removed: 0, refused: 1_030 });
-    assert_eq!((store.summary().leases, store.summary().clients), (1, 1));
-    let mut reader = store.reader().unwrap();
-    assert_eq!([0, 1, 500, 2_000].map(|n| is_bound(&mut reader, n)), [false, false, false, true]);
 }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use super::super::publish::Moment;
 use super::*;
 use crate::lease::mask;
+use crate::limits::Limits;
 use crate::map::Probe;
 use crate::trie::Lengths;
 
@@ -144,8 +145,9 @@ proptest! {
     fn a_look_up_that_the_writer_overtakes_misses_nothing(
         ops in prop::collection::vec(op(), 1..120),
         schedule in prop::collection::vec(any::<u8>(), 97),
+        limits in prop::sample::select(vec![Limits::STANDARD, oversized::TINY]),
     ) {
-        let (mut writer, _store) = Writer::new();
+        let (mut writer, _store) = Writer::with_limits(limits);
         let states = Arc::new(Mutex::new(vec![BTreeMap::new()]));
         walk_beside(&mut writer, &states, schedule);
         let mut model = BTreeMap::new();

@@ -1,0 +1,87 @@
+//! Reading a record back, for the writer.
+
+use std::net::Ipv6Addr;
+use std::ops::Range;
+
+use super::{Binding, Client, copy_octets, load};
+use crate::lease::Lease;
+use crate::options::block_len;
+
+/// A record read back into leases, their options still blocks, for the writer. Reused, it keeps its memory.
+#[derive(Default)]
+pub(crate) struct Unpacked {
+    /// The DUID, then option blocks.
+    octets: Vec<u8>,
+    duid_len: usize,
+    bindings: Vec<(Binding, Range<usize>)>,
+    /// The block that was read last, and where it is in `octets`.
+    last: (u32, Range<usize>),
+}
+
+impl Unpacked {
+    /// Reads a record; none gives no leases.
+    pub(crate) fn read(&mut self, client: Option<Client<'_>>) {
+        self.clear();
+        let Some(client) = client else { return };
+        self.start(client);
+        for binding in client.bindings() {
+            self.push(client, binding);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.octets.clear();
+        self.bindings.clear();
+        self.last = (0, 0..0);
+    }
+
+    /// Takes the lease that begins at `first` from a record, beside what it took from others of the same client.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn add(&mut self, client: Client<'_>, first: Ipv6Addr) {
+        if self.bindings.is_empty() {
+            self.start(client);
+        }
+        // Another record's blocks are others.
+        self.last = (0, 0..0);
+        self.push(client, client.binding_from(first.into()).expect("the record has the lease"));
+    }
+
+    fn start(&mut self, client: Client<'_>) {
+        self.duid_len = client.duid_len();
+        self.octets.resize(self.duid_len, 0);
+        client.copy_duid(&mut self.octets);
+    }
+
+    fn push(&mut self, client: Client<'_>, binding: Binding) {
+        if binding.block != 0 && binding.block != self.last.0 {
+            let start = self.octets.len();
+            let block = &client.words[binding.block as usize..];
+            self.octets.resize(start + block_len(load(block, 0)), 0);
+            copy_octets(block, 0, &mut self.octets[start..]);
+            self.last = (binding.block, start..self.octets.len());
+        }
+        let options = if binding.block == 0 { 0..0 } else { self.last.1.clone() };
+        self.bindings.push((binding, options));
+    }
+
+    /// The client's DUID.
+    pub(crate) fn duid(&self) -> &[u8] {
+        &self.octets[..self.duid_len]
+    }
+
+    pub(crate) fn leases(&self) -> impl Iterator<Item = Lease<'_>> {
+        self.bindings.iter().map(|(binding, options)| Lease {
+            address: binding.address,
+            prefix_len: binding.prefix_len,
+            kind: binding.kind,
+            duid: self.duid(),
+            valid_lifetime: binding.valid_lifetime,
+            preferred_lifetime: binding.preferred_lifetime,
+            cltt: binding.cltt,
+            subnet_id: binding.subnet_id,
+            options: &self.octets[options.clone()],
+        })
+    }
+}

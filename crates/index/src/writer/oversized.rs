@@ -1,0 +1,260 @@
+//! Oversized clients, and how a client becomes one and ceases to be one (`DESIGN.md`).
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::sync::atomic::Ordering;
+
+use super::merge::{Edit, Packed, Role, Staged, Step};
+use super::plan::Plan;
+use super::{FastMap, FastSet, Writer};
+use crate::clients::ClientId;
+use crate::lease::{Batch, duid_hash};
+use crate::limits::Limits;
+use crate::record::{self, Client, word_of};
+use crate::tables::Tables;
+
+/// A client with more leases than one reply can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OversizedClient {
+    /// Its DUID.
+    pub duid: Vec<u8>,
+    /// Leases it holds, ended ones included.
+    pub leases: usize,
+}
+
+/// The DUID, as Kea writes it; for leases that cannot be read, which are nobody's, it says so.
+impl fmt::Display for OversizedClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.duid.is_empty() {
+            return f.write_str("unknown, of rows that cannot be read");
+        }
+        self.duid.iter().enumerate().try_for_each(|(n, octet)| {
+            let colon = if n == 0 { "" } else { ":" };
+            write!(f, "{colon}{octet:02x}")
+        })
+    }
+}
+
+/// The writer's knowledge of oversized clients.
+#[derive(Default)]
+pub(super) struct Oversized {
+    /// By anchor.
+    parts: FastMap<ClientId, Parts>,
+    /// The anchor of each segment.
+    anchors: FastMap<ClientId, ClientId>,
+    /// Leases of all.
+    leases: usize,
+}
+
+/// The segments of an oversized client.
+pub(super) struct Parts {
+    leases: usize,
+    words: usize,
+    segments: FastSet<ClientId>,
+    /// Takes new leases.
+    pub(super) open: Option<ClientId>,
+    /// With so many leases, it becomes one record again.
+    shrinks_at: usize,
+}
+
+impl Parts {
+    fn new(limits: Limits) -> Self {
+        // Half of what makes it oversized: so many leases go for each that is moved.
+        let shrinks_at = limits.leases / 2;
+        Self { leases: 0, words: 0, segments: FastSet::default(), open: None, shrinks_at }
+    }
+
+    fn shrinks(&self, limits: Limits) -> bool {
+        self.leases <= self.shrinks_at && self.words <= limits.words / 2
+    }
+}
+
+impl Oversized {
+    /// Of a new generation, whose anchors and segments these are.
+    pub(super) fn of(tables: &Tables, anchors: Vec<(ClientId, Vec<ClientId>)>) -> Self {
+        let mut this = Self::default();
+        for (anchor, segments) in anchors {
+            let mut parts = Parts::new(tables.limits);
+            for segment in segments {
+                let Some(client) = tables.client(segment) else { continue };
+                parts.leases += client.len();
+                parts.words += client.record_words();
+                parts.segments.insert(segment);
+                this.anchors.insert(segment, anchor);
+            }
+            this.leases += parts.leases;
+            this.parts.insert(anchor, parts);
+        }
+        this
+    }
+
+    /// The number by which a client is known: that of its anchor, for a segment.
+    pub(super) fn whole(&self, client: ClientId) -> ClientId {
+        self.anchors.get(&client).copied().unwrap_or(client)
+    }
+
+    /// The parts of the client with this anchor.
+    pub(super) fn parts(&self, anchor: ClientId) -> Option<&Parts> {
+        self.parts.get(&anchor)
+    }
+
+    /// What this client's record is.
+    pub(super) fn role(&self, client: ClientId) -> Role {
+        match self.anchors.get(&client) {
+            Some(&anchor) => Role::Segment { anchor },
+            None if self.parts.contains_key(&client) => Role::Anchor,
+            None => Role::Whole,
+        }
+    }
+
+    /// Takes note of what was published.
+    pub(super) fn note(&mut self, tables: &Tables, staged: &[Staged], plan: &Plan) {
+        for client in staged {
+            match client.role {
+                Role::Anchor => {
+                    self.parts.entry(client.client).or_insert_with(|| Parts::new(tables.limits));
+                }
+                Role::Whole => {
+                    let gone = self.parts.remove(&client.client);
+                    self.leases -= gone.map_or(0, |parts| parts.leases);
+                }
+                Role::Segment { .. } => {}
+            }
+        }
+        for client in staged {
+            let Role::Segment { anchor } = client.role else { continue };
+            if client.record == 0 {
+                self.anchors.remove(&client.client);
+            } else {
+                self.anchors.insert(client.client, anchor);
+            }
+            let Some(parts) = self.parts.get_mut(&anchor) else { continue };
+            parts.leases = parts.leases.saturating_add_signed(client.lease_change);
+            self.leases = self.leases.saturating_add_signed(client.lease_change);
+            parts.words = parts.words + client.words - client.old_words;
+            if client.record == 0 {
+                parts.segments.remove(&client.client);
+                // Its number may be another client's soon.
+                parts.open = parts.open.filter(|&open| open != client.client);
+            } else {
+                parts.segments.insert(client.client);
+            }
+        }
+        for (anchor, place) in &plan.places {
+            if let Some(parts) = self.parts.get_mut(anchor) {
+                parts.open = Some(place.segment);
+            }
+        }
+        tables.counts.oversized_clients.store(self.parts.len(), Ordering::Relaxed);
+        tables.counts.oversized_leases.store(self.leases, Ordering::Relaxed);
+    }
+}
+
+impl Writer {
+    /// Number of clients with more leases than one reply can tell.
+    pub fn oversized_count(&self) -> usize {
+        self.oversized.parts.len()
+    }
+
+    /// The clients with more leases than one reply can tell.
+    pub fn oversized(&self) -> impl Iterator<Item = OversizedClient> {
+        self.oversized.parts.iter().filter_map(|(&anchor, parts)| {
+            let anchor = self.tables.client(anchor)?;
+            let mut duid = vec![0; anchor.duid_len()];
+            anchor.copy_duid(&mut duid);
+            Some(OversizedClient { duid, leases: parts.leases })
+        })
+    }
+
+    /// Makes an oversized client of the one with this DUID, which may have no leases yet.
+    pub(super) fn split(&mut self, tables: &Tables, duid: &[u8]) {
+        let known = tables.find_duid(duid);
+        let client = known.unwrap_or_else(|| self.number());
+        let mut plan = Plan::default();
+        plan.roles.insert(client, Role::Anchor);
+        let addresses: Vec<Ipv6Addr> = addresses(tables, client).collect();
+        for addresses in addresses.chunks(tables.limits.segment) {
+            let segment = self.number();
+            plan.roles.insert(segment, Role::Segment { anchor: client });
+            plan.edits.extend(addresses.iter().flat_map(|&address| moved(address, client, segment)));
+        }
+        if known.is_some() {
+            let staged =
+                self.stage_edits(tables, plan).expect("a segment holds as many leases as it is given");
+            return self.publish(tables, &staged.0, &staged.1);
+        }
+        let duid_words = duid.chunks(8).map(word_of);
+        let arena = &tables.arena;
+        let record =
+            record::write_anchor(arena, &mut self.allocator, &mut self.words, (duid.len(), duid_words));
+        let anchor =
+            Staged { record, first_record: record, ..Staged::bare(client, Role::Anchor, duid_hash(duid)) };
+        self.publish(tables, &[anchor], &plan);
+    }
+
+    /// Makes one record again of an oversized client that lost most of its leases.
+    pub(super) fn shrink(&mut self, tables: &Tables, anchor: ClientId) {
+        let Some(parts) = self.oversized.parts.get_mut(&anchor) else { return };
+        let segments: Vec<ClientId> = parts.segments.iter().copied().collect();
+        // Should it not fit, it is tried again when as many leases are gone as are left then.
+        parts.shrinks_at = parts.leases / 2;
+        let mut plan = Plan::default();
+        plan.roles.insert(anchor, Role::Whole);
+        for segment in segments {
+            plan.edits.extend(addresses(tables, segment).flat_map(|address| moved(address, segment, anchor)));
+        }
+        if plan.edits.is_empty() {
+            let Some(old) = tables.client(anchor) else { return };
+            self.unpacked.read(Some(old));
+            let old_record = tables.clients.get(anchor).unwrap_or(0);
+            let hash = duid_hash(self.unpacked.duid());
+            let gone = Staged { old_record, ..Staged::bare(anchor, Role::Whole, hash) };
+            self.publish(tables, &[gone], &plan);
+        } else if let Ok(staged) = self.stage_edits(tables, plan) {
+            self.publish(tables, &staged.0, &staged.1);
+        }
+    }
+
+    /// Makes one record again of each client that is to be, of those with these records.
+    pub(super) fn shrink_any(&mut self, tables: &Tables, staged: &[Staged]) {
+        let anchor = |client: &Staged| match client.role {
+            Role::Segment { anchor } => Some(anchor),
+            Role::Anchor | Role::Whole => None,
+        };
+        let anchors: FastSet<ClientId> = staged.iter().filter_map(anchor).collect();
+        for anchor in anchors {
+            if self.oversized.parts(anchor).is_some_and(|parts| parts.shrinks(tables.limits)) {
+                self.shrink(tables, anchor);
+            }
+        }
+    }
+
+    /// After a load, every client whose leases fit into one record has one.
+    pub(super) fn shrink_loaded(&mut self, tables: &Tables) {
+        let fitting = |(_, parts): &(&ClientId, &Parts)| parts.leases <= tables.limits.leases;
+        let anchors: Vec<ClientId> =
+            self.oversized.parts.iter().filter(fitting).map(|(&anchor, _)| anchor).collect();
+        anchors.into_iter().for_each(|anchor| self.shrink(tables, anchor));
+        self.oversized.note(tables, &[], &Plan::default());
+    }
+
+    /// Stages edits that come from no batch.
+    fn stage_edits(&mut self, tables: &Tables, mut plan: Plan) -> Result<(Vec<Staged>, Plan), Vec<Vec<u8>>> {
+        plan.edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
+        let none = Batch::new();
+        let packed = Packed::new(&none, tables, &mut self.allocator, &mut self.packer);
+        Ok((self.stage_all(tables, &packed, &plan)?, plan))
+    }
+}
+
+fn addresses(tables: &Tables, client: ClientId) -> impl Iterator<Item = Ipv6Addr> {
+    tables.client(client).into_iter().flat_map(Client::bindings).map(|binding| binding.address)
+}
+
+/// A lease that passes as it is from one record to another one of its client.
+fn moved(address: Ipv6Addr, from: ClientId, to: ClientId) -> [Edit; 2] {
+    [
+        Edit { client: from, address, step: Step::HandOver { to, in_place: true } },
+        Edit { client: to, address, step: Step::Move { from } },
+    ]
+}
