@@ -7,6 +7,14 @@
 //! a relaxed load costs what a plain one does, and links between structures take 4 octets instead of 8. All of it is one reservation
 //! of address space ([`crate::pages`]).
 //!
+//! An allocator keeps runs given back by size class, as the next record mostly has the size of one that went. When records of
+//! other sizes are wanted than went, that would let each size keep its own share for ever (72 MiB of leases took 792
+//! after ten changes of their options): so when a good part lies idle, runs are joined with their neighbours, cut anew for
+//! any size, and whole chunks go back to the system. Designs considered: blocks for one size each, given back when
+//! empty (one record left in a block holds it, and some always are); moving records together (the writer can, since one
+//! word leads to a record, but it would copy the records of a whole index for each change of their sizes); building the generation
+//! anew (needs twice the memory at the moment when there is too little).
+//!
 //! A run is written before the word that points to it is stored with `Release`, is never written again in a way that
 //! changes what a reader makes of it (except single words, each meaningful alone), and is given back only when no
 //! reader can still hold it ([`crate::epoch`]).
@@ -14,6 +22,10 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::pages::{HUGE_PAGE, Pages};
+
+mod spans;
+
+use spans::Spans;
 
 /// Words of a chunk, which is what an allocator takes at a time: a huge page.
 const CHUNK_WORDS: usize = HUGE_PAGE / size_of::<AtomicU64>();
@@ -28,6 +40,9 @@ pub(crate) const BLOCK_WORDS: usize = 1 << 11;
 /// Longest run, in words, that is cut from a block.
 const SMALL_WORDS: usize = BLOCK_WORDS / 16;
 
+/// With this part of the memory free, but not for runs of any size, it is worth while to join it.
+const IDLE_PART: usize = 8;
+
 /// Words of a cache line.
 pub(crate) const LINE_WORDS: usize = 8;
 
@@ -39,11 +54,13 @@ pub(crate) struct Arena {
     words: Pages<AtomicU64>,
     /// Chunks handed out, from the front. The first never is, so that 0 is no address; untouched, it costs nothing.
     claimed: AtomicU32,
+    /// Of those, chunks that the system backs no longer.
+    released: AtomicU32,
 }
 
 impl Arena {
     pub(crate) fn new() -> Self {
-        Self { words: Pages::reserve(WORDS_MAX), claimed: AtomicU32::new(1) }
+        Self { words: Pages::reserve(WORDS_MAX), claimed: AtomicU32::new(1), released: AtomicU32::new(0) }
     }
 
     /// The word at `at`.
@@ -63,7 +80,8 @@ impl Arena {
 
     /// Octets taken from the system.
     pub(crate) fn octets(&self) -> usize {
-        (self.claimed.load(Ordering::Relaxed) as usize - 1) * HUGE_PAGE
+        let released = self.released.load(Ordering::Relaxed);
+        (self.claimed.load(Ordering::Relaxed) - released) as usize * HUGE_PAGE - HUGE_PAGE
     }
 
     /// Takes chunks for at least `words` words.
@@ -99,6 +117,10 @@ pub(crate) struct Allocator {
     small: Region,
     /// Runs given back, by size class.
     free: Vec<Vec<Address>>,
+    /// Words in them.
+    free_words: usize,
+    /// Runs given back and joined.
+    spans: Spans,
     /// Words handed out so far.
     #[cfg(test)]
     pub(crate) words_given: usize,
@@ -125,12 +147,19 @@ impl Region {
     }
 }
 
+/// These two, the longer one first.
+fn longer(a: Region, b: Region) -> (Region, Region) {
+    if a.words() > b.words() { (a, b) } else { (b, a) }
+}
+
 impl Allocator {
     pub(crate) fn new() -> Self {
         Self {
             large: Region::default(),
             small: Region::default(),
             free: Vec::new(),
+            free_words: 0,
+            spans: Spans::default(),
             #[cfg(test)]
             words_given: 0,
         }
@@ -144,32 +173,93 @@ impl Allocator {
         }
         let (class, words) = size_class(words);
         if let Some(at) = self.free.get_mut(class).and_then(Vec::pop) {
+            self.free_words -= words;
             return at;
-        }
-        if words > CHUNK_WORDS {
-            return arena.claim(words);
         }
         if words > SMALL_WORDS {
             return self.large.take(words).unwrap_or_else(|| {
-                let at = arena.claim(words);
-                self.large = Region { next: at + words as Address, end: at + CHUNK_WORDS as Address };
+                let mut region = self.region(arena, words);
+                let at = region.next;
+                region.next += words as Address;
+                let (more, less) = longer(self.large, region);
+                self.large = more;
+                self.give(less);
                 at
             });
         }
         self.small.take(words).unwrap_or_else(|| {
-            let at = self.allocate(arena, BLOCK_WORDS);
-            self.small = Region { next: at + words as Address, end: at + BLOCK_WORDS as Address };
+            let mut region = self.span(arena, words, BLOCK_WORDS).unwrap_or_else(|| {
+                let next = self.allocate(arena, BLOCK_WORDS);
+                Region { next, end: next + BLOCK_WORDS as Address }
+            });
+            let at = region.next;
+            region.next += words as Address;
+            let (more, less) = longer(self.small, region);
+            self.small = more;
+            self.give(less);
             at
         })
     }
 
+    /// At least so many words for long runs.
+    fn region(&mut self, arena: &Arena, words: usize) -> Region {
+        let at_most = words.max(CHUNK_WORDS);
+        let span = self.span(arena, words, at_most).or_else(|| {
+            self.join_if_idle(arena);
+            self.span(arena, words, at_most)
+        });
+        span.unwrap_or_else(|| {
+            let next = arena.claim(words);
+            Region { next, end: next + words.next_multiple_of(CHUNK_WORDS) as Address }
+        })
+    }
+
+    /// Words of a run that was joined.
+    fn span(&mut self, arena: &Arena, words: usize, at_most: usize) -> Option<Region> {
+        let (region, backed) = self.spans.take(words, at_most)?;
+        arena.released.fetch_sub(backed, Ordering::Relaxed);
+        Some(region)
+    }
+
+    /// Free words go to the size classes.
+    fn give(&mut self, mut region: Region) {
+        while region.words() > 0 {
+            let words = size_class_below(region.words());
+            self.free(region.next, words);
+            region.next += words as Address;
+        }
+    }
+
+    /// Where a good part of the memory is free, but only for runs of a certain size, makes it free for any, and gives
+    /// whole chunks back to the system. Not more often than so much has been freed since.
+    pub(crate) fn join_if_idle(&mut self, arena: &Arena) {
+        if self.free_words < CHUNK_WORDS.max(arena.octets() / size_of::<AtomicU64>() / IDLE_PART) {
+            return;
+        }
+        let mut runs = Vec::new();
+        for (class, free) in self.free.iter_mut().enumerate() {
+            let words = size_of_class(class) as Address;
+            runs.extend(free.iter().map(|&next| Region { next, end: next + words }));
+            *free = Vec::new();
+        }
+        self.free_words = 0;
+        self.spans.join(runs);
+        let released = self.spans.release();
+        arena.released.fetch_add(released.len() as u32, Ordering::Relaxed);
+        for chunk in released {
+            let first = chunk as usize * CHUNK_WORDS;
+            arena.words.release(first..first + CHUNK_WORDS);
+        }
+    }
+
     /// Takes back a run that no reader can hold any more; `words` as when it was allocated.
     pub(crate) fn free(&mut self, at: Address, words: usize) {
-        let (class, _) = size_class(words);
+        let (class, words) = size_class(words);
         if self.free.len() <= class {
             self.free.resize_with(class + 1, Vec::new);
         }
         self.free[class].push(at);
+        self.free_words += words;
     }
 
     /// Gives memory that nobody uses back to the system: what nobody had yet, and free blocks, whose addresses stay free,
@@ -194,11 +284,15 @@ impl Allocator {
 
     /// Takes over what another allocator of the same arena still has to give.
     pub(crate) fn absorb(&mut self, other: Self) {
+        let mut rests = Vec::new();
         for (mine, other) in [(&mut self.large, other.large), (&mut self.small, other.small)] {
-            if other.words() > mine.words() {
-                *mine = other;
-            }
+            let (more, less) = longer(*mine, other);
+            *mine = more;
+            rests.push(less);
         }
+        rests.into_iter().for_each(|rest| self.give(rest));
+        self.free_words += other.free_words;
+        self.spans.absorb(other.spans);
         for (class, runs) in other.free.into_iter().enumerate() {
             if self.free.len() <= class {
                 self.free.resize_with(class + 1, Vec::new);
@@ -218,17 +312,35 @@ fn size_class(words: usize) -> (usize, usize) {
     (64 + (shift as usize - 1) * 32 + (steps - 32), steps << shift)
 }
 
+/// Words of a run of this class, as [`size_class`] has them.
+fn size_of_class(class: usize) -> usize {
+    if class <= 64 {
+        return class;
+    }
+    let (shift, steps) = ((class - 65) / 32 + 1, (class - 65) % 32 + 33);
+    steps << shift
+}
+
+/// Largest size of a class that is not larger than this.
+fn size_class_below(words: usize) -> usize {
+    let shift = words.ilog2().saturating_sub(5);
+    if words <= 64 { words } else { words >> shift << shift }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn size_classes_are_tight_distinct_and_ascending() {
-        let mut last = (0, 0);
+        let (mut last, mut largest) = ((0, 0), 0);
         for words in 1..200_000 {
             let (class, size) = size_class(words);
             assert!(size >= words && size <= words + words / 32 + 1, "{words} words get {size}");
             assert_eq!(size_class(size), (class, size), "{words}: the true size is of the same class");
+            assert_eq!(size_of_class(class), size, "{words}");
+            largest = if size == words { size } else { largest };
+            assert_eq!(size_class_below(words), largest, "{words}");
             assert!((class, size) == last || (class > last.0 && size > last.1), "{words}");
             last = (class, size);
         }

@@ -78,7 +78,7 @@ impl Writer {
             self.gained = Some(epoch);
         }
         self.oversized.note(tables, staged, plan);
-        self.reclaim();
+        self.reclaim(tables);
     }
 
     /// What is new, and what passes to another client, in the maps.
@@ -138,13 +138,14 @@ impl Writer {
     }
 
     /// Takes back what no reader can hold any more.
-    fn reclaim(&mut self) {
+    fn reclaim(&mut self, tables: &Tables) {
         while let Some((_, garbage, clients)) =
             self.retired.pop_front_if(|(epoch, ..)| self.store.epochs.passed(*epoch))
         {
             garbage.iter().for_each(|run| self.allocator.free(run.at, run.words));
             self.free_clients.extend(clients);
         }
+        self.allocator.join_if_idle(&tables.arena);
     }
 }
 

@@ -10,6 +10,7 @@ use super::*;
 use crate::lease::{Change, LeaseKind};
 use crate::store::{LookUp, Reader};
 
+mod memory;
 mod oversized;
 mod races;
 
