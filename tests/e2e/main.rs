@@ -11,6 +11,7 @@ mod cli;
 mod conformance;
 mod faults;
 mod kea_config;
+mod lease_rows;
 mod live_kea;
 mod lq;
 mod mutation;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         faults::trials,
         mutation::trials,
         kea_config::trials,
+        lease_rows::trials,
         live_kea::trials,
         lq::trials,
         tshark::trials,

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! columns  the header: which schema a file has       row      one row → one change
-//! text, ipv6, fqdn, relay_info  parts of a row       lines    text → rows, counted
+//! text, ipv6, fqdn, json, relay_info  parts of a row  lines    text → rows, counted
 //! files    the set and its reading order             load     the first load, in parallel
 //! follow   appended rows, rotation, replacement
 //! ```
@@ -20,6 +20,7 @@ mod files;
 mod follow;
 mod fqdn;
 mod ipv6;
+mod json;
 mod lines;
 mod load;
 mod relay_info;

@@ -15,6 +15,8 @@ pub enum Need {
     Namespaces,
     /// `kea-dhcp6` and `perfdhcp`.
     Kea,
+    /// `kea-lfc`.
+    KeaLfc,
     /// Kea's example configurations, which come with Debian's package kea-doc.
     KeaExamples,
     /// `tshark`.
@@ -46,6 +48,7 @@ impl Need {
                 (is_root() && found("unshare") && found("ip") && unshares(), "network namespaces")
             }
             Self::Kea => (found("kea-dhcp6") && found("perfdhcp"), "kea-dhcp6 and perfdhcp"),
+            Self::KeaLfc => (found("kea-lfc"), "kea-lfc (package kea-common)"),
             Self::KeaExamples => {
                 let there = Path::new(crate::kea_config::EXAMPLES).is_dir();
                 (there, "Kea's examples (package kea-doc, with path-include=/usr/share/doc/kea/*)")

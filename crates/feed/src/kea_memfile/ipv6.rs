@@ -3,14 +3,20 @@
 
 use std::net::Ipv6Addr;
 
-use super::text::digit;
+use super::text::{before_nul, digit};
 
-/// The address that this text says, exactly as `str::parse::<Ipv6Addr>` has it.
+/// The address that this text says, exactly as `str::parse::<Ipv6Addr>` has it, but that it may end in a NUL and
+/// anything, as in Kea.
 ///
 /// The common form is read here; whatever is not that form, valid (`::ffff:192.0.2.1`) or not, is left to
 /// `std`.
 pub(super) fn parse(text: &[u8]) -> Option<Ipv6Addr> {
-    groups(text).or_else(|| std::str::from_utf8(text).ok()?.parse().ok())
+    groups(text).or_else(|| odd(text))
+}
+
+#[cold]
+fn odd(text: &[u8]) -> Option<Ipv6Addr> {
+    std::str::from_utf8(before_nul(text)).ok()?.parse().ok()
 }
 
 /// Groups of one to four digits with at most one `::` between, before or after them.
@@ -134,6 +140,8 @@ mod tests {
             agrees(text);
         }
         assert_eq!(parse(b"\xff::"), None);
+        assert_eq!(parse(b"::7\0:x"), Some(7_u128.into()));
+        assert_eq!(parse(b"\0::7"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use lqd_index::Batch;
 use memchr::memchr;
 
 use super::columns::{Column, Columns};
-use super::row::{LeftOut, RowFault, RowParser, What};
+use super::row::{LeftOut, RowFault, RowParser, What, mark_unreadable};
 
 /// Longest line that is read as a row, in octets; Kea's own rows reach 300,000 with the longest relay
 /// information.
@@ -85,6 +85,7 @@ impl Lines {
             return;
         }
         if line.len() > LINE_LEN_MAX {
+            mark_unreadable(line, batch);
             return self.tally.bad_row(self.count, TOO_LONG);
         }
         match self.parser.parse(self.columns, line, batch) {

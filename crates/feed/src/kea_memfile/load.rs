@@ -299,16 +299,18 @@ impl<'a> Text<'a> {
         let mut head = vec![0; HEADER_LEN_MAX.min(usize::try_from(len).unwrap_or(usize::MAX))];
         file.file.read_exact_at(&mut head, 0).map_err(|source| read_fault(file, source))?;
         let header = |source| LoadFault::Header { path: file.path.clone(), source };
-        let line_end = match memchr(b'\n', &head) {
+        let blank_lines = Columns::blank_lines(&head);
+        let first = &head[blank_lines..];
+        let line_end = match memchr(b'\n', first) {
             Some(end) => Some(end),
             None if head.len() == HEADER_LEN_MAX => return Err(header(HeaderFault::Endless)),
-            None if head.is_empty() || growing && Columns::may_begin(&head) => None,
+            None if first.is_empty() || growing && Columns::may_begin(first) => None,
             // All there is, is this line: a header, or no lease file.
-            None => Some(head.len()),
+            None => Some(first.len()),
         };
-        let columns = line_end.map(|end| Columns::from_header(&head[..end])).transpose().map_err(header)?;
-        let body = line_end.map_or(0, |end| len.min(end as u64 + 1));
-        let lines = u64::from(columns.is_some());
+        let columns = line_end.map(|end| Columns::from_header(&first[..end])).transpose().map_err(header)?;
+        let body = line_end.map_or(0, |end| len.min((blank_lines + end) as u64 + 1));
+        let lines = columns.map_or(0, |_| blank_lines as u64 + 1);
         Ok(Self { file, growing, columns, body, len, lines, reached: body, tally: Tally::default() })
     }
 

@@ -13,8 +13,8 @@ use std::net::Ipv6Addr;
 use memchr::{memchr, memmem};
 use serde::Deserialize;
 
-use super::ipv6;
 use super::text::{hexadecimal, unescape};
+use super::{ipv6, json};
 use scan::{Relay, Scanner};
 
 mod scan;
@@ -75,6 +75,21 @@ struct Level {
     len: usize,
 }
 
+/// A `user_context` that Kea does not take for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotAMap;
+
+/// Whether all of `text` is of the shape that Kea writes.
+fn is_usual(text: &[u8]) -> bool {
+    let Some(mut scanner) = Scanner::new(text) else { return false };
+    loop {
+        match scanner.relay() {
+            Some(Some(_)) => {}
+            other => return other.is_some(),
+        }
+    }
+}
+
 /// Writes the option; keeps its buffers from lease to lease.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
@@ -85,17 +100,26 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Appends the option if `text` (a `user_context` as the file has it) tells of relays; false if it cannot be
-    /// understood.
+    /// Appends the option if `text` (a `user_context` as the file has it) tells of relays; false if what it tells of
+    /// them cannot be understood.
     ///
     /// A client without relays has no such option, which is no fault.
-    pub(super) fn append_option(&mut self, text: &[u8], options: &mut Vec<u8>) -> bool {
-        let understood = self.take_usual(text, options).unwrap_or_else(|| {
-            self.clear();
-            self.take_any(text, options)
-        });
+    pub(super) fn append_option(&mut self, text: &[u8], options: &mut Vec<u8>) -> Result<bool, NotAMap> {
+        let usual = self.take_usual(text, options);
+        let understood = usual.map_or_else(
+            || {
+                self.clear();
+                self.take_any(text, options)
+            },
+            Ok,
+        );
         self.clear();
         understood
+    }
+
+    /// Whether `text` is a map, as all contexts are.
+    pub(super) fn is_map(&mut self, text: &[u8]) -> bool {
+        is_usual(text) || json::is_map(unescape(text, &mut self.unescaped))
     }
 
     /// The shape that Kea writes; none if it is another.
@@ -109,9 +133,10 @@ impl Encoder {
     }
 
     /// Any JSON.
-    fn take_any(&mut self, text: &[u8], options: &mut Vec<u8>) -> bool {
+    fn take_any(&mut self, text: &[u8], options: &mut Vec<u8>) -> Result<bool, NotAMap> {
         let mut space = std::mem::take(&mut self.unescaped);
-        let understood = self.take_json(unescape(text, &mut space), options);
+        let json = unescape(text, &mut space);
+        let understood = if json::is_map(json) { Ok(self.take_json(json, options)) } else { Err(NotAMap) };
         self.unescaped = space;
         understood
     }

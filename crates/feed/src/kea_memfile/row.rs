@@ -1,13 +1,20 @@
 //! One row of a lease file: one change.
 //!
-//! A row that Kea itself would refuse when it starts is refused here, too, so that both hold the same leases.
-//! What lqd alone makes of a row, the options about the client, never costs the lease: they are left out and
-//! counted.
+//! A row is read as Kea reads it when it starts, with all that Kea takes beyond what it writes (`csv_lease_file6.cc`), so
+//! that both hold the same leases; where Kea 2.2 and 3.3 differ, the one that takes the row is followed. What lqd alone
+//! makes of a row, the options about the client, never costs the lease: they are left out and counted.
+//!
+//! A row that cannot be kept, though its address can be read, makes that address
+//! [unreadable](lqd_index::Change::Unreadable). If Kea wrote the row, the address has passed to whom the row names; if
+//! something else did, Kea drops it when it starts and goes on with an older row. Either may be so, thus queries are told
+//! neither the older lease nor "no binding", until another row of the address comes.
 
-use lqd_index::{Batch, Lease, LeaseFault, LeaseKind};
+use std::net::Ipv6Addr;
+
+use lqd_index::{Batch, DUID_LEN_MAX, Lease, LeaseFault, LeaseKind};
 
 use super::columns::{Column, Columns, Values};
-use super::text::{decimal, hexadecimal, unescape};
+use super::text::{boolean, decimal, hardware_address, hexadecimal, integer, signed_decimal, unescape};
 use super::{fqdn, ipv6, relay_info};
 
 /// OPTION_CLIENT_LINKLAYER_ADDR (RFC 6939 §4).
@@ -16,12 +23,25 @@ const OPTION_CLIENT_LINKLAYER_ADDR: u16 = 79;
 /// Infiniband's).
 const LINK_LAYER_ADDRESS_LEN_MAX: usize = 20;
 
-/// A lease that its client may use (Kea's `Lease::STATE_DEFAULT`).
-const STATE_ASSIGNED: u64 = 0;
+/// A lease that its client may use (Kea's `Lease::STATE_DEFAULT`). No other state is a binding that the server assigned
+/// and still stands by: declined (1), expired and reclaimed (2), released (3), registered (4, RFC 9686), or one of a newer
+/// Kea.
+const STATE_ASSIGNED: u32 = 0;
+/// The one state in which a lease has no DUID.
+const STATE_DECLINED: u32 = 1;
 
-/// Declined, expired and reclaimed, released, registered (RFC 9686): 1 to 4. None of them is a binding that
-/// the server assigned and still stands by, and only such are reported.
-const STATE_MAX: u64 = 4;
+/// Where Kea has a hardware address from (`hwaddr.h`) that is a client link-layer address to RFC 6939: a relay agent's
+/// own OPTION_CLIENT_LINKLAYER_ADDR. Not so 0 unknown, 1 the server's own socket, 4 the interface identifier of the
+/// client's link-local address, 2 the DUID, 16 remote-id, 32 subscriber-id, 64 and 128 DOCSIS: those are guesses from what
+/// client or relay call the client, or the client was not relayed.
+const SOURCE_CLIENT_LINKLAYER_ADDR: u32 = 8;
+
+/// Type of a hardware address that the row gives no type: Ethernet, as in Kea.
+const HARDWARE_TYPE_ETHERNET: u16 = 1;
+
+/// A lease whose prefix length cannot be read reaches no further than a prefix of this length: the shortest that
+/// providers have themselves.
+const UNREADABLE_PREFIX_LEN_MIN: u8 = 32;
 
 /// Why a row is no change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +57,6 @@ pub struct RowFault {
 pub enum What {
     /// The row ends before this column.
     Missing,
-    /// The row goes on after the last column.
-    Surplus,
     /// Not an IPv6 address.
     NotAnAddress,
     /// Not a decimal number, or one too large for the column.
@@ -47,12 +65,12 @@ pub enum What {
     NotABoolean,
     /// Not hexadecimal.
     NotHexadecimal,
-    /// Kea's mark for "no DUID", on a lease that is assigned.
+    /// Kea's mark for "no DUID", on a lease that is not declined; or nothing.
     EmptyDuid,
     /// A lease type other than 0 (IA_NA), 1 (IA_TA), 2 (IA_PD).
     UnknownLeaseType,
-    /// A state that this version does not know.
-    UnknownState,
+    /// Not a JSON map.
+    NotAMap,
     /// The row is longer than [`super::LINE_LEN_MAX`].
     TooLong,
     /// A lease that the index does not take.
@@ -64,14 +82,13 @@ impl std::fmt::Display for RowFault {
         let column = self.column.name();
         match self.what {
             What::Missing => write!(f, "{column} is missing"),
-            What::Surplus => write!(f, "more values than the header has columns, after {column}"),
             What::NotAnAddress => write!(f, "{column} is not an IPv6 address"),
             What::NotANumber => write!(f, "{column} is not a number, or too large"),
             What::NotABoolean => write!(f, "{column} is neither 0 nor 1"),
             What::NotHexadecimal => write!(f, "{column} is not hexadecimal"),
-            What::EmptyDuid => write!(f, "{column} is empty, but the lease is assigned"),
+            What::EmptyDuid => write!(f, "{column} is empty, but the lease is not declined"),
             What::UnknownLeaseType => write!(f, "{column} is none of 0, 1, 2"),
-            What::UnknownState => write!(f, "{column} is none of 0, 1, 2, 3, 4"),
+            What::NotAMap => write!(f, "{column} is not a JSON map"),
             What::TooLong => write!(f, "the line is longer than {} octets", super::LINE_LEN_MAX),
             What::Lease(fault) => write!(f, "{column}: {fault}"),
         }
@@ -85,9 +102,9 @@ impl std::error::Error for RowFault {}
 pub struct LeftOut {
     /// `hostname` is no domain name (OPTION_CLIENT_FQDN).
     pub client_fqdn: u64,
-    /// `hwaddr` is not hexadecimal, or too long (OPTION_CLIENT_LINKLAYER_ADDR).
+    /// `hwaddr`, its type or source cannot be read, or it is too long (OPTION_CLIENT_LINKLAYER_ADDR).
     pub link_layer_address: u64,
-    /// `user_context` is not JSON, or its relay information is incomplete (OPTION_LQ_RELAY_DATA).
+    /// The relay information in `user_context` is incomplete (OPTION_LQ_RELAY_DATA).
     pub relay_data: u64,
 }
 
@@ -133,28 +150,35 @@ impl RowParser {
         std::mem::take(&mut self.left_out)
     }
 
-    /// Appends to `batch` the one change that a row (a line without its end, not empty) stands for.
+    /// Appends to `batch` the change that a row (a line without its end, not empty) stands for; two if it is of a delegated
+    /// prefix with bits set beyond its length.
     ///
-    /// A valid lifetime of 0 and every state but "assigned" end the binding of the address. A faulty row
-    /// changes nothing: what it might have said about its address is not known.
+    /// A valid lifetime of 0 and every state but "assigned" end the binding of the address. After a fault, the address,
+    /// if it can be read, is [unreadable](lqd_index::Change::Unreadable); if not, nothing has changed.
     pub fn parse(&mut self, columns: Columns, row: &[u8], batch: &mut Batch) -> Result<(), RowFault> {
+        self.read(columns, row, batch).inspect_err(|_| mark_unreadable(row, batch))
+    }
+
+    fn read(&mut self, columns: Columns, row: &[u8], batch: &mut Batch) -> Result<(), RowFault> {
         let values = columns.split(row)?;
         let binding = Binding::parse(&values)?;
-        if !self.read_duid(values.get(Column::Duid)) {
-            return Err(RowFault { column: Column::Duid, what: What::NotHexadecimal });
-        }
-        if !binding.assigned || binding.valid_lifetime == 0 {
+        self.read_duid(values.get(Column::Duid), binding.state)?;
+        if binding.first != binding.address {
+            // To Kea, this row takes the place of whatever lease begins there.
             batch.remove(binding.address);
+        }
+        if binding.state != STATE_ASSIGNED || binding.valid_lifetime == 0 {
+            self.see_context(values.get(Column::UserContext))?;
+            batch.remove(binding.first);
             return Ok(());
         }
-        if matches!(*self.duid, [] | [0] | [0, 0, 0]) {
-            return Err(RowFault { column: Column::Duid, what: What::EmptyDuid });
-        }
-        self.collect_options(&values, &binding);
+        let kind =
+            binding.kind.ok_or(RowFault { column: Column::LeaseType, what: What::UnknownLeaseType })?;
+        self.collect_options(&values, &binding)?;
         let lease = Lease {
-            address: binding.address,
+            address: binding.first,
             prefix_len: binding.prefix_len,
-            kind: binding.kind,
+            kind,
             duid: &self.duid,
             valid_lifetime: binding.valid_lifetime,
             preferred_lifetime: binding.preferred_lifetime,
@@ -174,7 +198,7 @@ impl RowParser {
     }
 
     /// What is known of the client beyond its lease, as options in wire form.
-    fn collect_options(&mut self, values: &Values<'_>, binding: &Binding) {
+    fn collect_options(&mut self, values: &Values<'_>, binding: &Binding) -> Result<(), RowFault> {
         self.options.clear();
         let hostname = values.get(Column::Hostname);
         if !hostname.is_empty() {
@@ -184,71 +208,129 @@ impl RowParser {
                 self.left_out.client_fqdn += 1;
             }
         }
-        let hwaddr = values.get(Column::Hwaddr);
-        if !hwaddr.is_empty() && !self.append_link_layer_address(hwaddr, binding.hardware_type) {
+        if !values.get(Column::Hwaddr).is_empty() && self.append_link_layer_address(values).is_none() {
             self.left_out.link_layer_address += 1;
         }
         let user_context = values.get(Column::UserContext);
-        if !user_context.is_empty() && !self.append_relay_data(user_context) {
+        if !user_context.is_empty() && !self.append_relay_data(user_context)? {
             self.left_out.relay_data += 1;
         }
+        Ok(())
     }
 
-    fn read_duid(&mut self, text: &[u8]) -> bool {
-        if self.before.duid == text && !text.is_empty() {
-            return true;
+    fn read_duid(&mut self, text: &[u8], state: u32) -> Result<(), RowFault> {
+        let fault = |what| Err(RowFault { column: Column::Duid, what });
+        if self.before.duid != text || text.is_empty() {
+            let understood = hexadecimal(text, &mut self.duid);
+            self.before.duid.clear();
+            self.before.duid.extend_from_slice(if understood { text } else { b"" });
+            if !understood {
+                return fault(What::NotHexadecimal);
+            }
         }
-        let understood = hexadecimal(text, &mut self.duid);
-        self.before.duid.clear();
-        self.before.duid.extend_from_slice(if understood { text } else { b"" });
-        understood
+        match *self.duid {
+            [] => fault(What::EmptyDuid),
+            // Kea's mark, in older versions and since 2.3.
+            [0] | [0, 0, 0] if state != STATE_DECLINED => fault(What::EmptyDuid),
+            ref duid if duid.len() > DUID_LEN_MAX => fault(What::Lease(LeaseFault::DuidLength(duid.len()))),
+            _ => Ok(()),
+        }
     }
 
-    fn append_relay_data(&mut self, user_context: &[u8]) -> bool {
+    /// Sees that there is no context or one that Kea takes.
+    fn see_context(&mut self, user_context: &[u8]) -> Result<(), RowFault> {
+        let is_context = user_context.is_empty()
+            || self.before.user_context == user_context
+            || self.relays.is_map(user_context);
+        if is_context { Ok(()) } else { Err(NOT_A_MAP) }
+    }
+
+    fn append_relay_data(&mut self, user_context: &[u8]) -> Result<bool, RowFault> {
+        let append = |relays: &mut relay_info::Encoder, options: &mut Vec<u8>| {
+            relays.append_option(user_context, options).map_err(|relay_info::NotAMap| NOT_A_MAP)
+        };
         // Whether an option fits depends on those before it; as a rule, there is none before this one.
         if !self.options.is_empty() {
-            return self.relays.append_option(user_context, &mut self.options);
+            return append(&mut self.relays, &mut self.options);
         }
         let Before { user_context: known, relay_data, .. } = &mut self.before;
         if known != user_context {
             known.clear();
             relay_data.clear();
-            if !self.relays.append_option(user_context, relay_data) {
-                return false;
+            if !append(&mut self.relays, relay_data)? {
+                return Ok(false);
             }
             known.extend_from_slice(user_context);
         }
         self.options.extend_from_slice(relay_data);
-        true
+        Ok(true)
     }
 
-    /// OPTION_CLIENT_LINKLAYER_ADDR (RFC 6939 §4): hardware type, then the address.
-    fn append_link_layer_address(&mut self, hwaddr: &[u8], hardware_type: u16) -> bool {
-        if !hexadecimal(hwaddr, &mut self.octets) || self.octets.len() > LINK_LAYER_ADDRESS_LEN_MAX {
-            return false;
+    /// OPTION_CLIENT_LINKLAYER_ADDR (RFC 6939 §4), if a relay agent said it: hardware type, then the address. `None` if
+    /// the columns cannot be read, of which the lease is independent.
+    fn append_link_layer_address(&mut self, values: &Values<'_>) -> Option<()> {
+        let source = values.get(Column::HwaddrSource);
+        let source: u32 = if source.is_empty() { 0 } else { unsigned(source)? };
+        let hardware_type = values.get(Column::Hwtype);
+        let hardware_type: u16 =
+            if hardware_type.is_empty() { HARDWARE_TYPE_ETHERNET } else { unsigned(hardware_type)? };
+        let is_usable = hardware_address(values.get(Column::Hwaddr), &mut self.octets)
+            && self.octets.len() <= LINK_LAYER_ADDRESS_LEN_MAX;
+        is_usable.then_some(())?;
+        if source == SOURCE_CLIENT_LINKLAYER_ADDR {
+            let len = 2 + self.octets.len() as u16; // ≤ 22, checked above
+            self.options.extend_from_slice(&OPTION_CLIENT_LINKLAYER_ADDR.to_be_bytes());
+            self.options.extend_from_slice(&len.to_be_bytes());
+            self.options.extend_from_slice(&hardware_type.to_be_bytes());
+            self.options.extend_from_slice(&self.octets);
         }
-        let len = 2 + self.octets.len() as u16; // ≤ 22, checked above
-        self.options.extend_from_slice(&OPTION_CLIENT_LINKLAYER_ADDR.to_be_bytes());
-        self.options.extend_from_slice(&len.to_be_bytes());
-        self.options.extend_from_slice(&hardware_type.to_be_bytes());
-        self.options.extend_from_slice(&self.octets);
-        true
+        Some(())
+    }
+}
+
+const NOT_A_MAP: RowFault = RowFault { column: Column::UserContext, what: What::NotAMap };
+
+/// Appends to `batch` that the lease on the address of this row, or of the beginning of one, cannot be read.
+///
+/// An address at the very end of a row may be a part of one, and counts for nothing.
+#[cold]
+pub(super) fn mark_unreadable(row: &[u8], batch: &mut Batch) {
+    let mut values = row.split(|&octet| octet == b',');
+    let (address, lease_type) = (values.next(), values.nth(Column::LeaseType as usize - 1));
+    let prefix_len = values.nth(Column::PrefixLen as usize - Column::LeaseType as usize - 1);
+    let Some(address) = address.filter(|address| address.len() < row.len()) else { return };
+    // A zone, which has no place in a lease, is no part of the address.
+    let zone = address.iter().position(|&octet| octet == b'%').unwrap_or(address.len());
+    let Some(address) = ipv6::parse(&address[..zone]) else { return };
+    // As far as a prefix that begins at this address can reach.
+    let widest = (128 - u128::from(address).trailing_zeros() as u8).max(UNREADABLE_PREFIX_LEN_MIN); // ≤ 128
+    match (lease_type.and_then(integer), prefix_len.and_then(prefix_len_of)) {
+        (Some(0 | 1), _) => batch.unreadable(address, 128),
+        (Some(2), Some(len)) if (widest..=128).contains(&len) => batch.unreadable(address, len),
+        (Some(2), Some(len)) if (UNREADABLE_PREFIX_LEN_MIN..widest).contains(&len) => {
+            batch.unreadable(address, widest);
+            batch.unreadable(address, len);
+        }
+        _ => batch.unreadable(address, widest),
     }
 }
 
 /// The columns of fixed size.
 struct Binding {
-    address: std::net::Ipv6Addr,
+    /// As in the row: Kea's key.
+    address: Ipv6Addr,
+    /// The same, or the first address of the delegated prefix.
+    first: Ipv6Addr,
     prefix_len: u8,
-    kind: LeaseKind,
+    /// None: neither an address nor a prefix.
+    kind: Option<LeaseKind>,
     valid_lifetime: u32,
     preferred_lifetime: u32,
     cltt: u32,
     subnet_id: u32,
     fqdn_forward: bool,
     fqdn_reverse: bool,
-    hardware_type: u16,
-    assigned: bool,
+    state: u32,
 }
 
 impl Binding {
@@ -261,18 +343,19 @@ impl Binding {
         let preferred_lifetime = number(values, Column::PrefLifetime)?;
         let kind = lease_kind(values)?;
         number::<u32>(values, Column::Iaid)?;
-        let prefix_len = number(values, Column::PrefixLen)?;
-        let fqdn_forward = boolean(values, Column::FqdnFwd)?;
-        let fqdn_reverse = boolean(values, Column::FqdnRev)?;
-        let state = number::<u64>(values, Column::State)?;
-        if state > STATE_MAX {
-            return Err(RowFault { column: Column::State, what: What::UnknownState });
-        }
-        let hardware_type = hardware_type(values)?;
+        let fqdn_forward = flag(values, Column::FqdnFwd)?;
+        let fqdn_reverse = flag(values, Column::FqdnRev)?;
+        let state = number(values, Column::State)?;
         number::<u32>(values, Column::PoolId)?;
+        let (first, prefix_len) = match kind {
+            Some(LeaseKind::Prefix) => prefix(address, values)?,
+            // Kea does not read the length of anything else.
+            _ => (address, 128),
+        };
         Ok(Self {
             address,
-            prefix_len: if kind == LeaseKind::Address { 128 } else { prefix_len },
+            first,
+            prefix_len,
             kind,
             valid_lifetime,
             preferred_lifetime,
@@ -281,41 +364,57 @@ impl Binding {
             subnet_id,
             fqdn_forward,
             fqdn_reverse,
-            hardware_type,
-            assigned: state == STATE_ASSIGNED,
+            state,
         })
     }
 }
 
-/// Type of the hardware address. Without an address Kea leaves type and source empty, and does not read them.
-fn hardware_type(values: &Values<'_>) -> Result<u16, RowFault> {
-    if values.get(Column::Hwaddr).is_empty() {
-        return Ok(0);
+/// First address and length of a delegated prefix. Bits of the address beyond the length, which Kea 2.2 keeps, mean nothing
+/// (RFC 8415 §21.22); but a length that cuts off so much was hardly meant.
+fn prefix(address: Ipv6Addr, values: &Values<'_>) -> Result<(Ipv6Addr, u8), RowFault> {
+    let column = Column::PrefixLen;
+    let len = prefix_len_of(values.get(column)).ok_or(RowFault { column, what: What::NotANumber })?;
+    let first = match len {
+        UNREADABLE_PREFIX_LEN_MIN..=127 => (u128::from(address) & !(u128::MAX >> len)).into(),
+        _ => address,
+    };
+    Ok((first, len))
+}
+
+/// A prefix length, modulo 256 as in Kea.
+fn prefix_len_of(text: &[u8]) -> Option<u8> {
+    match decimal(text) {
+        Some(len @ 0..=255) => Some(len as u8),
+        _ => integer(text).map(|len| len as u8),
     }
-    number::<u32>(values, Column::HwaddrSource)?;
-    number(values, Column::Hwtype)
 }
 
 fn number<T: TryFrom<u64>>(values: &Values<'_>, column: Column) -> Result<T, RowFault> {
-    decimal(values.get(column))
-        .and_then(|number| T::try_from(number).ok())
-        .ok_or(RowFault { column, what: What::NotANumber })
+    unsigned(values.get(column)).ok_or(RowFault { column, what: What::NotANumber })
 }
 
-fn boolean(values: &Values<'_>, column: Column) -> Result<bool, RowFault> {
-    match values.get(column) {
-        b"0" => Ok(false),
-        b"1" => Ok(true),
-        _ => Err(RowFault { column, what: What::NotABoolean }),
-    }
+/// A number in a column that Kea reads as an unsigned integer of this size.
+fn unsigned<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
+    let plain = decimal(text).and_then(|number| T::try_from(number).ok());
+    plain.or_else(|| T::try_from(signed_decimal(text, 8 * size_of::<T>() as u32)?).ok())
 }
 
-fn lease_kind(values: &Values<'_>) -> Result<LeaseKind, RowFault> {
-    match number::<u64>(values, Column::LeaseType)? {
-        0 | 1 => Ok(LeaseKind::Address),
-        2 => Ok(LeaseKind::Prefix),
-        _ => Err(RowFault { column: Column::LeaseType, what: What::UnknownLeaseType }),
-    }
+fn flag(values: &Values<'_>, column: Column) -> Result<bool, RowFault> {
+    boolean(values.get(column)).ok_or(RowFault { column, what: What::NotABoolean })
+}
+
+fn lease_kind(values: &Values<'_>) -> Result<Option<LeaseKind>, RowFault> {
+    let column = Column::LeaseType;
+    let lease_type = match values.get(column) {
+        b"0" => 0,
+        b"2" => 2,
+        odd => integer(odd).ok_or(RowFault { column, what: What::NotANumber })?,
+    };
+    Ok(match lease_type {
+        0 | 1 => Some(LeaseKind::Address),
+        2 => Some(LeaseKind::Prefix),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -119,12 +119,14 @@ impl Tail {
     }
 
     fn take_header(&mut self) -> Result<bool, TailFault> {
-        let Some(line_end) = memchr(b'\n', &self.text) else {
+        let blank_lines = Columns::blank_lines(&self.text);
+        let header = &self.text[blank_lines..];
+        let Some(line_end) = memchr(b'\n', header) else {
             return if self.text.len() > HEADER_LEN_MAX { Err(TailFault::Header) } else { Ok(false) };
         };
-        let columns = Columns::from_header(&self.text[..line_end]).map_err(|_| TailFault::Header)?;
-        self.lines = Some(Lines::new(columns, 1));
-        self.drop_text(line_end + 1);
+        let columns = Columns::from_header(&header[..line_end]).map_err(|_| TailFault::Header)?;
+        self.lines = Some(Lines::new(columns, blank_lines as u64 + 1));
+        self.drop_text(blank_lines + line_end + 1);
         Ok(true)
     }
 

@@ -65,9 +65,9 @@ impl Life {
                 let (event, cut) = (self.event(), self.random.below(1000));
                 self.kea.append_half(event, cut);
             }
-            2 => self
-                .kea
-                .append_no_row(["", "x", "2001:db8::1,00,1,2", ",,,,,,,,,,,,,,,,,"][self.random.below(4)]),
+            2 => self.kea.append_no_row(
+                ["", "x", "2001:db8:0:1::1,00,1,2", ",,,,,,,,,,,,,,,,,"][self.random.below(4)],
+            ),
             3 if self.kea.can_rotate() => {
                 self.kea.rotate_away();
                 self.cleaned = 0;
