@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
 use lqd_feed::kea_memfile::{Columns, LeaseFiles, RowParser, load};
-use lqd_index::{Batch, Change, LeaseKind, Loader, LookUp, StoredOptions, Writer};
+use lqd_index::{Batch, Change, Covering, LeaseKind, Loader, LookUp, StoredOptions, Writer};
 
 use crate::support::Need;
 use crate::support::need::trial;
@@ -289,7 +289,7 @@ impl Lqd {
         if found.client.is_unreadable() {
             return Outcome::Dropped;
         }
-        let Some(binding) = found.covering().map(|covering| covering.binding()) else { return Outcome::Gone };
+        let Some(binding) = found.covering().map(Covering::binding) else { return Outcome::Gone };
         let mut duid = vec![0; found.client.duid_len()];
         found.client.copy_duid(&mut duid);
         if duid == odd::OLDER_DUID {

@@ -1,4 +1,5 @@
-//! Any line of a lease file: one change or none, and a lease that the index takes.
+//! Any line of a lease file: a change or none, and a lease that the index takes; after a fault, at most an address that
+//! cannot be read.
 //!
 //! The first octet says how many columns the header has, 12 to 20: those of Kea's first schema up to its
 //! current one and beyond; the line follows.
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use lqd_feed::kea_memfile::{Columns, RowParser};
 use lqd_fuzz::OwnedLease;
-use lqd_index::{Batch, Change, LookUp, Reader, Store, Writer};
+use lqd_index::{Batch, Change, Lease, LookUp, Reader, Store, Writer};
 use lqd_wire::Options;
 
 const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,\
@@ -72,6 +73,14 @@ impl Feed {
     }
 }
 
+fn judge_lease(feed: &mut Feed, lease: Lease<'_>) {
+    assert_ne!(lease.valid_lifetime, 0, "that is a removal");
+    check_options(lease.options);
+    let mut batch = Batch::new();
+    batch.put(&lease).expect("a lease that came from a batch");
+    feed.store(&batch, &lease.into());
+}
+
 /// Options of a lease parse, and each is there once.
 fn check_options(options: &[u8]) {
     let mut codes = BTreeSet::new();
@@ -107,7 +116,8 @@ fuzz_target!(|input: &[u8]| -> Corpus {
         let columns = feed.columns[usize::from(columns) % feed.columns.len()];
         let mut batch = Batch::new();
         if let Err(fault) = feed.parser.parse(columns, row, &mut batch) {
-            assert!(batch.is_empty(), "a change in spite of {fault}");
+            let is_unreadable = |change| matches!(change, Change::Unreadable { .. } | Change::Remove(_));
+            assert!(batch.changes().all(is_unreadable), "a lease in spite of {fault}");
             assert!(!fault.to_string().is_empty());
             return;
         }
@@ -115,19 +125,22 @@ fuzz_target!(|input: &[u8]| -> Corpus {
         feed.parser.parse(columns, &with_space(row), &mut spaced).expect("as faultless as without the space");
         let changes: Vec<_> = batch.changes().collect();
         assert_eq!(spaced.changes().collect::<Vec<_>>(), changes);
-        let [change] = *changes else { panic!("one row, {} changes", changes.len()) };
-        let written = row.split(|&octet| octet == b',').next().expect("a first value");
+        let written = row.split(|&octet| octet == b',' || octet == 0).next().expect("a first value");
         let address: Ipv6Addr =
             str::from_utf8(written).ok().and_then(|text| text.parse().ok()).expect("an address");
-        match change {
-            Change::Remove(removed) => assert_eq!(removed, address),
-            Change::Unreadable { address: held, .. } => assert_eq!(held, address),
-            Change::Put(lease) => {
+        // Before the change, the removal of what begins at a prefix's bits beyond its length.
+        match *changes {
+            [Change::Remove(removed)] => assert_eq!(removed, address),
+            [Change::Remove(given), Change::Remove(first)] => assert!(given == address && first < given),
+            [Change::Put(lease)] => {
                 assert_eq!(lease.address, address);
-                assert_ne!(lease.valid_lifetime, 0, "that is a removal");
-                check_options(lease.options);
-                feed.store(&batch, &lease.into());
+                judge_lease(feed, lease);
             }
+            [Change::Remove(given), Change::Put(lease)] => {
+                assert!(given == address && lease.address < given);
+                judge_lease(feed, lease);
+            }
+            _ => panic!("{changes:?}"),
         }
     });
     Corpus::Keep

@@ -99,7 +99,7 @@ pub(super) fn hexadecimal(text: &[u8], octets: &mut Vec<u8>) -> bool {
     let is_read = if text.len() % 3 == 2 && text.get(2).is_none_or(|&separator| separator == b':') {
         colon_pairs(text, octets)
     } else {
-        text.len() % 2 == 0 && undivided(digits_of(text), octets)
+        text.len().is_multiple_of(2) && undivided(digits_of(text), octets)
     };
     is_read || odd_hexadecimal(text, octets)
 }
@@ -289,7 +289,7 @@ mod tests {
             ("-65535", 16, Some(1)),
             ("65536", 16, None),
             ("12\0x", 32, Some(12)),
-            ("\012", 32, None),
+            ("\x0012", 32, None),
             ("", 32, None),
             ("-", 32, None),
             ("+", 32, None),
