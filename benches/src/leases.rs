@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lqd_index::{Batch, Lease, LeaseKind, Link, Links, Prefix, Store, Subnet, Writer};
+use lqd_index::{Batch, Lease, LeaseKind, Link, Links, Prefix, Store, Subnet, SubnetOptions, Writer};
 
 use crate::NOW;
 use crate::network::{self, Client, DELEGATED_LEN, LINKS, PD_POOL_LEN};
@@ -80,7 +80,7 @@ pub fn links() -> Links {
     let link = |id| {
         let prefix = Prefix { address: network::subnet(id), len: 64 };
         let pd_pools = vec![Prefix { address: network::pd_pool(id), len: PD_POOL_LEN }];
-        let subnets = vec![Subnet { id, prefix, pd_pools, options: Vec::new() }];
+        let subnets = vec![Subnet { id, prefix, pd_pools, options: SubnetOptions::default() }];
         Link { address: None, subnets, relay_addresses: Vec::new() }
     };
     Links::new((1..=LINKS).map(link).collect()).expect("the links of the generator are disjoint")

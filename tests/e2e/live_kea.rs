@@ -14,6 +14,7 @@ mod following;
 mod kea;
 mod lab;
 pub(crate) mod octets;
+mod option_levels;
 mod option_types;
 mod perfdhcp;
 mod plan;
@@ -57,7 +58,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         perfdhcp::only_refused_sends_start_it_again();
         Ok(())
     });
-    scenarios.chain([types, refused_sends]).collect()
+    let levels = namespace_trial(
+        "live_kea: options of every level are those that Kea sends",
+        &[Need::Kea],
+        option_levels::every_level,
+    );
+    scenarios.chain([types, refused_sends, levels]).collect()
 }
 
 fn scenario(name: &str, settings: Settings, run: fn(&mut Stage)) -> Trial {

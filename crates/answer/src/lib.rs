@@ -8,6 +8,7 @@
 
 mod access;
 mod asked;
+mod configured;
 mod limit;
 mod options;
 mod outcome;

@@ -4,6 +4,7 @@ use lqd_index::{Binding, Client, StoredOption};
 use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
 
 use crate::Rights;
+use crate::configured::Configured;
 use crate::relay_data;
 use crate::resolve::OnLinks;
 use crate::restricted::View;
@@ -18,8 +19,7 @@ const STORED_MAX: usize = 8;
 /// Collected once for a reply, so that an ORO of thousands of codes costs no walk through the bindings for each.
 pub(crate) struct ClientOptions<'a> {
     stored: [Option<Stored<'a>>; STORED_MAX],
-    /// Options that the configuration gives to clients of the subnet.
-    configured: &'a [u8],
+    configured: Configured<'a>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,11 +35,10 @@ impl<'a> ClientOptions<'a> {
     /// Each option is taken from the newest binding that has it. Relay data is that of the last message or none:
     /// if a newer binding has none, the client came without a relay agent (§4.1.2.4).
     pub(crate) fn collect(view: View<'a>, client: Client<'a>, on_links: OnLinks<'a>, newest: u32) -> Self {
-        let mut options = Self { stored: [None; STORED_MAX], configured: &[] };
+        let mut options = Self { stored: [None; STORED_MAX], configured: Configured::new() };
         for binding in client.bindings().filter(|binding| on_links.has(&view, client, binding)) {
             if binding.cltt == newest {
-                options.configured =
-                    view.links().options_of(binding.subnet_id, binding.address, binding.kind);
+                options.configured.add(view.links(), client, &binding);
             }
             for (code, option) in client.options(&binding).iter() {
                 let code = OptionCode(code);
@@ -104,13 +103,8 @@ impl<'a> ClientOptions<'a> {
         self.stored.iter().flatten().find(|stored| stored.code == code).map(|stored| stored.option)
     }
 
-    fn configured(&self, code: OptionCode) -> impl Iterator<Item = &'a [u8]> {
-        let all = Options::new(self.configured).map_while(Result::ok);
-        all.filter(move |&(other, _)| other == code).map(|(_, value)| value)
-    }
-
     fn has(&self, code: OptionCode) -> bool {
-        self.stored(code).is_some() || self.configured(code).next().is_some()
+        self.stored(code).is_some() || self.configured.values(code).next().is_some()
     }
 
     /// What is stored with the client goes before what the configuration says.
@@ -119,6 +113,6 @@ impl<'a> ClientOptions<'a> {
             option.copy_into(w.room(option.len())?);
             return Ok(());
         }
-        self.configured(code).try_for_each(|value| w.option(code, |w| w.put(value)))
+        self.configured.values(code).try_for_each(|value| w.option(code, |w| w.put(value)))
     }
 }

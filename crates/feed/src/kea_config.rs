@@ -21,7 +21,9 @@ mod node;
 mod option_data;
 mod option_def;
 mod option_field;
+mod option_set;
 mod option_table;
+mod overrides;
 mod requesters;
 mod server_duid;
 #[cfg(test)]
@@ -105,12 +107,10 @@ fn data_directory(dhcp6: &Node<'_>, outside: Option<&Path>) -> Result<PathBuf, C
 
 /// Subnets in Kea's configuration backend are in SQL, where this reader cannot see them.
 fn warn_of_database(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<(), ConfigError> {
-    let Some(control) = dhcp6.key("config-control")? else { return Ok(()) };
-    let Some(databases) = control.key("config-databases")? else { return Ok(()) };
-    if !databases.items()?.is_empty() {
+    if let Some(databases) = overrides::config_databases(dhcp6)? {
         warnings.push(databases.warning(
-            "Kea takes subnets from a database too, which lqd does not see; queries for those are answered \
-             NotConfigured until they are in the file",
+            "Kea takes subnets and options from a database too, which lqd does not see; queries for those subnets \
+             are answered NotConfigured until they are in the file, and no configured options are served",
         ));
     }
     Ok(())

@@ -16,6 +16,7 @@ mod bulk;
 mod clients;
 mod epoch;
 mod lease;
+mod lease_options;
 mod limits;
 mod links;
 mod look_up;
@@ -33,6 +34,7 @@ mod writer;
 
 pub use bulk::Loader;
 pub use lease::{Batch, Change, DUID_LEN_MAX, INFINITY, Lease, LeaseFault, LeaseKind};
+pub use lease_options::{PoolOptions, Reservations, SubnetOptions};
 pub use limits::CLIENT_LEASES_MAX;
 pub use links::{LeaseChecks, Link, LinkId, LinkSet, Links, LinksError, Location, Subnet};
 pub use look_up::LookUps;

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 use crate::lease::mask;
+use crate::lease_options::SubnetOptions;
 use crate::prefixes::{Prefix, Prefixes};
 
 pub use location::Location;
@@ -49,8 +50,8 @@ pub struct Subnet {
     pub prefix: Prefix,
     /// Prefixes that its pd-pools delegate from; they may lie outside `prefix`.
     pub pd_pools: Vec<Prefix>,
-    /// Options that the configuration gives to clients of this subnet, in wire form (code, length, value).
-    pub options: Vec<u8>,
+    /// Options that the configuration gives with its leases.
+    pub options: SubnetOptions,
 }
 
 /// One link, as configured: a shared network, or a subnet outside one.
@@ -105,7 +106,7 @@ struct SubnetEntry {
     link: LinkId,
     /// First address and mask of each pd-pool.
     pd_pools: Box<[(u128, u128)]>,
-    options: Box<[u8]>,
+    options: SubnetOptions,
 }
 
 impl SubnetEntry {

@@ -186,7 +186,8 @@ pub(super) fn odd_members() -> impl Iterator<Item = Vec<u8>> {
     texts.map(String::into_bytes).chain([latin1.to_vec()])
 }
 
-const ODD_MEMBERS: [&str; 29] = [
+const ODD_MEMBERS: [&str; 30] = [
+    r#""subnet6": [ { "subnet": "2001:db8:1::/48", "id": 1 }, { "subnet": "2001:db8:1::1/48", "id": 2 } ]"#,
     r#""subnet6": [ ], "shared-networks": [ ], "option-data": [ ], "option-def": [ ], "hooks-libraries": [ ]"#,
     r#""subnet6": [ { "subnet": "2001:db8::/32", "id": 0 }, { "subnet": "2001:db9::/32", "id": 4294967294 } ]"#,
     r#""subnet6": [ { "subnet": "2001:db8::/32", "relay": { "ip-addresses": [ ] } } ]"#,

@@ -11,6 +11,7 @@ use super::client::{Client, Wants};
 use super::kea::Kea;
 use super::lab::Lab;
 use super::{DEFAULT, follower, plan};
+use crate::support::Until;
 
 /// The first code of the definitions below.
 const FIRST: u16 = 1000;
@@ -166,23 +167,30 @@ pub(super) fn every_type() -> Result<(), Failed> {
         let codes: Vec<u16> = rows.iter().map(|row| row.code).collect();
         let mut client = Client::new(0x70, number, Vec::new());
         let sent = client.solicit_asking(&lab, Wants::Both, &codes);
-        let until = crate::support::Until::patience();
-        let answered = loop {
-            match asker.options_of(&client.duid, &codes) {
-                Ok(options) => break options,
-                Err(error) => assert!(until.pending(), "lqd does not know the client: {error}"),
-            }
-        };
+        let answered = answered(&asker, &client.duid, &codes);
         for Row { code, what, left_out } in rows {
-            let of = |options: &[(u16, Vec<u8>)]| -> Vec<Vec<u8>> {
-                options.iter().filter(|option| option.0 == *code).map(|option| option.1.clone()).collect()
-            };
-            let want = if *left_out { Vec::new() } else { of(&sent) };
-            assert_eq!(of(&answered), want, "option {code}, configured as {what}");
+            let want = if *left_out { Vec::new() } else { of(&sent, *code) };
+            assert_eq!(of(&answered, *code), want, "option {code}, configured as {what}");
             assert!(*left_out || !want.is_empty(), "Kea sends no option {code}, configured as {what}");
         }
     }
     Ok(())
+}
+
+/// The options with these codes that lqd knows of a client, once it knows the client.
+pub(super) fn answered(asker: &Asker, duid: &[u8], codes: &[u16]) -> Vec<(u16, Vec<u8>)> {
+    let until = Until::patience();
+    loop {
+        match asker.options_of(duid, codes) {
+            Ok(options) => return options,
+            Err(error) => assert!(until.pending(), "lqd does not know the client: {error}"),
+        }
+    }
+}
+
+/// The values of the options with this code.
+pub(super) fn of(options: &[(u16, Vec<u8>)], code: u16) -> Vec<Vec<u8>> {
+    options.iter().filter(|option| option.0 == code).map(|option| option.1.clone()).collect()
 }
 
 /// An option that Kea is configured with.

@@ -126,7 +126,7 @@ impl Sample {
     /// Options that the configuration gives to clients on a link.
     pub fn configured_options(&self, link: usize) -> impl Iterator<Item = &[u8]> {
         let joined = (0..self.links.len()).filter(move |&other| self.joined(other) == link);
-        joined.flat_map(|link| &self.links[link].subnets).map(|subnet| &*subnet.options)
+        joined.flat_map(|link| &self.links[link].subnets).map(|subnet| &*subnet.options.given)
     }
 }
 

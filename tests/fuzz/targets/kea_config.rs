@@ -81,7 +81,11 @@ fn check_links(links: &[Link]) {
             let beyond = u128::MAX.checked_shr(len.into()).unwrap_or(0);
             assert!(len <= 128 && u128::from(address) & beyond == 0, "{address}/{len} has host bits");
         }
-        assert_eq!(Options::new(&subnet.options).validate(), Ok(()), "options of subnet {}", subnet.id);
+        let options = &subnet.options;
+        let pools = options.pools.iter().chain(&options.pd_pools).map(|pool| &pool.given);
+        for given in pools.chain([&options.given]) {
+            assert_eq!(Options::new(given).validate(), Ok(()), "options of subnet {}", subnet.id);
+        }
     }
     if let Err(fault) = Links::new(links.to_vec()) {
         assert!(!fault.to_string().is_empty());

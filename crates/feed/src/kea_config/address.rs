@@ -26,6 +26,21 @@ pub(super) fn masked(address: Ipv6Addr, len: u8) -> Option<Prefix> {
     Some(Prefix { address: net.network(), len })
 }
 
+/// First and last address of a pool, `first - last` or a prefix.
+pub(super) fn pool(text: &str) -> Option<(Ipv6Addr, Ipv6Addr)> {
+    let text: String = text.chars().filter(|char| !matches!(char, ' ' | '\t')).collect();
+    if let Some((first, last)) = text.split_once('-') {
+        return Some((address(first)?, address(last)?));
+    }
+    prefix(&text).map(ends)
+}
+
+/// First and last address of a prefix.
+pub(super) fn ends(prefix: Prefix) -> (Ipv6Addr, Ipv6Addr) {
+    let host = u128::MAX.checked_shr(prefix.len.into()).unwrap_or(0);
+    (prefix.address, Ipv6Addr::from(u128::from(prefix.address) | host))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +62,22 @@ mod tests {
         ];
         for (text, want) in rows {
             assert_eq!(prefix(text).as_deref(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn pools_are_ranges_or_prefixes() {
+        let pool = |text| super::pool(text).map(|(first, last)| format!("{first} {last}"));
+        let rows = [
+            ("2001:db8::1 - 2001:db8::2", Some("2001:db8::1 2001:db8::2")),
+            ("2001:db8::1-2001:db8::1", Some("2001:db8::1 2001:db8::1")),
+            ("2001:db8::/ 126", Some("2001:db8:: 2001:db8::3")),
+            ("2001:db8::5/128", Some("2001:db8::5 2001:db8::5")),
+            ("2001:db8::5", None),
+            ("2001:db8::1 - ", None),
+        ];
+        for (text, want) in rows {
+            assert_eq!(pool(text).as_deref(), want, "{text}");
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_index::{LeaseChecks, Link, Prefix, Subnet};
+use lqd_index::{LeaseChecks, Link, PoolOptions, Prefix, Subnet, SubnetOptions};
 
-use super::address::{address, masked, prefix};
+use super::address::{address, ends, masked, pool, prefix};
 use super::error::{ConfigError, Warning};
 use super::node::Node;
-use super::option_data::{OptionReader, OptionSet};
+use super::option_data::OptionReader;
+use super::option_set::OptionSet;
+use super::overrides::{self, Modes, Reserved};
 
 /// Which subnets keep relay information with their leases (`store-extended-info`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +44,18 @@ pub(super) fn lease_checks(dhcp6: &Node<'_>) -> Result<LeaseChecks, ConfigError>
 /// In Kea's order, shared networks before other subnets: by it, Kea numbers subnets that have no id.
 pub(super) fn read(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<Networks, ConfigError> {
     let options = OptionReader::new(dhcp6, warnings)?;
-    let mut reader =
-        Reader { options, warnings, next_id: 1, links: Vec::new(), storing: Vec::new(), subnets: 0 };
-    let global = reader.level(dhcp6, &Level::default())?;
+    let global_reservations = overrides::reservations(dhcp6, &options)?;
+    let mut reader = Reader {
+        options,
+        global_reservations,
+        elsewhere: overrides::hosts_elsewhere(dhcp6)?.or(overrides::config_databases(dhcp6)?).is_some(),
+        warnings,
+        next_id: 1,
+        links: Vec::new(),
+        storing: Vec::new(),
+        subnets: 0,
+    };
+    let global = reader.global(dhcp6)?;
     for network in dhcp6.list("shared-networks")? {
         reader.shared_network(&network, &global)?;
     }
@@ -71,6 +82,9 @@ pub(super) fn read(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<Netw
 
 struct Reader<'a, 'w> {
     options: OptionReader<'a>,
+    global_reservations: Reserved,
+    /// Options come from a place that is not read.
+    elsewhere: bool,
     warnings: &'w mut Vec<Warning>,
     /// The id of the next subnet without one.
     next_id: u32,
@@ -81,19 +95,82 @@ struct Reader<'a, 'w> {
 }
 
 /// What a level hands down to those within it.
-#[derive(Default)]
 struct Level {
     options: OptionSet,
     extended_info: bool,
+    reservations: Modes,
 }
 
 impl<'a> Reader<'a, '_> {
+    fn global(&mut self, dhcp6: &Node<'a>) -> Result<Level, ConfigError> {
+        let nothing =
+            Level { options: OptionSet::default(), extended_info: false, reservations: Modes::DEFAULT };
+        let mut level = self.level(dhcp6, &nothing)?;
+        overrides::classes_and_hooks(dhcp6, &self.options, &mut level.options, self.warnings)?;
+        if let Some(place) = overrides::hosts_elsewhere(dhcp6)? {
+            self.warnings.push(place.warning(
+                "this place may give any client any option, and lqd does not see it; no configured options are \
+                 served",
+            ));
+        }
+        Ok(level)
+    }
+
     fn level(&mut self, node: &Node<'a>, outer: &Level) -> Result<Level, ConfigError> {
         let stored = node.key("store-extended-info")?;
         Ok(Level {
-            options: self.options.read(node, &outer.options, self.warnings)?,
+            options: self.options.read(node, self.warnings)?.within(&outer.options),
             extended_info: stored.map_or(Ok(outer.extended_info), |flag| flag.flag())?,
+            reservations: Modes::read(node, outer.reservations)?,
         })
+    }
+
+    /// The options of the leases of a subnet.
+    fn lease_options(&mut self, subnet: &Node<'a>, level: Level) -> Result<SubnetOptions, ConfigError> {
+        let Level { mut options, reservations: modes, .. } = level;
+        if self.elsewhere {
+            return Ok(SubnetOptions::default());
+        }
+        let own = modes.in_subnet.then(|| overrides::reservations(subnet, &self.options)).transpose()?;
+        let own = own.unwrap_or_default();
+        let global = modes.global.then(|| self.global_reservations.clone());
+        let of_others = own.of_others.iter().chain(global.iter().flat_map(|global| &global.of_others));
+        of_others.for_each(|&code| options.cancel(code));
+        Ok(SubnetOptions {
+            given: options.wire(),
+            pools: self.pools(subnet, "pools", &options)?,
+            pd_pools: self.pools(subnet, "pd-pools", &options)?,
+            reservations: own.by_duid,
+            global_reservations: global.map(|global| global.by_duid),
+        })
+    }
+
+    /// Pools of a subnet with options of their own, ascending.
+    fn pools(
+        &mut self,
+        subnet: &Node<'a>,
+        key: &'a str,
+        outer: &OptionSet,
+    ) -> Result<Vec<PoolOptions>, ConfigError> {
+        let mut pools = Vec::new();
+        for node in subnet.list_if_any(key) {
+            let own = self.options.read(&node, self.warnings)?;
+            let full = own.within(outer);
+            let mut given = Vec::new();
+            let hidden: Vec<u16> = own.codes().filter(|&code| !full.write(code, &mut given)).collect();
+            if given.is_empty() && hidden.is_empty() {
+                continue;
+            }
+            let (first, last) = match key {
+                "pools" => {
+                    node.required("pool")?.parsed("a pool, such as \"2001:db8::1 - 2001:db8::ff\"", pool)?
+                }
+                _ => ends(pd_pool(&node)?),
+            };
+            pools.push(PoolOptions { first, last, given, hidden });
+        }
+        pools.sort_by_key(|pool| pool.first);
+        Ok(pools)
     }
 
     fn shared_network(&mut self, node: &Node<'a>, global: &Level) -> Result<(), ConfigError> {
@@ -120,7 +197,7 @@ impl<'a> Reader<'a, '_> {
             id,
             prefix: node.required("subnet")?.parsed(wanted, prefix)?,
             pd_pools: node.list("pd-pools")?.iter().map(pd_pool).collect::<Result<_, _>>()?,
-            options: level.options.wire(),
+            options: self.lease_options(node, level)?,
         });
         link.relay_addresses.extend(relay_addresses(node)?);
         Ok(())

@@ -62,6 +62,16 @@ impl<'a> Node<'a> {
         self.key(key)?.map_or(Ok(Vec::new()), |list| list.items())
     }
 
+    /// Items of the list under a key; none if this is no map, or the key absent or no list.
+    pub(super) fn list_if_any(&self, key: &'a str) -> Vec<Self> {
+        self.list(key).unwrap_or_default()
+    }
+
+    /// This is no list, or one without items.
+    pub(super) fn list_is_empty(&self) -> bool {
+        !matches!(self.value(), Value::List(items) if !items.is_empty())
+    }
+
     pub(super) fn items(&self) -> Result<Vec<Self>, ConfigError> {
         let Value::List(list) = self.value() else { return Err(self.not("a list, [ … ]")) };
         Ok(list.iter().enumerate().map(|(number, &item)| self.child(item, Step::Item(number))).collect())

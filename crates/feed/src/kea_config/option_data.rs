@@ -1,19 +1,16 @@
-//! `option-data`: what the clients of a subnet are given, from global, shared-network and subnet level.
+//! `option-data`: the options that one level of the configuration gives.
 //!
-//! Pools, client classes and reservations can give options too; which of them a client fell into is not in
-//! the lease, so those are not answered from. An option that cannot be encoded hides the outer level's, as it
-//! does in Kea: no answer is better than the wrong one.
+//! An option that cannot be encoded hides the outer level's, as it does in Kea: no answer is better than the wrong
+//! one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::error::{ConfigError, Warning};
 use super::hex;
 use super::node::Node;
-use super::option_def::{Definitions, SPACE, VENDOR_OPTS};
+use super::option_def::{Definitions, SPACE};
+use super::option_set::OptionSet;
 use super::option_table::OF_A_LEASE;
-
-/// An option code, and the enterprise number for vendor-opts, else 0.
-type Key = (u16, u32);
 
 /// Reads the options of one level after another.
 pub(super) struct OptionReader<'a> {
@@ -22,51 +19,21 @@ pub(super) struct OptionReader<'a> {
     filled_spaces: BTreeSet<&'a str>,
 }
 
-/// The options in force at a level.
-#[derive(Clone, Debug, Default)]
-pub(super) struct OptionSet {
-    /// `None` for an option that is configured but not served.
-    values: BTreeMap<Key, Option<Vec<u8>>>,
-    /// Options with `never-send` at this level or outside it; inner levels cannot take that back.
-    never: BTreeSet<u16>,
-}
-
-impl OptionSet {
-    /// Code, length and value of each option, ascending by code.
-    pub(super) fn wire(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        let sent = self.values.iter().filter(|((code, _), _)| !self.never.contains(code));
-        for (&(code, _), value) in sent {
-            let Some((value, len)) =
-                value.as_ref().and_then(|value| Some((value, u16::try_from(value.len()).ok()?)))
-            else {
-                continue;
-            };
-            out.extend(code.to_be_bytes());
-            out.extend(len.to_be_bytes());
-            out.extend(value);
-        }
-        out
-    }
-}
-
 impl<'a> OptionReader<'a> {
     pub(super) fn new(dhcp6: &Node<'a>, warnings: &mut Vec<Warning>) -> Result<Self, ConfigError> {
         let definitions = Definitions::read(dhcp6, warnings)?;
         let mut filled_spaces = BTreeSet::new();
-        note_spaces(dhcp6, &mut filled_spaces)?;
+        note_spaces(dhcp6, 0, &mut filled_spaces)?;
         Ok(Self { definitions, filled_spaces })
     }
 
-    /// The options in force at `level`, which lies within `outer`.
+    /// The options that `level` itself gives.
     pub(super) fn read(
         &self,
         level: &Node<'a>,
-        outer: &OptionSet,
         warnings: &mut Vec<Warning>,
     ) -> Result<OptionSet, ConfigError> {
-        let mut set = outer.clone();
-        let mut here = BTreeSet::new();
+        let mut set = OptionSet::default();
         for node in level.list("option-data")? {
             if space(&node)? != SPACE {
                 continue;
@@ -78,20 +45,39 @@ impl<'a> OptionReader<'a> {
                 continue;
             };
             if flag(&node, "never-send")? == Some(true) {
-                set.never.insert(code);
+                set.cancel(code);
                 continue;
             }
-            let value = self.value(&node, code)?;
-            let (value, fault) = value.map_or_else(|fault| (None, Some(fault)), |value| (Some(value), None));
-            warnings
-                .extend(fault.map(|fault| node.warning(format_args!("option {code} is left out: {fault}"))));
-            let key = key(code, value.as_deref());
-            // Of several at one level Kea sends the first.
-            if here.insert(key) {
-                set.values.insert(key, value);
-            }
+            let fault = match self.value(&node, code)? {
+                Ok(value) => match set.give(code, value) {
+                    true => continue,
+                    false => "it has two values here, of which Kea 2 sends the first and Kea 3 the last; remove one"
+                        .to_owned(),
+                },
+                Err(fault) => fault,
+            };
+            set.hide(code);
+            warnings.push(node.warning(format_args!("option {code} is left out: {fault}")));
         }
         Ok(set)
+    }
+
+    /// The codes that `level` says something about, whatever it is.
+    pub(super) fn codes(&self, level: &Node<'a>) -> Result<Vec<Mention>, ConfigError> {
+        let mut codes = Vec::new();
+        for node in level.list("option-data")? {
+            if space(&node)? == SPACE
+                && let Some(code) = self.code(&node)?
+            {
+                codes.push(Mention { code, never: flag(&node, "never-send")? == Some(true) });
+            }
+        }
+        Ok(codes)
+    }
+
+    /// The code of an option of DHCPv6's space with this name.
+    pub(super) fn code_of(&self, name: &str) -> Option<u16> {
+        self.definitions.code_of(name)
     }
 
     fn code(&self, node: &Node<'a>) -> Result<Option<u16>, ConfigError> {
@@ -149,16 +135,35 @@ impl<'a> OptionReader<'a> {
     }
 }
 
-/// Notes the spaces that have options at any level that is read.
-fn note_spaces<'a>(level: &Node<'a>, spaces: &mut BTreeSet<&'a str>) -> Result<(), ConfigError> {
-    for node in level.list("option-data")? {
+/// An option in a place whose values do not count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mention {
+    pub(super) code: u16,
+    /// The place takes it away from all levels.
+    pub(super) never: bool,
+}
+
+/// Keys of the lists whose items may have `option-data`, at any level.
+const LEVELS: [&str; 6] =
+    ["shared-networks", "subnet6", "pools", "pd-pools", "reservations", "client-classes"];
+
+/// Deepest of them: a pool of a subnet of a shared network.
+const DEEPEST: usize = 3;
+
+/// Notes the spaces that have options at this level, so many below the top, or within it.
+fn note_spaces<'a>(
+    level: &Node<'a>,
+    depth: usize,
+    spaces: &mut BTreeSet<&'a str>,
+) -> Result<(), ConfigError> {
+    for node in level.list_if_any("option-data") {
         let space = space(&node)?;
         if space != SPACE {
             spaces.insert(space);
         }
     }
-    for inner in level.list("shared-networks")?.into_iter().chain(level.list("subnet6")?) {
-        note_spaces(&inner, spaces)?;
+    for inner in LEVELS.iter().flat_map(|key| level.list_if_any(key)).filter(|_| depth < DEEPEST) {
+        note_spaces(&inner, depth + 1, spaces)?;
     }
     Ok(())
 }
@@ -171,13 +176,8 @@ fn flag<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<bool>, ConfigError> 
     node.key(key)?.map(|flag| flag.flag()).transpose()
 }
 
-fn key(code: u16, value: Option<&[u8]>) -> Key {
-    let enterprise = value.filter(|_| code == VENDOR_OPTS).and_then(<[u8]>::first_chunk);
-    (code, enterprise.map_or(0, |&octets| u32::from_be_bytes(octets)))
-}
-
 /// Hexadecimal digits, or a text in single quotes.
-fn binary(data: &[u8]) -> Result<Vec<u8>, String> {
+pub(super) fn binary(data: &[u8]) -> Result<Vec<u8>, String> {
     let trimmed = data.trim_ascii();
     let quoted = trimmed.strip_prefix(b"'").and_then(|text| text.strip_suffix(b"'"));
     match quoted.filter(|text| !text.is_empty()) {

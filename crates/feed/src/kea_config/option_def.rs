@@ -140,8 +140,8 @@ impl Definition<'_> {
     }
 }
 
-/// OPTION_VENDOR_OPTS (RFC 8415 §21.17), which can stand once for each enterprise.
-pub(super) const VENDOR_OPTS: u16 = 17;
+/// OPTION_VENDOR_OPTS (RFC 8415 §21.17).
+const VENDOR_OPTS: u16 = 17;
 
 /// The values of a text: separated by commas, empty ones dropped, blanks around them cut.
 ///

@@ -2,6 +2,7 @@
 //! -t` 2.2.
 
 mod errors;
+mod levels;
 mod options;
 mod text;
 
@@ -64,7 +65,7 @@ fn a_single_subnet_is_a_link_with_keas_defaults() {
     let [subnet] = link.subnets.as_slice() else { panic!("{link:?}") };
     assert_eq!((subnet.id, subnet.prefix), (1024, prefix("2001:db8:1::/64")));
     assert_eq!(subnet.pd_pools, [prefix("2001:db8:8000::/40")]);
-    assert_eq!(subnet.options, b"\0\x3b\0\x1dhttp://[2001:db8::1]/a#b/*c*/");
+    assert_eq!(subnet.options.given, b"\0\x3b\0\x1dhttp://[2001:db8::1]/a#b/*c*/");
     assert_eq!((link.address, &link.relay_addresses), (None, &vec![]));
     assert_eq!(config.lease_database.lease_file().unwrap(), Path::new("/var/lib/kea/kea-leases6.csv"));
     let LeaseDatabase::Memfile { lfc_interval, .. } = config.lease_database else { panic!() };
@@ -101,7 +102,7 @@ fn a_shared_network_is_one_link_and_comes_first() {
 #[test]
 fn options_of_inner_levels_win() {
     let config = config_of(&sample("shared-networks.conf")).unwrap();
-    let options = |link: usize, subnet: usize| config.links[link].subnets[subnet].options.clone();
+    let options = |link: usize, subnet: usize| config.links[link].subnets[subnet].options.given.clone();
     let dns_of_network = "0017 0020 20010db8000100000000000000000053 20010db8000100000000000000000054";
     let dns = "0017 0010 20010db8ffff00000000000000000053";
     let example_net = "07 6578616d706c65 03 6e6574 00";
@@ -313,8 +314,11 @@ fn subnets_in_a_database_are_warned_of() {
         dhcp6(r#""config-control": { "config-databases": [ { "type": "mysql", "name": "kea" } ] }"#).unwrap();
     assert_eq!(
         warnings(&config),
-        ["Dhcp6.config-control.config-databases: Kea takes subnets from a database too, which lqd does \
-             not see; queries for those are answered NotConfigured until they are in the file"]
+        [
+            "Dhcp6.config-control.config-databases: Kea takes subnets and options from a database too, which lqd \
+          does not see; queries for those subnets are answered NotConfigured until they are in the file, and no \
+          configured options are served"
+        ]
     );
     assert_eq!(warnings(&dhcp6(r#""config-control": { "config-databases": [] }"#).unwrap()), [""; 0]);
 }

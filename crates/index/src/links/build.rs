@@ -44,7 +44,7 @@ pub(super) fn build(links: Vec<Link>) -> Result<Links, LinksError> {
 fn entry(link: LinkId, subnet: &Subnet) -> SubnetEntry {
     let (first, mask) = first_and_mask(subnet.prefix);
     let pd_pools = subnet.pd_pools.iter().map(|&pool| first_and_mask(pool)).collect();
-    SubnetEntry { first, mask, link, pd_pools, options: subnet.options.clone().into() }
+    SubnetEntry { first, mask, link, pd_pools, options: subnet.options.clone() }
 }
 
 /// Makes one link of those that share a relay address, directly or by way of others; in the order of their first ones.

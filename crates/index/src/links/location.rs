@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::{LeaseChecks, LinkId, LinkSet, Links};
 use crate::lease::LeaseKind;
+use crate::lease_options::SubnetOptions;
 
 /// Where a lease is.
 #[derive(Clone, Copy, Debug)]
@@ -73,11 +74,11 @@ impl Links {
         }
     }
 
-    /// Options that the configuration gives to a lease, in wire form; none if its subnet is not known.
-    pub fn options_of(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> &[u8] {
+    /// Options that the configuration gives to the leases of this lease's subnet; `None` if that is not known.
+    pub fn options_of(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> Option<&SubnetOptions> {
         match (self.locate(subnet_id, address, kind), self.subnet(subnet_id)) {
-            (Location::Link(_), Some(subnet)) => &subnet.options,
-            _ => &[],
+            (Location::Link(_), Some(subnet)) => Some(&subnet.options),
+            _ => None,
         }
     }
 }

@@ -19,7 +19,7 @@ fn link(subnets: &[(u32, &str)], pd_pools: &[&str], relay_addresses: &[&str]) ->
         id,
         prefix: prefix(text),
         pd_pools: pd_pools.iter().map(|text| prefix(text)).collect(),
-        options: vec![id as u8],
+        options: SubnetOptions { given: vec![id as u8], ..SubnetOptions::default() },
     };
     Link {
         address: None,
@@ -245,9 +245,13 @@ fn a_lease_is_on_the_link_of_its_subnet_or_on_those_that_contain_it() {
         assert_eq!(found, expected, "{id} {text}");
     }
     let links = Links::new(network()).unwrap();
-    assert_eq!(links.options_of(1, address("2001:db8:1::5"), Address), [1]);
-    assert_eq!(links.options_of(1, address("2001:db8:e000::"), Prefix), [1], "a reserved prefix");
-    assert!(links.options_of(1, address("2001:db8:2::5"), Address).is_empty(), "another subnet's");
+    assert_eq!(links.options_of(1, address("2001:db8:1::5"), Address).unwrap().given, [1]);
+    assert_eq!(
+        links.options_of(1, address("2001:db8:e000::"), Prefix).unwrap().given,
+        [1],
+        "a reserved prefix"
+    );
+    assert!(links.options_of(1, address("2001:db8:2::5"), Address).is_none(), "another subnet's");
 }
 
 /// 5,000 subnets with one relay address are one link; 5,000 with one pd-pool are links that share their set.
@@ -283,7 +287,7 @@ fn networks() -> impl Strategy<Value = Vec<Link>> {
             id: ids.next().unwrap(),
             prefix,
             pd_pools,
-            options: Vec::new(),
+            options: SubnetOptions::default(),
         };
         let mut link = |(subnets, relay_addresses): (Vec<_>, _)| Link {
             address: None,

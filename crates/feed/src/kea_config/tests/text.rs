@@ -115,7 +115,7 @@ fn included_files_stand_in_the_place_of_the_directive() {
     let config = config_of(&sample("including.conf")).unwrap();
     let ids: Vec<_> = config.links.iter().map(|link| link.subnets[0].id).collect();
     assert_eq!(ids, [1, 2, 3]);
-    assert_eq!(config.links[0].subnets[0].options, octets("0007 0001 0a"));
+    assert_eq!(config.links[0].subnets[0].options.given, octets("0007 0001 0a"));
     let taken: Vec<_> =
         read(sample("including.conf")).unwrap().includes().iter().map(|i| i.taken.clone()).collect();
     assert_eq!(taken, [sample("included/subnets.json"), sample("included/options.json")]);
@@ -295,7 +295,7 @@ proptest! {
         let subnet = json!({ "id": 1, "subnet": "2001:db8::/64", "option-data": [option] });
         let config = config(&json!({ "Dhcp6": { "subnet6": [subnet] } }).to_string()).unwrap();
         // Options are whole: code, length, value, and nothing after it; or left out with a warning.
-        let options = &config.links[0].subnets[0].options;
+        let options = &config.links[0].subnets[0].options.given;
         match options.as_slice() {
             [] => prop_assert_eq!(config.warnings.len(), 1),
             [high, low, len_high, len_low, value @ ..] => {

@@ -1,0 +1,140 @@
+//! Options configured at several levels: an answer must hold what Kea sends to the client, or leave the option out
+//! where the leases do not tell what was sent.
+
+use std::path::Path;
+
+use libtest_mimic::Failed;
+use serde_json::{Value, json};
+
+use super::answer::Asker;
+use super::client::{Client, Wants};
+use super::kea::Kea;
+use super::lab::{self, Lab};
+use super::option_types::{answered, of};
+use super::{DEFAULT, follower, plan};
+
+/// The first code of the definitions below.
+const FIRST: u16 = 2000;
+
+/// A level that gives an option its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Global,
+    /// A class of all clients.
+    Everyone,
+    /// A class of no client.
+    Nobody,
+    Network,
+    Subnet,
+    Pool,
+    PdPool,
+    /// The reservation of the second client.
+    Host,
+    /// The reservation of another client, by its hardware address.
+    Stranger,
+}
+use Level::{Everyone, Global, Host, Network, Nobody, PdPool, Pool, Stranger, Subnet};
+
+/// The clients that ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Plain,
+    Reserved,
+    PrefixOnly,
+}
+use Who::{Plain, PrefixOnly, Reserved};
+
+/// Levels with their values, and the clients whose answer must leave the option out.
+type Row = (&'static [(Level, u8)], &'static [Who]);
+
+const ROWS: &[Row] = &[
+    (&[(Global, 1)], &[]),
+    (&[(Network, 1)], &[]),
+    (&[(Subnet, 1)], &[]),
+    (&[(Pool, 1)], &[]),
+    (&[(PdPool, 1)], &[]),
+    (&[(Global, 1), (Network, 2)], &[]),
+    (&[(Network, 1), (Subnet, 2)], &[]),
+    (&[(Global, 1), (Subnet, 2)], &[]),
+    (&[(Subnet, 1), (Pool, 2)], &[]),
+    (&[(Subnet, 1), (PdPool, 2)], &[]),
+    (&[(Global, 1), (Network, 2), (Subnet, 3), (Pool, 4), (PdPool, 4)], &[]),
+    // The pool with the lower address wins; whether both leases came in one message, the leases do not tell.
+    (&[(Subnet, 1), (Pool, 2), (PdPool, 3)], &[Plain, Reserved]),
+    (&[(Global, 1), (Everyone, 2)], &[Plain, Reserved, PrefixOnly]),
+    (&[(Global, 1), (Nobody, 2)], &[Plain, Reserved, PrefixOnly]),
+    (&[(Everyone, 1)], &[Plain, Reserved, PrefixOnly]),
+    (&[(Network, 1), (Everyone, 2)], &[]),
+    (&[(Subnet, 1), (Everyone, 2)], &[]),
+    (&[(Global, 1), (Everyone, 2), (Pool, 3)], &[PrefixOnly]),
+    (&[(Global, 1), (Host, 2)], &[Reserved]),
+    (&[(Subnet, 1), (Pool, 2), (Host, 3)], &[Reserved]),
+    (&[(Host, 1)], &[Reserved]),
+    (&[(Subnet, 1), (Stranger, 2)], &[Plain, Reserved, PrefixOnly]),
+    (&[(Pool, 1), (Stranger, 2)], &[Plain, Reserved, PrefixOnly]),
+];
+
+pub(super) fn every_level() -> Result<(), Failed> {
+    if plan::lease_cmds_hook().is_none() {
+        return Err(Failed::from("Kea's hook libdhcp_lease_cmds.so is not installed"));
+    }
+    let lab = Lab::new();
+    let kea = Kea::start_with(&lab, config);
+    let lqd = follower(&kea);
+    let asker = Asker::new(lqd.address);
+    let codes: Vec<u16> = (FIRST..).zip(ROWS).map(|(code, _)| code).collect();
+    for who in [Plain, Reserved, PrefixOnly] {
+        let mut client = client(who);
+        let wants = if who == PrefixOnly { Wants::Prefix } else { Wants::Both };
+        let sent = client.solicit_asking(&lab, wants, &codes);
+        let answered = answered(&asker, &client.duid, &codes);
+        for (&code, (levels, left_out)) in codes.iter().zip(ROWS) {
+            let want = if left_out.contains(&who) { Vec::new() } else { of(&sent, code) };
+            assert_eq!(of(&answered, code), want, "{who:?}: option {code} with {levels:?}");
+        }
+    }
+    Ok(())
+}
+
+fn client(who: Who) -> Client {
+    Client::new(0x71, who as u8, Vec::new())
+}
+
+fn config(directory: &Path) -> Value {
+    let definition = |code: u16| json!({ "name": format!("o-{code}"), "code": code, "type": "uint8" });
+    let definitions: Vec<Value> = (FIRST..).zip(ROWS).map(|(code, _)| definition(code)).collect();
+    let duid: Vec<String> = client(Reserved).duid.iter().map(|octet| format!("{octet:02x}")).collect();
+    let subnet = json!({
+        "id": 1, "subnet": "2001:db8:1::/48", "interface": lab::SERVER_INTERFACE, "rapid-commit": true,
+        "option-data": data(Subnet),
+        "pools": [
+            { "pool": "2001:db8:1::/112", "option-data": data(Pool) },
+            { "pool": "2001:db8:1:0:1::/112" },
+        ],
+        "pd-pools": [{
+            "prefix": "2001:db8:1:8000::", "prefix-len": 49, "delegated-len": 60, "option-data": data(PdPool),
+        }],
+        "reservations": [
+            { "duid": duid.join(":"), "option-data": data(Host) },
+            { "hw-address": "02:ff:ff:ff:ff:ff", "option-data": data(Stranger) },
+        ],
+    });
+    let mut config = plan::kea_config(directory, DEFAULT);
+    config["Dhcp6"]["option-def"] = Value::from(definitions);
+    config["Dhcp6"]["option-data"] = data(Global);
+    config["Dhcp6"]["client-classes"] = json!([
+        { "name": "everyone", "test": "member('ALL')", "option-data": data(Everyone) },
+        { "name": "nobody", "test": "not member('ALL')", "option-data": data(Nobody) },
+    ]);
+    config["Dhcp6"]["subnet6"] = json!([]);
+    config["Dhcp6"]["shared-networks"] = json!([{ "name": "home", "interface": lab::SERVER_INTERFACE, "option-data": data(Network), "subnet6": [subnet] }]);
+    config
+}
+
+/// The `option-data` of a level.
+fn data(level: Level) -> Value {
+    let rows = (FIRST..).zip(ROWS);
+    let values = rows.flat_map(|(code, (levels, _))| levels.iter().map(move |given| (code, given)));
+    let own = values.filter(|(_, given)| given.0 == level);
+    own.map(|(code, given)| json!({ "code": code, "data": given.1.to_string() })).collect()
+}
