@@ -20,6 +20,7 @@ mod error;
 mod file;
 mod flags;
 mod interface;
+mod link_address;
 mod listen;
 mod network;
 mod number;
@@ -45,6 +46,7 @@ pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
 pub(crate) use self::interface::Interface;
+pub(crate) use self::link_address::LinkAddress;
 pub(crate) use self::query_log::{LogTarget, QueryLog};
 
 /// Most workers, whatever the machine has; the limit of `--workers`.
@@ -73,6 +75,8 @@ pub(crate) struct Settings {
     pub(crate) access: Vec<AccessRow>,
     /// RELAY-FORW levels accepted around a query, 0..=33.
     pub(crate) max_relay_hops: u8,
+    /// Addresses told for links, each subnet and each address once.
+    pub(crate) link_addresses: Vec<LinkAddress>,
     /// How old leases may be before they are stale, 1..=86,400 s.
     pub(crate) max_feed_age: Duration,
     /// What queries without a known binding get then.
@@ -151,6 +155,7 @@ impl Settings {
             access: typed.access.unwrap_or_default().into_iter().map(|row| row.over(&rights)).collect(),
             rights,
             max_relay_hops: typed.max_relay_hops.map_or(9, |hops| hops.0),
+            link_addresses: link_address::each_once(typed.link_address.unwrap_or_default())?,
             max_feed_age: Duration::from_secs(typed.max_feed_age.map_or(60, |seconds| seconds.0).into()),
             when_stale: typed.when_stale.unwrap_or(WhenStale::Silent),
             admin: admin::resolve(typed.admin.unwrap_or_default())?,

@@ -7,10 +7,10 @@ use ipnet::{IpNet, Ipv6Net};
 use lqd_answer::{Engine, Policy, Unbound};
 use lqd_feed::kea_config::{self, Document, ExtendedInfo, KeaConfig, ServerDuid};
 use lqd_feed::kea_memfile::LeaseFiles;
-use lqd_index::Links;
+use lqd_index::{Link, Links};
 use tracing::warn;
 
-use crate::settings::{self, Settings};
+use crate::settings::{self, LinkAddress, Settings};
 use crate::{Failure, access};
 
 /// Where Kea's service is told to keep its files, if not in `/var/lib/kea`.
@@ -59,7 +59,11 @@ impl Site {
         };
         let engine = Engine::new(policy.clone()).map_err(Failure::unusable)?;
         warnings.extend(kea.warnings.iter().map(ToString::to_string));
-        let links = Links::new(kea.links)
+        let mut links = kea.links;
+        for given in &settings.link_addresses {
+            name_link(&mut links, *given)?;
+        }
+        let links = Links::new(links)
             .map_err(|error| Failure::unusable(in_file(&settings.kea_config, &error.to_string())))?
             .with_lease_checks(kea.lease_checks);
         warnings.extend(links.unreachable().map(|address| {
@@ -92,6 +96,19 @@ fn sources(settings: &Settings, document: &Document, kea: &KeaConfig, files: &Le
         sources.extend(candidates.iter().cloned());
     }
     sources
+}
+
+/// Sets the address told for the link of a subnet.
+fn name_link(links: &mut [Link], given: LinkAddress) -> Result<(), Failure> {
+    let has = |link: &&mut Link| link.subnets.iter().any(|subnet| subnet.id == given.subnet_id);
+    let link = links.iter_mut().find(has).ok_or_else(|| {
+        Failure::unusable(format!(
+            "--link-address {given}: Kea's configuration has no subnet with the id {}; give the id of one",
+            given.subnet_id
+        ))
+    })?;
+    link.address = Some(given.address);
+    Ok(())
 }
 
 fn in_file(file: &Path, fault: &str) -> String {

@@ -4,6 +4,7 @@ mod answers;
 mod command_line;
 mod file;
 mod groups;
+mod networks;
 pub mod proxy;
 mod sample;
 mod several;
@@ -12,8 +13,16 @@ mod unreliable;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [answers::trials, command_line::trials, file::trials, groups::trials, several::trials, unreliable::trials]
-        .into_iter()
-        .flat_map(|trials| trials())
-        .collect()
+    [
+        answers::trials,
+        command_line::trials,
+        file::trials,
+        groups::trials,
+        networks::trials,
+        several::trials,
+        unreliable::trials,
+    ]
+    .into_iter()
+    .flat_map(|trials| trials())
+    .collect()
 }

@@ -15,6 +15,7 @@ use super::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Steering, Switch,
 use super::cpus::CpuList;
 use super::duid::ServerDuid;
 use super::interface::InterfaceName;
+use super::link_address::LinkAddress;
 use super::listen::ListenAddress;
 use super::network::Network;
 use super::number::{Octets, PowerOfTwo, Within};
@@ -136,6 +137,19 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N", verbatim_doc_comment)]
     #[serde(deserialize_with = "one")]
     pub(super) max_relay_hops: Option<Within<u8, 0, 33>>,
+
+    /// Address told for the link of a subnet; may be repeated.
+    ///
+    /// A requestor that asks for a client on several links is told an
+    /// address of each link, and asks again with it (RFC 5007, section
+    /// 4.1.2.5). It names the link from then on, whatever else contains it.
+    /// Written SUBNET-ID=ADDRESS, with Kea's number for any subnet of the
+    /// link, such as 7=2001:db8:7::1.
+    /// Default: a relay address of the link, or an address of a subnet that
+    /// leads to no other link.
+    #[arg(long, value_name = "ID=ADDRESS", verbatim_doc_comment)]
+    #[serde(deserialize_with = "list")]
+    pub(super) link_address: Option<Vec<LinkAddress>>,
 
     /// Code of an option never returned, 3..=65535; may be repeated.
     ///
@@ -407,6 +421,7 @@ impl Flags {
             deny: self.deny.or(file.deny),
             relayed: self.relayed.or(file.relayed),
             max_relay_hops: self.max_relay_hops.or(file.max_relay_hops),
+            link_address: self.link_address.or(file.link_address),
             sensitive_option: self.sensitive_option.or(file.sensitive_option),
             max_reply: self.max_reply.or(file.max_reply),
             rate: self.rate.or(file.rate),

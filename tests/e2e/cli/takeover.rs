@@ -65,7 +65,7 @@ fn broken_configuration(back_end: &str) -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&[fixture.flags(), vec!["--io".into(), back_end.into()]].concat());
     let broken: [(&str, &[&str]); 3] = [
-        ("{ \"Dhcp6\": ", &["not taken over", "kea-dhcp6.conf:1:", "mend it"]),
+        ("{ \"Dhcp6\": ", &["not taken over", "kea-dhcp6.conf:1:", "fix it"]),
         (&KEA_CONFIG.replace("2001:db8:1::/64", "2001:db8:1::/164"), &["not taken over", "/164"]),
         (
             &KEA_CONFIG.replace("@LEASES@", "/nonexistent/kea-leases6.csv"),

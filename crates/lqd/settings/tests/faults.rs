@@ -34,6 +34,10 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("--allow=192.0.2.0/24", "allow = ['192.0.2.0/24']",
         "DHCPv6 runs over IPv6 only; write an IPv6 prefix, such as 2001:db8::/32"),
     ("--max-relay-hops=34", "max-relay-hops = 34", "must be a whole number in 0..=33"),
+    ("--link-address=7", "link-address = ['7']",
+        "must be the id of a subnet and an IPv6 address, such as 7=2001:db8:7::1"),
+    ("--link-address=7=fe80::1", "link-address = ['7=fe80::1']",
+        "fe80::1 is no global address, by which a requestor could name a link"),
     ("--sensitive-option=0", "sensitive-option = [0]", "must be a whole number in 3..=65535"),
     ("--sensitive-option=46", "sensitive-option = [46]",
         "clt-time (46) belongs to every such reply (RFC 5007) and cannot be left out; remove it, and see --allow \
@@ -141,7 +145,7 @@ fn wrong_types_are_told_what_to_write() {
 #[test]
 fn unknown_keys_are_told_the_known_ones() {
     let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
-                 `deny`, `relayed`, `max-relay-hops`, `sensitive-option`, `max-reply`, `rate`, `burst`, \
+                 `deny`, `relayed`, `max-relay-hops`, `link-address`, `sensitive-option`, `max-reply`, `rate`, `burst`, \
                  `restricted-requestor`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
                  `query-log-sample`, `query-log-requestor`, `keep-discards`, `workers`, `cpus`, \
                  `io`, `gro`, `buffers`, `receive-buffer`, `send-buffer`, `steering`, \
