@@ -1,5 +1,7 @@
 //! `lqd check`: reads everything that `lqd serve` would, and says what it would serve.
 
+use std::io::{self, Write};
+
 use lqd_feed::kea_memfile::{LeftOut, load};
 use lqd_index::{CLIENT_LEASES_MAX, Loader, Writer};
 use lqd_wire::Duid;
@@ -10,6 +12,24 @@ use crate::{Failure, access};
 
 /// Prints what would be served, or ends with what is to be mended.
 pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
+    let report = report(settings)?;
+    let mut out = io::stdout().lock();
+    out.write_all(&report).and_then(|()| out.flush()).map_err(|error| cannot_print(&error))
+}
+
+/// A full disk, or a reader that has gone.
+pub(crate) fn cannot_print(error: &io::Error) -> Failure {
+    Failure::running(format!("standard output: {error}; the report is not complete"))
+}
+
+/// The whole text, in memory, which always has room for it.
+fn report(settings: &Settings) -> Result<Vec<u8>, Failure> {
+    let mut out = Vec::new();
+    write(settings, &mut out)?;
+    Ok(out)
+}
+
+fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
     let site = Site::read(settings)?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
     let loaded = load::<Loader>(&site.files, threads).map_err(Failure::unusable)?;
@@ -18,44 +38,52 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
     writer.replace_by(loaded.rows, Some(site.links));
     let summary = store.summary();
 
-    println!("configuration  {}", settings.kea_config.display());
-    println!("links          {links} with {subnets} subnets");
+    writeln!(out, "configuration  {}", settings.kea_config.display())?;
+    writeln!(out, "links          {links} with {subnets} subnets")?;
     if let Some(duid) = Duid::new(&site.policy.server_duid) {
-        println!("server DUID    {duid}");
+        writeln!(out, "server DUID    {duid}")?;
     }
     let list = |items: Vec<String>| items.join(" ");
-    println!("listens on     {}", list(settings.listen.iter().map(ToString::to_string).collect()));
+    writeln!(out, "listens on     {}", list(settings.listen.iter().map(ToString::to_string).collect()))?;
     let rows = || site.policy.access.rows().skip(1);
     let allowed = rows().filter(|(_, rights)| rights.allow).map(|(prefix, _)| prefix.to_string());
-    println!("answers        {}", list(allowed.collect()));
+    writeln!(out, "answers        {}", list(allowed.collect()))?;
     for (prefix, rights) in rows().filter(|(prefix, _)| access::has_row(settings, *prefix)) {
-        println!("access         {prefix}: {}", access::describe(rights));
+        writeln!(out, "access         {prefix}: {}", access::describe(rights))?;
     }
     for file in &loaded.files {
         let tally = &file.tally;
-        println!("lease file     {}: {} rows, {} skipped", file.path.display(), tally.rows, tally.bad_rows);
+        writeln!(
+            out,
+            "lease file     {}: {} rows, {} skipped",
+            file.path.display(),
+            tally.rows,
+            tally.bad_rows
+        )?;
         for row in &tally.first_bad_rows {
-            println!("  line {}: {}", row.line, row.fault);
+            writeln!(out, "  line {}: {}", row.line, row.fault)?;
         }
         if tally.left_out != LeftOut::default() {
             let LeftOut { client_fqdn, link_layer_address, relay_data } = tally.left_out;
-            println!(
+            writeln!(
+                out,
                 "  options left out: {relay_data} relay data, {client_fqdn} FQDN, {link_layer_address} link-layer address"
-            );
+            )?;
         }
     }
-    println!("leases         {} of {} clients", summary.leases, summary.clients);
+    writeln!(out, "leases         {} of {} clients", summary.leases, summary.clients)?;
     if let Some(largest) = writer.oversized().max_by_key(|client| client.leases) {
-        println!(
+        writeln!(
+            out,
             "oversized      {} clients with more than {CLIENT_LEASES_MAX} leases: queries about them get UnspecFail; \
              the largest, DUID {largest}, has {}",
             writer.oversized_count(),
             largest.leases
-        );
+        )?;
     }
-    println!("memory         {} MiB for leases", summary.octets >> 20);
+    writeln!(out, "memory         {} MiB for leases", summary.octets >> 20)?;
     for warning in &site.warnings {
-        println!("warning        {warning}");
+        writeln!(out, "warning        {warning}")?;
     }
     Ok(())
 }

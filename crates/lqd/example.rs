@@ -6,6 +6,8 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use lqd_feed::Report;
 use lqd_wire::{IaAddress, MessageType, NoRoom, OptionCode, QueryType, TransactionId, Writer};
 
+use crate::log;
+
 /// The DUID of the example's requestor: DUID-LL with the documentation MAC address (RFC 7042 §2.1.2).
 const REQUESTOR: [u8; 10] = [0, 3, 0, 1, 0x00, 0x00, 0x5e, 0x00, 0x53, 0x01];
 
@@ -23,15 +25,16 @@ pub(crate) fn print(addresses: &[SocketAddrV6], report: &Report) {
     });
     let host = if server.ip().is_unspecified() { Ipv6Addr::LOCALHOST } else { *server.ip() };
     let port = server.port();
-    eprintln!("\nWho holds {address}? In another shell (bash), ask:\n");
+    let mut text = format!("\nWho holds {address}? In another shell (bash), ask:\n\n");
     // `dd` on both sides: what bash itself writes would be cut at each newline octet.
-    eprintln!(
+    let _ = writeln!(
+        text,
         "exec 3<>/dev/udp/{host}/{port}; printf '{octets}' | dd bs=4k iflag=fullblock status=none >&3; \
          timeout 1 dd bs=64k count=1 status=none <&3 | od -An -tx1; exec 3>&-\n"
     );
-    eprintln!(
-        "The reply begins with 0f; 00 2d begins OPTION_CLIENT_DATA with the client's DUID and leases.\n"
-    );
+    text +=
+        "The reply begins with 0f; 00 2d begins OPTION_CLIENT_DATA with the client's DUID and leases.\n\n";
+    log::say(text.as_bytes());
 }
 
 fn write(w: &mut Writer<'_>, address: Ipv6Addr) -> Result<(), NoRoom> {

@@ -1,21 +1,69 @@
-//! What is said, and how: tracing to standard error, as text or as one JSON object a line.
+//! Logging: tracing to standard error, as text or as one JSON object a line, whole lines that nobody waits for.
+//!
+//! ```text
+//! output  the queue, and the thread that writes     whole_lines  no torn line, whatever a disk takes
+//! ```
 
+mod output;
+mod whole_lines;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io;
+use std::panic::PanicHookInfo;
+use std::sync::Arc;
+
+use signal_hook::consts::SIGXFSZ;
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 use crate::Failure;
 use crate::settings::{LogFormat, Settings};
 
+pub(crate) use output::{finish, lost, say, say_queries, start_writing};
+pub(crate) use whole_lines::{WholeLines, count};
+
 /// Target of the line that says that queries are answered; it is written whatever the filter says.
 pub(crate) const READY: &str = "lqd::ready";
 
-/// Starts logging as the settings say.
+/// Target of lines about panics, written whatever the filter says.
+const PANIC: &str = "lqd::panic";
+
+/// Starts logging as the settings say. Lines wait until [`start_writing`].
 pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
+    // A file size limit (RLIMIT_FSIZE) is a full disk, not the end of the process.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(Failure::running)?;
     let filter = EnvFilter::try_new(&settings.log).map_err(Failure::unusable)?;
-    let filter = filter.add_directive(format!("{READY}=info").parse().map_err(Failure::unusable)?);
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let always = |target: &str| format!("{target}=info").parse().map_err(Failure::unusable);
+    let filter = filter.add_directive(always(READY)?).add_directive(always(PANIC)?);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Line);
     match settings.log_format {
-        LogFormat::Text => subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Text => subscriber.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
     }
+    // The one of the standard library would wait for the reader of standard error.
+    std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let (thread, message) = (thread.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no text"));
+    let place = panic.location().map(tracing::field::display);
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    error!(target: PANIC, thread, message, place, backtrace, "thread panicked: this is a bug; report it with this line");
+}
+
+/// Takes one event; tracing writes each with one call.
+struct Line;
+
+impl io::Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        say(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -29,6 +29,7 @@ mod taps;
 mod watchdog;
 mod worker;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -53,8 +54,32 @@ impl Failure {
     }
 }
 
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::running(error)
+    }
+}
+
 fn main() -> ExitCode {
-    let done = match &CommandLine::parse().command {
+    let status = match CommandLine::try_parse() {
+        Ok(command_line) => run(&command_line.command),
+        Err(help_or_error) => print(&help_or_error),
+    };
+    log::finish();
+    status
+}
+
+/// Prints help and version to standard output, errors to standard error.
+fn print(help_or_error: &clap::Error) -> ExitCode {
+    let printed = help_or_error.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        Err(error) if !help_or_error.use_stderr() => say(&check::cannot_print(&error)),
+        _ => ExitCode::from(u8::try_from(help_or_error.exit_code()).unwrap_or(1)),
+    }
+}
+
+fn run(command: &Command) -> ExitCode {
+    let done = match command {
         Command::Serve(flags) => Settings::read(flags)
             .map_err(Failure::unusable)
             .and_then(|settings| serve::serve(flags, settings)),
@@ -66,13 +91,16 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Unusable(error)) => {
-            eprintln!("lqd: {error}");
-            ExitCode::from(2)
-        }
-        Err(Failure::Running(error)) => {
-            eprintln!("lqd: {error}");
-            ExitCode::FAILURE
-        }
+        Err(failure) => say(&failure),
     }
+}
+
+/// Says why the program ends, and with which status.
+fn say(failure: &Failure) -> ExitCode {
+    let (error, status) = match failure {
+        Failure::Unusable(error) => (error, ExitCode::from(2)),
+        Failure::Running(error) => (error, ExitCode::FAILURE),
+    };
+    log::say(format!("lqd: {error}\n").as_bytes());
+    status
 }

@@ -61,6 +61,7 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let site = Site::read(&settings)?;
     site.warn();
     let mut sandbox = Sandbox::confine(settings.sandbox, &reach(flags, &settings, &site))?;
+    sandbox.without_capabilities(log::start_writing).map_err(Failure::running)?;
     // Before the leases: that they are not there yet is worth asking for.
     sandbox.without_capabilities(|| admin.answer(&board))?;
     let mut recorder = Recorder::new(settings.workers);

@@ -5,10 +5,14 @@
 
 mod clock;
 mod files;
+mod logging;
 mod worker;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [files::trials, clock::trials, worker::trials].into_iter().flat_map(|trials| trials()).collect()
+    [files::trials, clock::trials, logging::trials, worker::trials]
+        .into_iter()
+        .flat_map(|trials| trials())
+        .collect()
 }

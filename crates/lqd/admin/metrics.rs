@@ -97,6 +97,8 @@ const TABLE: &[Row] = &[
         Of(|s, f| for (result, count) in s.log_counts {
             f.sample(&[("result", result)], count);
         })),
+    Row("lqd_log_lines_lost_total", Counter, "Lines of the log that were lost, as standard error did not take them: its disk is full, its reader gone or too slow.",
+        Of(|s, f| f.sample(&[], s.log_lines_lost))),
 
     Row("lqd_net_received_total", Counter, "Datagrams that the sockets handed over, judged or about to be.",
         Of(|s, f| f.sample(&[], s.net(|n| n.received.get())))),

@@ -21,6 +21,7 @@ use super::Shown;
 use super::census::Census;
 use super::process::Process;
 use crate::board::{ASKED, OUTCOMES, Serving, WorkerBooks};
+use crate::log;
 
 /// Requestors that are named.
 const REQUESTORS_MAX: usize = 20;
@@ -53,6 +54,8 @@ pub(super) struct Served {
     pub(super) census: Option<Arc<Census>>,
     /// What became of the query log's records.
     pub(super) log_counts: [(&'static str, u64); 3],
+    /// Lines of the program's log that standard error did not take.
+    pub(super) log_lines_lost: u64,
 }
 
 /// One worker's numbers.
@@ -95,6 +98,7 @@ impl Served {
             memory: serving.store.memory(),
             census,
             log_counts: serving.log_counts.read(),
+            log_lines_lost: log::lost(),
         }
     }
 

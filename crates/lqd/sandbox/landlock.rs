@@ -42,7 +42,7 @@ fn enforce(reach: &Reach) -> Result<RulesetStatus, RulesetError> {
         .create()?
         .add_rules(rules(&tables, read))?
         .add_rules(rules(&reach.read, read))?
-        .add_rules(rules(&reach.append, AccessFs::WriteFile | AccessFs::MakeReg))?
+        .add_rules(rules(&reach.append, AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::Truncate))?
         .add_rules(rules(&reach.sockets, AccessFs::MakeSock | AccessFs::RemoveFile))?
         .restrict_self()
         .map(|status| status.ruleset)

@@ -22,7 +22,7 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Octets that are written at once, about.
-const CHUNK_LEN: usize = 1 << 18;
+const CHUNK_LEN: usize = 1 << 16;
 
 /// The running thread.
 pub(super) struct Writer {

@@ -1,12 +1,13 @@
 //! Where the query log goes.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::log::{self, WholeLines};
 use crate::settings::LogTarget;
 
 /// Where journald takes messages (systemd.journal-fields(7), "Native Journal Protocol").
@@ -21,8 +22,8 @@ const FILE_MODE: u32 = 0o640;
 /// Where lines are written.
 pub(super) enum Sink {
     /// To the end of a file.
-    File(File),
-    /// Standard error, between the lines of the program's own log.
+    File(WholeLines<File>),
+    /// Standard error, between the lines of the program's own log and through the same queue.
     Stderr,
     /// The journal, a message for each line.
     Journal(UnixDatagram),
@@ -65,7 +66,9 @@ impl Sink {
                     return Err(SinkFault::Pipe { file: file.clone() });
                 }
                 let opened = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(file);
-                opened.map(Self::File).map_err(|cause| SinkFault::File { file: file.clone(), cause })
+                opened
+                    .map(|opened| Self::File(WholeLines::new(opened)))
+                    .map_err(|cause| SinkFault::File { file: file.clone(), cause })
             }
         }
     }
@@ -79,14 +82,13 @@ impl Sink {
 
     /// Writes whole lines; how many of them were written, and why not the others.
     pub(super) fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
-        let count = || lines.split_inclusive(|&octet| octet == b'\n').count();
-        let whole = |written: io::Result<()>| match written {
-            Ok(()) => (count(), None),
-            Err(fault) => (0, Some(fault)),
-        };
         match self {
-            Self::File(file) => whole(file.write_all(lines)),
-            Self::Stderr => whole(io::stderr().lock().write_all(lines)),
+            Self::File(file) => {
+                let (written, fault) = file.write(lines);
+                (written - usize::from(file.cut()), fault)
+            }
+            Self::Stderr if log::say_queries(lines) => (log::count(lines), None),
+            Self::Stderr => (0, Some(io::Error::other("standard error: its reader is too slow"))),
             Self::Journal(journal) => {
                 let mut written = 0;
                 for line in lines.split_inclusive(|&octet| octet == b'\n') {
