@@ -65,6 +65,11 @@ pub fn held_by_nobody() -> Pattern {
     Pattern::parse("0f c00001  $me $server")
 }
 
+/// The reply to [`by_address`] where the row of that address cannot be read.
+fn unreadable() -> Pattern {
+    Pattern::parse("0f c00001  $me $server  000d { 0001 text }")
+}
+
 /// The reply to [`by_address`] where no link has it.
 fn not_configured() -> Pattern {
     Pattern::parse("0f c00001  $me $server  000d { 0009 text }")

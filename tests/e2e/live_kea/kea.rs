@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use super::lab::Lab;
-use super::octets::colon_hex;
+use super::octets::{code, colon_hex, options, single};
 use super::plan;
 use crate::support::Until;
 use crate::support::lqd::PATIENCE;
@@ -36,7 +36,8 @@ pub(super) struct Lease {
     pub(super) cltt: u64,
     pub(super) valid_s: u32,
     pub(super) preferred_s: u32,
-    /// The client's link-layer address, where Kea learnt it.
+    /// `OPTION_CLIENT_LINKLAYER_ADDR` without its type, where a relay agent gave it (RFC 6939): Kea's `hw-address` may
+    /// be a guess from the DUID.
     pub(super) link_layer: Option<Vec<u8>>,
     /// 0 = assigned; declined, reclaimed and released leases have other numbers.
     pub(super) state: u64,
@@ -235,7 +236,25 @@ fn lease_of(lease: &Value) -> Option<Lease> {
         cltt: number("cltt")?,
         valid_s: u32::try_from(number("valid-lft")?).ok()?,
         preferred_s: u32::try_from(number("preferred-lft")?).ok()?,
-        link_layer: lease["hw-address"].as_str().and_then(|text| colon_hex(text).ok()),
+        link_layer: link_layer_by_relay(lease),
         state: number("state")?,
     })
+}
+
+/// From the options of the relay agents that Kea keeps with the lease (`store-extended-info`), Ethernet only.
+fn link_layer_by_relay(lease: &Value) -> Option<Vec<u8>> {
+    let kept = &lease["user-context"]["ISC"];
+    let relays = ["relay-info", "relays"].iter().find_map(|key| kept[*key].as_array())?; // `relays` before Kea 2.3.2
+    let stored = relays.iter().filter_map(|relay| plain_hex(relay["options"].as_str()?.strip_prefix("0x")?));
+    let mut told = stored.filter_map(|octets| {
+        let options = options(&octets).ok()?;
+        let body = single(&options, code::CLIENT_LINKLAYER_ADDR).ok()??;
+        body.strip_prefix(&[0, 1]).map(<[u8]>::to_vec)
+    });
+    told.next()
+}
+
+fn plain_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }

@@ -88,6 +88,8 @@ pub(super) fn kea_config(directory: &Path, settings: Settings) -> Value {
         // Kea alone decides by the clock here: rows for expired leases come when a test asks for them.
         "expired-leases-processing": { "reclaim-timer-wait-time": 0, "flush-reclaimed-timer-wait-time": 0 },
         "store-extended-info": true,
+        // What a relay says first, then the DUID, whose guess must not be answered as a relay's word.
+        "mac-sources": ["client-link-addr-option", "duid"],
         "valid-lifetime": settings.valid_s,
         "preferred-lifetime": settings.valid_s / 2,
         "subnet6": [direct(), relayed(), deep()],

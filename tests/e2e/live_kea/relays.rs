@@ -11,7 +11,7 @@ use super::perfdhcp::Perfdhcp;
 use super::{lab, plan};
 use crate::support::Until;
 
-/// Chains of one to five relays with Interface-Ids and remote-ids, a name, a delegated length of its own;
+/// Chains of one to five relays with Interface-Ids, remote-ids and the client's link-layer address, a name, a delegated length of its own;
 /// then a client that moves behind another relay, perfdhcp's plain relay, and a client without any.
 pub(super) fn relay_data(stage: &mut Stage) {
     let mut clients: Vec<Client> = (1..=5).map(|depth| Client::new(0x6a, depth, chain(depth))).collect();
@@ -24,6 +24,10 @@ pub(super) fn relay_data(stage: &mut Stage) {
     stage.agree();
     for client in &clients {
         assert_eq!(relay_data_of(stage, client), Some(sent(client)), "{client:02x?}");
+    }
+    for client in &clients {
+        let told = data_of(stage, client).link_layer;
+        assert_eq!(told, link_layer_option(client), "{client:02x?}");
     }
     let fqdn = data_of(stage, &clients[1]).fqdn.expect("Kea keeps the name");
     assert_eq!(fqdn.get(1..), clients[1].name.as_deref(), "the name after the flags (RFC 4704 §4)");
@@ -48,6 +52,7 @@ pub(super) fn relay_data(stage: &mut Stage) {
         stage.kea.resume_service();
         assert!(until.pending(), "no client of perfdhcp has a lease");
     };
+    assert_eq!(data_of(stage, &direct).link_layer, None, "its DUID-LL alone names an address (RFC 6939 §1)");
     assert_eq!(relay_data_of(stage, &direct), None, "no relay, no relay data (RFC 5007 §4.1.2.4)");
     for lease in relayed {
         let Ok(Answer::Bindings(data)) = stage.asker.by_address(lease.address) else {
@@ -78,12 +83,13 @@ fn peer(hop: u8) -> Ipv6Addr {
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0x6a, u16::from(hop) + 1)
 }
 
-/// Interface-Id (RFC 8415 §21.18) with octets that need care in CSV and JSON, and remote-id (RFC 4649) of
-/// enterprise 4491 on the relay nearest to the client.
+/// Interface-Id (RFC 8415 §21.18) with octets that need care in CSV and JSON; on the relay nearest to the client also
+/// remote-id (RFC 4649) of enterprise 4491, and the Ethernet address that it saw (RFC 6939), which is not the DUID's.
 fn relay_options(hop: u8, depth: u8) -> Vec<(u16, Vec<u8>)> {
     let interface = (code::INTERFACE_ID, [b"ge-0/0,\"&\x00\xff", &[hop, depth][..]].concat());
     let remote = (code::REMOTE_ID, [&4491_u32.to_be_bytes()[..], b"cm-", &[hop]].concat());
-    if hop == 0 { vec![remote, interface] } else { vec![interface] }
+    let link_layer = (code::CLIENT_LINKLAYER_ADDR, vec![0, 1, 2, 0, 0, 0, 0x79, depth]);
+    if hop == 0 { vec![remote, link_layer, interface] } else { vec![interface] }
 }
 
 /// What `LQ_RELAY_DATA` has to hold for this client. Kea does not keep the outer relay's address, so
@@ -92,6 +98,12 @@ fn sent(client: &Client) -> RelayData {
     let levels = relay_levels(&relay_forward(&client.relays, None)).expect("we wrote it");
     let peer = levels.first().expect("the client came through relays").link;
     RelayData { peer, levels }
+}
+
+/// What the relay nearest to the client said.
+fn link_layer_option(client: &Client) -> Option<Vec<u8>> {
+    let told = client.relays[0].options.iter().find(|(code, _)| *code == code::CLIENT_LINKLAYER_ADDR);
+    told.map(|(_, body)| body.clone())
 }
 
 fn relay_data_of(stage: &Stage, client: &Client) -> Option<RelayData> {

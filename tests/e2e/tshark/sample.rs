@@ -91,7 +91,7 @@ impl Row {
         let lease = format!(
             "{address},{duid},{valid_s},{cltt},{subnet_id},{preferred_s},{lease_type},1,{prefix_len}"
         );
-        format!("{lease},{forward},0,{hostname},{link_layer},0,{user_context},1,0,0\n")
+        format!("{lease},{forward},0,{hostname},{link_layer},0,{user_context},1,8,0\n")
     }
 }
 
