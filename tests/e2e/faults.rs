@@ -6,12 +6,13 @@
 mod clock;
 mod files;
 mod logging;
+mod rewrite;
 mod worker;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [files::trials, clock::trials, logging::trials, worker::trials]
+    [files::trials, rewrite::trials, clock::trials, logging::trials, worker::trials]
         .into_iter()
         .flat_map(|trials| trials())
         .collect()

@@ -15,7 +15,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tracing::{error, info, warn};
 
 use crate::kea_memfile::{
-    FileTally, Follower, LeaseFiles, LoadFault, Reload, Seen, Step, Tally, Trouble, Waker, load,
+    FileTally, Follower, LeaseFiles, LoadFault, Loaded, Reload, Seen, Step, Tally, Trouble, Waker, load,
 };
 use crate::oversized::OversizedReport;
 use crate::standing::{Books, Watch};
@@ -229,7 +229,7 @@ impl Feed {
     /// Takes a new snapshot; whether that succeeded. As long as it fails, the leases stay as they are.
     fn reload(&mut self, reason: Reload) -> bool {
         let started = Instant::now();
-        match load::<Loader>(&self.files, self.threads) {
+        match load_whole(&self.files, self.threads) {
             Ok(loaded) => {
                 self.follower.reloaded(loaded.position);
                 let applied = self.writer.replace_by(loaded.rows, None);
@@ -257,7 +257,7 @@ impl Feed {
             return Ok(());
         }
         let started = Instant::now();
-        let loaded = load::<Loader>(&files, self.threads)?;
+        let loaded = load_whole(&files, self.threads)?;
         speak_of_unknown_subnets(&unknown_subnets(&loaded.seen, &links));
         self.follower.follow(files.clone(), loaded.position);
         self.files = files;
@@ -290,9 +290,21 @@ impl Feed {
             Some(Trouble::Unreadable(reason)) => {
                 error!(%file, %reason, "the lease file may not be read; give lqd's user the right to read it");
             }
+            Some(Trouble::Rewriting) => {
+                warn!(%file, "the lease file is being written anew; answering from what was known before");
+            }
             None => info!(%file, "the lease file can be followed again"),
         }
         self.trouble = trouble;
+    }
+}
+
+/// Loads files that are to replace known leases: a current file without header says nothing of them.
+fn load_whole(files: &LeaseFiles, threads: NonZeroUsize) -> Result<Loaded, LoadFault> {
+    let loaded = load::<Loader>(files, threads)?;
+    match loaded.position.columns {
+        Some(_) => Ok(loaded),
+        None => Err(LoadFault::Headless(files.current().to_owned())),
     }
 }
 

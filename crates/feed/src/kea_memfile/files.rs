@@ -32,6 +32,16 @@ pub struct FileId {
     pub inode: u64,
 }
 
+/// State of a file at one moment, from which a change shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) id: FileId,
+    /// Octets in it.
+    pub(super) len: u64,
+    /// Time of its last modification: seconds and nanoseconds since 1970.
+    pub(super) modified: (i64, i64),
+}
+
 /// An open file and the name it had.
 #[derive(Debug)]
 pub struct LeaseFile {
@@ -168,10 +178,25 @@ impl LeaseFiles {
     }
 }
 
+impl Look {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            id: FileId::of(metadata),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
 /// The id of the file of this name, if there is one.
 pub(super) fn id(path: &Path) -> Result<Option<FileId>, OpenFault> {
+    Ok(look(path)?.map(|look| look.id))
+}
+
+/// The state of the file of this name, if there is one.
+pub(super) fn look(path: &Path) -> Result<Option<Look>, OpenFault> {
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => Ok(Some(FileId::of(&metadata))),
+        Ok(metadata) if metadata.is_file() => Ok(Some(Look::of(&metadata))),
         Ok(_) => Err(OpenFault::NotAFile(path.to_owned())),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(OpenFault::Unreadable { path: path.to_owned(), source }),

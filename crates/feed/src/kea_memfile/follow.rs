@@ -13,9 +13,12 @@
 //! network file systems that have none included, is a reload. A reload that was not necessary costs a second;
 //! a lease that ended but is still reported costs a subscriber's address.
 //!
+//! A file that is written anew is loaded when it has stood still (`stillness`); until then the known leases stay.
+//!
 //! Appended rows are found by reading, not by counting events, so lost events delay rows by [`RECHECK_AFTER`]
 //! at most.
 
+mod stillness;
 mod tail;
 mod watch;
 
@@ -27,6 +30,7 @@ use lqd_index::Batch;
 use super::files::{self, FileId, LeaseFile, LeaseFiles, OpenFault};
 use super::lines::Tally;
 use super::load::Position;
+use stillness::{EndWatch, Rewrite};
 use tail::{Tail, TailFault};
 pub use watch::Waker;
 use watch::{Watch, Woken};
@@ -83,6 +87,8 @@ pub enum Trouble {
     NotAFile,
     /// The file that has the name may not be looked at or opened.
     Unreadable(io::ErrorKind),
+    /// The file is written anew, and not yet complete.
+    Rewriting,
 }
 
 impl std::fmt::Display for Trouble {
@@ -91,6 +97,7 @@ impl std::fmt::Display for Trouble {
             Self::Missing => f.write_str("the lease file is gone"),
             Self::NotAFile => f.write_str("something that is no file is in the lease file's place"),
             Self::Unreadable(reason) => write!(f, "the lease file may not be read: {reason}"),
+            Self::Rewriting => f.write_str("the lease file is being written anew"),
         }
     }
 }
@@ -131,6 +138,10 @@ pub struct Follower {
     rotations: u64,
     reloads: u64,
     trouble: Option<Trouble>,
+    /// The load that is due.
+    rewrite: Option<Rewrite>,
+    end: EndWatch,
+    still_for: Duration,
 }
 
 /// What one look at the files brought.
@@ -157,6 +168,9 @@ impl Follower {
             rotations: 0,
             reloads: 0,
             trouble: None,
+            rewrite: None,
+            end: EndWatch::default(),
+            still_for: stillness::STILL_FOR,
         })
     }
 
@@ -174,6 +188,8 @@ impl Follower {
         self.watch.unsettle();
         self.tail = Tail::new(position);
         self.trouble = None;
+        self.rewrite = None;
+        self.end = EndWatch::default();
         self.reloads += 1;
     }
 
@@ -189,7 +205,8 @@ impl Follower {
         loop {
             match self.advance() {
                 Advance::Rows => return Step::Rows { batch: &self.batch, tally: &self.tally },
-                Advance::Reload(reason) => return Step::Reload(reason),
+                Advance::Reload(reason) if self.stands_still(reason) => return Step::Reload(reason),
+                Advance::Reload(_) => {}
                 Advance::Rotated => continue,
                 Advance::Nothing => {}
             }
@@ -218,6 +235,9 @@ impl Follower {
         self.watch.arm();
         self.watch.drain();
         self.batch.clear();
+        if let Some(rewrite) = &self.rewrite {
+            return Advance::Reload(rewrite.reason);
+        }
         match self.tail.take(&mut self.batch) {
             Ok(true) => {
                 self.count_rows();
@@ -226,8 +246,11 @@ impl Follower {
             Ok(false) => {}
             Err(fault) => return Advance::Reload(reason(&fault)),
         }
-        match files::id(self.files.current()) {
-            Ok(Some(id)) if id == self.tail.file.id => {
+        match files::look(self.files.current()) {
+            Ok(Some(look)) if look.id == self.tail.file.id => {
+                if self.end.was_modified_within(look, self.tail.read_to(), RECHECK_AFTER) {
+                    return Advance::Reload(Reload::Rewritten);
+                }
                 // The events up to here are over and done with: the name is still that of our file.
                 self.watch.settle();
                 self.trouble = None;
@@ -242,6 +265,34 @@ impl Follower {
             Ok(None) => self.troubled(Trouble::Missing),
             Err(fault) => self.troubled(trouble(&fault)),
         }
+    }
+
+    /// Whether the file that has to be loaded may be: nobody writes it any more, as far as can be seen.
+    fn stands_still(&mut self, reason: Reload) -> bool {
+        let whole = reason == Reload::Replaced && (self.watch.was_put_whole() || self.is_rotated());
+        let rewrite = self.rewrite.get_or_insert_with(|| Rewrite::new(reason));
+        let look = match files::look(self.files.current()) {
+            Ok(Some(look)) => look,
+            Ok(None) => return self.not_there(Trouble::Missing),
+            Err(fault) => return self.not_there(trouble(&fault)),
+        };
+        if whole || rewrite.stands_still(look, self.still_for) {
+            return true;
+        }
+        self.trouble = Some(Trouble::Rewriting);
+        false
+    }
+
+    /// Nothing can be loaded: the next file to come is judged from its beginning.
+    fn not_there(&mut self, trouble: Trouble) -> bool {
+        self.rewrite = None;
+        self.trouble = Some(trouble);
+        false
+    }
+
+    /// The followed file is `.1` now, so that the new one is Kea's, which appends to it for ever.
+    fn is_rotated(&self) -> bool {
+        matches!(files::id(&self.files.with_suffix(".1")), Ok(Some(id)) if id == self.tail.file.id)
     }
 
     /// Another file has the name.

@@ -155,6 +155,11 @@ pub enum LoadFault {
         /// What is wrong with its first line.
         source: HeaderFault,
     },
+    /// The current file is empty, or its header is not complete, where leases are known already.
+    #[error(
+        "{0}: has no complete header: somebody emptied it, or Kea is about to write it; restart Kea if it stays so"
+    )]
+    Headless(PathBuf),
     /// A file cannot be read, or became shorter meanwhile.
     #[error(
         "{path}: {source}; check the disk, and that nothing but Kea writes to the file",

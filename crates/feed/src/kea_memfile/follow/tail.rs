@@ -55,6 +55,11 @@ impl Tail {
         self.file.file.metadata().map_or(0, |metadata| metadata.len().saturating_sub(self.offset))
     }
 
+    /// Octets of the file that were read.
+    pub(super) fn read_to(&self) -> u64 {
+        self.offset + self.text.len() as u64
+    }
+
     /// What became of the lines taken since this was last asked.
     pub(super) fn take_tally(&mut self) -> Tally {
         self.lines.as_mut().map_or_else(Tally::default, Lines::take_tally)
@@ -137,7 +142,7 @@ impl Tail {
 
     /// Reads on; returns the number of octets.
     fn read(&mut self) -> Result<usize, TailFault> {
-        let position = self.offset + self.text.len() as u64;
+        let position = self.read_to();
         self.space.resize(GUARD_LEN + READ_LEN, 0);
         let guard_len = self.guard.len();
         let len = self

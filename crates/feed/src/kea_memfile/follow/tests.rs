@@ -4,6 +4,7 @@
 mod cases;
 mod kea;
 mod replay;
+mod rewrite;
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
@@ -44,7 +45,8 @@ impl Reader {
         let loaded = load::<Batches>(&files, NonZeroUsize::MIN).unwrap();
         let mut leases = Leases::new();
         loaded.rows.into_batches().iter().for_each(|batch| apply(&mut leases, batch));
-        let follower = Follower::new(files.clone(), loaded.position).unwrap();
+        let mut follower = Follower::new(files.clone(), loaded.position).unwrap();
+        follower.still_for = Duration::ZERO;
         assert!(follower.status().watching, "these tests need inotify");
         Self { files, follower, leases, reloads: Vec::new() }
     }

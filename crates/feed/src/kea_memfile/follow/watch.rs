@@ -68,6 +68,8 @@ pub(super) struct Watch {
     /// None where inotify does not work, or the directory is gone.
     inotify: Option<OwnedFd>,
     renames: Renames,
+    /// The current file's name was last given by a rename, so that its file came whole.
+    put_whole: bool,
     waker: Waker,
 }
 
@@ -92,6 +94,7 @@ impl Watch {
             rotated: name(files.with_suffix(".1")),
             inotify: None,
             renames: Renames::Unclear,
+            put_whole: false,
             waker,
         };
         watch.arm();
@@ -154,6 +157,7 @@ impl Watch {
                 lost = true;
             } else if kinds.contains(ReadFlags::QUEUE_OVERFLOW) {
                 relevant = true;
+                self.put_whole = false;
                 self.renames = Renames::Unclear;
             }
             let Some(name) = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes())) else {
@@ -161,6 +165,10 @@ impl Watch {
             };
             if name == self.current {
                 relevant = true;
+                let renewed = ReadFlags::CREATE | ReadFlags::MOVED_TO;
+                if kinds.intersects(renewed) {
+                    self.put_whole = kinds.contains(ReadFlags::MOVED_TO);
+                }
                 if kinds.contains(ReadFlags::MOVED_FROM) {
                     self.renames = self.renames.current_moved_away(event.cookie());
                 } else if kinds.intersects(ReadFlags::MOVED_TO | ReadFlags::DELETE) {
@@ -174,6 +182,7 @@ impl Watch {
             }
         }
         if lost {
+            self.put_whole = false;
             self.inotify = None;
             self.renames = Renames::Unclear;
         }
@@ -188,6 +197,11 @@ impl Watch {
     /// Since then it was renamed to `.1`, and a new file was made, and that is all.
     pub(super) fn saw_one_rotation(&self) -> bool {
         self.renames == Renames::Rotated
+    }
+
+    /// The file that has the current name was renamed to it, as a complete dump is.
+    pub(super) fn was_put_whole(&self) -> bool {
+        self.put_whole
     }
 
     /// Waits for events, or to be asked to return.

@@ -12,11 +12,11 @@ fn address(number: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number)
 }
 
-fn lease(number: u16) -> (Ipv6Addr, Option<(u32, u32)>) {
+pub(super) fn lease(number: u16) -> (Ipv6Addr, Option<(u32, u32)>) {
     (address(number), Some((1, 1_700_000_000 + u32::from(number))))
 }
 
-fn setting(numbers: &[u16]) -> (Kea, Reader) {
+pub(super) fn setting(numbers: &[u16]) -> (Kea, Reader) {
     let mut kea = Kea::new();
     numbers.iter().for_each(|&number| kea.append(lease(number)));
     let mut reader = Reader::new(kea.files.clone());
@@ -25,7 +25,7 @@ fn setting(numbers: &[u16]) -> (Kea, Reader) {
 }
 
 /// After the next polls the reader holds what the files say, with these reloads.
-fn agree(kea: &Kea, reader: &mut Reader, reloads: &[Reload]) {
+pub(super) fn agree(kea: &Kea, reader: &mut Reader, reloads: &[Reload]) {
     reader.settle();
     assert_eq!(reader.leases, kea.leases());
     assert_eq!(reader.reloads, reloads);
@@ -315,6 +315,7 @@ fn a_file_rewritten_between_load_and_following() {
     kea.truncate();
     (5..20).for_each(|number| kea.append(lease(number)));
     let mut follower = Follower::new(kea.files.clone(), position).unwrap();
+    follower.still_for = Duration::ZERO;
     assert!(matches!(follower.poll(Duration::ZERO), Step::Reload(Reload::Rewritten)));
 }
 

@@ -1,0 +1,79 @@
+//! Whether a lease file that has to be loaded anew is still being written.
+//!
+//! `cp`, rsync or an editor empties a file and writes it again, which takes seconds for millions of leases. A load in
+//! between would publish the first part as all there is, so the known leases stay until the file has not changed for
+//! [`STILL_FOR`], and no longer than [`STILL_WITHIN`].
+
+use std::time::{Duration, Instant};
+
+use super::Reload;
+use crate::kea_memfile::files::Look;
+
+/// A file that has not changed for so long is complete.
+pub(super) const STILL_FOR: Duration = Duration::from_secs(3);
+/// A file that never stands still is loaded after this time: new leases in it must become known, too.
+pub(super) const STILL_WITHIN: Duration = Duration::from_secs(30);
+
+/// A file to be loaded anew once it stands still.
+#[derive(Debug)]
+pub(super) struct Rewrite {
+    pub(super) reason: Reload,
+    began: Instant,
+    last: Option<(Look, Instant)>,
+}
+
+impl Rewrite {
+    pub(super) fn new(reason: Reload) -> Self {
+        Self { reason, began: Instant::now(), last: None }
+    }
+
+    /// Lets time pass.
+    #[cfg(test)]
+    pub(super) fn age(&mut self, by: Duration) {
+        self.began -= by;
+    }
+
+    /// Takes in one look at the file; whether it may be loaded.
+    pub(super) fn stands_still(&mut self, look: Look, still_for: Duration) -> bool {
+        let now = Instant::now();
+        let unchanged_since = match self.last {
+            Some((last, since)) if last == look => since,
+            _ => now,
+        };
+        self.last = Some((look, unchanged_since));
+        now - unchanged_since >= still_for || now - self.began >= STILL_WITHIN
+    }
+}
+
+/// Notices a file whose content was exchanged without a change of its length: Kea only appends, so a time of
+/// modification that moves alone is somebody else's.
+#[derive(Debug, Default)]
+pub(super) struct EndWatch {
+    /// At the last look at a file that was read to its end.
+    last: Option<Look>,
+    /// The first look since at which only the time had moved.
+    doubt: Option<Instant>,
+}
+
+impl EndWatch {
+    /// Takes in a look at a file of which `read` octets are read; true if it was modified, but not appended to.
+    ///
+    /// The kernel sets the time before the length, so that an append may show as a modification for an instant;
+    /// `certain_after` is longer.
+    pub(super) fn was_modified_within(&mut self, look: Look, read: u64, certain_after: Duration) -> bool {
+        let at_end = look.len == read;
+        match self.last {
+            Some(last) if at_end && last.id == look.id && last.len == read => {
+                if last.modified == look.modified {
+                    self.doubt = None;
+                    return false;
+                }
+                self.doubt.get_or_insert_with(Instant::now).elapsed() >= certain_after
+            }
+            _ => {
+                *self = Self { last: at_end.then_some(look), doubt: None };
+                false
+            }
+        }
+    }
+}

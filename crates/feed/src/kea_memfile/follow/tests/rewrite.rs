@@ -1,0 +1,143 @@
+//! Files that are written anew: half a file is never taken for the whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+
+use super::cases::{agree, lease, setting};
+use super::kea::{HEADER, Kea, line};
+use super::*;
+use crate::kea_memfile::follow::Trouble;
+use crate::kea_memfile::follow::stillness::{EndWatch, Rewrite, STILL_WITHIN};
+use crate::kea_memfile::{FileId, files::Look};
+
+/// So long that no test sees its end.
+const NEVER: Duration = Duration::from_secs(100_000);
+
+fn row(number: u16) -> String {
+    line(lease(number))
+}
+
+/// Polls until there is nothing more to do; as long as the file is written, the leases stay.
+fn keeps(reader: &mut Reader, leases: &Leases) {
+    reader.settle();
+    assert_eq!((&reader.leases, reader.reloads.len()), (leases, 0));
+    assert_eq!(reader.follower.status().trouble, Some(Trouble::Rewriting));
+}
+
+/// Lets the file count as still, and checks that what is in it is now known.
+fn comes_to(reader: &mut Reader, reason: Reload, numbers: &[u16]) {
+    reader.follower.still_for = Duration::ZERO;
+    reader.settle();
+    let expected = numbers.iter().map(|&number| (lease(number).0, lease(number).1.unwrap()));
+    assert_eq!(reader.leases, expected.collect::<Leases>());
+    assert_eq!(reader.reloads, [reason]);
+    assert_eq!(reader.follower.status().trouble, None);
+}
+
+fn watched() -> (Kea, Reader, Leases) {
+    let (kea, mut reader) = setting(&[1, 2, 3]);
+    reader.follower.still_for = NEVER;
+    let leases = reader.leases.clone();
+    (kea, reader, leases)
+}
+
+/// cp, rsync --inplace and editors: the file is emptied, then filled.
+#[test]
+fn half_of_a_file_rewritten_in_place_is_not_published() {
+    let (kea, mut reader, leases) = watched();
+    let mut file = File::create(kea.files.current()).unwrap();
+    keeps(&mut reader, &leases);
+    for piece in [HEADER, &row(1), &row(2)[..10], &row(2)[10..], &row(9)] {
+        file.write_all(piece.as_bytes()).unwrap();
+        keeps(&mut reader, &leases);
+    }
+    comes_to(&mut reader, Reload::Rewritten, &[1, 2, 9]);
+}
+
+/// Longer than before from its first look on: only the guard shows it.
+#[test]
+fn half_of_a_longer_file_in_place_is_not_published() {
+    let (kea, mut reader, leases) = watched();
+    let first: String = (10..20).map(row).collect();
+    fs::write(kea.files.current(), HEADER.to_owned() + &first).unwrap();
+    keeps(&mut reader, &leases);
+    let mut file = OpenOptions::new().append(true).open(kea.files.current()).unwrap();
+    file.write_all(row(1).as_bytes()).unwrap();
+    keeps(&mut reader, &leases);
+    comes_to(&mut reader, Reload::Rewritten, &[10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 1]);
+}
+
+/// rm, then cp: a new file, but one that is being filled.
+#[test]
+fn half_of_a_new_file_is_not_published() {
+    let (kea, mut reader, leases) = watched();
+    fs::remove_file(kea.files.current()).unwrap();
+    reader.settle();
+    assert_eq!(reader.follower.status().trouble, Some(Trouble::Missing));
+    let mut file = File::create_new(kea.files.current()).unwrap();
+    for piece in [HEADER, &row(4)] {
+        file.write_all(piece.as_bytes()).unwrap();
+        keeps(&mut reader, &leases);
+    }
+    comes_to(&mut reader, Reload::Replaced, &[4]);
+}
+
+/// A file that is put in its place by a rename is whole, and nobody waits for it.
+#[test]
+fn a_renamed_file_is_loaded_at_once() {
+    let (mut kea, mut reader, _) = watched();
+    kea.replace_by_dump(Some(lease(1).0), || {});
+    agree(&kea, &mut reader, &[Reload::Replaced]);
+}
+
+/// Where rotations were missed, the new file is Kea's own, which never stands still on a busy server.
+#[test]
+fn a_missed_rotation_is_loaded_at_once() {
+    let (mut kea, mut reader, _) = watched();
+    kea.rotate();
+    kea.append(lease(4));
+    reader.follower.watch.unsettle();
+    agree(&kea, &mut reader, &[Reload::Replaced]);
+}
+
+/// The loading waits for stillness, but not for ever.
+#[test]
+fn a_file_that_never_stands_still_is_loaded_in_the_end() {
+    let look = |len| Look { id: FileId { device: 1, inode: 2 }, len, modified: (0, 0) };
+    let mut rewrite = Rewrite::new(Reload::Rewritten);
+    assert!(!rewrite.stands_still(look(0), NEVER));
+    assert!(!rewrite.stands_still(look(1), NEVER));
+    rewrite.age(STILL_WITHIN);
+    assert!(rewrite.stands_still(look(2), NEVER));
+}
+
+/// rsync --inplace with as many octets, and the same ones where the follower looks.
+#[test]
+fn content_exchanged_at_the_same_length_is_noticed() {
+    let (mut kea, mut reader) = setting(&[1, 2]);
+    (10..40).for_each(|number| kea.append(lease(number)));
+    reader.settle();
+    let text = fs::read_to_string(kea.files.current()).unwrap().replace(&row(2), &row(3));
+    let file = OpenOptions::new().write(true).open(kea.files.current()).unwrap();
+    file.write_all_at(text.as_bytes(), 0).unwrap();
+    let limit = Instant::now() + LIMIT;
+    while reader.reloads.is_empty() {
+        assert!(Instant::now() < limit, "not noticed");
+        reader.step(Duration::from_millis(100));
+    }
+    assert_eq!(reader.reloads, [Reload::Rewritten]);
+    assert!(reader.leases.contains_key(&lease(3).0) && !reader.leases.contains_key(&lease(2).0));
+}
+
+#[test]
+fn an_append_is_no_modification_although_its_time_shows_first() {
+    let look = |len, time| Look { id: FileId { device: 1, inode: 2 }, len, modified: (time, 0) };
+    let mut end = EndWatch::default();
+    assert!(!end.was_modified_within(look(10, 1), 10, Duration::ZERO));
+    assert!(!end.was_modified_within(look(10, 1), 10, Duration::ZERO));
+    assert!(!end.was_modified_within(look(10, 2), 10, NEVER), "an append may be under way");
+    assert!(!end.was_modified_within(look(15, 2), 10, Duration::ZERO));
+    assert!(!end.was_modified_within(look(15, 2), 15, Duration::ZERO));
+    assert!(end.was_modified_within(look(15, 3), 15, Duration::ZERO));
+}
