@@ -49,6 +49,13 @@ pub struct Lease {
     pub valid_lifetime_s: u32,
 }
 
+impl Lease {
+    /// The client may still use it.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.valid_lifetime_s > 0
+    }
+}
+
 /// A hardware type and an address (RFC 6939 §4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkLayerAddress {

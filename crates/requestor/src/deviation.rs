@@ -2,7 +2,7 @@
 
 use lqd_wire::{OptionCode, ParseError};
 
-use crate::{Binding, Content, Duid, Query, Reply, Target};
+use crate::{Binding, Content, Duid, Lease, Query, Reply, Target};
 
 /// A CLT_TIME above this many seconds (31 years) is more likely a point in time than an age.
 const CLT_TIME_PLAUSIBLE_MAX: u32 = 1_000_000_000;
@@ -47,8 +47,8 @@ pub enum Deviation {
     /// By client-id, and the data is of another client.
     #[error("the data is of client {0}, which was not asked for")]
     OtherClient(Duid),
-    /// By address, and none of the leases covers it.
-    #[error("no lease in the data covers the address that was asked for")]
+    /// By address, and none of the valid leases covers it.
+    #[error("no valid lease in the data covers the address that was asked for")]
     AddressNotCovered,
     /// A lease that is over (RFC 5007 §4.1.2.2 asks for those with a valid lifetime).
     #[error("{0} has no valid lifetime left (RFC 5007 §4.1.2.2)")]
@@ -94,8 +94,11 @@ impl Deviation {
 }
 
 /// Adds what only the query shows: options and links that were not asked for, data that does not fit the question.
+///
+/// Data of another client, for another address, or without a lease that is valid, is no answer and not used.
 pub(crate) fn against_query(reply: &mut Reply, query: &Query) {
     let mut found = Vec::new();
+    let mut is_answer = true;
     match &reply.content {
         Content::Data(data) => {
             if data.relay.is_some() && !query.requested.contains(&OptionCode::LQ_RELAY_DATA) {
@@ -104,19 +107,28 @@ pub(crate) fn against_query(reply: &mut Reply, query: &Query) {
             match &query.target {
                 Target::Client(client) if *client != data.client => {
                     found.push(Deviation::OtherClient(data.client.clone()));
+                    is_answer = false;
                 }
                 Target::Address(address)
-                    if !data.leases.iter().any(|lease| lease.binding.covers(*address)) =>
+                    if !data
+                        .leases
+                        .iter()
+                        .any(|lease| lease.is_valid() && lease.binding.covers(*address)) =>
                 {
                     found.push(Deviation::AddressNotCovered);
+                    is_answer = false;
                 }
                 _ => {}
             }
+            is_answer &= data.leases.iter().any(Lease::is_valid);
         }
         Content::Links(_) if !may_have_links(query) => found.push(Deviation::LinksUnasked),
         _ => {}
     }
     reply.deviations.extend(found);
+    if !is_answer {
+        reply.content = Content::Unusable;
+    }
 }
 
 /// Links may answer a query by client-id without a link-address (RFC 5007 §4.1.2.5).

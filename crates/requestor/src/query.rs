@@ -20,7 +20,7 @@ pub enum Target {
 }
 
 /// One question (RFC 5007 §4.1.2.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
     /// Whose bindings.
     pub target: Target,
@@ -114,6 +114,7 @@ mod tests {
         text.parse().expect("a DUID")
     }
 
+    /// R6, R7, R8, R9, R10, R11.
     #[test]
     fn octets_of_rfc_5007_4_1_2_1() {
         let own = duid("00:03:00:01:02:00:5e:10:00:01");

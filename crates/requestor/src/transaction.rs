@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddrV6;
+use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime};
 
 use lqd_wire::{StatusCode, TransactionId};
@@ -189,8 +190,10 @@ impl Transaction {
             return;
         };
         self.resend_at = Some(now + timeout);
-        let open = (self.stage_start..self.asked.len()).filter(|&index| self.asked[index].is_open());
-        self.outbox.extend(open);
+        // A group that answered is not asked again: its other servers have the same time to answer.
+        let silent = (self.stage_start..self.asked.len())
+            .filter(|&index| self.asked[index].is_open() && !self.asked[index].answered);
+        self.outbox.extend(silent);
     }
 
     fn stage(&self) -> &[Destination] {
@@ -246,7 +249,7 @@ impl Transaction {
         if self.query.server.as_ref().is_some_and(|server| *server != reply.server) {
             return Err(Ignored::OtherServer(reply.server));
         }
-        if !self.expected.any_source && !self.asked.iter().any(|to| to.may_answer_from(from)) {
+        if !self.may_answer(from) {
             return Err(Ignored::OtherSource(from));
         }
         if self.answers.iter().any(|answer| answer.from == from && answer.reply.server == reply.server) {
@@ -259,6 +262,29 @@ impl Transaction {
         Ok(reply)
     }
 
+    /// Servers answer from the address that was asked (RFC 8415 §18.3.10), from any port; a group from any of their
+    /// addresses.
+    fn may_answer(&self, from: SocketAddrV6) -> bool {
+        let is_source = |to: &Destination| to.is_at(from) || to.address.ip().is_multicast();
+        self.expected.any_source || self.asked.iter().any(is_source)
+    }
+
+    /// The destination that an answer from there is of: the server asked at that address and port, or the only one asked at
+    /// that address, or a group; in this stage, else in an earlier one, whose server is late. `None` if it may be of several
+    /// servers, or of any.
+    fn asked_of(&self, from: SocketAddrV6) -> Option<usize> {
+        let mut ports = self.asked.iter().filter(|to| to.is_at(from)).map(|to| to.address.port());
+        let first = ports.next();
+        let is_only_one = ports.all(|port| Some(port) == first);
+        let within = |stage: Range<usize>| {
+            let at =
+                |is: &dyn Fn(&Destination) -> bool| stage.clone().rev().find(|&index| is(&self.asked[index]));
+            at(&|to| to.is_at(from) && (is_only_one || to.address.port() == from.port()))
+                .or_else(|| at(&|to| to.address.ip().is_multicast()))
+        };
+        within(self.stage_start..self.asked.len()).or_else(|| within(0..self.stage_start))
+    }
+
     fn accept(
         &mut self,
         from: SocketAddrV6,
@@ -267,10 +293,9 @@ impl Transaction {
         now: Instant,
         received: SystemTime,
     ) -> &Answer {
-        let source = self.asked.iter().position(|to| to.address.ip() == from.ip() && to.is_open());
-        let any = || self.asked.iter().position(Destination::is_open);
-        let group = || self.asked.iter().position(|to| to.address.ip().is_multicast());
-        let asked = source.or_else(group).or_else(any);
+        let first_open = || (self.stage_start..self.asked.len()).find(|&index| self.asked[index].is_open());
+        let is_known = self.asked.iter().any(|to| to.is_at(from));
+        let asked = self.asked_of(from).or_else(|| if is_known { None } else { first_open() });
         let is_group = asked.is_some_and(|index| self.asked[index].address.ip().is_multicast());
         if let Some(destination) = asked.and_then(|index| self.asked.get_mut(index)) {
             destination.answered = true;
@@ -311,12 +336,11 @@ impl Destination {
         self.send_error.is_none() && (!self.answered || self.address.ip().is_multicast())
     }
 
-    /// Servers answer from the address that was asked (RFC 8415 §18.3.10 by way of S33), from any port; a group from
-    /// any of their addresses.
-    fn may_answer_from(&self, from: SocketAddrV6) -> bool {
+    /// Whether it is asked at this address, whatever the port.
+    fn is_at(&self, from: SocketAddrV6) -> bool {
         let to = self.address;
         let same_zone = to.scope_id() == 0 || from.scope_id() == 0 || to.scope_id() == from.scope_id();
-        to.ip().is_multicast() || (to.ip() == from.ip() && same_zone)
+        to.ip() == from.ip() && same_zone
     }
 }
 

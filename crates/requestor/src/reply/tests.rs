@@ -25,6 +25,7 @@ fn client_data(options: &str) -> String {
     format!("002d {:04x} {options}", octets(options).len())
 }
 
+/// R1, R2, R3.
 #[test]
 fn what_rfc_5007_4_2_2_has_a_requestor_discard() {
     use ParseFault::{Length, Repeated, Truncated};
@@ -115,6 +116,7 @@ fn options_that_were_asked_for() {
     assert_eq!(data.other, [RawOption { code: OptionCode(0x1234), value: vec![0xbe, 0xef] }]);
 }
 
+/// R16.
 #[test]
 fn departures_are_named_and_what_must_not_be_used_is_not() {
     let relay_data = "002f 0010 fe800000000000000000000000000001";

@@ -93,6 +93,7 @@ impl Rig {
     }
 }
 
+/// R14.
 #[test]
 fn a_silent_server_is_asked_at_the_times_of_rfc_8415_15() {
     let mut rig = Rig::new(Plan::server(one()));
@@ -121,6 +122,7 @@ fn an_answer_ends_it() {
     assert_eq!(exchange.answers[0].after, Duration::from_millis(400));
 }
 
+/// R1, R4.
 #[test]
 fn what_is_ignored_leaves_the_exchange_as_it_was() {
     let mut rig = Rig::new(Plan::together([one(), two()]));
@@ -154,6 +156,7 @@ fn what_is_ignored_leaves_the_exchange_as_it_was() {
     assert_eq!(exchange.silent.len(), 1);
 }
 
+/// R19.
 #[test]
 fn the_next_stage_is_asked_where_rfc_5007_4_3_3_sees_sense_in_it() {
     let status = |code: u16| format!("000d 0002 {code:04x}");
@@ -177,6 +180,7 @@ fn the_next_stage_is_asked_where_rfc_5007_4_3_3_sees_sense_in_it() {
     }
 }
 
+/// R12, R15.
 #[test]
 fn a_silent_stage_leads_on_and_may_still_answer() {
     let mut rig = Rig::new(Plan::in_turn([one(), two()]).or_else(Plan::server(group())));
@@ -195,6 +199,7 @@ fn a_silent_stage_leads_on_and_may_still_answer() {
     assert_eq!((exchange.answers.len(), exchange.silent[0].server), (1, two()));
 }
 
+/// R13.
 #[test]
 fn bindings_give_the_others_a_while_longer() {
     let mut rig = Rig::new(Plan::together([one(), two()]));
@@ -236,6 +241,7 @@ fn a_destination_that_cannot_be_sent_to_is_given_up() {
     assert_eq!(exchange.silent[0].send_error.as_deref(), Some("no route"));
 }
 
+/// R11.
 #[test]
 fn a_server_that_was_not_named_is_ignored() {
     let mut query = Query::by_address("2001:db8::1".parse().expect("an address"));
@@ -256,4 +262,106 @@ fn no_more_ignored_datagrams_are_kept_than_are_of_use() {
         assert!(rig.receive(one(), &[]).is_err());
     }
     assert_eq!(rig.transaction.finish(Vec::new()).ignored.len(), IGNORED_MAX);
+}
+
+/// Two servers behind one address, by port: an answer is of the server at the port that it comes from.
+#[test]
+fn servers_at_one_address_are_told_apart_by_port() {
+    let other = address("[2001:db8::53]:1547");
+    let asked_again = |plan: Plan, answering: SocketAddrV6| {
+        let mut rig = Rig::new(plan);
+        rig.sends();
+        assert_eq!(rig.receive(answering, &reply(0xbb, "")), Ok(()));
+        rig.pause(1000);
+        rig.sends().0.into_iter().map(|(_, to, _)| to).collect::<Vec<_>>()
+    };
+    let together = || Plan::together([one(), other]);
+    assert_eq!(asked_again(together(), one()), [other]);
+    assert_eq!(asked_again(together(), other), [one()]);
+    assert_eq!(
+        asked_again(together(), address("[2001:db8::53]:9")),
+        [one(), other],
+        "it may be either's: none is done"
+    );
+
+    // In turn: what the first one says late is not the second one's word.
+    let mut rig = Rig::new(Plan::in_turn([one(), other]));
+    while rig.sends().0.iter().all(|(_, to, _)| *to != other) {
+        rig.pause(1000);
+    }
+    assert_eq!(rig.receive(one(), &reply(0xbb, "000d 0002 000a")), Ok(()));
+    assert!(matches!(rig.sends().1, Step::Wait(_)), "the second may still answer");
+    assert_eq!(rig.receive(other, &reply(0xbc, DATA)), Ok(()));
+    rig.pause(1000);
+    assert_eq!(rig.sends(), (vec![], Step::Done));
+    assert_eq!(rig.transaction.finish(Vec::new()).silent, []);
+
+    // A group in the end: a server that was asked alone before is one of its members now.
+    for member in [one(), two()] {
+        let mut rig = Rig::new(Plan::server(one()).or_else(Plan::server(group())));
+        while rig.sends().0.iter().all(|(_, to, _)| *to != group()) {
+            rig.pause(1000);
+        }
+        assert_eq!(rig.receive(member, &reply(0xbc, "")), Ok(()));
+        rig.pause(1000);
+        assert_eq!(rig.sends(), (vec![], Step::Done), "{member}: the group has answered");
+        assert_eq!(rig.transaction.finish(Vec::new()).silent, []);
+    }
+}
+
+/// A second transmission would have all its servers answer again.
+#[test]
+fn a_group_that_answered_is_not_asked_again() {
+    let mut rig = Rig::new(Plan::server(group()));
+    rig.transaction.timers.gather = Duration::from_secs(5);
+    rig.sends();
+    assert_eq!(rig.receive(one(), &reply(0xbb, "")), Ok(()));
+    assert_eq!(rig.run(), [], "though others may answer for five seconds");
+    assert_eq!(rig.now - rig.start, Duration::from_secs(5));
+    let mut silent = Rig::new(Plan::server(group()));
+    assert_eq!(silent.run().len(), 5);
+}
+
+/// Not found, and said so: neither "found" nor "no binding" is what the server said.
+#[test]
+fn data_that_is_no_answer_to_the_question_is_unusable() {
+    let lease = |host: u8, valid: u8| {
+        format!("0005 0018 20010db80000000000000000000000{host:02x} 00000000 000000{valid:02x}")
+    };
+    let data = |client: &str, leases: &str, count: usize| {
+        format!("002d {:04x} 0001 0003 0004{client} 002e 0004 00000009 {leases}", 15 + 28 * count)
+    };
+    let by_address = Query::by_address("2001:db8::1".parse().expect("an address"));
+    let by_client = Query::by_client_id(Duid::new([0, 4, 0xcc]).expect("a DUID"));
+    let rows = [
+        ("the address", &by_address, data("cc", &lease(1, 9), 1), true),
+        ("another address", &by_address, data("cc", &lease(2, 9), 1), false),
+        (
+            "the address, which is over, and another",
+            &by_address,
+            data("cc", &(lease(1, 0) + &lease(2, 9)), 2),
+            false,
+        ),
+        ("no lease", &by_address, data("cc", "", 0), false),
+        ("the client", &by_client, data("cc", &(lease(1, 0) + &lease(2, 9)), 2), true),
+        ("another client", &by_client, data("dd", &lease(1, 9), 1), false),
+        ("no valid lease", &by_client, data("cc", &(lease(1, 0) + &lease(2, 0)), 2), false),
+        ("no lease", &by_client, data("cc", "", 0), false),
+    ];
+    for (name, query, options, usable) in rows {
+        let mut rig = Rig::of(query.clone(), Plan::server(one()));
+        rig.sends();
+        assert_eq!(rig.receive(one(), &reply(0xbb, &options)), Ok(()), "{name}");
+        rig.run();
+        let lookup = crate::Lookup::conclude(query.clone(), vec![rig.transaction.finish(Vec::new())]);
+        match &lookup.outcome {
+            Ok(clients) => assert!(usable && clients.len() == 1, "{name}: {lookup:?}"),
+            Err(failure) => {
+                assert!(!usable, "{name}: {failure}");
+                let why = failure.to_string();
+                let why = why.strip_prefix("the answer of [2001:db8::53]:547 cannot be used: ");
+                assert!(why.is_some_and(|why| !why.is_empty()), "{name}: {failure}");
+            }
+        }
+    }
 }
