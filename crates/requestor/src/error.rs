@@ -69,6 +69,13 @@ pub enum Failure {
         /// Their link-addresses.
         links: Vec<Ipv6Addr>,
     },
+    /// A server says that the client is on links, and no binding was found on any of them: a contradiction, and no proof
+    /// that there are none.
+    #[error("the client is said to be on {}, but no binding was found there", links_text(.links))]
+    NothingOnLinks {
+        /// Their link-addresses.
+        links: Vec<Ipv6Addr>,
+    },
     /// No answer, or none from a server whose word is needed.
     #[error("{}", silent_text(.silent, .no_binding_at))]
     NoReply {
@@ -77,6 +84,14 @@ pub enum Failure {
         /// A server that knows of no binding, which alone is no proof.
         no_binding_at: Option<SocketAddrV6>,
     },
+}
+
+fn links_text(links: &[Ipv6Addr]) -> String {
+    if links.is_empty() {
+        return "links that are not named".to_owned();
+    }
+    let links: Vec<String> = links.iter().map(ToString::to_string).collect();
+    format!("the link of {}", links.join(", "))
 }
 
 /// The status in words, with what to do about it.

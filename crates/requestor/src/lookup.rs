@@ -1,12 +1,12 @@
 //! What the exchanges of one question come to.
 
 use std::collections::HashSet;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_wire::StatusCode;
 
 use crate::merge::{Source, merge};
-use crate::{Answer, ClientOnLink, Content, Exchange, Failure, Query, Reply, deviation};
+use crate::{Answer, ClientOnLink, Content, Exchange, Failure, Query, Reply, Target, deviation};
 
 /// At most so many links of one client are asked for.
 const LINKS_MAX: usize = 256;
@@ -21,6 +21,9 @@ pub struct Lookup {
     /// "None" is said only if every server that was asked, and is responsible, said so: an access concentrator cuts a
     /// subscriber off on it. A server that refuses with NotConfigured is not responsible if another one is.
     pub outcome: Result<Vec<ClientOnLink>, Failure>,
+    /// Clients that a server names for the address that was asked for, where another server, which heard its client more
+    /// recently, names another one (RFC 5007 §4.3.4).
+    pub superseded: Vec<ClientOnLink>,
     /// What is missing from bindings that were found: links that could not be asked for.
     pub incomplete: Vec<Failure>,
     /// What was sent and received: the query's own exchange first, then one for each link.
@@ -37,19 +40,25 @@ impl Lookup {
         let sources: Vec<Source> = exchanges.iter().flat_map(sources).collect();
         let mut failures: Vec<Failure> = exchanges.iter().filter_map(|one| failure(one).err()).collect();
         failures.extend(links_not_asked(&exchanges));
+        if sources.is_empty() && failures.is_empty() {
+            failures.extend(nothing_on_links(&exchanges));
+        }
+        let (clients, superseded) = by_recency(&query, merge(&sources));
         let outcome = if !sources.is_empty() {
-            Ok(merge(&sources))
+            Ok(clients)
         } else if failures.is_empty() {
             Ok(Vec::new())
         } else {
             Err(failures.remove(0))
         };
-        Self { query, outcome, incomplete: failures, exchanges, cached: false }
+        Self { query, outcome, superseded, incomplete: failures, exchanges, cached: false }
     }
 
-    /// The negative cache knew it.
-    pub(crate) fn cached(query: Query) -> Self {
-        Self { query, outcome: Ok(Vec::new()), incomplete: Vec::new(), exchanges: Vec::new(), cached: true }
+    /// The negative cache knew what it comes to.
+    pub(crate) fn cached(query: Query, outcome: Result<(), Failure>) -> Self {
+        let outcome = outcome.map(|()| Vec::new());
+        let (superseded, incomplete, exchanges) = (Vec::new(), Vec::new(), Vec::new());
+        Self { query, outcome, superseded, incomplete, exchanges, cached: true }
     }
 
     /// There are no bindings, for sure.
@@ -63,11 +72,35 @@ impl Lookup {
     }
 }
 
-/// The links that an exchange asks to be followed (RFC 5007 §4.3.3), each once, but not more than make sense.
-pub(crate) fn links_to_follow(exchange: &Exchange) -> Vec<Ipv6Addr> {
-    let mut links = links_named(exchange);
-    links.truncate(LINKS_MAX);
-    links
+/// The links that an exchange asks to be followed (RFC 5007 §4.3.3), each once, but not more than make sense; with each
+/// the servers that named it, which are the ones to ask.
+pub(crate) fn links_to_follow(exchange: &Exchange) -> Vec<(Ipv6Addr, Vec<SocketAddrV6>)> {
+    let named_by = |link: Ipv6Addr| {
+        let names = |answer: &&Answer| matches!(&answer.reply.content, Content::Links(links) if links.contains(&link));
+        exchange.answers.iter().filter(names).map(|answer| answer.from).collect()
+    };
+    links_named(exchange).into_iter().take(LINKS_MAX).map(|link| (link, named_by(link))).collect()
+}
+
+/// A server named links, perhaps none by address, and nothing was found.
+fn nothing_on_links(exchanges: &[Exchange]) -> Option<Failure> {
+    let names = |exchange: &&Exchange| {
+        let is_links = |answer: &Answer| matches!(answer.reply.content, Content::Links(_));
+        deviation::may_have_links(&exchange.query) && exchange.answers.iter().any(is_links)
+    };
+    let exchange = exchanges.iter().find(names)?;
+    Some(Failure::NothingOnLinks { links: links_named(exchange) })
+}
+
+/// An address has one client: the one heard last, on all its links, and those whom it supersedes.
+fn by_recency(query: &Query, clients: Vec<ClientOnLink>) -> (Vec<ClientOnLink>, Vec<ClientOnLink>) {
+    let newest = clients
+        .iter()
+        .reduce(|one, other| if one.last_transaction < other.last_transaction { other } else { one });
+    match (&query.target, newest.map(|one| one.client.clone())) {
+        (Target::Address(_), Some(newest)) => clients.into_iter().partition(|one| one.client == newest),
+        _ => (clients, Vec::new()),
+    }
 }
 
 /// Links that were named but have no exchange of their own.

@@ -30,10 +30,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// When the server last spoke with the client (RFC 5007 §4.1.2.3).
+    /// When the server last spoke with the client (RFC 5007 §4.1.2.3); not before 1970, whatever CLT_TIME says.
     pub fn last_transaction(&self) -> SystemTime {
         let age = Duration::from_secs(self.data.clt_time_s.into());
-        self.received.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)
+        self.received.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH).max(SystemTime::UNIX_EPOCH)
     }
 }
 
@@ -52,7 +52,7 @@ pub struct ClientOnLink {
     pub fqdn: Option<Fqdn>,
     /// Of the most recent source that has it.
     pub link_layer: Option<LinkLayerAddress>,
-    /// Of the most recent source that has it.
+    /// Of the most recent source, if that has it.
     pub relay: Option<RelayChain>,
     /// Each code of the most recent source that has it.
     pub other: Vec<RawOption>,
@@ -79,7 +79,13 @@ pub fn merge(sources: &[Source]) -> Vec<ClientOnLink> {
     let winners = winners(sources);
     let mut merged: Vec<ClientOnLink> = Vec::new();
     for source in most_recent_first(sources) {
-        place(&mut merged, source).take_options(&source.data);
+        let is_newest = !merged.iter().any(|one| is_place(one, source));
+        let place = place(&mut merged, source);
+        place.take_options(&source.data);
+        if is_newest {
+            // That of the last message or none: an older path is no fact about the client's present one.
+            place.relay = source.data.relay.clone();
+        }
     }
     for (index, source) in sources.iter().enumerate() {
         for lease in &source.data.leases {
@@ -173,7 +179,6 @@ impl ClientOnLink {
     fn take_options(&mut self, data: &ClientData) {
         self.fqdn = self.fqdn.take().or_else(|| data.fqdn.clone());
         self.link_layer = self.link_layer.take().or_else(|| data.link_layer.clone());
-        self.relay = self.relay.take().or_else(|| data.relay.clone());
         let known: Vec<_> = self.other.iter().map(|option| option.code).collect();
         self.other.extend(data.other.iter().filter(|option| !known.contains(&option.code)).cloned());
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use ipnet::Ipv6Net;
 use lqd_wire::{Message, MessageType, RELAY_LEVELS_MAX, RelayHeader, SERVER_PORT, TransactionId};
 use tokio::net::UdpSocket;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -21,8 +21,8 @@ use crate::lookup::links_to_follow;
 use crate::retransmission::RAND_MAX;
 use crate::transaction::{Exchange, Expected, Step, Transaction};
 use crate::{
-    Duid, Error, Event, Ignored, Lookup, NegativeCache, Observer, Plan, Query, RelayPath, Target, Timers,
-    socket,
+    Duid, Error, Event, Failure, Ignored, Lookup, NegativeCache, Observer, Plan, Query, RelayPath, Target,
+    Timers, socket,
 };
 
 /// Longest UDP payload, and one more to notice it.
@@ -71,6 +71,7 @@ struct Inner {
     own: Duid,
     settings: Settings,
     negative_cache: Option<Mutex<NegativeCache>>,
+    lookups: Mutex<Lookups>,
     in_flight: Semaphore,
 }
 
@@ -120,7 +121,8 @@ impl Requestor {
         let negative_cache =
             settings.negative_cache.map(|(ttl, capacity)| Mutex::new(NegativeCache::new(ttl, capacity)));
         let in_flight = Semaphore::new(IN_FLIGHT_MAX);
-        Ok(Self(Arc::new(Inner { shared, receiver, own, settings, negative_cache, in_flight })))
+        let lookups = Mutex::default();
+        Ok(Self(Arc::new(Inner { shared, receiver, own, settings, negative_cache, lookups, in_flight })))
     }
 
     /// The local address.
@@ -136,23 +138,35 @@ impl Requestor {
                 return Err(Error::OutsideAccessNetworks(address));
             }
         }
-        if self.known_unbound(query) {
-            return Ok(Lookup::cached(query.clone()));
+        if let Some(outcome) = self.known(query, plan) {
+            return Ok(Lookup::cached(query.clone(), outcome));
         }
+        // Equal queries at the same time are one (RFC 5007 §5), and share its result.
+        let shared = UnderWay::join(&self.0, query, plan);
+        shared.lookup.get_or_try_init(|| self.look_up(query, plan)).await.cloned()
+    }
+
+    /// As [`Self::ask`], whatever else is under way.
+    async fn look_up(&self, query: &Query, plan: &Plan) -> Result<Lookup, Error> {
         let exchange = self.exchange(query, plan).await?;
         let links = links_to_follow(&exchange);
         let mut exchanges = vec![exchange];
-        exchanges.extend(self.follow(query, links, plan).await?);
+        exchanges.extend(self.follow(query, links).await?);
         let lookup = Lookup::conclude(query.clone(), exchanges);
-        self.remember(&lookup);
+        self.remember(&lookup, plan);
         Ok(lookup)
     }
 
-    /// One query for each link, all under way at once, in the links' order.
-    async fn follow(&self, query: &Query, links: Vec<Ipv6Addr>, plan: &Plan) -> Result<Vec<Exchange>, Error> {
+    /// One query for each link to the servers that named it, all under way at once, in the links' order.
+    async fn follow(
+        &self,
+        query: &Query,
+        links: Vec<(Ipv6Addr, Vec<SocketAddrV6>)>,
+    ) -> Result<Vec<Exchange>, Error> {
         let mut tasks = JoinSet::new();
-        for (index, link) in links.into_iter().enumerate() {
-            let (requestor, query, plan) = (self.clone(), query.clone().on_link(link), plan.clone());
+        for (index, (link, servers)) in links.into_iter().enumerate() {
+            let (requestor, query) = (self.clone(), query.clone().on_link(link));
+            let plan = Plan::together(servers);
             tasks.spawn(async move { (index, requestor.exchange(&query, &plan).await) });
         }
         let mut exchanges = tasks.join_all().await;
@@ -229,17 +243,53 @@ impl Requestor {
         }
     }
 
-    fn known_unbound(&self, query: &Query) -> bool {
+    fn known(&self, query: &Query, plan: &Plan) -> Option<Result<(), Failure>> {
         let now = Instant::now().into_std();
-        self.0.negative_cache.as_ref().is_some_and(|cache| lock(cache).contains(query, now))
+        lock(self.0.negative_cache.as_ref()?).get(query, plan, now)
     }
 
-    fn remember(&self, lookup: &Lookup) {
+    fn remember(&self, lookup: &Lookup, plan: &Plan) {
         let Some(cache) = &self.0.negative_cache else { return };
+        let (mut cache, now) = (lock(cache), Instant::now().into_std());
         match &lookup.outcome {
-            Ok(clients) if clients.is_empty() => lock(cache).insert(&lookup.query, Instant::now().into_std()),
-            Ok(_) => lock(cache).remove(&lookup.query),
-            Err(_) => {}
+            Ok(clients) if !clients.is_empty() => cache.remove(&lookup.query, plan),
+            outcome => cache.insert(&lookup.query, plan, outcome.as_ref().map(|_| ()), now),
+        }
+    }
+}
+
+/// The results of the queries under way, for all who ask the same.
+type Lookups = HashMap<(Query, Plan), Arc<OnceCell<Lookup>>>;
+
+/// A query under way; forgotten when the last caller that asks it has its result, or drops it.
+struct UnderWay<'a> {
+    inner: &'a Inner,
+    key: (Query, Plan),
+    lookup: Arc<OnceCell<Lookup>>,
+}
+
+impl<'a> UnderWay<'a> {
+    fn join(inner: &'a Inner, query: &Query, plan: &Plan) -> Self {
+        let key = (query.clone(), plan.clone());
+        let mut lookups = lock(&inner.lookups);
+        // A result that is there is of a query that has ended: it may be old by now.
+        let lookup = match lookups.get(&key) {
+            Some(lookup) if !lookup.initialized() => Arc::clone(lookup),
+            _ => Arc::default(),
+        };
+        lookups.insert(key.clone(), Arc::clone(&lookup));
+        Self { inner, key, lookup }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut lookups = lock(&self.inner.lookups);
+        // The map's own, and this one.
+        if Arc::strong_count(&self.lookup) == 2
+            && lookups.get(&self.key).is_some_and(|lookup| Arc::ptr_eq(lookup, &self.lookup))
+        {
+            lookups.remove(&self.key);
         }
     }
 }

@@ -59,6 +59,7 @@ fn verdict(exchanges: Vec<Exchange>) -> String {
     }
 }
 
+/// R18.
 #[test]
 fn no_binding_is_never_made_of_silence() {
     let one = |options: &[&str], silent: &[u16]| {
@@ -119,12 +120,15 @@ fn a_group_that_answered_is_not_silent() {
     assert!(verdict(vec![nobody]).starts_with("no reply from [ff05::1:3]:547"));
 }
 
+/// R17.
 #[test]
 fn links_are_followed_once_each_and_only_where_asked_for() {
     let links = format!("0030 0020 20010db8000100000000000000000000 {}", "00".repeat(16));
-    let mut several = exchange(vec![answer(1, &links), answer(2, &links)], &[]);
-    let want: [Ipv6Addr; 2] = ["2001:db8:1::", "::"].map(|text| text.parse().expect("an address"));
-    assert_eq!(links_to_follow(&several), want);
+    let one_of_them = "0030 0010 20010db8000100000000000000000000";
+    let mut several = exchange(vec![answer(1, &links), answer(2, &links), answer(3, one_of_them)], &[]);
+    let want = [("2001:db8:1::", vec![server(1), server(2), server(3)]), ("::", vec![server(1), server(2)])];
+    let want = want.map(|(link, servers)| (link.parse().expect("an address"), servers));
+    assert_eq!(links_to_follow(&several), want, "each with the servers that named it");
     several.query.link = Some(Ipv6Addr::LOCALHOST);
     assert!(links_to_follow(&several).is_empty());
     let many = "00112233445566778899aabbccddee".to_owned();
@@ -147,7 +151,52 @@ fn a_link_that_stays_unknown_is_told_beside_what_was_found() {
     let twice = vec![links.clone(), exchange(vec![answer(1, DATA)], &[]), on_link(vec![], &[1])];
     let part = Lookup::conclude(query(), twice);
     assert_eq!((part.outcome.expect("found").len(), part.incomplete.len()), (1, 1));
-    assert_eq!(verdict(vec![links.clone(), on_link(vec![answer(1, NO_BINDING)], &[])]), "none");
     assert!(verdict(vec![links.clone(), on_link(vec![], &[1])]).starts_with("no reply"));
     assert!(verdict(vec![links]).starts_with("the client is on links that were not asked for: 2001:db8:1::"));
+}
+
+/// RFC 5007 §4.3.3 has links in an answer only where the client has bindings on them.
+/// R18.
+#[test]
+fn links_without_bindings_are_no_proof_that_there_are_none() {
+    let links = exchange(vec![answer(1, "0030 0010 20010db8000100000000000000000000")], &[]);
+    let mut on_link = exchange(vec![answer(1, NO_BINDING)], &[]);
+    on_link.query.link = Some("2001:db8:1::".parse().expect("an address"));
+    let nothing = "the client is said to be on the link of 2001:db8:1::, but no binding was found there";
+    assert_eq!(verdict(vec![links, on_link]), nothing);
+    let empty = exchange(vec![answer(1, "0030 0000")], &[]);
+    let unnamed = "the client is said to be on links that are not named, but no binding was found there";
+    assert_eq!(verdict(vec![empty.clone()]), unnamed);
+    let beside = exchange(vec![answer(1, "0030 0000"), answer(2, NO_BINDING)], &[]);
+    assert_eq!(verdict(vec![beside]), unnamed, "whatever another server says");
+    let data = exchange(vec![answer(1, "0030 0000"), answer(2, DATA)], &[]);
+    assert_eq!(verdict(vec![data]), "found");
+}
+
+/// Data of client `client` for 2001:db8::1, heard `age_s` seconds ago.
+fn data_of(client: &str, age_s: u32) -> String {
+    let lease = "0005 0018 20010db8000000000000000000000001 00000064 000000c8";
+    format!("002d 002b 0001 0003 0004{client} 002e 0004 {age_s:08x} {lease}")
+}
+
+/// RFC 5007 §4.3.4: of two clients for one address, the one heard last is right.
+/// R20.
+#[test]
+fn of_two_clients_for_one_address_the_one_heard_last_counts() {
+    let address = Query::by_address("2001:db8::1".parse().expect("an address"));
+    for (first, second) in [(("cc", 900), ("dd", 5)), (("dd", 5), ("cc", 900))] {
+        let mut heard = exchange(
+            vec![answer(1, &data_of(first.0, first.1)), answer(2, &data_of(second.0, second.1))],
+            &[],
+        );
+        heard.query = address.clone();
+        for one in &mut heard.answers {
+            one.received = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000);
+        }
+        let lookup = Lookup::conclude(address.clone(), vec![heard]);
+        let names =
+            |clients: &[ClientOnLink]| clients.iter().map(|one| one.client.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&lookup.outcome.expect("found")), ["00:04:dd"]);
+        assert_eq!(names(&lookup.superseded), ["00:04:cc"]);
+    }
 }

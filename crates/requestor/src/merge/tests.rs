@@ -36,6 +36,7 @@ fn servers(leases: &[MergedLease]) -> Vec<(Binding, u8)> {
     leases.iter().map(|one| (one.lease.binding, one.server.octets()[2])).collect()
 }
 
+/// R20.
 #[test]
 fn disjoint_data_is_put_together() {
     let prefix = Binding::Prefix("2001:db8:100::/56".parse().expect("a prefix"));
@@ -46,6 +47,7 @@ fn disjoint_data_is_put_together() {
     assert!(merged[0].superseded.is_empty());
 }
 
+/// R20.
 #[test]
 fn of_overlapping_data_the_most_recent_transaction_counts() {
     let old = source(7, 50, vec![lease(host(1), 100), lease(host(2), 100)]);
@@ -162,5 +164,33 @@ proptest! {
         }).collect();
         got.sort();
         prop_assert_eq!(got, stupid(&sources));
+    }
+}
+
+/// The path of an older message is no fact about where the client is now.
+/// R20.
+#[test]
+fn relay_data_comes_from_the_newest_source_only() {
+    let with = |mut source: Source, relay: bool| {
+        let octets = crate::tests::octets(
+            "fe800000000000000000000000000001 0c 00 20010db8000000000000000000000001 fe800000000000000000000000000002",
+        );
+        source.data.relay = relay.then(|| RelayChain::read(&octets, &mut Vec::new()).expect("valid"));
+        source
+    };
+    let (old, new) = (source(7, 50, vec![lease(host(1), 100)]), source(8, 5, vec![lease(host(2), 100)]));
+    for (of_old, of_new) in [(true, false), (false, true), (true, true), (false, false)] {
+        let (old, new) = (with(old.clone(), of_old), with(new.clone(), of_new));
+        for sources in [[old.clone(), new.clone()], [new, old]] {
+            assert_eq!(merge(&sources)[0].relay.is_some(), of_new, "old {of_old}, new {of_new}");
+        }
+    }
+}
+
+#[test]
+fn a_transaction_before_1970_is_at_its_first_second() {
+    for clt_time_s in [10_000, 10_001, 1 << 31, u32::MAX] {
+        let merged = merge(&[source(7, clt_time_s, vec![lease(host(1), 100)])]);
+        assert_eq!(merged[0].last_transaction, SystemTime::UNIX_EPOCH, "{clt_time_s}");
     }
 }

@@ -57,6 +57,7 @@ fn by_address() -> Query {
     Query::by_address("2001:db8::1".parse().expect("an address"))
 }
 
+/// R14.
 #[tokio::test(start_paused = true)]
 async fn lost_queries_are_sent_again_when_rfc_8415_15_says() {
     let (socket, address) = server().await;
@@ -173,6 +174,7 @@ async fn many_queries_share_one_socket() {
     server.await.expect("no panic");
 }
 
+/// R17.
 #[tokio::test(start_paused = true)]
 async fn links_are_asked_for_one_by_one() {
     let (socket, address) = server().await;
@@ -199,6 +201,7 @@ async fn links_are_asked_for_one_by_one() {
     assert_eq!(clients[0].link, Some("2001:db8:1::".parse().expect("an address")));
 }
 
+/// R21.
 #[tokio::test(start_paused = true)]
 async fn what_was_not_found_is_not_asked_again_for_a_while() {
     let (socket, address) = server().await;
@@ -222,6 +225,98 @@ async fn what_was_not_found_is_not_asked_again_for_a_while() {
     server.await.expect("no panic");
 }
 
+/// R21.
+#[tokio::test(start_paused = true)]
+async fn refusals_and_silence_are_not_asked_again_for_a_shorter_while() {
+    for (options, lasts_s) in [("000d 0002 0009", 30), ("000d 0002 000a", 3)] {
+        let (socket, address) = server().await;
+        let server = tokio::spawn(async move {
+            for _ in 0..2 {
+                let (query, from) = query_of(&socket).await;
+                socket.send_to(&reply(&query, options), from).await.expect("sent");
+            }
+        });
+        let settings = Settings { negative_cache: Some((Duration::from_secs(30), 10)), ..loopback() };
+        let requestor = Requestor::bind(own(), settings).expect("bound");
+        let plan = Plan::server(address);
+        let mut cached = Vec::new();
+        for pause_s in [0, lasts_s - 1, 1] {
+            tokio::time::advance(Duration::from_secs(pause_s)).await;
+            let lookup = requestor.ask(&by_address(), &plan).await.expect("asked");
+            assert!(matches!(lookup.outcome, Err(Failure::Refused { .. })), "it is said as what it was");
+            cached.push(lookup.cached);
+        }
+        assert_eq!(cached, [false, true, false], "{options}");
+        server.await.expect("no panic");
+    }
+}
+
+/// RFC 5007 §5: a flood of packets to one address is one query.
+/// R21.
+#[tokio::test(start_paused = true)]
+async fn equal_queries_under_way_are_asked_once() {
+    const CALLERS: usize = 50;
+    let (socket, address) = server().await;
+    let server = tokio::spawn(async move {
+        let mut queries = 0;
+        while let Ok((query, from)) = tokio::time::timeout(Duration::from_secs(60), query_of(&socket)).await {
+            queries += 1;
+            socket.send_to(&reply(&query, DATA), from).await.expect("sent");
+        }
+        queries
+    });
+    let requestor = Requestor::bind(own(), loopback()).expect("bound");
+    let ask = |query: Query| {
+        let requestor = requestor.clone();
+        async move { requestor.ask(&query, &Plan::server(address)).await.expect("asked").outcome.expect("found") }
+    };
+    let mut tasks = JoinSet::new();
+    for _ in 0..CALLERS {
+        tasks.spawn(ask(by_address()));
+    }
+    tasks.spawn(ask(by_address().on_link("2001:db8::".parse().expect("an address"))));
+    let mut stopped = JoinSet::new(); // a caller that goes away takes nothing from the others
+    stopped.spawn(ask(by_address()));
+    tokio::task::yield_now().await;
+    stopped.abort_all();
+    assert_eq!(tasks.join_all().await.iter().map(Vec::len).sum::<usize>(), CALLERS + 1);
+    assert!(lock(&requestor.0.lookups).is_empty(), "nothing is kept");
+    ask(by_address()).await; // what has ended is asked anew
+    assert_eq!(server.await.expect("no panic"), 3);
+}
+
+/// Another server may call its links otherwise, or know other clients on them.
+/// R17.
+#[tokio::test(start_paused = true)]
+async fn links_are_asked_of_the_server_that_named_them() {
+    let (naming, plain) = (server().await, server().await);
+    let links = "0030 0010 20010db8000100000000000000000000";
+    let answering = |socket: UdpSocket, first: &'static str| {
+        tokio::spawn(async move {
+            let mut links = Vec::new();
+            while let Ok((query, from)) =
+                tokio::time::timeout(Duration::from_secs(60), query_of(&socket)).await
+            {
+                let link = query[16..32].iter().any(|&octet| octet != 0);
+                links.push(link);
+                socket.send_to(&reply(&query, if link { DATA } else { first }), from).await.expect("sent");
+            }
+            links
+        })
+    };
+    let tasks = (answering(naming.0, links), answering(plain.0, ""));
+    let requestor = Requestor::bind(own(), loopback()).expect("bound");
+    let query = Query::by_client_id(Duid::new([0, 4, 0xcc]).expect("a DUID"));
+    let plan = Plan::together([naming.1, plain.1]);
+    let lookup = requestor.ask(&query, &plan).await.expect("asked");
+    assert_eq!(lookup.outcome.expect("found").len(), 1);
+    assert_eq!(
+        (tasks.0.await.expect("no panic"), tasks.1.await.expect("no panic")),
+        (vec![false, true], vec![false])
+    );
+}
+
+/// R5, R21.
 #[tokio::test]
 async fn what_cannot_be_asked_is_said_before_anything_is_sent() {
     let networks = vec!["2001:db8:1::/48".parse().expect("a network")];

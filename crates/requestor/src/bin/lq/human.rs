@@ -41,6 +41,14 @@ impl Page {
             page.push('\n');
             self.client(&mut page, client, lookup);
         }
+        for old in &lookup.superseded {
+            let text = format!(
+                "{} is another server's word for this address, but that server heard it earlier, {}",
+                old.client,
+                shown::time(old.last_transaction)
+            );
+            self.row(&mut page, "superseded", &self.paint(Paint::Odd, &text));
+        }
         let mut sources = String::new();
         for exchange in &lookup.exchanges {
             self.exchange(&mut sources, exchange);
@@ -88,7 +96,7 @@ impl Page {
             Err(failure) => {
                 let verdict = match failure {
                     Failure::NoReply { .. } => "unanswered",
-                    Failure::Unusable { .. } => "unusable",
+                    Failure::Unusable { .. } | Failure::NothingOnLinks { .. } => "unusable",
                     _ => "refused",
                 };
                 (Paint::Bad, verdict, failure.to_string())

@@ -51,6 +51,9 @@ struct Document<'a> {
     /// What is missing from a result.
     incomplete: Vec<String>,
     clients: Vec<ClientShape>,
+    /// Named by servers whose word for the address is older.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    superseded: Vec<ClientShape>,
     answers: Vec<AnswerShape>,
     /// Servers that were asked in vain.
     silent: Vec<SilentShape>,
@@ -222,7 +225,16 @@ pub(crate) fn line(
 
 /// The line of a question that cannot be read.
 pub(crate) fn unreadable(place: Place<'_>, error: &str) -> String {
-    let mut document = Document::empty(Exit::Usage, Some(place));
+    without_answer(Exit::Usage, place, error)
+}
+
+/// The line of a question whose answer cannot be used.
+pub(crate) fn unusable(place: Place<'_>, error: &str) -> String {
+    without_answer(Exit::Refused, place, error)
+}
+
+fn without_answer(exit: Exit, place: Place<'_>, error: &str) -> String {
+    let mut document = Document::empty(exit, Some(place));
     document.error = Some(error.to_owned());
     document.to_line()
 }
@@ -238,6 +250,7 @@ impl<'a> Document<'a> {
             error: None,
             incomplete: Vec::new(),
             clients: Vec::new(),
+            superseded: Vec::new(),
             answers: Vec::new(),
             silent: Vec::new(),
             ignored: Vec::new(),
@@ -248,6 +261,7 @@ impl<'a> Document<'a> {
         self.error = lookup.outcome.as_ref().err().map(ToString::to_string);
         self.incomplete = lookup.incomplete.iter().map(ToString::to_string).collect();
         self.clients = lookup.outcome.iter().flatten().map(ClientShape::of).collect();
+        self.superseded = lookup.superseded.iter().map(ClientShape::of).collect();
         for exchange in &lookup.exchanges {
             let query_hex = with_hex.then(|| plain_hex(&exchange.octets));
             let link = exchange.query.link;
