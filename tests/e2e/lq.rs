@@ -2,6 +2,7 @@
 
 mod answers;
 mod command_line;
+mod faults;
 mod file;
 mod groups;
 mod networks;
@@ -16,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
     [
         answers::trials,
         command_line::trials,
+        faults::trials,
         file::trials,
         groups::trials,
         networks::trials,

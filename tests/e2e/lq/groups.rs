@@ -25,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
+/// R11, R12, R15.
 fn servers_of_a_group_are_merged() -> Result<(), Failed> {
     // A pair of interfaces: servers hear the group on one, lq asks through the other.
     ip(&["link", "add", "lq0", "type", "veth", "peer", "name", "lqd0"])?;

@@ -64,6 +64,7 @@ fn disjoint_and_overlapping_data() -> Result<(), Failed> {
     Ok(())
 }
 
+/// R13, R18.
 fn no_binding_needs_every_word() -> Result<(), Failed> {
     let (files, silent) = (fixture_of(""), silent());
     let server = Lqd::start(&files.flags());
@@ -79,6 +80,7 @@ fn no_binding_needs_every_word() -> Result<(), Failed> {
     Ok(())
 }
 
+/// R15, R19.
 fn in_turn() -> Result<(), Failed> {
     let (files, none) = (fixture_of(&lease("1", "now-10", 9000)), fixture_of(""));
     let lqd = Lqd::start(&files.flags());

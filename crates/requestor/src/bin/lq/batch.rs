@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lqd_requestor::{Duid, Query, Target};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::task::JoinHandle;
 
 use crate::command_line::Options;
@@ -20,21 +20,26 @@ use crate::watch;
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 type Fault = Box<dyn std::error::Error>;
-type Source = Lines<Box<dyn AsyncBufRead + Unpin>>;
+type Source = Box<dyn AsyncBufRead + Unpin>;
+
+/// Longest line that is read whole, in octets; the rest of a longer one is dropped, and the line is no question.
+const LINE_MAX: u64 = 4096;
 
 /// Asks every question and says how to end: the worst of all.
 pub(crate) async fn run(options: &Options) -> Result<Exit, Fault> {
     let path = options.file.as_deref().unwrap_or(Path::new("-"));
     let mut source = open(path).await?;
     let setup = Setup::new(options, watch::observer(&options.output)).await?;
-    let mut under_way: VecDeque<JoinHandle<(String, Exit)>> = VecDeque::new();
-    let (mut tally, mut number) = (Tally::new(), 0);
+    let (mut under_way, mut tally, mut number) = (VecDeque::new(), Tally::new(), 0);
     let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
-    loop {
-        let line = source.next_line().await.map_err(|error| format!("{}: {error}", path.display()))?;
-        let Some(line) = line else { break };
+    let end = loop {
+        let line = match next_line(&mut source).await {
+            Ok(Some(line)) => line,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(format!("{}: {error}", path.display())),
+        };
         number += 1;
-        let text = line.trim();
+        let text = if number == 1 { line.trim_start_matches('\u{feff}').trim() } else { line.trim() };
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
@@ -42,11 +47,12 @@ pub(crate) async fn run(options: &Options) -> Result<Exit, Fault> {
         if under_way.len() >= options.concurrency.into() {
             tally.next(&mut under_way, &mut stop).await?;
         }
-    }
+    };
     while !under_way.is_empty() {
         tally.next(&mut under_way, &mut stop).await?;
     }
     tally.finish();
+    end?;
     Ok(tally.worst())
 }
 
@@ -59,17 +65,50 @@ async fn open(path: &Path) -> Result<Source, Fault> {
             .map_err(|error| format!("--file {}: {error}", path.display()))?;
         Box::new(BufReader::new(file))
     };
-    Ok(source.lines())
+    Ok(source)
 }
 
-/// Starts one question; its end is the line to print, and what it came to.
-fn ask(number: usize, text: String, setup: &Setup, options: &Options) -> JoinHandle<(String, Exit)> {
+/// The next line, with whatever octets; `None` at the end.
+async fn next_line(source: &mut Source) -> std::io::Result<Option<String>> {
+    let mut line = Vec::new();
+    if source.take(LINE_MAX).read_until(b'\n', &mut line).await? == 0 {
+        return Ok(None);
+    }
+    let mut part = line.clone();
+    while !part.is_empty() && !part.ends_with(b"\n") {
+        part.clear();
+        source.take(LINE_MAX).read_until(b'\n', &mut part).await?;
+    }
+    Ok(Some(String::from_utf8_lossy(&line).into_owned()))
+}
+
+/// A question under way.
+struct Asked {
+    number: usize,
+    text: String,
+    /// Ends with the line to print, and what the question came to.
+    task: JoinHandle<(String, Exit)>,
+}
+
+/// Starts one question.
+fn ask(number: usize, text: String, setup: &Setup, options: &Options) -> Asked {
+    let task = tokio::spawn(answer(number, text.clone(), setup, options));
+    Asked { number, text, task }
+}
+
+/// The line to print for one question, and what it came to.
+fn answer(
+    number: usize,
+    text: String,
+    setup: &Setup,
+    options: &Options,
+) -> impl Future<Output = (String, Exit)> + use<> {
     let (requestor, plan, with_hex) = (setup.requestor.clone(), setup.plan.clone(), options.output.hex);
     let query = read(&text).map(|(target, link)| {
         let query = setup::query(target, options);
         Query { link: link.or(query.link), ..query }
     });
-    tokio::spawn(async move {
+    async move {
         match query {
             Err(error) => (json::unreadable(Place::new(number, &text), &error), Exit::Usage),
             Ok(query) => {
@@ -78,7 +117,7 @@ fn ask(number: usize, text: String, setup: &Setup, options: &Options) -> JoinHan
                 (line, Exit::of(&lookup))
             }
         }
-    })
+    }
 }
 
 /// Reads `[addr] ADDRESS [link=ADDRESS]` or `[duid] DUID [link=ADDRESS]`.
@@ -105,7 +144,7 @@ fn read(text: &str) -> Result<(Target, Option<Ipv6Addr>), String> {
 
 /// What the questions came to so far.
 struct Tally {
-    counts: [u64; 5],
+    counts: [u64; 6],
     start: Instant,
     shown: Option<Instant>,
     on_terminal: bool,
@@ -114,7 +153,7 @@ struct Tally {
 impl Tally {
     fn new() -> Self {
         Self {
-            counts: [0; 5],
+            counts: [0; 6],
             start: Instant::now(),
             shown: None,
             on_terminal: std::io::stderr().is_terminal(),
@@ -124,12 +163,15 @@ impl Tally {
     /// Waits for the first question under way, and prints its line.
     async fn next(
         &mut self,
-        under_way: &mut VecDeque<JoinHandle<(String, Exit)>>,
+        under_way: &mut VecDeque<Asked>,
         stop: &mut (impl Future<Output = std::io::Result<()>> + Unpin),
     ) -> Result<(), Fault> {
-        let Some(first) = under_way.pop_front() else { return Ok(()) };
+        let Some(Asked { number, text, task }) = under_way.pop_front() else { return Ok(()) };
         let (mut line, exit) = tokio::select! {
-            ended = first => ended?,
+            // Whatever goes wrong with one question, it has its line, and the others are asked.
+            ended = task => ended.unwrap_or_else(|error| {
+                (json::unusable(Place::new(number, &text), &error.to_string()), Exit::Refused)
+            }),
             _ = stop => {
                 self.finish();
                 return Err("stopped before all was answered".into());
@@ -140,26 +182,27 @@ impl Tally {
         self.counts[exit as usize] += 1;
         if self.on_terminal && self.shown.is_none_or(|shown| shown.elapsed() >= PROGRESS_EVERY) {
             self.shown = Some(Instant::now());
-            eprint!("\r{} answered, {} under way ", self.counts.iter().sum::<u64>(), under_way.len());
+            let answered = self.counts.iter().sum::<u64>();
+            watch::say(format_args!("\r{answered} answered, {} under way ", under_way.len()));
         }
         Ok(())
     }
 
     fn finish(&self) {
-        let [found, no_binding, not_asked, refused, no_reply] = self.counts;
+        let [found, no_binding, not_asked, refused, no_reply, incomplete] = self.counts;
         let sum: u64 = self.counts.iter().sum();
         if self.shown.is_some() {
-            eprint!("\r\x1b[K");
+            watch::say(format_args!("\r\x1b[K"));
         }
-        eprintln!(
-            "{sum} asked in {:.1} s: {found} found, {no_binding} without binding, {refused} refused, \
-             {no_reply} without reply, {not_asked} not asked",
+        watch::say(format_args!(
+            "{sum} asked in {:.1} s: {found} found, {incomplete} incomplete, {no_binding} without binding, \
+             {refused} refused, {no_reply} without reply, {not_asked} not asked\n",
             self.start.elapsed().as_secs_f64()
-        );
+        ));
     }
 
     fn worst(&self) -> Exit {
-        let exits = [Exit::NoReply, Exit::Refused, Exit::Usage, Exit::NoBinding];
+        let exits = [Exit::NoReply, Exit::Refused, Exit::Usage, Exit::Incomplete, Exit::NoBinding];
         exits.into_iter().find(|&exit| self.counts[exit as usize] > 0).unwrap_or(Exit::Found)
     }
 }

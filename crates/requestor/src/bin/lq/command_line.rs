@@ -18,7 +18,8 @@ Exit status:
   2  usage: the flags or the question cannot be used; nothing was asked
   3  a server refused (its status is shown), or its answer cannot be used
   4  no reply
-  With --file, the highest of all questions.
+  5  incomplete: bindings are shown, but a link of the client could not be asked for
+  With --file: 4 if any question ended so, else 3, 2, 5, 1, 0.
 
 Examples:
   lq -s 2001:db8::1 addr 2001:db8:100::7

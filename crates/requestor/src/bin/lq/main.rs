@@ -22,6 +22,8 @@ mod single;
 mod watch;
 
 #[cfg(test)]
+mod any_reply;
+#[cfg(test)]
 mod kea_answers;
 
 use std::process::ExitCode;
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             if !is_closed_pipe(&*error) {
-                eprintln!("lq: {error}");
+                watch::say(format_args!("lq: {error}\n"));
             }
             Exit::Usage.into()
         }

@@ -115,7 +115,7 @@ fn own_duid(options: &Options) -> Result<Duid, Fault> {
     match kept {
         Some(Ok(duid)) => Ok(duid),
         Some(Err(error)) => {
-            eprintln!("lq: {error}; this run uses a new one");
+            crate::watch::say(format_args!("lq: {error}; this run uses a new one\n"));
             Ok(Duid::random())
         }
         None => Ok(Duid::random()), // no home: nowhere to keep it

@@ -90,6 +90,9 @@ pub(crate) fn time(at: SystemTime) -> String {
 
 /// `2026-11-23T17:34:23Z`.
 pub(crate) fn rfc_3339(at: SystemTime) -> String {
+    /// The last second of the year 9999.
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    let at = at.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LAST);
     humantime::format_rfc3339_seconds(at).to_string()
 }
 

@@ -29,7 +29,9 @@ pub(crate) async fn run(query: &Query, options: &Options) -> Result<Exit, Box<dy
     }
     std::io::stdout().lock().write_all(text.as_bytes())?;
     if exit == Exit::NoReply && options.servers.servers.is_empty() && options.servers.interface.is_none() {
-        eprintln!("lq: no server was named, so the one on this host was asked; name one with -s");
+        watch::say(format_args!(
+            "lq: no server was named, so the one on this host was asked; name one with -s\n"
+        ));
     }
     Ok(exit)
 }

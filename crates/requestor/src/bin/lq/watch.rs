@@ -9,6 +9,13 @@ use lqd_requestor::{Event, Observer};
 use crate::command_line::Output;
 use crate::shown::hexdump;
 
+/// Writes to standard error in one call, so that lines of several tasks stay whole. If nobody can read it, the answer is
+/// still worth its exit status.
+pub(crate) fn say(text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let _ = std::io::stderr().write_all(text.to_string().as_bytes());
+}
+
 /// Tells events, with the time since now; none if nothing is asked for.
 pub(crate) fn observer(output: &Output) -> Option<Observer> {
     let hex = output.hex;
@@ -16,7 +23,7 @@ pub(crate) fn observer(output: &Output) -> Option<Observer> {
     output.trace.then(|| {
         Arc::new(move |event: &Event<'_>| {
             let at = start.elapsed().as_secs_f64();
-            eprint!("{at:10.6} {}", line(event, hex)); // one call a line: lines of several tasks stay whole
+            say(format_args!("{at:10.6} {}", line(event, hex)));
         }) as Observer
     })
 }
