@@ -1,15 +1,18 @@
-//! Every rule has a row, or a reason, and an entry in `tests/CONFORMANCE.md`.
+//! Every rule has a row or a test, or a reason, and an entry in `tests/CONFORMANCE.md`.
 //!
-//! S1–S48 are the demands of RFC 5007, and of the RFCs that it stands on, on a server; A1–A27 are the questions that
-//! they leave open, as this project answers them.
+//! S1–S48 are the demands of RFC 5007, and of the RFCs that it stands on, on a server, and R1–R22 those on a requestor;
+//! A1–A27 are the questions that they leave open, as this project answers them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use libtest_mimic::{Failed, Trial};
 
 use super::rows;
 
 const SERVER_RULES: u32 = 48;
+const REQUESTOR_RULES: u32 = 22;
 const OPEN_QUESTIONS: u32 = 27;
 
 /// Rules that a query and its reply over loopback cannot show, or not in one row, and why.
@@ -21,20 +24,22 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("S42", "IPsec is the host's; DHCPv6 authentication is obsolete (RFC 8415 §25)"),
     ("S43", "rate limits: `access::rates`"),
     ("S47", "the DHCPv6 server records the relay chain, not its reader; what it recorded is S26"),
+    ("R22", "relay agents at the perimeter, not requestors"),
 ];
 
 pub fn trials() -> Vec<Trial> {
     vec![
         Trial::test("conformance::coverage", every_rule_has_a_row_or_a_reason),
         Trial::test("conformance::coverage::document", the_document_defines_every_rule),
+        Trial::test("conformance::coverage::requestor", every_requestor_rule_has_a_test),
     ]
 }
 
-/// The document's entries: number of the rule, names of the rows that it cites.
-fn entries() -> BTreeMap<&'static str, Vec<&'static str>> {
+/// The document's entries that begin with one of these letters: number of the rule, names of the tests that it cites.
+fn entries(letters: &[char]) -> BTreeMap<&'static str, Vec<&'static str>> {
     let document = include_str!("../../CONFORMANCE.md");
     let is_rule = |cell: &str| {
-        cell.strip_prefix(['S', 'A']).is_some_and(|number| number.bytes().all(|octet| octet.is_ascii_digit()))
+        cell.strip_prefix(letters).is_some_and(|number| number.bytes().all(|octet| octet.is_ascii_digit()))
     };
     let mut entries = BTreeMap::new();
     for line in document.lines() {
@@ -48,7 +53,7 @@ fn entries() -> BTreeMap<&'static str, Vec<&'static str>> {
 }
 
 fn the_document_defines_every_rule() -> Result<(), Failed> {
-    let entries = entries();
+    let entries = entries(&['S', 'A']);
     let defined: BTreeSet<String> = entries.keys().map(|&number| number.to_owned()).collect();
     assert_eq!(defined, all_rules(), "numbers in tests/CONFORMANCE.md, and numbers of rules");
     for (number, names) in &entries {
@@ -65,14 +70,18 @@ fn the_document_defines_every_rule() -> Result<(), Failed> {
 }
 
 fn all_rules() -> BTreeSet<String> {
-    let rules = |letter, last| (1..=last).map(move |number| format!("{letter}{number}"));
-    rules('S', SERVER_RULES).chain(rules('A', OPEN_QUESTIONS)).collect()
+    numbers('S', SERVER_RULES).chain(numbers('A', OPEN_QUESTIONS)).collect()
+}
+
+fn numbers(letter: char, last: u32) -> impl Iterator<Item = String> {
+    (1..=last).map(move |number| format!("{letter}{number}"))
 }
 
 fn every_rule_has_a_row_or_a_reason() -> Result<(), Failed> {
     let all = all_rules();
     let in_rows: BTreeSet<String> = rows().flat_map(|row| row.ids).map(|&id| id.to_owned()).collect();
-    let elsewhere: BTreeSet<String> = ELSEWHERE.iter().map(|&(id, _)| id.to_owned()).collect();
+    let elsewhere: BTreeSet<String> =
+        ELSEWHERE.iter().filter(|(id, _)| !is_requestor_rule(id)).map(|&(id, _)| id.to_owned()).collect();
     let named: BTreeSet<String> = &in_rows | &elsewhere;
     let lacking: Vec<_> = all.difference(&named).collect();
     let unknown: Vec<_> = named.difference(&all).collect();
@@ -81,4 +90,70 @@ fn every_rule_has_a_row_or_a_reason() -> Result<(), Failed> {
     assert!(unknown.is_empty(), "named, but no rule: {unknown:?}");
     assert!(both.is_empty(), "with a row and a reason why there is none: {both:?}");
     Ok(())
+}
+
+/// A requestor's rules have no rows: each names test functions, which cite it in the comment above them.
+fn every_requestor_rule_has_a_test() -> Result<(), Failed> {
+    let entries = entries(&['R']);
+    let defined: BTreeSet<String> = entries.keys().map(|&number| number.to_owned()).collect();
+    assert_eq!(
+        defined,
+        numbers('R', REQUESTOR_RULES).collect(),
+        "numbers in tests/CONFORMANCE.md, and of rules"
+    );
+    let tests = cited_rules();
+    for (number, names) in &entries {
+        let is_elsewhere = ELSEWHERE.iter().any(|(id, _)| id == number);
+        assert_eq!(
+            names.is_empty(),
+            is_elsewhere,
+            "tests/CONFORMANCE.md names a test for {number}, or a reason"
+        );
+        for name in names {
+            let cited = tests.get(*name).unwrap_or_else(|| panic!("no function `{name}` cites {number}"));
+            assert!(cited.contains(*number), "`{name}` does not cite {number}; it cites {cited:?}");
+        }
+    }
+    Ok(())
+}
+
+/// The rules that the comment above each function of the requestor's tests cites.
+fn cited_rules() -> BTreeMap<String, BTreeSet<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("crates/requestor/src"), root.join("tests/e2e/lq")];
+    let mut tests = BTreeMap::<String, BTreeSet<String>>::new();
+    while let Some(folder) = folders.pop() {
+        for entry in
+            fs::read_dir(&folder).expect("a folder of the sources").flatten().map(|entry| entry.path())
+        {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                read_citations(&fs::read_to_string(&entry).expect("a source file"), &mut tests);
+            }
+        }
+    }
+    tests
+}
+
+fn read_citations(source: &str, tests: &mut BTreeMap<String, BTreeSet<String>>) {
+    let mut cited = BTreeSet::new();
+    for line in source.lines().map(str::trim) {
+        if let Some(comment) = line.strip_prefix("///") {
+            let words = comment.split(|letter: char| !letter.is_alphanumeric());
+            cited.extend(words.filter(|word| is_requestor_rule(word)).map(str::to_owned));
+        } else if !line.starts_with("#[") {
+            let name =
+                line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split_once('('));
+            if let Some((name, _)) = name {
+                tests.entry(name.to_owned()).or_default().append(&mut cited);
+            }
+            cited.clear();
+        }
+    }
+}
+
+fn is_requestor_rule(word: &str) -> bool {
+    word.strip_prefix('R')
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|one| one.is_ascii_digit()))
 }
