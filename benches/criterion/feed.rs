@@ -55,7 +55,7 @@ fn load(c: &mut Criterion) {
                 || (Writer::new().0, leases::links()),
                 |(writer, links)| {
                     let (feed, report) =
-                        Feed::start(writer, links, files.clone(), threads).expect("the file can be loaded");
+                        Feed::start(writer, links, &files, threads).expect("the file can be loaded");
                     assert_eq!(report.applied.put, 2 * CLIENTS_LOADED as usize);
                     feed // dropped outside the measured time
                 },

@@ -26,8 +26,9 @@ mod capabilities;
 mod landlock;
 mod seccomp;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use lqd_feed::Resolved;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tracing::{info, warn};
 
@@ -55,16 +56,25 @@ pub(crate) fn folders<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<P
     with_targets(files).map(folder).collect()
 }
 
-/// The same, but for devices and pipes, which nobody replaces: these alone, rather than all of /dev.
+/// The folders beside those to which symbolic links lead on the way to these files: a link that is replaced, as
+/// Kubernetes and releases do, leads to one of them. None that lies at the top, such as /srv, with all that is in it.
+pub(crate) fn beside_link_targets<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
+    let links = files.into_iter().flat_map(|file| Resolved::of(file).folder_links().to_vec());
+    let beside = |link: PathBuf| Resolved::of(&link).target().parent().map(Path::to_owned);
+    links.filter_map(beside).filter(|folder| folder.components().count() > 2).collect()
+}
+
+/// As [`folders`], but for devices and pipes, which nobody replaces: these alone, rather than all of /dev.
 pub(crate) fn folders_or_devices<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
     let is_device = |file: &&PathBuf| file.metadata().is_ok_and(|metadata| !metadata.is_file());
     let (devices, files): (Vec<_>, Vec<_>) = files.into_iter().partition(is_device);
-    with_targets(devices).chain(folders(files)).collect()
+    let with_target = |device: &PathBuf| [Some(device.clone()), device.canonicalize().ok()];
+    devices.into_iter().flat_map(with_target).flatten().chain(folders(files)).collect()
 }
 
-/// These files, and what their symbolic links lead to.
+/// These files, and what their symbolic links lead to, be it there already or not.
 fn with_targets<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> impl Iterator<Item = PathBuf> {
-    files.into_iter().flat_map(|file| [Some(file.clone()), file.canonicalize().ok()]).flatten()
+    files.into_iter().flat_map(|file| [vec![file.clone()], Resolved::of(file).names().to_vec()]).flatten()
 }
 
 /// What the admin port still has to do when system calls are restricted.
@@ -162,14 +172,30 @@ mod tests {
         std::fs::write(real.join("shared/lqd.toml"), "").unwrap();
         std::os::unix::fs::symlink("shared/lqd.toml", real.join("lqd.toml")).unwrap();
         let files = [real.join("lqd.toml"), PathBuf::from("here.toml"), PathBuf::from("/at-the-top")];
-        let wanted = [real.clone(), real.join("shared"), PathBuf::from("."), PathBuf::from("/")];
-        assert_eq!(folders(&files), wanted);
+        let wanted =
+            [&real, &real.join("shared"), Path::new("."), &std::env::current_dir().unwrap(), Path::new("/")];
+        let found = folders(&files);
+        assert!(wanted.iter().all(|wanted| found.iter().any(|found| found == wanted)), "{found:?}");
+        assert!(found.iter().all(|found| wanted.contains(&found.as_path())), "{found:?}");
+    }
+
+    #[test]
+    fn a_reach_has_room_for_the_next_release_and_not_for_all_of_srv() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(real.join("releases/5")).unwrap();
+        std::os::unix::fs::symlink("releases/5", real.join("current")).unwrap();
+        std::os::unix::fs::symlink("/usr", real.join("top")).unwrap();
+        let files = [real.join("current/kea-dhcp6.conf"), real.join("top/file")];
+        assert_eq!(beside_link_targets(&files), [real.join("releases")]);
     }
 
     #[test]
     fn a_device_is_in_reach_without_its_folder() {
         let null = PathBuf::from("/dev/null");
         let files = [null.clone(), PathBuf::from("/var/log/nowhere.log")];
-        assert_eq!(folders_or_devices(&files), [null.clone(), null, PathBuf::from("/var/log")]);
+        let found = folders_or_devices(&files);
+        assert!(found.iter().all(|found| *found == null || found.ends_with("log")), "{found:?}");
+        assert!(found.contains(&null) && found.contains(&PathBuf::from("/var/log")), "{found:?}");
     }
 }

@@ -67,7 +67,7 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let mut recorder = Recorder::new(settings.workers);
     sandbox.without_capabilities(|| Recorder::prepare(&settings).and_then(|tap| recorder.set(tap)))?;
     let (writer, store) = Writer::new();
-    let load = || Feed::start(writer, site.links, site.files, load_threads());
+    let load = || Feed::start(writer, site.links, &site.files, load_threads());
     let (feed, report) = sandbox.without_capabilities(load).map_err(Failure::unusable)?;
     tell(&report, &store);
     let engine = Arc::new(ArcSwap::from_pointee(site.engine));
@@ -104,8 +104,9 @@ fn reach(flags: &Flags, settings: &Settings, site: &Site) -> Reach {
     let mut append = sandbox::folders_or_devices(settings.query_log.as_ref().and_then(|log| log.to.file()));
     // Where the service manager wants logs, one may be begun by a reload.
     append.extend(std::env::var_os(LOGS_DIRECTORY).iter().flat_map(std::env::split_paths));
+    let sources = || site.sources.iter().chain(&flags.config);
     Reach {
-        read: sandbox::folders(site.sources.iter().chain(&flags.config)),
+        read: [sandbox::folders(sources()), sandbox::beside_link_targets(sources())].concat(),
         append,
         sockets: sandbox::folders(settings.admin.iter().filter_map(AdminAddress::path)),
     }

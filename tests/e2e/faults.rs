@@ -5,6 +5,7 @@
 
 mod clock;
 mod files;
+mod links;
 mod logging;
 mod rewrite;
 mod worker;
@@ -12,7 +13,7 @@ mod worker;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [files::trials, rewrite::trials, clock::trials, logging::trials, worker::trials]
+    [files::trials, links::trials, rewrite::trials, clock::trials, logging::trials, worker::trials]
         .into_iter()
         .flat_map(|trials| trials())
         .collect()

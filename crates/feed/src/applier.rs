@@ -82,7 +82,6 @@ pub struct Report {
 /// A lease file that is loaded and can be followed.
 pub struct Feed {
     writer: Writer,
-    files: LeaseFiles,
     follower: Follower,
     threads: NonZeroUsize,
     commands: (Sender<Command>, Receiver<Command>),
@@ -121,16 +120,16 @@ impl Feed {
     pub fn start(
         mut writer: Writer,
         links: Links,
-        files: LeaseFiles,
+        files: &LeaseFiles,
         threads: NonZeroUsize,
     ) -> Result<(Self, Report), StartFault> {
         let started = Instant::now();
-        let loaded = load::<Loader>(&files, threads)?;
+        let loaded = load::<Loader>(files, threads)?;
         let unknown_subnets = unknown_subnets(&loaded.seen, &links);
-        let follower = Follower::new(files.clone(), loaded.position)?;
+        let follower = Follower::new(files, loaded.position)?;
         let applied = writer.replace_by(loaded.rows, Some(links));
         let took = started.elapsed();
-        let mut books = Books::open(files.current().to_owned(), started, &loaded.files);
+        let mut books = Books::open(follower.files().current().to_owned(), started, &loaded.files);
         let report =
             Report { files: loaded.files, applied, took, unknown_subnets, example: loaded.seen.example };
         books.note(&follower.status(), false);
@@ -139,7 +138,6 @@ impl Feed {
         let feed = Self {
             writer,
             oversized,
-            files,
             follower,
             threads,
             commands: unbounded(),
@@ -203,7 +201,7 @@ impl Feed {
             if reload.is_none() {
                 self.books.note(&self.follower.status(), at_end);
             }
-            self.bad_rows.speak(&self.files);
+            self.bad_rows.speak(self.follower.files());
             self.speak_of_trouble();
             if let Some(reason) = reload
                 && !self.reload(reason)
@@ -220,7 +218,7 @@ impl Feed {
             Command::Stop => return ControlFlow::Break(()),
             Command::Configure(links, files, done) => {
                 // Nobody waits for it only when the program ends.
-                let _ = done.send(self.configure(*links, files));
+                let _ = done.send(self.configure(*links, &files));
             }
         }
         ControlFlow::Continue(())
@@ -229,7 +227,7 @@ impl Feed {
     /// Takes a new snapshot; whether that succeeded. As long as it fails, the leases stay as they are.
     fn reload(&mut self, reason: Reload) -> bool {
         let started = Instant::now();
-        match load_whole(&self.files, self.threads) {
+        match load_whole(self.follower.files(), self.threads) {
             Ok(loaded) => {
                 self.follower.reloaded(loaded.position);
                 let applied = self.writer.replace_by(loaded.rows, None);
@@ -251,19 +249,19 @@ impl Feed {
         }
     }
 
-    fn configure(&mut self, links: Links, files: LeaseFiles) -> Result<(), LoadFault> {
-        if files == self.files {
+    fn configure(&mut self, links: Links, files: &LeaseFiles) -> Result<(), LoadFault> {
+        // Links that lead elsewhere by now are followed without being told.
+        if files.current() == self.follower.files().current() {
             self.writer.set_links(links);
             return Ok(());
         }
         let started = Instant::now();
-        let loaded = load_whole(&files, self.threads)?;
+        let loaded = load_whole(files, self.threads)?;
         speak_of_unknown_subnets(&unknown_subnets(&loaded.seen, &links));
-        self.follower.follow(files.clone(), loaded.position);
-        self.files = files;
-        self.books.follows(self.files.current().to_owned());
+        self.follower.follow(files, loaded.position);
+        self.books.follows(self.follower.files().current().to_owned());
         let applied = self.writer.replace_by(loaded.rows, Some(links));
-        info!(file = %self.files.current().display(), leases = applied.put, "follows another lease file");
+        info!(file = %self.follower.files().current().display(), leases = applied.put, "follows another lease file");
         self.books.loaded(started, &loaded.files);
         self.speak_of_load(&loaded.files);
         Ok(())
@@ -271,12 +269,12 @@ impl Feed {
 
     fn speak_of_load(&mut self, files: &[FileTally]) {
         files.iter().for_each(|file| self.bad_rows.admit(&file.tally));
-        self.bad_rows.speak(&self.files);
+        self.bad_rows.speak(self.follower.files());
         self.oversized.note(&self.writer);
     }
 
     fn speak_of_trouble(&mut self) {
-        let (trouble, file) = (self.follower.status().trouble, self.files.current().display());
+        let (trouble, file) = (self.follower.status().trouble, self.follower.files().current().display());
         if trouble == self.trouble {
             return;
         }

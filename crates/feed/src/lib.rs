@@ -10,7 +10,9 @@ mod applier;
 pub mod kea_config;
 pub mod kea_memfile;
 mod oversized;
+mod resolved;
 mod standing;
 
 pub use applier::{ConfigureFault, Feed, Report, StartFault, Steering, speak_of_unknown_subnets};
+pub use resolved::Resolved;
 pub use standing::{Standing, Watch};

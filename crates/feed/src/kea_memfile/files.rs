@@ -4,6 +4,10 @@
 //! one; kea-lfc then writes `.2` and `.1` together as `.output`, renames this to `.completed`, removes `.2`
 //! and `.1`, and renames `.completed` to `.2`. So the leases are what `.completed`, or else `.2` and then
 //! `.1`, and at last the current file say, later rows over earlier ones. `.output` is never read.
+//!
+//! Where the current file's name is a symbolic link, Kea may know the file by that name or by another one on the way to
+//! it, and keeps the other files beside the one that it knows. As a rule that is the last, the file's own; if there
+//! are none beside that, the next one before it that has some.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
@@ -12,15 +16,21 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::resolved::Resolved;
+
 /// Openings of the set before it is given up: with [`RETRY_AFTER`], far longer than any of LFC's steps
 /// between two names, and short enough for a start-up error.
 const ATTEMPTS_MAX: u32 = 50;
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
-/// The names of one lease file set.
+/// Names of the files before the current one.
+const EARLIER: [&str; 3] = [".completed", ".2", ".1"];
+
+/// The names of one lease file set, as symbolic links lead to it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseFiles {
     current: PathBuf,
+    resolved: Resolved,
 }
 
 /// Which file a name stands for, as long as somebody holds it open: device and inode number.
@@ -104,48 +114,74 @@ impl FileId {
 impl LeaseFiles {
     /// The set whose current file has this name.
     pub fn new(current: impl Into<PathBuf>) -> Self {
-        Self { current: current.into() }
+        let current = current.into();
+        let resolved = Resolved::of(&current);
+        Self { current, resolved }
     }
 
-    /// The file that Kea appends to.
+    /// The same, as links lead to it by now.
+    pub(super) fn resolved_again(&self) -> Self {
+        Self::new(self.current.clone())
+    }
+
+    /// The name of the file that Kea appends to, as it was given.
     pub fn current(&self) -> &Path {
         &self.current
     }
 
-    /// The directory that holds the set.
-    pub fn directory(&self) -> &Path {
-        match self.current.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        }
+    /// What symbolic links make of that name.
+    pub fn resolved(&self) -> &Resolved {
+        &self.resolved
     }
 
     /// Another name of the set, such as `.1`.
     pub fn with_suffix(&self, suffix: &str) -> PathBuf {
-        let mut name = OsString::from(&self.current);
-        name.push(suffix);
-        name.into()
+        with_suffix(self.known_to_kea(), suffix)
+    }
+
+    /// The name by which Kea knows the current file: beside it are the others.
+    fn known_to_kea(&self) -> &Path {
+        let has_earlier = |name: &&PathBuf| {
+            EARLIER.iter().any(|suffix| with_suffix(name, suffix).symlink_metadata().is_ok())
+        };
+        match self.resolved.names() {
+            [only] => only,
+            names => names.iter().rev().find(has_earlier).map_or(self.resolved.target(), PathBuf::as_path),
+        }
     }
 
     /// Opens the set. Tries again, for about a second, while the current file is missing or names change.
     pub fn open(&self) -> Result<Snapshot, OpenFault> {
-        let mut missing = false;
+        let mut missing = None;
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
                 std::thread::sleep(RETRY_AFTER);
             }
-            let earlier = self.open_earlier()?;
-            let current = open(self.current.clone())?;
-            missing = current.is_none();
+            let set = self.resolved_again();
+            let earlier = set.open_earlier()?;
+            let current = set.open_current()?;
+            missing = current.is_none().then(|| set.resolved.target().to_owned());
             if let Some(current) = current {
                 let snapshot = Snapshot { earlier, current };
-                if self.still_names(&snapshot)? {
+                if set.still_names(&snapshot)? && set.resolved_again() == set {
                     return Ok(snapshot);
                 }
             }
         }
-        let current = self.current.clone();
-        Err(if missing { OpenFault::Missing(current) } else { OpenFault::Restless(current) })
+        Err(missing.map_or_else(|| OpenFault::Restless(self.current.clone()), OpenFault::Missing))
+    }
+
+    /// Opens the current file, if there is one.
+    pub(super) fn open_current(&self) -> Result<Option<LeaseFile>, OpenFault> {
+        open(self.resolved.target().to_owned())
+    }
+
+    /// The file has one of the names that a rotation gives the current file.
+    pub(super) fn is_rotated(&self, file: FileId) -> bool {
+        self.resolved
+            .names()
+            .iter()
+            .any(|name| matches!(id(&with_suffix(name, ".1")), Ok(Some(id)) if id == file))
     }
 
     fn open_earlier(&self) -> Result<Vec<LeaseFile>, OpenFault> {
@@ -186,6 +222,13 @@ impl Look {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
     }
+}
+
+/// A name beside this one.
+pub(super) fn with_suffix(name: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(name);
+    name.push(suffix);
+    name.into()
 }
 
 /// The id of the file of this name, if there is one.
@@ -287,9 +330,29 @@ mod tests {
         }
     }
 
+    /// Kea knows the target, the link, or a link on the way: the others are beside that.
     #[test]
-    fn the_directory_of_a_bare_name_is_the_working_directory() {
-        assert_eq!(LeaseFiles::new("kea-leases6.csv").directory(), Path::new("."));
-        assert_eq!(LeaseFiles::new("/var/lib/kea/kea-leases6.csv").directory(), Path::new("/var/lib/kea"));
+    fn files_before_the_current_one_are_beside_the_name_that_kea_knows() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        for folder in ["a", "b", "c"] {
+            fs::create_dir(at(folder)).unwrap();
+        }
+        fs::write(at("c/leases"), "").unwrap();
+        std::os::unix::fs::symlink("../c/leases", at("b/leases")).unwrap();
+        std::os::unix::fs::symlink(at("b/leases"), at("a/leases")).unwrap();
+        let files = LeaseFiles::new(at("a/leases"));
+        assert_eq!(files.with_suffix(".1"), at("c/leases.1"));
+        let earlier = |folder: &str| {
+            let opened = files.open().unwrap().earlier;
+            assert!(opened.iter().all(|file| file.path.starts_with(at(folder))), "{folder}: {opened:?}");
+            opened.len()
+        };
+        for (folder, suffix, count) in
+            [("a", "2", 1), ("b", "1", 1), ("c", "2", 1), ("c", "1", 2), ("c", "completed", 1)]
+        {
+            fs::write(at(folder).join("leases").with_extension(suffix), "").unwrap();
+            assert_eq!(earlier(folder), count);
+        }
     }
 }

@@ -7,6 +7,9 @@
 //! - *Replacement.* `lease6-write` puts a full dump in the file's place, or an administrator puts back a
 //!   backup. Which leases ended is not in there, so only a new load is right: [`Step::Reload`].
 //!
+//! - *A moved link.* The name, or a folder on the way to the file, is a symbolic link, and leads elsewhere now, as
+//!   Kubernetes and releases do: a replacement. If Kea renames the link itself to `.1`, that is a rotation.
+//!
 //! Which of both it was cannot be seen afterwards: `.1` may be gone again, and after a rotation and a
 //! replacement in a row it is still there. So the directory's inotify events decide: exactly one rename from
 //! the current name to `.1` since the file was opened is a rotation, and anything else, lost events and
@@ -129,6 +132,8 @@ pub struct Status {
 #[derive(Debug)]
 pub struct Follower {
     files: LeaseFiles,
+    /// When links were last followed.
+    resolved: Instant,
     tail: Tail,
     watch: Watch,
     batch: Batch,
@@ -155,10 +160,12 @@ enum Advance {
 
 impl Follower {
     /// Follows from `position` on. Fails only if the process may open no more files.
-    pub fn new(files: LeaseFiles, position: Position) -> io::Result<Self> {
+    pub fn new(files: &LeaseFiles, position: Position) -> io::Result<Self> {
+        let files = files.resolved_again();
         let watch = Watch::new(&files)?;
         Ok(Self {
             files,
+            resolved: Instant::now(),
             tail: Tail::new(position),
             watch,
             batch: Batch::new(),
@@ -175,9 +182,8 @@ impl Follower {
     }
 
     /// Goes on with other files, from where their load ended; wakers stay good.
-    pub fn follow(&mut self, files: LeaseFiles, position: Position) {
-        self.watch = self.watch.of(&files);
-        self.files = files;
+    pub fn follow(&mut self, files: &LeaseFiles, position: Position) {
+        self.place(files.resolved_again());
         self.reloaded(position);
     }
 
@@ -186,11 +192,36 @@ impl Follower {
         // There may have been rotations during the load; until the name is seen to be that of the position's file,
         // none can be told from another.
         self.watch.unsettle();
+        self.place(self.files.resolved_again());
         self.tail = Tail::new(position);
         self.trouble = None;
         self.rewrite = None;
         self.end = EndWatch::default();
         self.reloads += 1;
+    }
+
+    /// The files that are followed.
+    pub fn files(&self) -> &LeaseFiles {
+        &self.files
+    }
+
+    /// Watches these files from now on.
+    fn place(&mut self, files: LeaseFiles) {
+        if files != self.files {
+            self.watch = self.watch.of(&files);
+            self.files = files;
+        }
+        self.resolved = Instant::now();
+    }
+
+    /// Names and links lead to another place than the followed file's, be it the same file.
+    fn is_relinked(&mut self) -> bool {
+        if !self.watch.take_relinked() && self.watch.is_armed() && self.resolved.elapsed() < RECHECK_AFTER {
+            return false;
+        }
+        self.resolved = Instant::now();
+        let files = self.files.resolved_again();
+        files != self.files || files.resolved().target() != self.tail.file.path
     }
 
     /// A handle with which another thread ends the waiting in [`Self::poll`].
@@ -251,17 +282,23 @@ impl Follower {
                 if self.end.was_modified_within(look, self.tail.read_to(), RECHECK_AFTER) {
                     return Advance::Reload(Reload::Rewritten);
                 }
+                if self.is_relinked() {
+                    return Advance::Reload(Reload::Replaced);
+                }
                 // The events up to here are over and done with: the name is still that of our file.
                 self.watch.settle();
                 self.trouble = None;
                 Advance::Nothing
             }
-            Ok(Some(_)) => match files::open(self.files.current().to_owned()) {
-                Ok(Some(next)) if next.id != self.tail.file.id => self.follow_to(next),
-                Ok(Some(_)) => Advance::Nothing,
-                Ok(None) => self.troubled(Trouble::Missing),
-                Err(fault) => self.troubled(trouble(&fault)),
-            },
+            Ok(Some(_)) => {
+                let files = self.files.resolved_again();
+                match files.open_current() {
+                    Ok(Some(next)) if next.id != self.tail.file.id => self.follow_to(files, next),
+                    Ok(Some(_)) => Advance::Nothing,
+                    Ok(None) => self.troubled(Trouble::Missing),
+                    Err(fault) => self.troubled(trouble(&fault)),
+                }
+            }
             Ok(None) => self.troubled(Trouble::Missing),
             Err(fault) => self.troubled(trouble(&fault)),
         }
@@ -269,7 +306,9 @@ impl Follower {
 
     /// Whether the file that has to be loaded may be: nobody writes it any more, as far as can be seen.
     fn stands_still(&mut self, reason: Reload) -> bool {
-        let whole = reason == Reload::Replaced && (self.watch.was_put_whole() || self.is_rotated());
+        // After a rotation the new file is Kea's, which appends to it for ever.
+        let whole = reason == Reload::Replaced
+            && (self.watch.was_put_whole() || self.files.is_rotated(self.tail.file.id));
         let rewrite = self.rewrite.get_or_insert_with(|| Rewrite::new(reason));
         let look = match files::look(self.files.current()) {
             Ok(Some(look)) => look,
@@ -290,13 +329,8 @@ impl Follower {
         false
     }
 
-    /// The followed file is `.1` now, so that the new one is Kea's, which appends to it for ever.
-    fn is_rotated(&self) -> bool {
-        matches!(files::id(&self.files.with_suffix(".1")), Ok(Some(id)) if id == self.tail.file.id)
-    }
-
     /// Another file has the name.
-    fn follow_to(&mut self, next: LeaseFile) -> Advance {
+    fn follow_to(&mut self, files: LeaseFiles, next: LeaseFile) -> Advance {
         // `next` was opened before, so the events of all renames that gave it the name are in the queue.
         self.watch.drain();
         if !self.watch.saw_one_rotation() {
@@ -317,6 +351,7 @@ impl Follower {
         self.tail = Tail::new(Position::start(next));
         self.rotations += 1;
         self.watch.settle();
+        self.place(files);
         self.trouble = None;
         if last_row { Advance::Rows } else { Advance::Rotated }
     }

@@ -3,6 +3,7 @@
 
 mod cases;
 mod kea;
+mod links;
 mod replay;
 mod rewrite;
 
@@ -45,7 +46,7 @@ impl Reader {
         let loaded = load::<Batches>(&files, NonZeroUsize::MIN).unwrap();
         let mut leases = Leases::new();
         loaded.rows.into_batches().iter().for_each(|batch| apply(&mut leases, batch));
-        let mut follower = Follower::new(files.clone(), loaded.position).unwrap();
+        let mut follower = Follower::new(&files, loaded.position).unwrap();
         follower.still_for = Duration::ZERO;
         assert!(follower.status().watching, "these tests need inotify");
         Self { files, follower, leases, reloads: Vec::new() }

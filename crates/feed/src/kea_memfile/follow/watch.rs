@@ -1,18 +1,19 @@
-//! What inotify tells of the directory: that there may be something to read, and which renames there were.
+//! What inotify tells of the folders of the file and of links to it: that there may be something to read, and which
+//! renames there were.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 
-use crate::kea_memfile::files::LeaseFiles;
+use crate::kea_memfile::files::{LeaseFiles, with_suffix};
 
 /// Events read in one go; as many as the kernel queues by default (`fs.inotify.max_queued_events`).
 const EVENTS_MAX: usize = 16_384;
@@ -60,16 +61,43 @@ impl Waker {
     }
 }
 
+/// A name in a watched folder.
+#[derive(Debug, PartialEq, Eq)]
+struct Watched {
+    folder: PathBuf,
+    /// The folder's number in inotify, once it is watched.
+    number: Option<i32>,
+    name: OsString,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A name of the current file.
+    Current,
+    /// What a rotation makes of such a name.
+    Rotated,
+    /// A symbolic link to a folder on the way to the file.
+    FolderLink,
+}
+
+impl Watched {
+    fn new(path: &Path, kind: Kind) -> Self {
+        let folder = path.parent().unwrap_or(path).to_owned();
+        Self { folder, number: None, name: path.file_name().unwrap_or_default().to_owned(), kind }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Watch {
-    directory: PathBuf,
-    current: OsString,
-    rotated: OsString,
-    /// None where inotify does not work, or the directory is gone.
+    names: Vec<Watched>,
+    /// None where inotify does not work, or a folder is gone.
     inotify: Option<OwnedFd>,
     renames: Renames,
     /// The current file's name was last given by a rename, so that its file came whole.
     put_whole: bool,
+    /// A name or link may lead elsewhere since this was last asked.
+    relinked: bool,
     waker: Waker,
 }
 
@@ -87,16 +115,14 @@ impl Watch {
     }
 
     fn woken_by(waker: Waker, files: &LeaseFiles) -> Self {
-        let name = |path: PathBuf| path.file_name().map(OsStr::to_owned).unwrap_or_default();
-        let mut watch = Self {
-            directory: files.directory().to_owned(),
-            current: name(files.current().to_owned()),
-            rotated: name(files.with_suffix(".1")),
-            inotify: None,
-            renames: Renames::Unclear,
-            put_whole: false,
-            waker,
-        };
+        let mut names = Vec::new();
+        for name in files.resolved().names() {
+            names.push(Watched::new(name, Kind::Current));
+            names.push(Watched::new(&with_suffix(name, ".1"), Kind::Rotated));
+        }
+        names.extend(files.resolved().folder_links().iter().map(|link| Watched::new(link, Kind::FolderLink)));
+        let (renames, inotify) = (Renames::Unclear, None);
+        let mut watch = Self { names, inotify, renames, put_whole: false, relinked: true, waker };
         watch.arm();
         watch
     }
@@ -126,18 +152,23 @@ impl Watch {
             | WatchFlags::DELETE_SELF
             | WatchFlags::MOVE_SELF
             | WatchFlags::ONLYDIR;
+        let names = &mut self.names;
         let watched = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).and_then(|inotify| {
-            inotify::add_watch(&inotify, &self.directory, flags)?;
+            // A folder that is watched already keeps its number.
+            for watched in names {
+                watched.number = Some(inotify::add_watch(&inotify, &watched.folder, flags)?);
+            }
             Ok(inotify)
         });
         self.inotify = watched.ok();
+        self.relinked = true;
     }
 
     /// Takes in the events so far; true if they are about the current file or its successor in name.
     pub(super) fn drain(&mut self) -> bool {
-        let Some(inotify) = &self.inotify else { return true };
+        let Some(inotify) = self.inotify.take() else { return true };
         let mut space = [MaybeUninit::uninit(); 8192];
-        let mut events = Reader::new(inotify, &mut space);
+        let mut events = Reader::new(&inotify, &mut space);
         let mut relevant = false;
         let mut lost = false;
         for _ in 0..EVENTS_MAX {
@@ -157,36 +188,56 @@ impl Watch {
                 lost = true;
             } else if kinds.contains(ReadFlags::QUEUE_OVERFLOW) {
                 relevant = true;
+                self.relinked = true;
                 self.put_whole = false;
                 self.renames = Renames::Unclear;
             }
             let Some(name) = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes())) else {
                 continue;
             };
-            if name == self.current {
+            let is_it = |watched: &&Watched| watched.number == Some(event.wd()) && watched.name == name;
+            if let Some(kind) = self.names.iter().find(is_it).map(|watched| watched.kind) {
+                self.note(kind, kinds, event.cookie());
                 relevant = true;
-                let renewed = ReadFlags::CREATE | ReadFlags::MOVED_TO;
-                if kinds.intersects(renewed) {
-                    self.put_whole = kinds.contains(ReadFlags::MOVED_TO);
-                }
-                if kinds.contains(ReadFlags::MOVED_FROM) {
-                    self.renames = self.renames.current_moved_away(event.cookie());
-                } else if kinds.intersects(ReadFlags::MOVED_TO | ReadFlags::DELETE) {
-                    self.renames = Renames::Unclear;
-                }
-            } else if name == self.rotated {
-                relevant = true;
-                if kinds.contains(ReadFlags::MOVED_TO) {
-                    self.renames = self.renames.rotated_name_taken(event.cookie());
-                }
             }
         }
         if lost {
             self.put_whole = false;
-            self.inotify = None;
             self.renames = Renames::Unclear;
+        } else {
+            self.inotify = Some(inotify);
         }
         relevant || lost
+    }
+
+    /// Takes in what happened to a name.
+    fn note(&mut self, kind: Kind, kinds: ReadFlags, cookie: u32) {
+        let renewed = kinds.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
+        let removed = kinds.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM);
+        if kind != Kind::Rotated {
+            self.relinked |= renewed || removed;
+            if renewed {
+                self.put_whole = kinds.contains(ReadFlags::MOVED_TO);
+            }
+        }
+        match kind {
+            Kind::Current if kinds.contains(ReadFlags::MOVED_FROM) => {
+                self.renames = self.renames.current_moved_away(cookie);
+            }
+            Kind::Current if kinds.intersects(ReadFlags::MOVED_TO | ReadFlags::DELETE) => {
+                self.renames = Renames::Unclear;
+            }
+            Kind::Rotated if kinds.contains(ReadFlags::MOVED_TO) => {
+                self.renames = self.renames.rotated_name_taken(cookie);
+            }
+            Kind::FolderLink if renewed || removed => self.renames = Renames::Unclear,
+            _ => {}
+        }
+    }
+
+    /// Whether names and links may lead elsewhere since this was last asked.
+    pub(super) fn take_relinked(&mut self) -> bool {
+        std::mem::take(&mut self.relinked)
     }
 
     /// The file that is followed has the current name, after the events drained last.

@@ -3,7 +3,6 @@ use std::thread;
 
 use super::kea::{HEADER, Kea, line};
 use super::*;
-use crate::kea_memfile::files;
 use crate::kea_memfile::follow::{Advance, Trouble};
 use crate::kea_memfile::lines::LINE_LEN_MAX;
 use crate::kea_memfile::{BadRow, RowFault, What};
@@ -251,7 +250,7 @@ fn a_directory_in_its_place_is_waited_out() {
 #[test]
 fn a_directory_that_is_moved_away_and_comes_back() {
     let (mut kea, mut reader) = setting(&[1]);
-    let directory = kea.files.directory().to_owned();
+    let directory = kea.files.current().parent().unwrap().to_owned();
     let away = directory.with_extension("away");
     fs::rename(&directory, &away).unwrap();
     reader.settle();
@@ -300,7 +299,7 @@ fn a_waker_ends_the_waiting() {
 fn other_files_do_not_matter() {
     let (kea, mut reader) = setting(&[1]);
     for name in ["kea-leases4.csv", "kea-leases6.csv.pid", "kea-leases6.csv.output"] {
-        let path = kea.files.directory().join(name);
+        let path = kea.files.current().with_file_name(name);
         fs::write(&path, "x").unwrap();
         fs::rename(&path, path.with_extension("y")).unwrap();
     }
@@ -314,7 +313,7 @@ fn a_file_rewritten_between_load_and_following() {
     let position = load::<Batches>(&kea.files, NonZeroUsize::MIN).unwrap().position;
     kea.truncate();
     (5..20).for_each(|number| kea.append(lease(number)));
-    let mut follower = Follower::new(kea.files.clone(), position).unwrap();
+    let mut follower = Follower::new(&kea.files, position).unwrap();
     follower.still_for = Duration::ZERO;
     assert!(matches!(follower.poll(Duration::ZERO), Step::Reload(Reload::Rewritten)));
 }
@@ -325,8 +324,8 @@ fn rows_written_between_the_look_at_the_file_and_its_rotation() {
     kea.append(lease(2));
     kea.rotate();
     // As if row 2 had come after the file was read to its end, and before its name was looked at.
-    let next = files::open(kea.files.current().to_owned()).unwrap().unwrap();
-    assert!(matches!(reader.follower.follow_to(next), Advance::Rows));
+    let next = kea.files.open_current().unwrap().unwrap();
+    assert!(matches!(reader.follower.follow_to(kea.files.clone(), next), Advance::Rows));
     apply(&mut reader.leases, &reader.follower.batch);
     agree(&kea, &mut reader, &[]);
     assert_eq!(reader.follower.status().rotations, 1);

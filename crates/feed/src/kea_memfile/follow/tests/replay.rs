@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::kea::{HEADER, Kea};
+use super::links::behind_links;
 use super::*;
 
 /// SplitMix64: any seed is a good one, and the same seed is the same life on every machine.
@@ -105,7 +106,8 @@ fn changes_add_up_to_what_the_files_say() {
     let mut reloads = 0;
     for seed in seeds("changes_add_up_to_what_the_files_say", 150) {
         let mut life = Life::new(seed);
-        let mut reader = Reader::new(life.kea.files.clone());
+        let (_links, files) = behind_links(&life.kea, seed);
+        let mut reader = Reader::new(files);
         let polls_one_in = 1 + life.random.below(20);
         for operation in 0..200 {
             life.operation();
@@ -132,7 +134,8 @@ fn changes_add_up_to_what_the_files_say() {
 fn a_follower_beside_a_writing_kea_misses_nothing() {
     for seed in seeds("a_follower_beside_a_writing_kea_misses_nothing", 20) {
         let mut life = Life::new(seed);
-        let mut reader = Reader::new(life.kea.files.clone());
+        let (_links, files) = behind_links(&life.kea, seed);
+        let mut reader = Reader::new(files);
         let done = AtomicBool::new(false);
         let expected = thread::scope(|scope| {
             let writer = scope.spawn(|| {

@@ -1,0 +1,108 @@
+//! The lease file behind symbolic links: rotations and moved links are followed, in the sandbox too.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::cli::{assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, lease};
+use crate::support::fixture::LEASES_HEADER;
+use crate::support::{Fixture, Lqd, Need, Requestor, trial};
+
+const KNOWN: &str = "2001:db8:1::1";
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("faults::links::rotation_behind_a_link", rotation_behind_a_link),
+        trial("faults::links::data_folder_replaced", &[Need::Sandbox], data_folder_replaced),
+        trial("faults::links::release_replaced", &[Need::Sandbox], release_replaced),
+    ]
+}
+
+fn flags(fixture: &Fixture, leases: &Path) -> Vec<String> {
+    [fixture.flags(), vec!["--kea-leases".into(), leases.display().to_string()]].concat()
+}
+
+/// Writes a lease file with one lease.
+fn write(fixture: &Fixture, path: &Path, number: &str) -> Result<(), Failed> {
+    fs::create_dir_all(path.parent().ok_or("a path in a folder")?)?;
+    Ok(fs::write(path, format!("{LEASES_HEADER}\n{}", fixture.rows(&lease(number, number))))?)
+}
+
+fn assert_held(requestor: &Requestor, number: &str) {
+    let address = format!("2001:db8:1::{number}");
+    await_reply(requestor, &by_address(&address), &held_by(number, &address));
+}
+
+/// Kea's own name for the file is the target: its `.1` and `.2` hold leases, at a start as well as after SIGHUP.
+fn rotation_behind_a_link() -> Result<(), Failed> {
+    let fixture = fixture();
+    let link = fixture.directory().join("link/leases.csv");
+    fs::create_dir(fixture.directory().join("link"))?;
+    symlink(fixture.leases(), &link)?;
+    let lqd = Lqd::start(&flags(&fixture, &link));
+    let requestor = Requestor::new(lqd.address);
+    fs::rename(fixture.leases(), fixture.directory().join("kea-leases6.csv.1"))?;
+    write(&fixture, &fixture.leases(), "30")?;
+    assert_held(&requestor, "30");
+    assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
+    fs::rename(fixture.directory().join("kea-leases6.csv.1"), fixture.directory().join("kea-leases6.csv.2"))?;
+    assert_eq!(lqd.stop(), 0);
+
+    let lqd = Lqd::start(&flags(&fixture, &link));
+    let requestor = Requestor::new(lqd.address);
+    assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
+    // Written anew in its place, so that all is loaded again.
+    write(&fixture, &fixture.leases(), "31")?;
+    assert_held(&requestor, "31");
+    assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// Kubernetes: the file leads through ..data, which is replaced by a rename.
+fn data_folder_replaced() -> Result<(), Failed> {
+    let fixture = fixture();
+    let at = |name: &str| fixture.directory().join("volume").join(name);
+    write(&fixture, &at("..1/leases.csv"), "30")?;
+    symlink("..1", at("..data"))?;
+    symlink("..data/leases.csv", at("leases.csv"))?;
+    let sandbox = vec!["--sandbox".to_owned(), "on".to_owned()];
+    let lqd = Lqd::start(&[flags(&fixture, &at("leases.csv")), sandbox].concat());
+    let requestor = Requestor::new(lqd.address);
+    assert_held(&requestor, "30");
+    write(&fixture, &at("..2/leases.csv"), "31")?;
+    symlink("..2", at("..tmp"))?;
+    fs::rename(at("..tmp"), at("..data"))?;
+    fs::remove_dir_all(at("..1"))?;
+    assert_held(&requestor, "31");
+    assert_reply(&requestor, &by_address("2001:db8:1::30"), &held_by_nobody());
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// A link to a release, removed and made anew; Kea's configuration is behind it, too.
+fn release_replaced() -> Result<(), Failed> {
+    let fixture = fixture();
+    let at = |name: &str| fixture.directory().join(name);
+    for (release, number) in [("releases/1", "30"), ("releases/2", "31")] {
+        write(&fixture, &at(release).join("leases.csv"), number)?;
+        fs::copy(fixture.kea_config(), at(release).join("kea-dhcp6.conf"))?;
+    }
+    symlink("releases/1", at("current"))?;
+    let config = at("current/kea-dhcp6.conf").display().to_string();
+    let leases = at("current/leases.csv").display().to_string();
+    let lqd = Lqd::start(&["--sandbox", "on", "--kea-config", &config, "--kea-leases", &leases]);
+    let requestor = Requestor::new(lqd.address);
+    assert_held(&requestor, "30");
+    fs::remove_file(at("current"))?;
+    symlink("releases/2", at("current"))?;
+    assert_held(&requestor, "31");
+    let before = lqd.line_count();
+    lqd.signal("HUP");
+    lqd.await_line(before, |line| line.contains("configuration read again"));
+    assert_held(&requestor, "31");
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
