@@ -47,6 +47,7 @@ impl Site {
             None => kea.lease_database.lease_file().map_err(Failure::unusable)?,
         };
         let files = LeaseFiles::new(files);
+        warnings.extend(mount_warning(&files));
         let sources = sources(settings, &document, &kea, &files);
         let server_duid = match &settings.server_duid {
             Some(duid) => duid.clone(),
@@ -144,6 +145,17 @@ pub(crate) fn unbound(settings: &Settings, stale: bool) -> Unbound {
         settings::WhenStale::Silent => Unbound::Silent,
         settings::WhenStale::Refuse => Unbound::Refuse,
     }
+}
+
+/// Kea's clean-up gives the file's name to a new file, which the mount of one file does not show.
+fn mount_warning(files: &LeaseFiles) -> Option<String> {
+    files.is_mounted_alone().then(|| {
+        format!(
+            "the lease file {} is mounted by itself: after Kea's next clean-up the mount shows a deleted file, and \
+             leases are no longer followed; mount its folder instead",
+            files.current().display()
+        )
+    })
 }
 
 fn extended_info_warning(extended_info: &ExtendedInfo) -> Option<String> {

@@ -291,6 +291,11 @@ impl Feed {
             Some(Trouble::Rewriting) => {
                 warn!(%file, "the lease file is being written anew; answering from what was known before");
             }
+            Some(Trouble::Deleted) => error!(
+                %file,
+                "the lease file was deleted, but the mount of this single file goes on showing it, and never Kea's \
+                 new one; mount the folder instead of the file, and start lqd again"
+            ),
             None => info!(%file, "the lease file can be followed again"),
         }
         self.trouble = trouble;

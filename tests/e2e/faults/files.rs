@@ -150,14 +150,21 @@ fn fill(path: &Path) -> Result<(), Failed> {
 }
 
 /// A file system that is unmounted when dropped.
-struct Mounted<'a>(&'a Path);
+pub(super) struct Mounted<'a>(&'a Path);
 
 impl<'a> Mounted<'a> {
     fn tmpfs(on: &'a Path, size: &str) -> Result<Self, Failed> {
         let options = format!("size={size}");
-        let status =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "lqd-test"]).arg(on).status()?;
-        if status.success() { Ok(Self(on)) } else { Err("cannot mount a tmpfs".into()) }
+        Self::mount(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "lqd-test"]).arg(on), on)
+    }
+
+    /// Shows a file or folder at another place, too.
+    pub(super) fn bind(what: &Path, on: &'a Path) -> Result<Self, Failed> {
+        Self::mount(Command::new("mount").arg("--bind").arg(what).arg(on), on)
+    }
+
+    fn mount(command: &mut Command, on: &'a Path) -> Result<Self, Failed> {
+        if command.status()?.success() { Ok(Self(on)) } else { Err(format!("no {command:?}").into()) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The lease file behind symbolic links: rotations and moved links are followed, in the sandbox too.
+//! The lease file behind symbolic links and mounts: rotations and moved links are followed, in the sandbox too.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,11 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::cli::{assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, lease};
 use crate::support::fixture::LEASES_HEADER;
-use crate::support::{Fixture, Lqd, Need, Requestor, trial};
+use crate::support::http::get_unix;
+use crate::support::namespace::namespace_trial;
+use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
+
+use super::files::Mounted;
 
 const KNOWN: &str = "2001:db8:1::1";
 
@@ -17,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("faults::links::rotation_behind_a_link", rotation_behind_a_link),
         trial("faults::links::data_folder_replaced", &[Need::Sandbox], data_folder_replaced),
         trial("faults::links::release_replaced", &[Need::Sandbox], release_replaced),
+        namespace_trial("faults::links::mounted_alone", &[], mounted_alone),
     ]
 }
 
@@ -103,6 +108,34 @@ fn release_replaced() -> Result<(), Failed> {
     lqd.signal("HUP");
     lqd.await_line(before, |line| line.contains("configuration read again"));
     assert_held(&requestor, "31");
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// Only the file is mounted into lqd's place, as in a container: Kea's clean-up leaves it with a deleted one.
+fn mounted_alone() -> Result<(), Failed> {
+    let fixture = fixture();
+    let mounted = fixture.directory().join("mounted.csv");
+    fs::write(&mounted, "")?;
+    let _mount = Mounted::bind(&fixture.leases(), &mounted)?;
+    let flags = flags(&fixture, &mounted);
+    let checked = Lqd::run(&[vec!["check".to_owned()], flags.clone()].concat());
+    assert!(checked.code == Some(0) && checked.stdout.contains("mounted by itself"), "{checked:?}");
+    let socket = fixture.directory().join("admin.sock");
+    let admin = ["--max-feed-age".into(), "1".into(), "--admin".into(), format!("unix:{}", socket.display())];
+    let lqd = Lqd::start(&[flags, admin.to_vec()].concat());
+    assert!(lqd.line_with("mounted by itself").is_some());
+    let requestor = Requestor::new(lqd.address);
+    let before = lqd.line_count();
+    fs::remove_file(fixture.leases())?;
+    write(&fixture, &fixture.leases(), "30")?;
+    lqd.await_line(before, |line| line.contains("mounted.csv") && line.contains("was deleted"));
+    let until = Until::patience();
+    while get_unix(&socket, "/readyz").status != 503 {
+        assert!(until.pending(), "/readyz says ready over a deleted file");
+    }
+    assert!(get_unix(&socket, "/readyz").body.contains("deleted"));
+    assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
     assert_eq!(lqd.stop(), 0);
     Ok(())
 }

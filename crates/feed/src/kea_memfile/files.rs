@@ -16,6 +16,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+
 use crate::resolved::Resolved;
 
 /// Openings of the set before it is given up: with [`RETRY_AFTER`], far longer than any of LFC's steps
@@ -50,6 +52,8 @@ pub(super) struct Look {
     pub(super) len: u64,
     /// Time of its last modification: seconds and nanoseconds since 1970.
     pub(super) modified: (i64, i64),
+    /// Names that the file has; none if it was deleted.
+    pub(super) names: u64,
 }
 
 /// An open file and the name it had.
@@ -132,6 +136,12 @@ impl LeaseFiles {
     /// What symbolic links make of that name.
     pub fn resolved(&self) -> &Resolved {
         &self.resolved
+    }
+
+    /// The file is mounted by itself, rather than its folder: when Kea replaces it, the mount goes on showing the old one.
+    pub fn is_mounted_alone(&self) -> bool {
+        statx(CWD, &self.current, AtFlags::empty(), StatxFlags::empty())
+            .is_ok_and(|file| file.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
     }
 
     /// Another name of the set, such as `.1`.
@@ -220,6 +230,7 @@ impl Look {
             id: FileId::of(metadata),
             len: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
+            names: metadata.nlink(),
         }
     }
 }

@@ -92,6 +92,8 @@ pub enum Trouble {
     Unreadable(io::ErrorKind),
     /// The file is written anew, and not yet complete.
     Rewriting,
+    /// The file was deleted, but its name still shows it, as the mount of a single file does.
+    Deleted,
 }
 
 impl std::fmt::Display for Trouble {
@@ -100,6 +102,9 @@ impl std::fmt::Display for Trouble {
             Self::Missing => f.write_str("the lease file is gone"),
             Self::NotAFile => f.write_str("something that is no file is in the lease file's place"),
             Self::Unreadable(reason) => write!(f, "the lease file may not be read: {reason}"),
+            Self::Deleted => {
+                f.write_str("the lease file was deleted, but is still shown, being mounted by itself")
+            }
             Self::Rewriting => f.write_str("the lease file is being written anew"),
         }
     }
@@ -279,6 +284,9 @@ impl Follower {
         }
         match files::look(self.files.current()) {
             Ok(Some(look)) if look.id == self.tail.file.id => {
+                if look.names == 0 {
+                    return self.troubled(Trouble::Deleted);
+                }
                 if self.end.was_modified_within(look, self.tail.read_to(), RECHECK_AFTER) {
                     return Advance::Reload(Reload::Rewritten);
                 }

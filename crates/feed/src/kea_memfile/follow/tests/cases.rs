@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::fd::AsRawFd as _;
 use std::thread;
 
 use super::kea::{HEADER, Kea, line};
@@ -231,6 +232,22 @@ fn an_inode_number_in_use_is_not_given_to_another_file() {
         assert_eq!(reader.leases, kea.leases());
     }
     assert_eq!(reader.reloads.len(), 48);
+}
+
+/// As through the mount of a single file: the name goes on showing the file that Kea's clean-up deleted.
+#[test]
+fn a_deleted_file_that_its_name_still_shows_is_trouble() {
+    let (mut kea, _) = setting(&[1]);
+    let held = fs::File::open(kea.files.current()).unwrap();
+    let mut reader = Reader::new(LeaseFiles::new(format!("/proc/self/fd/{}", held.as_raw_fd())));
+    reader.settle();
+    assert_eq!(reader.follower.status().trouble, None);
+    let leases = kea.leases();
+    kea.rotate();
+    (0..4).for_each(|step| kea.clean_up(step));
+    kea.append(lease(2));
+    reader.settle();
+    assert_eq!((&reader.leases, reader.follower.status().trouble), (&leases, Some(Trouble::Deleted)));
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_missed_rotation_is_loaded_at_once() {
 /// The loading waits for stillness, but not for ever.
 #[test]
 fn a_file_that_never_stands_still_is_loaded_in_the_end() {
-    let look = |len| Look { id: FileId { device: 1, inode: 2 }, len, modified: (0, 0) };
+    let look = |len| Look { id: FileId { device: 1, inode: 2 }, len, modified: (0, 0), names: 1 };
     let mut rewrite = Rewrite::new(Reload::Rewritten);
     assert!(!rewrite.stands_still(look(0), NEVER));
     assert!(!rewrite.stands_still(look(1), NEVER));
@@ -132,7 +132,7 @@ fn content_exchanged_at_the_same_length_is_noticed() {
 
 #[test]
 fn an_append_is_no_modification_although_its_time_shows_first() {
-    let look = |len, time| Look { id: FileId { device: 1, inode: 2 }, len, modified: (time, 0) };
+    let look = |len, time| Look { id: FileId { device: 1, inode: 2 }, len, modified: (time, 0), names: 1 };
     let mut end = EndWatch::default();
     assert!(!end.was_modified_within(look(10, 1), 10, Duration::ZERO));
     assert!(!end.was_modified_within(look(10, 1), 10, Duration::ZERO));
