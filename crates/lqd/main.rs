@@ -9,6 +9,8 @@
 //! board     what the program knows of itself admin    metrics, state and a page, over HTTP
 //! sandbox   rights that are given up         watchdog signs of life for systemd
 //! clock     steps of the clock are told      manual   man pages and completions
+//! signals   obeyed at any moment             reload   SIGHUP, on a thread of its own
+//! service_manager  messages to systemd
 //! ```
 #![forbid(unsafe_code)]
 
@@ -21,9 +23,12 @@ mod crew;
 mod example;
 mod log;
 mod manual;
+mod reload;
 mod sandbox;
 mod serve;
+mod service_manager;
 mod settings;
+mod signals;
 mod site;
 mod taps;
 mod watchdog;

@@ -12,20 +12,23 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use lqd_answer::{Engine, Outcome};
-use lqd_feed::{Feed, Report, Steering, Watch, speak_of_unknown_subnets};
+use lqd_feed::{Feed, Report, Watch, speak_of_unknown_subnets};
 use lqd_index::{Store, Writer};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use sd_notify::NotifyState;
+use signal_hook::consts::SIGHUP;
 use tracing::{error, info, warn};
 
 use crate::admin::Admin;
 use crate::board::{Board, NO_TROUBLE, Serving};
 use crate::clock::Clock;
 use crate::crew::Crew;
+use crate::reload::{Reloaded, Reloads};
 use crate::sandbox::{self, Reach, Sandbox};
+use crate::service_manager::tell_service_manager;
 use crate::settings::{AdminAddress, Flags, SandboxMode, Settings};
+use crate::signals::ProgramSignals;
 use crate::site::{self, Site};
-use crate::taps::{Prepared, Recorder};
+use crate::taps::Recorder;
 use crate::watchdog::Watchdog;
 use crate::{Failure, example, log};
 
@@ -47,35 +50,47 @@ pub(crate) enum Event {
     WorkerEnded(usize, Option<String>),
     /// The feed's thread ended.
     FeedEnded,
+    /// A reload has read everything, or says why not.
+    Reloaded(Box<Result<Reloaded, Failure>>),
 }
 
 /// Serves until a signal says to stop.
 pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     log::start(&settings)?;
-    // From here on signals wait until there is somebody to obey them.
-    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(Failure::running)?;
+    let mut signals = ProgramSignals::new()?;
     let (events, incoming) = unbounded();
     let board = Arc::new(Board::new(settings.max_feed_age));
+    let addresses = settings.admin.clone();
     // Removes its sockets at the end, whatever the end is.
-    let mut admin = Admin::bind(&settings.admin)?;
-    let site = Site::read(&settings)?;
+    let bound = signals.during("the admin port", None, move || Admin::bind(&addresses))?;
+    let Some(mut admin) = bound else { return stopped() };
+    let wanted = settings.clone();
+    let read = signals.during("Kea's configuration", None, move || Site::read(&wanted))?;
+    let Some(site) = read else { return stopped() };
     site.warn();
     let mut sandbox = Sandbox::confine(settings.sandbox, &reach(flags, &settings, &site))?;
-    sandbox.without_capabilities(log::start_writing).map_err(Failure::running)?;
+    sandbox.without_capabilities(log::start_writing)?;
     // Before the leases: that they are not there yet is worth asking for.
     sandbox.without_capabilities(|| admin.answer(&board))?;
-    let mut recorder = Recorder::new(settings.workers);
-    sandbox.without_capabilities(|| Recorder::prepare(&settings).and_then(|tap| recorder.set(tap)))?;
     let (writer, store) = Writer::new();
-    let load = || Feed::start(writer, site.links, &site.files, load_threads());
-    let (feed, report) = sandbox.without_capabilities(load).map_err(Failure::unusable)?;
+    let (links, files, wanted) = (site.links, site.files, settings.clone());
+    let load = move || {
+        let taps = Recorder::prepare(&wanted)?;
+        let loaded = Feed::start(writer, links, &files, load_threads()).map_err(Failure::unusable)?;
+        Ok((taps, loaded))
+    };
+    let loaded = signals.during("the lease file or the query log", Some(&sandbox), load)?;
+    let Some((taps, (feed, report))) = loaded else { return stopped() };
+    let mut recorder = Recorder::new(settings.workers);
+    sandbox.without_capabilities(|| recorder.set(taps, || ()))?;
     tell(&report, &store);
     let engine = Arc::new(ArcSwap::from_pointee(site.engine));
     let mut crew = Crew::start(&settings, &store, &engine, &recorder, &events, &mut sandbox)?;
     await_workers(&incoming, settings.workers)?;
     let (steering, watch) = (feed.steering(), feed.watch());
     spawn_feed(feed, crew.cpus.clone(), events.clone())?;
-    watch_signals(signals, events)?;
+    let reloads = Reloads::new(flags.clone(), steering.clone(), events.clone());
+    signals.forward(events)?;
     if let Err(fault) = sandbox.seal(admin.needs()) {
         crew.stop(); // what its sockets were given meanwhile is answered
         return Err(fault);
@@ -86,17 +101,23 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
         example::print(&crew.addresses, &report);
     }
     let replaced = Vec::new();
-    let mut running = Running { flags, settings, engine, steering, watch, board, recorder, replaced };
+    let mut running = Running { settings, engine, reloads, watch, board, recorder, replaced };
     let end = running.until_told(&incoming, &mut Care::new(&mut crew));
-    tell_systemd(sd_notify::NotifyState::Stopping);
+    tell_service_manager(&NotifyState::Stopping);
     running.board.set_stopping();
-    running.steering.stop();
+    steering.stop();
     let totals = crew.stop();
     running.recorder.stop();
     for ((_, name, _), count) in Outcome::TABLE.iter().zip(totals).filter(|(_, count)| *count > 0) {
         info!(outcome = name, count, "datagrams");
     }
     end
+}
+
+/// The end by a signal before queries are answered.
+fn stopped() -> Result<(), Failure> {
+    tell_service_manager(&NotifyState::Stopping);
+    Ok(())
 }
 
 /// Where files are used after the start.
@@ -125,11 +146,10 @@ fn serving(crew: &Crew, store: &Arc<Store>, watch: &Watch, recorder: &Recorder) 
 }
 
 /// A server at work, as its main thread sees it.
-struct Running<'a> {
-    flags: &'a Flags,
+struct Running {
     settings: Settings,
     engine: Arc<ArcSwap<Engine>>,
-    steering: Steering,
+    reloads: Reloads,
     watch: Watch,
     board: Arc<Board>,
     recorder: Recorder,
@@ -137,7 +157,7 @@ struct Running<'a> {
     replaced: Vec<Arc<Engine>>,
 }
 
-impl Running<'_> {
+impl Running {
     fn until_told(&mut self, events: &Receiver<Event>, care: &mut Care<'_>) -> Result<(), Failure> {
         loop {
             care.look();
@@ -151,6 +171,15 @@ impl Running<'_> {
             match event {
                 Event::WorkerStarted | Event::Nothing => {}
                 Event::Signal(SIGHUP) => self.reload(),
+                Event::Reloaded(result) => {
+                    match *result {
+                        Ok(reloaded) => self.apply(reloaded),
+                        Err(Failure::Unusable(fault) | Failure::Running(fault)) => self.refuse(&fault),
+                    }
+                    if self.reloads.ended() {
+                        self.reload();
+                    }
+                }
                 Event::Signal(signal) => {
                     info!(signal, "stopping");
                     return Ok(());
@@ -198,36 +227,27 @@ impl Running<'_> {
         self.replaced.retain(|engine| Arc::strong_count(engine) > 1);
     }
 
-    /// Reads settings and Kea's configuration again; what cannot be used changes nothing.
     fn reload(&mut self) {
-        let (settings, site, prepared) = match self.read_again() {
-            Ok(read) => read,
-            Err(Failure::Unusable(fault) | Failure::Running(fault)) => return self.refuse(&fault),
-        };
-        site.warn();
-        if let Err(fault) = self.steering.configure(site.links, site.files) {
-            return self.refuse(&fault);
+        if let Err(Failure::Unusable(fault) | Failure::Running(fault)) = self.reloads.start() {
+            self.refuse(&fault);
         }
+    }
+
+    /// Goes on with what a reload has read.
+    fn apply(&mut self, Reloaded { settings, engine, taps }: Reloaded) {
         self.board.reloads.fetch_add(1, Ordering::Relaxed);
         self.board.set_max_feed_age(settings.max_feed_age);
         let unbound = site::unbound(&settings, self.board.is_stale());
-        self.replace(site.engine.with_unbound(unbound));
-        if let Err(Failure::Unusable(fault) | Failure::Running(fault)) = self.recorder.set(prepared) {
-            error!(%fault, "the query log cannot be started");
-        }
+        self.replace(engine.with_unbound(unbound));
         for setting in self.settings.restart_needed(&settings) {
             warn!(setting, "this setting changed, but takes effect at the next start only");
         }
         self.settings = settings;
-        info!("configuration read again");
-    }
-
-    /// All that a reload takes over, checked.
-    fn read_again(&self) -> Result<(Settings, Site, Prepared), Failure> {
-        let settings = Settings::read(self.flags).map_err(Failure::unusable)?;
-        let site = Site::read(&settings)?;
-        let prepared = Recorder::prepare(&settings)?;
-        Ok((settings, site, prepared))
+        // Said when the query log's former file is let go, which may take as long as its file system likes.
+        let done = || info!("configuration read again");
+        if let Err(Failure::Unusable(fault) | Failure::Running(fault)) = self.recorder.set(taps, done) {
+            error!(%fault, "the query log cannot be started");
+        }
     }
 
     /// Counts and says why a configuration is not taken over, and what the fault does not say: a file that the operator can
@@ -249,14 +269,18 @@ struct Care<'a> {
     crew: &'a mut Crew,
     clock: Clock,
     watchdog: Watchdog,
+    /// The service manager was told that queries are answered, or cannot be.
+    ready_told: bool,
 }
 
 impl<'a> Care<'a> {
     fn new(crew: &'a mut Crew) -> Self {
-        Self { crew, clock: Clock::new(), watchdog: Watchdog::new() }
+        Self { crew, clock: Clock::new(), watchdog: Watchdog::new(), ready_told: false }
     }
 
     fn look(&mut self) {
+        // Without this message systemd would end the service, so it is tried again.
+        self.ready_told = self.ready_told || tell_service_manager(&NotifyState::Ready);
         self.clock.look();
         self.watchdog.look(self.crew);
     }
@@ -315,14 +339,6 @@ fn await_workers(events: &Receiver<Event>, workers: usize) -> Result<(), Failure
 fn say_ready(crew: &Crew, store: &Store) {
     let listen = crew.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     info!(target: log::READY, listen, leases = store.summary().leases, "lqd ready");
-    tell_systemd(sd_notify::NotifyState::Ready);
-}
-
-/// Without systemd there is nobody to tell.
-fn tell_systemd(state: sd_notify::NotifyState<'_>) {
-    if let Err(fault) = sd_notify::notify(&[state]) {
-        warn!(%fault, "cannot tell systemd how lqd is");
-    }
 }
 
 fn spawn_feed(feed: Feed, workers: Vec<usize>, events: Sender<Event>) -> Result<(), Failure> {
@@ -342,16 +358,4 @@ impl Drop for Farewell {
         // Nobody listens any more when the program ends.
         let _ = self.0.send(Event::FeedEnded);
     }
-}
-
-fn watch_signals(mut signals: Signals, events: Sender<Event>) -> Result<(), Failure> {
-    let watch = move || {
-        for signal in signals.forever() {
-            if events.send(Event::Signal(signal)).is_err() {
-                return;
-            }
-        }
-    };
-    thread::Builder::new().name("lqd-signals".to_owned()).spawn(watch).map_err(Failure::running)?;
-    Ok(())
 }

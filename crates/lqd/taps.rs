@@ -169,8 +169,13 @@ impl Recorder {
         Ok(Prepared { sink, log, keep_discards: settings.keep_discards })
     }
 
-    /// From now on this is taken aside.
-    pub(crate) fn set(&mut self, prepared: Prepared) -> Result<(), Failure> {
+    /// From now on this is taken aside. `done` is called, here or on the writer's thread, when the file of before is let
+    /// go: logrotate may compress it. Only a file system that does not answer makes that come late.
+    pub(crate) fn set(
+        &mut self,
+        prepared: Prepared,
+        done: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Failure> {
         let Prepared { sink, log, keep_discards } = prepared;
         if log.is_some() && self.queues.is_empty() {
             let queue = || Queue { records: ArrayQueue::new(QUEUE_LEN), lost: Counters::default() };
@@ -187,16 +192,18 @@ impl Recorder {
             queues: self.queues.clone(),
         });
         let is_on = sink.is_some();
+        let mut done: Option<Done> = Some(Box::new(done));
         if let (true, Some(writer)) = (is_on, &self.writer) {
-            writer.write_to(sink);
+            writer.write_to(sink, done.take());
         }
         let taps = (log.is_some() || keep_discards > 0)
             .then(|| Arc::new(Taps { log, rings: self.rings(keep_discards) }));
         self.replaced.extend(self.taps.swap(taps));
         if let (false, Some(writer)) = (is_on, &self.writer) {
             // Last, so that nothing is taken any more that could not be written.
-            writer.write_to(None);
+            writer.write_to(None, done.take());
         }
+        done.into_iter().for_each(|done| done());
         // Who still reads one of them holds it.
         self.replaced.retain(|taps| Arc::strong_count(taps) > 1);
         Ok(())
@@ -231,11 +238,14 @@ impl LogCounts {
 
 /// What the writer is told.
 enum Order {
-    /// To write here from now on (`None`: nothing), and to say when it does.
-    WriteTo(Option<sink::Sink>, Sender<()>),
+    /// To write here from now on (`None`: nothing), and to call this when it does.
+    WriteTo(Option<sink::Sink>, Option<Done>),
     /// To write what there is, and end.
     End,
 }
+
+/// What is to be called when an order is carried out.
+type Done = Box<dyn FnOnce() + Send>;
 
 /// How it is told.
 type Orders = Sender<Order>;

@@ -10,6 +10,7 @@ use sd_notify::NotifyState;
 use tracing::error;
 
 use crate::crew::Crew;
+use crate::service_manager;
 
 /// Signs that fit into the time that systemd waits for one.
 const SIGNS: u32 = 4;
@@ -43,7 +44,7 @@ impl Watchdog {
             Some(worker) => error!(worker, "a worker lets queries wait; no sign of life to systemd"),
             None => {
                 // An error was told when "ready" was.
-                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+                let _ = service_manager::send(&NotifyState::Watchdog);
             }
         }
     }

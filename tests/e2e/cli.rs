@@ -14,7 +14,7 @@ use crate::support::octets::{Pattern, octets};
 use crate::support::{Fixture, Requestor, Until};
 
 /// One subnet, 2001:db8:1::/64.
-const KEA_CONFIG: &str = include_str!("../data/cli/kea-dhcp6.conf");
+pub const KEA_CONFIG: &str = include_str!("../data/cli/kea-dhcp6.conf");
 
 /// Leases of clients 01, 02 and 03 on 2001:db8:1::1, ::2 and ::3, in the notation of [`Fixture::rows`].
 const THREE_LEASES: &str = "\

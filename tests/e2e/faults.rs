@@ -5,6 +5,7 @@
 
 mod clock;
 mod files;
+mod hanging;
 mod links;
 mod logging;
 mod rewrite;
@@ -13,8 +14,16 @@ mod worker;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [files::trials, links::trials, rewrite::trials, clock::trials, logging::trials, worker::trials]
-        .into_iter()
-        .flat_map(|trials| trials())
-        .collect()
+    [
+        files::trials,
+        links::trials,
+        rewrite::trials,
+        clock::trials,
+        hanging::trials,
+        logging::trials,
+        worker::trials,
+    ]
+    .into_iter()
+    .flat_map(|trials| trials())
+    .collect()
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, bounded, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, unbounded};
 use tracing::error;
 
 use super::sink::Sink;
-use super::{LogCounts, Order, Orders, Queue};
+use super::{Done, LogCounts, Order, Orders, Queue};
 
 /// How long a record waits at most.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often at most it is said that the log cannot be written.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
-/// How long others wait for what is still to be written.
+/// How long the end of lqd waits for what is still to be written.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Octets that are written at once, about.
@@ -31,7 +31,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts it; it discards what is in the queues until told where to write.
+    /// Starts it; records wait in the queues until it is told where to write.
     pub(super) fn start(queues: Vec<Arc<Queue>>, counts: &Arc<LogCounts>) -> io::Result<Self> {
         let (orders, incoming) = unbounded();
         let log = Log { queues, sink: None, counts: Arc::clone(counts), text: Vec::new(), said: None };
@@ -41,14 +41,9 @@ impl Writer {
     }
 
     /// What is taken from now on goes here; what was taken before is written where it was to go.
-    ///
-    /// Once this returns the old file is let go: logrotate may compress it. Only a file system that does not answer
-    /// makes that come later.
-    pub(super) fn write_to(&self, sink: Option<Sink>) {
-        let (done, wait) = bounded(1);
+    pub(super) fn write_to(&self, sink: Option<Sink>, done: Option<Done>) {
         // It ends only when told, or by a panic, which it has told.
         let _ = self.orders.send(Order::WriteTo(sink, done));
-        let _ = wait.recv_timeout(WAIT_MAX);
     }
 
     /// Writes what was taken, and ends; a file system that does not answer holds up the end of lqd no longer than that.
@@ -79,7 +74,7 @@ impl Log {
             match order {
                 Ok(Order::WriteTo(sink, done)) => {
                     self.sink = sink;
-                    let _ = done.send(()); // who waits no longer does not mind
+                    done.into_iter().for_each(|done| done());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return,
@@ -87,8 +82,12 @@ impl Log {
         }
     }
 
-    /// Empties the queues as they are now: no longer than there is room in them, however fast they fill.
+    /// Empties the queues as they are now: no longer than there is room in them, however fast they fill. Records wait
+    /// where there is nowhere to write them: workers may take some before the order to write comes here.
     fn write_all(&mut self) {
+        if self.sink.is_none() {
+            return;
+        }
         let mut lines = 0;
         for position in 0..self.queues.len() {
             for _ in 0..self.queues[position].records.capacity() {

@@ -1,0 +1,73 @@
+//! Messages to the service manager (`NOTIFY_SOCKET`, sd_notify(3)), which lqd never waits for.
+//!
+//! `sd_notify::notify` waits as long as the service manager does not read; here a message that finds no room is left
+//! out.
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use sd_notify::NotifyState;
+use tracing::warn;
+
+/// Where messages go; without it there is nobody to tell.
+const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+
+/// Tells the state; false if there is no room for the message now.
+pub(crate) fn tell_service_manager(state: &NotifyState<'_>) -> bool {
+    let Err(fault) = send(state) else { return true };
+    warn!(%fault, "cannot tell systemd how lqd is");
+    fault.kind() != io::ErrorKind::WouldBlock
+}
+
+/// Sends one message without waiting.
+///
+/// # Errors
+/// The socket is not there, or the service manager does not read.
+pub(crate) fn send(state: &NotifyState<'_>) -> io::Result<()> {
+    let Some(socket) = env::var_os(NOTIFY_SOCKET) else { return Ok(()) };
+    send_to(&socket, state)
+}
+
+fn send_to(socket: &OsString, state: &NotifyState<'_>) -> io::Result<()> {
+    let address = match socket.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(socket)?,
+    };
+    let datagram = UnixDatagram::unbound()?;
+    datagram.set_nonblocking(true)?;
+    datagram.send_to_addr(format!("{state}\n").as_bytes(), &address).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A service manager that reads nothing costs messages, not time.
+    #[test]
+    fn a_message_that_finds_no_room_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&socket).unwrap();
+        let socket = OsString::from(socket);
+        let sent = (0..100_000).take_while(|_| send_to(&socket, &NotifyState::Watchdog).is_ok()).count();
+        assert!((1..100_000).contains(&sent), "{sent}");
+        let mut message = [0; 64];
+        let len = manager.recv(&mut message).unwrap();
+        assert_eq!(&message[..len], b"WATCHDOG=1\n");
+        send_to(&socket, &NotifyState::Ready).unwrap();
+    }
+
+    #[test]
+    fn an_abstract_socket_is_told_too() {
+        let name = format!("lqd-tests-notify-{}", std::process::id());
+        let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        send_to(&OsString::from(format!("@{name}")), &NotifyState::Ready).unwrap();
+        let mut message = [0; 64];
+        let len = manager.recv(&mut message).unwrap();
+        assert_eq!(&message[..len], b"READY=1\n");
+    }
+}
