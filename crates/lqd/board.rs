@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV6;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
@@ -66,6 +66,7 @@ pub(crate) struct Board {
     stopping: AtomicBool,
     stale: AtomicBool,
     max_feed_age: AtomicU64,
+    awaited: Mutex<Option<String>>,
 }
 
 /// What answers queries.
@@ -96,6 +97,7 @@ impl Board {
             stopping: AtomicBool::new(false),
             stale: AtomicBool::new(false),
             max_feed_age: AtomicU64::new(max_feed_age.as_secs()),
+            awaited: Mutex::new(None),
         }
     }
 
@@ -119,6 +121,11 @@ impl Board {
         self.max_feed_age.store(age.as_secs(), Ordering::Relaxed);
     }
 
+    /// Notes what the start waits for.
+    pub(crate) fn set_awaited(&self, reason: Option<String>) {
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
     /// Notes that no more is received.
     pub(crate) fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -130,7 +137,9 @@ impl Board {
             return Some("stopping".to_owned());
         }
         let Some(serving) = self.serving.get() else {
-            return Some("starting: the first snapshot is not complete".to_owned());
+            let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+            let reason = awaited.as_deref().unwrap_or("the first snapshot is not complete");
+            return Some(format!("starting: {reason}"));
         };
         if !self.is_stale() {
             return None;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use lqd_feed::kea_memfile::{LeftOut, load};
+use lqd_feed::kea_memfile::{LeftOut, load_first};
 use lqd_index::{CLIENT_LEASES_MAX, Loader, Writer};
 use lqd_wire::Duid;
 
@@ -32,7 +32,8 @@ fn report(settings: &Settings) -> Result<Vec<u8>, Failure> {
 fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
     let site = Site::read(settings)?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let loaded = load::<Loader>(&site.files, threads).map_err(Failure::unusable)?;
+    let loaded = load_first::<Loader>(&site.files, threads).map_err(Failure::unusable)?;
+    let current_missing = loaded.position.current_missing;
     let (mut writer, store) = Writer::new();
     let (links, subnets) = (site.links.len(), site.links.subnet_count());
     writer.replace_by(loaded.rows, Some(site.links));
@@ -82,6 +83,10 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
         )?;
     }
     writeln!(out, "memory         {} MiB for leases", summary.octets >> 20)?;
+    if current_missing {
+        let file = site.files.current().display();
+        writeln!(out, "warning        {file} is missing; leases are those of Kea's other files: start Kea")?;
+    }
     for warning in &site.warnings {
         writeln!(out, "warning        {warning}")?;
     }

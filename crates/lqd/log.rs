@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 use crate::Failure;
 use crate::settings::{LogFormat, Settings};
 
-pub(crate) use output::{finish, lost, say, say_queries, start_writing};
+pub(crate) use output::{finish, lost, say, say_queries, start_writing, write_waiting};
 pub(crate) use whole_lines::{WholeLines, count};
 
 /// Target of the line that says that queries are answered; it is written whatever the filter says.

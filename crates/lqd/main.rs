@@ -11,11 +11,13 @@
 //! clock     steps of the clock are told      manual   man pages and completions
 //! signals   obeyed at any moment             reload   SIGHUP, on a thread of its own
 //! service_manager  messages to systemd
+//! await_kea files that Kea has still to write
 //! ```
 #![forbid(unsafe_code)]
 
 mod access;
 mod admin;
+mod await_kea;
 mod board;
 mod check;
 mod clock;

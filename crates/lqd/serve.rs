@@ -30,7 +30,7 @@ use crate::signals::ProgramSignals;
 use crate::site::{self, Site};
 use crate::taps::Recorder;
 use crate::watchdog::Watchdog;
-use crate::{Failure, example, log};
+use crate::{Failure, await_kea, example, log};
 
 /// How often the main thread looks after what tells nothing by itself, if not oftener.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let bound = signals.during("the admin port", None, move || Admin::bind(&addresses))?;
     let Some(mut admin) = bound else { return stopped() };
     let wanted = settings.clone();
-    let read = signals.during("Kea's configuration", None, move || Site::read(&wanted))?;
+    let read = signals.during("Kea's configuration", None, move || await_kea::site(&wanted))?;
     let Some(site) = read else { return stopped() };
     site.warn();
     let mut sandbox = Sandbox::confine(settings.sandbox, &reach(flags, &settings, &site))?;
@@ -73,10 +73,11 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     // Before the leases: that they are not there yet is worth asking for.
     sandbox.without_capabilities(|| admin.answer(&board))?;
     let (writer, store) = Writer::new();
-    let (links, files, wanted) = (site.links, site.files, settings.clone());
+    let (links, files, wanted, awaited) = (site.links, site.files, settings.clone(), Arc::clone(&board));
     let load = move || {
         let taps = Recorder::prepare(&wanted)?;
-        let loaded = Feed::start(writer, links, &files, load_threads()).map_err(Failure::unusable)?;
+        await_kea::leases(&files, &awaited);
+        let loaded = Feed::start(writer, links, &files, load_threads()).map_err(await_kea::failure)?;
         Ok((taps, loaded))
     };
     let loaded = signals.during("the lease file or the query log", Some(&sandbox), load)?;

@@ -9,6 +9,7 @@ mod hanging;
 mod links;
 mod logging;
 mod rewrite;
+mod start;
 mod worker;
 
 use libtest_mimic::Trial;
@@ -18,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         files::trials,
         links::trials,
         rewrite::trials,
+        start::trials,
         clock::trials,
         hanging::trials,
         logging::trials,

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::kea_memfile::{
     FileTally, Follower, LeaseFiles, LoadFault, Loaded, Reload, Seen, Step, Tally, Trouble, Waker, load,
+    load_first,
 };
 use crate::oversized::OversizedReport;
 use crate::standing::{Books, Watch};
@@ -124,7 +125,7 @@ impl Feed {
         threads: NonZeroUsize,
     ) -> Result<(Self, Report), StartFault> {
         let started = Instant::now();
-        let loaded = load::<Loader>(files, threads)?;
+        let loaded = load_first::<Loader>(files, threads)?;
         let unknown_subnets = unknown_subnets(&loaded.seen, &links);
         let follower = Follower::new(files, loaded.position)?;
         let applied = writer.replace_by(loaded.rows, Some(links));
@@ -133,6 +134,11 @@ impl Feed {
         let report =
             Report { files: loaded.files, applied, took, unknown_subnets, example: loaded.seen.example };
         books.note(&follower.status(), false);
+        let trouble = follower.status().trouble;
+        if trouble == Some(Trouble::Missing) {
+            let file = follower.files().current().display();
+            warn!(%file, "the lease file is missing: answering from Kea's other files until Kea begins a new one");
+        }
         let mut oversized = OversizedReport::default();
         oversized.note(&writer);
         let feed = Self {
@@ -143,7 +149,7 @@ impl Feed {
             commands: unbounded(),
             bad_rows: BadRows::default(),
             books,
-            trouble: None,
+            trouble,
             reload_fault: None,
         };
         Ok((feed, report))

@@ -31,5 +31,5 @@ pub use columns::{Column, Columns, HeaderFault};
 pub use files::{FileId, LeaseFile, LeaseFiles, OpenFault, Snapshot};
 pub use follow::{Follower, RECHECK_AFTER, Reload, Status, Step, Trouble, Waker};
 pub use lines::{BAD_ROWS_KEPT, BadRow, LINE_LEN_MAX, Tally};
-pub use load::{FileTally, LoadFault, Loaded, Position, Rows, Seen, load, load_snapshot};
+pub use load::{FileTally, LoadFault, Loaded, Position, Rows, Seen, load, load_first, load_snapshot};
 pub use row::{LeftOut, RowFault, RowParser, What};

@@ -74,6 +74,21 @@ pub(crate) fn start_writing() -> io::Result<()> {
     thread::Builder::new().name("lqd-log".to_owned()).spawn(|| OUTPUT.run()).map(drop)
 }
 
+/// Writes the lines that wait, on this thread, where it will be long until another one does that. A line that is taken in
+/// part stays so.
+pub(crate) fn write_waiting() {
+    if OUTPUT.has_thread.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut out = WholeLines::new(StandardError);
+    while let Ok(message) = OUTPUT.incoming.try_recv() {
+        match message {
+            Message::Lines(lines) => OUTPUT.write(&mut out, &lines, &mut OUTPUT.lost.load(Ordering::Relaxed)),
+            Message::Flush(done) => drop(done.send(())),
+        }
+    }
+}
+
 /// Waits until everything is written, but not for a reader that stands still.
 pub(crate) fn finish() {
     let (done, wait) = bounded(1);

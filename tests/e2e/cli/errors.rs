@@ -101,18 +101,22 @@ fn kea_config() -> Result<(), Failed> {
     }
     let no_duid = KEA_CONFIG.replace("\"server-id\"", "\"comment\"");
     let fixture = Fixture::new(&no_duid, THREE_LEASES);
-    refuses(&run("serve", &fixture.flags()), UNUSABLE, &["--server-duid"]);
+    // `serve` waits for Kea to write it: faults::start.
+    refuses(&run("check", &fixture.flags()), UNUSABLE, &["--server-duid"]);
     Ok(())
 }
 
 fn lease_file() -> Result<(), Failed> {
     let missing = fixture();
     fs::remove_file(missing.leases())?;
+    // `serve` waits for Kea to begin it: faults::start.
+    let path = missing.leases();
+    refuses(&run("check", &missing.flags()), UNUSABLE, &[path.to_str().ok_or("the path is UTF-8")?]);
     let wrong_header = fixture();
     wrong_header.write_leases("address,duid,name\n2001:db8:1::1,00:03:00:01,x\n");
     let one_line = fixture();
     one_line.write_leases("this is no lease file");
-    for fixture in [missing, wrong_header, one_line] {
+    for fixture in [wrong_header, one_line] {
         let path = fixture.leases();
         let words = [path.to_str().ok_or("the path is UTF-8")?];
         for command in ["serve", "check"] {

@@ -69,28 +69,46 @@ impl Lqd {
     /// # Panics
     /// With all it wrote, if it ends or is not ready in time.
     pub fn start<S: AsRef<OsStr>>(flags: &[S]) -> Self {
-        let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, free_port(), 0, 0);
-        let listen = ["--listen".into(), address.to_string()];
-        let mut command = Command::new(PROGRAM);
-        command.arg("serve").args(listen).args(flags);
+        let (command, address) = serve_command(flags);
         Self::start_command(command, address)
+    }
+
+    /// Starts the same without waiting.
+    ///
+    /// # Panics
+    /// If there is no such process.
+    pub fn begin<S: AsRef<OsStr>>(flags: &[S]) -> Self {
+        let (command, address) = serve_command(flags);
+        Self::begin_command(command, address)
     }
 
     /// Starts a command that becomes a server listening at `address`, and waits until it is ready.
     ///
     /// # Panics
     /// As [`Lqd::start`].
-    pub fn start_command(mut command: Command, address: SocketAddrV6) -> Self {
+    pub fn start_command(command: Command, address: SocketAddrV6) -> Self {
+        let mut lqd = Self::begin_command(command, address);
+        lqd.await_ready();
+        lqd
+    }
+
+    fn begin_command(mut command: Command, address: SocketAddrV6) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the server starts as a process");
         let stderr = Stderr::follow(child.stderr.take().expect("standard error is piped"));
-        let mut lqd = Self { child, address, stderr };
+        Self { child, address, stderr }
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Panics
+    /// As [`Lqd::start`].
+    pub fn await_ready(&mut self) {
         let until = Until::patience();
-        while lqd.line_with("lqd ready").is_none() {
-            let running = lqd.is_running();
-            assert!(running && until.pending(), "no `lqd ready` from {command:?}; it wrote:\n{}", lqd.log());
+        while self.line_with("lqd ready").is_none() {
+            let running = self.is_running();
+            assert!(running && until.pending(), "no `lqd ready`; it wrote:\n{}", self.log());
         }
-        lqd
     }
 
     /// Runs the program with these arguments to its own end.
@@ -199,6 +217,14 @@ impl Lqd {
             panic!("the server ended with {status:?} instead of an exit code; it wrote:\n{}", self.log())
         })
     }
+}
+
+fn serve_command<S: AsRef<OsStr>>(flags: &[S]) -> (Command, SocketAddrV6) {
+    let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, free_port(), 0, 0);
+    let listen = ["--listen".into(), address.to_string()];
+    let mut command = Command::new(PROGRAM);
+    command.arg("serve").args(listen).args(flags);
+    (command, address)
 }
 
 impl Drop for Lqd {

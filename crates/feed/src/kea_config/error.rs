@@ -52,6 +52,9 @@ pub enum ConfigError {
     /// Neither configuration nor files say what is needed.
     #[error("{0}")]
     Missing(String),
+    /// Kea writes what is needed at its first start.
+    #[error("{0}")]
+    NotYet(String),
 }
 
 /// Something in the configuration that is not served.

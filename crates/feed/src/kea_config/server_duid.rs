@@ -51,7 +51,7 @@ impl ServerDuid {
         }
         otherwise.clone().ok_or_else(|| {
             let files: Vec<_> = candidates.iter().map(|file| file.display().to_string()).collect();
-            ConfigError::Missing(format!(
+            ConfigError::NotYet(format!(
                 "the server's DUID is not known: Dhcp6.server-id does not give all its parts, and Kea's file \
                  {} does not exist; start Kea once, or complete server-id, or give the DUID with \
                  --server-duid",

@@ -73,8 +73,8 @@ pub struct LeaseFile {
 pub struct Snapshot {
     /// `.completed`, or `.2` and `.1`, as far as they exist.
     pub earlier: Vec<LeaseFile>,
-    /// The file that Kea appends to.
-    pub current: LeaseFile,
+    /// The file that Kea appends to; none between a rotation and Kea's next file, if that is allowed.
+    pub current: Option<LeaseFile>,
 }
 
 /// Why a lease file set cannot be opened.
@@ -138,6 +138,16 @@ impl LeaseFiles {
         &self.resolved
     }
 
+    /// The folder of the file itself.
+    pub fn folder(&self) -> &Path {
+        self.resolved.target().parent().unwrap_or(Path::new("/"))
+    }
+
+    /// That folder exists, or cannot be looked at.
+    pub fn has_folder(&self) -> bool {
+        self.resolved_again().folder().try_exists().unwrap_or(true)
+    }
+
     /// The file is mounted by itself, rather than its folder: when Kea replaces it, the mount goes on showing the old one.
     pub fn is_mounted_alone(&self) -> bool {
         statx(CWD, &self.current, AtFlags::empty(), StatxFlags::empty())
@@ -162,20 +172,36 @@ impl LeaseFiles {
 
     /// Opens the set. Tries again, for about a second, while the current file is missing or names change.
     pub fn open(&self) -> Result<Snapshot, OpenFault> {
+        self.open_set(false)
+    }
+
+    /// The same, but does without a current file if there are others: where nothing is known yet, what they say is more.
+    pub fn open_what_is_there(&self) -> Result<Snapshot, OpenFault> {
+        self.open_set(true)
+    }
+
+    /// There is at least one file of the set, or the look at it fails.
+    pub fn are_there(&self) -> bool {
+        let set = self.resolved_again();
+        let names = EARLIER.iter().map(|suffix| set.with_suffix(suffix));
+        names.chain([self.current.clone()]).any(|name| name.try_exists().unwrap_or(true))
+    }
+
+    fn open_set(&self, without_current: bool) -> Result<Snapshot, OpenFault> {
         let mut missing = None;
-        for attempt in 0..ATTEMPTS_MAX {
-            if attempt > 0 {
+        for attempt in 1..=ATTEMPTS_MAX {
+            if attempt > 1 {
                 std::thread::sleep(RETRY_AFTER);
             }
             let set = self.resolved_again();
             let earlier = set.open_earlier()?;
             let current = set.open_current()?;
             missing = current.is_none().then(|| set.resolved.target().to_owned());
-            if let Some(current) = current {
-                let snapshot = Snapshot { earlier, current };
-                if set.still_names(&snapshot)? && set.resolved_again() == set {
-                    return Ok(snapshot);
-                }
+            let enough =
+                current.is_some() || without_current && attempt == ATTEMPTS_MAX && !earlier.is_empty();
+            let snapshot = Snapshot { earlier, current };
+            if enough && set.still_names(&snapshot)? && set.resolved_again() == set {
+                return Ok(snapshot);
             }
         }
         Err(missing.map_or_else(|| OpenFault::Restless(self.current.clone()), OpenFault::Missing))
@@ -220,7 +246,7 @@ impl LeaseFiles {
                 return Ok(false);
             }
         }
-        Ok(id(&self.current)? == Some(snapshot.current.id))
+        Ok(id(&self.current)? == snapshot.current.as_ref().map(|current| current.id))
     }
 }
 
@@ -283,7 +309,7 @@ mod tests {
 
     fn suffixes(files: &LeaseFiles) -> Vec<String> {
         let snapshot = files.open().unwrap();
-        assert_eq!(snapshot.current.path, files.current());
+        assert_eq!(snapshot.current.unwrap().path, files.current());
         let stem = files.current().to_str().unwrap();
         let suffix = |file: &LeaseFile| file.path.to_str().unwrap().strip_prefix(stem).unwrap().to_owned();
         snapshot.earlier.iter().map(suffix).collect()
@@ -314,6 +340,19 @@ mod tests {
         assert!(
             fault.to_string().contains("kea-leases6.csv: no such lease file; name the file that Kea writes")
         );
+    }
+
+    #[test]
+    fn what_is_there_may_be_without_a_current_file() {
+        let (_directory, files) = set();
+        assert!(!files.are_there());
+        assert!(matches!(files.open_what_is_there(), Err(OpenFault::Missing(_))));
+        for suffix in [".2", ".1", ".completed"] {
+            fs::write(files.with_suffix(suffix), "").unwrap();
+            assert!(files.are_there());
+            let snapshot = files.open_what_is_there().unwrap();
+            assert!(!snapshot.earlier.is_empty() && snapshot.current.is_none());
+        }
     }
 
     #[test]

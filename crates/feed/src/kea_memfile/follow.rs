@@ -167,6 +167,7 @@ impl Follower {
     /// Follows from `position` on. Fails only if the process may open no more files.
     pub fn new(files: &LeaseFiles, position: Position) -> io::Result<Self> {
         let files = files.resolved_again();
+        let trouble = position.current_missing.then_some(Trouble::Missing);
         let watch = Watch::new(&files)?;
         Ok(Self {
             files,
@@ -179,7 +180,7 @@ impl Follower {
             bad_rows: 0,
             rotations: 0,
             reloads: 0,
-            trouble: None,
+            trouble,
             rewrite: None,
             end: EndWatch::default(),
             still_for: stillness::STILL_FOR,
@@ -198,8 +199,8 @@ impl Follower {
         // none can be told from another.
         self.watch.unsettle();
         self.place(self.files.resolved_again());
+        self.trouble = position.current_missing.then_some(Trouble::Missing);
         self.tail = Tail::new(position);
-        self.trouble = None;
         self.rewrite = None;
         self.end = EndWatch::default();
         self.reloads += 1;
@@ -314,9 +315,10 @@ impl Follower {
 
     /// Whether the file that has to be loaded may be: nobody writes it any more, as far as can be seen.
     fn stands_still(&mut self, reason: Reload) -> bool {
-        // After a rotation the new file is Kea's, which appends to it for ever.
-        let whole = reason == Reload::Replaced
-            && (self.watch.was_put_whole() || self.files.is_rotated(self.tail.file.id));
+        // After a rotation the new file is Kea's, which appends to it for ever; and over files that stay, each row of a
+        // first current file is news.
+        let appended = self.tail.current_missing || self.files.is_rotated(self.tail.file.id);
+        let whole = reason == Reload::Replaced && (appended || self.watch.was_put_whole());
         let rewrite = self.rewrite.get_or_insert_with(|| Rewrite::new(reason));
         let look = match files::look(self.files.current()) {
             Ok(Some(look)) => look,

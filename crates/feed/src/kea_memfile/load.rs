@@ -118,8 +118,10 @@ pub struct FileTally {
 /// How far the current file was read.
 #[derive(Debug)]
 pub struct Position {
-    /// The current file.
+    /// The current file, or the last one of the others if that is missing.
     pub current: LeaseFile,
+    /// There is no current file.
+    pub current_missing: bool,
     /// Octets read; the next line starts here.
     pub offset: u64,
     /// Lines read, the header included.
@@ -133,7 +135,7 @@ pub struct Position {
 impl Position {
     /// The beginning of a file.
     pub(super) fn start(current: LeaseFile) -> Self {
-        Self { current, offset: 0, lines: 0, columns: None, guard: Vec::new() }
+        Self { current, current_missing: false, offset: 0, lines: 0, columns: None, guard: Vec::new() }
     }
 }
 
@@ -155,6 +157,9 @@ pub enum LoadFault {
         /// What is wrong with its first line.
         source: HeaderFault,
     },
+    /// A snapshot without files.
+    #[error("the lease file set has no files; start Kea once")]
+    Empty,
     /// The current file is empty, or its header is not complete, where leases are known already.
     #[error(
         "{0}: has no complete header: somebody emptied it, or Kea is about to write it; restart Kea if it stays so"
@@ -175,13 +180,25 @@ pub enum LoadFault {
 
 /// Opens the set and loads it on `threads` threads; begins anew if a file becomes shorter or is written anew meanwhile.
 pub fn load<R: Rows>(files: &LeaseFiles, threads: NonZeroUsize) -> Result<Loaded<R>, LoadFault> {
-    let mut result = load_snapshot(files.open()?, threads);
+    load_opened(|| files.open(), threads)
+}
+
+/// The same where nothing is known yet: other files of the set will do if the current one is missing.
+pub fn load_first<R: Rows>(files: &LeaseFiles, threads: NonZeroUsize) -> Result<Loaded<R>, LoadFault> {
+    load_opened(|| files.open_what_is_there(), threads)
+}
+
+fn load_opened<R: Rows>(
+    open: impl Fn() -> Result<Snapshot, OpenFault>,
+    threads: NonZeroUsize,
+) -> Result<Loaded<R>, LoadFault> {
+    let mut result = load_snapshot(open()?, threads);
     for _ in 1..ATTEMPTS_MAX {
         match result {
             Err(LoadFault::Read { source, .. })
                 if matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
             {
-                result = load_snapshot(files.open()?, threads);
+                result = load_snapshot(open()?, threads);
             }
             _ => break,
         }
@@ -200,9 +217,12 @@ fn load_in_chunks<R: Rows>(
     threads: NonZeroUsize,
     chunk_len: u64,
 ) -> Result<Loaded<R>, LoadFault> {
-    let Snapshot { earlier, current } = snapshot;
+    let Snapshot { earlier: mut opened, current } = snapshot;
+    let current_missing = current.is_none();
+    opened.extend(current);
+    let Some((last, earlier)) = opened.split_last() else { return Err(LoadFault::Empty) };
     let mut texts = earlier.iter().map(|file| Text::new(file, false)).collect::<Result<Vec<_>, _>>()?;
-    texts.push(Text::new(&current, true)?);
+    texts.push(Text::new(last, !current_missing)?);
     let chunks = chunks(&texts, chunk_len);
     let rows = R::default();
     let parts = parse(&texts, &chunks, threads, &rows)?;
@@ -225,9 +245,11 @@ fn load_in_chunks<R: Rows>(
         texts.into_iter().map(|text| FileTally { path: text.file.path.clone(), tally: text.tally }).collect();
     let guard_len = offset.min(GUARD_LEN as u64);
     let mut guard = Vec::new();
-    read_at(&current.file, offset - guard_len, guard_len, &mut guard)
-        .map_err(|source| read_fault(&current, source))?;
-    Ok(Loaded { rows, files, position: Position { current, offset, lines, columns, guard }, seen })
+    read_at(&last.file, offset - guard_len, guard_len, &mut guard)
+        .map_err(|source| read_fault(last, source))?;
+    let Some(current) = opened.pop() else { return Err(LoadFault::Empty) };
+    let position = Position { current, current_missing, offset, lines, columns, guard };
+    Ok(Loaded { rows, files, position, seen })
 }
 
 /// Sees that what was read is still there: a file can be written anew in place and be as long as before. One place a

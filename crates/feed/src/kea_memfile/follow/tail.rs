@@ -30,6 +30,8 @@ pub(super) enum TailFault {
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) file: LeaseFile,
+    /// It is not the current file, which there was none of.
+    pub(super) current_missing: bool,
     /// Where the first octet lies that is not taken.
     pub(super) offset: u64,
     /// Read, but not taken yet.
@@ -45,9 +47,18 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn new(position: Position) -> Self {
-        let Position { current: file, offset, lines, columns, guard } = position;
+        let Position { current: file, current_missing, offset, lines, columns, guard } = position;
         let lines = columns.map(|columns| Lines::new(columns, lines));
-        Self { file, offset, text: Vec::new(), guard, lines, in_long_line: false, space: Vec::new() }
+        Self {
+            file,
+            current_missing,
+            offset,
+            text: Vec::new(),
+            guard,
+            lines,
+            in_long_line: false,
+            space: Vec::new(),
+        }
     }
 
     /// Octets in the file that are not taken.

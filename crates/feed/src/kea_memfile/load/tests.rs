@@ -165,7 +165,7 @@ fn a_file_that_becomes_shorter_is_an_error() {
     let (_directory, files) = set();
     fs::write(files.current(), format!("{HEADER}{}\n", row(1, ""))).unwrap();
     let snapshot = files.open().unwrap();
-    let text = Text::new(&snapshot.current, true).unwrap();
+    let text = Text::new(snapshot.current.as_ref().unwrap(), true).unwrap();
     fs::OpenOptions::new()
         .write(true)
         .open(files.current())

@@ -6,7 +6,7 @@ use super::kea::{HEADER, Kea, line};
 use super::*;
 use crate::kea_memfile::follow::{Advance, Trouble};
 use crate::kea_memfile::lines::LINE_LEN_MAX;
-use crate::kea_memfile::{BadRow, RowFault, What};
+use crate::kea_memfile::{BadRow, RowFault, What, load_first};
 
 fn address(number: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number)
@@ -232,6 +232,34 @@ fn an_inode_number_in_use_is_not_given_to_another_file() {
         assert_eq!(reader.leases, kea.leases());
     }
     assert_eq!(reader.reloads.len(), 48);
+}
+
+/// lqd starts between Kea's rename and its new file, or while Kea is down after that, at any step of kea-lfc's.
+#[test]
+fn a_start_without_current_file_goes_on_when_there_is_one() {
+    for steps in 0..=4 {
+        let (mut kea, _) = setting(&[1, 2]);
+        kea.rotate_away();
+        (0..steps).for_each(|step| kea.clean_up(step));
+        let loaded = load_first::<Batches>(&kea.files, NonZeroUsize::MIN).unwrap();
+        let follower = Follower::new(&kea.files, loaded.position).unwrap();
+        let mut leases = Leases::new();
+        loaded.rows.into_batches().iter().for_each(|batch| apply(&mut leases, batch));
+        let mut reader = Reader { files: kea.files.clone(), follower, leases, reloads: Vec::new() };
+        reader.follower.still_for = Duration::from_secs(100_000);
+        assert_eq!(reader.follower.status().trouble, Some(Trouble::Missing));
+        reader.settle();
+        assert_eq!(
+            (&reader.leases, reader.follower.status().trouble),
+            (&kea.leases(), Some(Trouble::Missing))
+        );
+        kea.rotate_anew(HEADER.len());
+        kea.append(lease(3));
+        agree(&kea, &mut reader, &[Reload::Replaced]);
+        assert_eq!(reader.follower.status().trouble, None);
+        kea.append(lease(4));
+        agree(&kea, &mut reader, &[Reload::Replaced]);
+    }
 }
 
 /// As through the mount of a single file: the name goes on showing the file that Kea's clean-up deleted.

@@ -1,0 +1,147 @@
+//! lqd starts before Kea, or between two steps of Kea's clean-up: it waits, or serves what is there, and never ends with
+//! the status after which systemd does not start it again.
+
+use std::fs;
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::cli::{KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, lease};
+use crate::support::fixture::LEASES_HEADER;
+use crate::support::http::get_unix;
+use crate::support::{Fixture, Lqd, Requestor, Until};
+
+const KNOWN: &str = "2001:db8:1::1";
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        Trial::test("faults::start::no_lease_file_yet", no_lease_file_yet),
+        Trial::test("faults::start::no_folder_yet", no_folder_yet),
+        Trial::test("faults::start::no_server_duid_yet", no_server_duid_yet),
+    ];
+    for (name, break_it) in [
+        ("faults::start::sigterm_while_waiting_for_leases", remove_leases as fn(&Fixture)),
+        ("faults::start::sigterm_while_waiting_for_the_duid", remove_duid),
+    ] {
+        trials.push(Trial::test(name, move || sigterm_while_waiting(break_it)));
+    }
+    for suffix in ["1", "2", "completed"] {
+        let name = format!("faults::start::current_file_missing_beside_{suffix}");
+        trials.push(Trial::test(name, move || current_file_missing(suffix)));
+    }
+    trials
+}
+
+fn assert_held(requestor: &Requestor, number: &str) {
+    let address = format!("2001:db8:1::{number}");
+    await_reply(requestor, &by_address(&address), &held_by(number, &address));
+}
+
+fn write_leases(fixture: &Fixture) {
+    fixture.write_leases(&format!("{LEASES_HEADER}\n{}", fixture.rows(&lease("30", "30"))));
+}
+
+/// Waits until it says that it waits for Kea, and why.
+fn await_waiting(lqd: &Lqd, why: &str) {
+    lqd.await_line(0, |line| line.contains("waiting for Kea") && line.contains(why));
+}
+
+fn no_lease_file_yet() -> Result<(), Failed> {
+    let fixture = fixture();
+    fs::remove_file(fixture.leases())?;
+    let socket = fixture.directory().join("admin.sock");
+    let admin = ["--admin".into(), format!("unix:{}", socket.display())];
+    let mut lqd = Lqd::begin(&[fixture.flags(), admin.to_vec()].concat());
+    await_waiting(&lqd, "kea-leases6.csv: no such lease file");
+    let until = Until::patience();
+    while !get_unix(&socket, "/readyz").body.contains("no such lease file") {
+        assert!(until.pending(), "/readyz does not say why");
+    }
+    assert_eq!(get_unix(&socket, "/readyz").status, 503);
+    write_leases(&fixture);
+    lqd.await_ready();
+    assert_held(&Requestor::new(lqd.address), "30");
+    assert_eq!(get_unix(&socket, "/readyz").status, 200);
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// Of a Kea that never ran there is no folder, either.
+fn no_folder_yet() -> Result<(), Failed> {
+    let fixture = fixture();
+    let folder = fixture.directory().join("kea");
+    let leases = folder.join("leases.csv");
+    let flags = [fixture.flags(), vec!["--kea-leases".into(), leases.display().to_string()]].concat();
+    let mut lqd = Lqd::begin(&flags);
+    await_waiting(&lqd, "no such folder");
+    fs::create_dir(&folder)?;
+    await_waiting(&lqd, "leases.csv: no such lease file");
+    fs::copy(fixture.leases(), &leases)?;
+    lqd.await_ready();
+    assert_held(&Requestor::new(lqd.address), "01");
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// Nor a server DUID.
+fn no_server_duid_yet() -> Result<(), Failed> {
+    let fixture = fixture();
+    remove_duid(&fixture);
+    let mut lqd = Lqd::begin(&fixture.flags());
+    await_waiting(&lqd, "kea-dhcp6-serverid");
+    fs::write(fixture.directory().join("kea-dhcp6-serverid"), "00:03:00:01:02:00:5e:00:53:01")?;
+    lqd.await_ready();
+    assert_held(&Requestor::new(lqd.address), "01");
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+fn remove_leases(fixture: &Fixture) {
+    fs::remove_file(fixture.leases()).expect("it was there");
+}
+
+fn remove_duid(fixture: &Fixture) {
+    fixture.write_kea_config(&KEA_CONFIG.replace("\"server-id\"", "\"comment\""));
+}
+
+fn sigterm_while_waiting(break_it: fn(&Fixture)) -> Result<(), Failed> {
+    let fixture = fixture();
+    break_it(&fixture);
+    let lqd = Lqd::begin(&fixture.flags());
+    await_waiting(&lqd, "");
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// The leases of Kea's other files are served, with trouble, and the new current file is read when it comes.
+fn current_file_missing(suffix: &str) -> Result<(), Failed> {
+    let fixture = fixture();
+    fs::rename(fixture.leases(), fixture.directory().join(format!("kea-leases6.csv.{suffix}")))?;
+    let checked = Lqd::run(&[vec!["check".to_owned()], fixture.flags()].concat());
+    assert!(checked.code == Some(0) && checked.stdout.contains("is missing"), "{checked:?}");
+    let socket = fixture.directory().join("admin.sock");
+    let admin = [
+        "--max-feed-age".into(),
+        "1".into(),
+        "--when-stale".into(),
+        "answer".into(),
+        "--admin".into(),
+        format!("unix:{}", socket.display()),
+    ];
+    let lqd = Lqd::start(&[fixture.flags(), admin.to_vec()].concat());
+    assert!(lqd.line_with("the lease file is missing").is_some(), "{}", lqd.log());
+    let requestor = Requestor::new(lqd.address);
+    assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
+    let until = Until::patience();
+    while get_unix(&socket, "/readyz").status != 503 {
+        assert!(until.pending(), "/readyz says ready without a lease file");
+    }
+    write_leases(&fixture);
+    let until = Until::patience();
+    while get_unix(&socket, "/readyz").status != 200 {
+        assert!(until.pending(), "/readyz does not say ready again");
+    }
+    assert_held(&requestor, "30");
+    assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
