@@ -1,5 +1,7 @@
 //! Options about a client that a query asks for by ORO (RFC 5007 §4.4.2).
 
+use std::cell::OnceCell;
+
 use lqd_index::{Binding, Client, StoredOption};
 use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
 
@@ -18,8 +20,14 @@ const STORED_MAX: usize = 8;
 ///
 /// Collected once for a reply, so that an ORO of thousands of codes costs no walk through the bindings for each.
 pub(crate) struct ClientOptions<'a> {
+    view: View<'a>,
+    client: Client<'a>,
+    on_links: OnLinks<'a>,
+    /// The latest `cltt` of the client's bindings on the link.
+    newest: u32,
     stored: [Option<Stored<'a>>; STORED_MAX],
-    configured: Configured<'a>,
+    /// Collected when an option is asked for that is not stored.
+    configured: OnceCell<Configured<'a>>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,11 +43,9 @@ impl<'a> ClientOptions<'a> {
     /// Each option is taken from the newest binding that has it. Relay data is that of the last message or none:
     /// if a newer binding has none, the client came without a relay agent (§4.1.2.4).
     pub(crate) fn collect(view: View<'a>, client: Client<'a>, on_links: OnLinks<'a>, newest: u32) -> Self {
-        let mut options = Self { stored: [None; STORED_MAX], configured: Configured::new() };
+        let (stored, configured) = ([None; STORED_MAX], OnceCell::new());
+        let mut options = Self { view, client, on_links, newest, stored, configured };
         for binding in client.bindings().filter(|binding| on_links.has(&view, client, binding)) {
-            if binding.cltt == newest {
-                options.configured.add(view.links(), client, &binding);
-            }
             for (code, option) in client.options(&binding).iter() {
                 let code = OptionCode(code);
                 if code != OptionCode::LQ_RELAY_DATA || binding.cltt == newest {
@@ -104,7 +110,19 @@ impl<'a> ClientOptions<'a> {
     }
 
     fn has(&self, code: OptionCode) -> bool {
-        self.stored(code).is_some() || self.configured.values(code).next().is_some()
+        self.stored(code).is_some() || self.configured().values(code).next().is_some()
+    }
+
+    fn configured(&self) -> &Configured<'a> {
+        self.configured.get_or_init(|| {
+            let mut configured = Configured::new();
+            let is_newest = |binding: &Binding| binding.cltt == self.newest;
+            let there = |binding: &Binding| self.on_links.has(&self.view, self.client, binding);
+            for binding in self.client.bindings().filter(is_newest).filter(there) {
+                configured.add(self.view.links(), self.client, &binding);
+            }
+            configured
+        })
     }
 
     /// What is stored with the client goes before what the configuration says.
@@ -113,6 +131,6 @@ impl<'a> ClientOptions<'a> {
             option.copy_into(w.room(option.len())?);
             return Ok(());
         }
-        self.configured.values(code).try_for_each(|value| w.option(code, |w| w.put(value)))
+        self.configured().values(code).try_for_each(|value| w.option(code, |w| w.put(value)))
     }
 }

@@ -1,6 +1,6 @@
 //! From what the index found to what the reply says (RFC 5007 §4.4.1).
 
-use lqd_index::{Binding, Client, Covering, Found, LinkSet, Location, Pinned};
+use lqd_index::{Binding, Client, Covering, Found, LinkId, LinkSet, Links, Location, Pinned};
 
 use crate::receive::{Received, Refusal, Target};
 use crate::restricted::View;
@@ -42,25 +42,24 @@ pub(crate) fn resolve<'p>(
     match (received.target, named) {
         (Target::Nobody, _) => Content::Refused(Refusal::MalformedQuery),
         (Target::Address(address), None) => match found.and_then(covering) {
-            Some((client, covering)) => match view.locate_covering(covering) {
-                Location::Discarded => covered_by_another(leases, view, now, address),
-                location => covered(view, client, covering, location),
+            Some((client, covering)) => match view.own_link_covering(covering) {
+                Some(link) => covered(view, client, covering, link),
+                None => covered_outside(leases, view, now, address, client, covering),
             },
             None => not_covered(view, address),
         },
-        (Target::Address(address), Some(named)) => {
-            let is_named = |covering| view.locate_covering(covering).is_in(named);
-            match found.and_then(covering) {
-                Some((client, covering)) if is_named(covering) => covered_on(view, client, covering, named),
-                Some(_) => covered_on_by_another(leases, view, now, address, named),
-                None => nothing_on(view, named),
+        (Target::Address(address), Some(named)) => match found.and_then(covering) {
+            Some((client, covering)) if view.is_covering_on(&named, covering) => {
+                covered_on(view, client, covering, named)
             }
-        }
+            Some(_) => covered_on_by_another(leases, view, now, address, named),
+            None => nothing_on(view, &named),
+        },
         (Target::Client(_), Some(named)) => match found.map(|found| found.client) {
             Some(client) if is_bound(view, now, client, named) => {
-                Content::Client(client, OnLinks::new(named))
+                Content::Client(client, OnLinks::Links(named))
             }
-            _ => nothing_on(view, named),
+            _ => nothing_on(view, &named),
         },
         (Target::Client(_), None) => match found {
             Some(found) => anywhere(view, now, found.client),
@@ -69,18 +68,32 @@ pub(crate) fn resolve<'p>(
     }
 }
 
-/// The data of the client whose lease covers an address, when no link is named.
+/// The data of the client whose lease, which is on this link, covers an address, when no link is named.
 #[inline(always)]
-fn covered<'p>(
+fn covered<'p>(view: &View<'p>, client: Client<'p>, covering: Covering<'_>, link: LinkId) -> Content<'p> {
+    if view.shows_covering(client, covering) {
+        Content::Client(client, OnLinks::Links(LinkSet::of_link(view.links(), link)))
+    } else {
+        Content::Refused(Refusal::Restricted)
+    }
+}
+
+/// As [`covered`], when the lease's own subnet does not contain it.
+#[cold]
+fn covered_outside<'p>(
+    leases: &'p Pinned<'_>,
     view: &View<'p>,
+    now: u32,
+    address: &[u8; 16],
     client: Client<'p>,
     covering: Covering<'_>,
-    location: Location<'_>,
 ) -> Content<'p> {
-    match location.link() {
-        Some(_) if !view.shows_covering(client, covering) => Content::Refused(Refusal::Restricted),
-        Some(link) => Content::Client(client, OnLinks::new(LinkSet::of_link(view.links(), link))),
-        None => Content::Refused(Refusal::NotConfigured),
+    match view.locate_covering(covering) {
+        Location::Discarded => covered_by_another(leases, view, now, address),
+        location => match location.link() {
+            Some(link) => covered(view, client, covering, link),
+            None => Content::Refused(Refusal::NotConfigured),
+        },
     }
 }
 
@@ -93,9 +106,9 @@ fn covered_on<'p>(
     named: LinkSet<'p>,
 ) -> Content<'p> {
     if view.shows_covering(client, covering) {
-        Content::Client(client, OnLinks::new(named))
+        Content::Client(client, OnLinks::Links(named))
     } else {
-        nothing_on(view, named)
+        nothing_on(view, &named)
     }
 }
 
@@ -112,7 +125,10 @@ fn covered_by_another<'p>(
     });
     match found.and_then(covering) {
         Some((client, _)) if client.is_unreadable() => Content::Refused(Refusal::Unreadable),
-        Some((client, covering)) => covered(view, client, covering, view.locate_covering(covering)),
+        Some((client, covering)) => match view.locate_covering(covering).link() {
+            Some(link) => covered(view, client, covering, link),
+            None => Content::Refused(Refusal::NotConfigured),
+        },
         None => not_covered(view, address),
     }
 }
@@ -126,11 +142,11 @@ fn covered_on_by_another<'p>(
     address: &[u8; 16],
     named: LinkSet<'p>,
 ) -> Content<'p> {
-    let found = leases
-        .covering_where((*address).into(), now, |_, covering| view.locate_covering(covering).is_in(named));
+    let found =
+        leases.covering_where((*address).into(), now, |_, covering| view.is_covering_on(&named, covering));
     match found.and_then(covering) {
         Some((client, covering)) => covered_on(view, client, covering, named),
-        None => nothing_on(view, named),
+        None => nothing_on(view, &named),
     }
 }
 
@@ -138,12 +154,12 @@ fn covered_on_by_another<'p>(
 fn not_covered<'p>(view: &View<'p>, address: &[u8; 16]) -> Content<'p> {
     match view.links().of_address((*address).into()) {
         links if links.is_empty() => Content::Refused(Refusal::NotConfigured),
-        links => nothing_on(view, links),
+        links => nothing_on(view, &links),
     }
 }
 
 /// What is said where nothing can be shown on these links.
-fn nothing_on<'p>(view: &View<'_>, links: LinkSet<'_>) -> Content<'p> {
+fn nothing_on<'p>(view: &View<'_>, links: &LinkSet<'_>) -> Content<'p> {
     if view.shows_links(links) { Content::NoBinding } else { Content::Refused(Refusal::Restricted) }
 }
 
@@ -154,22 +170,26 @@ fn nothing_anywhere<'p>(view: &View<'_>) -> Content<'p> {
 
 /// Tells the bindings on some links that a requestor may see from others.
 #[derive(Clone, Copy)]
-pub(crate) struct OnLinks<'p>(LinkSet<'p>);
+pub(crate) enum OnLinks<'p> {
+    /// All bindings of the client are there, and may be seen.
+    Whole,
+    /// Those on these links.
+    Links(LinkSet<'p>),
+}
 
-impl<'p> OnLinks<'p> {
-    pub(crate) fn new(links: LinkSet<'p>) -> Self {
-        Self(links)
-    }
-
+impl OnLinks<'_> {
     /// Whether the client's binding is on one of the links, ended or not, and may be seen.
-    #[inline]
-    pub(crate) fn has(self, view: &View<'_>, client: Client<'_>, binding: &Binding) -> bool {
-        view.locate(binding).is_in(self.0) && view.shows(client, binding)
+    #[inline(always)]
+    pub(crate) fn has(&self, view: &View<'_>, client: Client<'_>, binding: &Binding) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Links(links) => view.is_on(links, binding) && view.shows(client, binding),
+        }
     }
 }
 
 fn is_bound(view: &View<'_>, now: u32, client: Client<'_>, links: LinkSet<'_>) -> bool {
-    let on_links = OnLinks::new(links);
+    let on_links = OnLinks::Links(links);
     client.bindings().any(|binding| on_links.has(view, client, &binding) && binding.valid_left(now) > 0)
 }
 
@@ -179,10 +199,33 @@ fn covering(found: Found<'_>) -> Option<(Client<'_>, Covering<'_>)> {
 }
 
 /// A client looked for on all links: its data if it is on one, the links if on more.
+fn anywhere<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
+    if view.is_whole() && is_bound_on_its_only_link(view.links(), now, client) {
+        return Content::Client(client, OnLinks::Whole);
+    }
+    on_any_links(view, now, client)
+}
+
+/// Whether all bindings of the client are on one link, by their own subnets, and one has not ended: the common case.
+#[inline(always)]
+fn is_bound_on_its_only_link(links: &Links, now: u32, client: Client<'_>) -> bool {
+    let (mut is_bound, mut only) = (false, None);
+    for binding in client.bindings() {
+        let link = links.own_link(binding.subnet_id, binding.address);
+        if link.is_none() || only.is_some_and(|only| link != Some(only)) {
+            return false;
+        }
+        only = link;
+        is_bound |= binding.valid_left(now) > 0;
+    }
+    is_bound
+}
+
+/// As [`anywhere`], whatever the bindings.
 ///
 /// Bindings that are on no link that is configured are on none that a requestor could be told. A client that has
 /// only such bindings is not without binding: its link is not configured.
-fn anywhere<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
+fn on_any_links<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
     let (mut is_bound, mut first) = (false, None);
     let active = |binding: &Binding| binding.valid_left(now) > 0 && view.shows(client, binding);
     for binding in client.bindings().filter(active) {
@@ -190,12 +233,12 @@ fn anywhere<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
         is_bound |= !matches!(location, Location::Discarded);
         match (first, location.link()) {
             (None, Some(link)) => first = Some(LinkSet::of_link(view.links(), link)),
-            (Some(first), Some(_)) if !location.is_in(first) => return Content::Links(client),
+            (Some(first), Some(_)) if !location.is_in(&first) => return Content::Links(client),
             _ => {}
         }
     }
     match first {
-        Some(first) => Content::Client(client, OnLinks::new(first)),
+        Some(first) => Content::Client(client, OnLinks::Links(first)),
         None if is_bound => Content::Refused(Refusal::NotConfigured),
         None => nothing_anywhere(view),
     }

@@ -59,6 +59,25 @@ impl<'a> View<'a> {
         self.links.locate(binding.subnet_id, binding.address, binding.kind)
     }
 
+    /// Whether a binding is on one of these links.
+    #[inline(always)]
+    pub(crate) fn is_on(&self, links: &LinkSet<'_>, binding: &Binding) -> bool {
+        self.links.is_on(links, binding.subnet_id, binding.address, binding.kind)
+    }
+
+    /// The link of the subnet of the binding that covers an address, if it contains that: the common case of
+    /// [`Self::locate_covering`].
+    #[inline(always)]
+    pub(crate) fn own_link_covering(&self, covering: Covering<'_>) -> Option<LinkId> {
+        self.links.own_link(covering.subnet_id(), covering.address())
+    }
+
+    /// As [`Self::is_on`], for the binding that covers an address.
+    #[inline(always)]
+    pub(crate) fn is_covering_on(&self, links: &LinkSet<'_>, covering: Covering<'_>) -> bool {
+        self.links.is_on(links, covering.subnet_id(), covering.address(), covering.kind())
+    }
+
     /// As [`Self::locate`], for the binding that covers an address.
     #[inline(always)]
     pub(crate) fn locate_covering(&self, covering: Covering<'_>) -> Location<'a> {
@@ -67,7 +86,7 @@ impl<'a> View<'a> {
 
     /// Whether it may know of every client whether it is on these links.
     #[inline]
-    pub(crate) fn shows_links(&self, links: LinkSet<'_>) -> bool {
+    pub(crate) fn shows_links(&self, links: &LinkSet<'_>) -> bool {
         self.requestor.is_none_or(|requestor| links.iter().all(|link| self.is_relay_on(requestor, link)))
     }
 
@@ -78,19 +97,19 @@ impl<'a> View<'a> {
     /// Whether it may see this binding of the client.
     #[inline]
     pub(crate) fn shows(&self, client: Client<'_>, binding: &Binding) -> bool {
-        self.requestor.is_none_or(|requestor| self.shows_to(requestor, client, binding))
+        self.requestor.is_none_or(|requestor| self.shows_to(requestor, client, *binding))
     }
 
     /// As [`Self::shows`], for the binding that covers an address.
     #[inline]
     pub(crate) fn shows_covering(&self, client: Client<'_>, covering: Covering<'_>) -> bool {
-        self.requestor.is_none_or(|requestor| self.shows_to(requestor, client, &covering.binding()))
+        self.requestor.is_none_or(|requestor| self.shows_to(requestor, client, covering.binding()))
     }
 
     #[cold]
-    fn shows_to(&self, requestor: Requestor<'_>, client: Client<'_>, binding: &Binding) -> bool {
+    fn shows_to(&self, requestor: Requestor<'_>, client: Client<'_>, binding: Binding) -> bool {
         let is_relay_on = |link| self.is_relay_on(requestor, link);
-        let is_relay_there = match self.locate(binding) {
+        let is_relay_there = match self.locate(&binding) {
             Location::Link(link) => is_relay_on(link),
             Location::Containing(links) => links.iter().any(is_relay_on),
             Location::NotConfigured | Location::Discarded => false,
@@ -98,7 +117,7 @@ impl<'a> View<'a> {
         if is_relay_there {
             return true;
         }
-        let mut options = client.options(binding).iter();
+        let mut options = client.options(&binding).iter();
         let relay_data = options.find(|&(code, _)| OptionCode(code) == OptionCode::LQ_RELAY_DATA);
         relay_data.is_some_and(|(_, option)| came_through(option, |address| requestor.is_relay(address)))
     }

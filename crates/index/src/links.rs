@@ -85,11 +85,10 @@ pub struct Links {
     addresses: Vec<Ipv6Addr>,
     /// Links to which the address told does not lead back, ascending.
     unreachable: Vec<LinkId>,
-    subnets: Vec<SubnetEntry>,
-    /// Positions in `subnets` of ids below [`NEAR_MAX`], by id: most sites number their subnets from 1.
-    near: Box<[Option<u32>]>,
-    /// Positions in `subnets` of all other ids.
-    far: HashMap<u32, u32, foldhash::fast::RandomState>,
+    /// Subnets with ids below [`NEAR_MAX`], by id, and entries that are none between: most sites number their subnets from 1.
+    near: Box<[SubnetEntry]>,
+    /// All other subnets, by id.
+    far: HashMap<u32, SubnetEntry, foldhash::fast::RandomState>,
     regions: Vec<Region>,
     /// Positions in `regions`.
     by_address: Prefixes<u32>,
@@ -98,22 +97,45 @@ pub struct Links {
     lease_checks: LeaseChecks,
 }
 
-/// A subnet, as it is looked up.
+/// A subnet, as it is looked up for each binding of a reply: 64 octets.
 #[derive(Debug)]
 struct SubnetEntry {
-    first: u128,
-    mask: u128,
+    prefix: Octets,
+    pd_pools: Box<[Octets]>,
+    /// `None` if no subnet has this id.
+    options: Option<Box<SubnetOptions>>,
     link: LinkId,
-    /// First address and mask of each pd-pool.
-    pd_pools: Box<[(u128, u128)]>,
-    options: SubnetOptions,
 }
 
 impl SubnetEntry {
-    #[inline]
-    fn contains(&self, address: u128) -> bool {
-        address & self.mask == self.first
-            || self.pd_pools.iter().any(|&(first, mask)| address & mask == first)
+    /// No subnet: it contains nothing.
+    fn none() -> Self {
+        let prefix = Octets { first: 1, mask: 0 };
+        Self { prefix, pd_pools: Box::default(), options: None, link: LinkId(0) }
+    }
+
+    #[inline(always)]
+    fn contains(&self, address: Ipv6Addr) -> bool {
+        self.prefix.contain(address) || self.pd_pools.iter().any(|pool| pool.contain(address))
+    }
+}
+
+/// A prefix as octets in memory: nothing is turned round to compare an address.
+#[derive(Clone, Copy, Debug)]
+struct Octets {
+    first: u128,
+    mask: u128,
+}
+
+impl Octets {
+    fn new(prefix: Prefix) -> Self {
+        let (first, mask) = first_and_mask(prefix);
+        Self { first: first.to_be(), mask: mask.to_be() }
+    }
+
+    #[inline(always)]
+    fn contain(&self, address: Ipv6Addr) -> bool {
+        u128::from_ne_bytes(address.octets()) & self.mask == self.first
     }
 }
 
@@ -168,18 +190,22 @@ impl Links {
         self.subnet(subnet_id).is_some()
     }
 
-    #[inline]
-    fn subnet(&self, subnet_id: u32) -> Option<&SubnetEntry> {
-        let position = match self.near.get(subnet_id as usize) {
-            Some(&position) => position,
-            None => self.far_subnet(subnet_id),
-        };
-        position.map(|position| &self.subnets[position as usize])
+    /// The subnet with this id; perhaps [`SubnetEntry::none`] if there is none.
+    #[inline(always)]
+    fn entry(&self, subnet_id: u32) -> Option<&SubnetEntry> {
+        match self.near.get(subnet_id as usize) {
+            Some(entry) => Some(entry),
+            None => self.far_entry(subnet_id),
+        }
     }
 
     #[cold]
-    fn far_subnet(&self, subnet_id: u32) -> Option<u32> {
-        self.far.get(&subnet_id).copied()
+    fn far_entry(&self, subnet_id: u32) -> Option<&SubnetEntry> {
+        self.far.get(&subnet_id)
+    }
+
+    fn subnet(&self, subnet_id: u32) -> Option<&SubnetEntry> {
+        self.entry(subnet_id).filter(|entry| entry.options.is_some())
     }
 
     /// The address that requestors are told for this link (RFC 5007 §4.1.2.5).
@@ -213,7 +239,7 @@ impl Links {
 
     /// Number of subnets.
     pub fn subnet_count(&self) -> usize {
-        self.subnets.len()
+        self.near.iter().filter(|entry| entry.options.is_some()).count() + self.far.len()
     }
 }
 

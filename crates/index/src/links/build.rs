@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv6Addr;
 
 use super::set::{LinkSet, Region};
-use super::{Link, LinkId, Links, LinksError, NEAR_MAX, Subnet, SubnetEntry, first_and_mask, tell};
+use super::{Link, LinkId, Links, LinksError, NEAR_MAX, Octets, Subnet, SubnetEntry, first_and_mask, tell};
 use crate::lease::mask;
 use crate::prefixes::{Prefix, Prefixes};
 
@@ -14,20 +14,19 @@ pub(super) fn build(links: Vec<Link>) -> Result<Links, LinksError> {
     }
     let links = join(links);
     let mut table = Links::default();
-    let mut positions = HashMap::new();
+    let mut subnets = HashMap::new();
     for (number, link) in links.iter().enumerate() {
         let id = LinkId(number as u32);
         table.relays.extend(link.relay_addresses.iter().map(|&address| (id, address)));
         for subnet in &link.subnets {
-            if positions.insert(subnet.id, table.subnets.len() as u32).is_some() {
+            if subnets.insert(subnet.id, entry(id, subnet)).is_some() {
                 return Err(LinksError::DuplicateSubnetId(subnet.id));
             }
-            table.subnets.push(entry(id, subnet));
         }
     }
-    let end = positions.keys().filter(|&&id| id < NEAR_MAX).max().map_or(0, |&id| id + 1);
-    table.near = (0..end).map(|id| positions.get(&id).copied()).collect();
-    table.far = positions.into_iter().filter(|&(id, _)| id >= end).collect();
+    let end = subnets.keys().filter(|&&id| id < NEAR_MAX).max().map_or(0, |&id| id + 1);
+    table.near = (0..end).map(|id| subnets.remove(&id).unwrap_or_else(SubnetEntry::none)).collect();
+    table.far = subnets.into_iter().collect();
     (table.regions, table.by_address) = regions(&links);
     for region in 0..table.regions.len() as u32 {
         let sole = (
@@ -42,9 +41,9 @@ pub(super) fn build(links: Vec<Link>) -> Result<Links, LinksError> {
 }
 
 fn entry(link: LinkId, subnet: &Subnet) -> SubnetEntry {
-    let (first, mask) = first_and_mask(subnet.prefix);
-    let pd_pools = subnet.pd_pools.iter().map(|&pool| first_and_mask(pool)).collect();
-    SubnetEntry { first, mask, link, pd_pools, options: subnet.options.clone() }
+    let pd_pools = subnet.pd_pools.iter().map(|&pool| Octets::new(pool)).collect();
+    let options = Some(Box::new(subnet.options.clone()));
+    SubnetEntry { prefix: Octets::new(subnet.prefix), pd_pools, options, link }
 }
 
 /// Makes one link of those that share a relay address, directly or by way of others; in the order of their first ones.

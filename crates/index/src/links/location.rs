@@ -21,11 +21,10 @@ pub enum Location<'a> {
 
 impl Location<'_> {
     /// Whether the lease is on a link of this set.
-    #[inline]
-    pub fn is_in(self, set: LinkSet<'_>) -> bool {
+    pub fn is_in(self, set: &LinkSet<'_>) -> bool {
         match self {
             Self::Link(link) => set.contains(link),
-            Self::Containing(links) => set.intersects(links),
+            Self::Containing(links) => set.intersects(&links),
             Self::NotConfigured | Self::Discarded => false,
         }
     }
@@ -46,12 +45,27 @@ impl Links {
     /// The id is the source's word, but ids are given anew when a configuration changes: it counts if its subnet contains
     /// the address. Delegated prefixes need lie in no pd-pool (a reservation may give them), so there it counts
     /// unless another subnet's pd-pool contains them.
-    #[inline]
+    #[inline(always)]
     pub fn locate(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> Location<'_> {
-        match self.subnet(subnet_id) {
-            Some(subnet) if subnet.contains(address.into()) => Location::Link(subnet.link),
-            _ => self.locate_by_address(subnet_id, address, kind),
+        match self.own_link(subnet_id, address) {
+            Some(link) => Location::Link(link),
+            None => self.locate_by_address(subnet_id, address, kind),
         }
+    }
+
+    /// Whether [`Self::locate`] finds the lease on a link of this set.
+    #[inline(always)]
+    pub fn is_on(&self, set: &LinkSet<'_>, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> bool {
+        match self.own_link(subnet_id, address) {
+            Some(link) => set.contains(link),
+            None => self.locate_by_address(subnet_id, address, kind).is_in(set),
+        }
+    }
+
+    /// The link of the lease's subnet, if that contains it: then [`Self::locate`] finds nothing else.
+    #[inline(always)]
+    pub fn own_link(&self, subnet_id: u32, address: Ipv6Addr) -> Option<LinkId> {
+        self.entry(subnet_id).filter(|subnet| subnet.contains(address)).map(|subnet| subnet.link)
     }
 
     #[cold]
@@ -76,8 +90,8 @@ impl Links {
 
     /// Options that the configuration gives to the leases of this lease's subnet; `None` if that is not known.
     pub fn options_of(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> Option<&SubnetOptions> {
-        match (self.locate(subnet_id, address, kind), self.subnet(subnet_id)) {
-            (Location::Link(_), Some(subnet)) => Some(&subnet.options),
+        match self.locate(subnet_id, address, kind) {
+            Location::Link(_) => self.subnet(subnet_id)?.options.as_deref(),
             _ => None,
         }
     }

@@ -75,22 +75,32 @@ impl<'a> LinkSet<'a> {
     }
 
     /// Whether it has no link: the address is not configured.
-    #[inline]
-    pub fn is_empty(self) -> bool {
-        self.only.is_none() && self.iter().next().is_none()
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.only.is_none() && self.has_none()
+    }
+
+    #[cold]
+    fn has_none(&self) -> bool {
+        self.iter().next().is_none()
     }
 
     /// Whether this link is in it.
-    #[inline]
-    pub fn contains(self, link: LinkId) -> bool {
+    #[inline(always)]
+    pub fn contains(&self, link: LinkId) -> bool {
         match self.only {
             Some(only) => only == link,
-            None => self.parts().any(|links| links.binary_search(&link).is_ok()),
+            None => self.is_one_of_several(link),
         }
     }
 
+    #[cold]
+    fn is_one_of_several(&self, link: LinkId) -> bool {
+        self.parts().any(|links| links.binary_search(&link).is_ok())
+    }
+
     /// Whether they have a link in common.
-    pub fn intersects(self, other: LinkSet<'_>) -> bool {
+    pub fn intersects(&self, other: &LinkSet<'_>) -> bool {
         other.iter().any(|link| self.contains(link))
     }
 
