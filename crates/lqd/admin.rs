@@ -27,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use lqd_feed::{Access, OUT_OF_REACH, is_out_of_reach};
 use tokio::{runtime, time};
 use tracing::{error, info, warn};
 
@@ -176,7 +177,11 @@ async fn wait_for(address: AdminAddress, shown: Arc<Shown>, socket_files: Socket
         match bind(&address, &socket_files) {
             Ok(listener) => return answer_at(listener, &shown),
             Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => {}
-            Err(fault) => return error!(%address, %fault, "admin port cannot be bound"),
+            Err(fault) => {
+                let out_of_reach = |path: &Path| is_out_of_reach(path, fault.kind(), Access::Socket);
+                let advice = address.path().is_some_and(|path| out_of_reach(path)).then_some(OUT_OF_REACH);
+                return error!(%address, %fault, advice, "admin port cannot be bound");
+            }
         }
     }
 }

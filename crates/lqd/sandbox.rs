@@ -28,7 +28,7 @@ mod seccomp;
 
 use std::path::{Path, PathBuf};
 
-use lqd_feed::Resolved;
+use lqd_feed::{Confinement, Resolved};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tracing::{info, warn};
 
@@ -45,6 +45,12 @@ pub(crate) struct Reach {
     pub(crate) append: Vec<PathBuf>,
     /// Folders in which Unix sockets are made and removed: the admin port's.
     pub(crate) sockets: Vec<PathBuf>,
+}
+
+/// For errors, which tell this sandbox's denials from others.
+fn confinement(reach: &Reach) -> Confinement {
+    let read: Vec<_> = landlock::TABLES.iter().map(PathBuf::from).chain(reach.read.iter().cloned()).collect();
+    Confinement::new(&read, &reach.append, &reach.sockets)
 }
 
 /// The folders of these files, and those to which symbolic links lead from there.
@@ -104,7 +110,12 @@ impl Sandbox {
         if mode != SandboxMode::Off {
             let undumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|e| e.to_string());
             sandbox.note("no core dumps", undumpable)?;
-            sandbox.note("files", landlock::restrict(reach))?;
+            let confinement = confinement(reach);
+            let restricted = landlock::restrict(reach);
+            if restricted.is_ok() {
+                confinement.enforced();
+            }
+            sandbox.note("files", restricted)?;
         }
         Ok(sandbox)
     }

@@ -25,7 +25,7 @@ use crate::crew::Crew;
 use crate::reload::{Reloaded, Reloads};
 use crate::sandbox::{self, Reach, Sandbox};
 use crate::service_manager::tell_service_manager;
-use crate::settings::{AdminAddress, Flags, SandboxMode, Settings};
+use crate::settings::{AdminAddress, Flags, Settings};
 use crate::signals::ProgramSignals;
 use crate::site::{self, Site};
 use crate::taps::Recorder;
@@ -251,17 +251,10 @@ impl Running {
         }
     }
 
-    /// Counts and says why a configuration is not taken over, and what the fault does not say: a file that the operator can
-    /// read may be out of the sandbox's reach.
+    /// Counts and says why a configuration is not taken over.
     fn refuse(&self, fault: &dyn std::fmt::Display) {
         self.board.refused_reloads.fetch_add(1, Ordering::Relaxed);
-        let fault = fault.to_string();
-        let denied = fault.contains("(os error 13)") && self.settings.sandbox != SandboxMode::Off;
-        let hint = denied.then_some(
-            "the sandbox reaches only folders that were named at the start, and writes only where the query log \
-             was; if the file is in another, restart lqd",
-        );
-        error!(%fault, hint, "configuration not taken over; the old one stays");
+        error!(%fault, "configuration not taken over; the old one stays");
     }
 }
 

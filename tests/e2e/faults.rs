@@ -4,6 +4,7 @@
 //! (libfaketime), and for a worker that fails, strace, which changes what a system call returns.
 
 mod clock;
+mod confined;
 mod files;
 mod hanging;
 mod links;
@@ -21,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         rewrite::trials,
         start::trials,
         clock::trials,
+        confined::trials,
         hanging::trials,
         logging::trials,
         worker::trials,

@@ -14,6 +14,7 @@ use lqd_index::{Applied, Links, Loader, Writer};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tracing::{error, info, warn};
 
+use crate::confinement::OUT_OF_REACH;
 use crate::kea_memfile::{
     FileTally, Follower, LeaseFiles, LoadFault, Loaded, Reload, Seen, Step, Tally, Trouble, Waker, load,
     load_first,
@@ -294,6 +295,7 @@ impl Feed {
             Some(Trouble::Unreadable(reason)) => {
                 error!(%file, %reason, "the lease file may not be read; give lqd's user the right to read it");
             }
+            Some(Trouble::OutOfReach) => error!(%file, "the lease file {OUT_OF_REACH}"),
             Some(Trouble::Rewriting) => {
                 warn!(%file, "the lease file is being written anew; answering from what was known before");
             }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod applier;
+mod confinement;
 pub mod kea_config;
 pub mod kea_memfile;
 mod oversized;
@@ -14,5 +15,6 @@ mod resolved;
 mod standing;
 
 pub use applier::{ConfigureFault, Feed, Report, StartFault, Steering, speak_of_unknown_subnets};
+pub use confinement::{Access, Confinement, OUT_OF_REACH, is_out_of_reach};
 pub use resolved::Resolved;
 pub use standing::{Standing, Watch};

@@ -12,7 +12,7 @@ use landlock::{
 use super::Reach;
 
 /// The kernel's own tables: figures on this process, CPUs, interfaces.
-const TABLES: [&str; 2] = ["/proc", "/sys"];
+pub(super) const TABLES: [&str; 2] = ["/proc", "/sys"];
 
 /// Restricts this thread and those that it starts.
 pub(super) fn restrict(reach: &Reach) -> Result<(), String> {

@@ -1,16 +1,19 @@
 //! Why settings cannot be used. Each text says what to mend.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// Why settings cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SettingsError {
     /// The configuration file cannot be read.
-    #[error("{}: cannot be read: {cause}; name a file that lqd may read with --config", file.display())]
+    #[error("{}: {cause}", file.display())]
     Unreadable {
         /// The file, as `--config` names it.
         file: PathBuf,
-        /// What the system says.
+        /// What the system says; `InvalidData` for what is no configuration.
+        kind: ErrorKind,
+        /// The same in words, and what to mend.
         cause: String,
     },
     /// The configuration file is not the text that it should be.

@@ -1,9 +1,11 @@
 //! The configuration file: TOML whose keys are the flags.
 
+use std::fmt::Display;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use lqd_feed::{Access, OUT_OF_REACH, is_out_of_reach};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -14,12 +16,19 @@ const LEN_MAX: u64 = 1 << 20;
 
 /// Reads the file at `path`; paths in it start from its folder.
 pub(super) fn read(path: &Path) -> Result<Flags, SettingsError> {
-    let unreadable = |cause: String| SettingsError::Unreadable { file: path.to_owned(), cause };
+    let unreadable = |kind, cause: &dyn Display| {
+        let cause = match is_out_of_reach(path, kind, Access::Read) {
+            true => OUT_OF_REACH.to_owned(),
+            false => format!("cannot be read: {cause}; name a file that lqd may read with --config"),
+        };
+        SettingsError::Unreadable { file: path.to_owned(), kind, cause }
+    };
     let mut octets = Vec::new();
     let opened = File::open(path).and_then(|file| file.take(LEN_MAX + 1).read_to_end(&mut octets));
-    opened.map_err(|cause| unreadable(cause.to_string()))?;
+    opened.map_err(|cause| unreadable(cause.kind(), &cause))?;
     if octets.len() as u64 > LEN_MAX {
-        return Err(unreadable("it is longer than 1 MiB, which no configuration is".to_owned()));
+        let cause = "it is longer than 1 MiB, which no configuration is";
+        return Err(unreadable(ErrorKind::InvalidData, &cause));
     }
     let text = std::str::from_utf8(&octets).map_err(|fault| {
         let good = str::from_utf8(&octets[..fault.valid_up_to()]).unwrap_or_default();

@@ -7,6 +7,8 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lqd_feed::{Access, OUT_OF_REACH, is_out_of_reach};
+
 use crate::log::{self, WholeLines};
 use crate::settings::LogTarget;
 
@@ -33,7 +35,7 @@ pub(super) enum Sink {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SinkFault {
     /// A file.
-    #[error("query-log: {}: {cause}; name a file that lqd may write, in a folder that exists", file.display())]
+    #[error("query-log: {}: {}", file.display(), refused(file, cause))]
     File {
         /// As named.
         file: PathBuf,
@@ -52,6 +54,13 @@ pub(super) enum SinkFault {
         /// What the system says.
         cause: io::Error,
     },
+}
+
+fn refused(file: &Path, cause: &io::Error) -> String {
+    match is_out_of_reach(file, cause.kind(), Access::Append) {
+        true => OUT_OF_REACH.to_owned(),
+        false => format!("{cause}; name a file that lqd may write, in a folder that exists"),
+    }
 }
 
 impl Sink {

@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::confinement::{Access, OUT_OF_REACH, is_out_of_reach};
+
 use super::error::{ConfigError, Place, Warning};
 use super::lexer::{Token, token};
 use super::tree::{Builder, Offset, Tree, ValueId};
@@ -183,24 +185,29 @@ fn find(file: &Path, place: &Place, left: usize) -> Result<(PathBuf, Vec<u8>), C
 
 /// Reads a whole file of at most `left` octets.
 fn load(path: &Path, left: usize) -> Result<Vec<u8>, ConfigError> {
-    let error = |fault: String| ConfigError::File { file: path.to_owned(), fault };
-    let cannot = |cause: std::io::Error| error(unreadable(&cause));
+    let error = |kind, fault| ConfigError::File { file: path.to_owned(), kind, fault };
+    let cannot = |cause: std::io::Error| error(cause.kind(), unreadable(path, &cause));
     let file = File::open(path).map_err(cannot)?;
     if file.metadata().map_err(cannot)?.is_dir() {
-        return Err(error("is a folder; name the configuration file in it".to_owned()));
+        return Err(error(
+            ErrorKind::IsADirectory,
+            "is a folder; name the configuration file in it".to_owned(),
+        ));
     }
     let mut text = Vec::new();
     file.take(left as u64 + 1).read_to_end(&mut text).map_err(cannot)?;
     match text.len() > left {
-        true => Err(error(format!(
-            "is too large (with all includes, {OCTETS_MAX} octets are read); give Kea's own file"
-        ))),
+        true => Err(error(
+            ErrorKind::InvalidData,
+            format!("is too large (with all includes, {OCTETS_MAX} octets are read); give Kea's own file"),
+        )),
         false => Ok(text),
     }
 }
 
-fn unreadable(cause: &std::io::Error) -> String {
+fn unreadable(path: &Path, cause: &std::io::Error) -> String {
     match cause.kind() {
+        kind if is_out_of_reach(path, kind, Access::Read) => OUT_OF_REACH.to_owned(),
         ErrorKind::NotFound => "there is no such file; name Kea's DHCPv6 configuration".to_owned(),
         ErrorKind::PermissionDenied => {
             "may not be read; run lqd in the group that may (Debian: _kea)".to_owned()

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, where, and what to mend.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// A place in a file as it was written, includes too.
@@ -28,6 +29,8 @@ pub enum ConfigError {
     File {
         /// The file.
         file: PathBuf,
+        /// What the system said; `InvalidData` for content that cannot be used.
+        kind: ErrorKind,
         /// What is wrong and what to mend.
         fault: String,
     },

@@ -4,8 +4,10 @@
 //! outcome to that file. So a `server-id` that leaves nothing open is the DUID, and otherwise the file is.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+use crate::confinement::{Access, OUT_OF_REACH, is_out_of_reach};
 
 use super::error::ConfigError;
 use super::hex;
@@ -164,16 +166,23 @@ fn parts(server_id: &Node<'_>) -> Result<Parts, ConfigError> {
 
 /// Reads Kea's file: one DUID as `00:01:…`, spaces anywhere.
 fn from_file(file: &Path) -> Result<Vec<u8>, ConfigError> {
-    let error = |fault: String| ConfigError::File { file: file.to_owned(), fault };
+    let error = |kind, fault| ConfigError::File { file: file.to_owned(), kind, fault };
     let mut text = String::new();
     let opened = File::open(file).and_then(|open| open.take(4096).read_to_string(&mut text));
     opened.map_err(|cause| {
-        error(format!("the server's DUID cannot be read: {cause}; let lqd read it, or give --server-duid"))
+        let fault = match is_out_of_reach(file, cause.kind(), Access::Read) {
+            true => format!("the server's DUID {OUT_OF_REACH}, or give --server-duid"),
+            false => {
+                format!("the server's DUID cannot be read: {cause}; let lqd read it, or give --server-duid")
+            }
+        };
+        error(cause.kind(), fault)
     })?;
     let joined: String = text.split_ascii_whitespace().collect();
     let duid = hex::octets(&joined).filter(|duid| LEN.contains(&duid.len()));
     duid.ok_or_else(|| {
         error(
+            ErrorKind::InvalidData,
             "does not hold a DUID, such as 00:03:00:01:0a:00:27:00:00:01; let Kea write it, or give \
                --server-duid"
                 .into(),

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
+use crate::confinement::{Access, OUT_OF_REACH, is_out_of_reach};
 use crate::resolved::Resolved;
 
 /// Openings of the set before it is given up: with [`RETRY_AFTER`], far longer than any of LFC's steps
@@ -100,12 +101,24 @@ pub enum OpenFault {
         /// What the system said.
         source: io::Error,
     },
+    /// The sandbox does not let the process open a file.
+    #[error("{0}: {OUT_OF_REACH}")]
+    OutOfReach(PathBuf),
     /// The set never stood still.
     #[error(
         "{0}: renamed or replaced again and again while it was being opened; \
          is more than one Kea writing there?"
     )]
     Restless(PathBuf),
+}
+
+impl OpenFault {
+    fn unreadable(path: &Path, source: io::Error) -> Self {
+        match is_out_of_reach(path, source.kind(), Access::Read) {
+            true => Self::OutOfReach(path.to_owned()),
+            false => Self::Unreadable { path: path.to_owned(), source },
+        }
+    }
 }
 
 impl FileId {
@@ -279,7 +292,7 @@ pub(super) fn look(path: &Path) -> Result<Option<Look>, OpenFault> {
         Ok(metadata) if metadata.is_file() => Ok(Some(Look::of(&metadata))),
         Ok(_) => Err(OpenFault::NotAFile(path.to_owned())),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(OpenFault::Unreadable { path: path.to_owned(), source }),
+        Err(source) => Err(OpenFault::unreadable(path, source)),
     }
 }
 
@@ -292,7 +305,7 @@ pub(super) fn open(path: PathBuf) -> Result<Option<LeaseFile>, OpenFault> {
     match opened {
         Ok((file, metadata)) => Ok(Some(LeaseFile { path, file, id: FileId::of(&metadata) })),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(OpenFault::Unreadable { path, source }),
+        Err(source) => Err(OpenFault::unreadable(&path, source)),
     }
 }
 

@@ -30,6 +30,8 @@ use std::time::{Duration, Instant};
 
 use lqd_index::Batch;
 
+use crate::confinement::OUT_OF_REACH;
+
 use super::files::{self, FileId, LeaseFile, LeaseFiles, OpenFault};
 use super::lines::Tally;
 use super::load::Position;
@@ -90,6 +92,8 @@ pub enum Trouble {
     NotAFile,
     /// The file that has the name may not be looked at or opened.
     Unreadable(io::ErrorKind),
+    /// The sandbox does not let the process open the file that has the name.
+    OutOfReach,
     /// The file is written anew, and not yet complete.
     Rewriting,
     /// The file was deleted, but its name still shows it, as the mount of a single file does.
@@ -102,6 +106,7 @@ impl std::fmt::Display for Trouble {
             Self::Missing => f.write_str("the lease file is gone"),
             Self::NotAFile => f.write_str("something that is no file is in the lease file's place"),
             Self::Unreadable(reason) => write!(f, "the lease file may not be read: {reason}"),
+            Self::OutOfReach => write!(f, "the lease file {OUT_OF_REACH}"),
             Self::Deleted => {
                 f.write_str("the lease file was deleted, but is still shown, being mounted by itself")
             }
@@ -408,6 +413,7 @@ fn trouble(fault: &OpenFault) -> Trouble {
     match fault {
         OpenFault::NotAFile(_) => Trouble::NotAFile,
         OpenFault::Unreadable { source, .. } => Trouble::Unreadable(source.kind()),
+        OpenFault::OutOfReach(_) => Trouble::OutOfReach,
         OpenFault::Missing(_) | OpenFault::Restless(_) => Trouble::Missing,
     }
 }
