@@ -2,7 +2,7 @@
 //!
 //! The age of the leases counts from the last moment of which it is certain that everything the lease file held then
 //! has been applied. The follower looks at the file at least once a second, so a file to which nothing is added keeps
-//! the leases young: nothing new is no loss. A file that is gone, cannot be read or cannot be loaded, rows that come
+//! the leases young: nothing new is no loss. A last line without end is a row that is not known yet. A file that is gone, cannot be read or cannot be loaded, rows that come
 //! faster than they are applied, and a feed that hangs in the file system all let them grow old.
 
 use std::path::PathBuf;
@@ -55,6 +55,10 @@ impl Watch {
         lock(&self.0).clone()
     }
 }
+
+/// Trouble with a row of which only a part is there.
+const NO_LINE_END: &str =
+    "the lease file's last line has no end: Kea has not written all of it; see whether its disk is full";
 
 /// The feed's side: books that its thread keeps.
 pub(crate) struct Books {
@@ -138,7 +142,7 @@ impl Books {
         standing.trouble = status.trouble.map(|trouble| trouble.to_string());
         if status.trouble.is_some() {
             self.mark = None;
-        } else if at_end || status.lag == 0 {
+        } else if status.lag == 0 {
             standing.caught_up = now;
             self.mark = None;
         } else {
@@ -148,6 +152,10 @@ impl Books {
                 standing.caught_up = mark.at;
             }
             let end = status.offset + status.lag;
+            // Seen before, too: not just a row that is being written.
+            if at_end && self.mark.as_ref().is_some_and(|mark| mark.file == status.file && mark.end == end) {
+                standing.trouble = Some(NO_LINE_END.to_owned());
+            }
             self.mark.get_or_insert(Mark { at: now, file: status.file, end });
         }
     }
@@ -187,7 +195,23 @@ mod tests {
         for _ in 0..3 {
             assert!(renews(&mut books, &watch, status(1, 100, 0, None), true));
         }
-        assert!(renews(&mut books, &watch, status(1, 100, 7, None), true), "half a row at the end");
+    }
+
+    /// Half a row is a change that is not known here.
+    #[test]
+    fn a_line_without_end_counts_as_lag() {
+        let (mut books, watch) = books();
+        assert!(renews(&mut books, &watch, status(1, 100, 0, None), true));
+        assert!(!renews(&mut books, &watch, status(1, 100, 7, None), true));
+        assert_eq!(watch.standing().trouble, None, "it may be being written");
+        let before = Instant::now();
+        for _ in 0..3 {
+            assert!(!renews(&mut books, &watch, status(1, 100, 7, None), true));
+            assert_eq!(watch.standing().trouble.as_deref(), Some(NO_LINE_END));
+        }
+        assert!(renews(&mut books, &watch, status(1, 150, 0, None), true));
+        assert_eq!(watch.standing().trouble, None);
+        assert!(watch.standing().caught_up > before);
     }
 
     #[test]

@@ -10,9 +10,10 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::cli::{assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, lease};
 use crate::support::fixture::LEASES_HEADER;
+use crate::support::http::get_unix;
 use crate::support::lqd::{PROGRAM, free_port};
 use crate::support::namespace::namespace_trial;
-use crate::support::{Fixture, Lqd, Need, Requestor, trial};
+use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
 
 const ADDRESS: &str = "2001:db8:1::1";
 
@@ -22,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("faults::files::directory", directory),
         trial("faults::files::permission_lost", &[Need::Root], permission_lost),
         namespace_trial("faults::files::disk_full", &[], disk_full),
+        Trial::test("faults::files::line_without_end", line_without_end),
     ]
 }
 
@@ -134,6 +136,37 @@ fn disk_full() -> Result<(), Failed> {
     lqd.await_line(before, |text| text.contains("skipped") && text.contains(&line));
     await_reply(&requestor, &by_address("2001:db8:1::42"), &held_by("42", "2001:db8:1::42"));
     assert_known(&requestor);
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// Half a row is a lease that is not known: known ones are answered, and /readyz says so until the row is whole.
+fn line_without_end() -> Result<(), Failed> {
+    let fixture = fixture();
+    let socket = fixture.directory().join("admin.sock");
+    let admin = ["--max-feed-age".into(), "1".into(), "--admin".into(), format!("unix:{}", socket.display())];
+    let lqd = Lqd::start(&[fixture.flags(), admin.to_vec()].concat());
+    let requestor = Requestor::new(lqd.address);
+    let readiness = |wanted: u16, why: &str| {
+        let until = Until::patience();
+        loop {
+            let response = get_unix(&socket, "/readyz");
+            if response.status == wanted && response.body.contains(why) {
+                return;
+            }
+            assert!(until.pending(), "/readyz is not {wanted}, {why}: {response:?}");
+        }
+    };
+    readiness(200, "");
+    let row = fixture.rows(&lease("30", "30"));
+    let (half, rest) = row.split_at(40);
+    let mut kea = OpenOptions::new().append(true).open(fixture.leases())?;
+    kea.write_all(half.as_bytes())?;
+    readiness(503, "last line has no end");
+    assert_known(&requestor);
+    kea.write_all(rest.as_bytes())?;
+    readiness(200, "");
+    assert_reply(&requestor, &by_address("2001:db8:1::30"), &held_by("30", "2001:db8:1::30"));
     assert_eq!(lqd.stop(), 0);
     Ok(())
 }

@@ -262,7 +262,7 @@ impl Follower {
     pub fn status(&self) -> Status {
         Status {
             file: self.tail.file.id,
-            offset: self.tail.offset,
+            offset: self.tail.line_start(),
             lag: self.tail.lag(),
             rows: self.rows,
             bad_rows: self.bad_rows,

@@ -42,6 +42,8 @@ pub(super) struct Tail {
     lines: Option<Lines>,
     /// Within a line that is longer than can be a row, whose beginning is dropped.
     in_long_line: bool,
+    /// Octets of it that are dropped.
+    dropped: u64,
     space: Vec<u8>,
 }
 
@@ -57,13 +59,19 @@ impl Tail {
             guard,
             lines,
             in_long_line: false,
+            dropped: 0,
             space: Vec::new(),
         }
     }
 
+    /// Where the first line begins that is not taken, be it without end and too long to be a row.
+    pub(super) fn line_start(&self) -> u64 {
+        self.offset - self.dropped
+    }
+
     /// Octets in the file that are not taken.
     pub(super) fn lag(&self) -> u64 {
-        self.file.file.metadata().map_or(0, |metadata| metadata.len().saturating_sub(self.offset))
+        self.file.file.metadata().map_or(0, |metadata| metadata.len().saturating_sub(self.line_start()))
     }
 
     /// Octets of the file that were read.
@@ -101,6 +109,7 @@ impl Tail {
             lines.take_line(&self.text, batch);
         }
         self.offset += self.text.len() as u64;
+        self.dropped = 0;
         self.text.clear();
         true
     }
@@ -118,6 +127,7 @@ impl Tail {
         {
             lines.take_too_long();
             self.in_long_line = false;
+            self.dropped = 0;
             taken = line_end + 1;
             any = true;
         }
@@ -129,6 +139,7 @@ impl Tail {
         }
         if self.in_long_line {
             taken = self.text.len();
+            self.dropped += taken as u64;
         }
         self.drop_text(taken);
         Ok(any)

@@ -88,14 +88,18 @@ fn bad_rows_are_told_with_their_line() {
 fn an_endless_line_is_one_bad_row() {
     let (mut kea, mut reader) = setting(&[1]);
     let piece = "x".repeat(LINE_LEN_MAX / 2);
-    for _ in 0..5 {
+    let start = reader.follower.status().offset;
+    for pieces in 1..=5 {
         kea.write(&piece);
         reader.settle();
+        let status = reader.follower.status();
+        assert_eq!((status.offset, status.lag), (start, pieces * piece.len() as u64), "it is not taken");
     }
     kea.append_no_row("");
     kea.append(lease(2));
     agree(&kea, &mut reader, &[]);
-    assert_eq!((reader.follower.status().rows, reader.follower.status().bad_rows), (1, 1));
+    let status = reader.follower.status();
+    assert_eq!((status.rows, status.bad_rows, status.lag), (1, 1, 0));
 }
 
 #[test]
