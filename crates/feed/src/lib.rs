@@ -4,6 +4,8 @@
 //! kea-dhcp6.conf ── kea_config ── links, server DUID, requestors, lease file
 //! kea-leases6.csv ─ kea_memfile ─ batches of changes ── applier ── index
 //! ```
+//!
+//! `resolved` follows names through symbolic links; `confinement` knows what the sandbox leaves in reach.
 #![forbid(unsafe_code)]
 
 mod applier;

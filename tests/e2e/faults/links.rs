@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
 
@@ -21,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("faults::links::rotation_behind_a_link", rotation_behind_a_link),
         trial("faults::links::data_folder_replaced", &[Need::Sandbox], data_folder_replaced),
         trial("faults::links::release_replaced", &[Need::Sandbox], release_replaced),
+        trial("faults::links::kea_lfc_behind_links", &[Need::KeaLfc], kea_lfc_behind_links),
         namespace_trial("faults::links::mounted_alone", &[], mounted_alone),
     ]
 }
@@ -138,4 +140,59 @@ fn mounted_alone() -> Result<(), Failed> {
     assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
     assert_eq!(lqd.stop(), 0);
     Ok(())
+}
+
+/// Kea knows the file by its own name, or by the link, which it then renames: no lease is lost, as kea-lfc handles them,
+/// whether lqd follows or starts.
+fn kea_lfc_behind_links() -> Result<(), Failed> {
+    for known in ["real/leases.csv", "links/leases.csv"] {
+        let fixture = fixture();
+        let at = |name: &str| fixture.directory().join(name);
+        let known = at(known);
+        fs::create_dir(at("real"))?;
+        fs::create_dir(at("links"))?;
+        fs::rename(fixture.leases(), at("real/leases.csv"))?;
+        symlink(at("real/leases.csv"), at("links/leases.csv"))?;
+        let flags = flags(&fixture, &at("links/leases.csv"));
+        let lqd = Lqd::start(&flags);
+        let requestor = Requestor::new(lqd.address);
+        for number in ["30", "31"] {
+            fs::rename(&known, with_suffix(&known, ".1"))?;
+            write(&fixture, &known, number)?;
+            assert_held(&requestor, number);
+            kea_lfc(&known)?;
+            let again = Lqd::start(&flags);
+            for requestor in [&requestor, &Requestor::new(again.address)] {
+                assert_reply(requestor, &by_address(KNOWN), &held_by("01", KNOWN));
+                assert_held(requestor, number);
+            }
+        }
+        assert_held(&requestor, "30");
+        assert_eq!(lqd.line_with("loaded the lease file anew"), None, "rotations are followed");
+        assert_eq!(lqd.stop(), 0);
+    }
+    Ok(())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Kea's lease file clean-up of the set whose current file has this name.
+fn kea_lfc(current: &Path) -> Result<(), Failed> {
+    let mut command = Command::new("kea-lfc");
+    command.args(["-6", "-c", "unused"]);
+    for (flag, suffix) in
+        [("-x", ".2"), ("-i", ".1"), ("-o", ".output"), ("-f", ".completed"), ("-p", ".pid")]
+    {
+        command.arg(flag).arg(with_suffix(current, suffix));
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    let folder = current.parent().ok_or("a path in a folder")?;
+    command.env("PATH", format!("{path}:/usr/sbin")).env("KEA_LOCKFILE_DIR", folder);
+    let done = command.stdin(Stdio::null()).output()?;
+    let cleaned = with_suffix(current, ".2").exists() && !with_suffix(current, ".1").exists();
+    if done.status.success() && cleaned { Ok(()) } else { Err(format!("kea-lfc: {done:?}").into()) }
 }
