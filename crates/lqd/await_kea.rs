@@ -58,7 +58,8 @@ pub(crate) fn leases(files: &LeaseFiles, board: &Board) {
 pub(crate) fn failure(fault: StartFault) -> Failure {
     match fault {
         StartFault::Load(
-            LoadFault::Open(OpenFault::Missing(_) | OpenFault::Restless(_)) | LoadFault::Read { .. },
+            LoadFault::Open(OpenFault::Missing(_) | OpenFault::Restless(_) | OpenFault::OutOfReach(_))
+            | LoadFault::Read { .. },
         ) => Failure::running(fault),
         _ => Failure::unusable(fault),
     }

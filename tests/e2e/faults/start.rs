@@ -8,7 +8,7 @@ use libtest_mimic::{Failed, Trial};
 use crate::cli::{KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, lease};
 use crate::support::fixture::LEASES_HEADER;
 use crate::support::http::get_unix;
-use crate::support::{Fixture, Lqd, Requestor, Until};
+use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
 
 const KNOWN: &str = "2001:db8:1::1";
 
@@ -17,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("faults::start::no_lease_file_yet", no_lease_file_yet),
         Trial::test("faults::start::no_folder_yet", no_folder_yet),
         Trial::test("faults::start::no_server_duid_yet", no_server_duid_yet),
+        trial("faults::start::folder_made_anew_while_waiting", &[Need::Sandbox], folder_made_anew),
     ];
     for (name, break_it) in [
         ("faults::start::sigterm_while_waiting_for_leases", remove_leases as fn(&Fixture)),
@@ -79,6 +80,29 @@ fn no_folder_yet() -> Result<(), Failed> {
     lqd.await_ready();
     assert_held(&Requestor::new(lqd.address), "01");
     assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// The sandbox, put up over the former folder, does not reach the new one; the next start will, so that status 2 is wrong.
+fn folder_made_anew() -> Result<(), Failed> {
+    let fixture = fixture();
+    let folder = fixture.directory().join("kea");
+    fs::create_dir(&folder)?;
+    // In a folder of its own, so that the new one is not in reach below that.
+    let config = tempfile::tempdir()?;
+    let file = config.path().join("kea-dhcp6.conf");
+    fs::copy(fixture.kea_config(), &file)?;
+    let leases = folder.join("leases.csv").display().to_string();
+    let config = file.display().to_string();
+    let lqd = Lqd::begin(&["--sandbox", "on", "--kea-config", &config, "--kea-leases", &leases]);
+    await_waiting(&lqd, "leases.csv: no such lease file");
+    let new = fixture.directory().join("new");
+    fs::create_dir(&new)?;
+    fs::copy(fixture.leases(), new.join("leases.csv"))?;
+    fs::remove_dir(&folder)?;
+    fs::rename(&new, &folder)?;
+    lqd.await_line(0, |line| line.contains("leases.csv: is out of the sandbox's reach"));
+    assert_eq!(lqd.exit_code(), 1);
     Ok(())
 }
 
