@@ -79,6 +79,7 @@ impl Crew {
             let cpu = if workers <= cpus.len() { Some(cpus[number]) } else { None };
             let net = WorkerSettings {
                 backend,
+                fall_back: settings.io == Io::Auto,
                 cpu,
                 buffers: settings.buffers,
                 buffer_len: REPLY_LEN_MAX,

@@ -7,7 +7,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam::channel::Sender;
 use lqd_answer::{Asked, Engine, Limits, Now, Outcome, Verdict};
 use lqd_index::Reader;
-use lqd_net::{Datagram, Replies, Service};
+use lqd_net::{Datagram, Replies, RunError, Service};
+use tracing::warn;
 
 use crate::board::WorkerBooks;
 use crate::serve::Event;
@@ -39,6 +40,10 @@ impl Service for Worker {
     fn started(&mut self) {
         // Nobody listens any more when the program ends.
         let _ = self.events.send(Event::WorkerStarted);
+    }
+
+    fn fell_back(&mut self, reason: &RunError) {
+        warn!(worker = self.number, %reason, "back end of this worker: recvmmsg and sendmmsg, as io_uring cannot be used");
     }
 
     fn serve(&mut self, batch: &[Datagram<'_>], replies: &mut Replies<'_>) {

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use crate::Replies;
+use crate::{Replies, RunError};
 
 /// Most datagrams in one call of [`Service::serve`].
 ///
@@ -46,6 +46,10 @@ impl Datagram<'_> {
 pub trait Service {
     /// Called once, when the worker is pinned and its back end set up: from now on it receives.
     fn started(&mut self) {}
+
+    /// Called before [`started`](Self::started) if the worker serves by [`Backend::Mmsg`](crate::Backend::Mmsg)
+    /// because io_uring cannot be set up for it.
+    fn fell_back(&mut self, _reason: &RunError) {}
 
     /// Serves 1..=[`BATCH_MAX`] datagrams that came in on one socket, in order of arrival.
     ///

@@ -17,6 +17,10 @@ pub enum Backend {
 pub struct WorkerSettings {
     /// Back end.
     pub backend: Backend,
+    /// Where io_uring cannot be set up for this worker ([`Backend::Uring`]), serve by [`Backend::Mmsg`]; the service
+    /// is told. [`probe`](crate::probe) tries a small ring: memory locked by other workers' rings, or a limit
+    /// (RLIMIT_MEMLOCK), may leave no room for this one.
+    pub fall_back: bool,
     /// CPU to pin the worker's thread to, numbered as in `/proc/cpuinfo`; `None` leaves it to the scheduler.
     pub cpu: Option<usize>,
     /// Receive buffers lent to the kernel, a power of two in 64..=32,768 (back end uring).
@@ -62,7 +66,7 @@ impl WorkerSettings {
 }
 
 impl Default for WorkerSettings {
-    /// io_uring, unpinned, 256 buffers of 2 KiB with their headers, every datagram by itself, no busy polling.
+    /// io_uring or nothing, unpinned, 256 buffers of 2 KiB with their headers, every datagram by itself, no busy polling.
     ///
     /// The kernel goes round the buffers, so that more of them are only more cache lines: draining a full
     /// socket costs 3.4 µs a datagram with 64, 3.6 with 256, 3.8 with 4,096 (loopback, Linux 6.18). Bursts
@@ -70,6 +74,7 @@ impl Default for WorkerSettings {
     fn default() -> Self {
         Self {
             backend: Backend::Uring,
+            fall_back: false,
             cpu: None,
             buffers: 256,
             buffer_len: 1_916,

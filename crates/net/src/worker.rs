@@ -7,6 +7,7 @@ use core_affinity::CoreId;
 use crate::{
     Backend, NetCounters, RunError, Service, Socket, StartError, StopSignal, WorkerSettings, mmsg, uring,
 };
+use uring::UringFailure;
 
 /// Most sockets of one worker; a guard against a runaway configuration, not a limit of the kernel.
 pub(crate) const SOCKETS_MAX: usize = 64;
@@ -54,7 +55,14 @@ impl Worker {
             pin(cpu)?;
         }
         match settings.backend {
-            Backend::Uring => uring::run(&settings, &sockets, &stop, &counters, service),
+            Backend::Uring => match uring::run(&settings, &sockets, &stop, &counters, service) {
+                Err(UringFailure::Setup(reason)) if settings.fall_back => {
+                    service.fell_back(&reason);
+                    mmsg::run(&settings, &sockets, &stop, &counters, service)
+                }
+                Err(UringFailure::Setup(error) | UringFailure::Serving(error)) => Err(error),
+                Ok(()) => Ok(()),
+            },
             Backend::Mmsg => mmsg::run(&settings, &sockets, &stop, &counters, service),
         }
     }

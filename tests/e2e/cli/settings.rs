@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
@@ -9,7 +10,7 @@ use libtest_mimic::{Failed, Trial};
 use super::{KEA_CONFIG, THREE_LEASES, assert_reply, by_address, fixture, held_by, lease};
 use crate::support::lqd::{PROGRAM, free_port};
 use crate::support::octets::{Pattern, octets};
-use crate::support::{Fixture, Lqd, Requestor};
+use crate::support::{Fixture, Lqd, Need, Requestor, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -17,6 +18,11 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::settings::ready_line", ready_line),
         Trial::test("cli::settings::bad_rows", bad_rows),
         Trial::test("cli::settings::io_auto_says_which", io_auto_says_which),
+        trial(
+            "cli::settings::io_auto_without_locked_memory",
+            &[Need::Root, Need::IoUring],
+            io_auto_without_locked_memory,
+        ),
         Trial::test("cli::settings::toml_and_flags", toml_and_flags),
         Trial::test("cli::settings::json_log", json_log),
         Trial::test("cli::settings::server_duid", server_duid),
@@ -76,6 +82,36 @@ fn io_auto_says_which() -> Result<(), Failed> {
     let lqd = Lqd::start(&[fixture.flags(), vec!["--io".into(), "auto".into()]].concat());
     let line = lqd.await_line(0, |line| line.contains("back end"));
     assert!(line.contains("io_uring") || line.contains("mmsg"), "{line}");
+    Ok(())
+}
+
+/// The probe's ring fits into what may be locked, workers' do not: they serve all the same, and say why.
+fn io_auto_without_locked_memory() -> Result<(), Failed> {
+    let fixture = fixture();
+    fs::set_permissions(fixture.directory(), fs::Permissions::from_mode(0o755))?;
+    let start = |io: &str, address: SocketAddrV6| {
+        // Root may lock what it likes.
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
+        command.args(["prlimit", "--memlock=65536:65536", PROGRAM, "serve", "--io", io]);
+        command.args(["--listen", &address.to_string()]).args(fixture.flags());
+        command
+    };
+    let new_address = || SocketAddrV6::new(Ipv6Addr::LOCALHOST, free_port(), 0, 0);
+    let address = new_address();
+    let lqd = Lqd::start_command(start("auto", address), address);
+    assert_reply(&Requestor::new(address), &by_address("2001:db8:1::1"), &held_by("01", "2001:db8:1::1"));
+    let fell_back = lqd.line_with("as io_uring cannot be used");
+    assert_eq!(lqd.stop(), 0);
+    if let Some(line) = fell_back {
+        assert!(line.contains("LimitMEMLOCK="), "{line}");
+        let refused = Lqd::run_command(start("uring", new_address()));
+        assert!(refused.code != Some(0) && refused.stderr.contains("LimitMEMLOCK="), "{refused:?}");
+    } else {
+        // This kernel does not count rings as locked memory (5.12 to 6.13).
+        let address = new_address();
+        assert_eq!(Lqd::start_command(start("uring", address), address).stop(), 0);
+    }
     Ok(())
 }
 

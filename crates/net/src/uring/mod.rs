@@ -33,7 +33,17 @@ pub(crate) fn run(
     stop: &StopSignal,
     counters: &NetCounters,
     service: &mut impl Service,
-) -> Result<(), RunError> {
-    let mut ring = ring::build(ring::completions_max(settings.buffers))?;
-    engine::Engine::start(&mut ring, settings, sockets, stop, counters)?.run(service)
+) -> Result<(), UringFailure> {
+    let built = ring::build(ring::completions_max(settings.buffers));
+    let mut ring = built.map_err(|error| UringFailure::Setup(error.into()))?;
+    let engine = engine::Engine::start(&mut ring, settings, sockets, stop, counters);
+    engine.map_err(UringFailure::Setup)?.run(service).map_err(UringFailure::Serving)
+}
+
+/// When the back end failed.
+pub(crate) enum UringFailure {
+    /// Before it received anything.
+    Setup(RunError),
+    /// Later.
+    Serving(RunError),
 }
