@@ -12,6 +12,7 @@ use std::io;
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 
+use lqd_index::NoRoom;
 use signal_hook::consts::SIGXFSZ;
 use tracing::error;
 use tracing_subscriber::EnvFilter;
@@ -46,6 +47,10 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
+    if let Some(no_room) = panic.payload().downcast_ref::<NoRoom>() {
+        error!(target: PANIC, "{no_room}");
+        return;
+    }
     let thread = std::thread::current();
     let (thread, message) = (thread.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no text"));
     let place = panic.location().map(tracing::field::display);

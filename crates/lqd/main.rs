@@ -37,9 +37,12 @@ mod watchdog;
 mod worker;
 
 use std::io::Write as _;
+use std::panic::{catch_unwind, resume_unwind, set_hook, take_hook};
 use std::process::ExitCode;
 
 use clap::Parser;
+use lqd_index::NoRoom;
+use rustix::process::{Resource, getrlimit};
 
 use settings::{Command, CommandLine, Settings};
 
@@ -68,12 +71,30 @@ impl From<std::io::Error> for Failure {
 }
 
 fn main() -> ExitCode {
+    hide_lack_of_room();
+    if getrlimit(Resource::As).current.is_some() {
+        lqd_net::share_one_arena();
+    }
     let status = match CommandLine::try_parse() {
-        Ok(command_line) => run(&command_line.command),
+        Ok(command_line) => catch_unwind(|| run(&command_line.command)).unwrap_or_else(|panic| {
+            // Whatever else ends the main thread is a bug.
+            let no_room = panic.downcast::<NoRoom>().unwrap_or_else(|panic| resume_unwind(panic));
+            say(&Failure::unusable(*no_room))
+        }),
         Err(help_or_error) => print(&help_or_error),
     };
     log::finish();
     status
+}
+
+/// Has a lack of room for leases, which ends a thread as a bug would, reported by those who catch it.
+fn hide_lack_of_room() {
+    let report = take_hook();
+    set_hook(Box::new(move |panic| {
+        if !panic.payload().is::<NoRoom>() {
+            report(panic);
+        }
+    }));
 }
 
 /// Prints help and version to standard output, errors to standard error.

@@ -1,5 +1,6 @@
 //! Signals, obeyed whatever the program waits for: by polling while it starts, by a thread of their own while it serves.
 
+use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
 
@@ -57,11 +58,12 @@ impl ProgramSignals {
                     let _ = thread.join();
                     return result.map(Some);
                 }
+                Err(RecvTimeoutError::Disconnected) => match thread.join() {
+                    Err(panic) => resume_unwind(panic),
+                    Ok(()) => unreachable!("it sends a result unless it panics"),
+                },
                 Err(RecvTimeoutError::Timeout) if self.stop_wanted(waiting_for) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Failure::running("start-up panicked; report the line about it"));
-                }
             }
         }
     }

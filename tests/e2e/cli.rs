@@ -2,6 +2,7 @@
 
 mod errors;
 mod follow;
+mod limits;
 mod sandbox;
 mod settings;
 mod signals;
@@ -31,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
         takeover::trials,
         sandbox::trials,
         follow::trials,
+        limits::trials,
         tuning::trials,
     ]
     .into_iter()

@@ -22,6 +22,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::pages::{HUGE_PAGE, Pages};
+use crate::room::NoRoom;
 
 mod spans;
 
@@ -29,9 +30,6 @@ use spans::Spans;
 
 /// Words of a chunk, which is what an allocator takes at a time: a huge page.
 const CHUNK_WORDS: usize = HUGE_PAGE / size_of::<AtomicU64>();
-
-/// Words of the arena: 16 GiB, some 200 million leases.
-const WORDS_MAX: usize = 1 << 31;
 
 /// Words of a block, in which small runs lie: a loader stages rows in such runs, so that what it gives back becomes
 /// records.
@@ -59,8 +57,17 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    pub(crate) fn new() -> Self {
-        Self { words: Pages::reserve(WORDS_MAX), claimed: AtomicU32::new(1), released: AtomicU32::new(0) }
+    /// Room for so many octets.
+    pub(crate) fn new(octets: u64) -> Self {
+        let words = Pages::reserve(octets as usize / size_of::<AtomicU64>());
+        words.commit(2 * CHUNK_WORDS);
+        Self { words, claimed: AtomicU32::new(1), released: AtomicU32::new(0) }
+    }
+
+    /// Room for whatever a test does.
+    #[cfg(test)]
+    pub(crate) fn large() -> Self {
+        Self::new(16 << 30)
     }
 
     /// The word at `at`.
@@ -78,6 +85,11 @@ impl Arena {
         &self.from(at)[..words]
     }
 
+    /// Octets that there is room for.
+    pub(crate) fn room_octets(&self) -> u64 {
+        (self.words.len() * size_of::<AtomicU64>()) as u64
+    }
+
     /// Octets taken from the system.
     pub(crate) fn octets(&self) -> usize {
         let released = self.released.load(Ordering::Relaxed);
@@ -90,7 +102,10 @@ impl Arena {
         let first = self.claimed.fetch_add(chunks as u32, Ordering::Relaxed) as usize;
         let room = self.words.len() / CHUNK_WORDS;
         // The last chunk stays free: what is asked for ahead of time may lie a line behind a run.
-        assert!(first + chunks < room, "the index is full: it holds at most {room} chunks of 2 MiB");
+        if first + chunks >= room {
+            NoRoom::Full { mebibytes: self.room_octets() >> 20 }.give_up();
+        }
+        self.words.commit((first + chunks + 1) * CHUNK_WORDS);
         (first * CHUNK_WORDS) as Address
     }
 }
@@ -348,7 +363,7 @@ mod tests {
 
     #[test]
     fn runs_do_not_overlap_and_come_back() {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         let sizes = [1, 7, 64, 65, 1000, CHUNK_WORDS, CHUNK_WORDS + 1, 3 * CHUNK_WORDS];
         let runs: Vec<_> =
             sizes.iter().cycle().take(200).map(|&n| (allocator.allocate(&arena, n), n)).collect();

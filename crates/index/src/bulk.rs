@@ -30,11 +30,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 
 use crate::arena::Allocator;
-use crate::clients::{CLIENT_IDS, ClientId};
+use crate::clients::ClientId;
 use crate::lease::{Batch, DUID_LEN_MAX, Lease, Row, address_hash, duid_hash};
 use crate::limits::Limits;
 use crate::options::Packer;
 use crate::record::{self, Entry, TooLarge, WORDS_MAX, copy_octets, order};
+use crate::room::Room;
 use crate::tables::Tables;
 
 mod met;
@@ -98,9 +99,18 @@ impl Loader {
         Self::with_limits(Limits::STANDARD)
     }
 
+    /// As [`Self::new`], for rows whose text has so many octets, which counts where address space is limited.
+    pub fn for_text(octets: u64) -> Self {
+        Self::with_room(Limits::STANDARD, Room::for_text(octets))
+    }
+
     /// As [`Self::new`], with other limits.
     pub(crate) fn with_limits(limits: Limits) -> Self {
-        Self { tables: Tables::empty(limits), hands: Mutex::default(), numbers: AtomicU32::new(0) }
+        Self::with_room(limits, Room::for_text(0))
+    }
+
+    fn with_room(limits: Limits, room: Room) -> Self {
+        Self { tables: Tables::empty(limits, room), hands: Mutex::default(), numbers: AtomicU32::new(0) }
     }
 
     /// Takes the rows of a batch, numbered from `first` on: of the rows of one address the highest number counts.
@@ -297,7 +307,9 @@ impl Loader {
     fn number(&self, numbers: &mut Vec<ClientId>) -> ClientId {
         if numbers.is_empty() {
             let first = self.numbers.fetch_add(NUMBERS, Ordering::Relaxed);
-            assert!(first < CLIENT_IDS - NUMBERS, "the index is full: it holds at most 2^28 clients");
+            if first >= self.tables.clients.room() - NUMBERS {
+                self.tables.full().give_up();
+            }
             self.tables.clients.reach(first + NUMBERS);
             numbers.extend((first..first + NUMBERS).rev());
         }

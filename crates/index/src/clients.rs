@@ -9,9 +9,6 @@ use crate::prefetch::prefetch;
 /// Number of a client; names its record for as long as it has one.
 pub(crate) type ClientId = u32;
 
-/// Client numbers stay below this: more clients than the arena has room for.
-pub(crate) const CLIENT_IDS: u32 = 1 << 28;
-
 /// The address of each client's record; 0 for a number that no client has.
 ///
 /// The number stays while the record is replaced, so that the maps need no change when a lease is renewed.
@@ -22,8 +19,14 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new() -> Self {
-        Self { records: Pages::reserve(CLIENT_IDS as usize), end: AtomicU32::new(0) }
+    /// Room for so many clients.
+    pub(crate) fn new(clients: u32) -> Self {
+        Self { records: Pages::reserve(clients as usize), end: AtomicU32::new(0) }
+    }
+
+    /// Numbers stay below this.
+    pub(crate) fn room(&self) -> ClientId {
+        self.records.len() as ClientId
     }
 
     /// Asks for the memory that [`Self::get`] will read.
@@ -43,10 +46,12 @@ impl Clients {
         self.records[client as usize].store(record, Ordering::Release);
     }
 
-    /// Numbers below this may be used. Whoever takes many at a time says so once, as `set` costs less then.
+    /// Numbers below this may be used from now on, and asked for: before that, [`Self::get`] must not be called.
+    /// Whoever takes many at a time says so once, as `set` costs less then.
     pub(crate) fn reach(&self, end: ClientId) {
-        if end > self.end.load(Ordering::Relaxed) {
-            self.end.fetch_max(end, Ordering::Relaxed);
+        if end > self.end.load(Ordering::Acquire) {
+            self.records.commit(end as usize);
+            self.end.fetch_max(end, Ordering::Release);
         }
     }
 

@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn clients_come_and_go_as_in_a_plain_map() {
-        let (arena, mut allocator, mut garbage) = (Arena::new(), Allocator::new(), Vec::new());
+        let (arena, mut allocator, mut garbage) = (Arena::large(), Allocator::new(), Vec::new());
         let map = Map::new();
         // From a client's hash to who is there now: it or, after a hand-over, a client far away.
         let mut model: HashMap<ClientId, ClientId> = HashMap::new();
@@ -409,7 +409,7 @@ mod tests {
     #[test]
     fn a_filled_partition_finds_its_clients_and_no_other() {
         for count in [1, 50, BLOCK_CLIENTS as u32, 20_000] {
-            let (arena, mut allocator) = (Arena::new(), Allocator::new());
+            let (arena, mut allocator) = (Arena::large(), Allocator::new());
             let map = Map::new();
             let mine = |n: u32| u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> PARTITION_BITS;
             let mut clients: Vec<_> = (0..count).map(|n| (mine(n), n)).collect();
@@ -426,7 +426,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_a_hash_is_of_no_matter() {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         let map = Map::new();
         let hash = |n: u64| n << 50 | 0xf_ffff;
         map.fill(&arena, &mut allocator, &[(hash(1), 1), (hash(2), 2)], |_| {});
@@ -435,7 +435,7 @@ mod tests {
 
     #[test]
     fn large_shards_lie_in_blocks() {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         let block = allocator.allocate(&arena, BLOCK_WORDS);
         allocator.free(block, BLOCK_WORDS);
         assert_eq!(Slots::fresh(&arena, &mut allocator, BLOCK_CLIENTS).run, block);
@@ -443,7 +443,7 @@ mod tests {
 
     #[test]
     fn a_probe_looks_at_each_slot_once_and_line_by_line() {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         for clients in [1, 6, 30, 100] {
             let slots = Slots::fresh(&arena, &mut allocator, clients);
             for start in 0..slots.count {

@@ -204,7 +204,7 @@ mod tests {
 
     /// Stores these options one after the other and reads each back; returns the lengths of their blocks.
     fn round_trip<'a>(all: impl IntoIterator<Item = &'a [u8]>) -> Vec<usize> {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         let (dictionary, mut packer) = (Dictionary::default(), Packer::default());
         let lens = all.into_iter().map(|options| {
             let mut block = Vec::new();
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn neighbours_share_a_template_and_others_do_not() {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         let (dictionary, mut packer) = (Dictionary::default(), Packer::default());
         let mut template = |options: &[u8]| {
             let mut block = Vec::new();

@@ -1,4 +1,9 @@
-//! Address space for the large tables: reserved once, backed with memory as it is touched, in huge pages.
+//! Address space for the large tables: reserved once, made usable as tables grow, backed with memory as it is touched,
+//! in huge pages.
+//!
+//! What is reserved and not usable yet (PROT_NONE) counts for no limit on memory: a system that counts what could be
+//! written as if it were (`vm.overcommit_memory=2`) counts only what is in use. It does count for `ulimit -v`; see
+//! [`crate::room`].
 //!
 //! A table in one piece instead of a list of chunks: a look-up finds a word by one addition, and the system can back
 //! the table with pages of 2 MiB. Look-ups go to places that no cache foresees; with pages of 4 KiB nearly each would
@@ -8,9 +13,12 @@
 use std::ops::{Deref, Range};
 use std::ptr::{self, NonNull};
 use std::slice;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap};
+
+use crate::room::NoRoom;
 
 /// Octets of a huge page.
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
@@ -18,8 +26,8 @@ pub(crate) const HUGE_PAGE: usize = 2 << 20;
 /// Octets of a small page.
 const PAGE: usize = 4 << 10;
 
-/// How often the wish for address space is halved before giving up.
-const HALVINGS_MAX: u32 = 5;
+/// Octets that are made usable at a time: a system call for each 200,000 leases.
+const STEP: usize = 16 << 20;
 
 /// What tables consist of: any octets are a valid value, and it may change behind a shared reference.
 pub(crate) trait Word {}
@@ -27,6 +35,8 @@ impl Word for AtomicU32 {}
 impl Word for AtomicU64 {}
 
 /// Zeroed words, in one private anonymous mapping that begins at a huge page.
+///
+/// Words beyond what [`Self::commit`] was told of must not be touched: the process would end by SIGSEGV.
 ///
 /// I1. `words` is aligned and begins `len` words that lie in the mapping, zeroed when it was made.
 /// I2. The mapping lasts until `Drop`, and only shared references to its words are given out, none for longer than
@@ -36,6 +46,10 @@ pub(crate) struct Pages<T> {
     mapping_len: usize,
     words: NonNull<T>,
     len: usize,
+    /// Words that are usable.
+    committed: AtomicUsize,
+    /// Held while more are made so: in order, so that they stay one mapping.
+    committing: Mutex<()>,
 }
 
 // SAFETY: one owner, bound to no thread; the words are atomics.
@@ -44,18 +58,39 @@ unsafe impl<T: Word> Send for Pages<T> {}
 unsafe impl<T: Word> Sync for Pages<T> {}
 
 impl<T: Word> Pages<T> {
-    /// Room for this many words. It costs memory as it is touched.
-    ///
-    /// A system that counts address space as if it were memory (`vm.overcommit_memory=2`, `ulimit -v`) may refuse so
-    /// much; then it is a half, a quarter … of it.
+    /// Room for this many words, of which none is usable yet.
     ///
     /// # Panics
-    /// The system gives not even that.
+    /// With [`NoRoom`]: the system gives no such room.
     pub(crate) fn reserve(len: usize) -> Self {
-        let attempts = (0..=HALVINGS_MAX).map(|halvings| Self::map(len >> halvings));
-        attempts.flatten().next().expect(
-            "the system refuses address space for the index; raise `ulimit -v` (LimitAS=) or set vm.overcommit_memory=0",
-        )
+        let mebibytes = ((len * size_of::<T>()) >> 20) as u64;
+        Self::map(len)
+            .unwrap_or_else(|error| NoRoom::AddressSpace { mebibytes, reason: error.to_string() }.give_up())
+    }
+
+    /// Makes words before `end` usable, as far as there are any. They cost memory as they are touched.
+    ///
+    /// # Panics
+    /// With [`NoRoom`]: the system counts what may be touched, and has no more.
+    pub(crate) fn commit(&self, end: usize) {
+        if end <= self.committed.load(Ordering::Acquire) {
+            return;
+        }
+        let _guard = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        let committed = self.committed.load(Ordering::Relaxed);
+        let end = end.next_multiple_of(STEP / size_of::<T>()).min(self.len);
+        if end <= committed {
+            return;
+        }
+        let (from, len) = (committed * size_of::<T>(), (end - committed) * size_of::<T>());
+        let (start, flags) = (self.words.as_ptr().cast::<u8>(), MprotectFlags::READ | MprotectFlags::WRITE);
+        // SAFETY: whole pages of the mapping (I1), as steps are, and what is left at its end may be; nothing else is
+        // there, and who may touch them sees it by `committed`.
+        let done = unsafe { mprotect(start.add(from).cast(), len, flags) };
+        if let Err(error) = done {
+            NoRoom::Memory { reason: error.to_string() }.give_up();
+        }
+        self.committed.store(end, Ordering::Release);
     }
 
     /// Gives the memory of these words back to the system, as far as they make whole pages; those then are zero.
@@ -77,7 +112,7 @@ impl<T: Word> Pages<T> {
 
     fn map(len: usize) -> rustix::io::Result<Self> {
         let mapping_len = len * size_of::<T>() + HUGE_PAGE;
-        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::NORESERVE);
+        let (prot, flags) = (ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE);
         // SAFETY: a fresh anonymous mapping at an address the kernel chooses touches no memory of ours.
         let mapping = unsafe { mmap_anonymous(ptr::null_mut(), mapping_len, prot, flags) }?.cast::<u8>();
         let mapping = NonNull::new(mapping).ok_or(rustix::io::Errno::NOMEM)?;
@@ -87,7 +122,8 @@ impl<T: Word> Pages<T> {
         // SAFETY: the range is ours, and the advice changes nothing that a program could see. A kernel without huge
         // pages refuses it, which does no harm.
         let _ = unsafe { madvise(words.as_ptr().cast(), len * size_of::<T>(), Advice::LinuxHugepage) };
-        Ok(Self { mapping, mapping_len, words: words.cast(), len })
+        let (committed, committing) = (AtomicUsize::new(0), Mutex::new(()));
+        Ok(Self { mapping, mapping_len, words: words.cast(), len, committed, committing })
     }
 }
 
@@ -95,7 +131,8 @@ impl<T: Word> Deref for Pages<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: I1; zeroes are valid words, and nobody writes to them but as atomics (I2).
+        // SAFETY: I1; zeroes are valid words, and nobody writes to them but as atomics (I2). The slice only says where
+        // words are: those that are not usable yet are not read before they are committed.
         unsafe { slice::from_raw_parts(self.words.as_ptr(), self.len) }
     }
 }
@@ -111,11 +148,11 @@ impl<T> Drop for Pages<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::Ordering;
 
     #[test]
     fn released_words_are_zero_and_their_neighbours_kept() {
         let pages = Pages::<AtomicU64>::reserve(4096);
+        pages.commit(4096);
         pages.iter().for_each(|word| word.store(7, Ordering::Relaxed));
         pages.release(500..2000);
         let kept = |word: usize| pages[word].load(Ordering::Relaxed) == 7;
@@ -132,8 +169,36 @@ mod tests {
         let pages = Pages::<AtomicU32>::reserve(1 << 28);
         assert_eq!(pages.as_ptr().align_offset(HUGE_PAGE), 0);
         let last = pages.len() - 1;
+        pages.commit(1);
+        pages.commit(pages.len());
         assert_eq!((pages[0].load(Ordering::Relaxed), pages[last].load(Ordering::Relaxed)), (0, 0));
         pages[last].store(7, Ordering::Relaxed);
         assert_eq!(pages[last].load(Ordering::Relaxed), 7);
+    }
+
+    /// What cannot be written is counted by no limit on memory, as with vm.overcommit_memory=2.
+    #[test]
+    fn words_are_made_usable_by_steps() {
+        let pages = Pages::<AtomicU64>::reserve(1 << 28);
+        let start = pages.as_ptr() as usize;
+        let rights = |at: usize| {
+            let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+            let of = |line: &str| {
+                let (range, rest) = line.split_once(' ')?;
+                let (from, to) = range.split_once('-')?;
+                let number = |text| usize::from_str_radix(text, 16).ok();
+                (number(from)?..number(to)?).contains(&at).then(|| rest[..4].to_owned())
+            };
+            maps.lines().find_map(of).unwrap()
+        };
+        assert_eq!(rights(start), "---p");
+        pages.commit(1);
+        assert_eq!((rights(start + STEP - 1), rights(start + STEP)), ("rw-p".to_owned(), "---p".to_owned()));
+        pages.commit(STEP / 8 + 1);
+        let next = (rights(start + 2 * STEP - 1), rights(start + 2 * STEP));
+        assert_eq!(next, ("rw-p".to_owned(), "---p".to_owned()));
+        pages.commit(1);
+        pages.commit(usize::MAX / 2);
+        assert_eq!(rights(start + pages.len() * 8 - 1), "rw-p");
     }
 }

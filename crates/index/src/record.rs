@@ -504,7 +504,7 @@ mod tests {
     }
 
     fn round_trip(leases: &mut [Lease<'_>]) -> usize {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         sort(leases);
         let at = write(&arena, &mut allocator, leases);
         let client = Client::at(&arena, at);
@@ -550,7 +550,7 @@ mod tests {
 
     #[test]
     fn options_are_walked_and_faults_hide_the_rest() {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         let options = [0, 39, 0, 3, 1, 2, 3, 0, 79, 0, 9, 1, 0, 47, 0, 0];
         let at = write(&arena, &mut allocator, &[lease("::1", 128, &[9], &options)]);
         let client = Client::at(&arena, at);
@@ -565,7 +565,7 @@ mod tests {
 
     #[test]
     fn lifetimes_count_down_to_zero_at_the_second() {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         let binding = |valid_lifetime, preferred_lifetime| {
             let lease = Lease { valid_lifetime, preferred_lifetime, ..lease("::1", 128, &[9], &[]) };
             let at = write(&arena, &mut Allocator::new(), &[lease]);

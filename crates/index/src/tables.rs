@@ -19,6 +19,7 @@ use crate::lease::{address_hash, duid_hash, mask};
 use crate::limits::Limits;
 use crate::map::Map;
 use crate::record::{Binding, Client, Covering, Place};
+use crate::room::{NoRoom, Room};
 use crate::template::Dictionary;
 use crate::trie::Trie;
 
@@ -48,10 +49,10 @@ pub(crate) struct Counts {
 }
 
 impl Tables {
-    pub(crate) fn empty(limits: Limits) -> Self {
+    pub(crate) fn empty(limits: Limits, room: Room) -> Self {
         Self {
-            arena: Arena::new(),
-            clients: Clients::new(),
+            arena: Arena::new(room.arena_octets),
+            clients: Clients::new(room.clients),
             addresses: Map::new(),
             lengths: Trie::default(),
             duids: Map::new(),
@@ -59,6 +60,11 @@ impl Tables {
             limits,
             counts: CachePadded::default(),
         }
+    }
+
+    /// Why no more clients can be numbered.
+    pub(crate) fn full(&self) -> NoRoom {
+        NoRoom::Full { mebibytes: self.arena.room_octets() >> 20 }
     }
 
     pub(crate) fn client(&self, client: ClientId) -> Option<Client<'_>> {

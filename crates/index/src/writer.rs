@@ -24,13 +24,14 @@ use arc_swap::ArcSwap;
 
 use crate::arena::{Allocator, Editor, Garbage};
 use crate::bulk::Loader;
-use crate::clients::{CLIENT_IDS, ClientId};
+use crate::clients::ClientId;
 use crate::epoch::{Epoch, Epochs};
 use crate::lease::{Batch, Lease, duid_hash};
 use crate::limits::Limits;
 use crate::links::Links;
 use crate::options::Packer;
 use crate::record::{self, TooLarge, Unpacked, WORDS_MAX};
+use crate::room::Room;
 use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
 
@@ -92,7 +93,8 @@ impl Writer {
 
     /// As [`Self::new`], with other limits.
     pub(crate) fn with_limits(limits: Limits) -> (Self, Arc<Store>) {
-        let (tables, links) = (Arc::new(Tables::empty(limits)), Arc::new(Links::default()));
+        let (tables, links) =
+            (Arc::new(Tables::empty(limits, Room::for_text(0))), Arc::new(Links::default()));
         let store = Arc::new(Store {
             current: ArcSwap::from_pointee(Generation {
                 number: 0,
@@ -227,8 +229,11 @@ impl Writer {
     /// A number that no client has.
     fn number(&mut self) -> ClientId {
         self.free_clients.pop().unwrap_or_else(|| {
-            assert!(self.next_client < CLIENT_IDS, "the index is full: it holds at most 2^28 clients");
+            if self.next_client >= self.tables.clients.room() {
+                self.tables.full().give_up();
+            }
             self.next_client += 1;
+            self.tables.clients.reach(self.next_client);
             self.next_client - 1
         })
     }

@@ -54,11 +54,20 @@ pub trait Rows: Default + Sync {
     /// Takes rows, numbered from `first` on; called on any thread, in any order. A later row has a higher number. The
     /// batch is for the taker to keep or leave.
     fn take(&self, first: u64, batch: &mut Batch);
+
+    /// Made for a text of so many octets.
+    fn for_text(_octets: u64) -> Self {
+        Self::default()
+    }
 }
 
 impl Rows for Loader {
     fn take(&self, first: u64, batch: &mut Batch) {
         Loader::take(self, first, batch);
+    }
+
+    fn for_text(octets: u64) -> Self {
+        Loader::for_text(octets)
     }
 }
 
@@ -224,7 +233,7 @@ fn load_in_chunks<R: Rows>(
     let mut texts = earlier.iter().map(|file| Text::new(file, false)).collect::<Result<Vec<_>, _>>()?;
     texts.push(Text::new(last, !current_missing)?);
     let chunks = chunks(&texts, chunk_len);
-    let rows = R::default();
+    let rows = R::for_text(texts.iter().map(|text| text.len).sum());
     let parts = parse(&texts, &chunks, threads, &rows)?;
 
     see_unchanged(&texts, &chunks, &parts)?;

@@ -16,11 +16,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arena::{Address, Allocator, Arena, BLOCK_WORDS};
-use crate::clients::{CLIENT_IDS, ClientId};
+use crate::clients::ClientId;
 use crate::lease::{Lease, LeaseKind};
 use crate::map::{PARTITION_BITS, partition_of};
 use crate::options::block_len;
 use crate::record::{Entry, push_octets};
+use crate::room::CLIENT_IDS;
 
 /// Those of the maps: as many as a thread can write to in turn while their ends stay in its cache, and so many that one
 /// of 20 million leases is small beside it.
@@ -320,7 +321,7 @@ mod tests {
 
     #[test]
     fn claims_keep_what_maps_need() {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         let hash = 0x89ab_cdef_0123_4567;
         let claim = Claim { hash: kept(hash), client: CLIENT_IDS - 1, number: ROW_NUMBERS - 1 };
         let mut staged = Staged::new();
@@ -334,7 +335,7 @@ mod tests {
 
     #[test]
     fn rows_come_back_as_they_were_written() {
-        let (arena, mut allocator) = (Arena::new(), Allocator::new());
+        let (arena, mut allocator) = (Arena::large(), Allocator::new());
         let mut staged = Staged::new();
         let duid: Vec<u8> = (0..130).collect();
         let block = [&[0, 3, 0, 3, 0, 0, 0, 0][..], &[1, 2, 3]].concat();

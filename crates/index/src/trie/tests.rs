@@ -19,7 +19,7 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         Self {
-            arena: Arena::new(),
+            arena: Arena::large(),
             allocator: Allocator::new(),
             garbage: Vec::new(),
             trie: Trie::default(),
@@ -91,7 +91,7 @@ fn a_full_node_is_in_order() {
 #[test]
 fn readers_keep_what_was_added() {
     let tries: Vec<Trie> = (0..20_000).map(|_| Trie::default()).collect();
-    let (arena, at) = (Arena::new(), AtomicUsize::new(0));
+    let (arena, at) = (Arena::large(), AtomicUsize::new(0));
     let (kept, octets) =
         (0x2001_0db8_1200_u128 << 80, [0_u32, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 3, 3, 3, 3, 3, 3, 3, 3]);
     let (mut allocator, mut garbage) = (Allocator::new(), Vec::new());

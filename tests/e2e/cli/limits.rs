@@ -1,0 +1,78 @@
+//! Limits on address space (`ulimit -v`).
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Command;
+
+use libtest_mimic::{Failed, Trial};
+
+use super::{KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, lease};
+use crate::support::fixture::LEASES_HEADER;
+use crate::support::http::get_unix;
+use crate::support::lqd::{PROGRAM, free_port};
+use crate::support::{Lqd, Requestor};
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("cli::limits::one_gibibyte_of_address_space", one_gibibyte_of_address_space),
+        Trial::test("cli::limits::leases_that_do_not_fit", leases_that_do_not_fit),
+    ]
+}
+
+/// `lqd` with so many MiB of address space.
+fn limited(mebibytes: u64, arguments: &[String]) -> Command {
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--as={0}:{0}", mebibytes << 20)).arg(PROGRAM).args(arguments);
+    command
+}
+
+/// Loads, serves, follows, and loads other files beside those that it answers from, each time anew.
+fn one_gibibyte_of_address_space() -> Result<(), Failed> {
+    let fixture = fixture();
+    let check =
+        Lqd::run_command(limited(1024, &[&["check".to_owned()], fixture.flags().as_slice()].concat()));
+    assert_eq!(check.code, Some(0), "{check:?}");
+
+    let (socket, log) = (fixture.directory().join("admin.sock"), fixture.directory().join("queries.log"));
+    let address = format!("[::1]:{}", free_port());
+    let mut arguments = vec!["serve".to_owned(), "--listen".to_owned(), address.clone()];
+    arguments.push(format!("--admin=unix:{}", socket.display()));
+    arguments.push(format!("--query-log={}", log.display()));
+    arguments.extend(fixture.flags());
+    let lqd = Lqd::start_command(limited(1024, &arguments), address.parse()?);
+    let requestor = Requestor::new(lqd.address);
+    assert_reply(&requestor, &by_address("2001:db8:1::1"), &held_by("01", "2001:db8:1::1"));
+    for host in ["50", "51", "52", "53"] {
+        let other = fixture.directory().join(format!("leases-{host}.csv"));
+        fs::write(&other, format!("{LEASES_HEADER}\n{}", fixture.rows(&lease(host, host))))?;
+        fixture.write_kea_config(&KEA_CONFIG.replace("@LEASES@", &other.display().to_string()));
+        lqd.signal("HUP");
+        let address = format!("2001:db8:1::{host}");
+        await_reply(&requestor, &by_address(&address), &held_by(host, &address));
+    }
+    assert_eq!(get_unix(&socket, "/readyz").status, 200);
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// More leases than there is room for: an error that says what to raise, neither a panic nor an abort.
+fn leases_that_do_not_fit() -> Result<(), Failed> {
+    const LEASES: u32 = 1_200_000;
+    let fixture = fixture();
+    let mut rows = format!("{LEASES_HEADER}\n").into_bytes();
+    for n in 0..LEASES {
+        let [a, b, c, d] = n.to_be_bytes();
+        let duid = format!("00:03:00:01:02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}");
+        let (high, low) = (n >> 16, n & 0xffff);
+        writeln!(rows, "2001:db8:1::{high:x}:{low:x},{duid},9,4102444800,1,9,0,1,128,0,0,,,0,,1,0,0")?;
+    }
+    fs::write(fixture.leases(), rows)?;
+    for command in ["check", "serve"] {
+        let ended =
+            Lqd::run_command(limited(192, &[&[command.to_owned()], fixture.flags().as_slice()].concat()));
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("lqd: ") && ended.stderr.contains("LimitAS="), "{ended:?}");
+        assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+    }
+    Ok(())
+}
