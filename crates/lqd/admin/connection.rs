@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -15,15 +16,16 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lqd_stats::Exposition;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio::time;
 
 use super::scrape::Scrape;
 use super::{Shown, Way, metrics, status};
 use crate::taps::write_pcap;
 
-/// Most connections of one listener; the others wait in the kernel's queue. Each listener has its own, so that
-/// strangers at a TCP port do not shut the operator out of the Unix socket.
+/// Most connections of one listener; a further one takes the place of the one that has been idle longest, so that
+/// connections that are held open shut nobody out. Each listener has its own, so that strangers at a TCP port do not
+/// close the operator's at the Unix socket.
 const CONNECTIONS_MAX: usize = 32;
 
 /// How long a request may take to come in, and a connection may rest between two.
@@ -53,26 +55,62 @@ pub(super) async fn accept<S>(way: Way, next: impl AsyncFn() -> io::Result<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let uses = Arc::new(AtomicU64::new(0));
+    let mut connections: Vec<Connection> = Vec::with_capacity(CONNECTIONS_MAX);
+    loop {
         let Ok(stream) = next().await else {
             time::sleep(ACCEPT_AGAIN_AFTER).await;
             continue;
         };
-        let way = way.clone();
-        tokio::spawn(async move {
+        connections.retain(|connection| !connection.task.is_finished());
+        if connections.len() >= CONNECTIONS_MAX
+            && let Some(idlest) = (0..connections.len()).min_by_key(|&at| connections[at].last_use())
+        {
+            connections.swap_remove(idlest).task.abort();
+        }
+        let usage = Usage { uses: Arc::clone(&uses), last: Arc::default() };
+        usage.note();
+        let (way, last_use) = (way.clone(), Arc::clone(&usage.last));
+        let task = tokio::spawn(async move {
             // Why a stranger's connection ended is of no use to anybody.
-            let _ = time::timeout(LIFE_MAX, converse(stream, way)).await;
-            drop(place);
+            let _ = time::timeout(LIFE_MAX, converse(stream, way, usage)).await;
         });
+        connections.push(Connection { last_use, task: task.abort_handle() });
+        // A request that has come in is answered before another connection can take its place.
+        tokio::task::yield_now().await;
     }
 }
 
-async fn converse<S>(stream: S, way: Way) -> Result<(), hyper::Error>
+/// A connection that was accepted.
+struct Connection {
+    last_use: Arc<AtomicU64>,
+    task: AbortHandle,
+}
+
+impl Connection {
+    fn last_use(&self) -> u64 {
+        self.last_use.load(Ordering::Relaxed)
+    }
+}
+
+/// The order in which the connections of a listener were used last: accepted, or asked something.
+struct Usage {
+    uses: Arc<AtomicU64>,
+    last: Arc<AtomicU64>,
+}
+
+impl Usage {
+    fn note(&self) {
+        self.last.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
+async fn converse<S>(stream: S, way: Way, usage: Usage) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let answer = move |request: Request<Incoming>| {
+        usage.note();
         let response = respond(&request, &way);
         async { Ok::<_, Infallible>(response) }
     };

@@ -18,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("admin::port::routes", routes),
         Trial::test("admin::port::large_requests", large_requests),
         Trial::test("admin::port::many_connections", many_connections),
+        Trial::test("admin::port::idle_connections_shut_nobody_out", idle_connections_shut_nobody_out),
         Trial::test("admin::port::unix_socket", unix_socket),
         trial("admin::port::unready_while_starting", &[Need::Perl], unready_while_starting),
         Trial::test("admin::port::off_by_default", off_by_default),
@@ -80,6 +81,35 @@ fn many_connections() -> Result<(), Failed> {
     assert_eq!(get_unix(&socket, "/healthz").body, "alive\n", "the Unix socket has places of its own");
     drop(idle);
     assert_eq!(get(watched.admin, "/healthz").body, "alive\n", "places are given back");
+    Ok(())
+}
+
+/// More connections than could time out, 32 every 10 s, while the test waits: requests are answered, those that came
+/// last stay open, and one of them that asks is not the next to be closed.
+fn idle_connections_shut_nobody_out() -> Result<(), Failed> {
+    let fixture = fixture();
+    let watched = Watched::start(&fixture, &[]);
+    let mut early: Vec<_> = (0..400).map(|_| connect(watched.admin)).collect();
+    assert_eq!(get(watched.admin, "/readyz").status, 200);
+    let mut keep = connect(watched.admin);
+    let mut ask_on = || -> Result<(), Failed> {
+        keep.write_all(b"GET /readyz HTTP/1.1\r\nHost: lqd\r\n\r\n")?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"ready\n") {
+            let mut octet = [0];
+            keep.read_exact(&mut octet)?;
+            answer.extend(octet);
+        }
+        Ok(())
+    };
+    for _ in 0..10 {
+        ask_on()?;
+        early.extend((0..20).map(|_| connect(watched.admin)));
+        // Accepted behind these.
+        assert_eq!(get(watched.admin, "/readyz").status, 200);
+    }
+    ask_on()?;
+    assert_eq!(get(watched.admin, "/readyz").status, 200);
     Ok(())
 }
 
