@@ -231,10 +231,11 @@ impl Batch {
     }
 
     /// Appends a lease that cannot be read ([`Change::Unreadable`]): of an address, or with less than 128 bits of
-    /// whatever is delegated there.
+    /// whatever is delegated there; no lease has length 0, which counts as 1.
     pub fn unreadable(&mut self, address: Ipv6Addr, prefix_len: u8) {
+        let prefix_len = prefix_len.clamp(1, 128);
         let first = u128::from(address) & mask(prefix_len);
-        self.rows.push(Row::of_no_client(first, INFINITY, prefix_len.min(128)));
+        self.rows.push(Row::of_no_client(first, INFINITY, prefix_len));
     }
 
     /// The changes in order.
@@ -325,12 +326,14 @@ mod tests {
         let unreadable =
             |address: &str, prefix_len| Change::Unreadable { address: address.parse().unwrap(), prefix_len };
         let mut batch = Batch::new();
-        let rows = [unreadable("2001:db8::2", 128), unreadable("2001:db8::", 56), unreadable("::", 0)];
+        let rows = [unreadable("2001:db8::2", 128), unreadable("2001:db8::", 56), unreadable("::", 1)];
         for row in rows {
             batch.push(row).unwrap();
         }
         assert_eq!(batch.changes().collect::<Vec<_>>(), rows);
         assert_eq!(batch.subnet_ids().count(), 0, "its subnet is not known");
+        batch.unreadable("8000::".parse().unwrap(), 0);
+        assert_eq!(batch.changes().last(), Some(unreadable("8000::", 1)));
     }
 
     #[test]
