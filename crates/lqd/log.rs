@@ -48,8 +48,7 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
     if let Some(no_room) = panic.payload().downcast_ref::<NoRoom>() {
-        error!(target: PANIC, "{no_room}");
-        return;
+        return error!(target: PANIC, "{no_room}"); // no bug, and it may be survived
     }
     let thread = std::thread::current();
     let (thread, message) = (thread.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no text"));

@@ -12,10 +12,14 @@ use crate::support::http::get_unix;
 use crate::support::lqd::{PROGRAM, free_port};
 use crate::support::{Lqd, Requestor};
 
+/// MiB of address space that are enough for lqd itself, and for few leases.
+const LITTLE: u64 = 192;
+
 pub fn trials() -> Vec<Trial> {
     vec![
         Trial::test("cli::limits::one_gibibyte_of_address_space", one_gibibyte_of_address_space),
         Trial::test("cli::limits::leases_that_do_not_fit", leases_that_do_not_fit),
+        Trial::test("cli::limits::reload_that_does_not_fit", reload_that_does_not_fit),
     ]
 }
 
@@ -57,8 +61,40 @@ fn one_gibibyte_of_address_space() -> Result<(), Failed> {
 
 /// More leases than there is room for: an error that says what to raise, neither a panic nor an abort.
 fn leases_that_do_not_fit() -> Result<(), Failed> {
-    const LEASES: u32 = 1_200_000;
     let fixture = fixture();
+    fs::write(fixture.leases(), many_leases()?)?;
+    for command in ["check", "serve"] {
+        let arguments = [&[command.to_owned()], fixture.flags().as_slice()].concat();
+        let ended = Lqd::run_command(limited(LITTLE, &arguments));
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("lqd: ") && ended.stderr.contains("LimitAS="), "{ended:?}");
+        assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+    }
+    Ok(())
+}
+
+/// Known leases go on being answered where other ones do not fit.
+fn reload_that_does_not_fit() -> Result<(), Failed> {
+    let fixture = fixture();
+    let address = format!("[::1]:{}", free_port());
+    let mut arguments = vec!["serve".to_owned(), "--workers=1".to_owned(), "--io=mmsg".to_owned()];
+    arguments.extend(["--listen".to_owned(), address.clone()]);
+    arguments.extend(fixture.flags());
+    let lqd = Lqd::start_command(limited(LITTLE, &arguments), address.parse()?);
+    let other = fixture.directory().join("other.csv");
+    fs::write(&other, many_leases()?)?;
+    fixture.write_kea_config(&KEA_CONFIG.replace("@LEASES@", &other.display().to_string()));
+    lqd.signal("HUP");
+    lqd.await_line(0, |line| line.contains("not taken over") && line.contains("LimitAS="));
+    let requestor = Requestor::new(lqd.address);
+    assert_reply(&requestor, &by_address("2001:db8:1::1"), &held_by("01", "2001:db8:1::1"));
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// A lease file of 100 MiB.
+fn many_leases() -> Result<Vec<u8>, Failed> {
+    const LEASES: u32 = 1_200_000;
     let mut rows = format!("{LEASES_HEADER}\n").into_bytes();
     for n in 0..LEASES {
         let [a, b, c, d] = n.to_be_bytes();
@@ -66,13 +102,5 @@ fn leases_that_do_not_fit() -> Result<(), Failed> {
         let (high, low) = (n >> 16, n & 0xffff);
         writeln!(rows, "2001:db8:1::{high:x}:{low:x},{duid},9,4102444800,1,9,0,1,128,0,0,,,0,,1,0,0")?;
     }
-    fs::write(fixture.leases(), rows)?;
-    for command in ["check", "serve"] {
-        let ended =
-            Lqd::run_command(limited(192, &[&[command.to_owned()], fixture.flags().as_slice()].concat()));
-        assert_eq!(ended.code, Some(2), "{ended:?}");
-        assert!(ended.stderr.contains("lqd: ") && ended.stderr.contains("LimitAS="), "{ended:?}");
-        assert!(!ended.stderr.contains("panicked"), "{ended:?}");
-    }
-    Ok(())
+    Ok(rows)
 }

@@ -39,6 +39,8 @@ fn worker(fault: &str, said: &str) -> Result<(), Failed> {
     requestor.ask(&query).expect("the first call does its work");
     requestor.send(&query);
     lqd.await_line(before, |line| line.starts_with("lqd: ") && line.contains(said));
+    let panic_told = lqd.line_with("thread panicked: this is a bug").is_some();
+    assert_eq!(panic_told, said.contains("panicked"), "{}", lqd.log());
     assert_eq!(lqd.exit_code(), 1); // strace ends as its child does
     Ok(())
 }

@@ -12,10 +12,11 @@ use std::io;
 use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lqd_index::{Batch, Change, LeaseKind, Loader};
+use lqd_index::{Batch, Change, LeaseKind, Loader, NoRoom};
 use memchr::{memchr, memrchr};
 
 use super::columns::{Columns, HeaderFault};
@@ -154,6 +155,9 @@ pub enum LoadFault {
     /// The files cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenFault),
+    /// The leases do not fit.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// A file is not a DHCPv6 lease file.
     #[error(
         "{path}: not a DHCPv6 lease file of Kea: {source}; name Kea's kea-leases6.csv, \
@@ -201,18 +205,27 @@ fn load_opened<R: Rows>(
     open: impl Fn() -> Result<Snapshot, OpenFault>,
     threads: NonZeroUsize,
 ) -> Result<Loaded<R>, LoadFault> {
-    let mut result = load_snapshot(open()?, threads);
+    let load_snapshot = |snapshot| within_room(|| load_snapshot(snapshot, threads)).flatten();
+    let mut result = load_snapshot(open()?);
     for _ in 1..ATTEMPTS_MAX {
         match result {
             Err(LoadFault::Read { source, .. })
                 if matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
             {
-                result = load_snapshot(open()?, threads);
+                result = load_snapshot(open()?);
             }
             _ => break,
         }
     }
     result
+}
+
+/// Does work that ends by a panic with [`NoRoom`] where the index is full. What it has built is dropped.
+fn within_room<T>(work: impl FnOnce() -> T) -> Result<T, LoadFault> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| match panic.downcast::<NoRoom>() {
+        Ok(no_room) => LoadFault::NoRoom(*no_room),
+        Err(panic) => resume_unwind(panic),
+    })
 }
 
 /// Loads a snapshot on `threads` threads. A last line of the current file that has no end is left for the

@@ -218,3 +218,22 @@ fn a_file_that_is_written_anew_in_place_is_an_error() {
     assert_eq!(load::<WrittenAnew>(&files, threads(1)).unwrap().files[0].tally.rows, 40);
     assert!(NEW_TEXT.lock().unwrap().is_none());
 }
+
+/// An index that is full.
+#[derive(Debug, Default)]
+struct Full;
+
+impl Rows for Full {
+    fn take(&self, _: u64, _: &mut Batch) {
+        std::panic::panic_any(NoRoom::Full { mebibytes: 16 });
+    }
+}
+
+#[test]
+fn leases_that_do_not_fit_are_an_error() {
+    let (_directory, files) = set();
+    fs::write(files.current(), format!("{HEADER}{}\n", row(1, ""))).unwrap();
+    let fault = load::<Full>(&files, threads(2)).err().unwrap();
+    assert!(matches!(fault, LoadFault::NoRoom(NoRoom::Full { mebibytes: 16 })), "{fault}");
+    assert!(fault.to_string().contains("LimitAS="), "{fault}");
+}
