@@ -40,8 +40,8 @@ impl Lookup {
         let sources: Vec<Source> = exchanges.iter().flat_map(sources).collect();
         let mut failures: Vec<Failure> = exchanges.iter().filter_map(|one| failure(one).err()).collect();
         failures.extend(links_not_asked(&exchanges));
-        if sources.is_empty() && failures.is_empty() {
-            failures.extend(nothing_on_links(&exchanges));
+        if failures.is_empty() {
+            failures.extend(nothing_on_links(&exchanges, &sources));
         }
         let (clients, superseded) = by_recency(&query, merge(&sources));
         let outcome = if !sources.is_empty() {
@@ -82,14 +82,16 @@ pub(crate) fn links_to_follow(exchange: &Exchange) -> Vec<(Ipv6Addr, Vec<SocketA
     links_named(exchange).into_iter().take(LINKS_MAX).map(|link| (link, named_by(link))).collect()
 }
 
-/// A server named links, perhaps none by address, and nothing was found.
-fn nothing_on_links(exchanges: &[Exchange]) -> Option<Failure> {
+/// A server named links, perhaps none by address, and on some nothing was found.
+fn nothing_on_links(exchanges: &[Exchange], sources: &[Source]) -> Option<Failure> {
     let names = |exchange: &&Exchange| {
         let is_links = |answer: &Answer| matches!(answer.reply.content, Content::Links(_));
         deviation::may_have_links(&exchange.query) && exchange.answers.iter().any(is_links)
     };
     let exchange = exchanges.iter().find(names)?;
-    Some(Failure::NothingOnLinks { links: links_named(exchange) })
+    let is_empty = |link: &Ipv6Addr| sources.iter().all(|source| source.link != Some(*link));
+    let links: Vec<Ipv6Addr> = links_named(exchange).into_iter().filter(is_empty).collect();
+    (sources.is_empty() || !links.is_empty()).then_some(Failure::NothingOnLinks { links })
 }
 
 /// An address has one client: the one heard last, on all its links, and those whom it supersedes.

@@ -173,6 +173,29 @@ fn links_without_bindings_are_no_proof_that_there_are_none() {
     assert_eq!(verdict(vec![data]), "found");
 }
 
+/// R18.
+#[test]
+fn a_link_without_bindings_makes_the_others_incomplete() {
+    let named = "0030 0020 20010db8000100000000000000000000 20010db8000200000000000000000000";
+    let on_link = |link: &str, options: &str| {
+        let mut exchange = exchange(vec![answer(1, options)], &[]);
+        exchange.query.link = Some(link.parse().expect("an address"));
+        exchange
+    };
+    for (second, complete) in [(DATA, true), (NO_BINDING, false)] {
+        let exchanges = vec![
+            exchange(vec![answer(1, named)], &[]),
+            on_link("2001:db8:1::", DATA),
+            on_link("2001:db8:2::", second),
+        ];
+        let lookup = Lookup::conclude(query(), exchanges);
+        assert!(lookup.outcome.is_ok_and(|clients| !clients.is_empty()));
+        let missing: Vec<String> = lookup.incomplete.iter().map(ToString::to_string).collect();
+        let nothing = "the client is said to be on the link of 2001:db8:2::, but no binding was found there";
+        assert_eq!(missing, if complete { vec![] } else { vec![nothing.to_owned()] });
+    }
+}
+
 /// Data of client `client` for 2001:db8::1, heard `age_s` seconds ago.
 fn data_of(client: &str, age_s: u32) -> String {
     let lease = "0005 0018 20010db8000000000000000000000001 00000064 000000c8";
