@@ -73,18 +73,21 @@ impl Links {
         let containing = self.of_address(address);
         match (kind, self.subnet(subnet_id)) {
             (LeaseKind::Prefix, Some(subnet)) if !containing.has_pool() => Location::Link(subnet.link),
-            (LeaseKind::Address, _) if self.discards(containing) => Location::Discarded,
+            (LeaseKind::Address, _) if self.discards(subnet_id, containing) => Location::Discarded,
             _ if containing.is_empty() => Location::NotConfigured,
             _ => Location::Containing(containing),
         }
     }
 
     /// Whether the source discards the lease of an address, found in these links, that its subnet does not contain.
-    fn discards(&self, containing: LinkSet<'_>) -> bool {
+    ///
+    /// To Kea, id 0 is what an address outside all subnets has.
+    fn discards(&self, subnet_id: u32, containing: LinkSet<'_>) -> bool {
+        let is_elsewhere = containing.has_subnet() || subnet_id != 0;
         match self.lease_checks {
             LeaseChecks::Keep => false,
-            LeaseChecks::DiscardOutside => !containing.has_subnet(),
-            LeaseChecks::Discard => true,
+            LeaseChecks::DiscardOutside => !containing.has_subnet() && is_elsewhere,
+            LeaseChecks::Discard => is_elsewhere,
         }
     }
 

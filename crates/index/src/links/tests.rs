@@ -232,6 +232,9 @@ fn a_lease_is_on_the_link_of_its_subnet_or_on_those_that_contain_it() {
         // In no subnet.
         (1, "2001:db8:9::5", Address, ["none", "discarded", "discarded"]),
         (9, "2001:db8:9::5", Address, ["none", "discarded", "discarded"]),
+        // To Kea, id 0 is that of an address outside all subnets.
+        (0, "2001:db8:9::5", Address, ["none", "none", "none"]),
+        (0, "2001:db8:1::5", Address, ["[0]", "[0]", "discarded"]),
         // Delegated: Kea does not check these.
         (1, "2001:db8:f000::", Prefix, ["0", "0", "0"]),
         (2, "2001:db8:f000::", Prefix, ["1", "1", "1"]),
