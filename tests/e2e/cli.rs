@@ -1,5 +1,6 @@
 //! The command line as an operator meets it: start-up and its errors, settings, signals, and a lease file that changes.
 
+mod doubt;
 mod errors;
 mod follow;
 mod limits;
@@ -27,6 +28,7 @@ const THREE_LEASES: &str = "\
 pub fn trials() -> Vec<Trial> {
     [
         errors::trials,
+        doubt::trials,
         settings::trials,
         signals::trials,
         takeover::trials,

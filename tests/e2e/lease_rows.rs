@@ -5,6 +5,7 @@
 //! is gone, or is replaced. What lqd made of it is what a look-up in the index finds. What Kea writes is read here, column
 //! by column, without lqd's code.
 
+mod host_bits;
 mod odd;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("lease_rows: every odd value gives the lease that Kea makes of it", needs, every_odd_value),
         trial("lease_rows: rows with several odd values give Kea's leases", needs, several_odd_values),
         trial("lease_rows: rows of any number of columns give Kea's leases", needs, numbers_of_columns),
+        trial("lease_rows: prefixes with host bits that collide are Kea's leases", needs, host_bits::collide),
         trial("lease_rows: a file is read if and only if Kea reads its header", needs, headers),
     ]
 }

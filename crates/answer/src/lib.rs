@@ -9,10 +9,10 @@
 mod access;
 mod asked;
 mod configured;
+mod incomplete;
 mod limit;
 mod options;
 mod outcome;
-mod oversized;
 mod policy;
 mod receive;
 mod relay_data;
@@ -163,7 +163,7 @@ impl Engine {
             let view = View::new(leases.links(), received.rights, received.source());
             let found = look_ups.found(now, position);
             let content = &resolve(leases, &view, now, received, found);
-            let content = oversized::replace(received, found.as_ref(), content);
+            let content = incomplete::replace(received, found.as_ref(), content);
             let reply = Reply { policy, unbound, view, now, received, content };
             match reply.silence() {
                 Some(silence) => deliver(position, Verdict::Silence(silence)),

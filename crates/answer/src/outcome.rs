@@ -47,7 +47,7 @@ outcomes! {
         QueryTypeNotAllowed => "query_type_not_allowed", NOT_ALLOWED, "Reply NotAllowed: the source may not ask by this query-type (§4.4.1).";
         Restricted => "restricted", NOT_ALLOWED, "Reply NotAllowed: the source may ask only for bindings that came through it (§5).";
         TooManyBindings => "too_many_bindings", UNSPEC_FAIL, "Reply UnspecFail: the answer does not fit into one datagram, or is longer than the requestor may get (--max-reply).";
-        Unreadable => "unreadable", UNSPEC_FAIL, "Reply UnspecFail: the last row of the address in the lease file cannot be read, so nobody knows whose it is.";
+        Unreadable => "unreadable", UNSPEC_FAIL, "Reply UnspecFail: the last row of the address in the lease file, or of one that the client may hold, cannot be read, so the holder is not known.";
         StaleRefused => "stale_refused", UNSPEC_FAIL, "Reply UnspecFail: no binding is known, but the leases are stale, so there may be one (--when-stale refuse).";
     }
     drops {

@@ -232,6 +232,7 @@ pub(crate) enum Refusal {
     NotConfigured,
     TooManyBindings,
     Unreadable,
+    InDoubt,
     Stale,
 }
 
@@ -273,6 +274,11 @@ impl Refusal {
             Self::Unreadable => {
                 (StatusCode::UNSPEC_FAIL, "the lease of this address cannot be read", Outcome::Unreadable)
             }
+            Self::InDoubt => (
+                StatusCode::UNSPEC_FAIL,
+                "a lease that this client may hold cannot be read",
+                Outcome::Unreadable,
+            ),
             Self::Stale => (
                 StatusCode::UNSPEC_FAIL,
                 "the server's leases are out of date; ask another server",

@@ -9,6 +9,7 @@
 //! fill     map by address; of two claims on an address, and of claim and removal, the last counts
 //! settle   records of clients that lost an address: as a rule, none
 //! ```
+//! The few rows that need the writer's knowledge (`bulk/special.rs`) are set aside, and settled with the others.
 //! A partition is small beside the whole (1/256), lies in a processor's cache while it is worked on, and its memory is
 //! given back when it is done. Rows are staged in blocks of the new generation's own arena, so that a block that
 //! was read becomes records or tables a moment later: no allocator has to be hoped for, and the peak is records and
@@ -34,16 +35,20 @@ use crate::clients::ClientId;
 use crate::lease::{Batch, DUID_LEN_MAX, Lease, Row, address_hash, duid_hash};
 use crate::limits::Limits;
 use crate::options::Packer;
-use crate::record::{self, Entry, TooLarge, WORDS_MAX, copy_octets, order};
+use crate::record::{self, Entry, TooLarge, WORDS_MAX, Wholeness, copy_octets, order};
 use crate::room::Room;
 use crate::tables::Tables;
+use crate::written::Written;
 
 mod met;
 mod settle;
+mod special;
 mod staging;
 
 use met::Met;
-use settle::Loss;
+use settle::{Claims, Loss, Settled};
+pub(crate) use special::Remaining;
+use special::{Aside, Former, Special, Specials};
 use staging::{Block, Claim, End, Item, ROW_NUMBERS, Run, Staged, kept};
 
 /// Client numbers that a thread takes at a time.
@@ -56,6 +61,8 @@ pub struct Loader {
     /// Those that are not at work.
     hands: Mutex<Vec<Hand>>,
     numbers: AtomicU32,
+    /// Nothing: rows with host bits are set aside.
+    written: Written,
 }
 
 /// What was built.
@@ -66,6 +73,7 @@ pub(crate) struct Built {
     pub(crate) free_clients: Vec<ClientId>,
     /// Anchors of oversized clients, each with its segments, some of which may have lost all leases.
     pub(crate) oversized: Vec<(ClientId, Vec<ClientId>)>,
+    pub(crate) remaining: Remaining,
 }
 
 /// What one thread works with.
@@ -82,6 +90,10 @@ struct Hand {
     leases: isize,
     oversized: Vec<(ClientId, Vec<ClientId>)>,
     lost: Vec<Loss>,
+    aside: Aside,
+    /// Rows that were set aside and count.
+    remaining: Vec<Special>,
+    formers: Vec<Former>,
     met: Met,
     words: Vec<u64>,
     octets: Vec<u8>,
@@ -110,7 +122,8 @@ impl Loader {
     }
 
     fn with_room(limits: Limits, room: Room) -> Self {
-        Self { tables: Tables::empty(limits, room), hands: Mutex::default(), numbers: AtomicU32::new(0) }
+        let tables = Tables::empty(limits, room);
+        Self { tables, hands: Mutex::default(), numbers: AtomicU32::new(0), written: Written::default() }
     }
 
     /// Takes the rows of a batch, numbered from `first` on: of the rows of one address the highest number counts.
@@ -123,13 +136,17 @@ impl Loader {
         assert!(first + (batch.len() as u64) < ROW_NUMBERS, "row numbers stay below 2^44");
         self.with_hand(|hand| {
             let Tables { templates, arena, .. } = &self.tables;
-            let Hand { allocator, packer, staged, ended, words, octets, .. } = hand;
+            let Hand { allocator, packer, staged, ended, aside, words, octets, .. } = hand;
             let mut before: Option<&Row> = None;
             let mut hash = 0;
             for (number, row) in (first..).zip(&batch.rows) {
                 if row.is_removal() {
                     let end = End { address: row.address, number };
                     ended.push(arena, allocator, address_hash(row.address), &end.words());
+                    continue;
+                }
+                if row.is_special() {
+                    aside.push(number, batch, row);
                     continue;
                 }
                 // Sources have the leases of a client together, as a rule.
@@ -155,9 +172,12 @@ impl Loader {
     pub(crate) fn build(self) -> Built {
         self.pass(|hand| &mut hand.staged, |hand, _, blocks| self.write_clients(hand, blocks));
         let ended = self.merged(|hand| &mut hand.ended);
+        let specials = self.specials();
         self.pass(
             |hand| &mut hand.staged,
-            |hand, partition, blocks| self.fill_addresses(hand, partition, blocks, &ended[partition]),
+            |hand, partition, blocks| {
+                self.fill_addresses(hand, partition, blocks, (&ended[partition], &specials));
+            },
         );
         let lost = self.hands().iter_mut().flat_map(|hand| std::mem::take(&mut hand.lost)).collect();
         self.take_away(lost);
@@ -166,12 +186,15 @@ impl Loader {
         let Self { tables, hands, .. } = self;
         let (mut allocator, mut free_clients) = (Allocator::new(), Vec::new());
         let (mut leases, mut oversized, mut met) = (0, Vec::new(), Met::default());
+        let (mut rows, mut formers) = (Vec::new(), Vec::new());
         for hand in hands.into_inner().unwrap_or_else(PoisonError::into_inner) {
             allocator.absorb(hand.allocator);
             free_clients.extend(hand.numbers);
             leases += hand.leases;
             oversized.extend(hand.oversized);
             met.extend(hand.met);
+            rows.extend(hand.remaining);
+            formers.extend(hand.formers);
         }
         met.enter(&tables, &mut allocator);
         allocator.release_unused(&tables.arena);
@@ -180,7 +203,8 @@ impl Loader {
         let segments = segments.filter(|&&segment| tables.clients.get(segment).is_some()).count();
         let clients = next_client as usize - free_clients.len() - segments;
         tables.counts.clients.store(clients, Ordering::Relaxed);
-        Built { tables, allocator, next_client, free_clients, oversized }
+        let remaining = Remaining { batches: specials.only(rows.into_iter()), formers };
+        Built { tables, allocator, next_client, free_clients, oversized, remaining }
     }
 
     fn hands(&self) -> MutexGuard<'_, Vec<Hand>> {
@@ -264,16 +288,19 @@ impl Loader {
         }
         let Limits { leases: leases_max, words, segment } = self.tables.limits;
         if leases.len() <= leases_max
-            && let Ok(client) = self.write_leases(hand, duid, leases, (false, words))
+            && let Ok(client) = self.write_leases(hand, duid, leases, (Wholeness::Whole, words))
         {
             return client;
         }
         let arena = &self.tables.arena;
-        let anchor = record::write_anchor(arena, &mut hand.allocator, &mut hand.words, words_of(duid));
+        let (len, words) = words_of(duid);
+        let anchor = (len, words, Wholeness::Part);
+        let anchor = record::write_without_leases(arena, &mut hand.allocator, &mut hand.words, anchor);
         let client = self.number(&mut hand.numbers);
         self.tables.clients.set(client, anchor);
         let segments = leases.chunks(segment).map(|leases| {
-            self.write_leases(hand, duid, leases, (true, WORDS_MAX)).expect("a segment fits into a record")
+            let segment = self.write_leases(hand, duid, leases, (Wholeness::Part, WORDS_MAX));
+            segment.expect("a segment fits into a record")
         });
         let segments = segments.collect();
         hand.oversized.push((client, segments));
@@ -286,13 +313,13 @@ impl Loader {
         hand: &mut Hand,
         duid: (usize, &[AtomicU64]),
         leases: &[(u64, Entry<&[AtomicU64]>)],
-        (is_segment, words_max): (bool, usize),
+        (wholeness, words_max): (Wholeness, usize),
     ) -> Result<ClientId, TooLarge> {
         let arena = &self.tables.arena;
         let (len, duid) = words_of(duid);
         let entries = leases.iter().map(|&(_, lease)| lease);
         let Hand { allocator, words, staged, met, numbers, .. } = &mut *hand;
-        let at = record::write_entries(arena, allocator, words, (len, duid, is_segment), entries, words_max)?;
+        let at = record::write_entries(arena, allocator, words, (len, duid, wholeness), entries, words_max)?;
         let client = self.number(numbers);
         self.tables.clients.set(client, at);
         for &(number, Entry { address, prefix_len, .. }) in leases {
@@ -317,7 +344,13 @@ impl Loader {
     }
 
     /// Fills a partition's part of the map by address, and sees who loses what.
-    fn fill_addresses(&self, hand: &mut Hand, partition: usize, blocks: Vec<Block>, ended: &[Block]) {
+    fn fill_addresses(
+        &self,
+        hand: &mut Hand,
+        partition: usize,
+        blocks: Vec<Block>,
+        (ended, specials): (&[Block], &Specials),
+    ) {
         let arena = &self.tables.arena;
         let claims = || staging::claims(arena, partition, &blocks);
         let mut clients: Vec<(u64, ClientId)> = claims().map(|claim| (claim.hash, claim.client)).collect();
@@ -328,12 +361,17 @@ impl Loader {
         let hashes = ends().map(|end| address_hash(end.address));
         let is_claimed = |hash: &u64| self.tables.addresses.probe(arena, *hash).next(arena).is_some();
         disputed.extend(hashes.filter(is_claimed).map(kept));
+        let aside = specials.of_partition(partition);
+        disputed.extend(aside.iter().map(|special| kept(address_hash(special.address))));
         if !disputed.is_empty() {
             disputed.sort_unstable();
             let is_disputed = |hash: u64| disputed.binary_search(&hash).is_ok();
             let ends = ends().filter(|end| is_disputed(kept(address_hash(end.address))));
-            let lost = self.settle(claims().filter(|claim| is_disputed(claim.hash)).collect(), ends);
+            let claims = claims().filter(|claim| is_disputed(claim.hash)).collect();
+            let Settled { lost, remaining, formers } = self.settle(Claims { claims, aside }, ends, specials);
             hand.lost.extend(lost);
+            hand.remaining.extend(remaining);
+            hand.formers.extend(formers);
         }
         blocks.into_iter().for_each(|block| block.free(&mut hand.allocator));
     }
@@ -376,6 +414,9 @@ impl Hand {
             leases: 0,
             oversized: Vec::new(),
             lost: Vec::new(),
+            aside: Aside::default(),
+            remaining: Vec::new(),
+            formers: Vec::new(),
             met: Met::default(),
             words: Vec::new(),
             octets: Vec::new(),

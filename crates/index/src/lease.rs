@@ -22,6 +22,9 @@ pub(crate) fn address_hash(address: u128) -> u64 {
     HASHER.hash_one(address)
 }
 
+/// The shortest delegated prefix that may have host bits: one that cuts off more was hardly meant.
+pub const HOST_BITS_LEN_MIN: u8 = 32;
+
 /// A lifetime that never ends (RFC 8415 §7.7).
 pub const INFINITY: u32 = u32::MAX;
 
@@ -34,12 +37,13 @@ pub enum LeaseKind {
     Prefix,
 }
 
-/// One lease as its source knows it. Its key is the address alone, whatever kind and prefix length, as in Kea.
+/// One lease as its source knows it. Its key is the address as written, whatever kind and prefix length, as in Kea.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease<'a> {
-    /// The leased address, or the first address of the delegated prefix.
+    /// The leased address, or an address of the delegated prefix: the first one, unless the source sets host bits, which
+    /// tell this lease from others and are no part of the prefix.
     pub address: Ipv6Addr,
-    /// 128 for an address; 1..=128 for a delegated prefix, whose bits beyond this length are zero.
+    /// 128 for an address; 1..=128 for a delegated prefix, from [`HOST_BITS_LEN_MIN`] on if it has host bits.
     pub prefix_len: u8,
     /// Address or delegated prefix.
     pub kind: LeaseKind,
@@ -58,22 +62,32 @@ pub struct Lease<'a> {
     pub options: &'a [u8],
 }
 
+impl Lease<'_> {
+    /// The first address of what is leased.
+    pub(crate) fn first(&self) -> u128 {
+        u128::from(self.address) & mask(self.prefix_len)
+    }
+}
+
 /// One step of a lease source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
     /// The lease on this address is now this one.
     Put(Lease<'a>),
-    /// No client is bound to this address (or to a prefix that begins with it) any more.
+    /// No client has the lease with this address any more.
     Remove(Ipv6Addr),
-    /// A lease begins at this address, but its source cannot be read: who holds it is not known, and nobody else does.
+    /// The lease with this address cannot be read: who holds it is not known.
     ///
-    /// Readers find it with a client that [stands for it](crate::Client::is_unreadable), until the next change of the
-    /// address.
+    /// Until the next change of the address, readers find it with a client that [stands for
+    /// it](crate::Client::is_unreadable), and the client that held it before, and the one that this change names, are
+    /// [in doubt](crate::Client::is_in_doubt).
     Unreadable {
-        /// The leased address, or the first address of the delegated prefix.
+        /// As in [`Lease`].
         address: Ipv6Addr,
-        /// How much of what follows the address may belong to the lease: 128 for an address.
+        /// How much of what surrounds the address may belong to the lease: 128 for an address.
         prefix_len: u8,
+        /// The DUID of the client that may hold it; empty if that cannot be read either.
+        duid: &'a [u8],
     },
 }
 
@@ -84,7 +98,7 @@ pub enum LeaseFault {
     DuidLength(usize),
     /// The prefix length does not fit the kind of lease.
     PrefixLength(u8),
-    /// A delegated prefix has bits set beyond its length.
+    /// A delegated prefix shorter than [`HOST_BITS_LEN_MIN`] has bits set beyond its length.
     HostBits,
     /// More than 65,535 octets of options.
     OptionsTooLong(usize),
@@ -97,7 +111,10 @@ impl std::fmt::Display for LeaseFault {
         match self {
             Self::DuidLength(len) => write!(f, "a DUID has 1 to {DUID_LEN_MAX} octets, this one has {len}"),
             Self::PrefixLength(len) => write!(f, "prefix length {len} does not fit this type of lease"),
-            Self::HostBits => f.write_str("the delegated prefix has bits set beyond its length"),
+            Self::HostBits => write!(
+                f,
+                "the delegated prefix is shorter than {HOST_BITS_LEN_MIN} bits and has bits set beyond its length"
+            ),
             Self::OptionsTooLong(len) => write!(f, "{len} octets of client options; at most 65535 fit"),
             Self::BatchFull => f.write_str("the batch holds 4 GiB already"),
         }
@@ -115,9 +132,11 @@ pub struct Batch {
     bytes: Vec<u8>,
 }
 
-/// One change, packed; its DUID and options lie in the batch's `bytes`, one after the other.
+/// One change, packed; its DUID, its options and, if it has host bits, its address as written lie in the batch's `bytes`,
+/// one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
+    /// The first address of the prefix; see [`Batch::key`].
     pub(crate) address: u128,
     pub(crate) valid_lifetime: u32,
     pub(crate) preferred_lifetime: u32,
@@ -125,31 +144,30 @@ pub(crate) struct Row {
     pub(crate) subnet_id: u32,
     offset: u32,
     options_len: u16,
-    /// 0: a removal, or a lease that cannot be read.
     duid_len: u8,
     pub(crate) prefix_len: u8,
     pub(crate) kind: LeaseKind,
+    pub(crate) action: Action,
+    pub(crate) has_host_bits: bool,
+}
+
+/// The kind of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Put,
+    Remove,
+    /// Its DUID is that of the client it names, not of the one that has it in the index.
+    MarkUnreadable,
 }
 
 impl Row {
-    /// A change by which no client gets anything.
-    fn of_no_client(address: u128, valid_lifetime: u32, prefix_len: u8) -> Self {
-        Self {
-            address,
-            valid_lifetime,
-            preferred_lifetime: valid_lifetime,
-            cltt: 0,
-            subnet_id: 0,
-            offset: 0,
-            options_len: 0,
-            duid_len: 0,
-            prefix_len,
-            kind: if prefix_len < 128 { LeaseKind::Prefix } else { LeaseKind::Address },
-        }
+    pub(crate) fn is_removal(&self) -> bool {
+        self.action == Action::Remove
     }
 
-    pub(crate) fn is_removal(&self) -> bool {
-        self.duid_len == 0 && self.valid_lifetime == 0
+    /// Whether its key is not its first address, or it is of no client: loaders bring it in last.
+    pub(crate) fn is_special(&self) -> bool {
+        self.has_host_bits || self.action == Action::MarkUnreadable
     }
 }
 
@@ -183,10 +201,7 @@ impl Batch {
                 self.remove(address);
                 Ok(())
             }
-            Change::Unreadable { address, prefix_len } => {
-                self.unreadable(address, prefix_len);
-                Ok(())
-            }
+            Change::Unreadable { address, prefix_len, duid } => self.unreadable(address, prefix_len, duid),
         }
     }
 
@@ -197,21 +212,25 @@ impl Batch {
         if duid_len == 0 || duid_len > DUID_LEN_MAX {
             return Err(LeaseFault::DuidLength(duid_len));
         }
+        let first = address & mask(lease.prefix_len);
         match lease.kind {
             LeaseKind::Address if lease.prefix_len == 128 => {}
             LeaseKind::Prefix if (1..=128).contains(&lease.prefix_len) => {
-                if address & !mask(lease.prefix_len) != 0 {
+                if address != first && lease.prefix_len < HOST_BITS_LEN_MIN {
                     return Err(LeaseFault::HostBits);
                 }
             }
             _ => return Err(LeaseFault::PrefixLength(lease.prefix_len)),
         }
         let options_len = u16::try_from(options_len).map_err(|_| LeaseFault::OptionsTooLong(options_len))?;
-        let offset = u32::try_from(self.bytes.len()).map_err(|_| LeaseFault::BatchFull)?;
+        let offset = self.offset()?;
         self.bytes.extend_from_slice(lease.duid);
         self.bytes.extend_from_slice(lease.options);
+        if address != first {
+            self.bytes.extend_from_slice(&address.to_be_bytes());
+        }
         self.rows.push(Row {
-            address,
+            address: first,
             valid_lifetime: lease.valid_lifetime,
             preferred_lifetime: lease.preferred_lifetime,
             cltt: lease.cltt,
@@ -221,46 +240,100 @@ impl Batch {
             duid_len: duid_len as u8, // ≤ 130, checked above
             prefix_len: lease.prefix_len,
             kind: lease.kind,
+            action: Action::Put,
+            has_host_bits: address != first,
         });
         Ok(())
     }
 
-    /// Appends the removal of whatever lease is on this address.
-    pub fn remove(&mut self, address: Ipv6Addr) {
-        self.rows.push(Row::of_no_client(address.into(), 0, 128));
+    /// Where the next row's octets begin.
+    fn offset(&self) -> Result<u32, LeaseFault> {
+        u32::try_from(self.bytes.len()).map_err(|_| LeaseFault::BatchFull)
     }
 
-    /// Appends a lease that cannot be read ([`Change::Unreadable`]): of an address, or with less than 128 bits of
-    /// whatever is delegated there; no lease has length 0, which counts as 1.
-    pub fn unreadable(&mut self, address: Ipv6Addr, prefix_len: u8) {
+    /// Appends the removal of the lease with this address.
+    pub fn remove(&mut self, address: Ipv6Addr) {
+        self.rows.push(Row {
+            address: address.into(),
+            valid_lifetime: 0,
+            preferred_lifetime: 0,
+            cltt: 0,
+            subnet_id: 0,
+            offset: 0,
+            options_len: 0,
+            duid_len: 0,
+            prefix_len: 128,
+            kind: LeaseKind::Address,
+            action: Action::Remove,
+            has_host_bits: false,
+        });
+    }
+
+    /// Appends a lease that cannot be read ([`Change::Unreadable`]), or says that the batch is full: of an address, or
+    /// with less than 128 bits of whatever is delegated there; no lease has length 0, which counts as 1. A DUID that no
+    /// client can have counts as none.
+    pub fn unreadable(&mut self, address: Ipv6Addr, prefix_len: u8, duid: &[u8]) -> Result<(), LeaseFault> {
         let prefix_len = prefix_len.clamp(1, 128);
         let first = u128::from(address) & mask(prefix_len);
-        self.rows.push(Row::of_no_client(first, INFINITY, prefix_len));
+        let has_host_bits = first != u128::from(address);
+        let duid = if duid.len() > DUID_LEN_MAX { &[] } else { duid };
+        let offset = self.offset()?;
+        self.bytes.extend_from_slice(duid);
+        if has_host_bits {
+            self.bytes.extend_from_slice(&address.octets());
+        }
+        self.rows.push(Row {
+            address: first,
+            valid_lifetime: INFINITY,
+            preferred_lifetime: INFINITY,
+            cltt: 0,
+            subnet_id: 0,
+            offset,
+            options_len: 0,
+            duid_len: duid.len() as u8, // ≤ 130
+            prefix_len,
+            kind: if prefix_len < 128 { LeaseKind::Prefix } else { LeaseKind::Address },
+            action: Action::MarkUnreadable,
+            has_host_bits,
+        });
+        Ok(())
     }
 
     /// The changes in order.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        self.rows.iter().map(|row| {
-            let address = row.address.into();
-            if row.duid_len > 0 {
-                Change::Put(self.lease(row))
-            } else if row.is_removal() {
-                Change::Remove(address)
-            } else {
-                Change::Unreadable { address, prefix_len: row.prefix_len }
+        self.rows.iter().map(|row| self.change(row))
+    }
+
+    pub(crate) fn change(&self, row: &Row) -> Change<'_> {
+        let address = self.key(row).into();
+        match row.action {
+            Action::Put => Change::Put(self.lease(row)),
+            Action::Remove => Change::Remove(address),
+            Action::MarkUnreadable => {
+                Change::Unreadable { address, prefix_len: row.prefix_len, duid: self.named_duid(row) }
             }
-        })
+        }
     }
 
     /// The subnet of each lease that can be read, in order.
     pub fn subnet_ids(&self) -> impl Iterator<Item = u32> {
-        self.rows.iter().filter(|row| row.duid_len > 0).map(|row| row.subnet_id)
+        self.rows.iter().filter(|row| row.action == Action::Put).map(|row| row.subnet_id)
+    }
+
+    /// The address that the source wrote, by which it knows the lease.
+    pub(crate) fn key(&self, row: &Row) -> u128 {
+        if !row.has_host_bits {
+            return row.address;
+        }
+        let start = row.offset as usize + usize::from(row.duid_len) + usize::from(row.options_len);
+        let octets = self.bytes[start..].first_chunk().expect("host bits lie behind the options");
+        u128::from_be_bytes(*octets)
     }
 
     /// The lease in a row that is not a removal.
     pub(crate) fn lease(&self, row: &Row) -> Lease<'_> {
         Lease {
-            address: row.address.into(),
+            address: self.key(row).into(),
             prefix_len: row.prefix_len,
             kind: row.kind,
             duid: self.duid(row),
@@ -272,8 +345,13 @@ impl Batch {
         }
     }
 
-    /// The DUID of a row of this batch; empty for a removal and for a lease that cannot be read.
+    /// The DUID of the client that has the lease of a row; empty for a removal and for a lease that cannot be read.
     pub(crate) fn duid(&self, row: &Row) -> &[u8] {
+        if row.action == Action::MarkUnreadable { &[] } else { self.named_duid(row) }
+    }
+
+    /// The DUID in a row of this batch.
+    pub(crate) fn named_duid(&self, row: &Row) -> &[u8] {
         let start = row.offset as usize;
         &self.bytes[start..start + usize::from(row.duid_len)]
     }
@@ -314,26 +392,36 @@ mod tests {
     #[test]
     fn changes_come_back_as_pushed() {
         let put = Change::Put(lease("2001:db8::", 56, LeaseKind::Prefix, &[0, 3, 0, 1, 9]));
+        let host_bits = Change::Put(lease("2001:db8::80", 32, LeaseKind::Prefix, &[0, 3, 0, 1, 9]));
         let remove = Change::Remove("2001:db8::2".parse().unwrap());
         let mut batch = Batch::new();
-        batch.push(put).unwrap();
-        batch.push(remove).unwrap();
-        assert_eq!(batch.changes().collect::<Vec<_>>(), [put, remove]);
+        for change in [put, host_bits, remove] {
+            batch.push(change).unwrap();
+        }
+        assert_eq!(batch.changes().collect::<Vec<_>>(), [put, host_bits, remove]);
     }
 
     #[test]
     fn unreadable_leases_come_back_as_pushed() {
-        let unreadable =
-            |address: &str, prefix_len| Change::Unreadable { address: address.parse().unwrap(), prefix_len };
+        let unreadable = |address: &str, prefix_len, duid| {
+            let address = address.parse().unwrap();
+            Change::Unreadable { address, prefix_len, duid }
+        };
         let mut batch = Batch::new();
-        let rows = [unreadable("2001:db8::2", 128), unreadable("2001:db8::", 56), unreadable("::", 1)];
+        let rows = [
+            unreadable("2001:db8::2", 128, &[]),
+            unreadable("2001:db8::", 56, &[0, 1, 2]),
+            unreadable("::", 1, &[]),
+            unreadable("2001:db8::5", 56, &[]),
+            unreadable("2001:db8::6", 56, &[3]),
+        ];
         for row in rows {
             batch.push(row).unwrap();
         }
         assert_eq!(batch.changes().collect::<Vec<_>>(), rows);
         assert_eq!(batch.subnet_ids().count(), 0, "its subnet is not known");
-        batch.unreadable("8000::".parse().unwrap(), 0);
-        assert_eq!(batch.changes().last(), Some(unreadable("8000::", 1)));
+        batch.unreadable("8000::".parse().unwrap(), 0, &[1; DUID_LEN_MAX + 1]).unwrap();
+        assert_eq!(batch.changes().last(), Some(unreadable("8000::", 1, &[])));
     }
 
     #[test]
@@ -346,7 +434,7 @@ mod tests {
             (lease("2001:db8::1", 64, LeaseKind::Address, &[1]), LeaseFault::PrefixLength(64)),
             (lease("2001:db8::", 0, LeaseKind::Prefix, &[1]), LeaseFault::PrefixLength(0)),
             (lease("2001:db8::", 129, LeaseKind::Prefix, &[1]), LeaseFault::PrefixLength(129)),
-            (lease("2001:db8::1", 56, LeaseKind::Prefix, &[1]), LeaseFault::HostBits),
+            (lease("2001:db8::1", 31, LeaseKind::Prefix, &[1]), LeaseFault::HostBits),
         ];
         for (lease, fault) in rows {
             assert_eq!(batch.put(&lease), Err(fault));

@@ -32,9 +32,10 @@ mod tables;
 mod template;
 mod trie;
 mod writer;
+mod written;
 
 pub use bulk::Loader;
-pub use lease::{Batch, Change, DUID_LEN_MAX, INFINITY, Lease, LeaseFault, LeaseKind};
+pub use lease::{Batch, Change, DUID_LEN_MAX, HOST_BITS_LEN_MIN, INFINITY, Lease, LeaseFault, LeaseKind};
 pub use lease_options::{PoolOptions, Reservations, SubnetOptions};
 pub use limits::CLIENT_LEASES_MAX;
 pub use links::{LeaseChecks, Link, LinkId, LinkSet, Links, LinksError, Location, Subnet};

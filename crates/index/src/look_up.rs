@@ -43,6 +43,8 @@
 //! happen (equal hashes, an ended lease around which another one lies, a client that left a moment ago, more lengths than
 //! there are turns) is noticed by [`judge`], which then looks that one up alone.
 
+use std::sync::atomic::Ordering;
+
 use crate::lease::{address_hash, duid_hash, mask};
 use crate::map::Probe;
 use crate::record::Client;
@@ -194,7 +196,7 @@ pub struct LookUps<'p, 'q, const N: usize> {
     taken: usize,
     /// Look-ups that move on together.
     group: usize,
-    /// Turns until they do.
+    /// Turns until they do; never, where each look-up is best done alone.
     wait: usize,
     /// Some look-up probes again: the others are at their record after [`STEPS_AS_A_RULE`].
     has_missed: bool,
@@ -203,8 +205,11 @@ pub struct LookUps<'p, 'q, const N: usize> {
 impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
     /// For so many look-ups.
     pub(crate) fn new(tables: &'p Tables, count: usize) -> Self {
-        let group = count.clamp(1, GROUP_MAX);
-        Self { tables, lanes: [Lane::IDLE; N], begun: 0, taken: 0, group, wait: group, has_missed: false }
+        let group = if N == 1 { 1 } else { count.clamp(1, GROUP_MAX) };
+        // The first lease that a lane meets may be none that decides.
+        let are_alone = tables.has_shared_firsts.load(Ordering::Relaxed);
+        let wait = if are_alone { usize::MAX } else { group };
+        Self { tables, lanes: [Lane::IDLE; N], begun: 0, taken: 0, group, wait, has_missed: false }
     }
 
     /// Turns from the one in which a look-up is begun to the one in which its result is best asked for.

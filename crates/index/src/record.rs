@@ -1,12 +1,13 @@
 //! One client's bindings in one run of words, written once and then only read.
 //!
 //! ```text
-//! word 0    lease count (16) | is oversized (1) | long leases (15) | words of the record (24) | DUID length (8)
+//! word 0    lease count (16) | is incomplete (1) | long leases (15) | is in doubt (1) | words of the record (23) |
+//!           DUID length (8)
 //!           the DUID, padded with zeros
 //!           leases: the long ones first, each part addresses ascending, then prefixes ascending, each
 //!             subnet id (32) | option block (23) | is a prefix (1) | prefix length (8)
 //!             valid lifetime (32) | preferred lifetime (32)
-//!             cltt (32) | zero (32)
+//!             cltt (32) | number of its address as written (32; `written.rs`), 0 as a rule
 //!             first half of the address, and if it is a long one the second: an address, or a prefix longer than 64
 //!           option blocks (`options.rs`), each padded; leases with equal options share one
 //! ```
@@ -15,24 +16,31 @@
 //! words, so that one of many is found by bisection.
 //!
 //! The record of an oversized client, which has more leases than a reply can tell (`limits.rs`), is either its anchor,
-//! without leases, which the map by DUID leads to, or one of its segments, which the map by address leads to.
+//! without leases, which the map by DUID leads to, or one of its segments, which the map by address leads to. It is
+//! incomplete; so is that of a client in doubt, which may hold a lease whose row cannot be read, and may have no others.
 
 use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arena::{Address, Arena, LINE_WORDS};
-use crate::lease::{INFINITY, LeaseKind, mask};
+use crate::lease::{INFINITY, LeaseKind};
 use crate::options::StoredOptions;
 use crate::prefetch::prefetch;
 
+mod binding;
 mod unpacked;
 mod write;
 
+pub use binding::{Binding, Left};
 pub(crate) use unpacked::Unpacked;
-pub(crate) use write::{Entry, TooLarge, order, sort, write, write_anchor, write_entries};
+pub(crate) use write::{Entry, TooLarge, Wholeness, order, sort, write, write_entries, write_without_leases};
 
 const BLOCK_BITS: u32 = 23;
+
+/// Of a record's first word.
+const INCOMPLETE_BIT: u32 = 47;
+const DOUBT_BIT: u32 = 31;
 
 /// Most words a record can have: what its own length field and the block offsets hold, 64 MiB. A segment of 64 leases
 /// stays below, twice over, whatever their options.
@@ -43,64 +51,6 @@ pub(super) const LEASES_MAX: usize = (1 << 15) - 1;
 
 /// From so many leases on, one is found by bisection.
 const BISECT_FROM: usize = 16;
-
-/// A lease as it is stored: [`Lease`](crate::Lease) without what its client has once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Binding {
-    /// The leased address, or the first address of the delegated prefix.
-    pub address: Ipv6Addr,
-    /// 128 for an address.
-    pub prefix_len: u8,
-    /// Address or delegated prefix.
-    pub kind: LeaseKind,
-    /// Seconds from `cltt`; [`INFINITY`] never ends.
-    pub valid_lifetime: u32,
-    /// Seconds from `cltt`; [`INFINITY`] never ends.
-    pub preferred_lifetime: u32,
-    /// When the source last spoke with the client, UNIX seconds on the source's clock.
-    pub cltt: u32,
-    /// The source's number for the subnet.
-    pub subnet_id: u32,
-    block: u32,
-}
-
-impl Binding {
-    /// What is left of its lifetimes at `now`, as [`Self::valid_left`] and [`Self::preferred_left`] say.
-    #[inline]
-    pub fn left(&self, now: u32) -> Left {
-        let elapsed = now.saturating_sub(self.cltt);
-        let of =
-            |lifetime| if lifetime == INFINITY { INFINITY } else { u32::saturating_sub(lifetime, elapsed) };
-        let valid_lifetime = of(self.valid_lifetime);
-        Left { valid_lifetime, preferred_lifetime: of(self.preferred_lifetime).min(valid_lifetime) }
-    }
-
-    /// Seconds of valid lifetime left at `now`: 0 from the second in which it is over, infinity for ever.
-    ///
-    /// A source's clock ahead of ours adds nothing: at most the granted lifetime is left.
-    pub fn valid_left(&self, now: u32) -> u32 {
-        self.left(now).valid_lifetime
-    }
-
-    /// Seconds of preferred lifetime left at `now`, never more than of valid lifetime (RFC 8415 §21.6).
-    pub fn preferred_left(&self, now: u32) -> u32 {
-        self.left(now).preferred_lifetime
-    }
-
-    /// Whether `address` is the leased one or lies in the delegated prefix.
-    pub fn contains(&self, address: Ipv6Addr) -> bool {
-        (u128::from(self.address) ^ u128::from(address)) & mask(self.prefix_len) == 0
-    }
-}
-
-/// What is left of a binding's lifetimes, seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// 0: the binding has ended; [`INFINITY`] never does.
-    pub valid_lifetime: u32,
-    /// At most the valid lifetime.
-    pub preferred_lifetime: u32,
-}
 
 /// A client's record, as a reader sees it.
 #[derive(Clone, Copy)]
@@ -187,16 +137,28 @@ impl<'a> Client<'a> {
         (load(self.words, 0) >> 48) as usize
     }
 
-    /// Only an oversized client can be found without bindings.
+    /// Only an [incomplete](Self::is_incomplete) client can be found without bindings.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the client has more leases than a reply can tell ([`CLIENT_LEASES_MAX`](crate::CLIENT_LEASES_MAX)), or had,
-    /// not long ago: then these are not all of them.
+    /// Whether the client has, or may have, bindings that are not among [these](Self::bindings): it is
+    /// [oversized](Self::is_oversized) or [in doubt](Self::is_in_doubt).
     #[inline(always)]
+    pub fn is_incomplete(self) -> bool {
+        load(self.words, 0) >> INCOMPLETE_BIT & 1 == 1
+    }
+
+    /// Whether the client has more leases than a reply can tell ([`CLIENT_LEASES_MAX`](crate::CLIENT_LEASES_MAX)), or had,
+    /// not long ago.
     pub fn is_oversized(self) -> bool {
-        load(self.words, 0) >> 47 & 1 == 1
+        self.is_incomplete() && !self.is_in_doubt()
+    }
+
+    /// Whether the client may have a lease that [cannot be read](crate::Change::Unreadable): it had it before, or is named
+    /// by what cannot be read.
+    pub fn is_in_doubt(self) -> bool {
+        load(self.words, 0) >> DOUBT_BIT & 1 == 1
     }
 
     /// Its bindings, ended ones included: addresses ascending, then prefixes longer than 64 bits ascending, then shorter
@@ -222,7 +184,7 @@ impl<'a> Client<'a> {
         loop {
             let behind = bindings.rest.len();
             let packed = bindings.next_packed()?;
-            // A client has one lease that begins there; of two lengths while it changes.
+            // A client has one lease that begins there, as a rule; of two lengths while it changes.
             if packed.high() == high && packed.low == low && packed.covers(first ^ address, now) {
                 return NonZeroU32::new(behind as u32).map(Place); // records have below 2^23 words
             }
@@ -234,15 +196,28 @@ impl<'a> Client<'a> {
         self.from(first).find(|(_, packed)| packed.covers(first ^ address, now)).map(|(place, _)| place)
     }
 
-    /// Its binding that begins at `first`; for the writer, who has no record with two of them.
-    pub(crate) fn binding_from(self, first: u128) -> Option<Binding> {
+    /// Its bindings that begin at `first`, cover `address` and have valid lifetime left at `now`.
+    pub(crate) fn all_covering_from(
+        self,
+        first: u128,
+        address: u128,
+        now: u32,
+    ) -> impl Iterator<Item = Place> {
+        let covering = self.from(first).filter(move |(_, packed)| packed.covers(first ^ address, now));
+        covering.map(|(place, _)| place)
+    }
+
+    /// Its binding that begins at `first` and has this number ([`Written`](crate::written::Written)); for the writer, who
+    /// has no record with two of them.
+    pub(crate) fn binding_from(self, first: u128, number: u32) -> Option<Binding> {
         let [high, low] = halves(first);
         if self.len() >= BISECT_FROM {
-            return self.from(first).next().map(|(_, packed)| packed.unpack());
+            let found = self.from(first).find(|(_, packed)| packed.number() == number);
+            return found.map(|(_, packed)| packed.unpack());
         }
         let mut bindings = self.bindings();
         std::iter::from_fn(|| bindings.next_packed())
-            .find(|packed| packed.high() == high && packed.low == low)
+            .find(|packed| packed.high() == high && packed.low == low && packed.number() == number)
             .map(Packed::unpack)
     }
 
@@ -378,6 +353,11 @@ impl<'a> Packed<'a> {
         self.head as u8
     }
 
+    /// Number of its address as written.
+    fn number(&self) -> u32 {
+        load(self.fixed, 2) as u32
+    }
+
     /// By what leases of one part are ordered.
     fn key(&self) -> (bool, u128) {
         (self.head >> 8 & 1 == 1, u128::from(self.high()) << 64 | u128::from(self.low))
@@ -475,6 +455,7 @@ mod tests {
     use crate::lease::Lease;
     use crate::options::Packer;
     use crate::template::Dictionary;
+    use crate::written::Written;
 
     fn lease<'a>(address: &str, prefix_len: u8, duid: &'a [u8], options: &'a [u8]) -> Lease<'a> {
         let kind = if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix };
@@ -499,8 +480,12 @@ mod tests {
             packer.pack((&dictionary, arena), allocator, lease.options, block);
         }
         let leases = leases.iter().zip(&blocks).map(|(lease, block)| Lease { options: block, ..*lease });
-        super::write(arena, allocator, &mut Vec::new(), (&leases.collect::<Vec<_>>(), false), WORDS_MAX)
-            .unwrap()
+        write_packed(arena, allocator, &leases.collect::<Vec<_>>())
+    }
+
+    fn write_packed(arena: &Arena, allocator: &mut Allocator, leases: &[Lease<'_>]) -> Address {
+        let (words, written) = (&mut Vec::new(), &Written::default());
+        super::write(arena, allocator, words, written, (leases, Wholeness::Whole), WORDS_MAX).unwrap()
     }
 
     fn round_trip(leases: &mut [Lease<'_>]) -> usize {
@@ -510,13 +495,12 @@ mod tests {
         let client = Client::at(&arena, at);
         assert!(client.has_duid(leases[0].duid) && !client.has_duid(&[]));
         let mut unpacked = Unpacked::default();
-        unpacked.read(Some(client));
+        unpacked.read(Some(client), &Written::default());
         let options: Vec<_> = client.bindings().map(|binding| client.options(&binding).octets()).collect();
         let read = unpacked.leases().zip(&options).map(|(lease, options)| Lease { options, ..lease });
         assert!(read.eq(leases.iter().copied()));
         let unpacked: Vec<_> = unpacked.leases().collect();
-        let again =
-            super::write(&arena, &mut allocator, &mut Vec::new(), (&unpacked, false), WORDS_MAX).unwrap();
+        let again = write_packed(&arena, &mut allocator, &unpacked);
         let words = |at| {
             let client = Client::at(&arena, at);
             (0..client.record_words()).map(|word| load(client.words, word)).collect::<Vec<_>>()

@@ -9,7 +9,7 @@
 //! 138, some 68 a lease.
 
 use std::net::Ipv6Addr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam::utils::CachePadded;
 
@@ -36,6 +36,8 @@ pub(crate) struct Tables {
     /// Of relay data.
     pub(crate) templates: Dictionary,
     pub(crate) limits: Limits,
+    /// Leases of several rows begin at one address, or did since the last snapshot, as some have host bits.
+    pub(crate) has_shared_firsts: AtomicBool,
     /// Written with each batch of changes: apart from what every look-up reads.
     pub(crate) counts: CachePadded<Counts>,
 }
@@ -58,6 +60,7 @@ impl Tables {
             duids: Map::new(),
             templates: Dictionary::default(),
             limits,
+            has_shared_firsts: AtomicBool::new(false),
             counts: CachePadded::default(),
         }
     }
@@ -88,6 +91,9 @@ impl Tables {
         now: u32,
         is_one: impl Fn(Client<'_>, Covering<'_>) -> bool,
     ) -> Option<(Client<'_>, Place)> {
+        if self.has_shared_firsts.load(Ordering::Relaxed) {
+            return self.best_covering_where(address, now, is_one);
+        }
         let address = u128::from(address);
         let mut lengths = self.lengths.around(&self.arena, &address.to_be_bytes());
         std::iter::from_fn(|| lengths.pop_longest()).find_map(|len| {
@@ -101,11 +107,39 @@ impl Tables {
         })
     }
 
-    /// The lease that begins at exactly this address, whatever its length, and its client: the key of lease sources.
-    pub(crate) fn lease_from(&self, first: u128) -> Option<(ClientId, Binding)> {
+    /// As [`Self::covering_where`], where several leases begin at one address: of the longest, that of the newest cltt.
+    #[cold]
+    fn best_covering_where(
+        &self,
+        address: Ipv6Addr,
+        now: u32,
+        is_one: impl Fn(Client<'_>, Covering<'_>) -> bool,
+    ) -> Option<(Client<'_>, Place)> {
+        let address = u128::from(address);
+        let mut lengths = self.lengths.around(&self.arena, &address.to_be_bytes());
+        std::iter::from_fn(|| lengths.pop_longest()).find_map(|len| {
+            let first = address & mask(len);
+            let mut probe = self.addresses.probe(&self.arena, address_hash(first));
+            let clients =
+                std::iter::from_fn(|| probe.next(&self.arena)).filter_map(|client| self.client(client));
+            let places = clients.flat_map(|client| {
+                client.all_covering_from(first, address, now).map(move |place| (client, place))
+            });
+            places.filter(|&(client, place)| is_one(client, client.covering_at(place))).max_by_key(
+                |&(client, place)| {
+                    let binding = client.covering_at(place).binding();
+                    (binding.prefix_len, binding.cltt)
+                },
+            )
+        })
+    }
+
+    /// The lease that begins at exactly this address and has this number ([`Written`](crate::written::Written)), whatever
+    /// its length, and its client.
+    pub(crate) fn lease_from(&self, first: u128, number: u32) -> Option<(ClientId, Binding)> {
         let mut probe = self.addresses.probe(&self.arena, address_hash(first));
         std::iter::from_fn(|| probe.next(&self.arena))
-            .find_map(|client| Some((client, self.client(client)?.binding_from(first)?)))
+            .find_map(|client| Some((client, self.client(client)?.binding_from(first, number)?)))
     }
 
     /// Octets that the tables take from the system.

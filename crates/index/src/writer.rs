@@ -23,18 +23,20 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::arena::{Allocator, Editor, Garbage};
-use crate::bulk::Loader;
+use crate::bulk::{Loader, Remaining};
 use crate::clients::ClientId;
 use crate::epoch::{Epoch, Epochs};
 use crate::lease::{Batch, Lease, duid_hash};
 use crate::limits::Limits;
 use crate::links::Links;
 use crate::options::Packer;
-use crate::record::{self, TooLarge, Unpacked, WORDS_MAX};
+use crate::record::{self, TooLarge, Unpacked, WORDS_MAX, Wholeness};
 use crate::room::Room;
 use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
+use crate::written::Written;
 
+mod doubts;
 mod merge;
 mod overlap;
 mod oversized;
@@ -45,6 +47,7 @@ mod tests;
 
 pub use oversized::OversizedClient;
 
+use doubts::{Doubts, Duid};
 use merge::{Edit, Merge, Packed, Role, Staged, Step};
 use oversized::Oversized;
 use plan::Plan;
@@ -69,6 +72,8 @@ pub struct Writer {
     retired: VecDeque<(Epoch, Vec<Garbage>, Vec<ClientId>)>,
     links: Arc<Links>,
     oversized: Oversized,
+    written: Written,
+    doubts: Doubts,
     unpacked: Unpacked,
     /// Leases that pass from one record of a client to another.
     moved: Unpacked,
@@ -115,6 +120,8 @@ impl Writer {
             retired: VecDeque::new(),
             links,
             oversized: Oversized::default(),
+            written: Written::default(),
+            doubts: Doubts::default(),
             unpacked: Unpacked::default(),
             moved: Unpacked::default(),
             words: Vec::new(),
@@ -145,7 +152,6 @@ impl Writer {
     /// As [`Self::replace`], by what the rows of this loader come to.
     pub fn replace_by(&mut self, loader: Loader, links: Option<Links>) -> Applied {
         let built = loader.build();
-        let applied = Applied { put: built.tables.lease_count(), removed: 0 };
         self.allocator = built.allocator;
         self.next_client = built.next_client;
         self.free_clients = built.free_clients;
@@ -154,13 +160,28 @@ impl Writer {
         let tables = Arc::new(built.tables);
         self.gained = None;
         self.oversized = Oversized::of(&tables, built.oversized);
+        self.written = Written::default();
+        self.doubts = Doubts::default();
         self.shrink_loaded(&tables);
         self.tables = tables;
+        self.apply_remaining(built.remaining);
+        let applied = Applied { put: self.tables.lease_count(), removed: 0 };
         if let Some(links) = links {
             self.links = Arc::new(links);
         }
         self.swap();
         applied
+    }
+
+    /// Brings in the rows that a load set aside.
+    fn apply_remaining(&mut self, remaining: Remaining) {
+        let mut formers = FastMap::<_, Vec<_>>::default();
+        for (address, duid) in remaining.formers {
+            formers.entry(address).or_default().push(duid);
+        }
+        for batch in remaining.batches {
+            self.apply_after(&batch, &mut formers);
+        }
     }
 
     /// Publishes tables and links, and frees the old ones here: no reader is to be the last to let go of them.
@@ -174,17 +195,27 @@ impl Writer {
 
     /// Applies the changes of a batch; of several to one address the last counts.
     pub fn apply(&mut self, batch: &Batch) -> Applied {
+        self.apply_after(batch, &mut FastMap::default())
+    }
+
+    /// As [`Self::apply`], where leases that cannot be read were held by these clients.
+    fn apply_after(&mut self, batch: &Batch, formers: &mut FastMap<u128, Vec<Duid>>) -> Applied {
         let tables = Arc::clone(&self.tables);
         let mut last: FastMap<u128, usize> = FastMap::default();
-        last.extend(batch.rows.iter().enumerate().map(|(number, row)| (row.address, number)));
+        last.extend(batch.rows.iter().enumerate().map(|(number, row)| (batch.key(row), number)));
+        self.number_host_bits(&tables, batch, &last);
+        let mut pasts = doubts::pasts(batch, &last);
+        doubts::prepend(&mut pasts, formers);
         let packed = Packed::new(batch, &tables, &mut self.allocator, &mut self.packer);
         // Each turn but the last splits a client that the batch has rows of, and none twice.
         loop {
-            let plan = self.plan(&tables, batch, &last);
+            let mut plan = self.plan(&tables, batch, &last, &pasts);
             match self.stage_all(&tables, &packed, &plan) {
                 Ok(staged) => {
                     self.add_lengths(&tables, batch);
                     self.publish(&tables, &staged, &plan);
+                    self.doubts.set(std::mem::take(&mut plan.doubts));
+                    self.forget_host_bits(batch, &last);
                     self.shrink_any(&tables, &staged);
                     return plan.applied;
                 }
@@ -201,8 +232,12 @@ impl Writer {
         plan: &Plan,
     ) -> Result<Vec<Staged>, Vec<Vec<u8>>> {
         let (mut staged, mut too_large) = (Vec::new(), Vec::new());
-        for edits in plan.edits.chunk_by(|a, b| a.client == b.client) {
-            match self.stage(tables, batch, edits, plan) {
+        let is_edited =
+            |client: &ClientId| plan.edits.binary_search_by_key(client, |edit| edit.client).is_ok();
+        let marked = plan.marks.keys().filter(|client| !is_edited(client)).map(|&client| (client, &[][..]));
+        let edited = plan.edits.chunk_by(|a, b| a.client == b.client).map(|edits| (edits[0].client, edits));
+        for (client, edits) in edited.chain(marked) {
+            match self.stage(tables, batch, (client, edits), plan) {
                 Ok(client) => staged.push(client),
                 Err(duid) => too_large.push(duid),
             }
@@ -243,18 +278,17 @@ impl Writer {
         &mut self,
         tables: &Tables,
         batch: &Packed<'_>,
-        edits: &[Edit],
+        (client, edits): (ClientId, &[Edit]),
         plan: &Plan,
     ) -> Result<Staged, Vec<u8>> {
-        let client = edits[0].client;
         let role = plan.roles.get(&client).copied().unwrap_or_else(|| self.oversized.role(client));
         let (old_record, old) = (tables.clients.get(client).unwrap_or(0), tables.client(client));
-        self.unpacked.read(old);
+        self.unpacked.read(old, &self.written);
         self.moved.clear();
         for edit in edits {
             if let Step::Move { from } = edit.step {
                 let from = tables.client(from).expect("a lease moves from a record");
-                self.moved.add(from, edit.address);
+                self.moved.add(from, edit.address, &self.written);
             }
         }
         let mut merge = Merge::new(&self.unpacked, &self.moved, batch, edits);
@@ -264,19 +298,23 @@ impl Writer {
             Role::Whole => (limits.leases, limits.words),
             Role::Anchor | Role::Segment { .. } => (limits.segment, WORDS_MAX),
         };
-        let any = merge.leases.first().or(merge.any_old.as_ref()).copied();
-        let duid = any.map_or(&[][..], |lease| lease.duid);
+        let mark = plan.marks.get(&client);
+        let known = if old.is_some() { self.unpacked.duid() } else { mark.map_or(&[][..], |mark| &mark.0) };
+        let duid = merge.leases.first().map_or(known, |lease| lease.duid);
+        let wholeness = self.wholeness(role, duid, mark);
+        let written = &self.written;
         let (arena, allocator, words) = (&tables.arena, &mut self.allocator, &mut self.words);
         let mut write = |leases: &mut [Lease<'_>], leases_max, words_max| {
             record::sort(leases);
             match (role, leases.len()) {
-                (Role::Anchor, 0) => {
-                    let duid = (duid.len(), duid.chunks(8).map(record::word_of));
-                    Ok(record::write_anchor(arena, allocator, words, duid))
+                (Role::Segment { .. }, 0) => Ok(0),
+                (_, 0) if wholeness == Wholeness::Whole => Ok(0),
+                (_, 0) => {
+                    let client = (duid.len(), duid.chunks(8).map(record::word_of), wholeness);
+                    Ok(record::write_without_leases(arena, allocator, words, client))
                 }
-                (_, 0) => Ok(0),
                 (_, len) if len > leases_max => Err(TooLarge),
-                _ => record::write(arena, allocator, words, (leases, role != Role::Whole), words_max),
+                _ => record::write(arena, allocator, words, written, (leases, wholeness), words_max),
             }
         };
         let record = match write(&mut merge.leases, leases_max, words_max) {
@@ -311,6 +349,15 @@ impl Writer {
             entering,
             passing,
         })
+    }
+
+    /// Whether a new record in this role has all leases of the client with this DUID; `mark`: what changes.
+    fn wholeness(&self, role: Role, duid: &[u8], mark: Option<&(Duid, bool)>) -> Wholeness {
+        match role {
+            Role::Anchor | Role::Segment { .. } => Wholeness::Part,
+            Role::Whole if mark.map_or_else(|| self.doubts.has(duid), |mark| mark.1) => Wholeness::InDoubt,
+            Role::Whole => Wholeness::Whole,
+        }
     }
 
     /// The prefix lengths of all leases of a batch enter the trie, where nearly all are already.

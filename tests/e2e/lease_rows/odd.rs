@@ -18,7 +18,7 @@ pub(super) struct Case {
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,7 +26,7 @@ impl Random {
         (bits ^ bits >> 31) as usize % end
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 }
@@ -38,14 +38,9 @@ const PREFIX_LEN: usize = 8;
 /// Columns that Kea 2.2 reads; it does not know the last.
 const COLUMNS: std::ops::Range<usize> = 0..17;
 
-/// Whether a column may be odd in this kind of row. The length of an address is read by Kea 2.2 and not by Kea 3.3. A prefix
-/// with bits set beyond its length has its place among lqd's leases by its length, and keeps type and length for life.
+/// Whether a column may be odd in this kind of row. The length of an address is read by Kea 2.2 and not by Kea 3.3.
 fn may_be_odd(kind: usize, column: usize) -> bool {
-    match kind {
-        0 => column != PREFIX_LEN,
-        1 => true,
-        _ => column != PREFIX_LEN && column != LEASE_TYPE,
-    }
+    kind != 0 || column != PREFIX_LEN
 }
 
 const NUMBERS: &[&str] = &[

@@ -7,7 +7,8 @@
 //! A row that cannot be kept, though its address can be read, makes that address
 //! [unreadable](lqd_index::Change::Unreadable). If Kea wrote the row, the address has passed to whom the row names; if
 //! something else did, Kea drops it when it starts and goes on with an older row. Either may be so, thus queries are told
-//! neither the older lease nor "no binding", until another row of the address comes.
+//! neither the older lease nor "no binding", until another row of the address comes: not by the address, nor by the DUID
+//! of the older lease or of the row.
 
 use std::net::Ipv6Addr;
 
@@ -150,8 +151,7 @@ impl RowParser {
         std::mem::take(&mut self.left_out)
     }
 
-    /// Appends to `batch` the change that a row (a line without its end, not empty) stands for; two if it is of a delegated
-    /// prefix with bits set beyond its length.
+    /// Appends to `batch` the change that a row (a line without its end, not empty) stands for.
     ///
     /// A valid lifetime of 0 and every state but "assigned" end the binding of the address. After a fault, the address,
     /// if it can be read, is [unreadable](lqd_index::Change::Unreadable); if not, nothing has changed.
@@ -163,20 +163,16 @@ impl RowParser {
         let values = columns.split(row)?;
         let binding = Binding::parse(&values)?;
         self.read_duid(values.get(Column::Duid), binding.state)?;
-        if binding.first != binding.address {
-            // To Kea, this row takes the place of whatever lease begins there.
-            batch.remove(binding.address);
-        }
         if binding.state != STATE_ASSIGNED || binding.valid_lifetime == 0 {
             self.see_context(values.get(Column::UserContext))?;
-            batch.remove(binding.first);
+            batch.remove(binding.address);
             return Ok(());
         }
         let kind =
             binding.kind.ok_or(RowFault { column: Column::LeaseType, what: What::UnknownLeaseType })?;
         self.collect_options(&values, &binding)?;
         let lease = Lease {
-            address: binding.first,
+            address: binding.address,
             prefix_len: binding.prefix_len,
             kind,
             duid: &self.duid,
@@ -290,37 +286,43 @@ impl RowParser {
 
 const NOT_A_MAP: RowFault = RowFault { column: Column::UserContext, what: What::NotAMap };
 
-/// Appends to `batch` that the lease on the address of this row, or of the beginning of one, cannot be read.
+/// Appends to `batch` that the lease on the address of this row, or of the beginning of one, cannot be read, and whose
+/// it may be.
 ///
-/// An address at the very end of a row may be a part of one, and counts for nothing.
+/// An address or a DUID at the very end of a row may be a part of one, and counts for nothing.
 #[cold]
 pub(super) fn mark_unreadable(row: &[u8], batch: &mut Batch) {
     let mut values = row.split(|&octet| octet == b',');
-    let (address, lease_type) = (values.next(), values.nth(Column::LeaseType as usize - 1));
+    let (address, duid, is_whole) = (values.next(), values.next(), values.clone().next().is_some());
+    let lease_type = values.nth(Column::LeaseType as usize - Column::Duid as usize - 1);
     let prefix_len = values.nth(Column::PrefixLen as usize - Column::LeaseType as usize - 1);
     let Some(address) = address.filter(|address| address.len() < row.len()) else { return };
     // A zone, which has no place in a lease, is no part of the address.
     let zone = address.iter().position(|&octet| octet == b'%').unwrap_or(address.len());
     let Some(address) = ipv6::parse(&address[..zone]) else { return };
+    let mut octets = Vec::new();
+    let is_duid = duid.filter(|_| is_whole).is_some_and(|text| hexadecimal(text, &mut octets));
+    let duid = match *octets {
+        [0] | [0, 0, 0] => &[],
+        ref duid if is_duid => duid,
+        _ => &[],
+    };
     // As far as a prefix that begins at this address can reach.
     let widest = (128 - u128::from(address).trailing_zeros() as u8).max(UNREADABLE_PREFIX_LEN_MIN); // ≤ 128
-    match (lease_type.and_then(integer), prefix_len.and_then(prefix_len_of)) {
-        (Some(0 | 1), _) => batch.unreadable(address, 128),
-        (Some(2), Some(len)) if (widest..=128).contains(&len) => batch.unreadable(address, len),
-        (Some(2), Some(len)) if (UNREADABLE_PREFIX_LEN_MIN..widest).contains(&len) => {
-            batch.unreadable(address, widest);
-            batch.unreadable(address, len);
-        }
-        _ => batch.unreadable(address, widest),
-    }
+    let prefix_len = match (lease_type.and_then(integer), prefix_len.and_then(prefix_len_of)) {
+        (Some(0 | 1), _) => 128,
+        (Some(2), Some(len)) if (UNREADABLE_PREFIX_LEN_MIN..=128).contains(&len) => len,
+        _ => widest,
+    };
+    // A batch of 4 GiB, which alone would not take it, comes of no lease file.
+    let _ = batch.unreadable(address, prefix_len, duid);
 }
 
 /// The columns of fixed size.
 struct Binding {
-    /// As in the row: Kea's key.
+    /// As in the row: Kea's key. Bits beyond the length of a delegated prefix, which Kea 2.2 keeps, mean nothing else
+    /// (RFC 8415 §21.22).
     address: Ipv6Addr,
-    /// The same, or the first address of the delegated prefix.
-    first: Ipv6Addr,
     prefix_len: u8,
     /// None: neither an address nor a prefix.
     kind: Option<LeaseKind>,
@@ -347,14 +349,13 @@ impl Binding {
         let fqdn_reverse = flag(values, Column::FqdnRev)?;
         let state = number(values, Column::State)?;
         number::<u32>(values, Column::PoolId)?;
-        let (first, prefix_len) = match kind {
-            Some(LeaseKind::Prefix) => prefix(address, values)?,
+        let prefix_len = match kind {
+            Some(LeaseKind::Prefix) => prefix_len(values)?,
             // Kea does not read the length of anything else.
-            _ => (address, 128),
+            _ => 128,
         };
         Ok(Self {
             address,
-            first,
             prefix_len,
             kind,
             valid_lifetime,
@@ -369,16 +370,9 @@ impl Binding {
     }
 }
 
-/// First address and length of a delegated prefix. Bits of the address beyond the length, which Kea 2.2 keeps, mean nothing
-/// (RFC 8415 §21.22); but a length that cuts off so much was hardly meant.
-fn prefix(address: Ipv6Addr, values: &Values<'_>) -> Result<(Ipv6Addr, u8), RowFault> {
+fn prefix_len(values: &Values<'_>) -> Result<u8, RowFault> {
     let column = Column::PrefixLen;
-    let len = prefix_len_of(values.get(column)).ok_or(RowFault { column, what: What::NotANumber })?;
-    let first = match len {
-        UNREADABLE_PREFIX_LEN_MIN..=127 => (u128::from(address) & !(u128::MAX >> len)).into(),
-        _ => address,
-    };
-    Ok((first, len))
+    prefix_len_of(values.get(column)).ok_or(RowFault { column, what: What::NotANumber })
 }
 
 /// A prefix length, modulo 256 as in Kea.

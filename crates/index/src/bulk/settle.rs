@@ -9,11 +9,12 @@ use std::net::Ipv6Addr;
 
 use rayon::prelude::*;
 
+use super::special::{Former, Special, Specials};
 use super::staging::{Claim, End, kept};
 use super::{Hand, Loader};
 use crate::clients::ClientId;
 use crate::lease::{Lease, address_hash, duid_hash};
-use crate::record::{self, Unpacked, WORDS_MAX};
+use crate::record::{self, Unpacked, WORDS_MAX, Wholeness};
 
 /// An address that a client has lost.
 pub(super) type Loss = (ClientId, u128);
@@ -22,30 +23,90 @@ pub(super) type Loss = (ClientId, u128);
 struct Claimant {
     address: u128,
     number: u64,
-    /// None: from then on, nobody.
-    client: Option<ClientId>,
+    who: Who,
     hash: u64,
 }
 
+#[derive(Clone, Copy)]
+enum Who {
+    /// From then on, nobody.
+    Nobody,
+    Client(ClientId),
+    /// Whom a row that was set aside says.
+    Special(Special),
+}
+
+/// What is to be settled: all there are with some hashes.
+pub(super) struct Claims<'a> {
+    /// Claims on one hash by one client are in the order of its record.
+    pub(super) claims: Vec<Claim>,
+    pub(super) aside: &'a [Special],
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(super) struct Settled {
+    pub(super) lost: Vec<Loss>,
+    /// Rows that were set aside and are the last of their addresses.
+    pub(super) remaining: Vec<Special>,
+    pub(super) formers: Vec<Former>,
+}
+
 impl Loader {
-    /// Settles whose the addresses are that have these claims and ends, all there are with these hashes. Claims on one
-    /// hash by one client are in the order of its record.
-    pub(super) fn settle(&self, mut claims: Vec<Claim>, ends: impl Iterator<Item = End>) -> Vec<Loss> {
+    /// Settles whose the addresses are that have these claims and ends.
+    pub(super) fn settle(
+        &self,
+        Claims { mut claims, aside }: Claims<'_>,
+        ends: impl Iterator<Item = End>,
+        specials: &Specials,
+    ) -> Settled {
         claims.sort_by_key(|claim| (claim.client, claim.hash)); // stable
-        let mut claimants: Vec<Claimant> =
-            ends.map(|End { address, number }| Claimant { address, number, client: None, hash: 0 }).collect();
+        let mut claimants: Vec<Claimant> = ends
+            .map(|End { address, number }| Claimant { address, number, who: Who::Nobody, hash: 0 })
+            .collect();
+        claimants.extend(aside.iter().map(|&special| {
+            let Special { address, number, .. } = special;
+            Claimant { address, number, who: Who::Special(special), hash: 0 }
+        }));
         for claims in claims.chunk_by(|a, b| a.client == b.client) {
             self.find_addresses(claims, &mut claimants);
         }
         claimants.sort_unstable_by_key(|claimant| (claimant.address, Reverse(claimant.number)));
-        let losers = claimants.chunk_by(|a, b| a.address == b.address).flat_map(|same| &same[1..]);
-        let lost = losers.filter_map(|loser| {
-            let client = loser.client?;
-            let removed = self.tables.addresses.remove(&self.tables.arena, loser.hash, client);
-            removed.expect("a claim is in the map");
-            Some((client, loser.address))
-        });
-        lost.collect()
+        let mut settled = Settled::default();
+        for same in claimants.chunk_by(|a, b| a.address == b.address) {
+            if let Who::Special(special) = same[0].who {
+                settled.remaining.push(special);
+                settled.formers.extend(self.formers(same, specials));
+            }
+            for loser in &same[1..] {
+                let Who::Client(client) = loser.who else { continue };
+                let removed = self.tables.addresses.remove(&self.tables.arena, loser.hash, client);
+                removed.expect("a claim is in the map");
+                settled.lost.push((client, loser.address));
+            }
+        }
+        settled
+    }
+
+    /// If the last rows of an address cannot be read, who held it before, and whom those before the last one name.
+    fn formers(&self, same: &[Claimant], specials: &Specials) -> Vec<Former> {
+        let unreadable = |claimant: &Claimant| match claimant.who {
+            Who::Special(special) if specials.is_unreadable(special) => Some(special),
+            _ => None,
+        };
+        let rows: Vec<Special> = same.iter().map_while(unreadable).collect();
+        let Some(earlier) = rows.get(1..) else { return Vec::new() };
+        let holder = match same.get(rows.len()).map(|claimant| claimant.who) {
+            None | Some(Who::Nobody) => None,
+            Some(Who::Special(special)) => Some(specials.duid(special).into()),
+            Some(Who::Client(client)) => self.tables.client(client).map(|client| {
+                let mut duid = vec![0; client.duid_len()];
+                client.copy_duid(&mut duid);
+                duid.into()
+            }),
+        };
+        let named = earlier.iter().rev().map(|&special| specials.duid(special).into());
+        holder.into_iter().chain(named).map(|duid| (same[0].address, duid)).collect()
     }
 
     /// Finds the addresses of one client's claims, ascending by hash, in its record.
@@ -59,7 +120,7 @@ impl Loader {
             let Some(claim) = found.get(first).and_then(|nth| claims.get(first + nth)) else { continue };
             if claim.hash == hash {
                 found[first] += 1;
-                claimants.push(Claimant { address, number: claim.number, client: Some(client), hash });
+                claimants.push(Claimant { address, number: claim.number, who: Who::Client(client), hash });
             }
         }
     }
@@ -77,7 +138,7 @@ impl Loader {
         let (client, tables) = (lost[0].0, &self.tables);
         let Some(before) = tables.clients.get(client) else { return };
         let record = record::Client::at(&tables.arena, before);
-        unpacked.read(Some(record));
+        unpacked.read(Some(record), &self.written);
         let keeps = |address: Ipv6Addr| lost.binary_search(&(client, address.into())).is_err();
         let leases: Vec<Lease<'_>> = unpacked.leases().filter(|lease| keeps(lease.address)).collect();
         hand.leases -= (record.len() - leases.len()) as isize;
@@ -89,8 +150,9 @@ impl Loader {
             hand.numbers.push(client);
             0
         } else {
-            let leases = (&leases[..], record.is_oversized());
-            record::write(&tables.arena, &mut hand.allocator, &mut hand.words, leases, WORDS_MAX)
+            let wholeness = if record.is_oversized() { Wholeness::Part } else { Wholeness::Whole };
+            let (leases, words) = ((&leases[..], wholeness), &mut hand.words);
+            record::write(&tables.arena, &mut hand.allocator, words, &self.written, leases, WORDS_MAX)
                 .expect("fewer leases than before fit")
         };
         tables.clients.set(client, after);

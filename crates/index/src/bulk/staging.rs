@@ -303,6 +303,7 @@ impl<'a> Run<'a> {
             let times = row.word(fixed_at + 1);
             let entry = Entry {
                 address: u128::from(row.word(1)) << 64 | u128::from(low),
+                number: 0,
                 prefix_len: row.prefix_len(),
                 kind: if row.head & IS_PREFIX != 0 { LeaseKind::Prefix } else { LeaseKind::Address },
                 subnet_id: times as u32,

@@ -6,6 +6,19 @@ use std::ops::Range;
 use super::{Binding, Client, copy_octets, load};
 use crate::lease::Lease;
 use crate::options::block_len;
+use crate::written::Written;
+
+impl<'a> Client<'a> {
+    /// Its bindings, with their addresses as written.
+    pub(crate) fn as_written(self, written: &Written) -> impl Iterator<Item = (Ipv6Addr, Binding)> {
+        let mut bindings = self.bindings();
+        std::iter::from_fn(move || {
+            let packed = bindings.next_packed()?;
+            let address = written.address(packed.address().into(), packed.number());
+            Some((address.into(), packed.unpack()))
+        })
+    }
+}
 
 /// A record read back into leases, their options still blocks, for the writer. Reused, it keeps its memory.
 #[derive(Default)]
@@ -13,6 +26,7 @@ pub(crate) struct Unpacked {
     /// The DUID, then option blocks.
     octets: Vec<u8>,
     duid_len: usize,
+    /// With their addresses as written.
     bindings: Vec<(Binding, Range<usize>)>,
     /// The block that was read last, and where it is in `octets`.
     last: (u32, Range<usize>),
@@ -20,32 +34,35 @@ pub(crate) struct Unpacked {
 
 impl Unpacked {
     /// Reads a record; none gives no leases.
-    pub(crate) fn read(&mut self, client: Option<Client<'_>>) {
+    pub(crate) fn read(&mut self, client: Option<Client<'_>>, written: &Written) {
         self.clear();
         let Some(client) = client else { return };
         self.start(client);
-        for binding in client.bindings() {
-            self.push(client, binding);
+        for (address, binding) in client.as_written(written) {
+            self.push(client, Binding { address, ..binding });
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.octets.clear();
+        self.duid_len = 0;
         self.bindings.clear();
         self.last = (0, 0..0);
     }
 
-    /// Takes the lease that begins at `first` from a record, beside what it took from others of the same client.
+    /// Takes the lease with this address as written from a record, beside what it took from others of the same client.
     ///
     /// # Panics
     /// If there is none.
-    pub(crate) fn add(&mut self, client: Client<'_>, first: Ipv6Addr) {
+    pub(crate) fn add(&mut self, client: Client<'_>, address: Ipv6Addr, written: &Written) {
         if self.bindings.is_empty() {
             self.start(client);
         }
         // Another record's blocks are others.
         self.last = (0, 0..0);
-        self.push(client, client.binding_from(first.into()).expect("the record has the lease"));
+        let (first, number) = written.place(address.into());
+        let binding = client.binding_from(first, number).expect("the record has the lease");
+        self.push(client, Binding { address, ..binding });
     }
 
     fn start(&mut self, client: Client<'_>) {

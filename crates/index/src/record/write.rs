@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{LEASES_MAX, WORDS_MAX, address_words, push_octets, word_of};
+use super::{DOUBT_BIT, INCOMPLETE_BIT, LEASES_MAX, WORDS_MAX, address_words, push_octets, word_of};
 use crate::arena::{Address, Allocator, Arena};
 use crate::lease::{Lease, LeaseKind};
+use crate::written::Written;
 
 /// Among how many blocks of the record a new lease looks for equal options.
 const SHARING_WINDOW: usize = 8;
@@ -19,14 +20,23 @@ pub(crate) fn order(prefix_len: u8, kind: LeaseKind, first: u128) -> (bool, bool
     (address_words(prefix_len) == 1, kind == LeaseKind::Prefix, first, Reverse(prefix_len))
 }
 
+/// Whether a record has all leases of its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wholeness {
+    Whole,
+    /// It is the anchor or a segment of an oversized client.
+    Part,
+    /// The client may hold leases whose rows cannot be read.
+    InDoubt,
+}
+
 /// Sorts leases of one client as a record holds them. As a rule they are those of a record and then a few: two runs,
 /// which a stable sort merges.
 pub(crate) fn sort(leases: &mut [Lease<'_>]) {
-    leases.sort_by_key(|lease| order(lease.prefix_len, lease.kind, lease.address.into()));
+    leases.sort_by_key(|lease| order(lease.prefix_len, lease.kind, lease.first()));
 }
 
-/// Writes a record of one client; `leases` are its own, at least one, in the order of [`sort`], and whether it is
-/// oversized.
+/// Writes a record of one client; `leases` are its own, at least one, in the order of [`sort`].
 ///
 /// Their `options` are blocks, as [`crate::options::Packer`] makes them. `scratch` is any vector; it is kept to save
 /// allocations.
@@ -34,12 +44,14 @@ pub(crate) fn write(
     arena: &Arena,
     allocator: &mut Allocator,
     scratch: &mut Vec<u64>,
-    (leases, is_oversized): (&[Lease<'_>], bool),
+    written: &Written,
+    (leases, wholeness): (&[Lease<'_>], Wholeness),
     words_max: usize,
 ) -> Result<Address, TooLarge> {
     let duid = leases.first().map_or(&[][..], |lease| lease.duid);
     let entries = leases.iter().map(|lease| Entry {
-        address: lease.address.into(),
+        address: lease.first(),
+        number: written.number(lease.address.into(), lease.first()),
         prefix_len: lease.prefix_len,
         kind: lease.kind,
         subnet_id: lease.subnet_id,
@@ -47,25 +59,28 @@ pub(crate) fn write(
         cltt: lease.cltt,
         block: lease.options,
     });
-    let client = (duid.len(), duid.chunks(8).map(word_of), is_oversized);
+    let client = (duid.len(), duid.chunks(8).map(word_of), wholeness);
     write_entries(arena, allocator, scratch, client, entries, words_max)
 }
 
-/// Writes the record of an oversized client that the map by DUID leads to, without leases.
-pub(crate) fn write_anchor(
+/// Writes the record of a client that the map by DUID leads to, without leases.
+pub(crate) fn write_without_leases(
     arena: &Arena,
     allocator: &mut Allocator,
     scratch: &mut Vec<u64>,
-    (duid_len, duid): (usize, impl Iterator<Item = u64>),
+    client: (usize, impl Iterator<Item = u64>, Wholeness),
 ) -> Address {
     let none = std::iter::empty::<Entry<&[u8]>>();
-    write_entries(arena, allocator, scratch, (duid_len, duid, true), none, WORDS_MAX).expect("a DUID fits")
+    write_entries(arena, allocator, scratch, client, none, WORDS_MAX).expect("a DUID fits")
 }
 
 /// A lease on its way into a record.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry<B> {
+    /// The first one.
     pub(crate) address: u128,
+    /// Of its address as written.
+    pub(crate) number: u32,
     pub(crate) prefix_len: u8,
     pub(crate) kind: LeaseKind,
     pub(crate) subnet_id: u32,
@@ -115,12 +130,12 @@ fn words(words: &[AtomicU64]) -> impl ExactSizeIterator<Item = u64> {
     words.iter().map(|word| word.load(Ordering::Relaxed))
 }
 
-/// As [`write()`], of a client whose DUID has so many octets, in these words, and whether it is oversized.
+/// As [`write()`], of a client whose DUID has so many octets, in these words.
 pub(crate) fn write_entries<B: OptionBlock>(
     arena: &Arena,
     allocator: &mut Allocator,
     scratch: &mut Vec<u64>,
-    client: (usize, impl Iterator<Item = u64>, bool),
+    client: (usize, impl Iterator<Item = u64>, Wholeness),
     entries: impl Iterator<Item = Entry<B>> + Clone,
     words_max: usize,
 ) -> Result<Address, TooLarge> {
@@ -134,7 +149,7 @@ pub(crate) fn write_entries<B: OptionBlock>(
 
 fn compose<B: OptionBlock>(
     out: &mut Vec<u64>,
-    (duid_len, duid, is_oversized): (usize, impl Iterator<Item = u64>, bool),
+    (duid_len, duid, wholeness): (usize, impl Iterator<Item = u64>, Wholeness),
     entries: impl Iterator<Item = Entry<B>> + Clone,
     words_max: usize,
 ) -> Result<(), TooLarge> {
@@ -170,8 +185,9 @@ fn compose<B: OptionBlock>(
         at = put_binding(out, at, &entry, block as u64);
     }
     out[0] = (count as u64) << 48
-        | u64::from(is_oversized) << 47
+        | u64::from(wholeness != Wholeness::Whole) << INCOMPLETE_BIT
         | (long as u64) << 32
+        | u64::from(wholeness == Wholeness::InDoubt) << DOUBT_BIT
         | (out.len() as u64) << 8
         | duid_len as u64;
     Ok(())
@@ -181,7 +197,8 @@ fn compose<B: OptionBlock>(
 fn put_binding<B>(out: &mut [u64], at: usize, entry: &Entry<B>, block: u64) -> usize {
     let prefix = u64::from(entry.kind == LeaseKind::Prefix);
     let head = u64::from(entry.subnet_id) << 32 | block << 9 | prefix << 8 | u64::from(entry.prefix_len);
-    let fixed = [head, entry.lifetimes, u64::from(entry.cltt) << 32, (entry.address >> 64) as u64];
+    let times = u64::from(entry.cltt) << 32 | u64::from(entry.number);
+    let fixed = [head, entry.lifetimes, times, (entry.address >> 64) as u64];
     out[at..at + fixed.len()].copy_from_slice(&fixed);
     let end = at + fixed.len();
     if address_words(entry.prefix_len) == 1 {

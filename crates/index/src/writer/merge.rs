@@ -35,6 +35,11 @@ impl<'b> Packed<'b> {
         Self { batch, octets, blocks }
     }
 
+    /// The first address of the lease in a row.
+    fn first(&self, row: usize) -> Ipv6Addr {
+        self.batch.rows[row].address.into()
+    }
+
     /// The lease in a row that is not a removal.
     fn lease(&self, row: usize) -> Lease<'_> {
         Lease { options: &self.octets[self.blocks[row].clone()], ..self.batch.lease(&self.batch.rows[row]) }
@@ -45,6 +50,7 @@ impl<'b> Packed<'b> {
 #[derive(Clone, Copy)]
 pub(super) struct Edit {
     pub(super) client: ClientId,
+    /// As written.
     pub(super) address: Ipv6Addr,
     pub(super) step: Step,
 }
@@ -80,15 +86,13 @@ pub(super) struct Merge<'a> {
     pub(super) leases: Vec<Lease<'a>>,
     /// What its record must still show until readers have looked away.
     pub(super) kept: Vec<Lease<'a>>,
-    /// One of the leases it had, if any.
-    pub(super) any_old: Option<Lease<'a>>,
-    /// Addresses that leave the map.
+    /// First addresses that leave the map.
     pub(super) leaving: Vec<Ipv6Addr>,
-    /// Addresses that leave the map when readers have looked away.
+    /// First addresses that leave the map when readers have looked away.
     pub(super) leaving_late: Vec<Ipv6Addr>,
-    /// Addresses that are not in the map yet.
+    /// First addresses that are not in the map yet.
     pub(super) entering: Vec<Ipv6Addr>,
-    /// Addresses that lead to this client and must lead to another.
+    /// First addresses that lead to this client and must lead to another.
     pub(super) passing: Vec<(Ipv6Addr, ClientId)>,
 }
 
@@ -98,7 +102,6 @@ impl<'a> Merge<'a> {
         let mut merge = Self {
             leases: Vec::with_capacity(edits.len() + 2),
             kept: Vec::new(),
-            any_old: None,
             leaving: Vec::new(),
             leaving_late: Vec::new(),
             entering: Vec::new(),
@@ -110,16 +113,15 @@ impl<'a> Merge<'a> {
             match edits.binary_search_by_key(&lease.address, |edit| edit.address) {
                 Ok(at) => {
                     known[at] = true;
-                    merge.change(lease, edits[at].step);
+                    merge.change(lease, edits[at].step, batch);
                 }
                 Err(_) => merge.leases.push(lease),
             }
-            merge.any_old = Some(lease);
         }
         for (edit, known) in edits.iter().zip(known) {
             let Some(row) = edit.step.row() else { continue };
             if !known && !matches!(edit.step, Step::TakeOver { in_place: true, .. }) {
-                merge.entering.push(edit.address);
+                merge.entering.push(batch.first(row));
             }
             merge.leases.push(batch.lease(row));
         }
@@ -128,10 +130,18 @@ impl<'a> Merge<'a> {
     }
 
     /// Takes note of an old lease that changes.
-    fn change(&mut self, lease: Lease<'a>, step: Step) {
-        let address = lease.address;
+    fn change(&mut self, lease: Lease<'a>, step: Step, batch: &Packed<'_>) {
+        let address = lease.first().into();
         let is_kept = match step {
-            Step::Put { late, .. } => late,
+            Step::Put { row, late } => {
+                // With host bits, another length is another first address.
+                if batch.first(row) != address {
+                    let leaving = if late { &mut self.leaving_late } else { &mut self.leaving };
+                    leaving.push(address);
+                    self.entering.push(batch.first(row));
+                }
+                late
+            }
             Step::TakeOver { .. } | Step::Move { .. } => false,
             Step::Drop { late } => {
                 let leaving = if late { &mut self.leaving_late } else { &mut self.leaving };
@@ -189,25 +199,6 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// One that changes nothing yet.
-    pub(super) fn bare(client: ClientId, role: Role, duid_hash: u64) -> Self {
-        Self {
-            client,
-            role,
-            duid_hash,
-            old_record: 0,
-            first_record: 0,
-            record: 0,
-            old_words: 0,
-            words: 0,
-            lease_change: 0,
-            leaving: Vec::new(),
-            leaving_late: Vec::new(),
-            entering: Vec::new(),
-            passing: Vec::new(),
-        }
-    }
-
     /// Whether the map by DUID leads to the client's record, if it has one.
     pub(super) fn is_known_by_duid(&self) -> bool {
         !matches!(self.role, Role::Segment { .. })

@@ -8,9 +8,8 @@ use super::merge::{Edit, Packed, Role, Staged, Step};
 use super::plan::Plan;
 use super::{FastMap, FastSet, Writer};
 use crate::clients::ClientId;
-use crate::lease::{Batch, duid_hash};
+use crate::lease::Batch;
 use crate::limits::Limits;
-use crate::record::{self, Client, word_of};
 use crate::tables::Tables;
 
 /// A client with more leases than one reply can tell.
@@ -168,28 +167,19 @@ impl Writer {
 
     /// Makes an oversized client of the one with this DUID, which may have no leases yet.
     pub(super) fn split(&mut self, tables: &Tables, duid: &[u8]) {
-        let known = tables.find_duid(duid);
-        let client = known.unwrap_or_else(|| self.number());
+        let client = tables.find_duid(duid).unwrap_or_else(|| self.number());
         let mut plan = Plan::default();
         plan.roles.insert(client, Role::Anchor);
-        let addresses: Vec<Ipv6Addr> = addresses(tables, client).collect();
+        // It may have no lease yet that would have its record written.
+        plan.marks.insert(client, (duid.into(), false));
+        let addresses: Vec<Ipv6Addr> = self.addresses(tables, client).collect();
         for addresses in addresses.chunks(tables.limits.segment) {
             let segment = self.number();
             plan.roles.insert(segment, Role::Segment { anchor: client });
             plan.edits.extend(addresses.iter().flat_map(|&address| moved(address, client, segment)));
         }
-        if known.is_some() {
-            let staged =
-                self.stage_edits(tables, plan).expect("a segment holds as many leases as it is given");
-            return self.publish(tables, &staged.0, &staged.1);
-        }
-        let duid_words = duid.chunks(8).map(word_of);
-        let arena = &tables.arena;
-        let record =
-            record::write_anchor(arena, &mut self.allocator, &mut self.words, (duid.len(), duid_words));
-        let anchor =
-            Staged { record, first_record: record, ..Staged::bare(client, Role::Anchor, duid_hash(duid)) };
-        self.publish(tables, &[anchor], &plan);
+        let staged = self.stage_edits(tables, plan).expect("a segment holds as many leases as it is given");
+        self.publish(tables, &staged.0, &staged.1);
     }
 
     /// Makes one record again of an oversized client that lost most of its leases.
@@ -201,15 +191,17 @@ impl Writer {
         let mut plan = Plan::default();
         plan.roles.insert(anchor, Role::Whole);
         for segment in segments {
-            plan.edits.extend(addresses(tables, segment).flat_map(|address| moved(address, segment, anchor)));
+            plan.edits
+                .extend(self.addresses(tables, segment).flat_map(|address| moved(address, segment, anchor)));
         }
         if plan.edits.is_empty() {
             let Some(old) = tables.client(anchor) else { return };
-            self.unpacked.read(Some(old));
-            let old_record = tables.clients.get(anchor).unwrap_or(0);
-            let hash = duid_hash(self.unpacked.duid());
-            let gone = Staged { old_record, ..Staged::bare(anchor, Role::Whole, hash) };
-            self.publish(tables, &[gone], &plan);
+            self.unpacked.read(Some(old), &self.written);
+            let duid = self.unpacked.duid().into();
+            let is_in_doubt = self.doubts.has(self.unpacked.duid());
+            plan.marks.insert(anchor, (duid, is_in_doubt));
+            let staged = self.stage_edits(tables, plan).expect("no lease fits");
+            self.publish(tables, &staged.0, &staged.1);
         } else if let Ok(staged) = self.stage_edits(tables, plan) {
             self.publish(tables, &staged.0, &staged.1);
         }
@@ -238,6 +230,12 @@ impl Writer {
         self.oversized.note(tables, &[], &Plan::default());
     }
 
+    /// Of a client's leases, as written.
+    fn addresses(&self, tables: &Tables, client: ClientId) -> impl Iterator<Item = Ipv6Addr> {
+        let client = tables.client(client).into_iter();
+        client.flat_map(|client| client.as_written(&self.written)).map(|(address, _)| address)
+    }
+
     /// Stages edits that come from no batch.
     fn stage_edits(&mut self, tables: &Tables, mut plan: Plan) -> Result<(Vec<Staged>, Plan), Vec<Vec<u8>>> {
         plan.edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
@@ -245,10 +243,6 @@ impl Writer {
         let packed = Packed::new(&none, tables, &mut self.allocator, &mut self.packer);
         Ok((self.stage_all(tables, &packed, &plan)?, plan))
     }
-}
-
-fn addresses(tables: &Tables, client: ClientId) -> impl Iterator<Item = Ipv6Addr> {
-    tables.client(client).into_iter().flat_map(Client::bindings).map(|binding| binding.address)
 }
 
 /// A lease that passes as it is from one record to another one of its client.

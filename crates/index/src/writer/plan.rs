@@ -1,7 +1,9 @@
 //! A batch's changes by client, and which of them must wait until readers have looked away.
 
 use std::net::Ipv6Addr;
+use std::sync::atomic::Ordering;
 
+use super::doubts::{Duid, Pasts};
 use super::merge::{Edit, Role, Step};
 use super::overlap::{Extent, contested};
 use super::{Applied, FastMap, Writer};
@@ -20,6 +22,10 @@ pub(super) struct Plan {
     pub(super) has_losses: bool,
     /// Some lease comes, grows or lasts longer.
     pub(super) has_gains: bool,
+    /// Of the leases for which other clients are in doubt than before, by address as written.
+    pub(super) doubts: Vec<(u128, Vec<Duid>)>,
+    /// Clients that begin or cease to be in doubt: their DUID, and whether they are then.
+    pub(super) marks: FastMap<ClientId, (Duid, bool)>,
     /// Of the clients whose record's role is new.
     pub(super) roles: FastMap<ClientId, Role>,
     /// Where new leases of oversized clients go, by anchor.
@@ -34,6 +40,7 @@ pub(super) struct Place {
 
 /// The last change of an address, and the lease that is there.
 struct Found {
+    /// As written.
     address: Ipv6Addr,
     row: usize,
     old: Option<(ClientId, Binding)>,
@@ -51,19 +58,28 @@ fn end(cltt: u32, valid_lifetime: u32) -> u64 {
 /// Whether the lease of this row covers more than that binding, now or later; and whether it covers less.
 fn compare(old: &Binding, new: &Row) -> (bool, bool) {
     let (old_end, new_end) = (end(old.cltt, old.valid_lifetime), end(new.cltt, new.valid_lifetime));
+    // With host bits, another length is another first address.
+    let moves = u128::from(old.address) != new.address;
     (
-        new.prefix_len < old.prefix_len || new_end > old_end,
-        new.prefix_len > old.prefix_len || new_end < old_end,
+        moves || new.prefix_len < old.prefix_len || new_end > old_end,
+        moves || new.prefix_len > old.prefix_len || new_end < old_end,
     )
 }
 
 impl Writer {
     /// What each client has to change. Newcomers get a number, but no record yet.
-    pub(super) fn plan(&mut self, tables: &Tables, batch: &Batch, last: &FastMap<u128, usize>) -> Plan {
-        let found: Vec<Found> = last
-            .iter()
-            .map(|(&address, &row)| Found { address: address.into(), row, old: tables.lease_from(address) })
-            .collect();
+    pub(super) fn plan(
+        &mut self,
+        tables: &Tables,
+        batch: &Batch,
+        last: &FastMap<u128, usize>,
+        pasts: &Pasts,
+    ) -> Plan {
+        let found = last.iter().map(|(&address, &row)| {
+            let (first, number) = self.written.place(address);
+            Found { address: address.into(), row, old: tables.lease_from(first, number) }
+        });
+        let found: Vec<Found> = found.collect();
         let extents: Vec<Extent> =
             found.iter().flat_map(|found| extents(found, &batch.rows[found.row])).collect();
         let has_gains = extents.iter().any(|extent| extent.is_gain);
@@ -71,9 +87,10 @@ impl Writer {
         let late = contested(extents);
         let mut plan = Plan { has_losses: losses > late.len(), has_gains, ..Plan::default() };
         plan.edits.reserve(found.len());
+        plan.doubts = self.doubtful(tables, &found, pasts);
         let mut newcomers: FastMap<&[u8], ClientId> = FastMap::default();
         for Found { address, row, old } in found {
-            let late = late.contains(&u128::from(address));
+            let late = old.as_ref().is_some_and(|(_, old)| late.contains(&u128::from(old.address)));
             let new = &batch.rows[row];
             if new.is_removal() {
                 plan.applied.removed += usize::from(old.is_some());
@@ -103,7 +120,62 @@ impl Writer {
             }
         }
         plan.edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
+        for (duid, is_in_doubt) in self.doubts.changes(&plan.doubts) {
+            let known = tables.find_duid(&duid).or_else(|| newcomers.get(&*duid).copied());
+            let client = known.unwrap_or_else(|| self.number());
+            // An oversized client is incomplete anyhow.
+            if self.oversized.parts(client).is_none() {
+                plan.marks.insert(client, (duid, is_in_doubt));
+            }
+        }
         plan
+    }
+
+    /// The leases for which other clients are in doubt than before, and these clients.
+    fn doubtful(&self, tables: &Tables, found: &[Found], pasts: &Pasts) -> Vec<(u128, Vec<Duid>)> {
+        let clients = |&Found { address, old, .. }: &Found| {
+            let address = u128::from(address);
+            let before = self.doubts.of_lease(address);
+            let Some(past) = pasts.get(&address) else {
+                return (!before.is_empty()).then(|| (address, Vec::new()));
+            };
+            let mut holder = Vec::new();
+            if let Some(client) = old.and_then(|(client, _)| tables.client(client)) {
+                holder.resize(client.duid_len(), 0);
+                client.copy_duid(&mut holder);
+            }
+            Some((address, past.joined(&holder, before)))
+        };
+        found.iter().filter_map(clients).collect()
+    }
+
+    /// Numbers the leases of a batch that have host bits, and sees whether any begins where another one does.
+    pub(super) fn number_host_bits(&mut self, tables: &Tables, batch: &Batch, last: &FastMap<u128, usize>) {
+        let rows = || last.iter().map(|(&address, &row)| (address, &batch.rows[row]));
+        let mut is_shared = false;
+        for (address, row) in rows().filter(|(_, row)| row.has_host_bits) {
+            self.written.enter(address);
+            is_shared |=
+                self.written.note_first(row.address, address) || tables.lease_from(row.address, 0).is_some();
+        }
+        if self.written.has_any_first() {
+            let tidy = |(_, row): &(u128, &Row)| !row.has_host_bits && !row.is_removal();
+            is_shared |= rows().filter(tidy).any(|(_, row)| self.written.has_first(row.address));
+        }
+        if is_shared {
+            tables.has_shared_firsts.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps of the leases with host bits those that the index holds now.
+    pub(super) fn forget_host_bits(&mut self, batch: &Batch, last: &FastMap<u128, usize>) {
+        if self.written.is_empty() {
+            return;
+        }
+        for (&address, &row) in last {
+            let row = &batch.rows[row];
+            self.written.set(address, row.has_host_bits.then_some(row.prefix_len));
+        }
     }
 
     /// The number whose record takes a new lease of this client: its own, or that of a segment with room.
@@ -128,15 +200,14 @@ impl Writer {
 /// What the change of an address gains and loses. A lease that passes to another client is lost late in any case.
 fn extents(found: &Found, new: &Row) -> impl Iterator<Item = Extent> + use<> {
     let new = Some(new).filter(|new| !new.is_removal());
-    let first = u128::from(found.address);
-    let extent = move |len, is_gain| Extent { first, len, is_gain };
-    let (gain, loss) = match (&found.old, new) {
-        (None, new) => (new.map(|new| new.prefix_len), None),
-        (Some((_, old)), None) => (None, Some(old.prefix_len)),
-        (Some((_, old)), Some(new)) => {
-            let (gains, loses) = compare(old, new);
-            (gains.then_some(new.prefix_len), loses.then_some(old.prefix_len))
-        }
+    let old = found.old.as_ref().map(|(_, old)| old);
+    let (gains, loses) = match (old, new) {
+        (None, _) | (_, None) => (true, true),
+        (Some(old), Some(new)) => compare(old, new),
     };
-    gain.map(move |len| extent(len, true)).into_iter().chain(loss.map(move |len| extent(len, false)))
+    let gain = new.filter(|_| gains);
+    let gain = gain.map(|new| Extent { first: new.address, len: new.prefix_len, is_gain: true });
+    let loss = old.filter(|_| loses);
+    let loss = loss.map(|old| Extent { first: old.address.into(), len: old.prefix_len, is_gain: false });
+    gain.into_iter().chain(loss)
 }

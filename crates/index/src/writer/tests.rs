@@ -1,6 +1,6 @@
 //! The whole index against a map of leases that is searched from end to end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -24,7 +24,10 @@ struct Owned {
     kind: LeaseKind,
     duid: Vec<u8>,
     valid_lifetime: u32,
+    cltt: u32,
     options: Vec<u8>,
+    /// Whom it names, if it cannot be read.
+    named: Vec<u8>,
 }
 
 impl Owned {
@@ -36,29 +39,38 @@ impl Owned {
             duid: &self.duid,
             valid_lifetime: self.valid_lifetime,
             preferred_lifetime: 100,
-            cltt: NOW - 10,
+            cltt: self.cltt,
             subnet_id: 1,
             options: &self.options,
         }
     }
 
     /// One that cannot be read, as the index has it.
-    fn unreadable(address: u128, prefix_len: u8) -> Self {
-        let kind = if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix };
-        let address = (address & crate::lease::mask(prefix_len)).into();
+    fn unreadable(address: u128, prefix_len: u8, named: Vec<u8>) -> Self {
         Self {
-            address,
+            address: address.into(),
             prefix_len,
-            kind,
+            kind: if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix },
             duid: Vec::new(),
             valid_lifetime: crate::INFINITY,
+            cltt: 0,
             options: Vec::new(),
+            named,
         }
+    }
+
+    fn covers(&self, address: Ipv6Addr) -> bool {
+        let differs = u128::from(self.address) ^ u128::from(address);
+        let is_valid = self.valid_lifetime == crate::INFINITY || self.cltt + self.valid_lifetime > NOW;
+        is_valid && differs & crate::lease::mask(self.prefix_len) == 0
     }
 
     fn push_to(&self, batch: &mut Batch) {
         let change = match &self.duid[..] {
-            [] => Change::Unreadable { address: self.address, prefix_len: self.prefix_len },
+            [] => {
+                let Self { address, prefix_len, named: duid, .. } = self;
+                Change::Unreadable { address: *address, prefix_len: *prefix_len, duid }
+            }
             _ => Change::Put(self.lease()),
         };
         batch.push(change).unwrap();
@@ -75,87 +87,161 @@ enum Op {
     Replace,
 }
 
-/// Few addresses, few clients, prefixes inside prefixes: leases change hands and lengths all the time.
+/// Bits of a few addresses in and around a few prefixes.
+fn bits() -> impl Strategy<Value = u128> {
+    (0_u128..4, 0_u128..4, 0_u128..3)
+        .prop_map(|(site, host, low)| 0x2001_0db8 << 96 | site << 72 | host << 64 | low << 63)
+}
+
+fn duid(client: u8) -> Vec<u8> {
+    vec![client; 1 + 3 * usize::from(client)]
+}
+
+/// Few addresses, few clients, prefixes inside prefixes, host bits: leases change hands and lengths all the time.
 fn op() -> impl Strategy<Value = Op> {
-    let base = (0_u128..4, 0_u128..4).prop_map(|(site, host)| 0x2001_0db8 << 96 | site << 72 | host << 64);
-    let put = (base.clone(), prop_oneof![Just(128), 54_u8..=66, 38_u8..=42], 0_u8..6, any::<bool>(), 0_u8..3)
-        .prop_map(|(bits, prefix_len, client, ended, options)| {
-            let kind = if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix };
+    let len = prop_oneof![2 => Just(128), 2 => 54_u8..=66, 1 => 38_u8..=42];
+    let put = (bits(), len.clone(), 0_u8..6, 0_u32..3, 0_u8..3, prop::bool::weighted(0.3)).prop_map(
+        |(bits, prefix_len, client, age, options, has_host_bits)| {
+            let first = bits & crate::lease::mask(prefix_len);
             Op::Put(Owned {
-                address: (bits & crate::lease::mask(prefix_len)).into(),
+                address: if has_host_bits { bits } else { first }.into(),
                 prefix_len,
-                kind,
-                duid: vec![client; 1 + 3 * usize::from(client)],
-                valid_lifetime: if ended { 10 } else { 11 },
+                kind: if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix },
+                duid: duid(client),
+                valid_lifetime: 10,
+                cltt: NOW - 8 - age,
                 options: [0, 39, 0, 1, 7].repeat(options.into()),
+                named: Vec::new(),
             })
-        });
-    let unreadable = (base.clone(), prop_oneof![Just(128), 54_u8..=66, 38_u8..=42])
-        .prop_map(|(bits, prefix_len)| Op::Put(Owned::unreadable(bits, prefix_len)));
+        },
+    );
+    let unreadable = (bits(), len, prop::option::of(0_u8..6)).prop_map(|(bits, prefix_len, client)| {
+        Op::Put(Owned::unreadable(bits, prefix_len, client.map(duid).unwrap_or_default()))
+    });
     prop_oneof![
         6 => put,
-        1 => unreadable,
-        3 => base.prop_map(|bits| Op::Remove(bits.into())),
+        2 => unreadable,
+        3 => bits().prop_map(|bits| Op::Remove(bits.into())),
         2 => Just(Op::Publish),
         1 => Just(Op::Replace),
     ]
 }
 
-/// What the reader finds for everything that could be asked, against the map.
-fn check(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
-    check_addresses(reader, model);
-    check_clients(reader, model);
+/// What must be found: the leases by their addresses as written, and who is in doubt by them.
+#[derive(Default)]
+struct Model {
+    leases: BTreeMap<Ipv6Addr, Owned>,
+    doubts: BTreeMap<Ipv6Addr, BTreeSet<Vec<u8>>>,
+}
+
+impl Model {
+    fn put(&mut self, lease: Owned) {
+        let (address, is_readable) = (lease.address, !lease.duid.is_empty());
+        let named = lease.named.clone();
+        let before = self.leases.insert(address, lease);
+        if is_readable {
+            self.doubts.remove(&address);
+            return;
+        }
+        let doubts = self.doubts.entry(address).or_default();
+        doubts.extend(before.map(|before| before.duid).into_iter().chain([named]));
+        doubts.remove(&[][..]);
+    }
+
+    fn remove(&mut self, address: Ipv6Addr) {
+        self.leases.remove(&address);
+        self.doubts.remove(&address);
+    }
+
+    fn is_in_doubt(&self, duid: &[u8]) -> bool {
+        self.doubts.values().flatten().any(|client| client == duid)
+    }
+
+    /// Clients, and one that stands for those that are not known.
+    fn clients(&self) -> usize {
+        let holders = self.leases.values().map(|lease| &lease.duid);
+        holders.chain(self.doubts.values().flatten()).collect::<BTreeSet<_>>().len()
+    }
+}
+
+/// What the reader finds for everything that could be asked, against the model.
+fn check(reader: &mut Reader, writer: &Writer, model: &Model) {
+    check_addresses(reader, &model.leases);
+    check_clients(reader, &writer.written, model);
 }
 
 /// Who covers each address, looked up alone and in company.
-fn check_addresses(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
+fn check_addresses(reader: &mut Reader, leases: &BTreeMap<Ipv6Addr, Owned>) {
     let pinned = reader.pin();
     let sites = (0..4_u128).flat_map(|site| (0..4).map(move |host| site << 72 | host << 64));
     for address in
         sites.flat_map(|bits| [bits, bits | 1, bits | 1 << 63]).map(|bits| 0x2001_0db8 << 96 | bits)
     {
         let address = Ipv6Addr::from(address);
-        let covers = |lease: &&Owned| {
-            let differs = u128::from(lease.address) ^ u128::from(address);
-            lease.valid_lifetime > 10 && differs & crate::lease::mask(lease.prefix_len) == 0
-        };
-        let expected = model.values().filter(covers).max_by_key(|lease| lease.prefix_len);
+        let rank = |lease: &Owned| (lease.prefix_len, lease.cltt);
+        let covering = || leases.values().filter(|lease| lease.covers(address));
+        let best = covering().map(rank).max();
+        let expected: Vec<_> = covering().filter(|lease| Some(rank(lease)) == best).collect();
         let mut found = [None; 50];
         for company in [1, 5, 50] {
             pinned.look_up(NOW, &[LookUp::Covering(address); 50][..company], &mut found);
             for found in &found[..company] {
-                let covering =
-                    found.and_then(|found| found.covering().map(|covering| covering.binding().address));
-                assert_eq!(covering, expected.map(|lease| lease.address), "who covers {address}");
+                let covering = found.and_then(|found| found.covering().map(record::Covering::binding));
+                let place = covering.map(|binding| (binding.address, binding.prefix_len, binding.cltt));
+                let lease = expected.first();
+                let expected =
+                    lease.map(|lease| (lease.lease().first().into(), lease.prefix_len, lease.cltt));
+                assert_eq!(place, expected, "who covers {address}");
             }
         }
-        if let (Some(found), Some(lease)) = (found[0], expected) {
-            assert!(found.client.has_duid(&lease.duid), "whose is {address}");
-            assert_eq!(found.client.is_unreadable(), lease.duid.is_empty(), "whether {address} can be read");
+        if let Some(found) = found[0] {
+            let holder = |lease: &&Owned| found.client.has_duid(&lease.duid);
+            assert!(expected.iter().any(holder), "whose is {address}");
         }
     }
 }
 
-/// The leases of each client.
-fn check_clients(reader: &mut Reader, model: &BTreeMap<Ipv6Addr, Owned>) {
+/// The leases of each client, and whether it is in doubt.
+fn check_clients(reader: &mut Reader, written: &Written, model: &Model) {
     let pinned = reader.pin();
-    for client in 0..6 {
-        let duid = vec![client; 1 + 3 * usize::from(client)];
+    for number in 0..6 {
+        let duid = duid(number);
         let mut found = [None];
         pinned.look_up(NOW, &[LookUp::Duid(&duid)], &mut found);
-        let mut expected: Vec<_> =
-            model.values().filter(|lease| lease.duid == duid).map(Owned::lease).collect();
-        record::sort(&mut expected);
-        let (mut unpacked, number, client) =
-            (Unpacked::default(), client, found[0].map(|found| found.client));
-        unpacked.read(client);
+        let client = found[0].map(|found| found.client);
+        let leases = model.leases.values().filter(|lease| lease.duid == duid);
+        let mut expected: Vec<_> = leases.map(Owned::lease).collect();
+        let order =
+            |lease: &Lease<'_>| (record::order(lease.prefix_len, lease.kind, lease.first()), lease.address);
+        expected.sort_by_key(order);
+        let mut unpacked = Unpacked::default();
+        unpacked.read(client, written);
         let options = |client: record::Client<'_>| {
             client.bindings().map(|binding| client.options(&binding).octets()).collect::<Vec<_>>()
         };
         let options = client.map(options).unwrap_or_default();
-        let leases: Vec<_> =
+        let mut leases: Vec<_> =
             unpacked.leases().zip(&options).map(|(lease, options)| Lease { options, ..lease }).collect();
+        leases.sort_by_key(order);
         assert_eq!(leases, expected, "what has client {number}");
+        let is_in_doubt = model.is_in_doubt(&duid);
+        assert_eq!(client.is_some_and(record::Client::is_in_doubt), is_in_doubt, "is {number} in doubt");
+        assert_eq!(client.is_some(), is_in_doubt || !expected.is_empty(), "is there a client {number}");
+    }
+}
+
+/// A change and what it makes of the model.
+fn step(op: &Op, batch: &mut Batch, model: &mut Model) {
+    match op {
+        Op::Put(lease) => {
+            lease.push_to(batch);
+            model.put(lease.clone());
+        }
+        Op::Remove(address) => {
+            batch.remove(*address);
+            model.remove(*address);
+        }
+        Op::Publish | Op::Replace => {}
     }
 }
 
@@ -166,61 +252,41 @@ proptest! {
     fn readers_find_what_was_published(ops in prop::collection::vec(op(), 1..120)) {
         let (mut writer, store) = Writer::new();
         let mut reader = store.reader().unwrap();
-        let mut model = BTreeMap::new();
-        let mut batch = Batch::new();
+        let (mut model, mut batch, mut all) = (Model::default(), Batch::new(), Batch::new());
         for op in ops.into_iter().chain([Op::Publish]) {
+            step(&op, &mut all, &mut Model::default());
+            step(&op, &mut batch, &mut model);
             match op {
-                Op::Put(lease) => {
-                    lease.push_to(&mut batch);
-                    model.insert(lease.address, lease);
-                }
-                Op::Remove(address) => {
-                    batch.push(Change::Remove(address)).unwrap();
-                    model.remove(&address);
-                }
+                Op::Put(_) | Op::Remove(_) => {}
                 Op::Publish => {
                     writer.apply(&batch);
                     batch.clear();
-                    check(&mut reader, &model);
-                    prop_assert_eq!(store.summary().leases, model.len());
+                    check(&mut reader, &writer, &model);
+                    prop_assert_eq!(store.summary().leases, model.leases.len());
                 }
                 Op::Replace => {
-                    let mut all = Batch::new();
-                    model.values().for_each(|lease| lease.push_to(&mut all));
-                    writer.replace(&[all], None);
+                    writer.replace(std::slice::from_ref(&all), None);
                     batch.clear();
-                    check(&mut reader, &model);
+                    check(&mut reader, &writer, &model);
                 }
             }
         }
-        let clients: FastSet<_> = model.values().map(|lease| lease.duid.clone()).collect();
-        prop_assert_eq!(store.summary().clients, clients.len());
+        prop_assert_eq!(store.summary().clients, model.clients());
     }
 
     #[test]
     fn the_last_row_of_a_snapshot_counts(ops in prop::collection::vec(op(), 1..200), cut in 1_usize..50) {
-        let mut model = BTreeMap::new();
+        let mut model = Model::default();
         let mut batches = vec![Batch::new()];
         for op in ops {
             if batches.last().is_some_and(|batch| batch.len() == cut) {
                 batches.push(Batch::new());
             }
-            let batch = batches.last_mut().unwrap();
-            match op {
-                Op::Put(lease) => {
-                    lease.push_to(batch);
-                    model.insert(lease.address, lease);
-                }
-                Op::Remove(address) => {
-                    batch.remove(address);
-                    model.remove(&address);
-                }
-                Op::Publish | Op::Replace => {}
-            }
+            step(&op, batches.last_mut().unwrap(), &mut model);
         }
         let (mut writer, store) = Writer::new();
-        prop_assert_eq!(writer.replace(&batches, None).put, model.len());
-        check(&mut store.reader().unwrap(), &model);
+        prop_assert_eq!(writer.replace(&batches, None).put, model.leases.len());
+        check(&mut store.reader().unwrap(), &writer, &model);
     }
 }
 
@@ -235,7 +301,9 @@ fn readers_see_no_half_step() {
         kind: LeaseKind::Address,
         duid: duid.to_vec(),
         valid_lifetime: 11,
+        cltt: NOW - 10,
         options: vec![],
+        named: vec![],
     };
     let wanderer: Ipv6Addr = "2001:db8::1".parse().unwrap();
     let mut batch = Batch::new();
@@ -310,6 +378,8 @@ fn memory_is_used_again() {
                 kind: LeaseKind::Address,
                 duid: n.wrapping_add(round * 7).to_be_bytes().to_vec(),
                 valid_lifetime: 11,
+                cltt: NOW - 10,
+                named: vec![],
                 options: vec![0, 79, 0, (round % 5) as u8, 0, 0, 0, 0][..4 + round as usize % 5].to_vec(),
             };
             if n % 4 == round % 4 { batch.remove(address) } else { batch.put(&lease.lease()).unwrap() }

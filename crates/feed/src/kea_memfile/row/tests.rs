@@ -273,19 +273,13 @@ fn any_other_state_of_32_bits_ends_the_former_lease() {
 }
 
 #[test]
-fn a_delegated_prefix_with_host_bits_is_that_prefix() {
+fn a_delegated_prefix_with_host_bits_keeps_its_address_as_written() {
     let changes =
         [(Column::Address, "2001:db8:1:2ff::5"), (Column::LeaseType, "2"), (Column::PrefixLen, "56")];
-    let (given, first) =
-        ("2001:db8:1:2ff::5".parse().unwrap(), "2001:db8:1:200::".parse::<Ipv6Addr>().unwrap());
-    let (batch, _) = parse_with(columns(18), &row(&changes));
-    let batch = batch.unwrap();
-    let changes_made: Vec<_> = batch.changes().collect();
-    let [before, Change::Put(lease)] = changes_made[..] else { panic!("{changes_made:?}") };
-    assert_eq!(before, Change::Remove(given), "whatever lease begins there");
-    assert_eq!((lease.address, lease.prefix_len), (first, 56));
+    let given = "2001:db8:1:2ff::5".parse().unwrap();
+    put(&row(&changes), |lease| assert_eq!((lease.address, lease.prefix_len), (given, 56)));
     let (batch, _) = parse_with(columns(18), &row(&[&changes[..], &[(Column::ValidLifetime, "0")]].concat()));
-    assert_eq!(batch.unwrap().changes().collect::<Vec<_>>(), [Change::Remove(given), Change::Remove(first)]);
+    assert_eq!(batch.unwrap().changes().collect::<Vec<_>>(), [Change::Remove(given)]);
 }
 
 #[test]
@@ -331,6 +325,11 @@ fn an_unreadable_row_makes_its_address_unreadable() {
         (&[(Address, "2001:db8:1::2%eth0")], "2001:db8:1::2", 128),
         (&[bad, (Address, "2001:db8:1:200::"), (LeaseType, "2"), (PrefixLen, "56")], "2001:db8:1:200::", 56),
         (&[bad, (Address, "2001:db8:1:200::"), (LeaseType, "2"), (PrefixLen, "64")], "2001:db8:1:200::", 64),
+        (
+            &[bad, (Address, "2001:db8:1:2ff::5"), (LeaseType, "2"), (PrefixLen, "56")],
+            "2001:db8:1:2ff::5",
+            56,
+        ),
         // As far as a prefix could reach.
         (&[(Address, "2001:db8:1:200::"), (LeaseType, "2"), (PrefixLen, "")], "2001:db8:1:200::", 55),
         (&[(Address, "2001:db8:1:200::"), (LeaseType, "2"), (PrefixLen, "200")], "2001:db8:1:200::", 55),
@@ -342,8 +341,25 @@ fn an_unreadable_row_makes_its_address_unreadable() {
         let mut batch = Batch::new();
         let text = row(changes);
         RowParser::new().parse(columns(18), text.as_bytes(), &mut batch).unwrap_err();
-        let expected = Change::Unreadable { address: address.parse().unwrap(), prefix_len };
+        let duid = &[0, 3, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 1][..];
+        let expected = Change::Unreadable { address: address.parse().unwrap(), prefix_len, duid };
         assert_eq!(batch.changes().collect::<Vec<_>>(), [expected], "{text}");
+    }
+    for (duid, named) in [
+        ("00:01:02", &[0, 1, 2][..]),
+        ("0102", &[1, 2]),
+        ("", &[]),
+        ("00", &[]),
+        ("00:00:00", &[]),
+        ("x", &[]),
+        ("00:0g", &[]),
+        (&["ab"; 131].join(":"), &[]),
+    ] {
+        let mut batch = Batch::new();
+        let text = row(&[bad, (Duid, duid)]);
+        RowParser::new().parse(columns(18), text.as_bytes(), &mut batch).unwrap_err();
+        let Some(Change::Unreadable { duid, .. }) = batch.changes().next() else { panic!("{text}") };
+        assert_eq!(duid, named, "{text}");
     }
     // A row that ends early, as after a full disk; but an address at its end may be the half of one.
     for (text, count) in

@@ -14,6 +14,8 @@ fn put(batch: &mut Batch, n: u32, options_len: usize) {
         kind: LeaseKind::Address,
         duid: n.to_be_bytes().to_vec(),
         valid_lifetime: 11,
+        cltt: NOW - 10,
+        named: vec![],
         options,
     };
     batch.put(&lease.lease()).unwrap();

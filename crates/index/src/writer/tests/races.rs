@@ -83,15 +83,12 @@ impl Walker {
         store.epochs.leave(self.place);
         let since = self.search.take().unwrap().since;
         let address = Ipv6Addr::from(self.address);
-        let covers = |lease: &&Owned| {
-            let differs = u128::from(lease.address) ^ self.address;
-            lease.valid_lifetime > 10 && differs & mask(lease.prefix_len) == 0
-        };
+        let covers = |lease: &&Owned| lease.covers(address);
         let mut of_each = states[since..].iter().map(|state| state.values().filter(covers));
         match found {
             Some((binding, duid)) => assert!(
                 of_each.flatten().any(|lease| {
-                    (lease.address, lease.prefix_len, &lease.duid)
+                    (lease.lease().first().into(), lease.prefix_len, &lease.duid)
                         == (binding.address, binding.prefix_len, &duid)
                 }),
                 "{address}: {binding:?} of {duid:?} was in no state of {:#?}",
@@ -186,6 +183,8 @@ fn replaced_prefixes_leave_no_window() {
         kind: if prefix_len == 128 { LeaseKind::Address } else { LeaseKind::Prefix },
         duid: duid.into(),
         valid_lifetime: 11,
+        cltt: NOW - 10,
+        named: vec![],
         options: Vec::new(),
     };
     let (mut writer, store) = Writer::new();

@@ -1,0 +1,64 @@
+//! One lease of a record, read.
+
+use std::net::Ipv6Addr;
+
+use crate::lease::{INFINITY, LeaseKind, mask};
+
+/// A lease as it is stored: [`Lease`](crate::Lease) without what its client has once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The leased address, or the first address of the delegated prefix.
+    pub address: Ipv6Addr,
+    /// 128 for an address.
+    pub prefix_len: u8,
+    /// Address or delegated prefix.
+    pub kind: LeaseKind,
+    /// Seconds from `cltt`; [`INFINITY`] never ends.
+    pub valid_lifetime: u32,
+    /// Seconds from `cltt`; [`INFINITY`] never ends.
+    pub preferred_lifetime: u32,
+    /// When the source last spoke with the client, UNIX seconds on the source's clock.
+    pub cltt: u32,
+    /// The source's number for the subnet.
+    pub subnet_id: u32,
+    /// Where its options lie in the record.
+    pub(super) block: u32,
+}
+
+impl Binding {
+    /// What is left of its lifetimes at `now`, as [`Self::valid_left`] and [`Self::preferred_left`] say.
+    #[inline]
+    pub fn left(&self, now: u32) -> Left {
+        let elapsed = now.saturating_sub(self.cltt);
+        let of =
+            |lifetime| if lifetime == INFINITY { INFINITY } else { u32::saturating_sub(lifetime, elapsed) };
+        let valid_lifetime = of(self.valid_lifetime);
+        Left { valid_lifetime, preferred_lifetime: of(self.preferred_lifetime).min(valid_lifetime) }
+    }
+
+    /// Seconds of valid lifetime left at `now`: 0 from the second in which it is over, infinity for ever.
+    ///
+    /// A source's clock ahead of ours adds nothing: at most the granted lifetime is left.
+    pub fn valid_left(&self, now: u32) -> u32 {
+        self.left(now).valid_lifetime
+    }
+
+    /// Seconds of preferred lifetime left at `now`, never more than of valid lifetime (RFC 8415 §21.6).
+    pub fn preferred_left(&self, now: u32) -> u32 {
+        self.left(now).preferred_lifetime
+    }
+
+    /// Whether `address` is the leased one or lies in the delegated prefix.
+    pub fn contains(&self, address: Ipv6Addr) -> bool {
+        (u128::from(self.address) ^ u128::from(address)) & mask(self.prefix_len) == 0
+    }
+}
+
+/// What is left of a binding's lifetimes, seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// 0: the binding has ended; [`INFINITY`] never does.
+    pub valid_lifetime: u32,
+    /// At most the valid lifetime.
+    pub preferred_lifetime: u32,
+}

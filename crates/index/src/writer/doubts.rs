@@ -1,0 +1,128 @@
+//! Clients of which it is not known whether they hold a lease, as its last row cannot be read.
+
+use super::FastMap;
+use crate::lease::{Action, Batch};
+
+/// Clients that are remembered for one lease: who held it, and whom rows named that cannot be read, the last ones.
+const CLIENTS_MAX: usize = 16;
+
+pub(super) type Duid = Box<[u8]>;
+
+/// Which leases put which clients in doubt.
+#[derive(Default)]
+pub(super) struct Doubts {
+    /// By address as written; who held it comes first.
+    leases: FastMap<u128, Vec<Duid>>,
+    /// Leases by which each client is in doubt.
+    clients: FastMap<Duid, usize>,
+}
+
+/// The clients that rows which are not in the index tell of a lease that cannot be read.
+#[derive(Default)]
+pub(super) struct Past {
+    /// They are all: the rows begin with one that can be read.
+    is_whole: bool,
+    clients: Vec<Duid>,
+}
+
+/// By address as written.
+pub(super) type Pasts = FastMap<u128, Past>;
+
+/// The past of those leases whose last row in this batch cannot be read.
+pub(super) fn pasts(batch: &Batch, last: &FastMap<u128, usize>) -> Pasts {
+    let mut pasts = Pasts::default();
+    if batch.rows.iter().all(|row| row.action != Action::MarkUnreadable) {
+        return pasts;
+    }
+    for row in &batch.rows {
+        let address = batch.key(row);
+        if batch.rows[last[&address]].action == Action::MarkUnreadable {
+            let past = pasts.entry(address).or_default();
+            if row.action != Action::MarkUnreadable {
+                *past = Past { is_whole: true, clients: Vec::new() };
+            }
+            past.clients.push(batch.named_duid(row).into());
+        }
+    }
+    pasts
+}
+
+/// Puts before the past of each lease what was before the batch.
+pub(super) fn prepend(pasts: &mut Pasts, formers: &mut FastMap<u128, Vec<Duid>>) {
+    for (address, past) in pasts {
+        past.clients.splice(0..0, formers.remove(address).unwrap_or_default());
+    }
+}
+
+impl Past {
+    /// The clients in doubt by a lease with this past, for which these were in doubt before.
+    pub(super) fn joined(&self, holder: &[u8], before: &[Duid]) -> Vec<Duid> {
+        let before = [holder].into_iter().chain(before.iter().map(|duid| &**duid));
+        let clients = self.clients.iter().map(|duid| &**duid);
+        Doubts::joined(before.filter(|_| !self.is_whole).chain(clients))
+    }
+}
+
+impl Doubts {
+    /// Whether the client with this DUID is in doubt.
+    pub(super) fn has(&self, duid: &[u8]) -> bool {
+        self.clients.contains_key(duid)
+    }
+
+    /// The clients that are in doubt by the lease with this address.
+    pub(super) fn of_lease(&self, address: u128) -> &[Duid] {
+        self.leases.get(&address).map_or(&[], Vec::as_slice)
+    }
+
+    /// These clients, each once, without those that are not known, and of very many the first and the last.
+    fn joined<'d>(clients: impl Iterator<Item = &'d [u8]>) -> Vec<Duid> {
+        let mut joined: Vec<Duid> = Vec::new();
+        for duid in clients.filter(|duid| !duid.is_empty()) {
+            if joined.iter().any(|known| **known == *duid) {
+                continue;
+            }
+            if joined.len() == CLIENTS_MAX {
+                joined.remove(1);
+            }
+            joined.push(duid.into());
+        }
+        joined
+    }
+
+    /// What changes if these leases have these clients in doubt from now on: DUIDs, and whether they are in doubt then.
+    pub(super) fn changes(&self, next: &[(u128, Vec<Duid>)]) -> Vec<(Duid, bool)> {
+        let mut counts: FastMap<&[u8], isize> = FastMap::default();
+        for (address, clients) in next {
+            self.of_lease(*address).iter().for_each(|duid| *counts.entry(duid).or_default() -= 1);
+            clients.iter().for_each(|duid| *counts.entry(duid).or_default() += 1);
+        }
+        let change = |(duid, change): (&[u8], isize)| {
+            let before = self.clients.get(duid).copied().unwrap_or(0);
+            let after = before.saturating_add_signed(change);
+            ((before == 0) != (after == 0)).then(|| (duid.into(), after > 0))
+        };
+        counts.into_iter().filter_map(change).collect()
+    }
+
+    /// These leases have these clients in doubt from now on.
+    pub(super) fn set(&mut self, next: Vec<(u128, Vec<Duid>)>) {
+        for (address, clients) in next {
+            for duid in &clients {
+                *self.clients.entry(duid.clone()).or_default() += 1;
+            }
+            let before = if clients.is_empty() {
+                self.leases.remove(&address)
+            } else {
+                self.leases.insert(address, clients)
+            };
+            for duid in before.into_iter().flatten() {
+                if let Some(count) = self.clients.get_mut(&duid) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.clients.remove(&duid);
+                    }
+                }
+            }
+        }
+    }
+}
