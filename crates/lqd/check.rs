@@ -32,7 +32,7 @@ fn report(settings: &Settings) -> Result<Vec<u8>, Failure> {
 fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
     let site = Site::read(settings)?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let loaded = load_first::<Loader>(&site.files, threads).map_err(Failure::unusable)?;
+    let loaded = load_first::<Loader>(&site.files, threads, &site.links).map_err(Failure::unusable)?;
     let current_missing = loaded.position.current_missing;
     let (mut writer, store) = Writer::new();
     let (links, subnets) = (site.links.len(), site.links.subnet_count());

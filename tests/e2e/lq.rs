@@ -5,6 +5,7 @@ mod command_line;
 mod faults;
 mod file;
 mod groups;
+mod lease_checks;
 mod networks;
 pub mod proxy;
 mod sample;
@@ -20,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         faults::trials,
         file::trials,
         groups::trials,
+        lease_checks::trials,
         networks::trials,
         several::trials,
         unreliable::trials,

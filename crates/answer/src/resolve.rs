@@ -1,6 +1,6 @@
 //! From what the index found to what the reply says (RFC 5007 §4.4.1).
 
-use lqd_index::{Binding, Client, Covering, Found, LinkId, LinkSet, Links, Location, Pinned};
+use lqd_index::{Binding, Client, Covering, Found, LinkId, LinkSet, Links, Pinned};
 
 use crate::receive::{Received, Refusal, Target};
 use crate::restricted::View;
@@ -44,7 +44,7 @@ pub(crate) fn resolve<'p>(
         (Target::Address(address), None) => match found.and_then(covering) {
             Some((client, covering)) => match view.own_link_covering(covering) {
                 Some(link) => covered(view, client, covering, link),
-                None => covered_outside(leases, view, now, address, client, covering),
+                None => covered_outside(view, client, covering),
             },
             None => not_covered(view, address),
         },
@@ -80,20 +80,10 @@ fn covered<'p>(view: &View<'p>, client: Client<'p>, covering: Covering<'_>, link
 
 /// As [`covered`], when the lease's own subnet does not contain it.
 #[cold]
-fn covered_outside<'p>(
-    leases: &'p Pinned<'_>,
-    view: &View<'p>,
-    now: u32,
-    address: &[u8; 16],
-    client: Client<'p>,
-    covering: Covering<'_>,
-) -> Content<'p> {
-    match view.locate_covering(covering) {
-        Location::Discarded => covered_by_another(leases, view, now, address),
-        location => match location.link() {
-            Some(link) => covered(view, client, covering, link),
-            None => Content::Refused(Refusal::NotConfigured),
-        },
+fn covered_outside<'p>(view: &View<'p>, client: Client<'p>, covering: Covering<'_>) -> Content<'p> {
+    match view.locate_covering(covering).link() {
+        Some(link) => covered(view, client, covering, link),
+        None => Content::Refused(Refusal::NotConfigured),
     }
 }
 
@@ -109,27 +99,6 @@ fn covered_on<'p>(
         Content::Client(client, OnLinks::Links(named))
     } else {
         nothing_on(view, &named)
-    }
-}
-
-/// When the longest lease that covers the address is none, as its source discards it.
-#[cold]
-fn covered_by_another<'p>(
-    leases: &'p Pinned<'_>,
-    view: &View<'p>,
-    now: u32,
-    address: &[u8; 16],
-) -> Content<'p> {
-    let found = leases.covering_where((*address).into(), now, |client, covering| {
-        client.is_unreadable() || !matches!(view.locate_covering(covering), Location::Discarded)
-    });
-    match found.and_then(covering) {
-        Some((client, _)) if client.is_unreadable() => Content::Refused(Refusal::Unreadable),
-        Some((client, covering)) => match view.locate_covering(covering).link() {
-            Some(link) => covered(view, client, covering, link),
-            None => Content::Refused(Refusal::NotConfigured),
-        },
-        None => not_covered(view, address),
     }
 }
 
@@ -230,7 +199,7 @@ fn on_any_links<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p
     let active = |binding: &Binding| binding.valid_left(now) > 0 && view.shows(client, binding);
     for binding in client.bindings().filter(active) {
         let location = view.locate(&binding);
-        is_bound |= !matches!(location, Location::Discarded);
+        is_bound = true;
         match (first, location.link()) {
             (None, Some(link)) => first = Some(LinkSet::of_link(view.links(), link)),
             (Some(first), Some(_)) if !location.is_in(&first) => return Content::Links(client),

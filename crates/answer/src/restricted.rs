@@ -112,7 +112,7 @@ impl<'a> View<'a> {
         let is_relay_there = match self.locate(&binding) {
             Location::Link(link) => is_relay_on(link),
             Location::Containing(links) => links.iter().any(is_relay_on),
-            Location::NotConfigured | Location::Discarded => false,
+            Location::NotConfigured => false,
         };
         if is_relay_there {
             return true;

@@ -47,7 +47,8 @@ pub struct Steering {
 impl Steering {
     /// From now on these links count, and these files are followed. Returns when that is so.
     ///
-    /// Other files are loaded first; if they cannot be, links and leases stay as they are.
+    /// Other files are loaded first, and the same where Kea discards leases by its configuration; if they cannot be, links
+    /// and leases stay as they are.
     pub fn configure(&self, links: Links, files: LeaseFiles) -> Result<(), ConfigureFault> {
         let (done, result) = bounded(1);
         self.send(Command::Configure(links.into(), files, done));
@@ -126,7 +127,7 @@ impl Feed {
         threads: NonZeroUsize,
     ) -> Result<(Self, Report), StartFault> {
         let started = Instant::now();
-        let loaded = load_first::<Loader>(files, threads)?;
+        let loaded = load_first::<Loader>(files, threads, &links)?;
         let unknown_subnets = unknown_subnets(&loaded.seen, &links);
         let follower = Follower::new(files, loaded.position)?;
         let applied = writer.replace_by(loaded.rows, Some(links));
@@ -234,7 +235,7 @@ impl Feed {
     /// Takes a new snapshot; whether that succeeded. As long as it fails, the leases stay as they are.
     fn reload(&mut self, reason: Reload) -> bool {
         let started = Instant::now();
-        match load_whole(self.follower.files(), self.threads) {
+        match load_whole(self.follower.files(), self.threads, self.writer.links()) {
             Ok(loaded) => {
                 self.follower.reloaded(loaded.position);
                 let applied = self.writer.replace_by(loaded.rows, None);
@@ -258,17 +259,24 @@ impl Feed {
 
     fn configure(&mut self, links: Links, files: &LeaseFiles) -> Result<(), LoadFault> {
         // Links that lead elsewhere by now are followed without being told.
-        if files.current() == self.follower.files().current() {
+        let is_same = files.current() == self.follower.files().current();
+        // What Kea discards when it loads its leases depends on its subnets.
+        if is_same && !links.checks_leases() && !self.writer.links().checks_leases() {
             self.writer.set_links(links);
             return Ok(());
         }
         let started = Instant::now();
-        let loaded = load_whole(files, self.threads)?;
+        let loaded = load_whole(files, self.threads, &links)?;
         speak_of_unknown_subnets(&unknown_subnets(&loaded.seen, &links));
         self.follower.follow(files, loaded.position);
         self.books.follows(self.follower.files().current().to_owned());
         let applied = self.writer.replace_by(loaded.rows, Some(links));
-        info!(file = %self.follower.files().current().display(), leases = applied.put, "follows another lease file");
+        let (file, leases) = (self.follower.files().current().display(), applied.put);
+        if is_same {
+            info!(%file, leases, "loaded the lease file anew: lease-checks discard leases by the configuration");
+        } else {
+            info!(%file, leases, "follows another lease file");
+        }
         self.books.loaded(started, &loaded.files);
         self.speak_of_load(&loaded.files);
         Ok(())
@@ -311,8 +319,8 @@ impl Feed {
 }
 
 /// Loads files that are to replace known leases: a current file without header says nothing of them.
-fn load_whole(files: &LeaseFiles, threads: NonZeroUsize) -> Result<Loaded, LoadFault> {
-    let loaded = load::<Loader>(files, threads)?;
+fn load_whole(files: &LeaseFiles, threads: NonZeroUsize, links: &Links) -> Result<Loaded, LoadFault> {
+    let loaded = load::<Loader>(files, threads, links)?;
     match loaded.position.columns {
         Some(_) => Ok(loaded),
         None => Err(LoadFault::Headless(files.current().to_owned())),

@@ -66,7 +66,7 @@ pub struct Link {
 }
 
 /// The lease source's own check of leases whose subnet id does not fit their address (`lease-checks` of Kea's
-/// `sanity-checks`). Kea applies it to addresses when it loads its leases, not to delegated prefixes.
+/// `sanity-checks`). Kea applies it to rows of addresses (IA_NA) when it loads its leases, not to others, nor later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeaseChecks {
     /// Such a lease is kept (`none`, `warn`), or moved to the subnet that contains it (`fix`).

@@ -130,6 +130,11 @@ impl Writer {
         (writer, store)
     }
 
+    /// The links.
+    pub fn links(&self) -> &Arc<Links> {
+        &self.links
+    }
+
     /// Replaces the links.
     pub fn set_links(&mut self, links: Links) {
         self.links = Arc::new(links);

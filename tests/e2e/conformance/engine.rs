@@ -158,7 +158,7 @@ impl Engine {
         let fixture = fixture();
         let document = kea_config::read(fixture.kea_config())?;
         let kea = KeaConfig::from_document(&document, None)?;
-        let loaded = load(&LeaseFiles::new(fixture.leases()), NonZeroUsize::MIN)?;
+        let loaded = load(&LeaseFiles::new(fixture.leases()), NonZeroUsize::MIN, &Links::default())?;
         let (mut writer, store) = Writer::new();
         writer.replace_by(loaded.rows, Some(Links::new(kea.links)?));
         let reader = store.reader().ok_or("no place for a reader")?;

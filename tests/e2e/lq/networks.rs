@@ -15,16 +15,20 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// A network of these subnets, in Kea's words.
-fn network(subnets: &str, rows: &str) -> Fixture {
-    let config = format!(
+pub(super) fn network(subnets: &str, rows: &str) -> Fixture {
+    Fixture::new(&kea_config(subnets), rows)
+}
+
+/// A configuration with these subnets.
+pub(super) fn kea_config(subnets: &str) -> String {
+    format!(
         r#"{{ "Dhcp6": {{
             "interfaces-config": {{ "interfaces": [ ] }},
             "server-id": {{ "type": "LL", "htype": 1, "identifier": "02005E005301", "persist": false }},
             "lease-database": {{ "type": "memfile", "name": "@LEASES@", "lfc-interval": 0 }},
             {subnets}
         }} }}"#
-    );
-    Fixture::new(&config, rows)
+    )
 }
 
 /// A lease without end of the client with this last octet: an address, or a /56 where the text says so.
@@ -40,7 +44,7 @@ fn row(lease: &str, client: &str, subnet: u32) -> String {
 }
 
 /// What `lq` finds of a question: `result`, and all leases.
-fn ask(lqd: &Lqd, question: &[&str]) -> (String, Vec<String>) {
+pub(super) fn ask(lqd: &Lqd, question: &[&str]) -> (String, Vec<String>) {
     let server = lqd.address.to_string();
     let answer = lq::json(&[&["-s", &server], question].concat());
     let clients = answer["clients"].as_array().cloned().unwrap_or_default();
@@ -55,7 +59,7 @@ fn found(leases: &[&str]) -> (String, Vec<String>) {
     ("found".to_owned(), leases.iter().map(|&lease| lease.to_owned()).collect())
 }
 
-fn duid(client: &str) -> String {
+pub(super) fn duid(client: &str) -> String {
     format!("00:03:00:01:02:00:00:00:00:{client}")
 }
 

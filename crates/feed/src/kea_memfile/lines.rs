@@ -1,6 +1,6 @@
 //! Text to rows: lines counted, faulty ones noted. First load and follower share it, so that both read alike.
 
-use lqd_index::Batch;
+use lqd_index::{Batch, Links};
 use memchr::memchr;
 
 use super::columns::{Column, Columns};
@@ -54,17 +54,24 @@ impl Tally {
 
 /// The rows of one file, or of a part of it.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct Lines<'l> {
     columns: Columns,
+    /// Rows that Kea discards with these links when it loads them are left out.
+    links: Option<&'l Links>,
     parser: RowParser,
     /// Lines taken so far; that of the header counts in a file.
     pub(super) count: u64,
     pub(super) tally: Tally,
 }
 
-impl Lines {
+impl<'l> Lines<'l> {
     pub(super) fn new(columns: Columns, count: u64) -> Self {
-        Self { columns, parser: RowParser::new(), count, tally: Tally::default() }
+        Self { columns, links: None, parser: RowParser::new(), count, tally: Tally::default() }
+    }
+
+    /// As [`Self::new`], for a load by a server with these links.
+    pub(super) fn checked(columns: Columns, links: &'l Links) -> Self {
+        Self { links: Some(links).filter(|links| links.checks_leases()), ..Self::new(columns, 0) }
     }
 
     /// Takes up to `lines_max` lines that end within `text`; returns the octets taken.
@@ -88,7 +95,7 @@ impl Lines {
             mark_unreadable(line, batch);
             return self.tally.bad_row(self.count, TOO_LONG);
         }
-        match self.parser.parse(self.columns, line, batch) {
+        match self.parser.parse_checked(self.columns, line, batch, self.links) {
             Ok(()) => self.tally.rows += 1,
             Err(fault) => self.tally.bad_row(self.count, fault),
         }

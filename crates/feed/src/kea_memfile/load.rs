@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lqd_index::{Batch, Change, LeaseKind, Loader, NoRoom};
+use lqd_index::{Batch, Change, LeaseKind, Links, Loader, NoRoom};
 use memchr::{memchr, memrchr};
 
 use super::columns::{Columns, HeaderFault};
@@ -192,20 +192,31 @@ pub enum LoadFault {
 }
 
 /// Opens the set and loads it on `threads` threads; begins anew if a file becomes shorter or is written anew meanwhile.
-pub fn load<R: Rows>(files: &LeaseFiles, threads: NonZeroUsize) -> Result<Loaded<R>, LoadFault> {
-    load_opened(|| files.open(), threads)
+///
+/// Rows that Kea discards with these links are left out.
+pub fn load<R: Rows>(
+    files: &LeaseFiles,
+    threads: NonZeroUsize,
+    links: &Links,
+) -> Result<Loaded<R>, LoadFault> {
+    load_opened(|| files.open(), threads, links)
 }
 
 /// The same where nothing is known yet: other files of the set will do if the current one is missing.
-pub fn load_first<R: Rows>(files: &LeaseFiles, threads: NonZeroUsize) -> Result<Loaded<R>, LoadFault> {
-    load_opened(|| files.open_what_is_there(), threads)
+pub fn load_first<R: Rows>(
+    files: &LeaseFiles,
+    threads: NonZeroUsize,
+    links: &Links,
+) -> Result<Loaded<R>, LoadFault> {
+    load_opened(|| files.open_what_is_there(), threads, links)
 }
 
 fn load_opened<R: Rows>(
     open: impl Fn() -> Result<Snapshot, OpenFault>,
     threads: NonZeroUsize,
+    links: &Links,
 ) -> Result<Loaded<R>, LoadFault> {
-    let load_snapshot = |snapshot| within_room(|| load_snapshot(snapshot, threads)).flatten();
+    let load_snapshot = |snapshot| within_room(|| load_snapshot(snapshot, threads, links)).flatten();
     let mut result = load_snapshot(open()?);
     for _ in 1..ATTEMPTS_MAX {
         match result {
@@ -230,13 +241,17 @@ fn within_room<T>(work: impl FnOnce() -> T) -> Result<T, LoadFault> {
 
 /// Loads a snapshot on `threads` threads. A last line of the current file that has no end is left for the
 /// follower: Kea may be writing it.
-pub fn load_snapshot<R: Rows>(snapshot: Snapshot, threads: NonZeroUsize) -> Result<Loaded<R>, LoadFault> {
-    load_in_chunks(snapshot, threads, CHUNK_LEN)
+pub fn load_snapshot<R: Rows>(
+    snapshot: Snapshot,
+    threads: NonZeroUsize,
+    links: &Links,
+) -> Result<Loaded<R>, LoadFault> {
+    load_in_chunks(snapshot, (threads, links), CHUNK_LEN)
 }
 
 fn load_in_chunks<R: Rows>(
     snapshot: Snapshot,
-    threads: NonZeroUsize,
+    (threads, links): (NonZeroUsize, &Links),
     chunk_len: u64,
 ) -> Result<Loaded<R>, LoadFault> {
     let Snapshot { earlier: mut opened, current } = snapshot;
@@ -247,7 +262,7 @@ fn load_in_chunks<R: Rows>(
     texts.push(Text::new(last, !current_missing)?);
     let chunks = chunks(&texts, chunk_len);
     let rows = R::for_text(texts.iter().map(|text| text.len).sum());
-    let parts = parse(&texts, &chunks, threads, &rows)?;
+    let parts = parse(&texts, &chunks, (threads, links), &rows)?;
 
     see_unchanged(&texts, &chunks, &parts)?;
 
@@ -372,7 +387,7 @@ impl<'a> Text<'a> {
     /// Appends the rows of a chunk to `batch`.
     fn parse(
         &self,
-        columns: Columns,
+        (columns, links): (Columns, &Links),
         chunk: Chunk,
         buffer: &mut Vec<u8>,
         batch: &mut Batch,
@@ -393,7 +408,7 @@ impl<'a> Text<'a> {
             return Ok(part);
         }
         let last_line_end = self.read_to_line_end(chunk.end, buffer)?;
-        let mut lines = Lines::new(columns, 0);
+        let mut lines = Lines::checked(columns, links);
         let taken = skipped + lines.take(&buffer[skipped..], usize::MAX, batch);
         let mut reached = from + taken as u64;
         if taken < buffer.len() && (last_line_end.is_some() || !self.growing) {
@@ -438,7 +453,7 @@ impl<'a> Text<'a> {
 fn parse(
     texts: &[Text<'_>],
     chunks: &[Chunk],
-    threads: NonZeroUsize,
+    (threads, links): (NonZeroUsize, &Links),
     rows: &impl Rows,
 ) -> Result<Vec<Part>, LoadFault> {
     let next = AtomicUsize::new(0);
@@ -452,7 +467,7 @@ fn parse(
             let Some(columns) = text.columns else { continue };
             batch.clear();
             let part = text
-                .parse(columns, chunk, &mut buffer, &mut batch, &mut known)
+                .parse((columns, links), chunk, &mut buffer, &mut batch, &mut known)
                 .map_err(|source| read_fault(text.file, source))?;
             rows.take(chunk.first_row, &mut batch);
             parts.push((position, part));

@@ -12,7 +12,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_index::{Batch, DUID_LEN_MAX, Lease, LeaseFault, LeaseKind};
+use lqd_index::{Batch, DUID_LEN_MAX, Lease, LeaseFault, LeaseKind, Links};
 
 use super::columns::{Column, Columns, Values};
 use super::text::{boolean, decimal, hardware_address, hexadecimal, integer, signed_decimal, unescape};
@@ -30,6 +30,9 @@ const LINK_LAYER_ADDRESS_LEN_MAX: usize = 20;
 const STATE_ASSIGNED: u32 = 0;
 /// The one state in which a lease has no DUID.
 const STATE_DECLINED: u32 = 1;
+
+/// The one type of lease that Kea checks against its subnets when it loads leases (`sanity_checker.cc`).
+const LEASE_TYPE_NA: i32 = 0;
 
 /// Where Kea has a hardware address from (`hwaddr.h`) that is a client link-layer address to RFC 6939: a relay agent's
 /// own OPTION_CLIENT_LINKLAYER_ADDR. Not so 0 unknown, 1 the server's own socket, 4 the interface identifier of the
@@ -156,13 +159,37 @@ impl RowParser {
     /// A valid lifetime of 0 and every state but "assigned" end the binding of the address. After a fault, the address,
     /// if it can be read, is [unreadable](lqd_index::Change::Unreadable); if not, nothing has changed.
     pub fn parse(&mut self, columns: Columns, row: &[u8], batch: &mut Batch) -> Result<(), RowFault> {
-        self.read(columns, row, batch).inspect_err(|_| mark_unreadable(row, batch))
+        self.parse_checked(columns, row, batch, None)
     }
 
-    fn read(&mut self, columns: Columns, row: &[u8], batch: &mut Batch) -> Result<(), RowFault> {
+    /// As [`Self::parse`], but of a row that Kea discards when it loads it with these links nothing is appended: an older
+    /// row of the address stands.
+    pub(super) fn parse_checked(
+        &mut self,
+        columns: Columns,
+        row: &[u8],
+        batch: &mut Batch,
+        links: Option<&Links>,
+    ) -> Result<(), RowFault> {
+        self.read(columns, row, batch, links).inspect_err(|_| mark_unreadable(row, batch))
+    }
+
+    fn read(
+        &mut self,
+        columns: Columns,
+        row: &[u8],
+        batch: &mut Batch,
+        links: Option<&Links>,
+    ) -> Result<(), RowFault> {
         let values = columns.split(row)?;
         let binding = Binding::parse(&values)?;
         self.read_duid(values.get(Column::Duid), binding.state)?;
+        if let Some(links) = links
+            && integer(values.get(Column::LeaseType)) == Some(LEASE_TYPE_NA)
+            && links.discards(binding.subnet_id, binding.address)
+        {
+            return self.see_context(values.get(Column::UserContext));
+        }
         if binding.state != STATE_ASSIGNED || binding.valid_lifetime == 0 {
             self.see_context(values.get(Column::UserContext))?;
             batch.remove(binding.address);

@@ -15,8 +15,6 @@ pub enum Location<'a> {
     Containing(LinkSet<'a>),
     /// On no link that is configured.
     NotConfigured,
-    /// Nowhere: its source discards such leases ([`LeaseChecks`]).
-    Discarded,
 }
 
 impl Location<'_> {
@@ -25,7 +23,7 @@ impl Location<'_> {
         match self {
             Self::Link(link) => set.contains(link),
             Self::Containing(links) => set.intersects(&links),
-            Self::NotConfigured | Self::Discarded => false,
+            Self::NotConfigured => false,
         }
     }
 
@@ -34,7 +32,7 @@ impl Location<'_> {
         match self {
             Self::Link(link) => Some(link),
             Self::Containing(links) => links.iter().next(),
-            Self::NotConfigured | Self::Discarded => None,
+            Self::NotConfigured => None,
         }
     }
 }
@@ -73,22 +71,26 @@ impl Links {
         let containing = self.of_address(address);
         match (kind, self.subnet(subnet_id)) {
             (LeaseKind::Prefix, Some(subnet)) if !containing.has_pool() => Location::Link(subnet.link),
-            (LeaseKind::Address, _) if self.discards(subnet_id, containing) => Location::Discarded,
             _ if containing.is_empty() => Location::NotConfigured,
             _ => Location::Containing(containing),
         }
     }
 
-    /// Whether the source discards the lease of an address, found in these links, that its subnet does not contain.
+    /// Whether the source discards leases whose subnet id does not fit their address, when it loads them.
+    pub fn checks_leases(&self) -> bool {
+        self.lease_checks != LeaseChecks::Keep
+    }
+
+    /// Whether the source discards the lease of an address (IA_NA) of this subnet id when it loads it ([`LeaseChecks`]).
     ///
     /// To Kea, id 0 is what an address outside all subnets has.
-    fn discards(&self, subnet_id: u32, containing: LinkSet<'_>) -> bool {
-        let is_elsewhere = containing.has_subnet() || subnet_id != 0;
-        match self.lease_checks {
-            LeaseChecks::Keep => false,
-            LeaseChecks::DiscardOutside => !containing.has_subnet() && is_elsewhere,
-            LeaseChecks::Discard => is_elsewhere,
+    pub fn discards(&self, subnet_id: u32, address: Ipv6Addr) -> bool {
+        if !self.checks_leases() || self.own_link(subnet_id, address).is_some() {
+            return false;
         }
+        let has_subnet = self.of_address(address).has_subnet();
+        let is_elsewhere = has_subnet || subnet_id != 0;
+        is_elsewhere && (self.lease_checks == LeaseChecks::Discard || !has_subnet)
     }
 
     /// Options that the configuration gives to the leases of this lease's subnet; `None` if that is not known.

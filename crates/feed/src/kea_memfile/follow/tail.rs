@@ -39,7 +39,7 @@ pub(super) struct Tail {
     /// The last octets that were read; read again each time, to see that they are still there.
     guard: Vec<u8>,
     /// None until the header is complete.
-    lines: Option<Lines>,
+    lines: Option<Lines<'static>>,
     /// Within a line that is longer than can be a row, whose beginning is dropped.
     in_long_line: bool,
     /// Octets of it that are dropped.

@@ -12,7 +12,7 @@ use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use lqd_index::{Batch, Change};
+use lqd_index::{Batch, Change, Links};
 
 use super::{Follower, Reload, Step};
 use crate::kea_memfile::load::tests::Batches;
@@ -43,7 +43,7 @@ struct Reader {
 
 impl Reader {
     fn new(files: LeaseFiles) -> Self {
-        let loaded = load::<Batches>(&files, NonZeroUsize::MIN).unwrap();
+        let loaded = load::<Batches>(&files, NonZeroUsize::MIN, &Links::default()).unwrap();
         let mut leases = Leases::new();
         loaded.rows.into_batches().iter().for_each(|batch| apply(&mut leases, batch));
         let mut follower = Follower::new(&files, loaded.position).unwrap();
@@ -68,7 +68,7 @@ impl Reader {
         self.reloads.push(reason);
         let limit = Instant::now() + LIMIT;
         let loaded = loop {
-            match load::<Batches>(&self.files, NonZeroUsize::MIN) {
+            match load::<Batches>(&self.files, NonZeroUsize::MIN, &Links::default()) {
                 Ok(loaded) => break loaded,
                 // Truncated again while it was being read.
                 Err(fault) => assert!(Instant::now() < limit, "{fault}"),
