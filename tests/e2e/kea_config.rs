@@ -28,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("kea_config: every example of Kea is taken", &[Need::KeaExamples], examples),
         trial("kea_config: odd values are taken as Kea takes them", &[Need::Kea], odd_values),
+        trial("kea_config: odd digits are taken if Kea takes them", &[Need::Kea], odd_digits),
         trial("kea_config: plain values are taken if and only if Kea takes them", &[Need::Kea], plain_values),
         trial("kea_config: mutated tokens are taken if Kea takes them", &[Need::Kea], mutated_tokens),
     ]
@@ -105,6 +106,13 @@ fn odd_values() -> Result<(), Failed> {
     let texts: Vec<_> = mutate::odd_members().map(|members| dhcp6(&members)).collect();
     let took = all_taken(&judge(&texts))?;
     assert!(took > texts.len() / 2, "Kea took {took} of {}", texts.len());
+    Ok(())
+}
+
+fn odd_digits() -> Result<(), Failed> {
+    let texts: Vec<_> = mutate::odd_digits().map(|members| dhcp6(&members)).collect();
+    let took = all_taken(&judge(&texts))?;
+    assert!(took > texts.len() / 5, "Kea took {took} of {}", texts.len());
     Ok(())
 }
 

@@ -186,6 +186,26 @@ pub(super) fn odd_members() -> impl Iterator<Item = Vec<u8>> {
     texts.map(String::into_bytes).chain([latin1.to_vec()])
 }
 
+const LENGTHS: [&str; 8] = ["", "0", "64", "128", "129", "4294967232", "4294967295", "4294967296"];
+
+/// Members with every sign, number of noughts and number for the length of a prefix, and with white space in every place of
+/// an identifier's digits: Kea refuses most.
+pub(super) fn odd_digits() -> impl Iterator<Item = Vec<u8>> {
+    let lengths = ["", "+", "-", "+-", "--"].iter().flat_map(|sign| {
+        let numbers = LENGTHS.iter().flat_map(|number| ["", "0", "00"].map(|noughts| (noughts, number)));
+        numbers.map(move |(noughts, number)| format!("{sign}{noughts}{number}"))
+    });
+    let lengths = lengths.map(|len| format!(r#""subnet6": [ {{ "id": 1, "subnet": "2001:db8::/{len}" }} ]"#));
+    let digits = ["8765", "876", "87:65", "8:765"].iter().flat_map(|digits| {
+        let place = |at: usize, space| [&digits[..at], space, &digits[at..]].concat();
+        (0..=digits.len()).flat_map(move |at| [" ", "\\n", "\\t \\r"].map(|space| place(at, space)))
+    });
+    let identifiers = digits.map(|identifier| {
+        format!(r#""server-id": {{ "type": "EN", "enterprise-id": 9, "identifier": "{identifier}", "persist": false }}"#)
+    });
+    lengths.chain(identifiers).map(String::into_bytes)
+}
+
 const ODD_MEMBERS: [&str; 30] = [
     r#""subnet6": [ { "subnet": "2001:db8:1::/48", "id": 1 }, { "subnet": "2001:db8:1::1/48", "id": 2 } ]"#,
     r#""subnet6": [ ], "shared-networks": [ ], "option-data": [ ], "option-def": [ ], "hooks-libraries": [ ]"#,

@@ -13,11 +13,18 @@ pub(super) fn address(text: &str) -> Option<Ipv6Addr> {
     address.parse().ok()
 }
 
-/// A prefix such as `2001:db8::/32`, its host bits cut; Kea takes spaces, tabs, a plus sign and leading zeros in it.
+/// A prefix such as `2001:db8::/32`, its host bits cut; Kea takes spaces, tabs, a sign and leading zeros in it.
 pub(super) fn prefix(text: &str) -> Option<Prefix> {
     let text: String = text.chars().filter(|char| !matches!(char, ' ' | '\t')).collect();
     let (network, len) = text.split_once('/')?;
-    masked(address(network)?, len.parse().ok()?)
+    masked(address(network)?, u8::try_from(unsigned(len)?).ok()?)
+}
+
+/// A number as `boost::lexical_cast<unsigned int>` reads it: with a minus sign, 2^32 less it.
+fn unsigned(text: &str) -> Option<u32> {
+    let Some(negative) = text.strip_prefix('-') else { return text.parse().ok() };
+    let number: u32 = negative.parse().ok().filter(|_| !negative.starts_with('+'))?;
+    Some(number.wrapping_neg())
 }
 
 /// The prefix of this length that `address` lies in; `None` if the length is more than 128.
@@ -29,10 +36,11 @@ pub(super) fn masked(address: Ipv6Addr, len: u8) -> Option<Prefix> {
 /// First and last address of a pool, `first - last` or a prefix.
 pub(super) fn pool(text: &str) -> Option<(Ipv6Addr, Ipv6Addr)> {
     let text: String = text.chars().filter(|char| !matches!(char, ' ' | '\t')).collect();
-    if let Some((first, last)) = text.split_once('-') {
-        return Some((address(first)?, address(last)?));
+    if text.contains('/') {
+        return prefix(&text).map(ends);
     }
-    prefix(&text).map(ends)
+    let (first, last) = text.split_once('-')?;
+    Some((address(first)?, address(last)?))
 }
 
 /// First and last address of a prefix.
@@ -58,6 +66,17 @@ mod tests {
             ("2001:db8::", None),
             ("2001:db8::/129", None),
             ("2001:db8::/-1", None),
+            ("2001:db8::/-0", Some("::/0")),
+            ("2001:db8::/+0", Some("::/0")),
+            ("2001:db8::/-00", Some("::/0")),
+            ("2001:db8::/-4294967264", Some("2001:db8::/32")),
+            ("2001:db8::/+-0", None),
+            ("2001:db8::/-+0", None),
+            ("2001:db8::/--0", None),
+            ("2001:db8::/-", None),
+            ("2001:db8::/256", None),
+            ("2001:db8::/4294967328", None),
+            ("2001:db8::/0x20", None),
             ("192.0.2.0/24", None),
         ];
         for (text, want) in rows {
@@ -73,6 +92,7 @@ mod tests {
             ("2001:db8::1-2001:db8::1", Some("2001:db8::1 2001:db8::1")),
             ("2001:db8::/ 126", Some("2001:db8:: 2001:db8::3")),
             ("2001:db8::5/128", Some("2001:db8::5 2001:db8::5")),
+            ("2001:db8::/-4294967170", Some("2001:db8:: 2001:db8::3")),
             ("2001:db8::5", None),
             ("2001:db8::1 - ", None),
         ];

@@ -17,13 +17,18 @@ pub(super) fn octets(text: &str) -> Option<Vec<u8>> {
     odd.chain(pairs.chunks_exact(2).map(|pair| Some(value(pair[0])? << 4 | value(pair[1])?))).collect()
 }
 
-/// Octets from pairs of digits with spaces anywhere, which is all that Kea takes in a comma-separated value.
+/// Octets from pairs of digits with white space anywhere, which is all that Kea takes in a comma-separated value and in the
+/// server's identifier (`decodeHex`).
 pub(super) fn pairs(text: &[u8]) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.iter().copied().filter(|octet| !octet.is_ascii_whitespace()).collect();
+    let is_space = |octet: u8| octet.is_ascii_whitespace() || octet == VERTICAL_TAB;
+    let digits: Vec<u8> = text.iter().copied().filter(|&octet| !is_space(octet)).collect();
     let (pairs, odd) = digits.as_chunks();
     let octets = || pairs.iter().map(|&[high, low]| Some(value(high)? << 4 | value(low)?)).collect();
     odd.is_empty().then(octets).flatten()
 }
+
+/// White space to C, and not to Rust.
+const VERTICAL_TAB: u8 = 0x0b;
 
 fn short_octet(text: &str) -> Option<u8> {
     match *text.as_bytes() {

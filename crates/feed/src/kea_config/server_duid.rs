@@ -156,8 +156,12 @@ fn parts(server_id: &Node<'_>) -> Result<Parts, ConfigError> {
     let identifier = server_id.key("identifier")?;
     Ok(Parts {
         kind,
-        identifier: identifier
-            .map_or(Ok(Vec::new()), |node| node.parsed("hexadecimal digits", hex::octets))?,
+        // Kea takes pairs alone, and white space between any digits; what it refuses may be read as elsewhere.
+        identifier: identifier.map_or(Ok(Vec::new()), |node| {
+            node.parsed("hexadecimal digits", |text| {
+                hex::pairs(text.as_bytes()).or_else(|| hex::octets(text))
+            })
+        })?,
         htype: server_id.key("htype")?.map_or(Ok(0), |node| node.number(u16::MAX))?,
         time: number("time")?,
         enterprise: number("enterprise-id")?,

@@ -269,6 +269,11 @@ fn the_server_duid_is_configured_or_in_keas_file() {
         (ll, Ok(octets("0003 0001 0a0027000001"))),
         (en, Ok(octets("0002 00000009 0cc084d303000912"))),
         (r#""type": "LL", "identifier": "0a0027000001""#, Ok(octets("0003 0001 0a0027000001"))),
+        // White space parts nothing, as in Kea.
+        (r#""type": "LL", "identifier": "8\n765""#, Ok(octets("0003 0001 8765"))),
+        (r#""type": "LL", "identifier": "8 7 6 5""#, Ok(octets("0003 0001 8765"))),
+        (r#""type": "LL", "identifier": " 87\t65\r""#, Ok(octets("0003 0001 8765"))),
+        (r#""type": "LL", "identifier": "87 6""#, Ok(octets("0003 0001 8706"))),
         (r#""type": "EN", "identifier": "87ef", "persist": false"#, Ok(octets("0002 000009bf 87ef"))),
         (r#""type": "LLT", "htype": 1, "identifier": "0a00""#, Err(unknown.to_owned())),
         (r#""type": "LLT", "persist": false"#, Err(changing.to_owned())),
