@@ -73,9 +73,10 @@ impl OwnedLease {
         within(address, self.address, self.prefix_len)
     }
 
-    /// In the order of a reply: addresses ascending, then prefixes ascending.
-    pub fn order(&self) -> (bool, Ipv6Addr) {
-        (self.kind == LeaseKind::Prefix, self.address)
+    /// In the order of a reply: addresses ascending, then prefixes longer than 64 bits, then the others, each ascending.
+    pub fn order(&self) -> (bool, bool, Ipv6Addr) {
+        let is_prefix = self.kind == LeaseKind::Prefix;
+        (is_prefix, is_prefix && self.prefix_len <= 64, self.address)
     }
 }
 
