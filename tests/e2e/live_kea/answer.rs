@@ -89,12 +89,23 @@ impl Asker {
     }
 
     /// The options with these codes that lqd knows of a client on any link.
-    pub(super) fn options_of(&self, duid: &[u8], codes: &[u16]) -> Result<Vec<(u16, Vec<u8>)>, String> {
+    ///
+    /// An error until it has told leases of all these kinds, by their option codes: Kea writes them one after the other.
+    pub(super) fn options_of(
+        &self,
+        duid: &[u8],
+        leases: &[u16],
+        codes: &[u16],
+    ) -> Result<Vec<(u16, Vec<u8>)>, String> {
         let target = option(code::CLIENTID, duid);
         let (reply, _) = self.exchange(QUERY_BY_CLIENTID, Ipv6Addr::UNSPECIFIED, &target, codes);
         let top = options(reply.get(CLIENT_HEADER_LEN..).unwrap_or_default())?;
         let data = single(&top, code::CLIENT_DATA)?.ok_or_else(|| format!("no data in {reply:02x?}"))?;
         let mut inside = options(data)?;
+        let is_there = |lease: &u16| inside.iter().any(|(code, _)| code == lease);
+        if !leases.iter().all(is_there) {
+            return Err(format!("not all leases are in {reply:02x?}"));
+        }
         inside.retain(|(code, _)| codes.contains(code));
         Ok(inside)
     }

@@ -87,7 +87,7 @@ pub(super) fn every_level() -> Result<(), Failed> {
         let mut client = client(who);
         let wants = if who == PrefixOnly { Wants::Prefix } else { Wants::Both };
         let sent = client.solicit_asking(&lab, wants, &codes);
-        let answered = answered(&asker, &client.duid, &codes);
+        let answered = answered(&asker, &client.duid, wants, &codes);
         for (&code, (levels, left_out)) in codes.iter().zip(ROWS) {
             let want = if left_out.contains(&who) { Vec::new() } else { of(&sent, code) };
             assert_eq!(of(&answered, code), want, "{who:?}: option {code} with {levels:?}");

@@ -10,6 +10,7 @@ use super::answer::Asker;
 use super::client::{Client, Wants};
 use super::kea::Kea;
 use super::lab::Lab;
+use super::octets::code;
 use super::{DEFAULT, follower, plan};
 use crate::support::Until;
 
@@ -167,7 +168,7 @@ pub(super) fn every_type() -> Result<(), Failed> {
         let codes: Vec<u16> = rows.iter().map(|row| row.code).collect();
         let mut client = Client::new(0x70, number, Vec::new());
         let sent = client.solicit_asking(&lab, Wants::Both, &codes);
-        let answered = answered(&asker, &client.duid, &codes);
+        let answered = answered(&asker, &client.duid, Wants::Both, &codes);
         for Row { code, what, left_out } in rows {
             let want = if *left_out { Vec::new() } else { of(&sent, *code) };
             assert_eq!(of(&answered, *code), want, "option {code}, configured as {what}");
@@ -177,13 +178,18 @@ pub(super) fn every_type() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The options with these codes that lqd knows of a client, once it knows the client.
-pub(super) fn answered(asker: &Asker, duid: &[u8], codes: &[u16]) -> Vec<(u16, Vec<u8>)> {
+/// The options with these codes that lqd knows of a client, once it knows the client's leases.
+pub(super) fn answered(asker: &Asker, duid: &[u8], holds: Wants, codes: &[u16]) -> Vec<(u16, Vec<u8>)> {
+    let leases: &[u16] = match holds {
+        Wants::Address => &[code::IAADDR],
+        Wants::Prefix => &[code::IAPREFIX],
+        Wants::Both => &[code::IAADDR, code::IAPREFIX],
+    };
     let until = Until::patience();
     loop {
-        match asker.options_of(duid, codes) {
+        match asker.options_of(duid, leases, codes) {
             Ok(options) => return options,
-            Err(error) => assert!(until.pending(), "lqd does not know the client: {error}"),
+            Err(error) => assert!(until.pending(), "lqd does not know the client's leases: {error}"),
         }
     }
 }
