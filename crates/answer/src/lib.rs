@@ -162,8 +162,12 @@ impl Engine {
             let (policy, unbound, received) = (&self.policy, self.unbound, &received[position]);
             let view = View::new(leases.links(), received.rights, received.source());
             let found = look_ups.found(now, position);
-            let content = &resolve(leases, &view, now, received, found);
-            let content = incomplete::replace(received, found.as_ref(), content);
+            let content = &if found.is_some_and(|found| found.client.is_partial()) {
+                // Looked at again, as what is handed on here would have to be stored for every query.
+                incomplete::resolve(leases, &view, now, received, look_ups.found(now, position))
+            } else {
+                resolve(leases, &view, now, received, found)
+            };
             let reply = Reply { policy, unbound, view, now, received, content };
             match reply.silence() {
                 Some(silence) => deliver(position, Verdict::Silence(silence)),

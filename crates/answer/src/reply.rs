@@ -2,7 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use lqd_index::{Client, LeaseKind, Left};
+use lqd_index::{Binding, Client, LeaseKind, Left};
 use lqd_wire::{
     DATAGRAM_LEN_MAX, Free, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, Relay, TransactionId,
     Writer,
@@ -10,7 +10,7 @@ use lqd_wire::{
 
 use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
-use crate::resolve::{Content, OnLinks};
+use crate::resolve::{Content, OnLinks, is_on_link_of};
 use crate::restricted::View;
 use crate::{Asked, Outcome, Policy, Subject, Unbound};
 
@@ -154,9 +154,31 @@ impl Reply<'_> {
     /// The client's addresses and prefixes on a link, and how long ago the server last spoke with it there; when that was.
     #[inline(always)]
     fn leases(&self, free: &mut Free<'_>, client: &Client<'_>, on_links: &OnLinks) -> Result<u32, NoRoom> {
+        // Decided once for all bindings.
+        match on_links {
+            OnLinks::Whole => self.leases_that(free, client, |_| true),
+            OnLinks::Of(subnet) if self.view.is_whole() => {
+                self.leases_that(free, client, |binding| is_on_link_of(*subnet, &self.view, binding))
+            }
+            _ => self.leases_on(free, client, on_links),
+        }
+    }
+
+    #[inline(never)]
+    fn leases_on(&self, free: &mut Free<'_>, client: &Client<'_>, on_links: &OnLinks) -> Result<u32, NoRoom> {
+        self.leases_that(free, client, |binding| on_links.has(&self.view, *client, binding))
+    }
+
+    #[inline(always)]
+    fn leases_that(
+        &self,
+        free: &mut Free<'_>,
+        client: &Client<'_>,
+        is_there: impl Fn(&Binding) -> bool,
+    ) -> Result<u32, NoRoom> {
         let mut newest = 0;
         for binding in client.bindings() {
-            if !on_links.has(&self.view, *client, &binding) {
+            if !is_there(&binding) {
                 continue;
             }
             newest = newest.max(binding.cltt);

@@ -1,7 +1,10 @@
 //! From what the index found to what the reply says (RFC 5007 §4.4.1).
 
-use lqd_index::{Binding, Client, Covering, Found, LinkId, LinkSet, Links, Pinned};
+use std::net::Ipv6Addr;
 
+use lqd_index::{Binding, Client, Covering, Found, LeaseKind, LinkId, LinkSet, Links, OwnSubnet, Pinned};
+
+use crate::incomplete::whole;
 use crate::receive::{Received, Refusal, Target};
 use crate::restricted::View;
 
@@ -30,60 +33,85 @@ pub(crate) fn resolve<'p>(
     if let Some(refusal) = received.refusal {
         return Content::Refused(refusal);
     }
-    let links = view.links();
-    let named = match received.link_address.map(|&address| links.named(address.into())) {
-        Some(named) if named.is_empty() => return Content::Refused(Refusal::NotConfigured),
-        named => named,
-    };
-    if found.is_some_and(|found| found.client.is_unreadable()) {
-        // Neither its holder nor its subnet is known: no link can be told from another.
-        return Content::Refused(Refusal::Unreadable);
+    match received.link_address {
+        None => on_any_link(leases, view, now, received.target, found),
+        Some(&address) => match view.links().named(address.into()) {
+            named if named.is_empty() => Content::Refused(Refusal::NotConfigured),
+            named => on_named_links(leases, view, now, received.target, found, named),
+        },
     }
-    match (received.target, named) {
-        (Target::Nobody, _) => Content::Refused(Refusal::MalformedQuery),
-        (Target::Address(address), None) => match found.and_then(covering) {
-            Some((client, covering)) => match view.own_link_covering(covering) {
-                Some(link) => covered(view, client, covering, link),
-                None => covered_outside(view, client, covering),
+}
+
+/// As [`resolve`], when no link is named.
+#[inline(always)]
+fn on_any_link<'p>(
+    leases: &'p Pinned<'_>,
+    view: &View<'p>,
+    now: u32,
+    target: Target<'_>,
+    found: Option<Found<'p>>,
+) -> Content<'p> {
+    match target {
+        Target::Nobody => Content::Refused(Refusal::MalformedQuery),
+        Target::Address(address) => match found.and_then(covering) {
+            Some((client, covering)) => match view.own_subnet_covering(covering) {
+                Some(subnet) => covered(view, client, covering, OnLinks::Of(subnet)),
+                None => covered_outside(leases, view, now, address),
             },
             None => not_covered(view, address),
         },
-        (Target::Address(address), Some(named)) => match found.and_then(covering) {
-            Some((client, covering)) if view.is_covering_on(&named, covering) => {
-                covered_on(view, client, covering, named)
-            }
-            Some(_) => covered_on_by_another(leases, view, now, address, named),
-            None => nothing_on(view, &named),
-        },
-        (Target::Client(_), Some(named)) => match found.map(|found| found.client) {
-            Some(client) if is_bound(view, now, client, named) => {
-                Content::Client(client, OnLinks::Links(named))
-            }
-            _ => nothing_on(view, &named),
-        },
-        (Target::Client(_), None) => match found {
+        Target::Client(_) => match found {
             Some(found) => anywhere(view, now, found.client),
             None => nothing_anywhere(view),
         },
     }
 }
 
-/// The data of the client whose lease, which is on this link, covers an address, when no link is named.
+/// As [`resolve`], when these links are named.
 #[inline(always)]
-fn covered<'p>(view: &View<'p>, client: Client<'p>, covering: Covering<'_>, link: LinkId) -> Content<'p> {
-    if view.shows_covering(client, covering) {
-        Content::Client(client, OnLinks::Links(LinkSet::of_link(view.links(), link)))
-    } else {
-        Content::Refused(Refusal::Restricted)
+fn on_named_links<'p>(
+    leases: &'p Pinned<'_>,
+    view: &View<'p>,
+    now: u32,
+    target: Target<'_>,
+    found: Option<Found<'p>>,
+    named: LinkSet<'p>,
+) -> Content<'p> {
+    match target {
+        Target::Nobody => Content::Refused(Refusal::MalformedQuery),
+        Target::Address(address) => match found.and_then(covering) {
+            Some((client, covering)) => match view.own_subnet_covering(covering) {
+                Some(subnet) if named.is_only(subnet.link()) => {
+                    covered_on(view, client, covering, &named, OnLinks::Of(subnet))
+                }
+                _ if view.is_covering_on(&named, covering) => {
+                    covered_on(view, client, covering, &named, OnLinks::Links(named))
+                }
+                _ => covered_on_by_another(leases, view, now, address, named),
+            },
+            None => nothing_on(view, &named),
+        },
+        Target::Client(_) => match found.map(|found| found.client) {
+            Some(client) if is_bound(view, now, client, named) => {
+                Content::Client(client, OnLinks::Links(named))
+            }
+            _ => nothing_on(view, &named),
+        },
     }
 }
 
-/// As [`covered`], when the lease's own subnet does not contain it.
-#[cold]
-fn covered_outside<'p>(view: &View<'p>, client: Client<'p>, covering: Covering<'_>) -> Content<'p> {
-    match view.locate_covering(covering).link() {
-        Some(link) => covered(view, client, covering, link),
-        None => Content::Refused(Refusal::NotConfigured),
+/// The data of the client whose lease, which is on these links, covers an address, when no link is named.
+#[inline(always)]
+fn covered<'p>(
+    view: &View<'p>,
+    client: Client<'p>,
+    covering: Covering<'_>,
+    on_links: OnLinks<'p>,
+) -> Content<'p> {
+    if view.shows_covering(client, covering) {
+        Content::Client(client, on_links)
+    } else {
+        Content::Refused(Refusal::Restricted)
     }
 }
 
@@ -93,12 +121,26 @@ fn covered_on<'p>(
     view: &View<'p>,
     client: Client<'p>,
     covering: Covering<'_>,
-    named: LinkSet<'p>,
+    named: &LinkSet<'p>,
+    on_links: OnLinks<'p>,
 ) -> Content<'p> {
     if view.shows_covering(client, covering) {
-        Content::Client(client, OnLinks::Links(named))
+        Content::Client(client, on_links)
     } else {
-        nothing_on(view, &named)
+        nothing_on(view, named)
+    }
+}
+
+/// As [`covered`], when the lease's own subnet does not contain it.
+#[cold]
+fn covered_outside<'p>(leases: &'p Pinned<'_>, view: &View<'p>, now: u32, address: &[u8; 16]) -> Content<'p> {
+    let found = leases.covering_where((*address).into(), now, |_, _| true);
+    match found.and_then(covering) {
+        Some((client, covering)) => match view.locate_covering(covering).link() {
+            Some(link) => whole(covered(view, client, covering, OnLinks::of_link(view, link))),
+            None => Content::Refused(Refusal::NotConfigured),
+        },
+        None => not_covered(view, address),
     }
 }
 
@@ -111,10 +153,11 @@ fn covered_on_by_another<'p>(
     address: &[u8; 16],
     named: LinkSet<'p>,
 ) -> Content<'p> {
-    let found =
-        leases.covering_where((*address).into(), now, |_, covering| view.is_covering_on(&named, covering));
+    let found = leases.covering_where((*address).into(), now, |client, covering| {
+        client.is_unreadable() || view.is_covering_on(&named, covering)
+    });
     match found.and_then(covering) {
-        Some((client, covering)) => covered_on(view, client, covering, named),
+        Some((client, covering)) => whole(covered_on(view, client, covering, &named, OnLinks::Links(named))),
         None => nothing_on(view, &named),
     }
 }
@@ -142,19 +185,46 @@ fn nothing_anywhere<'p>(view: &View<'_>) -> Content<'p> {
 pub(crate) enum OnLinks<'p> {
     /// All bindings of the client are there, and may be seen.
     Whole,
+    /// Those on the link of this subnet, of which most of the client's are.
+    Of(OwnSubnet<'p>),
     /// Those on these links.
     Links(LinkSet<'p>),
 }
 
-impl OnLinks<'_> {
+impl<'p> OnLinks<'p> {
+    fn of_link(view: &View<'p>, link: LinkId) -> Self {
+        Self::Links(LinkSet::of_link(view.links(), link))
+    }
+
     /// Whether the client's binding is on one of the links, ended or not, and may be seen.
     #[inline(always)]
     pub(crate) fn has(&self, view: &View<'_>, client: Client<'_>, binding: &Binding) -> bool {
         match self {
             Self::Whole => true,
+            Self::Of(subnet) => is_on_link_of(*subnet, view, binding) && view.shows(client, binding),
             Self::Links(links) => view.is_on(links, binding) && view.shows(client, binding),
         }
     }
+}
+
+/// Whether a binding is on the link of this subnet.
+#[inline(always)]
+pub(crate) fn is_on_link_of(subnet: OwnSubnet<'_>, view: &View<'_>, binding: &Binding) -> bool {
+    let (id, address, kind) = (binding.subnet_id, binding.address, binding.kind);
+    subnet.is_of(id, address) || is_elsewhere_on(view, subnet.link(), id, address, kind)
+}
+
+/// Whether a binding of another subnet is on the link.
+#[inline(never)]
+fn is_elsewhere_on(
+    view: &View<'_>,
+    link: LinkId,
+    subnet_id: u32,
+    address: Ipv6Addr,
+    kind: LeaseKind,
+) -> bool {
+    let links = view.links();
+    links.is_on(&LinkSet::of_link(links, link), subnet_id, address, kind)
 }
 
 fn is_bound(view: &View<'_>, now: u32, client: Client<'_>, links: LinkSet<'_>) -> bool {
@@ -180,11 +250,10 @@ fn anywhere<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
 fn is_bound_on_its_only_link(links: &Links, now: u32, client: Client<'_>) -> bool {
     let (mut is_bound, mut only) = (false, None);
     for binding in client.bindings() {
-        let link = links.own_link(binding.subnet_id, binding.address);
-        if link.is_none() || only.is_some_and(|only| link != Some(only)) {
+        let Some(subnet) = links.own_subnet(binding.subnet_id, binding.address) else { return false };
+        if *only.get_or_insert(subnet.link()) != subnet.link() {
             return false;
         }
-        only = link;
         is_bound |= binding.valid_left(now) > 0;
     }
     is_bound

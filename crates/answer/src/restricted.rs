@@ -15,7 +15,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_index::{Binding, Client, Covering, LinkId, LinkSet, Links, Location, StoredOption};
+use lqd_index::{Binding, Client, Covering, LinkId, LinkSet, Links, Location, OwnSubnet, StoredOption};
 use lqd_wire::{MessageType, OptionCode, RELAY_LEVELS_MAX, Relay};
 
 use crate::Rights;
@@ -65,11 +65,11 @@ impl<'a> View<'a> {
         self.links.is_on(links, binding.subnet_id, binding.address, binding.kind)
     }
 
-    /// The link of the subnet of the binding that covers an address, if it contains that: the common case of
+    /// The subnet of the binding that covers an address, if it contains that: the common case of
     /// [`Self::locate_covering`].
     #[inline(always)]
-    pub(crate) fn own_link_covering(&self, covering: Covering<'_>) -> Option<LinkId> {
-        self.links.own_link(covering.subnet_id(), covering.address())
+    pub(crate) fn own_subnet_covering(&self, covering: Covering<'_>) -> Option<OwnSubnet<'a>> {
+        self.links.own_subnet(covering.subnet_id(), covering.address())
     }
 
     /// As [`Self::is_on`], for the binding that covers an address.

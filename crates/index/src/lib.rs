@@ -38,7 +38,7 @@ pub use bulk::Loader;
 pub use lease::{Batch, Change, DUID_LEN_MAX, HOST_BITS_LEN_MIN, INFINITY, Lease, LeaseFault, LeaseKind};
 pub use lease_options::{PoolOptions, Reservations, SubnetOptions};
 pub use limits::CLIENT_LEASES_MAX;
-pub use links::{LeaseChecks, Link, LinkId, LinkSet, Links, LinksError, Location, Subnet};
+pub use links::{LeaseChecks, Link, LinkId, LinkSet, Links, LinksError, Location, OwnSubnet, Subnet};
 pub use look_up::LookUps;
 pub use options::{StoredOption, StoredOptions};
 pub use prefixes::{Prefix, Prefixes};

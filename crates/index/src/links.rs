@@ -22,7 +22,7 @@ use crate::lease::mask;
 use crate::lease_options::SubnetOptions;
 use crate::prefixes::{Prefix, Prefixes};
 
-pub use location::Location;
+pub use location::{Location, OwnSubnet};
 pub use set::LinkSet;
 
 use set::Region;
@@ -104,6 +104,7 @@ struct SubnetEntry {
     pd_pools: Box<[Octets]>,
     /// `None` if no subnet has this id.
     options: Option<Box<SubnetOptions>>,
+    id: u32,
     link: LinkId,
 }
 
@@ -111,7 +112,7 @@ impl SubnetEntry {
     /// No subnet: it contains nothing.
     fn none() -> Self {
         let prefix = Octets { first: 1, mask: 0 };
-        Self { prefix, pd_pools: Box::default(), options: None, link: LinkId(0) }
+        Self { prefix, pd_pools: Box::default(), options: None, id: 0, link: LinkId(0) }
     }
 
     #[inline(always)]

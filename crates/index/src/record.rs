@@ -96,6 +96,13 @@ impl<'a> Client<'a> {
         self.duid_len() == 0
     }
 
+    /// Whether it [is unreadable](Self::is_unreadable) or [incomplete](Self::is_incomplete): its bindings are no whole answer.
+    #[inline(always)]
+    pub fn is_partial(self) -> bool {
+        let head = load(self.words, 0);
+        head as u8 == 0 || head >> INCOMPLETE_BIT & 1 == 1
+    }
+
     /// The DUID, padded to 16 octets, if it has 9 to 16, as most have.
     #[inline]
     pub fn short_duid(self) -> Option<[u8; 16]> {

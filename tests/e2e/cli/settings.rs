@@ -7,7 +7,7 @@ use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 
-use super::{KEA_CONFIG, THREE_LEASES, assert_reply, by_address, fixture, held_by, lease};
+use super::{KEA_CONFIG, THREE_LEASES, assert_reply, await_reply, by_address, fixture, held_by, lease};
 use crate::support::lqd::{PROGRAM, free_port};
 use crate::support::octets::{Pattern, octets};
 use crate::support::{Fixture, Lqd, Need, Requestor, trial};
@@ -17,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("cli::settings::check", check),
         Trial::test("cli::settings::ready_line", ready_line),
         Trial::test("cli::settings::bad_rows", bad_rows),
+        Trial::test("cli::settings::bad_row_around_a_lease", bad_row_around_a_lease),
         Trial::test("cli::settings::io_auto_says_which", io_auto_says_which),
         trial(
             "cli::settings::io_auto_without_locked_memory",
@@ -74,6 +75,28 @@ fn bad_rows() -> Result<(), Failed> {
     for number in [3, 5] {
         lqd.await_line(0, |line| line.contains("line") && has_number(line, number));
     }
+    Ok(())
+}
+
+/// A prefix whose row is bad may be on any link: no link is named of which it could be said that it has no binding.
+fn bad_row_around_a_lease() -> Result<(), Failed> {
+    let one = r#"{ "id": 1, "subnet": "2001:db8:1::/64" }"#;
+    let two = r#"{ "id": 1, "subnet": "2001:db8:1::/48" }, { "id": 2, "subnet": "2001:db8:1:100::/64" }"#;
+    let lease = "2001:db8:1:100::5,00:03:00:01:02:00:00:00:00:05,4294967295,4102444800,2,4294967295,0,1,128,0,0,,,0,,1,0,0";
+    let fixture = Fixture::new(&KEA_CONFIG.replace(one, two), lease);
+    let asked = |link: &str| {
+        octets(&format!("0e c00001  $me  002c 002d 01 {link}  0005 0018 2001:db8:1:100::5 $zero"))
+    };
+    let lqd = Lqd::start(&fixture.flags());
+    let requestor = Requestor::new(lqd.address);
+    let holder = held_by("05", "2001:db8:1:100::5");
+    assert_reply(&requestor, &asked("2001:db8:1::"), &super::held_by_nobody());
+    assert_reply(&requestor, &asked("2001:db8:1:100::"), &holder);
+    fixture.append_leases(
+        "2001:db8:1:100::,00:03:00:01:02:00:00:00:00:07,never,4102444800,1,1,2,1,56,0,0,,,0,,1,0,0\n",
+    );
+    await_reply(&requestor, &asked("2001:db8:1::"), &super::unreadable());
+    assert_reply(&requestor, &asked("2001:db8:1:100::"), &holder);
     Ok(())
 }
 

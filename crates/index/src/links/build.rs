@@ -43,7 +43,7 @@ pub(super) fn build(links: Vec<Link>) -> Result<Links, LinksError> {
 fn entry(link: LinkId, subnet: &Subnet) -> SubnetEntry {
     let pd_pools = subnet.pd_pools.iter().map(|&pool| Octets::new(pool)).collect();
     let options = Some(Box::new(subnet.options.clone()));
-    SubnetEntry { prefix: Octets::new(subnet.prefix), pd_pools, options, link }
+    SubnetEntry { prefix: Octets::new(subnet.prefix), pd_pools, options, id: subnet.id, link }
 }
 
 /// Makes one link of those that share a relay address, directly or by way of others; in the order of their first ones.

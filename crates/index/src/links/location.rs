@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::{LeaseChecks, LinkId, LinkSet, Links};
+use super::{LeaseChecks, LinkId, LinkSet, Links, SubnetEntry};
 use crate::lease::LeaseKind;
 use crate::lease_options::SubnetOptions;
 
@@ -37,6 +37,24 @@ impl Location<'_> {
     }
 }
 
+/// A subnet that contains a lease of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnSubnet<'a>(&'a SubnetEntry);
+
+impl OwnSubnet<'_> {
+    /// Its link, on which the lease is.
+    #[inline(always)]
+    pub fn link(self) -> LinkId {
+        self.0.link
+    }
+
+    /// Whether it is what [`Links::own_subnet`] finds for this lease too.
+    #[inline(always)]
+    pub fn is_of(self, subnet_id: u32, address: Ipv6Addr) -> bool {
+        self.0.id == subnet_id && self.0.contains(address)
+    }
+}
+
 impl Links {
     /// Where a lease of this subnet id on this address is, or of a delegated prefix that begins with it.
     ///
@@ -45,8 +63,8 @@ impl Links {
     /// unless another subnet's pd-pool contains them.
     #[inline(always)]
     pub fn locate(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> Location<'_> {
-        match self.own_link(subnet_id, address) {
-            Some(link) => Location::Link(link),
+        match self.own_subnet(subnet_id, address) {
+            Some(subnet) => Location::Link(subnet.link()),
             None => self.locate_by_address(subnet_id, address, kind),
         }
     }
@@ -54,16 +72,16 @@ impl Links {
     /// Whether [`Self::locate`] finds the lease on a link of this set.
     #[inline(always)]
     pub fn is_on(&self, set: &LinkSet<'_>, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> bool {
-        match self.own_link(subnet_id, address) {
-            Some(link) => set.contains(link),
+        match self.own_subnet(subnet_id, address) {
+            Some(subnet) => set.contains(subnet.link()),
             None => self.locate_by_address(subnet_id, address, kind).is_in(set),
         }
     }
 
-    /// The link of the lease's subnet, if that contains it: then [`Self::locate`] finds nothing else.
+    /// The lease's subnet, if that contains it: then [`Self::locate`] finds its link.
     #[inline(always)]
-    pub fn own_link(&self, subnet_id: u32, address: Ipv6Addr) -> Option<LinkId> {
-        self.entry(subnet_id).filter(|subnet| subnet.contains(address)).map(|subnet| subnet.link)
+    pub fn own_subnet(&self, subnet_id: u32, address: Ipv6Addr) -> Option<OwnSubnet<'_>> {
+        self.entry(subnet_id).filter(|subnet| subnet.contains(address)).map(OwnSubnet)
     }
 
     #[cold]
@@ -85,7 +103,7 @@ impl Links {
     ///
     /// To Kea, id 0 is what an address outside all subnets has.
     pub fn discards(&self, subnet_id: u32, address: Ipv6Addr) -> bool {
-        if !self.checks_leases() || self.own_link(subnet_id, address).is_some() {
+        if !self.checks_leases() || self.own_subnet(subnet_id, address).is_some() {
             return false;
         }
         let has_subnet = self.of_address(address).has_subnet();

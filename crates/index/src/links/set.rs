@@ -85,6 +85,12 @@ impl<'a> LinkSet<'a> {
         self.iter().next().is_none()
     }
 
+    /// Whether it is this link alone. False also of some such sets: then [`Self::contains`] decides.
+    #[inline(always)]
+    pub fn is_only(&self, link: LinkId) -> bool {
+        self.only == Some(link)
+    }
+
     /// Whether this link is in it.
     #[inline(always)]
     pub fn contains(&self, link: LinkId) -> bool {
