@@ -59,6 +59,7 @@ impl Site {
             relay_levels_max: settings.max_relay_hops,
         };
         let engine = Engine::new(policy.clone()).map_err(Failure::unusable)?;
+        let engine = engine.with_unbound_if_incomplete(unbound(settings, true));
         warnings.extend(kea.warnings.iter().map(ToString::to_string));
         let mut links = kea.links;
         for given in &settings.link_addresses {

@@ -77,6 +77,7 @@ pub enum Verdict<'a> {
 pub struct Engine {
     policy: Policy,
     unbound: Unbound,
+    unbound_if_incomplete: Unbound,
     bulk_offered: bool,
 }
 
@@ -84,13 +85,25 @@ impl Engine {
     /// Takes the policy, or says what to mend in it.
     pub fn new(policy: Policy) -> Result<Self, &'static str> {
         policy.check()?;
-        Ok(Self { policy, unbound: Unbound::Answer, bulk_offered: false })
+        Ok(Self {
+            policy,
+            unbound: Unbound::Answer,
+            unbound_if_incomplete: Unbound::Silent,
+            bulk_offered: false,
+        })
     }
 
     /// From now on, queries for which no binding is known get this: for the time in which leases are stale.
     #[must_use]
     pub fn with_unbound(self, unbound: Unbound) -> Self {
         Self { unbound, ..self }
+    }
+
+    /// From now on, queries for which no binding is known get this while the leases are
+    /// [incomplete](Pinned::is_incomplete); before, silence.
+    #[must_use]
+    pub fn with_unbound_if_incomplete(self, unbound_if_incomplete: Unbound) -> Self {
+        Self { unbound_if_incomplete, ..self }
     }
 
     /// From now on, query-types of bulk leasequery are NotAllowed over UDP, as TCP has them (RFC 5460 §4); before, they
@@ -139,6 +152,7 @@ impl Engine {
         let first = datagrams.first().map_or(Ipv6Addr::UNSPECIFIED, |datagram| *datagram.source.ip());
         let mut gate = Gate::new(&self.policy.access, limits, now.monotonic_ns, first);
         let (now, turns) = (now.unix_seconds, look_ups.turns());
+        let unbound = if leases.is_incomplete() { self.unbound_if_incomplete } else { self.unbound };
         for turn in 0..datagrams.len() + turns {
             if let Some(datagram) = datagrams.get(turn) {
                 let received = &mut received[turn];
@@ -159,7 +173,7 @@ impl Engine {
                 deliver(position, Verdict::Silence(outcome));
                 continue;
             }
-            let (policy, unbound, received) = (&self.policy, self.unbound, &received[position]);
+            let (policy, received) = (&self.policy, &received[position]);
             let view = View::new(leases.links(), received.rights, received.source());
             let found = look_ups.found(now, position);
             let content = &if found.is_some_and(|found| found.client.is_partial()) {

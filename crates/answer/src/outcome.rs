@@ -48,10 +48,10 @@ outcomes! {
         Restricted => "restricted", NOT_ALLOWED, "Reply NotAllowed: the source may ask only for bindings that came through it (§5).";
         TooManyBindings => "too_many_bindings", UNSPEC_FAIL, "Reply UnspecFail: the answer does not fit into one datagram, or is longer than the requestor may get (--max-reply).";
         Unreadable => "unreadable", UNSPEC_FAIL, "Reply UnspecFail: the last row of the address in the lease file, or of one that the client may hold, cannot be read, so the holder is not known.";
-        StaleRefused => "stale_refused", UNSPEC_FAIL, "Reply UnspecFail: no binding is known, but the leases are stale, so there may be one (--when-stale refuse).";
+        StaleRefused => "stale_refused", UNSPEC_FAIL, "Reply UnspecFail: no binding is known, but the leases are stale or incomplete, so there may be one (--when-stale refuse).";
     }
     drops {
-        DropStale => "drop_stale", "Discarded: no binding is known, but the leases are stale, so there may be one (--when-stale silent).";
+        DropStale => "drop_stale", "Discarded: no binding is known, but the leases are stale or incomplete, so there may be one (--when-stale silent).";
         DropNotAllowed => "drop_not_allowed", "Discarded: the source is not on the list of those who may ask (§4.4.1).";
         DropQueryType => "drop_query_type", "Discarded: the source may not ask by this query-type (§4.4.1).";
         DropRestricted => "drop_restricted", "Discarded: the source may ask only for bindings that came through it (§5).";

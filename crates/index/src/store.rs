@@ -155,6 +155,13 @@ impl Pinned<'_> {
         self.current.number
     }
 
+    /// Whether there may be leases that are not found here ([`Writer::set_incomplete`](crate::Writer::set_incomplete)):
+    /// one that is not found may exist.
+    #[inline(always)]
+    pub fn is_incomplete(&self) -> bool {
+        self.current.tables.incomplete.load(Ordering::Relaxed)
+    }
+
     /// Visits the clients with numbers in `from..from + count`; where to go on, or `None` if there are no more.
     ///
     /// An oversized client is visited in several parts. For those who count, in many short pins. Numbers hold within one [`Self::generation`]; a client whose bindings
@@ -268,5 +275,28 @@ mod tests {
         let mut met = 0;
         reader.pin().walk(0, u32::MAX, |_| met += 1);
         assert_eq!(met, 0);
+    }
+
+    #[test]
+    fn each_snapshot_is_complete_or_not_from_its_beginning() {
+        let (mut writer, store) = Writer::new();
+        let mut reader = store.reader().unwrap();
+        let mut is_incomplete = || reader.pin().is_incomplete();
+        assert!(!is_incomplete());
+        writer.set_incomplete(true);
+        assert!(is_incomplete());
+        writer.set_links(Links::default());
+        assert!(is_incomplete());
+        writer.replace(&[], None);
+        assert!(!is_incomplete());
+        writer.set_next_incomplete(true);
+        assert!(!is_incomplete());
+        writer.replace(&[], None);
+        assert!(is_incomplete());
+        writer.set_incomplete(false);
+        assert!(!is_incomplete());
+        writer.set_incomplete(true);
+        writer.replace(&[], None);
+        assert!(!is_incomplete());
     }
 }

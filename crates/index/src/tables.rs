@@ -38,6 +38,8 @@ pub(crate) struct Tables {
     pub(crate) limits: Limits,
     /// Leases of several rows begin at one address, or did since the last snapshot, as some have host bits.
     pub(crate) has_shared_firsts: AtomicBool,
+    /// The source holds leases that are not in here, however long ago it was read.
+    pub(crate) incomplete: AtomicBool,
     /// Written with each batch of changes: apart from what every look-up reads.
     pub(crate) counts: CachePadded<Counts>,
 }
@@ -61,6 +63,7 @@ impl Tables {
             templates: Dictionary::default(),
             limits,
             has_shared_firsts: AtomicBool::new(false),
+            incomplete: AtomicBool::new(false),
             counts: CachePadded::default(),
         }
     }

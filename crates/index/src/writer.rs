@@ -19,6 +19,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 
@@ -71,6 +72,8 @@ pub struct Writer {
     /// Unlinked before, to be used again once the epoch has passed.
     retired: VecDeque<(Epoch, Vec<Garbage>, Vec<ClientId>)>,
     links: Arc<Links>,
+    is_incomplete: bool,
+    next_is_incomplete: bool,
     oversized: Oversized,
     written: Written,
     doubts: Doubts,
@@ -119,6 +122,8 @@ impl Writer {
             hook: Hook::default(),
             retired: VecDeque::new(),
             links,
+            is_incomplete: false,
+            next_is_incomplete: false,
             oversized: Oversized::default(),
             written: Written::default(),
             doubts: Doubts::default(),
@@ -139,6 +144,21 @@ impl Writer {
     pub fn set_links(&mut self, links: Links) {
         self.links = Arc::new(links);
         self.swap();
+    }
+
+    /// Says whether the source holds leases that readers cannot find here, until this is called again or the next snapshot
+    /// is published.
+    pub fn set_incomplete(&mut self, is_incomplete: bool) {
+        // Every look-up reads beside it: written only when it changes.
+        if self.is_incomplete != is_incomplete {
+            self.is_incomplete = is_incomplete;
+            self.tables.incomplete.store(is_incomplete, Ordering::Relaxed);
+        }
+    }
+
+    /// Says whether the next snapshot is incomplete from the beginning.
+    pub fn set_next_incomplete(&mut self, is_incomplete: bool) {
+        self.next_is_incomplete = is_incomplete;
     }
 
     /// Replaces all leases by what these batches, one after the other, come to, and the links if there are new ones.
@@ -168,6 +188,8 @@ impl Writer {
         self.written = Written::default();
         self.doubts = Doubts::default();
         self.shrink_loaded(&tables);
+        self.is_incomplete = std::mem::take(&mut self.next_is_incomplete);
+        tables.incomplete.store(self.is_incomplete, Ordering::Relaxed);
         self.tables = tables;
         self.apply_remaining(built.remaining);
         let applied = Applied { put: self.tables.lease_count(), removed: 0 };

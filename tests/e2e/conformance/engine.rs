@@ -32,8 +32,14 @@ pub fn trials() -> Vec<Trial> {
         })
     };
     let mut trials: Vec<_> = Setup::ALL.into_iter().map(of_setup).collect();
-    trials.push(Trial::test("conformance::engine::stale_silent", stale_leases_and_silence));
-    trials.push(Trial::test("conformance::engine::stale_refuse", stale_leases_and_refusal));
+    for (name, with) in [
+        ("stale", Engine::with_unbound as fn(Engine, Unbound) -> Engine),
+        ("incomplete", Engine::with_unbound_as_incomplete),
+    ] {
+        let name = |policy| format!("conformance::engine::{name}_{policy}");
+        trials.push(Trial::test(name("silent"), move || misses_and_silence(with)));
+        trials.push(Trial::test(name("refuse"), move || misses_and_refusal(with)));
+    }
     trials.push(Trial::test("conformance::engine::bulk_offered", bulk_query_types_once_tcp_has_them));
     trials.push(Trial::test("conformance::engine::batches", batches_answer_as_lone_queries));
     trials.push(Trial::test("conformance::engine::allocations", nothing_is_allocated));
@@ -45,9 +51,10 @@ fn says_no_binding(row: &Row) -> bool {
     row.want.reply().is_some_and(|(_, pattern)| pattern.trim_end().ends_with("$me $server"))
 }
 
-/// While leases are stale and misses are to get silence, these get it, and every other row is answered as ever.
-fn stale_leases_and_silence() -> Result<(), Failed> {
-    let engine = Engine::new(Setup::Default)?.with_unbound(Unbound::Silent);
+/// While leases are stale or incomplete and misses are to get silence, these get it, and every other row is answered as
+/// ever.
+fn misses_and_silence(with: fn(Engine, Unbound) -> Engine) -> Result<(), Failed> {
+    let engine = with(Engine::new(Setup::Default)?, Unbound::Silent);
     let rows: Vec<Row> = rows()
         .filter(|row| row.setup == Setup::Default)
         .map(|row| if says_no_binding(row) { Row { want: Want::Silence, ..*row } } else { *row })
@@ -56,8 +63,8 @@ fn stale_leases_and_silence() -> Result<(), Failed> {
 }
 
 /// The same, where they are to get UnspecFail.
-fn stale_leases_and_refusal() -> Result<(), Failed> {
-    let engine = Engine::new(Setup::Default)?.with_unbound(Unbound::Refuse);
+fn misses_and_refusal(with: fn(Engine, Unbound) -> Engine) -> Result<(), Failed> {
+    let engine = with(Engine::new(Setup::Default)?, Unbound::Refuse);
     let mut refused = 0;
     let mut rows: Vec<Row> = rows().filter(|row| row.setup == Setup::Default).copied().collect();
     // Within RELAY-REPL the lengths around it would change as well.
@@ -136,6 +143,7 @@ pub struct Engine {
     pub engine: lqd_answer::Engine,
     /// The leases.
     pub leases: RefCell<Reader>,
+    writer: Writer,
     limits: RefCell<Limits>,
     /// When the leases were written, seconds since 1970.
     pub now: u32,
@@ -164,7 +172,13 @@ impl Engine {
         let reader = store.reader().ok_or("no place for a reader")?;
         let engine = lqd_answer::Engine::new(policy(kea.server_duid.resolve()?))?;
         let limits = RefCell::new(Limits::new(0));
-        Ok(Self { engine, leases: RefCell::new(reader), limits, now: fixture.now })
+        Ok(Self { engine, leases: RefCell::new(reader), writer, limits, now: fixture.now })
+    }
+
+    /// The same, whose leases are incomplete.
+    fn with_unbound_as_incomplete(mut self, unbound: Unbound) -> Self {
+        self.writer.set_incomplete(true);
+        Self { engine: self.engine.with_unbound_if_incomplete(unbound), ..self }
     }
 
     fn with_unbound(self, unbound: Unbound) -> Self {
