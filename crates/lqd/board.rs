@@ -141,10 +141,11 @@ impl Board {
             let reason = awaited.as_deref().unwrap_or("the first snapshot is not complete");
             return Some(format!("starting: {reason}"));
         };
-        if !self.is_stale() {
-            return None;
-        }
         let standing = serving.feed.standing();
+        if !self.is_stale() {
+            let why = standing.trouble.as_deref().unwrap_or("the lease file is being loaded anew");
+            return standing.is_incomplete.then(|| format!("leases are incomplete: {why}"));
+        }
         let why = standing.trouble.as_deref().unwrap_or(NO_TROUBLE);
         Some(format!("leases are stale: last certain {} s ago; {why}", standing.age().as_secs()))
     }

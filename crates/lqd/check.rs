@@ -33,7 +33,7 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
     let site = Site::read(settings)?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
     let loaded = load_first::<Loader>(&site.files, threads, &site.links).map_err(Failure::unusable)?;
-    let current_missing = loaded.position.current_missing;
+    let (current_missing, half_line) = (loaded.position.current_missing, loaded.position.half_line);
     let (mut writer, store) = Writer::new();
     let (links, subnets) = (site.links.len(), site.links.subnet_count());
     writer.replace_by(loaded.rows, Some(site.links));
@@ -86,6 +86,13 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
     if current_missing {
         let file = site.files.current().display();
         writeln!(out, "warning        {file} is missing; leases are those of Kea's other files: start Kea")?;
+    }
+    if half_line {
+        let file = site.files.current().display();
+        writeln!(
+            out,
+            "warning        {file}: its last line has no end: is somebody copying it, or was the disk full?"
+        )?;
     }
     for warning in &site.warnings {
         writeln!(out, "warning        {warning}")?;

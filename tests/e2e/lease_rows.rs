@@ -243,6 +243,12 @@ fn outcome(row: Option<&KeaRow>) -> Outcome {
     }
 }
 
+/// The addresses of the leases that Kea makes of this file, as far as they are IPv6 addresses.
+pub(crate) fn kept_by_kea(text: &[u8]) -> Result<Vec<Option<Ipv6Addr>>, Failed> {
+    let rows = kea(text).ok_or("Kea refuses the file")?;
+    Ok(rows.iter().map(|row| row.address).collect())
+}
+
 /// The leases that Kea's clean-up leaves of this file; none if it refuses the file.
 fn kea(text: &[u8]) -> Option<Vec<KeaRow>> {
     let folder = tempfile::tempdir().expect("a temporary directory");

@@ -130,12 +130,13 @@ impl Feed {
         let loaded = load_first::<Loader>(files, threads, &links)?;
         let unknown_subnets = unknown_subnets(&loaded.seen, &links);
         let follower = Follower::new(files, loaded.position)?;
+        writer.set_next_incomplete(follower.status().is_incomplete);
         let applied = writer.replace_by(loaded.rows, Some(links));
         let took = started.elapsed();
         let mut books = Books::open(follower.files().current().to_owned(), started, &loaded.files);
         let report =
             Report { files: loaded.files, applied, took, unknown_subnets, example: loaded.seen.example };
-        books.note(&follower.status(), false);
+        books.note(&follower.status());
         let trouble = follower.status().trouble;
         if trouble == Some(Trouble::Missing) {
             let file = follower.files().current().display();
@@ -191,7 +192,6 @@ impl Feed {
                     return;
                 }
             }
-            let mut at_end = false;
             let reload = match self.follower.poll(WAIT) {
                 Step::Rows { batch, tally } => {
                     self.writer.apply(batch);
@@ -201,13 +201,10 @@ impl Feed {
                     None
                 }
                 Step::Reload(reason) => Some(reason),
-                Step::Idle => {
-                    at_end = true;
-                    None
-                }
+                Step::Idle => None,
             };
             if reload.is_none() {
-                self.books.note(&self.follower.status(), at_end);
+                self.note();
             }
             self.bad_rows.speak(self.follower.files());
             self.speak_of_trouble();
@@ -219,6 +216,13 @@ impl Feed {
                 return;
             }
         }
+    }
+
+    /// Tells readers and those who watch where the follower stands.
+    fn note(&mut self) {
+        let status = self.follower.status();
+        self.writer.set_incomplete(status.is_incomplete);
+        self.books.note(&status);
     }
 
     fn obey(&mut self, command: Command) -> ControlFlow<()> {
@@ -235,12 +239,16 @@ impl Feed {
     /// Takes a new snapshot; whether that succeeded. As long as it fails, the leases stay as they are.
     fn reload(&mut self, reason: Reload) -> bool {
         let started = Instant::now();
+        self.writer.set_incomplete(true);
+        self.books.set_incomplete();
         match load_whole(self.follower.files(), self.threads, self.writer.links()) {
             Ok(loaded) => {
                 self.follower.reloaded(loaded.position);
+                self.writer.set_next_incomplete(self.follower.status().is_incomplete);
                 let applied = self.writer.replace_by(loaded.rows, None);
                 info!(%reason, leases = applied.put, "loaded the lease file anew");
                 self.books.loaded(started, &loaded.files);
+                self.note();
                 self.speak_of_load(&loaded.files);
                 self.reload_fault = None;
                 true
@@ -269,6 +277,7 @@ impl Feed {
         let loaded = load_whole(files, self.threads, &links)?;
         speak_of_unknown_subnets(&unknown_subnets(&loaded.seen, &links));
         self.follower.follow(files, loaded.position);
+        self.writer.set_next_incomplete(self.follower.status().is_incomplete);
         self.books.follows(self.follower.files().current().to_owned());
         let applied = self.writer.replace_by(loaded.rows, Some(links));
         let (file, leases) = (self.follower.files().current().display(), applied.put);
@@ -278,6 +287,7 @@ impl Feed {
             info!(%file, leases, "follows another lease file");
         }
         self.books.loaded(started, &loaded.files);
+        self.note();
         self.speak_of_load(&loaded.files);
         Ok(())
     }
@@ -307,6 +317,7 @@ impl Feed {
             Some(Trouble::Rewriting) => {
                 warn!(%file, "the lease file is being written anew; answering from what was known before");
             }
+            Some(trouble @ (Trouble::Headless | Trouble::HalfLine)) => warn!(%file, "{trouble}"),
             Some(Trouble::Deleted) => error!(
                 %file,
                 "the lease file was deleted, but the mount of this single file goes on showing it, and never Kea's \

@@ -2,8 +2,9 @@
 //!
 //! The age of the leases counts from the last moment of which it is certain that everything the lease file held then
 //! has been applied. The follower looks at the file at least once a second, so a file to which nothing is added keeps
-//! the leases young: nothing new is no loss. A last line without end is a row that is not known yet. A file that is gone, cannot be read or cannot be loaded, rows that come
-//! faster than they are applied, and a feed that hangs in the file system all let them grow old.
+//! the leases young: nothing new is no loss. A last line without end is a row that is not known yet, unless it is whole. A
+//! file that is gone, cannot be read or cannot be loaded, rows that come faster than they are applied, and a feed that hangs
+//! in the file system all let them grow old.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,8 @@ pub struct Standing {
     pub watching: bool,
     /// What keeps it from seeing more.
     pub trouble: Option<String>,
+    /// The lease file holds other leases than those that are known.
+    pub is_incomplete: bool,
     /// All that the file held at this moment was applied.
     pub caught_up: Instant,
 }
@@ -55,10 +58,6 @@ impl Watch {
         lock(&self.0).clone()
     }
 }
-
-/// Trouble with a row of which only a part is there.
-const NO_LINE_END: &str =
-    "the lease file's last line has no end: Kea has not written all of it; see whether its disk is full";
 
 /// The feed's side: books that its thread keeps.
 pub(crate) struct Books {
@@ -87,6 +86,7 @@ impl Books {
             failed_reloads: 0,
             watching: true,
             trouble: None,
+            is_incomplete: false,
             caught_up: started,
         };
         let mut books = Self { shared: Arc::new(Mutex::new(standing)), mark: None };
@@ -111,6 +111,11 @@ impl Books {
         self.mark = None;
     }
 
+    /// A new load is due.
+    pub(crate) fn set_incomplete(&self) {
+        lock(&self.shared).is_incomplete = true;
+    }
+
     /// Another file is followed from now on.
     pub(crate) fn follows(&self, file: PathBuf) {
         lock(&self.shared).file = file;
@@ -130,8 +135,8 @@ impl Books {
         standing.bad_rows += bad_rows;
     }
 
-    /// After each step. `at_end`: the follower has just seen that there is nothing to take.
-    pub(crate) fn note(&mut self, status: &Status, at_end: bool) {
+    /// After each step.
+    pub(crate) fn note(&mut self, status: &Status) {
         let now = Instant::now();
         let mut standing = lock(&self.shared);
         standing.offset = status.offset;
@@ -140,6 +145,7 @@ impl Books {
         standing.reloads = status.reloads;
         standing.watching = status.watching;
         standing.trouble = status.trouble.map(|trouble| trouble.to_string());
+        standing.is_incomplete = status.is_incomplete;
         if status.trouble.is_some() {
             self.mark = None;
         } else if status.lag == 0 {
@@ -152,10 +158,6 @@ impl Books {
                 standing.caught_up = mark.at;
             }
             let end = status.offset + status.lag;
-            // Seen before, too: not just a row that is being written.
-            if at_end && self.mark.as_ref().is_some_and(|mark| mark.file == status.file && mark.end == end) {
-                standing.trouble = Some(NO_LINE_END.to_owned());
-            }
             self.mark.get_or_insert(Mark { at: now, file: status.file, end });
         }
     }
@@ -179,13 +181,24 @@ mod tests {
     /// A look at a file of which `offset` octets are taken and `lag` are not.
     fn status(inode: u64, offset: u64, lag: u64, trouble: Option<Trouble>) -> Status {
         let file = FileId { device: 1, inode };
-        Status { file, offset, lag, rows: 0, bad_rows: 0, rotations: 0, reloads: 0, watching: true, trouble }
+        Status {
+            file,
+            offset,
+            lag,
+            rows: 0,
+            bad_rows: 0,
+            rotations: 0,
+            reloads: 0,
+            watching: true,
+            trouble,
+            is_incomplete: false,
+        }
     }
 
     /// Whether a step makes the leases younger.
-    fn renews(books: &mut Books, watch: &Watch, status: Status, at_end: bool) -> bool {
+    fn renews(books: &mut Books, watch: &Watch, status: Status) -> bool {
         let before = watch.standing().caught_up;
-        books.note(&status, at_end);
+        books.note(&status);
         watch.standing().caught_up > before
     }
 
@@ -193,7 +206,7 @@ mod tests {
     fn a_file_to_which_nothing_is_added_keeps_leases_young() {
         let (mut books, watch) = books();
         for _ in 0..3 {
-            assert!(renews(&mut books, &watch, status(1, 100, 0, None), true));
+            assert!(renews(&mut books, &watch, status(1, 100, 0, None)));
         }
     }
 
@@ -201,15 +214,16 @@ mod tests {
     #[test]
     fn a_line_without_end_counts_as_lag() {
         let (mut books, watch) = books();
-        assert!(renews(&mut books, &watch, status(1, 100, 0, None), true));
-        assert!(!renews(&mut books, &watch, status(1, 100, 7, None), true));
+        assert!(renews(&mut books, &watch, status(1, 100, 0, None)));
+        assert!(!renews(&mut books, &watch, status(1, 100, 7, None)));
         assert_eq!(watch.standing().trouble, None, "it may be being written");
         let before = Instant::now();
         for _ in 0..3 {
-            assert!(!renews(&mut books, &watch, status(1, 100, 7, None), true));
-            assert_eq!(watch.standing().trouble.as_deref(), Some(NO_LINE_END));
+            assert!(!renews(&mut books, &watch, status(1, 100, 7, Some(Trouble::HalfLine))));
+            let trouble = watch.standing().trouble.expect("there is trouble");
+            assert!(trouble.contains("last line has no end"), "{trouble}");
         }
-        assert!(renews(&mut books, &watch, status(1, 150, 0, None), true));
+        assert!(renews(&mut books, &watch, status(1, 150, 0, None)));
         assert_eq!(watch.standing().trouble, None);
         assert!(watch.standing().caught_up > before);
     }
@@ -217,9 +231,9 @@ mod tests {
     #[test]
     fn trouble_lets_leases_grow_old() {
         let (mut books, watch) = books();
-        assert!(!renews(&mut books, &watch, status(1, 100, 0, Some(Trouble::Missing)), true));
+        assert!(!renews(&mut books, &watch, status(1, 100, 0, Some(Trouble::Missing))));
         assert_eq!(watch.standing().trouble.as_deref(), Some("the lease file is gone"));
-        assert!(renews(&mut books, &watch, status(1, 100, 0, None), true));
+        assert!(renews(&mut books, &watch, status(1, 100, 0, None)));
         assert_eq!(watch.standing().trouble, None);
     }
 
@@ -227,13 +241,13 @@ mod tests {
     #[test]
     fn a_stream_of_rows_counts_as_followed_as_far_as_it_was_taken() {
         let (mut books, watch) = books();
-        assert!(!renews(&mut books, &watch, status(1, 100, 50, None), false), "up to 150 is to come");
-        assert!(!renews(&mut books, &watch, status(1, 149, 60, None), false));
+        assert!(!renews(&mut books, &watch, status(1, 100, 50, None)), "up to 150 is to come");
+        assert!(!renews(&mut books, &watch, status(1, 149, 60, None)));
         let before = Instant::now();
-        assert!(renews(&mut books, &watch, status(1, 150, 70, None), false));
+        assert!(renews(&mut books, &watch, status(1, 150, 70, None)));
         assert!(watch.standing().caught_up < before, "as of when 150 was the end");
-        assert!(!renews(&mut books, &watch, status(1, 219, 70, None), false));
-        assert!(renews(&mut books, &watch, status(2, 10, 70, None), false), "rotated: the old file is done");
+        assert!(!renews(&mut books, &watch, status(1, 219, 70, None)));
+        assert!(renews(&mut books, &watch, status(2, 10, 70, None)), "rotated: the old file is done");
     }
 
     #[test]

@@ -44,7 +44,7 @@ const TIMES: std::ops::RangeInclusive<u32> = 9..=29;
 const TABLE: &[Row] = &[
     Row("lqd_build_info", Gauge, "Always 1, with the version of lqd.",
         Program(|_, f| f.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1))),
-    Row("lqd_ready", Gauge, "1 if /readyz says 200: the first snapshot is complete and the leases are not stale.",
+    Row("lqd_ready", Gauge, "1 if /readyz says 200: the first snapshot is complete and the leases are neither stale nor incomplete.",
         Program(|s, f| f.sample(&[], u8::from(s.unready.is_none())))),
     Row("lqd_leases_stale", Gauge, "1 if leases are older than --max-feed-age: queries without lease get what --when-stale says.",
         Program(|s, f| f.sample(&[], u8::from(s.stale)))),
@@ -133,6 +133,8 @@ const TABLE: &[Row] = &[
         Of(|s, f| f.sample(&[], s.feed.age().as_secs_f64()))),
     Row("lqd_feed_trouble", Gauge, "1 if the lease file cannot be followed; /status says why.",
         Of(|s, f| f.sample(&[], u8::from(s.feed.trouble.is_some())))),
+    Row("lqd_leases_incomplete", Gauge, "1 if the lease file holds leases that are not known here, as while it is written or loaded anew: queries without lease get what --when-stale says.",
+        Of(|s, f| f.sample(&[], u8::from(s.feed.is_incomplete)))),
     Row("lqd_feed_watching", Gauge, "1 if inotify works; else rows are seen up to a second late.",
         Of(|s, f| f.sample(&[], u8::from(s.feed.watching)))),
     Row("lqd_feed_rows_total", Counter, "Rows of the lease file that became changes, those of whole loads included.",

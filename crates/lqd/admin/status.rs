@@ -93,6 +93,7 @@ fn feed(served: &Served, max_feed_age: Duration) -> Value {
         "age_seconds": feed.age().as_secs_f64(),
         "max_age_seconds": max_feed_age.as_secs(),
         "trouble": feed.trouble,
+        "incomplete": feed.is_incomplete,
         "watching": feed.watching,
         "offset_octets": feed.offset,
         "lag_octets": feed.lag,

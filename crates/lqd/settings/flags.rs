@@ -224,9 +224,11 @@ pub(crate) struct Flags {
     /// What misses get when stale.
     ///
     /// Queries for which no lease is known, while leases are older than
-    /// --max-feed-age. An access concentrator cuts a subscriber off when it
-    /// is told that there is no lease; silence makes it ask again, or
-    /// another server.
+    /// --max-feed-age, or known to be incomplete: the lease file is being
+    /// written or loaded anew, or cannot be read, or its last line has no
+    /// end. An access concentrator cuts a subscriber off when it is told
+    /// that there is no lease; silence makes it ask again, or another
+    /// server.
     /// Default: silent.
     #[arg(long, value_name = "WHAT", verbatim_doc_comment)]
     #[serde(deserialize_with = "choice")]

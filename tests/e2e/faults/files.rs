@@ -8,7 +8,10 @@ use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 
-use crate::cli::{assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, lease};
+use crate::cli::{
+    assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, lease, reply_if_any, unreadable,
+};
+use crate::lease_rows::kept_by_kea;
 use crate::support::fixture::LEASES_HEADER;
 use crate::support::http::get_unix;
 use crate::support::lqd::{PROGRAM, free_port};
@@ -24,6 +27,8 @@ pub fn trials() -> Vec<Trial> {
         trial("faults::files::permission_lost", &[Need::Root], permission_lost),
         namespace_trial("faults::files::disk_full", &[], disk_full),
         Trial::test("faults::files::line_without_end", line_without_end),
+        trial("faults::files::whole_row_without_end", &[Need::KeaLfc], whole_row_without_end),
+        Trial::test("faults::files::half_a_row_without_end", half_a_row_without_end),
     ]
 }
 
@@ -126,7 +131,10 @@ fn disk_full() -> Result<(), Failed> {
         assert!(whole < 1_000, "the disk does not become full");
     };
     assert!(written > 0, "a page's end within a row");
-    await_reply(&requestor, &by_address("2001:db8:1::40"), &held_by("40", "2001:db8:1::40"));
+    // Nobody knows what the half row says of the address, if that is in it.
+    let is_unreadable = row[..written].contains(',');
+    let of_half = if is_unreadable { unreadable() } else { held_by("40", "2001:db8:1::40") };
+    await_reply(&requestor, &by_address("2001:db8:1::40"), &of_half);
     assert_known(&requestor);
 
     let before = lqd.line_count();
@@ -136,6 +144,9 @@ fn disk_full() -> Result<(), Failed> {
     lqd.await_line(before, |text| text.contains("skipped") && text.contains(&line));
     await_reply(&requestor, &by_address("2001:db8:1::42"), &held_by("42", "2001:db8:1::42"));
     assert_known(&requestor);
+    // Its row, which is behind the half one, is no row. But Kea holds it.
+    let of_second = if is_unreadable { unreadable() } else { held_by_nobody() };
+    assert_reply(&requestor, &by_address("2001:db8:1::41"), &of_second);
     assert_eq!(lqd.stop(), 0);
     Ok(())
 }
@@ -168,6 +179,79 @@ fn line_without_end() -> Result<(), Failed> {
     readiness(200, "");
     assert_reply(&requestor, &by_address("2001:db8:1::30"), &held_by("30", "2001:db8:1::30"));
     assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// Whose lease the last row of a file is, and of which address.
+const LAST: &str = "2001:db8:1::30";
+
+/// Kea takes a last row whose line has no end. So does lqd, and never says meanwhile that nobody holds its address.
+fn whole_row_without_end() -> Result<(), Failed> {
+    let fixture = fixture();
+    let text = format!("{LEASES_HEADER}\n{}", fixture.rows(&(lease("01", "01") + "\n" + &lease("30", "30"))));
+    let text = text.trim_end();
+    assert_eq!(kept_by_kea(text.as_bytes())?, [ADDRESS, LAST].map(|kept| kept.parse().ok()));
+    fixture.write_leases(text);
+    let checked = Lqd::run(&[vec!["check".to_owned()], fixture.flags()].concat());
+    assert!(checked.code == Some(0) && checked.stdout.contains("last line has no end"), "{checked:?}");
+    let lqd = Lqd::start(&[fixture.flags(), vec!["--when-stale".into(), "answer".into()]].concat());
+    let requestor = Requestor::new(lqd.address);
+    let held_by_last = || {
+        let until = Until::patience();
+        loop {
+            let reply = reply_if_any(&requestor, &by_address(LAST)).expect("misses are answered");
+            if held_by("30", LAST).matches(&reply, &(0..=0)) {
+                return;
+            }
+            assert!(unreadable().matches(&reply, &(0..=0)), "{reply:02x?}");
+            assert!(until.pending(), "the row is not taken");
+        }
+    };
+    held_by_last();
+    assert_known(&requestor);
+    fixture.append_leases("\n");
+    fixture.append_leases(fixture.rows(&lease("31", "31")).trim_end());
+    await_reply(&requestor, &by_address("2001:db8:1::31"), &held_by("31", "2001:db8:1::31"));
+    held_by_last();
+
+    let text = text.replace(LAST, "2001:db8:1::32");
+    fixture.write_leases(&text);
+    await_reply(&requestor, &by_address("2001:db8:1::32"), &held_by("30", "2001:db8:1::32"));
+    assert_eq!(lqd.stop(), 0);
+    Ok(())
+}
+
+/// As long as half a row stands there, nobody is said not to hold its address; nor any address, if
+/// address or DUID is not there.
+fn half_a_row_without_end() -> Result<(), Failed> {
+    let fixture = fixture();
+    let row = fixture.rows(&lease("30", "30"));
+    let duid_end = LAST.len() + 1 + row[LAST.len() + 1..].find(',').ok_or("a row")?;
+    for len in [LAST.len(), LAST.len() + 1, duid_end, duid_end + 1, row.len() - 4] {
+        fixture.write_leases(&format!(
+            "{LEASES_HEADER}\n{}{}",
+            fixture.rows(&lease("01", "01")),
+            &row[..len]
+        ));
+        let lqd = Lqd::start(&[fixture.flags(), vec!["--when-stale".into(), "refuse".into()]].concat());
+        let requestor = Requestor::new(lqd.address);
+        lqd.await_line(0, |line| line.contains("last line has no end"));
+        assert_reply(&requestor, &by_address(LAST), &unreadable());
+        let other = by_address("2001:db8:1::99");
+        if len > duid_end {
+            await_reply(&requestor, &other, &held_by_nobody());
+        }
+        let others = if len > duid_end { held_by_nobody() } else { unreadable() };
+        for _ in 0..100 {
+            assert_reply(&requestor, &by_address(LAST), &unreadable());
+            assert_reply(&requestor, &other, &others);
+            assert_known(&requestor);
+        }
+        fixture.append_leases(&row[len..]);
+        await_reply(&requestor, &by_address(LAST), &held_by("30", LAST));
+        await_reply(&requestor, &other, &held_by_nobody());
+        assert_eq!(lqd.stop(), 0);
+    }
     Ok(())
 }
 

@@ -62,6 +62,7 @@ const COLUMNS_NEEDED: usize = Column::UserContext as usize + 1;
 /// Which columns the rows of one file have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Columns {
+    count: usize,
     values_min: usize,
 }
 
@@ -113,7 +114,7 @@ impl Columns {
         if count < COLUMNS_MIN {
             return Err(HeaderFault::TooFew(count));
         }
-        Ok(Self { values_min: count.min(COLUMNS_NEEDED) })
+        Ok(Self { count, values_min: count.min(COLUMNS_NEEDED) })
     }
 
     /// Whether a header line of Kea may begin so: it is being written.
@@ -127,13 +128,26 @@ impl Columns {
         head.iter().take_while(|&&octet| octet == b'\n').count()
     }
 
+    /// Whether a row has a value, be it a part of one, in each column of its file.
+    pub(super) fn are_all_in(&self, row: &[u8]) -> bool {
+        memchr_iter(b',', row).count() + 1 >= self.count
+    }
+
+    /// Where the first value of the last row on a line begins, if there are enough values for one; what is left of a row
+    /// before it may be part of that value.
+    pub(super) fn last_row(&self, line: &[u8]) -> Option<usize> {
+        let commas: Vec<usize> = memchr_iter(b',', line).collect();
+        let before = (commas.len() + 1).checked_sub(self.count)?;
+        Some(before.checked_sub(1).map_or(0, |comma| commas[comma] + 1))
+    }
+
     /// Splits a row: missing values are those of an older schema, values beyond the columns known here are
     /// dropped, however many there are, as by Kea.
     pub(super) fn split<'a>(&self, row: &'a [u8]) -> Result<Values<'a>, RowFault> {
-        let mut values = Values(DEFAULTS);
+        let mut values = Values { values: DEFAULTS, has_surplus: false };
         let (mut start, mut count) = (0, 0);
         for end in memchr_iter(b',', row).chain([row.len()]) {
-            if let Some(value) = values.0.get_mut(count) {
+            if let Some(value) = values.values.get_mut(count) {
                 *value = &row[start..end];
             }
             start = end + 1;
@@ -142,17 +156,22 @@ impl Columns {
         if count < self.values_min {
             return Err(RowFault { column: COLUMNS[count], what: What::Missing });
         }
+        values.has_surplus = count > self.count;
         Ok(values)
     }
 }
 
 /// One row, split.
-pub(super) struct Values<'a>([&'a [u8]; COLUMNS.len()]);
+pub(super) struct Values<'a> {
+    values: [&'a [u8]; COLUMNS.len()],
+    /// There are more than the file has columns.
+    pub(super) has_surplus: bool,
+}
 
 impl<'a> Values<'a> {
     /// The value as it stands in the file.
     pub(super) fn get(&self, column: Column) -> &'a [u8] {
-        self.0[column as usize]
+        self.values[column as usize]
     }
 }
 
@@ -169,7 +188,7 @@ mod tests {
     fn the_header_kea_writes() {
         let line = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,\
                     fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,hwaddr_source,pool_id";
-        assert_eq!(Columns::from_header(line.as_bytes()), Ok(Columns { values_min: 15 }));
+        assert_eq!(Columns::from_header(line.as_bytes()), Ok(Columns { count: 18, values_min: 15 }));
         assert_eq!(header(18), line);
     }
 

@@ -12,7 +12,7 @@
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -293,6 +293,18 @@ pub(super) fn look(path: &Path) -> Result<Option<Look>, OpenFault> {
         Ok(_) => Err(OpenFault::NotAFile(path.to_owned())),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(OpenFault::unreadable(path, source)),
+    }
+}
+
+/// Whether the file of this name is empty, or its last line has an end; also if that cannot be seen.
+pub(super) fn ends_with_line(path: &Path) -> bool {
+    let Ok(Some(opened)) = open(path.to_owned()) else { return true };
+    let mut last = [b'\n'];
+    match opened.file.metadata() {
+        Ok(metadata) if metadata.len() > 0 => {
+            opened.file.read_exact_at(&mut last, metadata.len() - 1).is_err() || last == *b"\n"
+        }
+        _ => true,
     }
 }
 

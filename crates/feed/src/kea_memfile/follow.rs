@@ -16,11 +16,13 @@
 //! network file systems that have none included, is a reload. A reload that was not necessary costs a second;
 //! a lease that ended but is still reported costs a subscriber's address.
 //!
-//! A file that is written anew is loaded when it has stood still (`stillness`); until then the known leases stay.
+//! A file that is written anew is loaded when it has stood still (`stillness`); until then the known leases stay. A line
+//! that has no end is taken as a row when nobody writes on (`half_line`).
 //!
 //! Appended rows are found by reading, not by counting events, so lost events delay rows by [`RECHECK_AFTER`]
 //! at most.
 
+mod half_line;
 mod stillness;
 mod tail;
 mod watch;
@@ -35,6 +37,7 @@ use crate::confinement::OUT_OF_REACH;
 use super::files::{self, FileId, LeaseFile, LeaseFiles, OpenFault};
 use super::lines::Tally;
 use super::load::Position;
+use half_line::{Due, HalfLine, Times};
 use stillness::{EndWatch, Rewrite};
 use tail::{Tail, TailFault};
 pub use watch::Waker;
@@ -96,8 +99,19 @@ pub enum Trouble {
     OutOfReach,
     /// The file is written anew, and not yet complete.
     Rewriting,
+    /// The file is empty, or its first line is not whole.
+    Headless,
+    /// The last line of the file is not whole.
+    HalfLine,
     /// The file was deleted, but its name still shows it, as the mount of a single file does.
     Deleted,
+}
+
+impl Trouble {
+    /// Kea has a file that cannot be read here. One that is gone it may still have open, as it is open here.
+    fn hides_leases(self) -> bool {
+        matches!(self, Self::Unreadable(_) | Self::OutOfReach | Self::Deleted)
+    }
 }
 
 impl std::fmt::Display for Trouble {
@@ -111,6 +125,10 @@ impl std::fmt::Display for Trouble {
                 f.write_str("the lease file was deleted, but is still shown, being mounted by itself")
             }
             Self::Rewriting => f.write_str("the lease file is being written anew"),
+            Self::Headless => f.write_str("the lease file has no complete header: Kea has not written it yet"),
+            Self::HalfLine => f.write_str(
+                "the lease file's last line has no end: Kea has not written all of it; see whether its disk is full",
+            ),
         }
     }
 }
@@ -136,6 +154,8 @@ pub struct Status {
     pub watching: bool,
     /// What keeps it from seeing more.
     pub trouble: Option<Trouble>,
+    /// The files hold other leases than those that became known, or will when they are whole.
+    pub is_incomplete: bool,
 }
 
 /// Follows the current file of a set, from where a load ended.
@@ -155,8 +175,12 @@ pub struct Follower {
     trouble: Option<Trouble>,
     /// The load that is due.
     rewrite: Option<Rewrite>,
+    /// What the files say is known only after a new load.
+    is_outdated: bool,
+    half_line: Option<HalfLine>,
     end: EndWatch,
     still_for: Duration,
+    times: Times,
 }
 
 /// What one look at the files brought.
@@ -174,6 +198,8 @@ impl Follower {
         let files = files.resolved_again();
         let trouble = position.current_missing.then_some(Trouble::Missing);
         let watch = Watch::new(&files)?;
+        let half_line = half_line_of(&position);
+        let is_outdated = position.current_missing;
         Ok(Self {
             files,
             resolved: Instant::now(),
@@ -187,8 +213,11 @@ impl Follower {
             reloads: 0,
             trouble,
             rewrite: None,
+            is_outdated,
+            half_line,
             end: EndWatch::default(),
             still_for: stillness::STILL_FOR,
+            times: half_line::TIMES,
         })
     }
 
@@ -205,8 +234,10 @@ impl Follower {
         self.watch.unsettle();
         self.place(self.files.resolved_again());
         self.trouble = position.current_missing.then_some(Trouble::Missing);
+        self.half_line = half_line_of(&position);
         self.tail = Tail::new(position);
         self.rewrite = None;
+        self.is_outdated = self.tail.current_missing;
         self.end = EndWatch::default();
         self.reloads += 1;
     }
@@ -240,22 +271,33 @@ impl Follower {
         self.watch.waker()
     }
 
-    /// Waits for rows, up to `timeout`, and returns as soon as there are some, or trouble begins or ends.
+    /// Waits for rows, up to `timeout`, and returns as soon as there are some, or trouble begins or ends, or what is known
+    /// becomes incomplete or complete.
     pub fn poll(&mut self, timeout: Duration) -> Step<'_> {
         let deadline = Instant::now() + timeout;
-        let trouble = self.trouble;
+        let before = (self.trouble, self.is_incomplete());
         loop {
             match self.advance() {
                 Advance::Rows => return Step::Rows { batch: &self.batch, tally: &self.tally },
-                Advance::Reload(reason) if self.stands_still(reason) => return Step::Reload(reason),
-                Advance::Reload(_) => {}
+                Advance::Reload(reason) => {
+                    self.is_outdated = true;
+                    if self.stands_still(reason) {
+                        return Step::Reload(reason);
+                    }
+                }
                 Advance::Rotated => continue,
                 Advance::Nothing => {}
             }
-            if self.trouble != trouble || Instant::now() >= deadline || !self.wait(deadline) {
+            let is_news = (self.trouble, self.is_incomplete()) != before;
+            if is_news || Instant::now() >= deadline || !self.wait(deadline) {
                 return Step::Idle;
             }
         }
+    }
+
+    /// The files hold other leases than those that became known, or will when they are whole.
+    fn is_incomplete(&self) -> bool {
+        self.is_outdated || self.half_line.as_ref().is_some_and(HalfLine::makes_incomplete)
     }
 
     /// Where the follower stands.
@@ -263,14 +305,21 @@ impl Follower {
         Status {
             file: self.tail.file.id,
             offset: self.tail.line_start(),
-            lag: self.tail.lag(),
+            lag: self.lag(),
             rows: self.rows,
             bad_rows: self.bad_rows,
             rotations: self.rotations,
             reloads: self.reloads,
             watching: self.watch.is_armed(),
             trouble: self.trouble,
+            is_incomplete: self.is_incomplete(),
         }
+    }
+
+    fn lag(&self) -> u64 {
+        let is_taken = self.half_line.as_ref().is_some_and(HalfLine::is_taken);
+        let taken = if is_taken { self.tail.half_line_len() } else { 0 };
+        self.tail.lag().saturating_sub(taken)
     }
 
     fn advance(&mut self) -> Advance {
@@ -283,8 +332,12 @@ impl Follower {
         match self.tail.take(&mut self.batch) {
             Ok(true) => {
                 self.count_rows();
+                if self.tail.is_at_line_end() {
+                    self.half_line = None;
+                }
                 return Advance::Rows;
             }
+            Ok(false) if self.read_half_line() => return Advance::Rows,
             Ok(false) => {}
             Err(fault) => return Advance::Reload(reason(&fault)),
         }
@@ -301,7 +354,8 @@ impl Follower {
                 }
                 // The events up to here are over and done with: the name is still that of our file.
                 self.watch.settle();
-                self.trouble = None;
+                self.is_outdated = false;
+                self.trouble = self.half_line_trouble();
                 Advance::Nothing
             }
             Ok(Some(_)) => {
@@ -318,6 +372,32 @@ impl Follower {
         }
     }
 
+    /// Looks at what is behind the last whole line, after which all is read; true if it changed a lease.
+    fn read_half_line(&mut self) -> bool {
+        if self.tail.is_at_line_end() {
+            self.half_line = None;
+        }
+        let end = self.tail.read_to();
+        if self.tail.half_line_len() > 0 {
+            self.half_line.get_or_insert_with(|| HalfLine::new(end));
+        }
+        let Some(half_line) = &mut self.half_line else { return false };
+        let reading = match half_line.look(end, self.times) {
+            Due::Nothing => return false,
+            Due::Mark => self.tail.mark_half_line(&mut self.batch),
+            Due::Take => self.tail.read_half_line(&mut self.batch),
+        };
+        half_line.read(reading);
+        // It is counted when it ends.
+        self.tally = Tally::default();
+        !self.batch.is_empty()
+    }
+
+    fn half_line_trouble(&self) -> Option<Trouble> {
+        self.half_line.as_ref().filter(|half_line| half_line.is_trouble())?;
+        Some(if self.tail.has_header() { Trouble::HalfLine } else { Trouble::Headless })
+    }
+
     /// Whether the file that has to be loaded may be: nobody writes it any more, as far as can be seen.
     fn stands_still(&mut self, reason: Reload) -> bool {
         // After a rotation the new file is Kea's, which appends to it for ever; and over files that stay, each row of a
@@ -330,7 +410,8 @@ impl Follower {
             Ok(None) => return self.not_there(Trouble::Missing),
             Err(fault) => return self.not_there(trouble(&fault)),
         };
-        if whole || rewrite.stands_still(look, self.still_for) {
+        let has_end = || files::ends_with_line(self.files.current());
+        if whole || rewrite.stands_still(look, has_end, self.still_for) {
             return true;
         }
         self.trouble = Some(Trouble::Rewriting);
@@ -364,6 +445,7 @@ impl Follower {
             self.count_rows();
         }
         self.tail = Tail::new(Position::start(next));
+        self.half_line = None;
         self.rotations += 1;
         self.watch.settle();
         self.place(files);
@@ -378,13 +460,15 @@ impl Follower {
     }
 
     fn troubled(&mut self, trouble: Trouble) -> Advance {
+        self.is_outdated |= trouble.hides_leases();
         self.trouble = Some(trouble);
         Advance::Nothing
     }
 
     /// Waits until there may be something to see; false if a waker asked to return.
     fn wait(&mut self, deadline: Instant) -> bool {
-        let deadline = deadline.min(Instant::now() + RECHECK_AFTER);
+        let half_line = self.half_line.as_ref().and_then(|half_line| half_line.next_look(self.times));
+        let deadline = deadline.min(Instant::now() + RECHECK_AFTER).min(half_line.unwrap_or(deadline));
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.watch.wait(left) {
@@ -399,6 +483,10 @@ impl Follower {
             }
         }
     }
+}
+
+fn half_line_of(position: &Position) -> Option<HalfLine> {
+    position.half_line.then(|| HalfLine::loaded(position.offset + position.text.len() as u64))
 }
 
 fn reason(fault: &TailFault) -> Reload {

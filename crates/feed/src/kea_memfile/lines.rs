@@ -4,11 +4,15 @@ use lqd_index::{Batch, Links};
 use memchr::memchr;
 
 use super::columns::{Column, Columns};
+use super::ipv6;
 use super::row::{LeftOut, RowFault, RowParser, What, mark_unreadable};
 
 /// Longest line that is read as a row, in octets; Kea's own rows reach 300,000 with the longest relay
 /// information.
 pub const LINE_LEN_MAX: usize = 1 << 20;
+
+/// Longest text of an IPv6 address, in octets.
+const ADDRESS_LEN_MAX: usize = 45;
 
 /// Faulty rows that are kept with their reason; the others are only counted.
 pub const BAD_ROWS_KEPT: usize = 8;
@@ -96,9 +100,44 @@ impl<'l> Lines<'l> {
             return self.tally.bad_row(self.count, TOO_LONG);
         }
         match self.parser.parse_checked(self.columns, line, batch, self.links) {
-            Ok(()) => self.tally.rows += 1,
-            Err(fault) => self.tally.bad_row(self.count, fault),
+            Ok(()) => {
+                self.tally.rows += 1;
+                if self.parser.has_surplus() {
+                    self.mark_second_row(line, batch);
+                }
+            }
+            Err(fault) => {
+                self.mark_second_row(line, batch);
+                self.tally.bad_row(self.count, fault);
+            }
         }
+    }
+
+    /// Makes the address of a row unreadable that stands behind half a row on one line: Kea goes on there once it can write
+    /// again, and holds the leases of both. That address ends the value, and begins with four digits, as those of every
+    /// network in use do; more than one text may be so.
+    #[cold]
+    fn mark_second_row(&self, line: &[u8], batch: &mut Batch) {
+        let Some(value) = self.columns.last_row(line) else { return };
+        let end = memchr(b',', &line[value..]).map_or(line.len(), |len| value + len);
+        // At 0 is the one row there is.
+        let starts = value.max(end.saturating_sub(ADDRESS_LEN_MAX)).max(1)..end;
+        let begins_with_four = |text: &[u8]| memchr(b':', text) == Some(4);
+        for start in starts.filter(|&start| begins_with_four(&line[start..end])) {
+            if ipv6::parse(&line[start..end]).is_some() {
+                mark_unreadable(&line[start..], batch);
+            }
+        }
+    }
+
+    /// Reads a line that may go on, and counts nothing: whether it is a whole row, which is then taken. Else its address
+    /// becomes unreadable, if that is whole.
+    pub(super) fn read_half_line(&mut self, line: &[u8], batch: &mut Batch) -> bool {
+        let is_whole = self.columns.are_all_in(line) && line.len() <= LINE_LEN_MAX;
+        if !is_whole {
+            mark_unreadable(line, batch);
+        }
+        is_whole && self.parser.parse(self.columns, line, batch).is_ok()
     }
 
     /// Takes a line whose text was not kept, since it is longer than [`LINE_LEN_MAX`].

@@ -22,6 +22,7 @@ use memchr::{memchr, memrchr};
 use super::columns::{Columns, HeaderFault};
 use super::files::{LeaseFile, LeaseFiles, OpenFault, Snapshot};
 use super::lines::{LINE_LEN_MAX, Lines, Tally};
+use super::row::mark_unreadable;
 
 /// Octets of text in a chunk: some seven thousand rows, which stay in a processor's cache until the index has taken
 /// them.
@@ -138,14 +139,27 @@ pub struct Position {
     pub lines: u64,
     /// What the header says; none as long as it is not complete.
     pub columns: Option<Columns>,
-    /// The last [`GUARD_LEN`] octets before `offset`.
+    /// The header or a last line has no end yet: nobody knows what is still to come.
+    pub half_line: bool,
+    /// What there is of that line, if it is not too long for a row.
+    pub(super) text: Vec<u8>,
+    /// The last [`GUARD_LEN`] octets of all this.
     pub(super) guard: Vec<u8>,
 }
 
 impl Position {
     /// The beginning of a file.
     pub(super) fn start(current: LeaseFile) -> Self {
-        Self { current, current_missing: false, offset: 0, lines: 0, columns: None, guard: Vec::new() }
+        Self {
+            current,
+            current_missing: false,
+            offset: 0,
+            lines: 0,
+            columns: None,
+            half_line: false,
+            text: Vec::new(),
+            guard: Vec::new(),
+        }
     }
 }
 
@@ -240,7 +254,7 @@ fn within_room<T>(work: impl FnOnce() -> T) -> Result<T, LoadFault> {
 }
 
 /// Loads a snapshot on `threads` threads. A last line of the current file that has no end is left for the
-/// follower: Kea may be writing it.
+/// follower, as Kea may be writing it; until then its address is unreadable.
 pub fn load_snapshot<R: Rows>(
     snapshot: Snapshot,
     threads: NonZeroUsize,
@@ -277,15 +291,18 @@ fn load_in_chunks<R: Rows>(
         text.reached = part.reached.unwrap_or(text.reached);
         seen.add(part.seen);
     }
-    let &Text { columns, lines, reached: offset, .. } = &texts[texts.len() - 1];
+    let &Text { columns, lines, reached: offset, growing, len, .. } = &texts[texts.len() - 1];
     let files =
         texts.into_iter().map(|text| FileTally { path: text.file.path.clone(), tally: text.tally }).collect();
-    let guard_len = offset.min(GUARD_LEN as u64);
-    let mut guard = Vec::new();
-    read_at(&last.file, offset - guard_len, guard_len, &mut guard)
+    let half_line = growing && (columns.is_none() || offset < len);
+    let text_len = if half_line && len - offset <= LINE_LEN_MAX as u64 { len - offset } else { 0 };
+    let guard_len = (offset + text_len).min(GUARD_LEN as u64);
+    let (mut text, mut guard) = (Vec::new(), Vec::new());
+    read_at(&last.file, offset, text_len, &mut text)
+        .and_then(|()| read_at(&last.file, offset + text_len - guard_len, guard_len, &mut guard))
         .map_err(|source| read_fault(last, source))?;
     let Some(current) = opened.pop() else { return Err(LoadFault::Empty) };
-    let position = Position { current, current_missing, offset, lines, columns, guard };
+    let position = Position { current, current_missing, offset, lines, columns, half_line, text, guard };
     Ok(Loaded { rows, files, position, seen })
 }
 
@@ -416,6 +433,9 @@ impl<'a> Text<'a> {
             // too.
             lines.take_line(&buffer[taken..], batch);
             reached = last_line_end.unwrap_or(self.len);
+        } else if taken < buffer.len() {
+            // Whatever the row is about, once it is whole: until then nobody is said to hold its address, or not to.
+            mark_unreadable(&buffer[taken..], batch);
         }
         part.reached = Some(reached);
         part.lines = lines.count;

@@ -131,6 +131,7 @@ pub struct RowParser {
     /// Of the row before: rows of one client, its address and its prefix, often follow each other.
     before: Before,
     left_out: LeftOut,
+    has_surplus: bool,
 }
 
 /// What a row said, and what came of it.
@@ -152,6 +153,11 @@ impl RowParser {
     /// Options left out since this was last asked.
     pub fn take_left_out(&mut self) -> LeftOut {
         std::mem::take(&mut self.left_out)
+    }
+
+    /// Whether the last row had more values than its file has columns.
+    pub(super) fn has_surplus(&self) -> bool {
+        self.has_surplus
     }
 
     /// Appends to `batch` the change that a row (a line without its end, not empty) stands for.
@@ -182,6 +188,7 @@ impl RowParser {
         links: Option<&Links>,
     ) -> Result<(), RowFault> {
         let values = columns.split(row)?;
+        self.has_surplus = values.has_surplus;
         let binding = Binding::parse(&values)?;
         self.read_duid(values.get(Column::Duid), binding.state)?;
         if let Some(links) = links

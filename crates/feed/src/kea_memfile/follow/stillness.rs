@@ -1,8 +1,10 @@
 //! Whether a lease file that has to be loaded anew is still being written.
 //!
 //! `cp`, rsync or an editor empties a file and writes it again, which takes seconds for millions of leases. A load in
-//! between would publish the first part as all there is, so the known leases stay until the file has not changed for
-//! [`STILL_FOR`], and no longer than [`STILL_WITHIN`].
+//! between would publish the first part as all there is, so the known leases stay, as incomplete ones, until the file has
+//! not changed for [`STILL_FOR`]; ten times as long if its last line has no end, as a copy that hangs leaves it. A file
+//! to which whole lines alone are added for [`ROWS_FOR`] has Kea's rows at its end, and is not waited for; nor is any for
+//! more than [`STILL_WITHIN`].
 
 use std::time::{Duration, Instant};
 
@@ -11,37 +13,65 @@ use crate::kea_memfile::files::Look;
 
 /// A file that has not changed for so long is complete.
 pub(super) const STILL_FOR: Duration = Duration::from_secs(3);
+/// How many times as long is waited for the rest of a line.
+const HALF_LINE_FACTOR: u32 = 10;
+/// A file to which nothing but whole lines was added for so long is complete: Kea adds rows to it.
+pub(super) const ROWS_FOR: Duration = Duration::from_secs(30);
 /// A file that never stands still is loaded after this time: new leases in it must become known, too.
-pub(super) const STILL_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const STILL_WITHIN: Duration = Duration::from_secs(600);
 
 /// A file to be loaded anew once it stands still.
 #[derive(Debug)]
 pub(super) struct Rewrite {
     pub(super) reason: Reload,
     began: Instant,
-    last: Option<(Look, Instant)>,
+    last: Option<Last>,
+    /// The last look at which its last line had no end.
+    half_line: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    look: Look,
+    since: Instant,
+    has_end: bool,
 }
 
 impl Rewrite {
     pub(super) fn new(reason: Reload) -> Self {
-        Self { reason, began: Instant::now(), last: None }
+        Self { reason, began: Instant::now(), last: None, half_line: None }
     }
 
     /// Lets time pass.
     #[cfg(test)]
     pub(super) fn age(&mut self, by: Duration) {
         self.began -= by;
+        if let Some(last) = &mut self.last {
+            last.since -= by;
+        }
+        self.half_line = self.half_line.map(|half_line| half_line - by);
     }
 
-    /// Takes in one look at the file; whether it may be loaded.
-    pub(super) fn stands_still(&mut self, look: Look, still_for: Duration) -> bool {
+    /// Takes in one look at the file, and whether its last line has an end; whether it may be loaded.
+    pub(super) fn stands_still(
+        &mut self,
+        look: Look,
+        has_end: impl FnOnce() -> bool,
+        still_for: Duration,
+    ) -> bool {
         let now = Instant::now();
-        let unchanged_since = match self.last {
-            Some((last, since)) if last == look => since,
-            _ => now,
+        let last = match self.last {
+            Some(last) if last.look == look => last,
+            _ => Last { look, since: now, has_end: has_end() },
         };
-        self.last = Some((look, unchanged_since));
-        now - unchanged_since >= still_for || now - self.began >= STILL_WITHIN
+        self.last = Some(last);
+        if !last.has_end {
+            self.half_line = Some(now);
+        }
+        let still_for = if last.has_end { still_for } else { still_for * HALF_LINE_FACTOR };
+        now - last.since >= still_for
+            || now - self.half_line.unwrap_or(self.began) >= ROWS_FOR
+            || now - self.began >= STILL_WITHIN
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::os::unix::fs::FileExt;
 
-use lqd_index::Batch;
+use lqd_index::{Batch, Change};
 use memchr::memchr;
 
 use crate::kea_memfile::columns::Columns;
 use crate::kea_memfile::files::LeaseFile;
 use crate::kea_memfile::lines::{LINE_LEN_MAX, Lines, Tally};
 use crate::kea_memfile::load::{GUARD_LEN, HEADER_LEN_MAX, Position};
+use crate::kea_memfile::row::mark_unreadable;
+
+use super::half_line::Reading;
 
 /// Most lines taken at once: what the index applies in about a millisecond.
 const LINES_MAX: usize = 8192;
@@ -49,13 +52,13 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn new(position: Position) -> Self {
-        let Position { current: file, current_missing, offset, lines, columns, guard } = position;
+        let Position { current: file, current_missing, offset, lines, columns, text, guard, .. } = position;
         let lines = columns.map(|columns| Lines::new(columns, lines));
         Self {
             file,
             current_missing,
             offset,
-            text: Vec::new(),
+            text,
             guard,
             lines,
             in_long_line: false,
@@ -77,6 +80,42 @@ impl Tail {
     /// Octets of the file that were read.
     pub(super) fn read_to(&self) -> u64 {
         self.offset + self.text.len() as u64
+    }
+
+    /// Octets that were read of a line without end.
+    pub(super) fn half_line_len(&self) -> u64 {
+        self.read_to() - self.line_start()
+    }
+
+    /// All that was read are whole lines, the header's among them.
+    pub(super) fn is_at_line_end(&self) -> bool {
+        self.lines.is_some() && self.half_line_len() == 0
+    }
+
+    pub(super) fn has_header(&self) -> bool {
+        self.lines.is_some()
+    }
+
+    /// Makes the address of the line without end unreadable, if it can be read.
+    pub(super) fn mark_half_line(&self, batch: &mut Batch) -> Reading {
+        if self.in_long_line {
+            // Marked when it became too long.
+            return Reading::Names;
+        }
+        if self.lines.is_some() {
+            mark_unreadable(&self.text, batch);
+        }
+        known(batch)
+    }
+
+    /// Takes the line without end as if it ended here, but for good only when it does.
+    pub(super) fn read_half_line(&mut self, batch: &mut Batch) -> Reading {
+        if self.in_long_line {
+            // Marked when it became too long.
+            return Reading::Names;
+        }
+        let is_row = self.lines.as_mut().is_some_and(|lines| lines.read_half_line(&self.text, batch));
+        if is_row { Reading::Row } else { known(batch) }
     }
 
     /// What became of the lines taken since this was last asked.
@@ -136,6 +175,10 @@ impl Tail {
             any |= complete > 0;
             taken += complete;
             self.in_long_line = !any && self.text.len() > LINE_LEN_MAX;
+            if self.in_long_line {
+                mark_unreadable(&self.text, batch);
+                any = !batch.is_empty();
+            }
         }
         if self.in_long_line {
             taken = self.text.len();
@@ -185,4 +228,10 @@ impl Tail {
         self.guard.extend_from_slice(&self.space[guard_start..len]);
         Ok(text_len)
     }
+}
+
+/// What the marks of a line without end say of it.
+fn known(marks: &Batch) -> Reading {
+    let has_client = |change| matches!(change, Change::Unreadable { duid, .. } if !duid.is_empty());
+    if marks.changes().any(has_client) { Reading::Names } else { Reading::Nothing }
 }

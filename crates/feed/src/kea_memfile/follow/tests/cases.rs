@@ -110,14 +110,17 @@ fn a_rotation_is_a_continuation() {
     kea.append(lease(3));
     kea.rotate_away();
     reader.settle();
-    assert_eq!(reader.follower.status().trouble, Some(Trouble::Missing));
+    let status = reader.follower.status();
+    assert_eq!((status.trouble, status.is_incomplete), (Some(Trouble::Missing), false));
     kea.rotate_anew(10);
     reader.settle();
+    assert!(!reader.follower.status().is_incomplete);
     kea.append(lease(4));
     agree(&kea, &mut reader, &[]);
     for step in 0..4 {
         kea.clean_up(step);
         agree(&kea, &mut reader, &[]);
+        assert!(!reader.follower.status().is_incomplete);
     }
     let status = reader.follower.status();
     assert_eq!((status.rotations, status.trouble, status.rows), (1, None, 2));
@@ -282,6 +285,7 @@ fn a_deleted_file_that_its_name_still_shows_is_trouble() {
     kea.append(lease(2));
     reader.settle();
     assert_eq!((&reader.leases, reader.follower.status().trouble), (&leases, Some(Trouble::Deleted)));
+    assert!(reader.follower.status().is_incomplete, "Kea's new file is hidden");
 }
 
 #[test]

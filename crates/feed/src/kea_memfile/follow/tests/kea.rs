@@ -65,6 +65,15 @@ impl Kea {
         leases
     }
 
+    /// The same without the lease whose row is half written: what is known of that depends on when it was seen.
+    pub(super) fn without_half(&self, leases: &Leases) -> Leases {
+        let mut leases = leases.clone();
+        if let Some((_, Some((address, _)))) = &self.half {
+            leases.remove(address);
+        }
+        leases
+    }
+
     pub(super) fn write(&mut self, text: &str) {
         self.current.write_all(text.as_bytes()).unwrap();
     }

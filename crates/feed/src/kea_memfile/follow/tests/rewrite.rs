@@ -7,12 +7,10 @@ use std::os::unix::fs::FileExt as _;
 use super::cases::{agree, lease, setting};
 use super::kea::{HEADER, Kea, line};
 use super::*;
+use crate::kea_memfile::FileId;
+use crate::kea_memfile::files::{self, Look};
 use crate::kea_memfile::follow::Trouble;
-use crate::kea_memfile::follow::stillness::{EndWatch, Rewrite, STILL_WITHIN};
-use crate::kea_memfile::{FileId, files::Look};
-
-/// So long that no test sees its end.
-const NEVER: Duration = Duration::from_secs(100_000);
+use crate::kea_memfile::follow::stillness::{EndWatch, ROWS_FOR, Rewrite, STILL_FOR, STILL_WITHIN};
 
 fn row(number: u16) -> String {
     line(lease(number))
@@ -22,7 +20,8 @@ fn row(number: u16) -> String {
 fn keeps(reader: &mut Reader, leases: &Leases) {
     reader.settle();
     assert_eq!((&reader.leases, reader.reloads.len()), (leases, 0));
-    assert_eq!(reader.follower.status().trouble, Some(Trouble::Rewriting));
+    let status = reader.follower.status();
+    assert_eq!((status.trouble, status.is_incomplete), (Some(Trouble::Rewriting), true));
 }
 
 /// Lets the file count as still, and checks that what is in it is now known.
@@ -32,7 +31,8 @@ fn comes_to(reader: &mut Reader, reason: Reload, numbers: &[u16]) {
     let expected = numbers.iter().map(|&number| (lease(number).0, lease(number).1.unwrap()));
     assert_eq!(reader.leases, expected.collect::<Leases>());
     assert_eq!(reader.reloads, [reason]);
-    assert_eq!(reader.follower.status().trouble, None);
+    let status = reader.follower.status();
+    assert_eq!((status.trouble, status.is_incomplete), (None, false));
 }
 
 fn watched() -> (Kea, Reader, Leases) {
@@ -101,15 +101,52 @@ fn a_missed_rotation_is_loaded_at_once() {
     agree(&kea, &mut reader, &[Reload::Replaced]);
 }
 
-/// The loading waits for stillness, but not for ever.
+fn look(len: u64) -> Look {
+    Look { id: FileId { device: 1, inode: 2 }, len, modified: (0, 0), names: 1 }
+}
+
+/// The loading waits for stillness, but not for ever; a copy, whose last line has no end, may take longer than Kea's rows.
 #[test]
 fn a_file_that_never_stands_still_is_loaded_in_the_end() {
-    let look = |len| Look { id: FileId { device: 1, inode: 2 }, len, modified: (0, 0), names: 1 };
-    let mut rewrite = Rewrite::new(Reload::Rewritten);
-    assert!(!rewrite.stands_still(look(0), NEVER));
-    assert!(!rewrite.stands_still(look(1), NEVER));
-    rewrite.age(STILL_WITHIN);
-    assert!(rewrite.stands_still(look(2), NEVER));
+    for (has_end, wait) in [(true, ROWS_FOR), (false, STILL_WITHIN)] {
+        let mut rewrite = Rewrite::new(Reload::Rewritten);
+        for len in 0..3 {
+            assert!(!rewrite.stands_still(look(len), || has_end, NEVER));
+            rewrite.age(wait - Duration::from_secs(1));
+            assert!(!rewrite.stands_still(look(len + 10), || has_end, NEVER));
+            rewrite = Rewrite::new(Reload::Rewritten);
+        }
+        assert!(!rewrite.stands_still(look(0), || has_end, NEVER));
+        rewrite.age(wait);
+        assert!(rewrite.stands_still(look(1), || has_end, NEVER));
+    }
+}
+
+/// A copy that pauses within a line is not complete; one that pauses between two lines cannot be told from a complete one.
+#[test]
+fn a_pause_within_a_line_is_waited_out() {
+    for (has_end, is_still) in [(true, true), (false, false)] {
+        let mut rewrite = Rewrite::new(Reload::Rewritten);
+        assert!(!rewrite.stands_still(look(7), || has_end, STILL_FOR));
+        rewrite.age(STILL_FOR);
+        assert_eq!(rewrite.stands_still(look(7), || panic!("it did not change"), STILL_FOR), is_still);
+        rewrite.age(STILL_FOR * 9);
+        assert!(rewrite.stands_still(look(7), || panic!("it did not change"), STILL_FOR));
+    }
+}
+
+/// Kea's header comes a moment later than its file, after which only the end of its first line is missing.
+#[test]
+fn the_end_of_a_file_is_seen() {
+    let (kea, _) = setting(&[1]);
+    let ends = |text: &str| {
+        fs::write(kea.files.current(), text).unwrap();
+        files::ends_with_line(kea.files.current())
+    };
+    assert!(ends("") && ends("a\n") && ends("a\nb\n"));
+    assert!(!ends("a") && !ends("a\nb"));
+    fs::remove_file(kea.files.current()).unwrap();
+    assert!(files::ends_with_line(kea.files.current()), "whoever loads it will say that it is gone");
 }
 
 /// rsync --inplace with as many octets, and the same ones where the follower looks.
