@@ -7,13 +7,14 @@
 //! link-address, subnet id ── links
 //! ```
 //! A [`Writer`] replaces all leases ([`Writer::replace`]) or applies changes ([`Writer::apply`]); [`Reader`]s pin the
-//! [`Store`] once a batch and look a whole batch up. What that promises is written down in `store.rs`, where the
+//! [`Store`] once a batch and look a whole batch up; a [`Cursor`] scans all clients. What that promises is written down in `store.rs`, where the
 //! octets go in `tables.rs`, `arena.rs`, `record.rs`, `map.rs` and `trie.rs`. Unsafe code is in `pages.rs` and `prefetch.rs` alone.
 #![deny(unsafe_code)]
 
 mod arena;
 mod bulk;
 mod clients;
+mod cursor;
 mod epoch;
 mod lease;
 mod lease_options;
@@ -35,6 +36,7 @@ mod writer;
 mod written;
 
 pub use bulk::Loader;
+pub use cursor::{Cursor, Replaced, Scanned, Slice};
 pub use lease::{Batch, Change, DUID_LEN_MAX, HOST_BITS_LEN_MIN, INFINITY, Lease, LeaseFault, LeaseKind};
 pub use lease_options::{PoolOptions, Reservations, SubnetOptions};
 pub use limits::CLIENT_LEASES_MAX;

@@ -162,15 +162,9 @@ impl Pinned<'_> {
         self.current.tables.incomplete.load(Ordering::Relaxed)
     }
 
-    /// Visits the clients with numbers in `from..from + count`; where to go on, or `None` if there are no more.
-    ///
-    /// An oversized client is visited in several parts. For those who count, in many short pins. Numbers hold within one [`Self::generation`]; a client whose bindings
-    /// change meanwhile is visited at most once, before or after.
-    pub fn walk(&self, from: u32, count: u32, mut visit: impl FnMut(Client<'_>)) -> Option<u32> {
-        let tables = &self.current.tables;
-        let end = from.saturating_add(count).min(tables.clients.end());
-        (from..end).filter_map(|client| tables.client(client)).for_each(&mut visit);
-        (end < tables.clients.end()).then_some(end)
+    /// The tables of this generation.
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.current.tables
     }
 
     /// The client with the longest lease that covers `address`, has valid lifetime left at `now`, and is one of those
@@ -227,54 +221,19 @@ impl Pinned<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use crate::{Batch, Links, Writer};
 
-    use crate::{Batch, Lease, LeaseKind, Links, Writer};
-
-    /// In slices of any size, each client once; and a new snapshot is another generation.
     #[test]
-    fn a_walk_meets_every_client_once() {
+    fn a_snapshot_and_new_links_are_another_generation() {
         let (mut writer, store) = Writer::new();
-        let mut batch = Batch::new();
-        for n in 0..5_000_u32 {
-            let lease = Lease {
-                address: (0x2001_0db8_u128 << 96 | u128::from(n)).into(),
-                prefix_len: 128,
-                kind: LeaseKind::Address,
-                duid: &(n / 2).to_be_bytes(),
-                valid_lifetime: 1,
-                preferred_lifetime: 1,
-                cltt: 0,
-                subnet_id: 1,
-                options: &[],
-            };
-            batch.put(&lease).unwrap();
-        }
-        writer.apply(&batch);
         let mut reader = store.reader().unwrap();
         let generation = reader.pin().generation();
-        for slice in [999, u32::MAX] {
-            let (mut met, mut leases, mut next) = (BTreeSet::new(), 0, Some(0));
-            while let Some(from) = next {
-                next = reader.pin().walk(from, slice, |client| {
-                    let mut duid = [0; 4];
-                    client.copy_duid(&mut duid);
-                    assert!(met.insert(duid), "{duid:?} is met twice");
-                    assert!(client.octets() >= 8 * 3);
-                    leases += client.len();
-                });
-            }
-            assert_eq!((met.len(), leases), (2_500, 5_000));
-        }
         writer.apply(&Batch::new());
         assert_eq!(reader.pin().generation(), generation, "changes one by one are no new generation");
         writer.set_links(Links::default());
         assert_eq!(reader.pin().generation(), generation + 1);
         writer.replace(&[], None);
         assert_eq!(reader.pin().generation(), generation + 2);
-        let mut met = 0;
-        reader.pin().walk(0, u32::MAX, |_| met += 1);
-        assert_eq!(met, 0);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Leases by link and type: counted now and then by walking through all clients, slowly.
+//! Leases by link and type: counted now and then by scanning all clients, slowly.
 //!
 //! Designs considered: (1) counters kept by the index's writer: exact after each batch, but they cannot know that a
 //! lease ended by itself, which most do in a network that shrinks, and reloaded links change all of them; (2) this
@@ -10,27 +10,27 @@ use std::net::Ipv6Addr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lqd_index::{Client, LeaseKind, LinkId, Links, Reader};
+use lqd_index::{Client, Cursor, LeaseKind, LinkId, Links, Reader, Replaced, Scanned};
 use tokio::time;
 
 use super::Shown;
 
-/// Clients in a slice.
+/// Client numbers in a slice.
 const SLICE: u32 = 1024;
 
 /// For each time of work, so many of rest.
 const REST: u32 = 19;
 
-/// How long to rest between two walks, at least.
+/// How long to rest between two scans, at least.
 const REST_BETWEEN: Duration = Duration::from_secs(30);
 
 /// How long to wait for the first snapshot.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// What there was when the clients were last walked through.
+/// What there was when the clients were last scanned.
 #[derive(Debug)]
 pub(super) struct Census {
-    /// When the walk ended.
+    /// When the scan ended.
     pub(super) at: SystemTime,
     /// Leases with valid lifetime left, by link, in the order of the configuration.
     pub(super) links: Vec<(Ipv6Addr, Tally)>,
@@ -62,33 +62,36 @@ pub(super) async fn keep(shown: &Shown) {
         return std::future::pending().await;
     };
     loop {
-        let census = walk(&mut reader).await;
+        let census = scan(&mut reader).await;
         *shown.census.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(census));
         time::sleep(REST_BETWEEN).await;
     }
 }
 
-async fn walk(reader: &mut Reader) -> Census {
-    let mut generation = None;
-    let mut next = 0;
-    let mut census = Census::new(0);
+/// Scans all clients, from the beginning again whenever leases or links are replaced.
+async fn scan(reader: &mut Reader) -> Census {
+    let (mut cursor, mut census) = (Cursor::all(), None);
     loop {
         let started = Instant::now();
         let now = unix_seconds();
         let leases = reader.pin();
-        if generation.replace(leases.generation()) != Some(leases.generation()) {
-            // Leases or links were replaced: what was counted speaks of others.
-            (census, next) = (Census::new(leases.links().len()), 0);
-        }
         let links = leases.links();
-        let more = leases.walk(next, SLICE, |client| census.count(links, client, now));
-        let Some(more) = more else {
+        match cursor.advance(&leases, SLICE) {
+            Ok(slice) => {
+                let census = census.get_or_insert_with(|| Census::new(links.len()));
+                for Scanned::Client(client) | Scanned::Segment(client) in slice {
+                    census.count(links, client, now);
+                }
+            }
+            // What was counted belongs to the old ones.
+            Err(Replaced) => census = None,
+        }
+        if let Some(mut census) = census.take_if(|_| cursor.is_done()) {
             let address = |number: usize| links.address(links.nth(number));
             census.links.iter_mut().enumerate().for_each(|(number, link)| link.0 = address(number));
             census.at = SystemTime::now();
             return census;
-        };
-        next = more;
+        }
         drop(leases);
         time::sleep(started.elapsed() * REST).await;
     }

@@ -13,6 +13,7 @@ use crate::store::{LookUp, Reader};
 mod memory;
 mod oversized;
 mod races;
+mod scans;
 
 const NOW: u32 = 1_700_000_000;
 

@@ -1,0 +1,171 @@
+//! Scans of all clients, or of those on a link, in slices; `DESIGN.md` compares the designs.
+
+use std::net::Ipv6Addr;
+
+use crate::clients::ClientId;
+use crate::links::{LinkSet, Links};
+use crate::record::Client;
+use crate::store::Pinned;
+use crate::tables::Tables;
+
+/// A scan of clients in slices. Between two slices nothing is pinned, and the writer goes on.
+///
+/// A client that is in the scan's scope from the first slice to the last comes exactly once, with its bindings of that
+/// moment, unless the generation is [replaced](Replaced). A client that comes or goes meanwhile may be left out, and
+/// may come again if it returns. A lease that passes from one client to another may come with both or with neither.
+///
+/// ```
+/// # let (_writer, store) = lqd_index::Writer::new();
+/// # let mut reader = store.reader().unwrap();
+/// use lqd_index::{Cursor, Replaced};
+///
+/// let (mut cursor, mut clients) = (Cursor::all(), 0);
+/// while !cursor.is_done() {
+///     let leases = reader.pin();
+///     match cursor.advance(&leases, 1024) {
+///         Ok(slice) => clients += slice.count(),
+///         Err(Replaced) => clients = 0,
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Cursor {
+    scope: Scope,
+    /// `None` before the first slice of a generation.
+    rest: Option<Rest>,
+}
+
+/// The clients that a scan comes to.
+#[derive(Clone, Copy, Debug)]
+enum Scope {
+    All,
+    /// By link-address, as a [`LinkId`](crate::LinkId) means nothing in the next generation.
+    Links(Ipv6Addr),
+}
+
+/// Client numbers left to scan. A client keeps its number for as long as it has a record, so `end` is that of the first
+/// slice: later numbers belong to clients that came later.
+#[derive(Debug)]
+struct Rest {
+    generation: u64,
+    next: ClientId,
+    end: ClientId,
+}
+
+/// All leases or links were replaced since the last slice: clients seen before belong to the old generation, and the next
+/// slice is the first one of the new generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("all leases or links were replaced during the scan; begin again")]
+pub struct Replaced;
+
+/// A record that a scan comes to.
+#[derive(Clone, Copy)]
+pub enum Scanned<'p> {
+    /// A client with all its bindings or, if it is [incomplete](Client::is_incomplete), perhaps without some.
+    Client(Client<'p>),
+    /// Some bindings of an [oversized](Client::is_oversized) client, which comes once more as a client.
+    ///
+    /// If the client became oversized or ceased to be during the scan, bindings may come twice or not at all.
+    Segment(Client<'p>),
+}
+
+impl Cursor {
+    /// A scan of all clients, [unreadable](Client::is_unreadable) ones included.
+    pub fn all() -> Self {
+        Self { scope: Scope::All, rest: None }
+    }
+
+    /// A scan of the clients with a binding, expired or not, on the links that this link-address
+    /// [names](Links::named), and of those that may have one there: the [partial](Client::is_partial) ones.
+    ///
+    /// Each client comes with its bindings on other links, too.
+    pub fn of_links(link_address: Ipv6Addr) -> Self {
+        Self { scope: Scope::Links(link_address), rest: None }
+    }
+
+    /// Whether the last slice has been read to its end.
+    pub fn is_done(&self) -> bool {
+        self.rest.as_ref().is_some_and(|rest| rest.next == rest.end)
+    }
+
+    /// The next slice: the clients among the next `count` client numbers, at least one. Drop the pin
+    /// with the slice: the writer waits for readers.
+    ///
+    /// Of a slice that is dropped before its end, the rest comes with the next slice.
+    ///
+    /// # Errors
+    /// If the generation was replaced since the last slice.
+    pub fn advance<'p>(&mut self, leases: &'p Pinned<'_>, count: u32) -> Result<Slice<'_, 'p>, Replaced> {
+        let (generation, tables, links) = (leases.generation(), leases.tables(), leases.links());
+        if self.rest.take_if(|rest| rest.generation != generation).is_some() {
+            return Err(Replaced);
+        }
+        let first = || Rest { generation, next: 0, end: tables.clients.end() };
+        let rest = self.rest.get_or_insert_with(first);
+        let end = rest.next.saturating_add(count.max(1)).min(rest.end);
+        let scope = match self.scope {
+            Scope::All => None,
+            Scope::Links(link_address) => Some((links, links.named(link_address))),
+        };
+        Ok(Slice { next: &mut rest.next, end, tables, scope })
+    }
+}
+
+/// Clients of one [slice](Cursor::advance).
+pub struct Slice<'c, 'p> {
+    next: &'c mut ClientId,
+    end: ClientId,
+    tables: &'p Tables,
+    /// The links whose clients come, of all links; `None` for all clients.
+    scope: Option<(&'p Links, LinkSet<'p>)>,
+}
+
+impl<'p> Iterator for Slice<'_, 'p> {
+    type Item = Scanned<'p>;
+
+    fn next(&mut self) -> Option<Scanned<'p>> {
+        while *self.next < self.end {
+            let number = *self.next;
+            *self.next += 1;
+            let Some(record) = self.tables.client(number) else { continue };
+            let scanned = if is_segment(self.tables, number, record) {
+                Scanned::Segment(record)
+            } else {
+                Scanned::Client(record)
+            };
+            if self.has_in_scope(scanned) {
+                return Some(scanned);
+            }
+        }
+        None
+    }
+}
+
+impl Slice<'_, '_> {
+    fn has_in_scope(&self, scanned: Scanned<'_>) -> bool {
+        let Some((links, set)) = &self.scope else { return true };
+        let is_on = |client: Client<'_>| {
+            client.bindings().any(|lease| links.is_on(set, lease.subnet_id, lease.address, lease.kind))
+        };
+        match scanned {
+            Scanned::Client(client) => client.is_partial() || is_on(client),
+            Scanned::Segment(segment) => is_on(segment),
+        }
+    }
+}
+
+/// Whether this is the record of a segment: the map by DUID leads to the anchor.
+///
+/// An anchor cannot be told from a segment by having no bindings: while a client is split, it still shows some.
+fn is_segment(tables: &Tables, number: ClientId, record: Client<'_>) -> bool {
+    if !record.is_oversized() {
+        return false;
+    }
+    let mut octets = [0; u8::MAX as usize];
+    let duid = &mut octets[..record.duid_len()];
+    record.copy_duid(duid);
+    tables.find_duid(duid) != Some(number)
+}
+
+#[cfg(test)]
+mod tests;

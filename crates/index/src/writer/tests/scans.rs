@@ -1,0 +1,304 @@
+//! Scans whose slices lie between batches, between any two words that the writer publishes, and beside its thread.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::limits::Limits;
+use crate::{Cursor, Link, Prefix, Replaced, Scanned, Subnet, SubnetOptions};
+
+type Duids = BTreeSet<Vec<u8>>;
+
+/// The bit of a first address that says on which of the two links a lease is.
+const LINK_BIT: u32 = 73;
+
+/// Two links, each with a /55 as subnet and as pd-pool.
+fn links() -> Links {
+    let link = |number: u32| {
+        let address = (0x2001_0db8 << 96 | u128::from(number) << LINK_BIT).into();
+        let prefix = Prefix { address, len: 55 };
+        let (pd_pools, options) = (vec![prefix], SubnetOptions::default());
+        let subnet = Subnet { id: 1 + number, prefix, pd_pools, options };
+        Link { address: None, subnets: vec![subnet], relay_addresses: Vec::new() }
+    };
+    Links::new(vec![link(0), link(1)]).unwrap()
+}
+
+fn duid_of(client: record::Client<'_>) -> Vec<u8> {
+    let mut duid = vec![0; client.duid_len()];
+    client.copy_duid(&mut duid);
+    duid
+}
+
+/// Clients of a published state.
+struct State {
+    /// Those that a scan must come to. Leases that cannot be read have a client, without DUID.
+    in_scope: Duids,
+    all: Duids,
+}
+
+impl State {
+    /// For a scan of this link, or of all clients.
+    fn of(model: &Model, link: Option<u32>) -> Self {
+        let is_on = |lease: &&Owned| {
+            let number = lease.lease().first() >> LINK_BIT & 1;
+            link.is_none_or(|link| lease.duid.is_empty() || number == u128::from(link))
+        };
+        let in_doubt = || model.doubts.values().flatten();
+        let holders = |lease: &'_ Owned| lease.duid.clone();
+        let leases = || model.leases.values();
+        Self {
+            in_scope: leases().filter(is_on).map(holders).chain(in_doubt().cloned()).collect(),
+            all: leases().map(holders).chain(in_doubt().cloned()).collect(),
+        }
+    }
+}
+
+/// A scan under way, and what it must come to.
+struct Scan {
+    reader: Reader,
+    link: Option<u32>,
+    cursor: Cursor,
+    /// The state that readers see; while a batch is published, the one before it and the one after it.
+    states: Vec<State>,
+    /// Clients in scope in each state since the first slice; `None` before that.
+    stayed: Option<Duids>,
+    /// Clients of any state since.
+    known: Duids,
+    /// How often each client came.
+    seen: BTreeMap<Vec<u8>, usize>,
+    /// The next slice must say that the generation was replaced.
+    is_replaced: bool,
+    /// Scans that came to an end.
+    ended: usize,
+}
+
+impl Scan {
+    fn new(store: &Arc<Store>, link: Option<u32>) -> Self {
+        Self {
+            reader: store.reader().unwrap(),
+            link,
+            cursor: Self::cursor(link),
+            states: vec![State::of(&Model::default(), link)],
+            stayed: None,
+            known: Duids::new(),
+            seen: BTreeMap::new(),
+            is_replaced: false,
+            ended: 0,
+        }
+    }
+
+    fn cursor(link: Option<u32>) -> Cursor {
+        let link_address = |link| (0x2001_0db8 << 96 | u128::from(link) << LINK_BIT | 1).into();
+        link.map_or_else(Cursor::all, |link: u32| Cursor::of_links(link_address(link)))
+    }
+
+    /// The state that is published from now on.
+    fn publishing(&mut self, model: &Model) {
+        let next = State::of(model, self.link);
+        if let Some(stayed) = &mut self.stayed {
+            stayed.retain(|duid| next.in_scope.contains(duid));
+            self.known.extend(next.all.iter().cloned());
+        }
+        self.states.push(next);
+    }
+
+    /// It is published, as a new generation or not.
+    fn published(&mut self, is_replaced: bool) {
+        self.states.drain(..self.states.len() - 1);
+        self.is_replaced |= is_replaced && self.stayed.is_some();
+    }
+
+    fn slice(&mut self, count: u32) {
+        if self.stayed.is_none() {
+            let in_all = |duid: &&Vec<u8>| self.states.iter().all(|state| state.in_scope.contains(*duid));
+            self.stayed = Some(self.states[0].in_scope.iter().filter(in_all).cloned().collect());
+            self.known = self.states.iter().flat_map(|state| &state.all).cloned().collect();
+        }
+        let leases = self.reader.pin();
+        match self.cursor.advance(&leases, count) {
+            Ok(slice) => {
+                assert!(!self.is_replaced, "the cursor went on in a new generation");
+                for scanned in slice {
+                    if let Scanned::Client(client) = scanned {
+                        *self.seen.entry(duid_of(client)).or_default() += 1;
+                    }
+                }
+            }
+            Err(Replaced) => {
+                assert!(std::mem::take(&mut self.is_replaced), "the generation is the same");
+                self.stayed = None;
+                self.seen.clear();
+            }
+        }
+        drop(leases);
+        if self.cursor.is_done() {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        let stayed = self.stayed.take().unwrap();
+        for duid in &stayed {
+            assert_eq!(self.seen.get(duid), Some(&1), "{duid:?} of {stayed:?}, on link {:?}", self.link);
+        }
+        let stranger = self.seen.keys().find(|duid| !self.known.contains(*duid));
+        assert_eq!(stranger, None, "of {:?}", self.known);
+        self.seen.clear();
+        self.cursor = Self::cursor(self.link);
+        self.ended += 1;
+    }
+}
+
+/// Applies the operations; calls `between` before each state is published and, with the operation, after it.
+fn run(writer: &mut Writer, ops: Vec<Op>, mut between: impl FnMut(&Model, Option<&Op>)) {
+    let (mut model, mut batch, mut all) = (Model::default(), Batch::new(), Batch::new());
+    for op in ops.into_iter().chain([Op::Publish]) {
+        step(&op, &mut all, &mut Model::default());
+        step(&op, &mut batch, &mut model);
+        match op {
+            Op::Put(_) | Op::Remove(_) => continue,
+            Op::Publish => {
+                between(&model, None);
+                writer.apply(&batch);
+            }
+            Op::Replace => {
+                between(&model, None);
+                writer.replace(std::slice::from_ref(&all), None);
+            }
+        }
+        batch.clear();
+        between(&model, Some(&op));
+    }
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    prop::sample::select(vec![Limits::STANDARD, oversized::TINY])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Clients that come, leave, become oversized and whole again between slices; snapshots that replace all.
+    #[test]
+    fn a_client_that_stays_comes_exactly_once(
+        ops in prop::collection::vec(op(), 1..300),
+        (limits, link) in (limits(), prop::option::of(0_u32..2)),
+        counts in prop::collection::vec(1_u32..5, 1..10),
+    ) {
+        let (mut writer, store) = Writer::with_limits(limits);
+        writer.set_links(links());
+        let mut scan = Scan::new(&store, link);
+        let mut counts = counts.into_iter().cycle();
+        run(&mut writer, ops, |model, published| match published {
+            None => scan.publishing(model),
+            Some(op) => {
+                scan.published(matches!(op, Op::Replace));
+                scan.slice(counts.next().unwrap());
+            }
+        });
+        let ended = scan.ended;
+        while scan.ended == ended {
+            scan.slice(1);
+        }
+    }
+
+    /// The same, with slices between any two words of a batch.
+    #[test]
+    fn a_client_that_stays_comes_exactly_once_while_batches_are_published(
+        ops in prop::collection::vec(op(), 1..200),
+        (limits, link) in (limits(), prop::option::of(0_u32..2)),
+        counts in prop::collection::vec(0_u32..3, 1..20),
+    ) {
+        let (mut writer, store) = Writer::with_limits(limits);
+        writer.set_links(links());
+        let scan = Arc::new(Mutex::new(Scan::new(&store, link)));
+        let (hooked, mut counts) = (Arc::clone(&scan), counts.into_iter().cycle());
+        writer.hook.call = Some(Box::new(move |_| match counts.next().unwrap() {
+            0 => {}
+            count => hooked.lock().unwrap().slice(count),
+        }));
+        run(&mut writer, ops, |model, published| {
+            let mut scan = scan.lock().unwrap();
+            match published {
+                None => scan.publishing(model),
+                Some(op) => scan.published(matches!(op, Op::Replace)),
+            }
+        });
+    }
+}
+
+/// Clients that stay are renewed, one becomes oversized and whole again, guests come and go, and snapshots replace all.
+#[test]
+fn a_scan_beside_the_writer_misses_no_client() {
+    const STAYING: u32 = 200;
+    const SCANS: usize = 50;
+    const SNAPSHOTS: usize = 20;
+    let lease = |n: u32, duid: &[u8]| Owned {
+        address: (0x2001_0db8 << 96 | u128::from(n)).into(),
+        prefix_len: 128,
+        kind: LeaseKind::Address,
+        duid: duid.to_vec(),
+        valid_lifetime: 11,
+        cltt: NOW,
+        options: vec![],
+        named: vec![],
+    };
+    let put = |batch: &mut Batch, n: u32, duid: &[u8]| batch.put(&lease(n, duid).lease()).unwrap();
+    let (mut writer, store) = Writer::with_limits(oversized::TINY);
+    let mut snapshot = Batch::new();
+    (0..STAYING).for_each(|n| put(&mut snapshot, n, &n.to_be_bytes()));
+    put(&mut snapshot, STAYING, b"large and small");
+    writer.apply(&snapshot);
+    let (stop, snapshots) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let (mut reader, stop, snapshots) = (store.reader().unwrap(), &stop, &snapshots);
+        scope.spawn(move || {
+            // Ends the writer also when an assertion fails here.
+            let _ended = StopOnDrop(stop);
+            let mut scans = 0;
+            while scans < SCANS || snapshots.load(Ordering::Relaxed) < SNAPSHOTS {
+                let (mut cursor, mut seen) = (Cursor::all(), BTreeMap::<_, usize>::new());
+                while !cursor.is_done() {
+                    let leases = reader.pin();
+                    match cursor.advance(&leases, 7) {
+                        Ok(slice) => {
+                            for scanned in slice {
+                                if let Scanned::Client(client) = scanned {
+                                    *seen.entry(duid_of(client)).or_default() += 1;
+                                }
+                            }
+                        }
+                        Err(Replaced) => seen.clear(),
+                    }
+                }
+                let staying = (0..STAYING).map(|n| n.to_be_bytes().to_vec());
+                for duid in staying.chain([b"large and small".to_vec()]) {
+                    assert_eq!(seen.get(&duid), Some(&1), "{duid:?} in scan {scans}");
+                }
+                scans += 1;
+            }
+        });
+        let (mut batch, mut n) = (Batch::new(), 0_u32);
+        while !stop.load(Ordering::Relaxed) {
+            batch.clear();
+            put(&mut batch, n % STAYING, &(n % STAYING).to_be_bytes());
+            for part in STAYING + 1..STAYING + 7 {
+                let address = lease(part, &[]).address;
+                if n % 2 == 0 { put(&mut batch, part, b"large and small") } else { batch.remove(address) }
+            }
+            let guest = 1_000 + n % 64;
+            if n % 3 == 0 {
+                batch.remove(lease(guest, &[]).address);
+            } else {
+                put(&mut batch, guest, &n.to_le_bytes());
+            }
+            writer.apply(&batch);
+            // So few that scans end between them, however busy the machine.
+            if n % 100 == 0 && snapshots.load(Ordering::Relaxed) < SNAPSHOTS {
+                writer.replace(std::slice::from_ref(&snapshot), None);
+                snapshots.fetch_add(1, Ordering::Relaxed);
+            }
+            n = n.wrapping_add(1);
+        }
+    });
+}
