@@ -8,7 +8,7 @@ use std::thread;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lqd_benches::{leases, rows};
 use lqd_feed::Feed;
-use lqd_feed::kea_memfile::{Columns, LeaseFiles, RowParser};
+use lqd_feed::kea_memfile::{Columns, KeaMemfile, RowParser};
 use lqd_index::{Batch, Writer};
 
 /// Clients of the parsed rows, two rows each.
@@ -49,13 +49,13 @@ fn load(c: &mut Criterion) {
     for (name, relay_data) in CONTENTS {
         let path = directory.path().join(name);
         fs::write(&path, rows::file(CLIENTS_LOADED, relay_data)).expect("the lease file is written");
-        let files = LeaseFiles::new(&path);
         group.bench_function(name, |b| {
             b.iter_batched(
                 || (Writer::new().0, leases::links()),
                 |(writer, links)| {
                     let (feed, report) =
-                        Feed::start(writer, links, &files, threads).expect("the file can be loaded");
+                        Feed::start(writer, links, Box::new(KeaMemfile::new(&path)), threads)
+                            .expect("the file can be loaded");
                     assert_eq!(report.applied.put, 2 * CLIENTS_LOADED as usize);
                     feed // dropped outside the measured time
                 },

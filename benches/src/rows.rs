@@ -61,7 +61,8 @@ fn hex(octets: &[u8], separator: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lqd_feed::kea_memfile::{Columns, LeftOut, RowParser};
+    use lqd_feed::LeftOut;
+    use lqd_feed::kea_memfile::{Columns, RowParser};
     use lqd_index::{Batch, Change};
 
     #[test]

@@ -4,9 +4,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lqd_feed::StartFault;
 use lqd_feed::kea_config::ConfigError;
-use lqd_feed::kea_memfile::{LeaseFiles, LoadFault, OpenFault};
+use lqd_feed::{LeaseSource, LoadError, Missing};
 use tracing::{info, warn};
 
 use crate::board::Board;
@@ -19,19 +18,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often, at most, the waiting is spoken of.
 const SPEAK_EVERY: Duration = Duration::from_secs(60);
 
-/// Reads what is served, once Kea has written its DUID and there is a folder for leases: the sandbox reaches no folder
+/// Reads what is served, once Kea has written its DUID and there is a place for leases: the sandbox reaches no folder
 /// that is made later.
 pub(crate) fn site(settings: &Settings) -> Result<Site, Failure> {
     let mut waiting = Waiting::default();
     loop {
         let reason = match Site::read(settings) {
-            Ok(site) if site.files.has_folder() => {
-                waiting.end();
-                return Ok(site);
-            }
-            Ok(site) => {
-                format!("{}: no such folder; Kea makes it, or its package", site.files.folder().display())
-            }
+            Ok(site) => match site.source.missing() {
+                Some(Missing::Place(reason)) => reason,
+                Some(Missing::Leases(_)) | None => {
+                    waiting.end();
+                    return Ok(site);
+                }
+            },
             Err(Failure::Unusable(fault)) => match fault.downcast_ref() {
                 Some(ConfigError::NotYet(reason)) => reason.clone(),
                 _ => return Err(Failure::Unusable(fault)),
@@ -42,11 +41,10 @@ pub(crate) fn site(settings: &Settings) -> Result<Site, Failure> {
     }
 }
 
-/// Returns when there is at least one file of the set.
-pub(crate) fn leases(files: &LeaseFiles, board: &Board) {
+/// Returns when the source has leases to load.
+pub(crate) fn leases(source: &dyn LeaseSource, board: &Board) {
     let mut waiting = Waiting::default();
-    while !files.are_there() {
-        let reason = OpenFault::Missing(files.current().to_owned()).to_string();
+    while let Some(Missing::Leases(reason) | Missing::Place(reason)) = source.missing() {
         board.set_awaited(Some(reason.clone()));
         waiting.pause(&reason);
     }
@@ -55,13 +53,10 @@ pub(crate) fn leases(files: &LeaseFiles, board: &Board) {
 }
 
 /// Why a load at the start failed: status 1 if the next one may succeed by itself.
-pub(crate) fn failure(fault: StartFault) -> Failure {
+pub(crate) fn failure(fault: LoadError) -> Failure {
     match fault {
-        StartFault::Load(
-            LoadFault::Open(OpenFault::Missing(_) | OpenFault::Restless(_) | OpenFault::OutOfReach(_))
-            | LoadFault::Read { .. },
-        ) => Failure::running(fault),
-        _ => Failure::unusable(fault),
+        LoadError::Passing(_) => Failure::running(fault),
+        LoadError::Lasting(_) => Failure::unusable(fault),
     }
 }
 

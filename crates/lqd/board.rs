@@ -14,8 +14,8 @@ use lqd_stats::{Counters, Histogram, Top};
 
 use crate::taps::{LogCounts, Taps};
 
-/// Why leases grow old although nothing keeps the lease file from being followed.
-pub(crate) const NO_TROUBLE: &str = "rows come in faster than they are taken, or the file system hangs";
+/// Why leases grow old although the lease source is in no trouble.
+pub(crate) const NO_TROUBLE: &str = "rows come in faster than they are taken, or the lease source hangs";
 
 /// Kinds of queries.
 pub(crate) const ASKED: usize = Asked::TABLE.len();
@@ -143,8 +143,11 @@ impl Board {
         };
         let standing = serving.feed.standing();
         if !self.is_stale() {
-            let why = standing.trouble.as_deref().unwrap_or("the lease file is being loaded anew");
-            return standing.is_incomplete.then(|| format!("leases are incomplete: {why}"));
+            let loading = || format!("the {} is being loaded anew", standing.source.kind);
+            let is_incomplete = standing.is_incomplete;
+            return is_incomplete.then(|| {
+                format!("leases are incomplete: {}", standing.trouble.clone().unwrap_or_else(loading))
+            });
         }
         let why = standing.trouble.as_deref().unwrap_or(NO_TROUBLE);
         Some(format!("leases are stale: last certain {} s ago; {why}", standing.age().as_secs()))

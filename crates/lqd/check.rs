@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use lqd_feed::kea_memfile::{LeftOut, load_first};
-use lqd_index::{CLIENT_LEASES_MAX, Loader, Writer};
+use lqd_feed::{LeftOut, LoadRequest, Part};
+use lqd_index::{CLIENT_LEASES_MAX, Writer};
 use lqd_wire::Duid;
 
 use crate::settings::Settings;
@@ -30,10 +30,10 @@ fn report(settings: &Settings) -> Result<Vec<u8>, Failure> {
 }
 
 fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
-    let site = Site::read(settings)?;
+    let mut site = Site::read(settings)?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let loaded = load_first::<Loader>(&site.files, threads, &site.links).map_err(Failure::unusable)?;
-    let (current_missing, half_line) = (loaded.position.current_missing, loaded.position.half_line);
+    let request = LoadRequest { links: &site.links, threads, replaces: false };
+    let loaded = site.source.load(&request).map_err(Failure::unusable)?;
     let (mut writer, store) = Writer::new();
     let (links, subnets) = (site.links.len(), site.links.subnet_count());
     writer.replace_by(loaded.rows, Some(site.links));
@@ -52,25 +52,8 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
     for (prefix, rights) in rows().filter(|(prefix, _)| access::has_row(settings, *prefix)) {
         writeln!(out, "access         {prefix}: {}", access::describe(rights))?;
     }
-    for file in &loaded.files {
-        let tally = &file.tally;
-        writeln!(
-            out,
-            "lease file     {}: {} rows, {} skipped",
-            file.path.display(),
-            tally.rows,
-            tally.bad_rows
-        )?;
-        for row in &tally.first_bad_rows {
-            writeln!(out, "  line {}: {}", row.line, row.fault)?;
-        }
-        if tally.left_out != LeftOut::default() {
-            let LeftOut { client_fqdn, link_layer_address, relay_data } = tally.left_out;
-            writeln!(
-                out,
-                "  options left out: {relay_data} relay data, {client_fqdn} FQDN, {link_layer_address} link-layer address"
-            )?;
-        }
+    for part in &loaded.parts {
+        write_part(part, out)?;
     }
     writeln!(out, "leases         {} of {} clients", summary.leases, summary.clients)?;
     if let Some(largest) = writer.oversized().max_by_key(|client| client.leases) {
@@ -83,19 +66,28 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
         )?;
     }
     writeln!(out, "memory         {} MiB for leases", summary.octets >> 20)?;
-    if current_missing {
-        let file = site.files.current().display();
-        writeln!(out, "warning        {file} is missing; leases are those of Kea's other files: start Kea")?;
-    }
-    if half_line {
-        let file = site.files.current().display();
-        writeln!(
-            out,
-            "warning        {file}: its last line has no end: is somebody copying it, or was the disk full?"
-        )?;
+    let source = site.source.status().source;
+    for warning in &loaded.warnings {
+        writeln!(out, "warning        {source}: {warning}")?;
     }
     for warning in &site.warnings {
         writeln!(out, "warning        {warning}")?;
+    }
+    Ok(())
+}
+
+/// One part of the lease source: its rows, and what is wrong with them.
+fn write_part(Part { name, tally }: &Part, out: &mut Vec<u8>) -> io::Result<()> {
+    writeln!(out, "{:<14} {name}: {} rows, {} skipped", name.kind, tally.rows, tally.bad_rows)?;
+    for row in &tally.first_bad_rows {
+        writeln!(out, "  {}: {}", row.at, row.fault)?;
+    }
+    if tally.left_out != LeftOut::default() {
+        let LeftOut { client_fqdn, link_layer_address, relay_data } = tally.left_out;
+        writeln!(
+            out,
+            "  options left out: {relay_data} relay data, {client_fqdn} FQDN, {link_layer_address} link-layer address"
+        )?;
     }
     Ok(())
 }

@@ -78,6 +78,6 @@ fn read(flags: &Flags, steering: &Steering) -> Result<Reloaded, Failure> {
     let site = Site::read(&settings)?;
     let taps = Recorder::prepare(&settings)?;
     site.warn();
-    steering.configure(site.links, site.files).map_err(Failure::unusable)?;
+    steering.configure(site.links, site.source).map_err(Failure::unusable)?;
     Ok(Reloaded { settings, engine: site.engine, taps })
 }

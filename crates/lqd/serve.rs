@@ -12,7 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use lqd_answer::{Engine, Outcome};
-use lqd_feed::{Feed, Report, Watch, speak_of_unknown_subnets};
+use lqd_feed::{Feed, Part, Report, SkippedRow, Watch, speak_of_unknown_subnets};
 use lqd_index::{Store, Writer};
 use sd_notify::NotifyState;
 use signal_hook::consts::SIGHUP;
@@ -73,11 +73,11 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     // Before the leases: that they are not there yet is worth asking for.
     sandbox.without_capabilities(|| admin.answer(&board))?;
     let (writer, store) = Writer::new();
-    let (links, files, wanted, awaited) = (site.links, site.files, settings.clone(), Arc::clone(&board));
+    let (links, source, wanted, awaited) = (site.links, site.source, settings.clone(), Arc::clone(&board));
     let load = move || {
         let taps = Recorder::prepare(&wanted)?;
-        await_kea::leases(&files, &awaited);
-        let loaded = Feed::start(writer, links, &files, load_threads()).map_err(await_kea::failure)?;
+        await_kea::leases(&*source, &awaited);
+        let loaded = Feed::start(writer, links, source, load_threads()).map_err(await_kea::failure)?;
         Ok((taps, loaded))
     };
     let loaded = signals.during("the lease file or the query log", Some(&sandbox), load)?;
@@ -126,9 +126,9 @@ fn reach(flags: &Flags, settings: &Settings, site: &Site) -> Reach {
     let mut append = sandbox::folders_or_devices(settings.query_log.as_ref().and_then(|log| log.to.file()));
     // Where the service manager wants logs, one may be begun by a reload.
     append.extend(std::env::var_os(LOGS_DIRECTORY).iter().flat_map(std::env::split_paths));
-    let sources = || site.sources.iter().chain(&flags.config);
+    let reads = || site.reads.iter().chain(&flags.config);
     Reach {
-        read: [sandbox::folders(sources()), sandbox::beside_link_targets(sources())].concat(),
+        read: [sandbox::folders(reads()), sandbox::beside_link_targets(reads())].concat(),
         append,
         sockets: sandbox::folders(settings.admin.iter().filter_map(AdminAddress::path)),
     }
@@ -290,16 +290,15 @@ fn load_threads() -> NonZeroUsize {
 
 /// Says what the first load brought.
 fn tell(report: &Report, store: &Store) {
-    for file in &report.files {
-        let (path, tally) = (file.path.display(), &file.tally);
-        info!(file = %path, rows = tally.rows, bad_rows = tally.bad_rows, "read");
-        for row in &tally.first_bad_rows {
-            warn!(file = %path, line = row.line, fault = %row.fault, "skipped a row of the lease file");
+    for Part { name: source, tally } in &report.parts {
+        info!(%source, rows = tally.rows, bad_rows = tally.bad_rows, "read");
+        for SkippedRow { at, fault } in &tally.first_bad_rows {
+            warn!(%source, %at, %fault, "skipped a row of the {}", source.kind);
         }
         let left_out = tally.left_out;
         if left_out != Default::default() {
             warn!(
-                file = %path,
+                %source,
                 relay_data = left_out.relay_data,
                 client_fqdn = left_out.client_fqdn,
                 link_layer_address = left_out.link_layer_address,

@@ -1,12 +1,13 @@
-//! What is served: settings and Kea's configuration come to links, lease files and a policy.
+//! What is served: settings and Kea's configuration come to links, a lease source and a policy.
 
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv6Net};
 use lqd_answer::{Engine, Policy, Unbound};
+use lqd_feed::LeaseSource;
 use lqd_feed::kea_config::{self, Document, ExtendedInfo, KeaConfig, ServerDuid};
-use lqd_feed::kea_memfile::LeaseFiles;
+use lqd_feed::kea_memfile::KeaMemfile;
 use lqd_index::{Link, Links};
 use tracing::warn;
 
@@ -20,14 +21,14 @@ const KEA_DATA_DIR: &str = "KEA_DHCP_DATA_DIR";
 pub(crate) struct Site {
     /// The links.
     pub(crate) links: Links,
-    /// Kea's lease files.
-    pub(crate) files: LeaseFiles,
+    /// The source of the leases.
+    pub(crate) source: Box<dyn LeaseSource>,
     /// Policy and identity.
     pub(crate) policy: Policy,
     /// Its judge.
     pub(crate) engine: Engine,
     /// Files that it was read from, and will be read from again.
-    pub(crate) sources: Vec<PathBuf>,
+    pub(crate) reads: Vec<PathBuf>,
     /// What an operator should know, most important first.
     pub(crate) warnings: Vec<String>,
 }
@@ -42,13 +43,8 @@ impl Site {
         warnings.extend(extended_info_warning(&kea.extended_info));
         let allow = allow(settings, &kea, &mut warnings);
         warnings.extend(access::warnings(settings, &allow, &kea.extended_info));
-        let files = match &settings.kea_leases {
-            Some(file) => file.as_path(),
-            None => kea.lease_database.lease_file().map_err(Failure::unusable)?,
-        };
-        let files = LeaseFiles::new(files);
-        warnings.extend(mount_warning(&files));
-        let sources = sources(settings, &document, &kea, &files);
+        let mut reads = reads(settings, &document, &kea);
+        let source = lease_source(settings, &kea, &mut reads, &mut warnings)?;
         let server_duid = match &settings.server_duid {
             Some(duid) => duid.clone(),
             None => kea.server_duid.resolve().map_err(Failure::unusable)?,
@@ -79,7 +75,7 @@ impl Site {
                 "Kea's configuration has no subnet: every query will be answered NotConfigured".to_owned(),
             );
         }
-        Ok(Self { links, files, policy, engine, sources, warnings })
+        Ok(Self { links, source, policy, engine, reads, warnings })
     }
 
     /// Says what an operator should know.
@@ -90,14 +86,31 @@ impl Site {
     }
 }
 
-/// Kea's configuration and what it includes, the leases, and where the server's DUID may be.
-fn sources(settings: &Settings, document: &Document, kea: &KeaConfig, files: &LeaseFiles) -> Vec<PathBuf> {
-    let mut sources = vec![settings.kea_config.clone(), files.current().to_owned()];
-    sources.extend(document.includes().iter().map(|include| include.taken.clone()));
+/// Kea's configuration and the files it includes, and those that may hold the server's DUID.
+fn reads(settings: &Settings, document: &Document, kea: &KeaConfig) -> Vec<PathBuf> {
+    let mut reads = vec![settings.kea_config.clone()];
+    reads.extend(document.includes().iter().map(|include| include.taken.clone()));
     if let ServerDuid::File { candidates, .. } = &kea.server_duid {
-        sources.extend(candidates.iter().cloned());
+        reads.extend(candidates.iter().cloned());
     }
-    sources
+    reads
+}
+
+/// The source of the leases, the one place that knows which kinds there are; adds the files that it reads.
+fn lease_source(
+    settings: &Settings,
+    kea: &KeaConfig,
+    reads: &mut Vec<PathBuf>,
+    warnings: &mut Vec<String>,
+) -> Result<Box<dyn LeaseSource>, Failure> {
+    let file = match &settings.kea_leases {
+        Some(file) => file.as_path(),
+        None => kea.lease_database.lease_file().map_err(Failure::unusable)?,
+    };
+    let source = KeaMemfile::new(file);
+    reads.push(source.current().to_owned());
+    warnings.extend(mount_warning(&source));
+    Ok(Box::new(source))
 }
 
 /// Sets the address told for the link of a subnet.
@@ -149,12 +162,12 @@ pub(crate) fn unbound(settings: &Settings, stale: bool) -> Unbound {
 }
 
 /// Kea's clean-up gives the file's name to a new file, which the mount of one file does not show.
-fn mount_warning(files: &LeaseFiles) -> Option<String> {
-    files.is_mounted_alone().then(|| {
+fn mount_warning(source: &KeaMemfile) -> Option<String> {
+    source.is_mounted_alone().then(|| {
         format!(
             "the lease file {} is mounted by itself: after Kea's next clean-up the mount shows a deleted file, and \
              leases are no longer followed; mount its folder instead",
-            files.current().display()
+            source.current().display()
         )
     })
 }

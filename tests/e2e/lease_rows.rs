@@ -16,8 +16,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
-use lqd_feed::kea_memfile::{Columns, LeaseFiles, RowParser, load};
-use lqd_index::{Batch, Change, Covering, LeaseKind, Links, Loader, LookUp, StoredOptions, Writer};
+use lqd_feed::kea_memfile::{Columns, KeaMemfile, RowParser};
+use lqd_feed::{LeaseSource, LoadRequest};
+use lqd_index::{Batch, Change, Covering, LeaseKind, Links, LookUp, StoredOptions, Writer};
 
 use crate::support::Need;
 use crate::support::need::trial;
@@ -283,7 +284,8 @@ impl Lqd {
         // As a file that Kea has left, whose last line needs no end.
         fs::write(file.with_extension("csv.1"), text)?;
         fs::write(&file, format!("{HEADER}\n"))?;
-        let loaded = load::<Loader>(&LeaseFiles::new(file), NonZeroUsize::MIN, &Links::default())?;
+        let request = LoadRequest { links: &Links::default(), threads: NonZeroUsize::MIN, replaces: true };
+        let loaded = KeaMemfile::new(file).load(&request)?;
         let (mut writer, store) = Writer::new();
         let leases = writer.replace_by(loaded.rows, None).put;
         Ok(Self { reader: store.reader().ok_or("no place for a reader")?, leases })

@@ -1,25 +1,24 @@
-//! From a lease file to the index: the first load, then every change as it comes, until told to stop.
+//! From a lease source to the index: the first load, then every change as it comes, until told to stop.
 //!
 //! One thread owns the index's writer and so gives the order of all that readers see. It runs beside the packet
 //! path and may log, but a flood of faulty rows becomes one line a minute.
 
-use std::io;
 use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
-use lqd_index::{Applied, Links, Loader, Writer};
+use lqd_index::{Applied, Links, Writer};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tracing::{error, info, warn};
 
-use crate::confinement::OUT_OF_REACH;
-use crate::kea_memfile::{
-    FileTally, Follower, LeaseFiles, LoadFault, Loaded, Reload, Seen, Step, Tally, Trouble, Waker, load,
-    load_first,
-};
 use crate::oversized::OversizedReport;
+use crate::source::{
+    LeaseSource, LoadError, LoadRequest, Loaded, Part, RowTally, Seen, SkippedRow, SourceName, Step, Trouble,
+};
 use crate::standing::{Books, Watch};
 
 /// How long to wait before a load that failed is tried again.
@@ -33,7 +32,7 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// What can be asked of a running feed.
 enum Command {
-    Configure(Box<Links>, LeaseFiles, Sender<Result<(), LoadFault>>),
+    Configure(Box<Links>, Box<dyn LeaseSource>, Sender<Result<(), LoadError>>),
     Stop,
 }
 
@@ -41,17 +40,35 @@ enum Command {
 #[derive(Clone)]
 pub struct Steering {
     commands: Sender<Command>,
-    waker: Waker,
+    waker: SharedWaker,
+}
+
+/// The waker of the source that is polled now; locked only to be used or replaced.
+#[derive(Clone)]
+struct SharedWaker(Arc<Mutex<Waker>>);
+
+impl SharedWaker {
+    fn of(source: &dyn LeaseSource) -> Self {
+        Self(Arc::new(Mutex::new(source.waker())))
+    }
+
+    fn replace(&self, source: &dyn LeaseSource) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = source.waker();
+    }
+
+    fn wake(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();
+    }
 }
 
 impl Steering {
-    /// From now on these links count, and these files are followed. Returns when that is so.
+    /// From now on these links count, and this source is followed. Returns when that is so.
     ///
-    /// Other files are loaded first, and the same where Kea discards leases by its configuration; if they cannot be, links
-    /// and leases stay as they are.
-    pub fn configure(&self, links: Links, files: LeaseFiles) -> Result<(), ConfigureFault> {
+    /// Another source is loaded first, and the same where the server discards leases by its configuration; if it cannot be,
+    /// links and leases stay as they are.
+    pub fn configure(&self, links: Links, source: Box<dyn LeaseSource>) -> Result<(), ConfigureFault> {
         let (done, result) = bounded(1);
-        self.send(Command::Configure(links.into(), files, done));
+        self.send(Command::Configure(links.into(), source, done));
         result.recv().map_err(|_| ConfigureFault::Ended)?.map_err(ConfigureFault::Load)
     }
 
@@ -70,11 +87,11 @@ impl Steering {
 /// What a load brought.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What became of the rows of each file, in reading order.
-    pub files: Vec<FileTally>,
+    /// What became of the rows of each part of the source, in reading order.
+    pub parts: Vec<Part>,
     /// What became of the leases they come to.
     pub applied: Applied,
-    /// How long it took from opening the files to the leases being visible.
+    /// How long it took from the begin of the load to the leases being visible.
     pub took: Duration,
     /// Subnet ids that rows name and the configuration does not have: their leases are located by address.
     pub unknown_subnets: Vec<u32>,
@@ -82,12 +99,14 @@ pub struct Report {
     pub example: Option<Ipv6Addr>,
 }
 
-/// A lease file that is loaded and can be followed.
+/// A lease source that is loaded and can be followed.
 pub struct Feed {
     writer: Writer,
-    follower: Follower,
+    source: Box<dyn LeaseSource>,
+    name: SourceName,
     threads: NonZeroUsize,
     commands: (Sender<Command>, Receiver<Command>),
+    waker: SharedWaker,
     bad_rows: BadRows,
     oversized: OversizedReport,
     books: Books,
@@ -99,55 +118,44 @@ pub struct Feed {
 /// Why a feed did not take a new configuration over.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigureFault {
-    /// The new lease file cannot be loaded.
+    /// The source cannot be loaded.
     #[error(transparent)]
-    Load(LoadFault),
+    Load(LoadError),
     /// The feed has ended.
     #[error("the feed has ended")]
     Ended,
 }
 
-/// Why a feed cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartFault {
-    /// The lease file cannot be loaded.
-    #[error(transparent)]
-    Load(#[from] LoadFault),
-    /// The system gives no more files or watches.
-    #[error("cannot watch the lease file's directory: {0}; raise LimitNOFILE= in the unit")]
-    Watch(#[from] io::Error),
-}
-
 impl Feed {
-    /// Loads the files on `threads` threads and makes links and leases visible.
+    /// Loads the source on `threads` threads and makes links and leases visible.
     pub fn start(
         mut writer: Writer,
         links: Links,
-        files: &LeaseFiles,
+        mut source: Box<dyn LeaseSource>,
         threads: NonZeroUsize,
-    ) -> Result<(Self, Report), StartFault> {
+    ) -> Result<(Self, Report), LoadError> {
         let started = Instant::now();
-        let loaded = load_first::<Loader>(files, threads, &links)?;
+        let loaded = source.load(&LoadRequest { links: &links, threads, replaces: false })?;
         let unknown_subnets = unknown_subnets(&loaded.seen, &links);
-        let follower = Follower::new(files, loaded.position)?;
-        writer.set_next_incomplete(follower.status().is_incomplete);
+        writer.set_next_incomplete(source.status().is_incomplete);
         let applied = writer.replace_by(loaded.rows, Some(links));
         let took = started.elapsed();
-        let mut books = Books::open(follower.files().current().to_owned(), started, &loaded.files);
-        let report =
-            Report { files: loaded.files, applied, took, unknown_subnets, example: loaded.seen.example };
-        books.note(&follower.status());
-        let trouble = follower.status().trouble;
-        if trouble == Some(Trouble::Missing) {
-            let file = follower.files().current().display();
-            warn!(%file, "the lease file is missing: answering from Kea's other files until Kea begins a new one");
+        let status = source.status();
+        let (name, trouble) = (status.source.clone(), status.trouble.clone());
+        let books = Books::open(status, started, &loaded.parts);
+        if trouble.is_some() {
+            loaded.warnings.iter().for_each(|warning| warn!(source = %name, "{warning}"));
         }
+        let report =
+            Report { parts: loaded.parts, applied, took, unknown_subnets, example: loaded.seen.example };
         let mut oversized = OversizedReport::default();
         oversized.note(&writer);
         let feed = Self {
             writer,
             oversized,
-            follower,
+            waker: SharedWaker::of(&*source),
+            source,
+            name,
             threads,
             commands: unbounded(),
             bad_rows: BadRows::default(),
@@ -160,7 +168,7 @@ impl Feed {
 
     /// The handle for other threads.
     pub fn steering(&self) -> Steering {
-        Steering { commands: self.commands.0.clone(), waker: self.follower.waker() }
+        Steering { commands: self.commands.0.clone(), waker: self.waker.clone() }
     }
 
     /// A view of where it stands, for other threads.
@@ -168,7 +176,7 @@ impl Feed {
         self.books.watch()
     }
 
-    /// Follows the files until stopped, on other CPUs than these, as far as there are any: workers are pinned to them,
+    /// Follows the source until stopped, on other CPUs than these, as far as there are any: workers are pinned to them,
     /// and one that waits for the feed's share of its CPU answers milliseconds late.
     pub fn run_beside(self, workers: &[usize]) {
         if let Ok(mut cpus) = sched_getaffinity(None) {
@@ -184,7 +192,7 @@ impl Feed {
         self.run();
     }
 
-    /// Follows the files until stopped.
+    /// Follows the source until stopped.
     pub fn run(mut self) {
         loop {
             while let Ok(command) = self.commands.1.try_recv() {
@@ -192,10 +200,10 @@ impl Feed {
                     return;
                 }
             }
-            let reload = match self.follower.poll(WAIT) {
+            let reload = match self.source.poll(WAIT) {
                 Step::Rows { batch, tally } => {
                     self.writer.apply(batch);
-                    self.bad_rows.admit(tally);
+                    self.bad_rows.admit(&tally);
                     self.books.applied(tally.rows, tally.bad_rows);
                     self.oversized.note(&self.writer);
                     None
@@ -206,10 +214,9 @@ impl Feed {
             if reload.is_none() {
                 self.note();
             }
-            self.bad_rows.speak(self.follower.files());
-            self.speak_of_trouble();
+            self.bad_rows.speak(&self.name);
             if let Some(reason) = reload
-                && !self.reload(reason)
+                && !self.reload(&reason)
                 && let Ok(command) = self.commands.1.recv_timeout(RETRY_AFTER)
                 && self.obey(command).is_break()
             {
@@ -218,38 +225,35 @@ impl Feed {
         }
     }
 
-    /// Tells readers and those who watch where the follower stands.
+    /// Tells readers, those who watch, and the log where the source stands.
     fn note(&mut self) {
-        let status = self.follower.status();
+        let status = self.source.status();
         self.writer.set_incomplete(status.is_incomplete);
-        self.books.note(&status);
+        self.speak_of_trouble(status.trouble.as_ref());
+        self.books.note(status);
     }
 
     fn obey(&mut self, command: Command) -> ControlFlow<()> {
         match command {
             Command::Stop => return ControlFlow::Break(()),
-            Command::Configure(links, files, done) => {
+            Command::Configure(links, source, done) => {
                 // Nobody waits for it only when the program ends.
-                let _ = done.send(self.configure(*links, &files));
+                let _ = done.send(self.configure(*links, source));
             }
         }
         ControlFlow::Continue(())
     }
 
     /// Takes a new snapshot; whether that succeeded. As long as it fails, the leases stay as they are.
-    fn reload(&mut self, reason: Reload) -> bool {
-        let started = Instant::now();
+    fn reload(&mut self, reason: &str) -> bool {
         self.writer.set_incomplete(true);
         self.books.set_incomplete();
-        match load_whole(self.follower.files(), self.threads, self.writer.links()) {
+        let request = LoadRequest { links: self.writer.links(), threads: self.threads, replaces: true };
+        let kind = self.name.kind;
+        match self.source.load(&request) {
             Ok(loaded) => {
-                self.follower.reloaded(loaded.position);
-                self.writer.set_next_incomplete(self.follower.status().is_incomplete);
-                let applied = self.writer.replace_by(loaded.rows, None);
-                info!(%reason, leases = applied.put, "loaded the lease file anew");
-                self.books.loaded(started, &loaded.files);
-                self.note();
-                self.speak_of_load(&loaded.files);
+                let leases = self.publish(loaded, None);
+                info!(source = %self.name, %reason, leases, "loaded the {kind} anew");
                 self.reload_fault = None;
                 true
             }
@@ -257,7 +261,12 @@ impl Feed {
                 let fault = fault.to_string();
                 self.books.failed(&fault);
                 if self.reload_fault.as_ref() != Some(&fault) {
-                    error!(%reason, fault, "cannot load the lease file anew; answering from what was known before");
+                    error!(
+                        source = %self.name,
+                        %reason,
+                        fault,
+                        "cannot load the {kind} anew; answering from what was known before"
+                    );
                     self.reload_fault = Some(fault);
                 }
                 false
@@ -265,76 +274,57 @@ impl Feed {
         }
     }
 
-    fn configure(&mut self, links: Links, files: &LeaseFiles) -> Result<(), LoadFault> {
-        // Links that lead elsewhere by now are followed without being told.
-        let is_same = files.current() == self.follower.files().current();
-        // What Kea discards when it loads its leases depends on its subnets.
+    fn configure(&mut self, links: Links, mut source: Box<dyn LeaseSource>) -> Result<(), LoadError> {
+        let name = source.status().source;
+        let is_same = name == self.name;
+        // What the server discards when it loads its leases depends on its subnets.
         if is_same && !links.checks_leases() && !self.writer.links().checks_leases() {
             self.writer.set_links(links);
             return Ok(());
         }
-        let started = Instant::now();
-        let loaded = load_whole(files, self.threads, &links)?;
-        speak_of_unknown_subnets(&unknown_subnets(&loaded.seen, &links));
-        self.follower.follow(files, loaded.position);
-        self.writer.set_next_incomplete(self.follower.status().is_incomplete);
-        self.books.follows(self.follower.files().current().to_owned());
-        let applied = self.writer.replace_by(loaded.rows, Some(links));
-        let (file, leases) = (self.follower.files().current().display(), applied.put);
-        if is_same {
-            info!(%file, leases, "loaded the lease file anew: lease-checks discard leases by the configuration");
+        let request = LoadRequest { links: &links, threads: self.threads, replaces: true };
+        let loaded = if is_same {
+            self.source.load(&request)?
         } else {
-            info!(%file, leases, "follows another lease file");
+            let loaded = source.load(&request)?;
+            self.waker.replace(&*source);
+            (self.source, self.name) = (source, name);
+            loaded
+        };
+        speak_of_unknown_subnets(&unknown_subnets(&loaded.seen, &links));
+        let leases = self.publish(loaded, Some(links));
+        let (source, kind) = (&self.name, self.name.kind);
+        if is_same {
+            info!(%source, leases, "loaded the {kind} anew: lease-checks discard leases by the configuration");
+        } else {
+            info!(%source, leases, "follows another {kind}");
         }
-        self.books.loaded(started, &loaded.files);
-        self.note();
-        self.speak_of_load(&loaded.files);
         Ok(())
     }
 
-    fn speak_of_load(&mut self, files: &[FileTally]) {
-        files.iter().for_each(|file| self.bad_rows.admit(&file.tally));
-        self.bad_rows.speak(self.follower.files());
+    /// Makes a snapshot visible in place of all leases, and returns how many it has.
+    fn publish(&mut self, loaded: Loaded, links: Option<Links>) -> usize {
+        self.writer.set_next_incomplete(self.source.status().is_incomplete);
+        let leases = self.writer.replace_by(loaded.rows, links).put;
+        self.books.reloaded(&loaded.parts);
+        self.note();
+        loaded.parts.iter().for_each(|part| self.bad_rows.admit(&part.tally));
+        self.bad_rows.speak(&self.name);
         self.oversized.note(&self.writer);
+        leases
     }
 
-    fn speak_of_trouble(&mut self) {
-        let (trouble, file) = (self.follower.status().trouble, self.follower.files().current().display());
-        if trouble == self.trouble {
+    fn speak_of_trouble(&mut self, trouble: Option<&Trouble>) {
+        if trouble == self.trouble.as_ref() {
             return;
         }
+        let source = &self.name;
         match trouble {
-            Some(Trouble::Missing) => {
-                warn!(%file, "the lease file is gone; answering from what was known before");
-            }
-            Some(Trouble::NotAFile) => {
-                error!(%file, "something that is no file is in the lease file's place");
-            }
-            Some(Trouble::Unreadable(reason)) => {
-                error!(%file, %reason, "the lease file may not be read; give lqd's user the right to read it");
-            }
-            Some(Trouble::OutOfReach) => error!(%file, "the lease file {OUT_OF_REACH}"),
-            Some(Trouble::Rewriting) => {
-                warn!(%file, "the lease file is being written anew; answering from what was known before");
-            }
-            Some(trouble @ (Trouble::Headless | Trouble::HalfLine)) => warn!(%file, "{trouble}"),
-            Some(Trouble::Deleted) => error!(
-                %file,
-                "the lease file was deleted, but the mount of this single file goes on showing it, and never Kea's \
-                 new one; mount the folder instead of the file, and start lqd again"
-            ),
-            None => info!(%file, "the lease file can be followed again"),
+            Some(trouble) if trouble.is_error => error!(%source, "{trouble}"),
+            Some(trouble) => warn!(%source, "{trouble}"),
+            None => info!(%source, "the {} can be followed again", source.kind),
         }
-        self.trouble = trouble;
-    }
-}
-
-/// Loads files that are to replace known leases: a current file without header says nothing of them.
-fn load_whole(files: &LeaseFiles, threads: NonZeroUsize, links: &Links) -> Result<Loaded, LoadFault> {
-    let loaded = load::<Loader>(files, threads, links)?;
-    match loaded.position.columns {
-        Some(_) => Ok(loaded),
-        None => Err(LoadFault::Headless(files.current().to_owned())),
+        self.trouble = trouble.cloned();
     }
 }
 
@@ -359,29 +349,30 @@ fn unknown_subnets(seen: &Seen, links: &Links) -> Vec<u32> {
 #[derive(Default)]
 struct BadRows {
     swallowed: u64,
-    first: Option<(u64, String)>,
+    first: Option<SkippedRow>,
     spoke: Option<Instant>,
 }
 
 impl BadRows {
-    fn admit(&mut self, tally: &Tally) {
+    fn admit(&mut self, tally: &RowTally) {
         self.swallowed += tally.bad_rows;
-        if self.first.is_none()
-            && let Some(row) = tally.first_bad_rows.first()
-        {
-            self.first = Some((row.line, row.fault.to_string()));
+        if self.first.is_none() {
+            self.first = tally.first_bad_rows.first().cloned();
         }
     }
 
-    fn speak(&mut self, files: &LeaseFiles) {
+    fn speak(&mut self, source: &SourceName) {
         let recently = self.spoke.is_some_and(|spoke| spoke.elapsed() < BAD_ROWS_EVERY);
         if recently || self.swallowed == 0 {
             return;
         }
-        let Some((line, fault)) = self.first.take() else { return };
-        let (file, rows) = (files.current().display(), self.swallowed);
-        warn!(%file, line, %fault, rows, "skipped rows of the lease file; the first one is named");
+        let Some(SkippedRow { at, fault }) = self.first.take() else { return };
+        let (rows, kind) = (self.swallowed, source.kind);
+        warn!(%source, %at, %fault, rows, "skipped rows of the {kind}; the first one is named");
         self.swallowed = 0;
         self.spoke = Some(Instant::now());
     }
 }
+
+#[cfg(test)]
+mod tests;

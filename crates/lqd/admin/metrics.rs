@@ -1,8 +1,10 @@
-//! A scrape as Prometheus text. The table is the list of metrics, and its texts are their manual.
+//! A scrape as Prometheus text. The table is the list of metrics, and its texts are their manual; a lease source adds its
+//! own figures, which `lqd_feed` describes.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lqd_answer::{Asked, BATCH_MAX, Outcome};
+use lqd_feed::{Figure, FigureValue};
 use lqd_net::{SendFailure, Sizes};
 use lqd_stats::{Exposition, Family, Kind};
 use lqd_wire::StatusCode;
@@ -34,7 +36,20 @@ pub(super) fn text(scrape: &Scrape) -> String {
             (Of(_), None) => {}
         }
     }
+    if let Some(served) = &scrape.served {
+        served.feed.figures().for_each(|figure| source_figure(&mut text, figure));
+    }
     text.into_text()
+}
+
+/// Writes a figure that the lease source brings with its name and manual.
+fn source_figure(text: &mut Exposition, figure: &Figure) {
+    let kind = if figure.metric.ends_with("_total") { Counter } else { Gauge };
+    let value = match figure.value {
+        FigureValue::Count(count) => count,
+        FigureValue::Flag(flag) => flag.into(),
+    };
+    text.family(figure.metric, kind, figure.help).sample(&[], value);
 }
 
 /// Answer times have a bucket for each power of two from 2^9 ns to 2^29 ns, which is half a second.
@@ -131,23 +146,15 @@ const TABLE: &[Row] = &[
 
     Row("lqd_feed_age_seconds", Gauge, "How long there may have been changes of leases that are not known here; below 2 in good order, however little happens.",
         Of(|s, f| f.sample(&[], s.feed.age().as_secs_f64()))),
-    Row("lqd_feed_trouble", Gauge, "1 if the lease file cannot be followed; /status says why.",
+    Row("lqd_feed_trouble", Gauge, "1 if the lease source cannot be followed; /status says why.",
         Of(|s, f| f.sample(&[], u8::from(s.feed.trouble.is_some())))),
-    Row("lqd_leases_incomplete", Gauge, "1 if the lease file holds leases that are not known here, as while it is written or loaded anew: queries without lease get what --when-stale says.",
+    Row("lqd_leases_incomplete", Gauge, "1 if the lease source holds leases that are not known here, as while a lease file is written or loaded anew: queries without lease get what --when-stale says.",
         Of(|s, f| f.sample(&[], u8::from(s.feed.is_incomplete)))),
-    Row("lqd_feed_watching", Gauge, "1 if inotify works; else rows are seen up to a second late.",
-        Of(|s, f| f.sample(&[], u8::from(s.feed.watching)))),
-    Row("lqd_feed_rows_total", Counter, "Rows of the lease file that became changes, those of whole loads included.",
+    Row("lqd_feed_rows_total", Counter, "Rows of the lease source that became changes, those of whole loads included.",
         Of(|s, f| f.sample(&[], s.feed.rows))),
     Row("lqd_feed_bad_rows_total", Counter, "Rows that were skipped as faulty, those of whole loads included.",
         Of(|s, f| f.sample(&[], s.feed.bad_rows))),
-    Row("lqd_feed_offset_bytes", Gauge, "Octets of the lease file that were taken.",
-        Of(|s, f| f.sample(&[], s.feed.offset))),
-    Row("lqd_feed_lag_bytes", Gauge, "Octets of the lease file that were not taken yet.",
-        Of(|s, f| f.sample(&[], s.feed.lag))),
-    Row("lqd_feed_rotations_total", Counter, "Times Kea began a new lease file and it was followed.",
-        Of(|s, f| f.sample(&[], s.feed.rotations))),
-    Row("lqd_feed_reloads_total", Counter, "Times the whole lease file was loaded again, as only that could be right.",
+    Row("lqd_feed_reloads_total", Counter, "Times all leases were loaded again, as only that could be right.",
         Of(|s, f| f.sample(&[], s.feed.reloads))),
     Row("lqd_feed_failed_reloads_total", Counter, "Times that failed; leases stayed as they were.",
         Of(|s, f| f.sample(&[], s.feed.failed_reloads))),

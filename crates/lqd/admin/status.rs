@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lqd_answer::{Asked, Outcome};
+use lqd_feed::FigureValue;
 use lqd_net::SendFailure;
 use lqd_stats::Distribution;
 use lqd_wire::StatusCode;
@@ -88,21 +89,28 @@ fn times(times: &Distribution) -> Value {
 
 fn feed(served: &Served, max_feed_age: Duration) -> Value {
     let feed = &served.feed;
-    json!({
-        "file": feed.file.display().to_string(),
+    let mut status = json!({
+        "source": feed.source.place,
         "age_seconds": feed.age().as_secs_f64(),
         "max_age_seconds": max_feed_age.as_secs(),
         "trouble": feed.trouble,
         "incomplete": feed.is_incomplete,
-        "watching": feed.watching,
-        "offset_octets": feed.offset,
-        "lag_octets": feed.lag,
         "rows": feed.rows,
         "bad_rows": feed.bad_rows,
-        "rotations": feed.rotations,
         "reloads": feed.reloads,
         "failed_reloads": feed.failed_reloads,
-    })
+    });
+    if let Some(status) = status.as_object_mut() {
+        status.extend(feed.figures().map(|figure| (figure.key.to_owned(), value(figure.value))));
+    }
+    status
+}
+
+fn value(value: FigureValue) -> Value {
+    match value {
+        FigureValue::Count(count) => count.into(),
+        FigureValue::Flag(flag) => flag.into(),
+    }
 }
 
 fn leases(served: &Served) -> Value {

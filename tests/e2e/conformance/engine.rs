@@ -8,7 +8,8 @@ use ipnet::Ipv6Net;
 use libtest_mimic::{Failed, Trial};
 use lqd_answer::{Access, BATCH_MAX, Datagram, Deny, Limits, Now, Policy, Relayed, Rights, Unbound, Verdict};
 use lqd_feed::kea_config::{self, KeaConfig};
-use lqd_feed::kea_memfile::{LeaseFiles, load};
+use lqd_feed::kea_memfile::KeaMemfile;
+use lqd_feed::{LeaseSource, LoadRequest};
 use lqd_index::{Links, Reader, Writer};
 use lqd_wire::OptionCode;
 
@@ -166,7 +167,8 @@ impl Engine {
         let fixture = fixture();
         let document = kea_config::read(fixture.kea_config())?;
         let kea = KeaConfig::from_document(&document, None)?;
-        let loaded = load(&LeaseFiles::new(fixture.leases()), NonZeroUsize::MIN, &Links::default())?;
+        let request = LoadRequest { links: &Links::default(), threads: NonZeroUsize::MIN, replaces: true };
+        let loaded = KeaMemfile::new(fixture.leases()).load(&request)?;
         let (mut writer, store) = Writer::new();
         writer.replace_by(loaded.rows, Some(Links::new(kea.links)?));
         let reader = store.reader().ok_or("no place for a reader")?;

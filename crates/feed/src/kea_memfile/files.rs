@@ -31,18 +31,18 @@ const EARLIER: [&str; 3] = [".completed", ".2", ".1"];
 
 /// The names of one lease file set, as symbolic links lead to it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeaseFiles {
+pub(super) struct LeaseFiles {
     current: PathBuf,
     resolved: Resolved,
 }
 
 /// Which file a name stands for, as long as somebody holds it open: device and inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileId {
+pub(crate) struct FileId {
     /// Device number.
-    pub device: u64,
+    pub(crate) device: u64,
     /// Inode number.
-    pub inode: u64,
+    pub(crate) inode: u64,
 }
 
 /// State of a file at one moment, from which a change shows.
@@ -59,28 +59,28 @@ pub(super) struct Look {
 
 /// An open file and the name it had.
 #[derive(Debug)]
-pub struct LeaseFile {
+pub(super) struct LeaseFile {
     /// Its name when it was opened.
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
     /// Open for reading.
-    pub file: File,
+    pub(super) file: File,
     /// Which file it is; no other can have this id while it is open.
-    pub id: FileId,
+    pub(super) id: FileId,
 }
 
 /// The files of a set in reading order, the current one last, all open: whatever happens to their names,
 /// their rows stay readable.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(super) struct Snapshot {
     /// `.completed`, or `.2` and `.1`, as far as they exist.
-    pub earlier: Vec<LeaseFile>,
+    pub(super) earlier: Vec<LeaseFile>,
     /// The file that Kea appends to; none between a rotation and Kea's next file, if that is allowed.
-    pub current: Option<LeaseFile>,
+    pub(super) current: Option<LeaseFile>,
 }
 
 /// Why a lease file set cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenFault {
+pub(super) enum OpenFault {
     /// The current file is missing.
     #[error(
         "{0}: no such lease file; name the file that Kea writes (`lease-database.name` in kea-dhcp6.conf, \
@@ -123,14 +123,14 @@ impl OpenFault {
 
 impl FileId {
     /// The id of the file that this metadata describes.
-    pub fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
 impl LeaseFiles {
     /// The set whose current file has this name.
-    pub fn new(current: impl Into<PathBuf>) -> Self {
+    pub(super) fn new(current: impl Into<PathBuf>) -> Self {
         let current = current.into();
         let resolved = Resolved::of(&current);
         Self { current, resolved }
@@ -142,33 +142,33 @@ impl LeaseFiles {
     }
 
     /// The name of the file that Kea appends to, as it was given.
-    pub fn current(&self) -> &Path {
+    pub(super) fn current(&self) -> &Path {
         &self.current
     }
 
     /// What symbolic links make of that name.
-    pub fn resolved(&self) -> &Resolved {
+    pub(super) fn resolved(&self) -> &Resolved {
         &self.resolved
     }
 
     /// The folder of the file itself.
-    pub fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         self.resolved.target().parent().unwrap_or(Path::new("/"))
     }
 
     /// That folder exists, or cannot be looked at.
-    pub fn has_folder(&self) -> bool {
+    pub(super) fn has_folder(&self) -> bool {
         self.resolved_again().folder().try_exists().unwrap_or(true)
     }
 
     /// The file is mounted by itself, rather than its folder: when Kea replaces it, the mount goes on showing the old one.
-    pub fn is_mounted_alone(&self) -> bool {
+    pub(super) fn is_mounted_alone(&self) -> bool {
         statx(CWD, &self.current, AtFlags::empty(), StatxFlags::empty())
             .is_ok_and(|file| file.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
     }
 
     /// Another name of the set, such as `.1`.
-    pub fn with_suffix(&self, suffix: &str) -> PathBuf {
+    pub(super) fn with_suffix(&self, suffix: &str) -> PathBuf {
         with_suffix(self.known_to_kea(), suffix)
     }
 
@@ -184,17 +184,17 @@ impl LeaseFiles {
     }
 
     /// Opens the set. Tries again, for about a second, while the current file is missing or names change.
-    pub fn open(&self) -> Result<Snapshot, OpenFault> {
+    pub(super) fn open(&self) -> Result<Snapshot, OpenFault> {
         self.open_set(false)
     }
 
     /// The same, but does without a current file if there are others: where nothing is known yet, what they say is more.
-    pub fn open_what_is_there(&self) -> Result<Snapshot, OpenFault> {
+    pub(super) fn open_what_is_there(&self) -> Result<Snapshot, OpenFault> {
         self.open_set(true)
     }
 
     /// There is at least one file of the set, or the look at it fails.
-    pub fn are_there(&self) -> bool {
+    pub(super) fn are_there(&self) -> bool {
         let set = self.resolved_again();
         let names = EARLIER.iter().map(|suffix| set.with_suffix(suffix));
         names.chain([self.current.clone()]).any(|name| name.try_exists().unwrap_or(true))

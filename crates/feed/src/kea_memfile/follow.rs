@@ -5,7 +5,7 @@
 //! - *Rotation.* Kea renamed the file to `.1` and started a new one. Kea closed the old one before, so that
 //!   is read to its end and then the new one from its header: a continuation.
 //! - *Replacement.* `lease6-write` puts a full dump in the file's place, or an administrator puts back a
-//!   backup. Which leases ended is not in there, so only a new load is right: [`Step::Reload`].
+//!   backup. Which leases ended is not in there, so only a new load is right: [`FileStep::Reload`].
 //!
 //! - *A moved link.* The name, or a folder on the way to the file, is a symbolic link, and leads elsewhere now, as
 //!   Kubernetes and releases do: a replacement. If Kea renames the link itself to `.1`, that is a rotation.
@@ -25,30 +25,30 @@
 mod half_line;
 mod stillness;
 mod tail;
+mod trouble;
 mod watch;
 
 use std::io;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use lqd_index::Batch;
 
-use crate::confinement::OUT_OF_REACH;
-
-use super::files::{self, FileId, LeaseFile, LeaseFiles, OpenFault};
+use super::files::{self, FileId, LeaseFile, LeaseFiles};
 use super::lines::Tally;
 use super::load::Position;
 use half_line::{Due, HalfLine, Times};
 use stillness::{EndWatch, Rewrite};
 use tail::{Tail, TailFault};
-pub use watch::Waker;
+pub(super) use trouble::FileTrouble;
 use watch::{Watch, Woken};
 
 /// How long a change can stay unseen where inotify tells nothing of it.
-pub const RECHECK_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
 /// What came of one [`Follower::poll`].
 #[derive(Debug)]
-pub enum Step<'a> {
+pub(super) enum FileStep<'a> {
     /// Rows were read.
     Rows {
         /// Their changes, 8,192 at most; none if all rows were faulty.
@@ -56,7 +56,7 @@ pub enum Step<'a> {
         /// What became of the rows of this step.
         tally: &'a Tally,
     },
-    /// Nothing to do: time is over, or a [`Waker`] asked for the return.
+    /// Nothing to do: time is over, or a waker asked for the return.
     Idle,
     /// The leases can only be known from a new load, whose position goes to [`Follower::reloaded`].
     Reload(Reload),
@@ -64,7 +64,7 @@ pub enum Step<'a> {
 
 /// Why the leases must be loaded anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reload {
+pub(super) enum Reload {
     /// The file became shorter, or what was read of it is no longer what it says.
     Rewritten,
     /// Another file took its place, and not certainly by one rotation.
@@ -86,81 +86,28 @@ impl std::fmt::Display for Reload {
     }
 }
 
-/// Why there may be rows that are not seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// No file has the current file's name.
-    Missing,
-    /// The current file's name is that of a directory or the like.
-    NotAFile,
-    /// The file that has the name may not be looked at or opened.
-    Unreadable(io::ErrorKind),
-    /// The sandbox does not let the process open the file that has the name.
-    OutOfReach,
-    /// The file is written anew, and not yet complete.
-    Rewriting,
-    /// The file is empty, or its first line is not whole.
-    Headless,
-    /// The last line of the file is not whole.
-    HalfLine,
-    /// The file was deleted, but its name still shows it, as the mount of a single file does.
-    Deleted,
-}
-
-impl Trouble {
-    /// Kea has a file that cannot be read here. One that is gone it may still have open, as it is open here.
-    fn hides_leases(self) -> bool {
-        matches!(self, Self::Unreadable(_) | Self::OutOfReach | Self::Deleted)
-    }
-}
-
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Missing => f.write_str("the lease file is gone"),
-            Self::NotAFile => f.write_str("something that is no file is in the lease file's place"),
-            Self::Unreadable(reason) => write!(f, "the lease file may not be read: {reason}"),
-            Self::OutOfReach => write!(f, "the lease file {OUT_OF_REACH}"),
-            Self::Deleted => {
-                f.write_str("the lease file was deleted, but is still shown, being mounted by itself")
-            }
-            Self::Rewriting => f.write_str("the lease file is being written anew"),
-            Self::Headless => f.write_str("the lease file has no complete header: Kea has not written it yet"),
-            Self::HalfLine => f.write_str(
-                "the lease file's last line has no end: Kea has not written all of it; see whether its disk is full",
-            ),
-        }
-    }
-}
-
 /// Where the follower stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status {
+pub(super) struct FileStatus {
     /// The file that is followed.
-    pub file: FileId,
+    pub(super) file: FileId,
     /// Octets of it that became changes.
-    pub offset: u64,
+    pub(super) offset: u64,
     /// Octets in it that did not yet.
-    pub lag: u64,
-    /// Rows that became changes since following began.
-    pub rows: u64,
-    /// Rows that were skipped.
-    pub bad_rows: u64,
+    pub(super) lag: u64,
     /// Rotations followed.
-    pub rotations: u64,
-    /// Reloads since following began.
-    pub reloads: u64,
+    pub(super) rotations: u64,
     /// inotify works; else rows are seen [`RECHECK_AFTER`] late, and each rotation is a reload.
-    pub watching: bool,
+    pub(super) watching: bool,
     /// What keeps it from seeing more.
-    pub trouble: Option<Trouble>,
+    pub(super) trouble: Option<FileTrouble>,
     /// The files hold other leases than those that became known, or will when they are whole.
-    pub is_incomplete: bool,
+    pub(super) is_incomplete: bool,
 }
 
 /// Follows the current file of a set, from where a load ended.
 #[derive(Debug)]
-pub struct Follower {
+pub(super) struct Follower {
     files: LeaseFiles,
     /// When links were last followed.
     resolved: Instant,
@@ -168,11 +115,8 @@ pub struct Follower {
     watch: Watch,
     batch: Batch,
     tally: Tally,
-    rows: u64,
-    bad_rows: u64,
     rotations: u64,
-    reloads: u64,
-    trouble: Option<Trouble>,
+    trouble: Option<FileTrouble>,
     /// The load that is due.
     rewrite: Option<Rewrite>,
     /// What the files say is known only after a new load.
@@ -194,9 +138,9 @@ enum Advance {
 
 impl Follower {
     /// Follows from `position` on. Fails only if the process may open no more files.
-    pub fn new(files: &LeaseFiles, position: Position) -> io::Result<Self> {
+    pub(super) fn new(files: &LeaseFiles, position: Position) -> io::Result<Self> {
         let files = files.resolved_again();
-        let trouble = position.current_missing.then_some(Trouble::Missing);
+        let trouble = position.current_missing.then_some(FileTrouble::Missing);
         let watch = Watch::new(&files)?;
         let half_line = half_line_of(&position);
         let is_outdated = position.current_missing;
@@ -207,10 +151,7 @@ impl Follower {
             watch,
             batch: Batch::new(),
             tally: Tally::default(),
-            rows: 0,
-            bad_rows: 0,
             rotations: 0,
-            reloads: 0,
             trouble,
             rewrite: None,
             is_outdated,
@@ -221,30 +162,18 @@ impl Follower {
         })
     }
 
-    /// Goes on with other files, from where their load ended; wakers stay good.
-    pub fn follow(&mut self, files: &LeaseFiles, position: Position) {
-        self.place(files.resolved_again());
-        self.reloaded(position);
-    }
-
     /// Goes on from a new load.
-    pub fn reloaded(&mut self, position: Position) {
+    pub(super) fn reloaded(&mut self, position: Position) {
         // There may have been rotations during the load; until the name is seen to be that of the position's file,
         // none can be told from another.
         self.watch.unsettle();
         self.place(self.files.resolved_again());
-        self.trouble = position.current_missing.then_some(Trouble::Missing);
+        self.trouble = position.current_missing.then_some(FileTrouble::Missing);
         self.half_line = half_line_of(&position);
         self.tail = Tail::new(position);
         self.rewrite = None;
         self.is_outdated = self.tail.current_missing;
         self.end = EndWatch::default();
-        self.reloads += 1;
-    }
-
-    /// The files that are followed.
-    pub fn files(&self) -> &LeaseFiles {
-        &self.files
     }
 
     /// Watches these files from now on.
@@ -267,22 +196,22 @@ impl Follower {
     }
 
     /// A handle with which another thread ends the waiting in [`Self::poll`].
-    pub fn waker(&self) -> Waker {
+    pub(super) fn waker(&self) -> Waker {
         self.watch.waker()
     }
 
     /// Waits for rows, up to `timeout`, and returns as soon as there are some, or trouble begins or ends, or what is known
     /// becomes incomplete or complete.
-    pub fn poll(&mut self, timeout: Duration) -> Step<'_> {
+    pub(super) fn poll(&mut self, timeout: Duration) -> FileStep<'_> {
         let deadline = Instant::now() + timeout;
         let before = (self.trouble, self.is_incomplete());
         loop {
             match self.advance() {
-                Advance::Rows => return Step::Rows { batch: &self.batch, tally: &self.tally },
+                Advance::Rows => return FileStep::Rows { batch: &self.batch, tally: &self.tally },
                 Advance::Reload(reason) => {
                     self.is_outdated = true;
                     if self.stands_still(reason) {
-                        return Step::Reload(reason);
+                        return FileStep::Reload(reason);
                     }
                 }
                 Advance::Rotated => continue,
@@ -290,7 +219,7 @@ impl Follower {
             }
             let is_news = (self.trouble, self.is_incomplete()) != before;
             if is_news || Instant::now() >= deadline || !self.wait(deadline) {
-                return Step::Idle;
+                return FileStep::Idle;
             }
         }
     }
@@ -301,15 +230,12 @@ impl Follower {
     }
 
     /// Where the follower stands.
-    pub fn status(&self) -> Status {
-        Status {
+    pub(super) fn status(&self) -> FileStatus {
+        FileStatus {
             file: self.tail.file.id,
             offset: self.tail.line_start(),
             lag: self.lag(),
-            rows: self.rows,
-            bad_rows: self.bad_rows,
             rotations: self.rotations,
-            reloads: self.reloads,
             watching: self.watch.is_armed(),
             trouble: self.trouble,
             is_incomplete: self.is_incomplete(),
@@ -331,7 +257,7 @@ impl Follower {
         }
         match self.tail.take(&mut self.batch) {
             Ok(true) => {
-                self.count_rows();
+                self.tally = self.tail.take_tally();
                 if self.tail.is_at_line_end() {
                     self.half_line = None;
                 }
@@ -344,7 +270,7 @@ impl Follower {
         match files::look(self.files.current()) {
             Ok(Some(look)) if look.id == self.tail.file.id => {
                 if look.names == 0 {
-                    return self.troubled(Trouble::Deleted);
+                    return self.troubled(FileTrouble::Deleted);
                 }
                 if self.end.was_modified_within(look, self.tail.read_to(), RECHECK_AFTER) {
                     return Advance::Reload(Reload::Rewritten);
@@ -363,12 +289,12 @@ impl Follower {
                 match files.open_current() {
                     Ok(Some(next)) if next.id != self.tail.file.id => self.follow_to(files, next),
                     Ok(Some(_)) => Advance::Nothing,
-                    Ok(None) => self.troubled(Trouble::Missing),
-                    Err(fault) => self.troubled(trouble(&fault)),
+                    Ok(None) => self.troubled(FileTrouble::Missing),
+                    Err(fault) => self.troubled(FileTrouble::of(&fault)),
                 }
             }
-            Ok(None) => self.troubled(Trouble::Missing),
-            Err(fault) => self.troubled(trouble(&fault)),
+            Ok(None) => self.troubled(FileTrouble::Missing),
+            Err(fault) => self.troubled(FileTrouble::of(&fault)),
         }
     }
 
@@ -393,9 +319,9 @@ impl Follower {
         !self.batch.is_empty()
     }
 
-    fn half_line_trouble(&self) -> Option<Trouble> {
+    fn half_line_trouble(&self) -> Option<FileTrouble> {
         self.half_line.as_ref().filter(|half_line| half_line.is_trouble())?;
-        Some(if self.tail.has_header() { Trouble::HalfLine } else { Trouble::Headless })
+        Some(if self.tail.has_header() { FileTrouble::HalfLine } else { FileTrouble::Headless })
     }
 
     /// Whether the file that has to be loaded may be: nobody writes it any more, as far as can be seen.
@@ -407,19 +333,19 @@ impl Follower {
         let rewrite = self.rewrite.get_or_insert_with(|| Rewrite::new(reason));
         let look = match files::look(self.files.current()) {
             Ok(Some(look)) => look,
-            Ok(None) => return self.not_there(Trouble::Missing),
-            Err(fault) => return self.not_there(trouble(&fault)),
+            Ok(None) => return self.not_there(FileTrouble::Missing),
+            Err(fault) => return self.not_there(FileTrouble::of(&fault)),
         };
         let has_end = || files::ends_with_line(self.files.current());
         if whole || rewrite.stands_still(look, has_end, self.still_for) {
             return true;
         }
-        self.trouble = Some(Trouble::Rewriting);
+        self.trouble = Some(FileTrouble::Rewriting);
         false
     }
 
     /// Nothing can be loaded: the next file to come is judged from its beginning.
-    fn not_there(&mut self, trouble: Trouble) -> bool {
+    fn not_there(&mut self, trouble: FileTrouble) -> bool {
         self.rewrite = None;
         self.trouble = Some(trouble);
         false
@@ -434,7 +360,7 @@ impl Follower {
         }
         match self.tail.take(&mut self.batch) {
             Ok(true) => {
-                self.count_rows();
+                self.tally = self.tail.take_tally();
                 return Advance::Rows;
             }
             Ok(false) => {}
@@ -442,7 +368,7 @@ impl Follower {
         }
         let last_row = self.tail.take_rest(&mut self.batch);
         if last_row {
-            self.count_rows();
+            self.tally = self.tail.take_tally();
         }
         self.tail = Tail::new(Position::start(next));
         self.half_line = None;
@@ -453,13 +379,7 @@ impl Follower {
         if last_row { Advance::Rows } else { Advance::Rotated }
     }
 
-    fn count_rows(&mut self) {
-        self.tally = self.tail.take_tally();
-        self.rows += self.tally.rows;
-        self.bad_rows += self.tally.bad_rows;
-    }
-
-    fn troubled(&mut self, trouble: Trouble) -> Advance {
+    fn troubled(&mut self, trouble: FileTrouble) -> Advance {
         self.is_outdated |= trouble.hides_leases();
         self.trouble = Some(trouble);
         Advance::Nothing
@@ -494,15 +414,6 @@ fn reason(fault: &TailFault) -> Reload {
         TailFault::Rewritten => Reload::Rewritten,
         TailFault::Header => Reload::Header,
         TailFault::Unreadable => Reload::Unreadable,
-    }
-}
-
-fn trouble(fault: &OpenFault) -> Trouble {
-    match fault {
-        OpenFault::NotAFile(_) => Trouble::NotAFile,
-        OpenFault::Unreadable { source, .. } => Trouble::Unreadable(source.kind()),
-        OpenFault::OutOfReach(_) => Trouble::OutOfReach,
-        OpenFault::Missing(_) | OpenFault::Restless(_) => Trouble::Missing,
     }
 }
 

@@ -5,38 +5,39 @@ use memchr::memchr;
 
 use super::columns::{Column, Columns};
 use super::ipv6;
-use super::row::{LeftOut, RowFault, RowParser, What, mark_unreadable};
+use super::row::{RowFault, RowParser, What, mark_unreadable};
+use crate::source::{LeftOut, RowTally, SkippedRow};
 
 /// Longest line that is read as a row, in octets; Kea's own rows reach 300,000 with the longest relay
 /// information.
-pub const LINE_LEN_MAX: usize = 1 << 20;
+pub(super) const LINE_LEN_MAX: usize = 1 << 20;
 
 /// Longest text of an IPv6 address, in octets.
 const ADDRESS_LEN_MAX: usize = 45;
 
 /// Faulty rows that are kept with their reason; the others are only counted.
-pub const BAD_ROWS_KEPT: usize = 8;
+pub(super) const BAD_ROWS_KEPT: usize = 8;
 
 /// A row that was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadRow {
+pub(super) struct BadRow {
     /// Its line in its file, the header being line 1.
-    pub line: u64,
+    pub(super) line: u64,
     /// What is wrong with it.
-    pub fault: RowFault,
+    pub(super) fault: RowFault,
 }
 
 /// What became of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(super) struct Tally {
     /// Rows that were changes.
-    pub rows: u64,
+    pub(super) rows: u64,
     /// Rows that were skipped.
-    pub bad_rows: u64,
+    pub(super) bad_rows: u64,
     /// The first [`BAD_ROWS_KEPT`] of these.
-    pub first_bad_rows: Vec<BadRow>,
+    pub(super) first_bad_rows: Vec<BadRow>,
     /// Options that were left out of leases.
-    pub left_out: LeftOut,
+    pub(super) left_out: LeftOut,
 }
 
 impl Tally {
@@ -53,6 +54,19 @@ impl Tally {
         let room = BAD_ROWS_KEPT - self.first_bad_rows.len();
         self.first_bad_rows.extend(other.first_bad_rows.iter().take(room));
         self.left_out += other.left_out;
+    }
+}
+
+impl From<&Tally> for RowTally {
+    fn from(tally: &Tally) -> Self {
+        let skipped =
+            |row: &BadRow| SkippedRow { at: format!("line {}", row.line), fault: row.fault.to_string() };
+        Self {
+            rows: tally.rows,
+            bad_rows: tally.bad_rows,
+            first_bad_rows: tally.first_bad_rows.iter().map(skipped).collect(),
+            left_out: tally.left_out,
+        }
     }
 }
 

@@ -6,10 +6,8 @@
 //! to the index at once ([`Loader`]), numbered by their chunk's place in the files, so that their order needs no
 //! waiting for each other.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -23,6 +21,7 @@ use super::columns::{Columns, HeaderFault};
 use super::files::{LeaseFile, LeaseFiles, OpenFault, Snapshot};
 use super::lines::{LINE_LEN_MAX, Lines, Tally};
 use super::row::mark_unreadable;
+use crate::source::Seen;
 
 /// Octets of text in a chunk: some seven thousand rows, which stay in a processor's cache until the index has taken
 /// them.
@@ -40,19 +39,19 @@ const SAMPLE_LEN: usize = 256;
 pub(super) const HEADER_LEN_MAX: usize = 16 << 10;
 
 /// Everything that a snapshot says.
-pub struct Loaded<R = Loader> {
+pub(super) struct Loaded<R = Loader> {
     /// Its rows.
-    pub rows: R,
+    pub(super) rows: R,
     /// What became of the rows of each file, in reading order.
-    pub files: Vec<FileTally>,
+    pub(super) files: Vec<FileTally>,
     /// Where the follower goes on.
-    pub position: Position,
+    pub(super) position: Position,
     /// What was met among its leases.
-    pub seen: Seen,
+    pub(super) seen: Seen,
 }
 
 /// Where rows go.
-pub trait Rows: Default + Sync {
+pub(super) trait Rows: Default + Sync {
     /// Takes rows, numbered from `first` on; called on any thread, in any order. A later row has a higher number. The
     /// batch is for the taker to keep or leave.
     fn take(&self, first: u64, batch: &mut Batch);
@@ -73,15 +72,6 @@ impl Rows for Loader {
     }
 }
 
-/// What was met among the leases of a snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// Subnet ids that leases name.
-    pub subnet_ids: BTreeSet<u32>,
-    /// The address of a lease, to try a query with: the first of the snapshot.
-    pub example: Option<Ipv6Addr>,
-}
-
 /// Subnet ids of which a thread remembers that they are known: all there are, as a rule.
 const KNOWN: usize = 1 << 14;
 
@@ -99,6 +89,7 @@ impl Known {
     }
 }
 
+/// Gathered by each thread, chunk by chunk.
 impl Seen {
     fn note(&mut self, batch: &Batch, known: &mut Known) {
         self.subnet_ids.extend(batch.subnet_ids().filter(|&id| known.is_news(id)));
@@ -119,28 +110,28 @@ impl Seen {
 
 /// What became of the rows of one file.
 #[derive(Clone, Debug)]
-pub struct FileTally {
+pub(super) struct FileTally {
     /// The file's name when it was opened.
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
     /// Its rows.
-    pub tally: Tally,
+    pub(super) tally: Tally,
 }
 
 /// How far the current file was read.
 #[derive(Debug)]
-pub struct Position {
+pub(super) struct Position {
     /// The current file, or the last one of the others if that is missing.
-    pub current: LeaseFile,
+    pub(super) current: LeaseFile,
     /// There is no current file.
-    pub current_missing: bool,
+    pub(super) current_missing: bool,
     /// Octets read; the next line starts here.
-    pub offset: u64,
+    pub(super) offset: u64,
     /// Lines read, the header included.
-    pub lines: u64,
+    pub(super) lines: u64,
     /// What the header says; none as long as it is not complete.
-    pub columns: Option<Columns>,
+    pub(super) columns: Option<Columns>,
     /// The header or a last line has no end yet: nobody knows what is still to come.
-    pub half_line: bool,
+    pub(super) half_line: bool,
     /// What there is of that line, if it is not too long for a row.
     pub(super) text: Vec<u8>,
     /// The last [`GUARD_LEN`] octets of all this.
@@ -165,7 +156,7 @@ impl Position {
 
 /// Why a snapshot cannot be loaded.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadFault {
+pub(super) enum LoadFault {
     /// The files cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenFault),
@@ -208,7 +199,7 @@ pub enum LoadFault {
 /// Opens the set and loads it on `threads` threads; begins anew if a file becomes shorter or is written anew meanwhile.
 ///
 /// Rows that Kea discards with these links are left out.
-pub fn load<R: Rows>(
+pub(super) fn load<R: Rows>(
     files: &LeaseFiles,
     threads: NonZeroUsize,
     links: &Links,
@@ -217,7 +208,7 @@ pub fn load<R: Rows>(
 }
 
 /// The same where nothing is known yet: other files of the set will do if the current one is missing.
-pub fn load_first<R: Rows>(
+pub(super) fn load_first<R: Rows>(
     files: &LeaseFiles,
     threads: NonZeroUsize,
     links: &Links,
@@ -255,7 +246,7 @@ fn within_room<T>(work: impl FnOnce() -> T) -> Result<T, LoadFault> {
 
 /// Loads a snapshot on `threads` threads. A last line of the current file that has no end is left for the
 /// follower, as Kea may be writing it; until then its address is unreadable.
-pub fn load_snapshot<R: Rows>(
+pub(super) fn load_snapshot<R: Rows>(
     snapshot: Snapshot,
     threads: NonZeroUsize,
     links: &Links,

@@ -17,6 +17,7 @@ use lqd_index::{Batch, DUID_LEN_MAX, Lease, LeaseFault, LeaseKind, Links};
 use super::columns::{Column, Columns, Values};
 use super::text::{boolean, decimal, hardware_address, hexadecimal, integer, signed_decimal, unescape};
 use super::{fqdn, ipv6, relay_info};
+use crate::source::LeftOut;
 
 /// OPTION_CLIENT_LINKLAYER_ADDR (RFC 6939 §4).
 const OPTION_CLIENT_LINKLAYER_ADDR: u16 = 79;
@@ -100,25 +101,6 @@ impl std::fmt::Display for RowFault {
 }
 
 impl std::error::Error for RowFault {}
-
-/// Options that were left out of a lease, because the row does not say them in a usable way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// `hostname` is no domain name (OPTION_CLIENT_FQDN).
-    pub client_fqdn: u64,
-    /// `hwaddr`, its type or source cannot be read, or it is too long (OPTION_CLIENT_LINKLAYER_ADDR).
-    pub link_layer_address: u64,
-    /// The relay information in `user_context` is incomplete (OPTION_LQ_RELAY_DATA).
-    pub relay_data: u64,
-}
-
-impl std::ops::AddAssign for LeftOut {
-    fn add_assign(&mut self, other: Self) {
-        self.client_fqdn += other.client_fqdn;
-        self.link_layer_address += other.link_layer_address;
-        self.relay_data += other.relay_data;
-    }
-}
 
 /// Turns rows into changes; keeps its buffers from row to row.
 #[derive(Debug, Default)]

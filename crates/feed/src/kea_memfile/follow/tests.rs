@@ -16,9 +16,11 @@ use std::time::{Duration, Instant};
 use lqd_index::{Batch, Change, Links};
 
 use super::half_line::Times;
-use super::{Follower, Reload, Step};
+use super::{FileStep, Follower, Reload};
+use crate::kea_memfile::files::LeaseFiles;
+use crate::kea_memfile::lines::Tally;
+use crate::kea_memfile::load::load;
 use crate::kea_memfile::load::tests::Batches;
-use crate::kea_memfile::{LeaseFiles, load};
 
 /// Longest that anything which must happen is waited for.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -41,12 +43,19 @@ fn apply(leases: &mut Leases, batch: &Batch) {
     }
 }
 
+/// Adds the rows of a step.
+fn count(rows: &mut (u64, u64), tally: &Tally) {
+    *rows = (rows.0 + tally.rows, rows.1 + tally.bad_rows);
+}
+
 /// A follower with what it made of the files, as the applier uses it.
 struct Reader {
     files: LeaseFiles,
     follower: Follower,
     leases: Leases,
     reloads: Vec<Reload>,
+    /// Rows of the steps: changes, and skipped ones.
+    rows: (u64, u64),
 }
 
 impl Reader {
@@ -58,22 +67,23 @@ impl Reader {
         follower.still_for = Duration::ZERO;
         follower.times = ALONE;
         assert!(follower.status().watching, "these tests need inotify");
-        Self { files, follower, leases, reloads: Vec::new() }
+        Self { files, follower, leases, reloads: Vec::new(), rows: (0, 0) }
     }
 
     /// One poll; false if there was nothing to do.
     fn step(&mut self, timeout: Duration) -> bool {
         let reason = match self.follower.poll(timeout) {
-            Step::Idle => return false,
-            Step::Rows { batch, tally } => {
+            FileStep::Idle => return false,
+            FileStep::Rows { batch, tally } => {
                 // A bad row is a change too, if its address can be read; and so is half a row.
                 let is_read = |change: &Change<'_>| !matches!(change, Change::Unreadable { .. });
                 let (changes, read) = (batch.len() as u64, batch.changes().filter(is_read).count() as u64);
                 assert!(changes <= 8192 && (read == tally.rows || tally.rows == 0 && changes == 1));
+                count(&mut self.rows, tally);
                 apply(&mut self.leases, batch);
                 return true;
             }
-            Step::Reload(reason) => reason,
+            FileStep::Reload(reason) => reason,
         };
         self.reloads.push(reason);
         let limit = Instant::now() + LIMIT;

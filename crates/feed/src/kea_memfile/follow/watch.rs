@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -49,15 +50,18 @@ pub(super) enum Woken {
 }
 
 /// Ends the waiting of a follower, from any thread: its present or next [`super::Follower::poll`] that would
-/// wait returns [`super::Step::Idle`].
-#[derive(Clone, Debug)]
-pub struct Waker(Arc<OwnedFd>);
+/// wait returns [`super::FileStep::Idle`].
+#[derive(Debug)]
+struct WakeFd(OwnedFd);
 
-impl Waker {
-    /// Ends the waiting.
-    pub fn wake(&self) {
+impl Wake for WakeFd {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
         // Fails only when the counter is full: then the follower has been asked already.
-        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
     }
 }
 
@@ -98,23 +102,21 @@ pub(super) struct Watch {
     put_whole: bool,
     /// A name or link may lead elsewhere since this was last asked.
     relinked: bool,
-    waker: Waker,
+    waker: Arc<WakeFd>,
 }
 
 impl Watch {
     pub(super) fn new(files: &LeaseFiles) -> io::Result<Self> {
-        Ok(Self::woken_by(
-            Waker(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)),
-            files,
-        ))
+        let waker = WakeFd(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        Ok(Self::woken_by(Arc::new(waker), files))
     }
 
     /// Watches other files; who holds the waker need not know.
     pub(super) fn of(&self, files: &LeaseFiles) -> Self {
-        Self::woken_by(self.waker(), files)
+        Self::woken_by(Arc::clone(&self.waker), files)
     }
 
-    fn woken_by(waker: Waker, files: &LeaseFiles) -> Self {
+    fn woken_by(waker: Arc<WakeFd>, files: &LeaseFiles) -> Self {
         let mut names = Vec::new();
         for name in files.resolved().names() {
             names.push(Watched::new(name, Kind::Current));
@@ -133,7 +135,7 @@ impl Watch {
     }
 
     pub(super) fn waker(&self) -> Waker {
-        self.waker.clone()
+        Arc::clone(&self.waker).into()
     }
 
     pub(super) fn is_armed(&self) -> bool {
@@ -258,7 +260,7 @@ impl Watch {
     /// Waits for events, or to be asked to return.
     pub(super) fn wait(&self, timeout: Duration) -> Woken {
         let timeout = Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        let mut fds = vec![PollFd::new(&*self.waker.0, PollFlags::IN)];
+        let mut fds = vec![PollFd::new(&self.waker.0, PollFlags::IN)];
         fds.extend(self.inotify.iter().map(|inotify| PollFd::new(inotify, PollFlags::IN)));
         // An interrupted or failed wait is a short one: the caller looks at the files and waits again.
         if poll(&mut fds, Some(&timeout)).unwrap_or(0) == 0 {
@@ -267,7 +269,7 @@ impl Watch {
         if fds[0].revents().is_empty() {
             return Woken::Events;
         }
-        let _ = rustix::io::read(&*self.waker.0, &mut [0; 8]);
+        let _ = rustix::io::read(&self.waker.0, &mut [0; 8]);
         Woken::Asked
     }
 }

@@ -5,9 +5,9 @@ use lqd_index::{LeaseKind, Links};
 use super::cases::{agree, lease, setting};
 use super::kea::{Kea, line};
 use super::*;
-use crate::kea_memfile::Position;
-use crate::kea_memfile::follow::Trouble;
+use crate::kea_memfile::follow::FileTrouble;
 use crate::kea_memfile::lines::LINE_LEN_MAX;
+use crate::kea_memfile::load::Position;
 
 /// A line without end that is seen to stand, and is waited for.
 const STANDS: Times = Times { written_within: Duration::ZERO, left_after: NEVER };
@@ -58,13 +58,17 @@ fn the_address_of_half_a_row_is_unreadable_and_a_whole_row_a_lease() {
         let mut follower = Follower::new(&kea.files, position).unwrap();
         follower.times = STANDS;
         assert!(follower.status().is_incomplete, "it may go on with any lease");
-        while let Step::Rows { .. } = follower.poll(Duration::ZERO) {}
+        let mut rows = (0, 0);
+        while let FileStep::Rows { tally, .. } = follower.poll(Duration::ZERO) {
+            count(&mut rows, tally);
+        }
         let status = follower.status();
-        assert_eq!((status.is_incomplete, status.trouble), (true, Some(Trouble::HalfLine)));
+        assert_eq!((status.is_incomplete, status.trouble), (true, Some(FileTrouble::HalfLine)));
 
         follower.times = LEFT;
         let mut later = Batch::new();
-        while let Step::Rows { batch, .. } = follower.poll(Duration::ZERO) {
+        while let FileStep::Rows { batch, tally } = follower.poll(Duration::ZERO) {
+            count(&mut rows, tally);
             batch.changes().for_each(|change| later.push(change).unwrap());
         }
         let status = follower.status();
@@ -72,19 +76,20 @@ fn the_address_of_half_a_row_is_unreadable_and_a_whole_row_a_lease() {
         let expected = if is_whole { Some(lease(2).1) } else { marked };
         assert_eq!(said(&[&known, &later]), expected, "{len} octets, left");
         assert_eq!(status.is_incomplete, len <= duid_end, "{len} octets: whose lease is not known");
-        assert_eq!(status.trouble, (!is_whole).then_some(Trouble::HalfLine), "{len} octets");
-        assert_eq!((status.lag, status.rows), (if is_whole { 0 } else { len as u64 }, 0));
+        assert_eq!(status.trouble, (!is_whole).then_some(FileTrouble::HalfLine), "{len} octets");
+        assert_eq!((status.lag, rows.0), (if is_whole { 0 } else { len as u64 }, 0));
 
         kea.write(&row[len..]);
         kea.write("\n");
         let mut rest = Batch::new();
-        while let Step::Rows { batch, .. } = follower.poll(Duration::ZERO) {
+        while let FileStep::Rows { batch, tally } = follower.poll(Duration::ZERO) {
+            count(&mut rows, tally);
             batch.changes().for_each(|change| rest.push(change).unwrap());
         }
         assert_eq!(said(&[&rest]), Some(lease(2).1), "{len} octets, and the rest");
         let status = follower.status();
         assert_eq!((status.is_incomplete, status.trouble, status.lag), (false, None, 0));
-        assert_eq!((status.rows, status.bad_rows), (1, 0));
+        assert_eq!(rows, (1, 0));
     }
 }
 
@@ -100,7 +105,7 @@ fn nobody_is_said_not_to_hold_an_address_whose_row_is_behind_half_a_row() {
         reader.follower.times = LEFT;
         reader.settle();
         kea.write(&second);
-        let Step::Rows { batch, .. } = reader.follower.poll(Duration::ZERO) else { panic!("no rows") };
+        let FileStep::Rows { batch, .. } = reader.follower.poll(Duration::ZERO) else { panic!("no rows") };
         let marked = |batch: &Batch, number| {
             batch.changes().any(|change| match change {
                 Change::Unreadable { address, .. } => address == lease(number).0,
@@ -123,7 +128,7 @@ fn a_bad_row_is_about_one_address() {
     for (bad, marks) in [("2001:db8:1::1,00,never", 1), ("b8:1::1,00,never", 1), ("x2001:db8::1,00,never", 1)]
     {
         kea.append_no_row(&format!("{bad}{}", ",0".repeat(15)));
-        let Step::Rows { batch, tally } = reader.follower.poll(Duration::ZERO) else { panic!("no rows") };
+        let FileStep::Rows { batch, tally } = reader.follower.poll(Duration::ZERO) else { panic!("no rows") };
         assert_eq!((batch.len(), tally.bad_rows), (marks, 1), "{bad}");
     }
 }
@@ -154,7 +159,7 @@ fn a_known_lease_gives_way_to_half_a_row_that_stands() {
     reader.follower.times = LEFT;
     reader.settle();
     let status = reader.follower.status();
-    assert_eq!((status.is_incomplete, status.trouble), (false, Some(Trouble::HalfLine)));
+    assert_eq!((status.is_incomplete, status.trouble), (false, Some(FileTrouble::HalfLine)));
 }
 
 /// Half a row that is gone again before anybody followed it.
@@ -181,9 +186,14 @@ fn leases_are_incomplete_until_a_copy_has_ended() {
     let (mut kea, position, _) = loaded(&text[..30]);
     let mut follower = Follower::new(&kea.files, position).unwrap();
     follower.times = STANDS;
-    let mut written = 30;
+    let (mut written, mut rows) = (30, (0, 0));
+    let follow = |follower: &mut Follower, rows: &mut (u64, u64)| {
+        while let FileStep::Rows { tally, .. } = follower.poll(Duration::ZERO) {
+            count(rows, tally);
+        }
+    };
     while written < text.len() {
-        while let Step::Rows { .. } = follower.poll(Duration::ZERO) {}
+        follow(&mut follower, &mut rows);
         // At the end of a row, what was copied cannot be told from the whole.
         let is_half = !text[..written].ends_with('\n');
         assert_eq!(follower.status().is_incomplete, is_half, "{written} of {} octets", text.len());
@@ -191,9 +201,9 @@ fn leases_are_incomplete_until_a_copy_has_ended() {
         kea.write(&text[written..end]);
         written = end;
     }
-    while let Step::Rows { .. } = follower.poll(Duration::ZERO) {}
+    follow(&mut follower, &mut rows);
     let status = follower.status();
-    assert_eq!((status.is_incomplete, status.trouble, status.rows), (false, None, 38));
+    assert_eq!((status.is_incomplete, status.trouble, rows.0), (false, None, 38));
 }
 
 /// Kea's file before its header: nothing is known.
@@ -206,7 +216,7 @@ fn leases_are_incomplete_until_there_is_a_header() {
         reader.follower.times = LEFT;
         reader.settle();
         let status = reader.follower.status();
-        assert_eq!((status.is_incomplete, status.trouble), (true, Some(Trouble::Headless)), "{len}");
+        assert_eq!((status.is_incomplete, status.trouble), (true, Some(FileTrouble::Headless)), "{len}");
         let mut kea = kea;
         kea.write(&super::kea::HEADER[len..]);
         kea.append(lease(1));
@@ -226,5 +236,5 @@ fn the_address_of_an_endless_line_is_unreadable() {
     reader.follower.times = LEFT;
     reader.settle();
     let status = reader.follower.status();
-    assert_eq!((status.is_incomplete, status.trouble), (false, Some(Trouble::HalfLine)));
+    assert_eq!((status.is_incomplete, status.trouble), (false, Some(FileTrouble::HalfLine)));
 }

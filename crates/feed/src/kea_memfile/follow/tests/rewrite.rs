@@ -7,9 +7,8 @@ use std::os::unix::fs::FileExt as _;
 use super::cases::{agree, lease, setting};
 use super::kea::{HEADER, Kea, line};
 use super::*;
-use crate::kea_memfile::FileId;
-use crate::kea_memfile::files::{self, Look};
-use crate::kea_memfile::follow::Trouble;
+use crate::kea_memfile::files::{self, FileId, Look};
+use crate::kea_memfile::follow::FileTrouble;
 use crate::kea_memfile::follow::stillness::{EndWatch, ROWS_FOR, Rewrite, STILL_FOR, STILL_WITHIN};
 
 fn row(number: u16) -> String {
@@ -21,7 +20,7 @@ fn keeps(reader: &mut Reader, leases: &Leases) {
     reader.settle();
     assert_eq!((&reader.leases, reader.reloads.len()), (leases, 0));
     let status = reader.follower.status();
-    assert_eq!((status.trouble, status.is_incomplete), (Some(Trouble::Rewriting), true));
+    assert_eq!((status.trouble, status.is_incomplete), (Some(FileTrouble::Rewriting), true));
 }
 
 /// Lets the file count as still, and checks that what is in it is now known.
@@ -74,7 +73,7 @@ fn half_of_a_new_file_is_not_published() {
     let (kea, mut reader, leases) = watched();
     fs::remove_file(kea.files.current()).unwrap();
     reader.settle();
-    assert_eq!(reader.follower.status().trouble, Some(Trouble::Missing));
+    assert_eq!(reader.follower.status().trouble, Some(FileTrouble::Missing));
     let mut file = File::create_new(kea.files.current()).unwrap();
     for piece in [HEADER, &row(4)] {
         file.write_all(piece.as_bytes()).unwrap();

@@ -1,0 +1,231 @@
+//! Lease sources as the feed sees them: one trait, and the types that pass through it.
+//!
+//! Nothing here names files. `DESIGN.md` compares this shape with others; `kea_memfile` is the first implementor.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::num::NonZeroUsize;
+use std::ops::AddAssign;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use lqd_index::{Batch, Links, Loader};
+
+/// A source of leases: a snapshot first, then each change, in the source's order.
+///
+/// One thread calls it. After a load, [`Self::poll`] goes on where that ended; before the first one, and whenever
+/// changes alone cannot be right, it asks for a load.
+pub trait LeaseSource: Send {
+    /// Loads a snapshot of all leases, without those that the server discards with the links of the request.
+    ///
+    /// # Errors
+    /// The source stays as it was: polls go on where they were.
+    fn load(&mut self, request: &LoadRequest<'_>) -> Result<Loaded, LoadError>;
+
+    /// Waits for changes, up to `timeout`. Returns at once when there are some, when [`Status::trouble`] or
+    /// [`Status::is_incomplete`] changes, or when the waker is used.
+    fn poll(&mut self, timeout: Duration) -> Step<'_>;
+
+    /// Returns the state of the source; called once the changes of the last poll are applied.
+    fn status(&mut self) -> Status;
+
+    /// Returns the handle by which another thread ends a wait in [`Self::poll`]: the present one, or else the next.
+    fn waker(&self) -> Waker;
+
+    /// Returns what a first load needs and what does not exist yet; a source that need not be waited for keeps this.
+    fn missing(&self) -> Option<Missing> {
+        None
+    }
+}
+
+/// Name of a source, or of one of the parts that it keeps its leases in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceName {
+    /// Kind in an operator's words, as in "the lease file is gone".
+    pub kind: &'static str,
+    /// Path, URL or the like; no two sources have the same.
+    pub place: String,
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+/// Terms of a load.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadRequest<'a> {
+    /// The links that the leases will be served with.
+    pub links: &'a Links,
+    /// Threads to load on.
+    pub threads: NonZeroUsize,
+    /// Leases are known already: a snapshot that may be a part of all leases is an error.
+    pub replaces: bool,
+}
+
+/// Leases of a snapshot.
+pub struct Loaded {
+    /// The leases.
+    pub rows: Loader,
+    /// Rows read from each part of the source, in reading order.
+    pub parts: Vec<Part>,
+    /// Subnets and an example among the leases.
+    pub seen: Seen,
+    /// Faults of this snapshot that an operator should know of, in whole sentences.
+    pub warnings: Vec<String>,
+}
+
+/// One part of a source, such as one file of a set, and its rows.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The part.
+    pub name: SourceName,
+    /// Its rows.
+    pub tally: RowTally,
+}
+
+/// Subnets and an example among the leases of a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Subnet ids that leases name.
+    pub subnet_ids: BTreeSet<u32>,
+    /// The address of a lease, to try a query with: the first of the snapshot.
+    pub example: Option<Ipv6Addr>,
+}
+
+/// Counts of rows by result.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowTally {
+    /// Rows that became changes.
+    pub rows: u64,
+    /// Rows that were skipped.
+    pub bad_rows: u64,
+    /// The first few of these.
+    pub first_bad_rows: Vec<SkippedRow>,
+    /// Options that were left out of leases.
+    pub left_out: LeftOut,
+}
+
+/// A row that was skipped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedRow {
+    /// Its place in its part, such as `line 3`.
+    pub at: String,
+    /// The reason.
+    pub fault: String,
+}
+
+/// Options left out of leases, because the source does not say them in a usable way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The client's name is no domain name (OPTION_CLIENT_FQDN).
+    pub client_fqdn: u64,
+    /// The link-layer address, its type or its origin cannot be read, or it is too long (OPTION_CLIENT_LINKLAYER_ADDR).
+    pub link_layer_address: u64,
+    /// The relay information is incomplete (OPTION_LQ_RELAY_DATA).
+    pub relay_data: u64,
+}
+
+impl AddAssign for LeftOut {
+    fn add_assign(&mut self, other: Self) {
+        self.client_fqdn += other.client_fqdn;
+        self.link_layer_address += other.link_layer_address;
+        self.relay_data += other.relay_data;
+    }
+}
+
+/// Result of one poll.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// Rows were read.
+    Rows {
+        /// Their changes; none if all rows were faulty. What one batch holds is applied in some milliseconds.
+        batch: &'a Batch,
+        /// Counts of these rows.
+        tally: RowTally,
+    },
+    /// Nothing to do: time is over, the state changed, or the waker was used.
+    Idle,
+    /// The leases can only be known from a new load, for this reason. As long as that holds, polls say so again.
+    Reload(String),
+}
+
+/// State of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The source.
+    pub source: SourceName,
+    /// All that the source held at this moment was handed over; `None` before the first load.
+    pub caught_up: Option<Instant>,
+    /// The source holds other leases than those handed over, or will when what is being written is whole.
+    pub is_incomplete: bool,
+    /// What the source holds and has not handed over yet, in its own unit.
+    pub backlog: Figure,
+    /// The reason why there may be changes that are not seen.
+    pub trouble: Option<Trouble>,
+    /// Figures that this kind of source alone has.
+    pub detail: Vec<Figure>,
+}
+
+/// A reason why there may be changes that are not seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Text of the state.
+    pub text: String,
+    /// Consequence or remedy, which the log adds to the text.
+    pub advice: Option<&'static str>,
+    /// It does not pass by itself.
+    pub is_error: bool,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        self.advice.map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+/// A figure for metrics and status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// Key in the status.
+    pub key: &'static str,
+    /// Name of the metric: a counter if that ends with `_total`, else a gauge.
+    pub metric: &'static str,
+    /// Manual of the metric.
+    pub help: &'static str,
+    /// Its value.
+    pub value: FigureValue,
+}
+
+/// Value of a [`Figure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FigureValue {
+    /// A number.
+    Count(u64),
+    /// Yes or no: 1 or 0 as a metric.
+    Flag(bool),
+}
+
+/// Something that a first load needs, with the reason why it cannot be had yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The place of the leases, which the sandbox does not reach if it is made later.
+    Place(String),
+    /// The leases.
+    Leases(String),
+}
+
+/// The reason why a source cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The next attempt may succeed although nobody does anything.
+    #[error(transparent)]
+    Passing(Box<dyn Error + Send + Sync>),
+    /// Somebody has to do something first.
+    #[error(transparent)]
+    Lasting(Box<dyn Error + Send + Sync>),
+}
