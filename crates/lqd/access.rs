@@ -10,11 +10,11 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use ipnet::Ipv6Net;
-use lqd_answer::{Access, AccessFault, Deny, QueryTypes, Rate, Relayed, Rights};
+use lqd_answer::{Access, AccessFault, Deny, QueryKind, Rate, Relayed, Rights};
 use lqd_feed::kea_config::ExtendedInfo;
 use lqd_wire::{DATAGRAM_LEN_MAX, OptionCode};
 
-use crate::settings::{self, AccessRow, QueryType, Settings};
+use crate::settings::{self, AccessRow, Settings};
 
 /// The table; `allow` are the networks that are let in by flag, or by Kea.
 pub(crate) fn table(settings: &Settings, allow: &[Ipv6Net]) -> Result<Access, AccessFault> {
@@ -63,10 +63,11 @@ pub(crate) fn describe(rights: &Rights) -> String {
     let mut say = |what: std::fmt::Arguments<'_>| {
         let _ = write!(text, ", {what}"); // a String takes anything
     };
-    match rights.query_types {
-        QueryTypes { by_client_id: false, .. } => say(format_args!("by address only")),
-        QueryTypes { by_address: false, .. } => say(format_args!("by client-id only")),
-        _ => {}
+    let (may, may_not): (Vec<QueryKind>, Vec<QueryKind>) =
+        QueryKind::ALL.iter().copied().partition(|kind| rights.query_types.contains(kind.wire()));
+    if !may_not.is_empty() {
+        let names: Vec<_> = may.into_iter().map(QueryKind::setting).collect();
+        say(format_args!("by {} only", names.join(" and ")));
     }
     let limits = [("for each address", rights.rate), ("for the prefix", rights.prefix_rate)];
     for (whom, Rate { per_second, burst }) in
@@ -114,10 +115,7 @@ fn rights(said: &settings::Rights) -> Rights {
             settings::Deny::NotAllowed => Deny::NotAllowed,
             settings::Deny::Drop => Deny::Drop,
         },
-        query_types: QueryTypes {
-            by_address: said.query_types.contains(&QueryType::Address),
-            by_client_id: said.query_types.contains(&QueryType::ClientId),
-        },
+        query_types: said.query_types,
         relayed: match said.relayed {
             settings::Relayed::Answer => Relayed::Answer,
             settings::Relayed::Drop => Relayed::Drop,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use lqd_answer::{Asked, BATCH_MAX, Outcome};
+use lqd_answer::{BATCH_MAX, Outcome, QueryClass};
 use lqd_feed::Watch;
 use lqd_index::Store;
 use lqd_net::NetCounters;
@@ -17,8 +17,8 @@ use crate::taps::{LogCounts, Taps};
 /// Why leases grow old although the lease source is in no trouble.
 pub(crate) const NO_TROUBLE: &str = "rows come in faster than they are taken, or the lease source hangs";
 
-/// Kinds of queries.
-pub(crate) const ASKED: usize = Asked::TABLE.len();
+/// Classes of queries.
+pub(crate) const QUERY_CLASSES: usize = QueryClass::TABLE.len();
 
 /// Ways in which a datagram ends.
 pub(crate) const OUTCOMES: usize = Outcome::TABLE.len();
@@ -26,8 +26,8 @@ pub(crate) const OUTCOMES: usize = Outcome::TABLE.len();
 /// What one worker counts. One writer, the worker; the others read.
 #[derive(Default)]
 pub(crate) struct WorkerBooks {
-    /// Datagrams by outcome and kind of query: position `outcome * ASKED + asked`.
-    datagrams: Counters<{ OUTCOMES * ASKED }>,
+    /// Datagrams by outcome and query class: position `outcome * QUERY_CLASSES + class`.
+    datagrams: Counters<{ OUTCOMES * QUERY_CLASSES }>,
     /// Batches by how many datagrams they held.
     pub(crate) batches: Counters<{ BATCH_MAX + 1 }>,
     /// From the time when a batch is taken up to when its replies are handed to be sent; one time for each reply.
@@ -40,14 +40,14 @@ pub(crate) struct WorkerBooks {
 
 impl WorkerBooks {
     /// Counts one datagram; its own worker only.
-    pub(crate) fn count(&self, outcome: Outcome, asked: Asked) {
-        self.datagrams.count(outcome as usize * ASKED + asked as usize);
+    pub(crate) fn count(&self, outcome: Outcome, class: QueryClass) {
+        self.datagrams.count(outcome as usize * QUERY_CLASSES + class as usize);
     }
 
-    /// Datagrams by outcome, in the order of [`Outcome::TABLE`], and within by kind of query ([`Asked::TABLE`]).
-    pub(crate) fn datagrams(&self) -> [[u64; ASKED]; OUTCOMES] {
+    /// Datagrams by outcome, in the order of [`Outcome::TABLE`], and within by [`QueryClass`].
+    pub(crate) fn datagrams(&self) -> [[u64; QUERY_CLASSES]; OUTCOMES] {
         let counts = self.datagrams.read();
-        std::array::from_fn(|outcome| std::array::from_fn(|asked| counts[outcome * ASKED + asked]))
+        std::array::from_fn(|outcome| std::array::from_fn(|class| counts[outcome * QUERY_CLASSES + class]))
     }
 }
 

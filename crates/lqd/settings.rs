@@ -14,6 +14,7 @@ mod access;
 mod admin;
 mod choice;
 mod command_line;
+mod config_help;
 mod cpus;
 mod duid;
 mod error;
@@ -37,9 +38,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
+use lqd_answer::QueryTypes;
 use lqd_wire::{DATAGRAM_LEN_MAX, SERVER_PORT};
 
-pub(crate) use self::access::{AccessRow, QueryType, Rate, Rights};
+pub(crate) use self::access::{AccessRow, Rate, Rights};
 pub(crate) use self::admin::AdminAddress;
 pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Steering, Switch, WhenStale};
 pub(crate) use self::command_line::{Command, CommandLine};
@@ -138,7 +140,7 @@ impl Settings {
         }
         let rights = Rights {
             deny: typed.deny.unwrap_or(Deny::NotAllowed),
-            query_types: QueryType::ALL.to_vec(),
+            query_types: QueryTypes::ALL,
             relayed: typed.relayed.unwrap_or(Relayed::Answer),
             sensitive_options: sensitive::ascending(typed.sensitive_option.unwrap_or_default()),
             max_reply: typed.max_reply.map_or(DATAGRAM_LEN_MAX, |octets| octets.0),

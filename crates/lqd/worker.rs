@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam::channel::Sender;
-use lqd_answer::{Asked, Engine, Limits, Now, Outcome, Verdict};
+use lqd_answer::{Engine, Limits, Now, Outcome, QueryClass, Verdict};
 use lqd_index::Reader;
 use lqd_net::{Datagram, Replies, RunError, Service};
 use tracing::warn;
@@ -67,13 +67,14 @@ impl Service for Worker {
             }
             engine.answer(limits, &leases, now, &datagrams[..batch.len()], |position, verdict| {
                 let datagram = &batch[position];
-                let (mut outcome, mut asked, mut reply_len) = (Outcome::DropReplyTooLong, Asked::Unread, 0);
+                let (mut outcome, mut class, mut reply_len) =
+                    (Outcome::DropReplyTooLong, QueryClass::Unparsed, 0);
                 let logged = tap.logs(*datagram.source.ip(), &mut self.skipped);
                 let mut about = None;
                 match verdict {
                     Verdict::Silence(silent) => outcome = silent,
                     Verdict::Reply(reply) => {
-                        asked = reply.asked();
+                        class = reply.query_class();
                         about = logged.then(|| About::of(reply));
                         replies.send(reply.to(), datagram.local, |slot| {
                             (reply_len, outcome) = reply.write(slot);
@@ -82,7 +83,7 @@ impl Service for Worker {
                         });
                     }
                 }
-                books.count(outcome, asked);
+                books.count(outcome, class);
                 if logged {
                     let (took, source) = (taken_up.elapsed(), datagram.source);
                     tap.log(&Record { at, took, source, outcome, reply_len, about });

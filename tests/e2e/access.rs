@@ -8,8 +8,8 @@ mod rows;
 mod udp;
 
 use libtest_mimic::Trial;
-use lqd_answer::{Access, Deny, QueryTypes, Relayed, Rights};
-use lqd_wire::OptionCode;
+use lqd_answer::{Access, Deny, Relayed, Rights};
+use lqd_wire::{OptionCode, QueryType};
 
 pub(crate) fn trials() -> Vec<Trial> {
     [engine::trials, udp::trials, rates::trials, reload::trials]
@@ -119,10 +119,8 @@ impl Setup {
     pub(crate) fn access(self) -> Access {
         let open = Rights { allow: true, ..Rights::default() };
         let restricted = Rights { restricted: true, ..open.clone() };
-        let (by_address, by_client_id) = (
-            QueryTypes { by_client_id: false, ..QueryTypes::ALL },
-            QueryTypes { by_address: false, ..QueryTypes::ALL },
-        );
+        let only = |query_type| [query_type].into_iter().collect();
+        let (by_address, by_client_id) = (only(QueryType::BY_ADDRESS), only(QueryType::BY_CLIENT_ID));
         let net = |text: &str| text.parse().expect("a prefix");
         let (others, rows) = match self {
             Self::Rows => (

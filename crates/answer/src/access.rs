@@ -85,25 +85,29 @@ pub enum Relayed {
     Drop,
 }
 
-/// A set of query-types, out of those that are answered at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct QueryTypes {
-    /// QUERY_BY_ADDRESS.
-    pub by_address: bool,
-    /// QUERY_BY_CLIENTID.
-    pub by_client_id: bool,
-}
+/// A set of query-types (RFC 5007 §4.1.2.1), of all that the wire can carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct QueryTypes([u64; 4]);
 
 impl QueryTypes {
     /// All of them.
-    pub const ALL: Self = Self { by_address: true, by_client_id: true };
+    pub const ALL: Self = Self([u64::MAX; 4]);
 
-    pub(crate) fn contain(self, kind: QueryType) -> bool {
-        match kind {
-            QueryType::BY_ADDRESS => self.by_address,
-            QueryType::BY_CLIENT_ID => self.by_client_id,
-            _ => false,
+    /// Whether this one is in the set.
+    #[inline]
+    pub fn contains(&self, query_type: QueryType) -> bool {
+        let QueryType(number) = query_type;
+        self.0[usize::from(number / 64)] & 1 << (number % 64) != 0
+    }
+}
+
+impl FromIterator<QueryType> for QueryTypes {
+    fn from_iter<I: IntoIterator<Item = QueryType>>(query_types: I) -> Self {
+        let mut set = Self::default();
+        for QueryType(number) in query_types {
+            set.0[usize::from(number / 64)] |= 1 << (number % 64);
         }
+        set
     }
 }
 

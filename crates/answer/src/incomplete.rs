@@ -10,7 +10,7 @@
 use lqd_index::{CLIENT_LEASES_MAX, Client, Found, Pinned};
 use lqd_wire::{DATAGRAM_LEN_MAX, Message};
 
-use crate::receive::{Received, Refusal, Target};
+use crate::receive::{Received, Refusal};
 use crate::resolve::{self, Content};
 use crate::restricted::View;
 
@@ -38,9 +38,9 @@ pub(crate) fn resolve<'p>(
         return Content::Refused(Refusal::Unreadable);
     }
     let content = resolve::resolve(leases, view, now, received, found);
-    let is_by_client = matches!(received.target, Target::Client(_));
+    let is_by_client = !received.target.finds_binding();
     match whole(content) {
-        // By DUID, what was found has no bindings to go by, or not all.
+        // What was found has no bindings to go by, or not all.
         Content::NoBinding if is_by_client => instead_of(client),
         // A link that is not configured was named, or bindings are on no link that is: of these nothing is known.
         Content::Refused(Refusal::NotConfigured) if is_by_client && received.link_address.is_none() => {

@@ -7,13 +7,13 @@
 #![forbid(unsafe_code)]
 
 mod access;
-mod asked;
 mod configured;
 mod incomplete;
 mod limit;
 mod options;
 mod outcome;
 mod policy;
+mod query;
 mod receive;
 mod relay_data;
 mod reply;
@@ -25,15 +25,14 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use lqd_index::Pinned;
 
 pub use access::{Access, AccessFault, Deny, QueryTypes, ROWS_MAX, Relayed, Rights};
-pub use asked::Asked;
 pub use limit::{Limits, RATE_MAX, Rate};
 pub use outcome::Outcome;
 pub use policy::{Policy, Unbound};
-pub use receive::Subject;
+pub use query::{QueryClass, QueryKind, Subject};
 pub use reply::Reply;
 
 use access::RowId;
-use receive::{Received, Target};
+use receive::Received;
 use resolve::resolve;
 use restricted::View;
 
@@ -160,11 +159,10 @@ impl Engine {
                     .enter(datagram.source.ip())
                     .and_then(|rights| received.read(&self.policy, self.bulk_offered, rights, datagram));
                 outcomes[turn] = read.err();
-                match received.target {
-                    _ if outcomes[turn].is_some() || received.refusal.is_some() => look_ups.begin_none(),
-                    Target::Address(address) => look_ups.begin_covering(address),
-                    Target::Client(duid) => look_ups.begin_duid(duid.octets()),
-                    Target::Nobody => look_ups.begin_none(),
+                if outcomes[turn].is_some() || received.refusal.is_some() {
+                    look_ups.begin_none();
+                } else {
+                    received.target.begin(&mut look_ups);
                 }
             }
             look_ups.turn();

@@ -6,10 +6,11 @@
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_wire::{
-    Duid, IaAddress, Message, MessageType, OptionCode, OptionRequest, Options, ParseError, Query, QueryType,
-    Relay, SERVER_PORT, StatusCode, TransactionId,
+    Duid, Message, MessageType, OptionCode, OptionRequest, Options, ParseError, Query, Relay, SERVER_PORT,
+    StatusCode, TransactionId,
 };
 
+use crate::query::Target;
 use crate::{Datagram, Deny, Outcome, Policy, Relayed, Rights};
 
 /// A datagram, as far as it was read.
@@ -153,70 +154,17 @@ impl<'a> Received<'a> {
         Ok((queries == 1).then_some(query))
     }
 
-    /// Reads OPTION_LQ_QUERY. Of several addresses or DUIDs in it the first counts; other options are ignored.
+    /// Reads OPTION_LQ_QUERY.
     #[inline]
     fn read_query(&mut self, query: &'a [u8], bulk_offered: bool) -> Result<(), Refusal> {
         let query = Query::parse(query)?;
-        match query.kind {
-            QueryType::BY_ADDRESS | QueryType::BY_CLIENT_ID => {
-                if !self.rights.query_types.contain(query.kind) {
-                    return Err(Refusal::QueryType);
-                }
-            }
-            QueryType::BY_RELAY_ID | QueryType::BY_LINK_ADDRESS | QueryType::BY_REMOTE_ID => {
-                return Err(if bulk_offered { Refusal::BulkOnly } else { Refusal::NoBulk });
-            }
-            _ => return Err(Refusal::UnknownQueryType),
-        }
-        let (mut address, mut client_id, mut request) = (None, None, None);
-        for option in query.options {
-            let (code, value) = option?;
-            match code {
-                OptionCode::IAADDR if address.is_none() => address = Some(value),
-                OptionCode::CLIENTID if client_id.is_none() => client_id = Some(value),
-                OptionCode::ORO if request.is_none() => request = Some(value),
-                _ => {}
-            }
-        }
-        self.target = if query.kind == QueryType::BY_ADDRESS {
-            Target::Address(IaAddress::parse_address(address.ok_or(Refusal::MalformedQuery)?)?)
-        } else {
-            Target::Client(client_id.and_then(Duid::new).ok_or(Refusal::MalformedQuery)?)
-        };
-        if let Some(request) = request {
+        let link_address = query.link_address;
+        if let Some(request) = self.target.read(query, &self.rights.query_types, bulk_offered)? {
             self.request = OptionRequest::parse(request)?;
         }
-        self.link_address = Some(query.link_address).filter(|&address| *address != [0; 16]);
+        self.link_address = Some(link_address).filter(|&address| *address != [0; 16]);
         Ok(())
     }
-}
-
-/// [`Subject`], in place.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Target<'a> {
-    Nobody,
-    Address(&'a [u8; 16]),
-    Client(Duid<'a>),
-}
-
-impl<'a> Target<'a> {
-    /// The same for others to read.
-    pub(crate) fn subject(self) -> Option<Subject<'a>> {
-        match self {
-            Self::Nobody => None,
-            Self::Address(address) => Some(Subject::Address(Ipv6Addr::from(*address))),
-            Self::Client(duid) => Some(Subject::Client(duid)),
-        }
-    }
-}
-
-/// Query-types that are answered here; a new one starts with a variant.
-#[derive(Clone, Copy, Debug)]
-pub enum Subject<'a> {
-    /// QUERY_BY_ADDRESS.
-    Address(Ipv6Addr),
-    /// QUERY_BY_CLIENTID.
-    Client(Duid<'a>),
 }
 
 /// Why a query gets a status instead of data (§4.4.1).

@@ -12,7 +12,7 @@ use crate::options::ClientOptions;
 use crate::receive::{Received, Refusal};
 use crate::resolve::{Content, OnLinks, is_on_link_of};
 use crate::restricted::View;
-use crate::{Asked, Outcome, Policy, Subject, Unbound};
+use crate::{Outcome, Policy, QueryClass, Subject, Unbound};
 
 /// A reply that is decided but not written yet.
 pub struct Reply<'a> {
@@ -39,12 +39,12 @@ impl Reply<'_> {
         self.received.to()
     }
 
-    /// What was asked.
-    pub fn asked(&self) -> Asked {
-        Asked::of(self.received.target, self.received.refusal)
+    /// The class in which the query is counted.
+    pub fn query_class(&self) -> QueryClass {
+        QueryClass::of(self.received.target, self.received.refusal)
     }
 
-    /// About whom; `None` if the query was refused before that was read.
+    /// The subject; `None` if the query was refused before that was read.
     pub fn subject(&self) -> Option<Subject<'_>> {
         self.received.target.subject().filter(|_| self.received.refusal.is_none())
     }

@@ -75,6 +75,21 @@ fn what_a_row_does_not_give_is_as_the_flags_have_it() {
 }
 
 #[test]
+fn a_row_can_allow_each_query_kind_alone() {
+    for kind in QueryKind::ALL {
+        let name = kind.setting();
+        let row = format!("[[access]]\nprefix = 'fd00::/8'\nallow = true\nquery-types = ['{name}']");
+        let settings = settings(&[], &row);
+        let table = table(&settings, &[]).unwrap();
+        let (_, rights) = table.rows().find(|(prefix, _)| *prefix == net("fd00::/8")).unwrap();
+        for other in QueryKind::ALL {
+            assert_eq!(rights.query_types.contains(other.wire()), other == kind, "{kind:?} and {other:?}");
+        }
+        assert_eq!(describe(rights), format!("allowed, by {name} only"));
+    }
+}
+
+#[test]
 fn who_is_let_in() {
     let rows = "[[access]]\nprefix = '2001:db8:1::/48'\n[[access]]\nprefix = 'fd00::/8'\nallow = true\n\
                 [[access]]\nprefix = '2001:db8::/32'\n[[access]]\nprefix = 'fd01::/16'";

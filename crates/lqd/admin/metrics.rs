@@ -3,7 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lqd_answer::{Asked, BATCH_MAX, Outcome};
+use lqd_answer::{BATCH_MAX, Outcome, QueryClass};
 use lqd_feed::{Figure, FigureValue};
 use lqd_net::{SendFailure, Sizes};
 use lqd_stats::{Exposition, Family, Kind};
@@ -86,8 +86,8 @@ const TABLE: &[Row] = &[
             f.sample(&[("outcome", name)], s.by_outcome(position));
         })),
     Row("lqd_queries_total", Counter, "Datagrams by query-type; unread are those discarded, malformed or refused before it counted.",
-        Of(|s, f| for (position, (_, name, _)) in Asked::TABLE.iter().enumerate() {
-            f.sample(&[("query_type", name)], s.by_asked(position));
+        Of(|s, f| for (position, (_, name)) in QueryClass::TABLE.iter().enumerate() {
+            f.sample(&[("query_type", name)], s.by_query_class(position));
         })),
     Row("lqd_replies_total", Counter, "Datagrams that were replied to, by the status of the reply (no status option is Success).",
         Of(|s, f| for status in StatusCode::KNOWN {

@@ -20,7 +20,7 @@ use lqd_wire::StatusCode;
 use super::Shown;
 use super::census::Census;
 use super::process::Process;
-use crate::board::{ASKED, OUTCOMES, Serving, WorkerBooks};
+use crate::board::{OUTCOMES, QUERY_CLASSES, Serving, WorkerBooks};
 use crate::log;
 
 /// Requestors that are named.
@@ -60,7 +60,7 @@ pub(super) struct Served {
 
 /// One worker's numbers.
 pub(super) struct WorkerCounts {
-    datagrams: [[u64; ASKED]; OUTCOMES],
+    datagrams: [[u64; QUERY_CLASSES]; OUTCOMES],
     batches: [u64; BATCH_MAX + 1],
     /// Read as they are written out: after all others.
     pub(super) net: Arc<NetCounters>,
@@ -113,8 +113,8 @@ impl Served {
     }
 
     /// Datagrams that held such a query.
-    pub(super) fn by_asked(&self, asked: usize) -> u64 {
-        let of = |worker: &WorkerCounts| worker.datagrams.iter().map(|counts| counts[asked]).sum::<u64>();
+    pub(super) fn by_query_class(&self, class: usize) -> u64 {
+        let of = |worker: &WorkerCounts| worker.datagrams.iter().map(|counts| counts[class]).sum::<u64>();
         self.workers.iter().map(of).sum()
     }
 

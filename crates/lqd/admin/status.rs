@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lqd_answer::{Asked, Outcome};
+use lqd_answer::{Outcome, QueryClass};
 use lqd_feed::FigureValue;
 use lqd_net::SendFailure;
 use lqd_stats::Distribution;
@@ -43,16 +43,16 @@ fn add_served(status: &mut Map<String, Value>, served: &Served, max_feed_age: Du
     let statuses = StatusCode::KNOWN.iter().map(|status| (status.name(), served.by_status(*status)));
     let statuses: Map<_, _> =
         statuses.filter_map(|(name, count)| Some((name?.to_owned(), count.into()))).collect();
-    let asked = Asked::TABLE.iter().enumerate();
-    let asked: Map<_, _> = asked
-        .map(|(position, (_, name, _))| ((*name).to_owned(), served.by_asked(position).into()))
+    let classes = QueryClass::TABLE.iter().enumerate();
+    let classes: Map<_, _> = classes
+        .map(|(position, (_, name))| ((*name).to_owned(), served.by_query_class(position).into()))
         .collect();
     let requestors = served.requestors.iter();
     let parts = [
         ("listen", served.listen.iter().map(ToString::to_string).collect()),
         ("received", served.received().into()),
         ("outcomes", outcomes(|position| served.by_outcome(position))),
-        ("query_types", asked.into()),
+        ("query_types", classes.into()),
         ("statuses", statuses.into()),
         ("answer_seconds", times(&served.answer_times)),
         (

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use ipnet::Ipv6Net;
+use lqd_answer::{QueryKind, QueryTypes};
 use serde::Deserialize;
 
 use super::choice::{Deny, Relayed};
@@ -74,8 +75,8 @@ pub(crate) struct AccessRow {
 pub(crate) struct Rights {
     /// What requestors get for what they may not ask.
     pub(crate) deny: Deny,
-    /// What may be asked, one at least.
-    pub(crate) query_types: Vec<QueryType>,
+    /// Query-types that are allowed, one at least.
+    pub(crate) query_types: QueryTypes,
     /// What queries inside RELAY-FORW get.
     pub(crate) relayed: Relayed,
     /// Codes of options that are never returned, ascending, each once.
@@ -105,29 +106,16 @@ impl Rate {
     }
 }
 
-/// A query-type that can be left out.
+/// A query-type by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum QueryType {
-    /// QUERY_BY_ADDRESS.
-    Address,
-    /// QUERY_BY_CLIENTID.
-    ClientId,
-}
-
-impl QueryType {
-    /// All of them.
-    pub(crate) const ALL: [Self; 2] = [Self::Address, Self::ClientId];
-}
+struct QueryType(QueryKind);
 
 impl FromStr for QueryType {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "address" => Ok(Self::Address),
-            "client-id" => Ok(Self::ClientId),
-            _ => Err(format!("must be {}", Self::form())),
-        }
+        let kind = QueryKind::ALL.iter().find(|kind| kind.setting() == text);
+        kind.map(|&kind| Self(kind)).ok_or_else(|| format!("must be {}", Self::form()))
     }
 }
 
@@ -135,7 +123,8 @@ impl Spelled for QueryType {
     const LITERAL: Literal = Literal::Text;
 
     fn form() -> String {
-        "\"address\" or \"client-id\"".to_owned()
+        let names: Vec<_> = QueryKind::ALL.iter().map(|kind| format!("\"{}\"", kind.setting())).collect();
+        names.join(" or ")
     }
 }
 
@@ -148,7 +137,10 @@ impl TypedRow {
             allow: self.allow,
             rights: Rights {
                 deny: self.deny.unwrap_or(flags.deny),
-                query_types: self.query_types.unwrap_or_else(|| flags.query_types.clone()),
+                query_types: match self.query_types {
+                    Some(types) => types.into_iter().map(|QueryType(kind)| kind.wire()).collect(),
+                    None => flags.query_types,
+                },
                 relayed: self.relayed.unwrap_or(flags.relayed),
                 sensitive_options: match self.sensitive_options {
                     Some(codes) => ascending(codes),

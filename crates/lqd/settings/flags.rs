@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::access::{Queries, ReplyLen, TypedRow};
 use super::admin::AdminAddress;
 use super::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Steering, Switch, WhenStale};
+use super::config_help;
 use super::cpus::CpuList;
 use super::duid::ServerDuid;
 use super::interface::InterfaceName;
@@ -28,31 +29,7 @@ use super::spelled::{choice, list, one};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Flags {
     /// Configuration file (TOML) whose keys are the flags below.
-    ///
-    /// Flags are written there without dashes in front, and those that may
-    /// be repeated take a list: listen = ["[::1]:547", "[2001:db8::1]:547"].
-    /// A flag wins over the key; a repeated one replaces the whole list.
-    /// Relative paths in the file start from the file's folder.
-    /// At its end may stand what requestors of one prefix may do, as often
-    /// as needed:
-    ///   [[access]]
-    ///   prefix = "2001:db8:1::/48"   the only key that must be given
-    ///   allow = true                 or false: whether they may ask
-    ///   deny = "drop"                or "not-allowed"
-    ///   query-types = ["address"]    and "client-id"
-    ///   relayed = "drop"             or "answer"
-    ///   sensitive-options = [39]     in place of --sensitive-option
-    ///   max-reply = 1232             octets
-    ///   rate = 1000                  for each address, with burst = 5000
-    ///   prefix-rate = 9000           for all of them, with prefix-burst
-    ///   restricted-requestor = true  or false
-    ///   relay-addresses = ["2001:db8:9::/64"]  theirs, in relay data
-    /// The longest prefix decides alone. Of its keys, those not given are
-    /// those of the flags, never of a shorter prefix; allow is true if the
-    /// whole prefix is in --allow, else false; rate and burst go together;
-    /// there is no prefix-rate; all query-types may be asked.
-    /// Default: no file.
-    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
+    #[arg(long, value_name = "FILE", verbatim_doc_comment, long_help = config_help::text())]
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
 

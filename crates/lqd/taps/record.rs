@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lqd_answer::{Asked, Outcome, Reply, Subject};
+use lqd_answer::{Outcome, QueryClass, Reply, Subject};
 use lqd_wire::{Duid, TransactionId};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 /// One datagram, and what became of it.
@@ -28,37 +29,37 @@ pub(crate) struct Record {
 /// What a query was about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct About {
-    asked: Asked,
+    class: QueryClass,
     transaction_id: TransactionId,
     relays: u8,
     link_address: Option<Ipv6Addr>,
-    subject: Option<Whom>,
+    subject: Option<KeptSubject>,
 }
 
-/// Whom a query was about.
+/// A copy of a query's [`Subject`].
 #[derive(Clone, Copy, Debug)]
-enum Whom {
+enum KeptSubject {
     Address(Ipv6Addr),
-    Client { octets: [u8; Duid::LEN_MAX], len: u8 },
+    Duid { octets: [u8; Duid::LEN_MAX], len: u8 },
 }
 
 impl About {
     /// Copies it out of the query that is replied to.
     pub(crate) fn of(reply: &Reply<'_>) -> Self {
-        let whom = |subject| match subject {
-            Subject::Address(address) => Whom::Address(address),
-            Subject::Client(duid) => {
+        let kept = |subject| match subject {
+            Subject::Address(address) => KeptSubject::Address(address),
+            Subject::Duid(duid) => {
                 let mut octets = [0; Duid::LEN_MAX];
                 octets[..duid.octets().len()].copy_from_slice(duid.octets());
-                Whom::Client { octets, len: duid.octets().len() as u8 } // at most LEN_MAX
+                KeptSubject::Duid { octets, len: duid.octets().len() as u8 } // at most LEN_MAX
             }
         };
         Self {
-            asked: reply.asked(),
+            class: reply.query_class(),
             transaction_id: reply.transaction_id(),
             relays: reply.relay_levels(),
             link_address: reply.link_address(),
-            subject: reply.subject().map(whom),
+            subject: reply.subject().map(kept),
         }
     }
 }
@@ -75,10 +76,8 @@ struct Line {
     relays: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<Ipv6Addr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<String>,
+    #[serde(flatten)]
+    subject: Option<NamedSubject>,
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<Ipv6Addr>,
     outcome: &'static str,
@@ -97,6 +96,25 @@ impl<T: fmt::Display> Serialize for Shown<T> {
     }
 }
 
+/// A subject in the field that its class of query has for it.
+struct NamedSubject {
+    field: &'static str,
+    subject: KeptSubject,
+}
+
+impl Serialize for NamedSubject {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(1))?;
+        match &self.subject {
+            KeptSubject::Address(address) => map.serialize_entry(self.field, address)?,
+            KeptSubject::Duid { octets, len } => {
+                map.serialize_entry(self.field, &Duid::new(&octets[..usize::from(*len)]).map(Shown))?;
+            }
+        }
+        map.end()
+    }
+}
+
 /// A transaction id as packet dissectors show it.
 struct Hex(TransactionId);
 
@@ -111,20 +129,17 @@ impl Record {
     /// Appends the record as one line of JSON.
     pub(super) fn write_json(&self, out: &mut Vec<u8>) {
         let about = self.about.as_ref();
-        let subject = about.and_then(|about| about.subject);
+        let subject = about.and_then(|about| {
+            Some(NamedSubject { field: about.class.subject_field()?, subject: about.subject? })
+        });
         let line = Line {
             time: Shown(humantime::format_rfc3339_micros(time(self.at))),
             requestor: *self.source.ip(),
             port: self.source.port(),
             transaction: about.map(|about| Shown(Hex(about.transaction_id))),
             relays: about.map(|about| about.relays),
-            query: about.map(|about| Asked::TABLE[about.asked as usize].1),
-            address: subject
-                .and_then(|whom| if let Whom::Address(address) = whom { Some(address) } else { None }),
-            client_id: subject.and_then(|whom| match whom {
-                Whom::Client { octets, len } => Some(Duid::new(&octets[..usize::from(len)])?.to_string()),
-                Whom::Address(_) => None,
-            }),
+            query: about.map(|about| about.class.name()),
+            subject,
             link: about.and_then(|about| about.link_address),
             outcome: self.outcome.name(),
             status: self.outcome.status().and_then(lqd_wire::StatusCode::name),
@@ -157,17 +172,17 @@ mod tests {
             about: None,
         };
         let about = About {
-            asked: Asked::ByClientId,
+            class: QueryClass::ByClientId,
             transaction_id: TransactionId([0, 0xa1, 2]),
             relays: 1,
             link_address: Some("2001:db8:1::".parse().unwrap()),
-            subject: Some(Whom::Client { octets: [7; 130], len: 3 }),
+            subject: Some(KeptSubject::Duid { octets: [7; 130], len: 3 }),
         };
         let by_address = About {
-            asked: Asked::ByAddress,
+            class: QueryClass::ByAddress,
             relays: 0,
             link_address: None,
-            subject: Some(Whom::Address("2001:db8:1::5".parse().unwrap())),
+            subject: Some(KeptSubject::Address("2001:db8:1::5".parse().unwrap())),
             ..about
         };
         let answered = Record { outcome: Outcome::Answered, reply_len: 99, ..record };

@@ -1,5 +1,7 @@
 //! What `--help` shows: it fits a terminal, and names the defaults and limits that hold.
 
+use lqd_answer::QueryKind;
+
 use super::*;
 
 fn help(command: &str, flag: &str) -> String {
@@ -89,5 +91,12 @@ fn the_limits_said_are_those_that_hold() {
         let parses =
             |value| CommandLine::try_parse_from(["lqd", "serve", &format!("--{name}={value}")]).is_ok();
         assert_eq!([parses(least), parses(most), parses(beyond)], [true, true, false], "--{name}");
+    }
+}
+
+#[test]
+fn every_query_kind_is_named() {
+    for kind in QueryKind::ALL {
+        assert!(manual("config").contains(&format!("\"{}\"", kind.setting())), "{kind:?}");
     }
 }

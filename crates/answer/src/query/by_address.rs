@@ -1,0 +1,148 @@
+//! QUERY_BY_ADDRESS: the client whose lease, or delegated prefix, covers an address.
+
+use lqd_index::{Client, Covering, Found, LinkSet, LookUps, Pinned};
+use lqd_wire::{IaAddress, OptionCode};
+
+use super::{Kind, Subject};
+use crate::incomplete::whole;
+use crate::receive::Refusal;
+use crate::resolve::{Content, OnLinks, nothing_on};
+use crate::restricted::View;
+
+/// The address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByAddress<'a>(&'a [u8; 16]);
+
+impl<'a> Kind<'a> for ByAddress<'a> {
+    const OPTION: OptionCode = OptionCode::IAADDR;
+    const FINDS_BINDING: bool = true;
+
+    #[inline(always)]
+    fn read(value: &'a [u8]) -> Result<Self, Refusal> {
+        Ok(Self(IaAddress::parse_address(value)?))
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Address((*self.0).into())
+    }
+
+    #[inline(always)]
+    fn begin<const N: usize>(self, look_ups: &mut LookUps<'_, 'a, N>) {
+        look_ups.begin_covering(self.0);
+    }
+
+    #[inline(always)]
+    fn on_any_link<'p>(
+        self,
+        leases: &'p Pinned<'_>,
+        view: &View<'p>,
+        now: u32,
+        found: Option<Found<'p>>,
+    ) -> Content<'p> {
+        match found.and_then(covering) {
+            Some((client, covering)) => match view.own_subnet_covering(covering) {
+                Some(subnet) => covered(view, client, covering, OnLinks::Of(subnet)),
+                None => covered_outside(leases, view, now, self.0),
+            },
+            None => not_covered(view, self.0),
+        }
+    }
+
+    #[inline(always)]
+    fn on_named_links<'p>(
+        self,
+        leases: &'p Pinned<'_>,
+        view: &View<'p>,
+        now: u32,
+        found: Option<Found<'p>>,
+        named: LinkSet<'p>,
+    ) -> Content<'p> {
+        match found.and_then(covering) {
+            Some((client, covering)) => match view.own_subnet_covering(covering) {
+                Some(subnet) if named.is_only(subnet.link()) => {
+                    covered_on(view, client, covering, &named, OnLinks::Of(subnet))
+                }
+                _ if view.is_covering_on(&named, covering) => {
+                    covered_on(view, client, covering, &named, OnLinks::Links(named))
+                }
+                _ => covered_on_by_another(leases, view, now, self.0, named),
+            },
+            None => nothing_on(view, &named),
+        }
+    }
+}
+
+/// The data of the client whose lease, which is on these links, covers an address, when no link is named.
+#[inline(always)]
+fn covered<'p>(
+    view: &View<'p>,
+    client: Client<'p>,
+    covering: Covering<'_>,
+    on_links: OnLinks<'p>,
+) -> Content<'p> {
+    if view.shows_covering(client, covering) {
+        Content::Client(client, on_links)
+    } else {
+        Content::Refused(Refusal::Restricted)
+    }
+}
+
+/// As [`covered`], when links are named.
+#[inline(always)]
+fn covered_on<'p>(
+    view: &View<'p>,
+    client: Client<'p>,
+    covering: Covering<'_>,
+    named: &LinkSet<'p>,
+    on_links: OnLinks<'p>,
+) -> Content<'p> {
+    if view.shows_covering(client, covering) {
+        Content::Client(client, on_links)
+    } else {
+        nothing_on(view, named)
+    }
+}
+
+/// As [`covered`], when the lease's own subnet does not contain it.
+#[cold]
+fn covered_outside<'p>(leases: &'p Pinned<'_>, view: &View<'p>, now: u32, address: &[u8; 16]) -> Content<'p> {
+    let found = leases.covering_where((*address).into(), now, |_, _| true);
+    match found.and_then(covering) {
+        Some((client, covering)) => match view.locate_covering(covering).link() {
+            Some(link) => whole(covered(view, client, covering, OnLinks::of_link(view, link))),
+            None => Content::Refused(Refusal::NotConfigured),
+        },
+        None => not_covered(view, address),
+    }
+}
+
+/// When the longest lease that covers the address is on a link that is not named: a shorter one may be on one that is.
+#[cold]
+fn covered_on_by_another<'p>(
+    leases: &'p Pinned<'_>,
+    view: &View<'p>,
+    now: u32,
+    address: &[u8; 16],
+    named: LinkSet<'p>,
+) -> Content<'p> {
+    let found = leases.covering_where((*address).into(), now, |client, covering| {
+        client.is_unreadable() || view.is_covering_on(&named, covering)
+    });
+    match found.and_then(covering) {
+        Some((client, covering)) => whole(covered_on(view, client, covering, &named, OnLinks::Links(named))),
+        None => nothing_on(view, &named),
+    }
+}
+
+/// What is said of an address that no lease covers, when no link is named.
+fn not_covered<'p>(view: &View<'p>, address: &[u8; 16]) -> Content<'p> {
+    match view.links().of_address((*address).into()) {
+        links if links.is_empty() => Content::Refused(Refusal::NotConfigured),
+        links => nothing_on(view, &links),
+    }
+}
+
+#[inline(always)]
+fn covering(found: Found<'_>) -> Option<(Client<'_>, Covering<'_>)> {
+    Some((found.client, found.covering()?))
+}

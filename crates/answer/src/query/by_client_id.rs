@@ -1,0 +1,118 @@
+//! QUERY_BY_CLIENTID: the bindings of one client, on one link or on all.
+
+use lqd_index::{Binding, Client, Found, LinkSet, Links, LookUps, Pinned};
+use lqd_wire::{Duid, OptionCode};
+
+use super::{Kind, Subject};
+use crate::receive::Refusal;
+use crate::resolve::{Content, OnLinks, nothing_on};
+use crate::restricted::View;
+
+/// The client's DUID.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByClientId<'a>(Duid<'a>);
+
+impl<'a> Kind<'a> for ByClientId<'a> {
+    const OPTION: OptionCode = OptionCode::CLIENTID;
+    const FINDS_BINDING: bool = false;
+
+    #[inline(always)]
+    fn read(value: &'a [u8]) -> Result<Self, Refusal> {
+        Duid::new(value).map(Self).ok_or(Refusal::MalformedQuery)
+    }
+
+    fn subject(self) -> Subject<'a> {
+        Subject::Duid(self.0)
+    }
+
+    #[inline(always)]
+    fn begin<const N: usize>(self, look_ups: &mut LookUps<'_, 'a, N>) {
+        look_ups.begin_duid(self.0.octets());
+    }
+
+    #[inline(always)]
+    fn on_any_link<'p>(
+        self,
+        _leases: &'p Pinned<'_>,
+        view: &View<'p>,
+        now: u32,
+        found: Option<Found<'p>>,
+    ) -> Content<'p> {
+        match found {
+            Some(found) => anywhere(view, now, found.client),
+            None => nothing_anywhere(view),
+        }
+    }
+
+    #[inline(always)]
+    fn on_named_links<'p>(
+        self,
+        _leases: &'p Pinned<'_>,
+        view: &View<'p>,
+        now: u32,
+        found: Option<Found<'p>>,
+        named: LinkSet<'p>,
+    ) -> Content<'p> {
+        match found.map(|found| found.client) {
+            Some(client) if is_bound(view, now, client, named) => {
+                Content::Client(client, OnLinks::Links(named))
+            }
+            _ => nothing_on(view, &named),
+        }
+    }
+}
+
+fn is_bound(view: &View<'_>, now: u32, client: Client<'_>, links: LinkSet<'_>) -> bool {
+    let on_links = OnLinks::Links(links);
+    client.bindings().any(|binding| on_links.has(view, client, &binding) && binding.valid_left(now) > 0)
+}
+
+/// A client looked for on all links: its data if it is on one, the links if on more.
+fn anywhere<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
+    if view.is_whole() && is_bound_on_its_only_link(view.links(), now, client) {
+        return Content::Client(client, OnLinks::Whole);
+    }
+    on_any_links(view, now, client)
+}
+
+/// Whether all bindings of the client are on one link, by their own subnets, and one has not ended: the common case.
+#[inline(always)]
+fn is_bound_on_its_only_link(links: &Links, now: u32, client: Client<'_>) -> bool {
+    let (mut is_bound, mut only) = (false, None);
+    for binding in client.bindings() {
+        let Some(subnet) = links.own_subnet(binding.subnet_id, binding.address) else { return false };
+        if *only.get_or_insert(subnet.link()) != subnet.link() {
+            return false;
+        }
+        is_bound |= binding.valid_left(now) > 0;
+    }
+    is_bound
+}
+
+/// As [`anywhere`], whatever the bindings.
+///
+/// Bindings that are on no link that is configured are on none that a requestor could be told. A client that has
+/// only such bindings is not without binding: its link is not configured.
+fn on_any_links<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
+    let (mut is_bound, mut first) = (false, None);
+    let active = |binding: &Binding| binding.valid_left(now) > 0 && view.shows(client, binding);
+    for binding in client.bindings().filter(active) {
+        let location = view.locate(&binding);
+        is_bound = true;
+        match (first, location.link()) {
+            (None, Some(link)) => first = Some(LinkSet::of_link(view.links(), link)),
+            (Some(first), Some(_)) if !location.is_in(&first) => return Content::Links(client),
+            _ => {}
+        }
+    }
+    match first {
+        Some(first) => Content::Client(client, OnLinks::Links(first)),
+        None if is_bound => Content::Refused(Refusal::NotConfigured),
+        None => nothing_anywhere(view),
+    }
+}
+
+/// What is said where nothing can be shown on any link.
+fn nothing_anywhere<'p>(view: &View<'_>) -> Content<'p> {
+    if view.is_whole() { Content::NoBinding } else { Content::Refused(Refusal::Restricted) }
+}
