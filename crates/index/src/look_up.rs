@@ -43,12 +43,12 @@
 //! happen (equal hashes, an ended lease around which another one lies, a client that left a moment ago, more lengths than
 //! there are turns) is noticed by [`judge`], which then looks that one up alone.
 
+use std::net::Ipv6Addr;
 use std::sync::atomic::Ordering;
 
 use crate::lease::{address_hash, duid_hash, mask};
 use crate::map::Probe;
-use crate::record::Client;
-use crate::store::{Found, LookUp};
+use crate::record::{Client, Covering, Place};
 use crate::tables::Tables;
 use crate::trie::Lengths;
 
@@ -60,6 +60,35 @@ const STEPS_AS_A_RULE: usize = 3;
 
 /// Most look-ups that move on together.
 const GROUP_MAX: usize = 4;
+
+/// What one query of a batch looks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum LookUp<'q> {
+    /// Nothing: the query needs no client, and gets none.
+    #[default]
+    Nothing,
+    /// The client with the longest lease that covers this address.
+    Covering(Ipv6Addr),
+    /// The client with this DUID.
+    Duid(&'q [u8]),
+}
+
+/// What was found for one query.
+#[derive(Clone, Copy)]
+pub struct Found<'p> {
+    /// The client, with all its bindings.
+    pub client: Client<'p>,
+    /// For [`LookUp::Covering`], the place of the binding that covers the address.
+    pub(crate) covering: Option<Place>,
+}
+
+impl<'p> Found<'p> {
+    /// For [`LookUp::Covering`], the binding that covers the address.
+    #[inline(always)]
+    pub fn covering(&self) -> Option<Covering<'p>> {
+        self.covering.map(|place| self.client.covering_at(place))
+    }
+}
 
 /// One look-up on its way. Filled in where it lies, field by field: what is stored in pieces and copied as a whole holds
 /// the processor up.

@@ -14,7 +14,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arena::{Address, Allocator, Arena};
-use crate::record::copy_octets;
+use crate::octets::copy_octets;
 use crate::template::{Dictionary, Interner, Splitter, Templated};
 
 const OPTION_LQ_RELAY_DATA: u16 = 47;
@@ -199,7 +199,7 @@ impl StoredOption<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::word_of;
+    use crate::octets::word_of;
     use proptest::prelude::*;
 
     /// Stores these options one after the other and reads each back; returns the lengths of their blocks.

@@ -15,8 +15,8 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::epoch::Epochs;
 use crate::links::Links;
-use crate::look_up::LookUps;
-use crate::record::{Client, Covering, Place};
+use crate::look_up::{Found, LookUp, LookUps};
+use crate::record::{Client, Covering};
 use crate::tables::Tables;
 
 /// Look-ups that run in lockstep.
@@ -112,35 +112,6 @@ pub struct Pinned<'r> {
 impl Drop for Pinned<'_> {
     fn drop(&mut self) {
         self.reader.store.epochs.leave(self.reader.place);
-    }
-}
-
-/// What one query of a batch looks for.
-#[derive(Clone, Copy, Debug, Default)]
-pub enum LookUp<'q> {
-    /// Nothing: the query needs no client, and gets none.
-    #[default]
-    Nothing,
-    /// The client with the longest lease that covers this address.
-    Covering(Ipv6Addr),
-    /// The client with this DUID.
-    Duid(&'q [u8]),
-}
-
-/// What was found for one query.
-#[derive(Clone, Copy)]
-pub struct Found<'p> {
-    /// The client, with all its bindings.
-    pub client: Client<'p>,
-    /// For [`LookUp::Covering`], the place of the binding that covers the address.
-    pub(crate) covering: Option<Place>,
-}
-
-impl<'p> Found<'p> {
-    /// For [`LookUp::Covering`], the binding that covers the address.
-    #[inline(always)]
-    pub fn covering(&self) -> Option<Covering<'p>> {
-        self.covering.map(|place| self.client.covering_at(place))
     }
 }
 

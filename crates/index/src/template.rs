@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::arena::{Address, Allocator, Arena};
-use crate::record::{copy_octets, word_of};
+use crate::octets::{copy_octets, word_of};
 
 /// Most templates of a generation: 16 MiB and their keys.
 const TEMPLATES_MAX: usize = 1 << 16;

@@ -30,6 +30,7 @@ use crate::epoch::{Epoch, Epochs};
 use crate::lease::{Batch, Lease, duid_hash};
 use crate::limits::Limits;
 use crate::links::Links;
+use crate::octets::word_of;
 use crate::options::Packer;
 use crate::record::{self, TooLarge, Unpacked, WORDS_MAX, Wholeness};
 use crate::room::Room;
@@ -337,7 +338,7 @@ impl Writer {
                 (Role::Segment { .. }, 0) => Ok(0),
                 (_, 0) if wholeness == Wholeness::Whole => Ok(0),
                 (_, 0) => {
-                    let client = (duid.len(), duid.chunks(8).map(record::word_of), wholeness);
+                    let client = (duid.len(), duid.chunks(8).map(word_of), wholeness);
                     Ok(record::write_without_leases(arena, allocator, words, client))
                 }
                 (_, len) if len > leases_max => Err(TooLarge),

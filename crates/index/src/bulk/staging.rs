@@ -19,8 +19,9 @@ use crate::arena::{Address, Allocator, Arena, BLOCK_WORDS};
 use crate::clients::ClientId;
 use crate::lease::{Lease, LeaseKind};
 use crate::map::{PARTITION_BITS, partition_of};
+use crate::octets::push_octets;
 use crate::options::block_len;
-use crate::record::{Entry, push_octets};
+use crate::record::Entry;
 use crate::room::CLIENT_IDS;
 
 /// Those of the maps: as many as a thread can write to in turn while their ends stay in its cache, and so many that one

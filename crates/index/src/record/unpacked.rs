@@ -3,8 +3,9 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
-use super::{Binding, Client, copy_octets, load};
+use super::{Binding, Client};
 use crate::lease::Lease;
+use crate::octets::{copy_octets, load};
 use crate::options::block_len;
 use crate::written::Written;
 

@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{DOUBT_BIT, INCOMPLETE_BIT, LEASES_MAX, WORDS_MAX, address_words, push_octets, word_of};
+use super::{DOUBT_BIT, INCOMPLETE_BIT, LEASES_MAX, WORDS_MAX, address_words};
 use crate::arena::{Address, Allocator, Arena};
 use crate::lease::{Lease, LeaseKind};
+use crate::octets::{push_octets, word_of};
 use crate::written::Written;
 
 /// Among how many blocks of the record a new lease looks for equal options.

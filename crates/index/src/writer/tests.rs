@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::*;
+use crate::LookUp;
 use crate::lease::{Change, LeaseKind};
-use crate::store::{LookUp, Reader};
+use crate::store::Reader;
 
 mod memory;
 mod oversized;
