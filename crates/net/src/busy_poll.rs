@@ -8,25 +8,10 @@
 //!
 //! Interfaces without NAPI (loopback; veth without GRO) have nothing to poll, and nothing changes there.
 
-use std::io;
-
 use io_uring::Submitter;
 use io_uring::types::Napi;
 
-use crate::{Backend, Socket, socket_option};
-
-/// Why a worker sleeps at once instead, and what to mend.
-#[derive(Debug, thiserror::Error)]
-pub enum BusyPollUnavailable {
-    /// io_uring cannot.
-    #[error("this kernel's io_uring does not poll busily ({0}); run Linux 6.9 or newer")]
-    Uring(#[source] io::Error),
-    /// Sockets may not.
-    #[error(
-        "polling busily is refused ({0}); grant CAP_NET_ADMIN, and see that the kernel is Linux 5.11 or newer"
-    )]
-    Sockets(#[source] io::Error),
-}
+use crate::{Backend, BusyPollUnavailable, Socket, socket_option};
 
 /// Prepares it for `microseconds`, before threads start and while the process may: for io_uring tries it on a ring of
 /// its own, as workers set it on theirs; for mmsg sets it on `sockets`.

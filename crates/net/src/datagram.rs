@@ -1,10 +1,8 @@
-//! What a worker hands to its service, and the service itself.
+//! Datagrams as a worker hands them to its service.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use crate::{Replies, RunError};
-
-/// Most datagrams in one call of [`Service::serve`].
+/// Most datagrams in one call of [`Service::serve`](crate::Service::serve).
 ///
 /// One UDP_GRO aggregate of the kernel holds as many, and so many interleaved look-ups hide the memory's
 /// latency.
@@ -29,7 +27,7 @@ pub struct Datagram<'a> {
     pub payload: &'a [u8],
     /// Sender; its scope id is set when the address is link-local.
     pub source: SocketAddrV6,
-    /// Where it arrived; give it back in [`Replies::send`].
+    /// Where it arrived; give it back in [`Replies::send`](crate::Replies::send).
     pub local: Local,
 }
 
@@ -40,20 +38,4 @@ impl Datagram<'_> {
         source: SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0),
         local: Local { address: Ipv6Addr::UNSPECIFIED, interface: 0 },
     };
-}
-
-/// Turns batches of datagrams into replies. Runs on the worker's thread, which waits for it.
-pub trait Service {
-    /// Called once, when the worker is pinned and its back end set up: from now on it receives.
-    fn started(&mut self) {}
-
-    /// Called before [`started`](Self::started) if the worker serves by [`Backend::Mmsg`](crate::Backend::Mmsg)
-    /// because io_uring cannot be set up for it.
-    fn fell_back(&mut self, _reason: &RunError) {}
-
-    /// Serves 1..=[`BATCH_MAX`] datagrams that came in on one socket, in order of arrival.
-    ///
-    /// Any number of replies may be sent, to anyone; they leave from the socket the batch came in on, in
-    /// order.
-    fn serve(&mut self, batch: &[Datagram<'_>], replies: &mut Replies<'_>);
 }

@@ -1,9 +1,9 @@
-//! Why a worker does not start or stops by itself, each with what to mend.
+//! Reasons why a worker does not start or stops by itself, each with its fix.
 
 use std::io;
 
-use crate::worker::SOCKETS_MAX;
-use crate::{BusyPollUnavailable, UringUnavailable};
+use crate::limits::SOCKETS_MAX;
+use crate::uring_unavailable::UringUnavailable;
 
 /// A worker cannot be made from these settings and sockets.
 #[derive(Debug, thiserror::Error)]
@@ -77,4 +77,17 @@ pub enum RunError {
         /// What the kernel said last.
         source: io::Error,
     },
+}
+
+/// A reason why a worker cannot poll busily, and how to fix it.
+#[derive(Debug, thiserror::Error)]
+pub enum BusyPollUnavailable {
+    /// io_uring cannot.
+    #[error("this kernel's io_uring does not poll busily ({0}); run Linux 6.9 or newer")]
+    Uring(#[source] io::Error),
+    /// Sockets may not.
+    #[error(
+        "polling busily is refused ({0}); grant CAP_NET_ADMIN, and see that the kernel is Linux 5.11 or newer"
+    )]
+    Sockets(#[source] io::Error),
 }

@@ -5,11 +5,11 @@ use std::os::fd::RawFd;
 
 use crate::coalesce::Run;
 use crate::counters::last_error_result;
+use crate::limits::RECEIVE_FAILURES_MAX;
 use crate::receive_area::ReceiveArea;
 use crate::received::{Received, serve_in_batches};
 use crate::replies::{Replies, Transport};
 use crate::reply_area::ReplyArea;
-use crate::worker::RECEIVE_FAILURES_MAX;
 use crate::{NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings, resend};
 
 /// Serves until stopped; see [`Worker::run`](crate::Worker::run).

@@ -4,16 +4,11 @@ use std::sync::Arc;
 
 use core_affinity::CoreId;
 
+use crate::limits::SOCKETS_MAX;
 use crate::{
     Backend, NetCounters, RunError, Service, Socket, StartError, StopSignal, WorkerSettings, mmsg, uring,
 };
 use uring::UringFailure;
-
-/// Most sockets of one worker; a guard against a runaway configuration, not a limit of the kernel.
-pub(crate) const SOCKETS_MAX: usize = 64;
-
-/// Receive errors in a row, on one socket, after which the worker gives up on it rather than spin.
-pub(crate) const RECEIVE_FAILURES_MAX: u32 = 64;
 
 /// A worker, ready to run on a thread of its own.
 pub struct Worker {

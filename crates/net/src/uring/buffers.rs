@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 
-use super::ring::UringUnavailable;
 use crate::pages::Pages;
+use crate::uring_unavailable::UringUnavailable;
 
 /// Id of the one buffer group of a worker's ring.
 pub(super) const GROUP: u16 = 0;

@@ -23,7 +23,7 @@ mod token;
 
 use crate::{NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings};
 
-pub use ring::{UringUnavailable, probe};
+pub use ring::probe;
 
 /// Serves until stopped; see [`Worker::run`](crate::Worker::run). Builds the ring on the calling thread, the
 /// only one that may use it (IORING_SETUP_SINGLE_ISSUER).

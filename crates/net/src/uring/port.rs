@@ -7,14 +7,14 @@ use io_uring::{CompletionQueue, IoUring, SubmissionQueue, Submitter, cqueue, opc
 
 use super::buffers::{self, BufferRing};
 use super::restrict;
-use super::ring::UringUnavailable;
 use super::token::Token;
 use crate::control::CONTROL_LEN_MAX;
+use crate::limits::RECEIVE_FAILURES_MAX;
 use crate::pages::Pages;
 use crate::replies::Transport;
 use crate::reply_area::ReplyArea;
 use crate::sockaddr::NAME_LEN;
-use crate::worker::RECEIVE_FAILURES_MAX;
+use crate::uring_unavailable::UringUnavailable;
 use crate::{NetCounters, RunError, Socket, StopSignal, busy_poll, resend};
 
 /// A buffer the kernel has filled.

@@ -7,7 +7,7 @@
 use io_uring::register::Restriction;
 use io_uring::{Submitter, opcode, squeue};
 
-use super::ring::UringUnavailable;
+use crate::uring_unavailable::UringUnavailable;
 
 /// `io_uring_register` operations that a worker needs at its end (`linux/io_uring.h`); all others come before
 /// the ring is enabled.

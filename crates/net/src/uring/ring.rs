@@ -1,97 +1,18 @@
-//! Building a ring, and saying why there cannot be one.
-
-use std::io;
+//! Building a ring.
 
 use io_uring::{IoUring, Probe};
 
 use super::buffers::BufferRing;
 use super::restrict;
+use crate::limits::SOCKETS_MAX;
 use crate::reply_area::SENDS_MAX;
-use crate::worker::SOCKETS_MAX;
+use crate::uring_unavailable::UringUnavailable;
 
 /// Submission queue: the replies of a full area, and a new receive or cancellation for every socket.
 const SUBMISSIONS_MAX: u32 = 512;
 const _: () = assert!(SUBMISSIONS_MAX as usize > SENDS_MAX + 2 * SOCKETS_MAX);
 /// The kernel's IORING_MAX_CQ_ENTRIES.
 const COMPLETIONS_LIMIT: u32 = 65_536;
-
-/// Why io_uring cannot be used here, and what to mend. `--io mmsg` serves without it.
-#[derive(Debug, thiserror::Error)]
-pub enum UringUnavailable {
-    /// Switched off by the administrator.
-    #[error(
-        "io_uring is switched off here (sysctl kernel.io_uring_disabled is {level}); set it to 0, or with \
-         1 run in the group of kernel.io_uring_group"
-    )]
-    Disabled {
-        /// Value of the sysctl: 1 allows one group, 2 nobody.
-        level: u8,
-    },
-    /// Refused with the sysctl open: a sandbox.
-    #[error(
-        "io_uring is refused here, most likely by a seccomp profile; allow io_uring_setup, io_uring_enter \
-         and io_uring_register in the container's profile or the unit's SystemCallFilter="
-    )]
-    Denied,
-    /// Not in this kernel, or hidden by a sandbox.
-    #[error(
-        "this kernel has no io_uring, or a seccomp profile hides it; run Linux 6.1 or newer, and allow \
-         io_uring_setup, io_uring_enter and io_uring_register"
-    )]
-    Missing,
-    /// Kernel too old.
-    #[error("this kernel's io_uring lacks {feature}; run Linux {needs} or newer")]
-    TooOld {
-        /// What is missing.
-        feature: &'static str,
-        /// First version that has it.
-        needs: &'static str,
-    },
-    /// Not enough memory, by whatever limit.
-    #[error(
-        "no memory for io_uring: {what}; raise LimitMEMLOCK= and MemoryMax= of the unit, or lower the \
-         number of buffers"
-    )]
-    Memory {
-        /// What it was for.
-        what: &'static str,
-    },
-    /// Anything else.
-    #[error("io_uring does not work here: {what}: {source}")]
-    Other {
-        /// What was being done.
-        what: &'static str,
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
-
-impl UringUnavailable {
-    /// Judges the error of `what`, for a `feature` that came with Linux `needs`.
-    pub(super) fn judge(
-        what: &'static str,
-        feature: &'static str,
-        needs: &'static str,
-        source: io::Error,
-    ) -> Self {
-        match source.raw_os_error() {
-            Some(libc::EPERM | libc::EACCES) => match disabled_level() {
-                level @ 1.. => Self::Disabled { level },
-                0 => Self::Denied,
-            },
-            Some(libc::ENOSYS) => Self::Missing,
-            Some(libc::EINVAL) => Self::TooOld { feature, needs },
-            Some(libc::ENOMEM) => Self::Memory { what },
-            _ => Self::Other { what, source },
-        }
-    }
-}
-
-/// The sysctl `kernel.io_uring_disabled` (Linux ≥ 6.6); 0, which hinders nothing, where it is absent.
-fn disabled_level() -> u8 {
-    let text = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
-    text.trim().parse().unwrap_or(0)
-}
 
 /// Completions there can be at once: one per buffer, one per send, and for every socket the end of its
 /// receive and of its cancellation. A queue of that size never overflows.
@@ -151,24 +72,6 @@ pub fn probe() -> Result<(), UringUnavailable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_errno_names_its_mend() {
-        let rows = [
-            (libc::ENOSYS, "6.1 or newer"),
-            (libc::EINVAL, "lacks FEATURE; run Linux 9.9"),
-            (libc::ENOMEM, "LimitMEMLOCK="),
-            (libc::EMFILE, "testing: "),
-        ];
-        for (errno, mend) in rows {
-            let error = io::Error::from_raw_os_error(errno);
-            let text = UringUnavailable::judge("testing", "FEATURE", "9.9", error).to_string();
-            assert!(text.contains(mend), "errno {errno}: {text}");
-        }
-        let denied =
-            UringUnavailable::judge("testing", "FEATURE", "9.9", io::Error::from_raw_os_error(libc::EPERM));
-        assert!(matches!(denied, UringUnavailable::Denied | UringUnavailable::Disabled { .. }));
-    }
 
     #[test]
     fn a_completion_queue_holds_every_completion_at_once() {
