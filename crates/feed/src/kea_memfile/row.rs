@@ -76,7 +76,7 @@ pub enum What {
     UnknownLeaseType,
     /// Not a JSON map.
     NotAMap,
-    /// The row is longer than [`super::LINE_LEN_MAX`].
+    /// The row is longer than 1 MiB.
     TooLong,
     /// A lease that the index does not take.
     Lease(LeaseFault),
