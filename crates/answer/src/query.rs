@@ -31,7 +31,7 @@ trait Kind<'a>: Copy {
     /// Reads the value of [`Self::OPTION`].
     fn read(value: &'a [u8]) -> Result<Self, Refusal>;
 
-    /// The same for others to read.
+    /// Returns the subject in a form common to all kinds.
     fn subject(self) -> Subject<'a>;
 
     /// Begins the lookup.
@@ -176,7 +176,7 @@ macro_rules! query_kinds {
                 }
             }
 
-            /// The same for others to read.
+            /// Returns the subject in a form common to all kinds.
             pub(crate) fn subject(self) -> Option<Subject<'a>> {
                 match self {
                     Self::Nobody => None,

@@ -41,7 +41,7 @@ pub(crate) fn resolve<'p>(
     }
 }
 
-/// What is said where nothing can be shown on these links.
+/// Decides the reply when no binding on these links can be shown.
 pub(crate) fn nothing_on<'p>(view: &View<'_>, links: &LinkSet<'_>) -> Content<'p> {
     if view.shows_links(links) { Content::NoBinding } else { Content::Refused(Refusal::Restricted) }
 }

@@ -78,25 +78,35 @@ fn bad_rows() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A prefix whose row is bad may be on any link: no link is named of which it could be said that it has no binding.
+/// A prefix whose row is bad may be on any link: no link is named of which it could be said that it has no binding, not
+/// even to a relay agent of that link that may see no other.
 fn bad_row_around_a_lease() -> Result<(), Failed> {
     let one = r#"{ "id": 1, "subnet": "2001:db8:1::/64" }"#;
-    let two = r#"{ "id": 1, "subnet": "2001:db8:1::/48" }, { "id": 2, "subnet": "2001:db8:1:100::/64" }"#;
+    let two = r#"{ "id": 1, "subnet": "2001:db8:1::/48", "relay": { "ip-addresses": ["::1"] } },
+                 { "id": 2, "subnet": "2001:db8:1:100::/64" }"#;
     let lease = "2001:db8:1:100::5,00:03:00:01:02:00:00:00:00:05,4294967295,4102444800,2,4294967295,0,1,128,0,0,,,0,,1,0,0";
-    let fixture = Fixture::new(&KEA_CONFIG.replace(one, two), lease);
     let asked = |link: &str| {
         octets(&format!("0e c00001  $me  002c 002d 01 {link}  0005 0018 2001:db8:1:100::5 $zero"))
     };
-    let lqd = Lqd::start(&fixture.flags());
-    let requestor = Requestor::new(lqd.address);
-    let holder = held_by("05", "2001:db8:1:100::5");
-    assert_reply(&requestor, &asked("2001:db8:1::"), &super::held_by_nobody());
-    assert_reply(&requestor, &asked("2001:db8:1:100::"), &holder);
-    fixture.append_leases(
-        "2001:db8:1:100::,00:03:00:01:02:00:00:00:00:07,never,4102444800,1,1,2,1,56,0,0,,,0,,1,0,0\n",
-    );
-    await_reply(&requestor, &asked("2001:db8:1::"), &super::unreadable());
-    assert_reply(&requestor, &asked("2001:db8:1:100::"), &holder);
+    for restricted in [false, true] {
+        let fixture = Fixture::new(&KEA_CONFIG.replace(one, two), lease);
+        let flag = restricted.then(|| String::from("--restricted-requestor"));
+        let lqd = Lqd::start(&fixture.flags().into_iter().chain(flag).collect::<Vec<_>>());
+        let requestor = Requestor::new(lqd.address);
+        let assert_holder = || {
+            if !restricted {
+                let holder = held_by("05", "2001:db8:1:100::5");
+                assert_reply(&requestor, &asked("2001:db8:1:100::"), &holder);
+            }
+        };
+        assert_reply(&requestor, &asked("2001:db8:1::"), &super::held_by_nobody());
+        assert_holder();
+        fixture.append_leases(
+            "2001:db8:1:100::,00:03:00:01:02:00:00:00:00:07,never,4102444800,1,1,2,1,56,0,0,,,0,,1,0,0\n",
+        );
+        await_reply(&requestor, &asked("2001:db8:1::"), &super::unreadable());
+        assert_holder();
+    }
     Ok(())
 }
 

@@ -129,12 +129,14 @@ fn covered_on_by_another<'p>(
         client.is_unreadable() || view.is_covering_on(&named, covering)
     });
     match found.and_then(covering) {
+        // Neither its link nor its relay agents are known: "no binding" could be false to any requestor.
+        Some((client, _)) if client.is_unreadable() => Content::Refused(Refusal::Unreadable),
         Some((client, covering)) => whole(covered_on(view, client, covering, &named, OnLinks::Links(named))),
         None => nothing_on(view, &named),
     }
 }
 
-/// What is said of an address that no lease covers, when no link is named.
+/// Decides the reply when no lease covers the address and no link is named.
 fn not_covered<'p>(view: &View<'p>, address: &[u8; 16]) -> Content<'p> {
     match view.links().of_address((*address).into()) {
         links if links.is_empty() => Content::Refused(Refusal::NotConfigured),

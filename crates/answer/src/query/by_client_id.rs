@@ -112,7 +112,7 @@ fn on_any_links<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p
     }
 }
 
-/// What is said where nothing can be shown on any link.
+/// Decides the reply when no binding on any link can be shown.
 fn nothing_anywhere<'p>(view: &View<'_>) -> Content<'p> {
     if view.is_whole() { Content::NoBinding } else { Content::Refused(Refusal::Restricted) }
 }
