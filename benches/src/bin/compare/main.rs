@@ -21,7 +21,7 @@ mod load;
 mod programs;
 mod result;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use load::{Leases, Load, Subject};
 use programs::{Fault, Programs, Server};
 use result::{Comparison, Row, Sample};
 
-/// Measure what an answer costs lqd, as a multiple of what an echo costs the floor.
+/// Measure what an answer costs lqd, as a multiple of what an echo costs the floor, or an answer another build of lqd.
 ///
 /// Needs two CPUs: the servers run on CPU 0, the load on CPU 1. Build all programs first: cargo build
 /// --release --workspace.
@@ -67,6 +67,9 @@ struct Options {
     /// does GRO, asked by a requestor that knows nothing of it. Needs root, iproute2 and ethtool.
     #[arg(long, conflicts_with_all = ["gso", "server"])]
     link: bool,
+    /// Instead of the floor: another build of lqd, such as that of the last release.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["link", "server"])]
+    baseline: Option<PathBuf>,
     /// What is asked for.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SUBJECT,…",
           default_values = ["address", "prefix", "client-id", "mix"])]
@@ -93,10 +96,11 @@ impl Options {
 
     /// What is compared, and with what.
     fn names(&self) -> [&'static str; 2] {
-        match (self.link, self.server) {
-            (true, _) => ["gro on", "gro off"],
-            (_, Compared::Lqd) => ["lqd", "floor"],
-            (_, Compared::Floor) => ["floor", "floor"],
+        match (self.link, &self.baseline, self.server) {
+            (true, ..) => ["gro on", "gro off"],
+            (_, Some(_), _) => ["lqd", "baseline"],
+            (_, None, Compared::Lqd) => ["lqd", "floor"],
+            (_, None, Compared::Floor) => ["floor", "floor"],
         }
     }
 
@@ -152,7 +156,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Fault> {
-    let programs = Programs::find(options.programs.clone(), options.lqload.clone())?;
+    let programs =
+        Programs::find(options.programs.clone(), options.lqload.clone(), options.baseline.as_deref())?;
     let mut comparison = Comparison::new(options);
     for &clients in &options.clients {
         let leases = Leases::make(&programs, clients)?;
@@ -205,13 +210,17 @@ fn start(
     leases: &Leases,
 ) -> Result<[Server; 2], Fault> {
     let (io, gro) = (options.io.name(), options.gro());
-    let lqd = |gro| Server::lqd(programs, link, [io, gro], &leases.kea_config());
+    let lqd = |program: &Path, gro| Server::lqd(program, link, [io, gro], &leases.kea_config());
     if options.link {
-        return Ok([lqd("on")?, lqd("off")?]);
+        return Ok([lqd(&programs.lqd, "on")?, lqd(&programs.lqd, "off")?]);
     }
     let compared = match options.server {
-        Compared::Lqd => lqd(gro)?,
+        Compared::Lqd => lqd(&programs.lqd, gro)?,
         Compared::Floor => Server::floor(programs, io, gro)?,
     };
-    Ok([compared, Server::floor(programs, io, gro)?])
+    let against = match &options.baseline {
+        Some(baseline) => lqd(baseline, gro)?,
+        None => Server::floor(programs, io, gro)?,
+    };
+    Ok([compared, against])
 }

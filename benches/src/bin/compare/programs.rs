@@ -27,7 +27,7 @@ const POLL_EVERY: Duration = Duration::from_millis(10);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
     #[error(
-        "there is no {0}; run `cargo build --release --workspace` first, or name its directory by --programs"
+        "there is no {0}; run `cargo build --release --workspace` first, or name its place by --programs, --lqload or --baseline"
     )]
     NoProgram(PathBuf),
     #[error("{program}: {source}")]
@@ -63,7 +63,11 @@ pub(crate) struct Programs {
 
 impl Programs {
     /// Finds them in `directory`, or beside this program.
-    pub(crate) fn find(directory: Option<PathBuf>, lqload: Option<PathBuf>) -> Result<Self, Fault> {
+    pub(crate) fn find(
+        directory: Option<PathBuf>,
+        lqload: Option<PathBuf>,
+        baseline: Option<&Path>,
+    ) -> Result<Self, Fault> {
         let beside = || std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
         let directory = directory.or_else(beside).unwrap_or_default();
         let programs = Self {
@@ -75,9 +79,10 @@ impl Programs {
         for signal in [SIGTERM, SIGINT] {
             flag::register(signal, Arc::clone(&programs.stopped)).map_err(Fault::Signals)?;
         }
-        for path in [&programs.lqd, &programs.floor, &programs.lqload] {
+        let own = [&programs.lqd, &programs.floor, &programs.lqload].map(PathBuf::as_path);
+        for path in own.into_iter().chain(baseline) {
             if !path.is_file() {
-                return Err(Fault::NoProgram(path.clone()));
+                return Err(Fault::NoProgram(path.to_owned()));
             }
         }
         Ok(programs)
@@ -125,13 +130,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `lqd serve` with one worker, at the link's end if there is one.
     pub(crate) fn lqd(
-        programs: &Programs,
+        program: &Path,
         link: Option<&Link>,
         [io, gro]: [&str; 2],
         kea_config: &Path,
     ) -> Result<Self, Fault> {
         let listen = format!("[{}]:0", if link.is_some() { Link::SERVER } else { "::1" });
-        let mut command = command_in(link.map(Link::server), &programs.lqd);
+        let mut command = command_in(link.map(Link::server), program);
         command.args([
             "serve",
             "--workers",
