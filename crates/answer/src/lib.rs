@@ -175,7 +175,7 @@ impl Engine {
             let view = View::new(leases.links(), received.rights, received.source());
             let found = look_ups.found(now, position);
             let content = &if found.is_some_and(|found| found.client.is_partial()) {
-                // Looked at again, as what is handed on here would have to be stored for every query.
+                // Looked up again: passing `found` on would store it in memory for every query.
                 incomplete::resolve(leases, &view, now, received, look_ups.found(now, position))
             } else {
                 resolve(leases, &view, now, received, found)

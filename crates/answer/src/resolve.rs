@@ -51,7 +51,7 @@ pub(crate) fn nothing_on<'p>(view: &View<'_>, links: &LinkSet<'_>) -> Content<'p
 pub(crate) enum OnLinks<'p> {
     /// All bindings of the client are there, and may be seen.
     Whole,
-    /// Those on the link of this subnet, of which most of the client's are.
+    /// The bindings on the link of this subnet; most of the client's are in the subnet itself.
     Of(OwnSubnet<'p>),
     /// Those on these links.
     Links(LinkSet<'p>),

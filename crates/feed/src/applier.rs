@@ -87,11 +87,11 @@ impl Steering {
 /// What a load brought.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What became of the rows of each part of the source, in reading order.
+    /// Row counts of each part of the source, in reading order.
     pub parts: Vec<Part>,
     /// What became of the leases they come to.
     pub applied: Applied,
-    /// How long it took from the begin of the load to the leases being visible.
+    /// Time from the start of the load until readers see its leases.
     pub took: Duration,
     /// Subnet ids that rows name and the configuration does not have: their leases are located by address.
     pub unknown_subnets: Vec<u32>,

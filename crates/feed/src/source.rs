@@ -112,7 +112,7 @@ pub struct RowTally {
 /// A row that was skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedRow {
-    /// Its place in its part, such as `line 3`.
+    /// Position in the part, such as `line 3`.
     pub at: String,
     /// The reason.
     pub fault: String,
@@ -162,7 +162,7 @@ pub struct Status {
     pub caught_up: Option<Instant>,
     /// The source holds other leases than those handed over, or will when what is being written is whole.
     pub is_incomplete: bool,
-    /// What the source holds and has not handed over yet, in its own unit.
+    /// Backlog: changes that the source holds and has not handed over yet, in a unit of its own.
     pub backlog: Figure,
     /// The reason why there may be changes that are not seen.
     pub trouble: Option<Trouble>,

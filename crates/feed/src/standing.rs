@@ -22,7 +22,7 @@ pub struct Standing {
     pub reloads: u64,
     /// Loads after the first that failed.
     pub failed_reloads: u64,
-    /// What the source holds and has not handed over yet.
+    /// Backlog: changes that the source holds and has not handed over yet.
     pub backlog: Figure,
     /// The reason why there may be changes that are not seen.
     pub trouble: Option<String>,

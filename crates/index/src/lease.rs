@@ -246,7 +246,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Where the next row's octets begin.
+    /// Start of the next row.
     fn offset(&self) -> Result<u32, LeaseFault> {
         u32::try_from(self.bytes.len()).map_err(|_| LeaseFault::BatchFull)
     }

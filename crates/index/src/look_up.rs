@@ -61,7 +61,7 @@ const STEPS_AS_A_RULE: usize = 3;
 /// Most look-ups that move on together.
 const GROUP_MAX: usize = 4;
 
-/// What one query of a batch looks for.
+/// Key of one lookup in a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum LookUp<'q> {
     /// Nothing: the query needs no client, and gets none.
@@ -73,7 +73,7 @@ pub enum LookUp<'q> {
     Duid(&'q [u8]),
 }
 
-/// What was found for one query.
+/// Result of one lookup.
 #[derive(Clone, Copy)]
 pub struct Found<'p> {
     /// The client, with all its bindings.

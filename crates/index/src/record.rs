@@ -39,7 +39,7 @@ pub(crate) use write::{Entry, TooLarge, Wholeness, order, sort, write, write_ent
 
 const BLOCK_BITS: u32 = 23;
 
-/// Of a record's first word.
+/// Bits of a record's first word.
 const INCOMPLETE_BIT: u32 = 47;
 const DOUBT_BIT: u32 = 31;
 

@@ -148,7 +148,7 @@ const TABLE: &[Row] = &[
         Of(|s, f| f.sample(&[], s.feed.age().as_secs_f64()))),
     Row("lqd_feed_trouble", Gauge, "1 if the lease source cannot be followed; /status says why.",
         Of(|s, f| f.sample(&[], u8::from(s.feed.trouble.is_some())))),
-    Row("lqd_leases_incomplete", Gauge, "1 if the lease source holds leases that are not known here, as while a lease file is written or loaded anew: queries without lease get what --when-stale says.",
+    Row("lqd_leases_incomplete", Gauge, "1 if the lease source holds leases that lqd does not know yet, as while the lease file is rewritten or reloaded: queries with no matching lease get the --when-stale response.",
         Of(|s, f| f.sample(&[], u8::from(s.feed.is_incomplete)))),
     Row("lqd_feed_rows_total", Counter, "Rows of the lease source that became changes, those of whole loads included.",
         Of(|s, f| f.sample(&[], s.feed.rows))),

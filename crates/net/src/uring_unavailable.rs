@@ -29,7 +29,7 @@ pub enum UringUnavailable {
     /// Kernel too old.
     #[error("this kernel's io_uring lacks {feature}; run Linux {needs} or newer")]
     TooOld {
-        /// What is missing.
+        /// The missing part.
         feature: &'static str,
         /// First version that has it.
         needs: &'static str,
@@ -46,9 +46,9 @@ pub enum UringUnavailable {
     /// Anything else.
     #[error("io_uring does not work here: {what}: {source}")]
     Other {
-        /// What was being done.
+        /// The step that failed.
         what: &'static str,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }

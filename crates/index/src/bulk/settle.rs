@@ -32,18 +32,18 @@ enum Who {
     /// From then on, nobody.
     Nobody,
     Client(ClientId),
-    /// Whom a row that was set aside says.
+    /// The client of a row that was set aside.
     Special(Special),
 }
 
-/// What is to be settled: all there are with some hashes.
+/// Claims to settle: all there are with some hashes.
 pub(super) struct Claims<'a> {
     /// Claims on one hash by one client are in the order of its record.
     pub(super) claims: Vec<Claim>,
     pub(super) aside: &'a [Special],
 }
 
-/// What came of it.
+/// Result of settling.
 #[derive(Default)]
 pub(super) struct Settled {
     pub(super) lost: Vec<Loss>,

@@ -61,7 +61,7 @@ pub(super) struct Specials {
 /// A lease that cannot be read, and the DUID of who held it before.
 pub(crate) type Former = (u128, Box<[u8]>);
 
-/// What the writer has to bring in.
+/// Changes that are left for the writer.
 #[derive(Default)]
 pub(crate) struct Remaining {
     /// With one row for each address, in no order.
@@ -90,7 +90,7 @@ impl Specials {
         this
     }
 
-    /// Those of a partition.
+    /// Returns the rows of a partition.
     pub(super) fn of_partition(&self, partition: usize) -> &[Special] {
         let before = |special: &Special| partition_of(address_hash(special.address)) < partition;
         let start = self.rows.partition_point(before);

@@ -42,7 +42,7 @@ impl Location<'_> {
 pub struct OwnSubnet<'a>(&'a SubnetEntry);
 
 impl OwnSubnet<'_> {
-    /// Its link, on which the lease is.
+    /// The link of the subnet, on which the lease is.
     #[inline(always)]
     pub fn link(self) -> LinkId {
         self.0.link

@@ -26,7 +26,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// What is left of its lifetimes at `now`, as [`Self::valid_left`] and [`Self::preferred_left`] say.
+    /// Returns the remaining lifetimes at `now`, as [`Self::valid_left`] and [`Self::preferred_left`] do.
     #[inline]
     pub fn left(&self, now: u32) -> Left {
         let elapsed = now.saturating_sub(self.cltt);
@@ -54,7 +54,7 @@ impl Binding {
     }
 }
 
-/// What is left of a binding's lifetimes, seconds.
+/// Remaining lifetimes of a binding, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
     /// 0: the binding has ended; [`INFINITY`] never does.

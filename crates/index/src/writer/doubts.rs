@@ -8,7 +8,7 @@ const CLIENTS_MAX: usize = 16;
 
 pub(super) type Duid = Box<[u8]>;
 
-/// Which leases put which clients in doubt.
+/// Leases and the clients that they put in doubt.
 #[derive(Default)]
 pub(super) struct Doubts {
     /// By address as written; who held it comes first.

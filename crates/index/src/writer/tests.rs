@@ -28,7 +28,7 @@ struct Owned {
     valid_lifetime: u32,
     cltt: u32,
     options: Vec<u8>,
-    /// Whom it names, if it cannot be read.
+    /// The client that it names, if it cannot be read.
     named: Vec<u8>,
 }
 

@@ -1,14 +1,14 @@
-//! The line at the end of the file that has no end itself: a row that Kea is writing, or of which it wrote no more as its
-//! disk was full or it crashed; or how far somebody's copy has come.
+//! The last line of a file while it has no line end: a row that Kea is writing, the part of a row that Kea wrote before its
+//! disk was full or it crashed, or the end of a copy so far.
 //!
-//! Kea takes such a line as a row when it loads the file, so a whole one is taken here as well, once nobody has written on
-//! for a second. Until then, and for good if it is not whole, its address is unreadable. As long as not even address and
-//! client are known, or the file goes on to be written and never ends with a whole line, any lease may be in what is to come: the
-//! leases are incomplete.
+//! Kea takes such a line as a row when it loads the file. So does the follower, if the row is whole and the file has not
+//! grown for a second. Until then, and for good if the row is not whole, its address is unreadable. The leases are
+//! incomplete while address and client are not both known, and while the file grows without ever ending in a whole line:
+//! the rest may be about any lease.
 
 use std::time::{Duration, Instant};
 
-/// How long is waited.
+/// Waiting times for a last line without end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
     /// A row that is written whole may show in parts, page by page, but for less time than this.
@@ -28,41 +28,41 @@ pub(super) struct HalfLine {
     /// Octets in the file.
     end: u64,
     unchanged_since: Instant,
-    /// It is no row that is just being written.
+    /// Too old to be a row that Kea is just writing.
     stands: bool,
     is_left: bool,
     reading: Option<Reading>,
 }
 
-/// What is known of the line.
+/// Knowledge of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// Whose lease it is, or of which address, is not known.
+    /// Neither client nor address is known for certain.
     Nothing,
-    /// Its address and its client, which are marked as in doubt.
+    /// The address and the client, which are marked as in doubt.
     Names,
-    /// It is a whole row, and is in force.
+    /// A whole row, which is in force.
     Row,
 }
 
-/// What is to be done about the line.
+/// Action that is due on the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,
-    /// Its address is to become unreadable.
+    /// Mark the address as unreadable.
     Mark,
-    /// It is to be taken as a row.
+    /// Take the line as a row.
     Take,
 }
 
 impl HalfLine {
-    /// First seen now, in a file of so many octets.
+    /// A line first seen now, in a file of this size in bytes.
     pub(super) fn new(end: u64) -> Self {
         let now = Instant::now();
         Self { since: now, end, unchanged_since: now, stands: false, is_left: false, reading: None }
     }
 
-    /// Found by a load, whose leases are incomplete from the beginning.
+    /// A line found by a load, whose leases are incomplete from the beginning.
     pub(super) fn loaded(end: u64) -> Self {
         Self { stands: true, ..Self::new(end) }
     }
@@ -81,12 +81,12 @@ impl HalfLine {
         if self.stands && self.reading.is_none() { Due::Mark } else { Due::Nothing }
     }
 
-    /// What was due is done, with this result.
+    /// Records the result of the due action.
     pub(super) fn read(&mut self, reading: Reading) {
         self.reading = Some(reading);
     }
 
-    /// When the next look is due, if the file does not change.
+    /// Returns the time of the next look, if the file does not change.
     pub(super) fn next_look(&self, times: Times) -> Option<Instant> {
         match (self.stands, self.is_left) {
             (_, true) => None,
@@ -95,17 +95,17 @@ impl HalfLine {
         }
     }
 
-    /// It is known as well as a row whose line ends.
+    /// Whether the line is taken, like a row whose line ends.
     pub(super) fn is_taken(&self) -> bool {
         self.reading == Some(Reading::Row)
     }
 
-    /// There is more in the file, or will be, than can be read now.
+    /// Whether the file holds, or will hold, more than can be read now.
     pub(super) fn is_trouble(&self) -> bool {
         self.stands && !self.is_taken()
     }
 
-    /// It may be about any lease.
+    /// Whether the line may be about any lease.
     pub(super) fn makes_incomplete(&self) -> bool {
         let is_known = matches!(self.reading, Some(Reading::Names | Reading::Row));
         self.stands && !(self.is_left && is_known)

@@ -1,10 +1,10 @@
 //! Whether a lease file that has to be loaded anew is still being written.
 //!
 //! `cp`, rsync or an editor empties a file and writes it again, which takes seconds for millions of leases. A load in
-//! between would publish the first part as all there is, so the known leases stay, as incomplete ones, until the file has
-//! not changed for [`STILL_FOR`]; ten times as long if its last line has no end, as a copy that hangs leaves it. A file
-//! to which whole lines alone are added for [`ROWS_FOR`] has Kea's rows at its end, and is not waited for; nor is any for
-//! more than [`STILL_WITHIN`].
+//! between would publish the first part as the whole file. So the known leases stay, marked incomplete, until the file has
+//! not changed for [`STILL_FOR`], or ten times as long if its last line has no end, as after a copy that hangs. A file that
+//! grew by whole lines only for [`ROWS_FOR`] is complete: Kea appends its rows. No file is waited for longer than
+//! [`STILL_WITHIN`].
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::kea_memfile::files::Look;
 
 /// A file that has not changed for so long is complete.
 pub(super) const STILL_FOR: Duration = Duration::from_secs(3);
-/// How many times as long is waited for the rest of a line.
+/// Factor by which the wait is longer while the last line has no end.
 const HALF_LINE_FACTOR: u32 = 10;
 /// A file to which nothing but whole lines was added for so long is complete: Kea adds rows to it.
 pub(super) const ROWS_FOR: Duration = Duration::from_secs(30);
