@@ -39,7 +39,7 @@ fn the_container_allows_the_system_calls_that_lqd_allows_itself() {
     let rows = profile["syscalls"].as_array().expect("rows");
     let names = rows.iter().flat_map(|row| row["names"].as_array().expect("names"));
     let allowed: BTreeSet<&str> = names.map(|name| name.as_str().expect("a name")).collect();
-    let source = read("crates/lqd/sandbox/seccomp.rs");
+    let source = read("crates/lqd/security/seccomp.rs");
     let listed = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().split("SYS_").skip(1);
     let word =
         |text: &str| text.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).next().map(str::to_owned);

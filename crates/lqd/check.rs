@@ -6,9 +6,9 @@ use lqd_feed::{LeftOut, LoadRequest, Part};
 use lqd_index::{CLIENT_LEASES_MAX, Writer};
 use lqd_wire::Duid;
 
+use crate::Failure;
 use crate::settings::Settings;
-use crate::site::Site;
-use crate::{Failure, access};
+use crate::site::{Site, access};
 
 /// Prints what would be served, or ends with what is to be mended.
 pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {

@@ -1,40 +1,21 @@
 //! `lqd`: a DHCPv6 Leasequery server (RFC 5007) that stands beside the DHCPv6 server and answers from its leases.
 //!
 //! ```text
-//! settings  flags and TOML → Settings        site     Settings + Kea's configuration → what is served
-//! access    who may ask what, from flags and rows
-//! serve     start-up, run, shutdown          worker   a batch of datagrams → replies, one for each core
-//! check     the same reading, no serving     log      what is said, and how
-//! taps      query log, discarded datagrams
-//! board     what the program knows of itself admin    metrics, state and a page, over HTTP
-//! sandbox   rights that are given up         watchdog signs of life for systemd
-//! clock     steps of the clock are told      manual   man pages and completions
-//! signals   obeyed at any moment             reload   SIGHUP, on a thread of its own
-//! service_manager  messages to systemd
-//! await_kea files that Kea has still to write
+//! settings  flags and TOML → Settings        site      Settings + Kea's configuration → links, source, policy
+//! runtime   start-up, workers, reload        observe   metrics, status, page, query log, discards
+//! security  landlock, seccomp, capabilities  log       log lines to standard error
+//! check     reads like serve, serves not     manual    man pages and completions
 //! ```
 #![forbid(unsafe_code)]
 
-mod access;
-mod admin;
-mod await_kea;
-mod board;
 mod check;
-mod clock;
-mod crew;
-mod example;
 mod log;
 mod manual;
-mod reload;
-mod sandbox;
-mod serve;
-mod service_manager;
+mod observe;
+mod runtime;
+mod security;
 mod settings;
-mod signals;
 mod site;
-mod taps;
-mod watchdog;
-mod worker;
 
 use std::io::Write as _;
 use std::panic::{catch_unwind, resume_unwind, set_hook, take_hook};
@@ -110,7 +91,7 @@ fn run(command: &Command) -> ExitCode {
     let done = match command {
         Command::Serve(flags) => Settings::read(flags)
             .map_err(Failure::unusable)
-            .and_then(|settings| serve::serve(flags, settings)),
+            .and_then(|settings| runtime::serve(flags, settings)),
         Command::Check(flags) => {
             Settings::read(flags).map_err(Failure::unusable).and_then(|settings| check::check(&settings))
         }

@@ -1,5 +1,7 @@
 //! What is served: settings and Kea's configuration come to links, a lease source and a policy.
 
+pub(crate) mod access;
+
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +13,8 @@ use lqd_feed::kea_memfile::KeaMemfile;
 use lqd_index::{Link, Links};
 use tracing::warn;
 
+use crate::Failure;
 use crate::settings::{self, LinkAddress, Settings};
-use crate::{Failure, access};
 
 /// Where Kea's service is told to keep its files, if not in `/var/lib/kea`.
 const KEA_DATA_DIR: &str = "KEA_DHCP_DATA_DIR";

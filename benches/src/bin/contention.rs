@@ -136,7 +136,7 @@ fn run(worlds: &[&World], cpus: &[CoreId], queries: &[Datagram<'_>], answers: us
     cpu_time.as_secs_f64() * 1e9 / (answers * worlds.len()) as f64
 }
 
-/// What `crates/lqd/worker.rs` does, batch after batch; CPU time of this thread.
+/// What `crates/lqd/runtime/worker.rs` does, batch after batch; CPU time of this thread.
 fn work(world: &World, mut reader: Reader, queries: &[Datagram<'_>], shared: Option<&AtomicU64>) -> Duration {
     let counters = Arc::new(Counters::<32>::default());
     let mut slot = vec![0; lqd_wire::DATAGRAM_LEN_MAX];

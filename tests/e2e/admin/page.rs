@@ -118,7 +118,7 @@ fn leases_are_lost() -> Result<(), Failed> {
 fn no_contact() -> Result<(), Failed> {
     let folder = TempDir::new()?;
     let page = folder.path().join("page.html");
-    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/lqd/admin/page.html"), &page)?;
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/lqd/observe/admin/page.html"), &page)?;
     let (document, _) = browse(&format!("file://{}", page.display()))?;
     let state = text_of(&document, "state");
     assert!(state.starts_with("✗ No contact with lqd"), "{state}");
@@ -143,7 +143,8 @@ fn large_numbers_fit() -> Result<(), Failed> {
     </script>"#;
     let folder = TempDir::new()?;
     let file = folder.path().join("page.html");
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/lqd/admin/page.html"))?;
+    let page =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/lqd/observe/admin/page.html"))?;
     fs::write(&file, page.replace("</body>", &format!("{MEASURE}</body>")))?;
     for (width, too_wide) in [(1100, "too wide:"), (800, "too wide:"), (500, "too wide: Workers")] {
         let (document, _) = browse_in(width, &format!("file://{}", file.display()))?;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 use tracing::error;
 
-use crate::crew::Crew;
-use crate::service_manager;
+use super::service_manager;
+use super::workers::Crew;
 
 /// Signs that fit into the time that systemd waits for one.
 const SIGNS: u32 = 4;

@@ -16,13 +16,13 @@ use lqd_net::{
 };
 use tracing::{info, warn};
 
+use super::serve::Event;
+use super::worker::Worker;
 use crate::Failure;
-use crate::board::{OUTCOMES, WorkerBooks};
-use crate::sandbox::Sandbox;
-use crate::serve::Event;
+use crate::observe::state::{OUTCOMES, WorkerBooks};
+use crate::observe::taps::Recorder;
+use crate::security::Sandbox;
 use crate::settings::{Io, Settings, Steering, Switch};
-use crate::taps::Recorder;
-use crate::worker::Worker;
 
 /// All_DHCP_Servers and All_DHCP_Relay_Agents_and_Servers (RFC 8415 §7.1).
 const GROUPS: [Ipv6Addr; 2] =

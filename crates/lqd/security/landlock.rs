@@ -9,7 +9,7 @@ use landlock::{
     RulesetError, RulesetStatus, path_beneath_rules,
 };
 
-use super::Reach;
+use super::sandbox::Reach;
 
 /// The kernel's own tables: figures on this process, CPUs, interfaces.
 pub(super) const TABLES: [&str; 2] = ["/proc", "/sys"];

@@ -9,9 +9,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
+use super::serve::Event;
 use crate::Failure;
-use crate::sandbox::Sandbox;
-use crate::serve::Event;
+use crate::security::Sandbox;
 
 /// Time between two looks for signals while work of the start is under way.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

@@ -17,10 +17,10 @@ use lqd_net::{NetCounters, Sizes};
 use lqd_stats::Distribution;
 use lqd_wire::StatusCode;
 
-use super::Shown;
+use super::admin::Shown;
 use super::census::Census;
 use super::process::Process;
-use crate::board::{OUTCOMES, QUERY_CLASSES, Serving, WorkerBooks};
+use super::state::{OUTCOMES, QUERY_CLASSES, Serving, WorkerBooks};
 use crate::log;
 
 /// Requestors that are named.

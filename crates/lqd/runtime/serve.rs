@@ -18,19 +18,20 @@ use sd_notify::NotifyState;
 use signal_hook::consts::SIGHUP;
 use tracing::{error, info, warn};
 
-use crate::admin::Admin;
-use crate::board::{Board, NO_TROUBLE, Serving};
-use crate::clock::Clock;
-use crate::crew::Crew;
-use crate::reload::{Reloaded, Reloads};
-use crate::sandbox::{self, Reach, Sandbox};
-use crate::service_manager::tell_service_manager;
+use super::clock::Clock;
+use super::reload::{Reloaded, Reloads};
+use super::service_manager::tell_service_manager;
+use super::signals::ProgramSignals;
+use super::watchdog::Watchdog;
+use super::workers::Crew;
+use super::{await_kea, example};
+use crate::observe::admin::Admin;
+use crate::observe::state::{Board, NO_TROUBLE, Serving};
+use crate::observe::taps::Recorder;
+use crate::security::{self, Reach, Sandbox};
 use crate::settings::{AdminAddress, Flags, Settings};
-use crate::signals::ProgramSignals;
 use crate::site::{self, Site};
-use crate::taps::Recorder;
-use crate::watchdog::Watchdog;
-use crate::{Failure, await_kea, example, log};
+use crate::{Failure, log};
 
 /// How often the main thread looks after what tells nothing by itself, if not oftener.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -123,14 +124,14 @@ fn stopped() -> Result<(), Failure> {
 
 /// Where files are used after the start.
 fn reach(flags: &Flags, settings: &Settings, site: &Site) -> Reach {
-    let mut append = sandbox::folders_or_devices(settings.query_log.as_ref().and_then(|log| log.to.file()));
+    let mut append = security::folders_or_devices(settings.query_log.as_ref().and_then(|log| log.to.file()));
     // Where the service manager wants logs, one may be begun by a reload.
     append.extend(std::env::var_os(LOGS_DIRECTORY).iter().flat_map(std::env::split_paths));
     let reads = || site.reads.iter().chain(&flags.config);
     Reach {
-        read: [sandbox::folders(reads()), sandbox::beside_link_targets(reads())].concat(),
+        read: [security::folders(reads()), security::beside_link_targets(reads())].concat(),
         append,
-        sockets: sandbox::folders(settings.admin.iter().filter_map(AdminAddress::path)),
+        sockets: security::folders(settings.admin.iter().filter_map(AdminAddress::path)),
     }
 }
 

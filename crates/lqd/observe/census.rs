@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use lqd_index::{Client, Cursor, LeaseKind, LinkId, Links, Reader, Replaced, Scanned};
 use tokio::time;
 
-use super::Shown;
+use super::admin::Shown;
 
 /// Client numbers in a slice.
 const SLICE: u32 = 1024;

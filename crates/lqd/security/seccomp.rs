@@ -14,7 +14,7 @@ use seccompiler::{
     apply_filter_all_threads,
 };
 
-use super::AdminNeeds;
+use super::sandbox::AdminNeeds;
 
 /// Calls with any arguments.
 #[rustfmt::skip]

@@ -10,11 +10,11 @@ use lqd_answer::Engine;
 use lqd_feed::Steering;
 use tracing::warn;
 
+use super::serve::Event;
 use crate::Failure;
-use crate::serve::Event;
+use crate::observe::taps::{Prepared, Recorder};
 use crate::settings::{Flags, Settings};
 use crate::site::Site;
-use crate::taps::{Prepared, Recorder};
 
 /// A configuration that was read and checked; the feed follows it already.
 pub(crate) struct Reloaded {

@@ -10,12 +10,7 @@
 //! to CPUs; this thread is pinned nowhere, so that the scheduler runs it where there is time. It touches nothing that
 //! a worker waits for.
 
-mod census;
 mod connection;
-mod metrics;
-mod process;
-mod scrape;
-mod status;
 
 use std::fs;
 use std::io;
@@ -31,11 +26,11 @@ use lqd_feed::{Access, OUT_OF_REACH, is_out_of_reach};
 use tokio::{runtime, time};
 use tracing::{error, info, warn};
 
+use super::census::{self, Census};
+use super::state::Board;
 use crate::Failure;
-use crate::board::Board;
-use crate::sandbox::AdminNeeds;
+use crate::security::AdminNeeds;
 use crate::settings::AdminAddress;
-use census::Census;
 
 /// Who may connect to a Unix socket: owner and group.
 const SOCKET_MODE: u32 = 0o660;
@@ -57,13 +52,13 @@ pub(crate) struct Admin {
 type SocketFiles = Arc<Mutex<Vec<PathBuf>>>;
 
 /// What requests are answered from.
-struct Shown {
-    board: Arc<Board>,
-    census: Mutex<Option<Arc<Census>>>,
+pub(super) struct Shown {
+    pub(super) board: Arc<Board>,
+    pub(super) census: Mutex<Option<Arc<Census>>>,
 }
 
 impl Shown {
-    fn census(&self) -> Option<Arc<Census>> {
+    pub(super) fn census(&self) -> Option<Arc<Census>> {
         self.census.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -10,9 +10,9 @@ use lqd_index::Reader;
 use lqd_net::{Datagram, Replies, RunError, Service};
 use tracing::warn;
 
-use crate::board::WorkerBooks;
-use crate::serve::Event;
-use crate::taps::{About, Discard, Record, Tap, Taps};
+use super::serve::Event;
+use crate::observe::state::WorkerBooks;
+use crate::observe::taps::{About, Discard, Record, Tap, Taps};
 
 /// What a worker needs to answer.
 pub(crate) struct Worker {

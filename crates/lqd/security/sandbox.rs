@@ -22,16 +22,13 @@
 //!
 //! seccomp does not see what goes through io_uring; what a ring may do is limited where it is made (`lqd-net`).
 
-mod capabilities;
-mod landlock;
-mod seccomp;
-
 use std::path::{Path, PathBuf};
 
 use lqd_feed::{Confinement, Resolved};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tracing::{info, warn};
 
+use super::{capabilities, landlock, seccomp};
 use crate::Failure;
 use crate::settings::SandboxMode;
 

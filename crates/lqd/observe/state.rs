@@ -12,7 +12,7 @@ use lqd_index::Store;
 use lqd_net::NetCounters;
 use lqd_stats::{Counters, Histogram, Top};
 
-use crate::taps::{LogCounts, Taps};
+use super::taps::{LogCounts, Taps};
 
 /// Why leases grow old although the lease source is in no trouble.
 pub(crate) const NO_TROUBLE: &str = "rows come in faster than they are taken, or the lease source hangs";

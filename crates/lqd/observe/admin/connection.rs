@@ -19,9 +19,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio::time;
 
-use super::scrape::Scrape;
-use super::{Shown, Way, metrics, status};
-use crate::taps::write_pcap;
+use super::{Shown, Way};
+use crate::observe::scrape::Scrape;
+use crate::observe::taps::write_pcap;
+use crate::observe::{metrics, status};
 
 /// Most connections of one listener; a further one takes the place of the one that has been idle longest, so that
 /// connections that are held open shut nobody out. Each listener has its own, so that strangers at a TCP port do not

@@ -8,7 +8,7 @@ use lqd_feed::kea_config::ConfigError;
 use lqd_feed::{LeaseSource, LoadError, Missing};
 use tracing::{info, warn};
 
-use crate::board::Board;
+use crate::observe::state::Board;
 use crate::settings::Settings;
 use crate::site::Site;
 use crate::{Failure, log};

@@ -1,0 +1,17 @@
+//! Observation of the running server: metrics, status, page, query log and discarded datagrams.
+//!
+//! ```text
+//! state    counters and state of the program     admin    the admin port: HTTP
+//! scrape   all numbers at one moment             metrics  a scrape as Prometheus text
+//! census   leases by link                        status   a scrape as JSON
+//! process  CPU and memory of the process         taps     query log, discarded datagrams
+//! ```
+
+pub(crate) mod admin;
+mod census;
+mod metrics;
+mod process;
+mod scrape;
+pub(crate) mod state;
+mod status;
+pub(crate) mod taps;

@@ -1,0 +1,8 @@
+//! Restriction of the process to the rights that it needs: capabilities, landlock and seccomp, in the order of start-up.
+
+mod capabilities;
+mod landlock;
+mod sandbox;
+mod seccomp;
+
+pub(crate) use sandbox::{AdminNeeds, Reach, Sandbox, beside_link_targets, folders, folders_or_devices};
