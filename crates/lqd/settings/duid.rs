@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-use super::spelled::{Literal, Spelled};
+use lqd_wire::Duid;
+use lqd_wire::hex::{self, HexError};
 
-/// Longest DUID in octets: two of type and 128 of identifier (RFC 8415 §11.1).
-const LEN_MAX: usize = 130;
+use super::spelled::{Literal, Spelled};
 
 /// A DUID of 1..=130 octets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,16 +16,17 @@ impl FromStr for ServerDuid {
 
     /// Reads `00:03:…`, `00-03-…` (a leading nought may be missing) or `0003…`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let octets = match text.chars().find(|c| matches!(c, ':' | '-')) {
-            Some(separator) => text.split(separator).map(octet).collect::<Option<Vec<u8>>>(),
-            None if text.len().is_multiple_of(2) => text.as_bytes().chunks_exact(2).map(pair).collect(),
+        let mut octets = Vec::new();
+        match text.bytes().find(|octet| matches!(octet, b':' | b'-')) {
+            Some(separator) => hex::parse_short(text.as_bytes(), separator, &mut octets),
+            None if text.len().is_multiple_of(2) => hex::parse_undivided(text.as_bytes(), &mut octets),
             None => {
                 return Err("has an odd number of hexadecimal digits; write two for each octet".to_owned());
             }
-        };
-        let octets = octets.ok_or_else(|| format!("must be {}", Self::form()))?;
-        if !(1..=LEN_MAX).contains(&octets.len()) {
-            return Err(format!("has {} octets; a DUID has 1 to {LEN_MAX}", octets.len()));
+        }
+        .map_err(|HexError| format!("must be {}", Self::form()))?;
+        if Duid::new(&octets).is_none() {
+            return Err(format!("has {} octets; a DUID has 1 to {}", octets.len(), Duid::LEN_MAX));
         }
         Ok(Self(octets))
     }
@@ -37,19 +38,6 @@ impl Spelled for ServerDuid {
     fn form() -> String {
         "octets in hexadecimal, such as \"00:03:00:01:0a:00:27:00:00:01\"".to_owned()
     }
-}
-
-fn octet(text: &str) -> Option<u8> {
-    match text.as_bytes() {
-        [low] => pair(&[b'0', *low]),
-        both => pair(both),
-    }
-}
-
-fn pair(digits: &[u8]) -> Option<u8> {
-    let [high, low] = digits else { return None };
-    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    Some(value(*high)? << 4 | value(*low)?)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::hex::Hex;
+
 /// A DUID as it lies in a message: 1..=130 octets, compared octet by octet and never interpreted (RFC 8415 §11).
 ///
 /// RFC 8415 asks for 3 octets at least; shorter ones are seen in the field and do no harm.
@@ -28,10 +30,7 @@ impl<'a> Duid<'a> {
 
 impl fmt::Display for Duid<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, octet) in self.0.iter().enumerate() {
-            write!(f, "{}{octet:02x}", if n == 0 { "" } else { ":" })?;
-        }
-        Ok(())
+        Hex::divided(self.0, ':').fmt(f)
     }
 }
 

@@ -19,6 +19,7 @@ mod address;
 mod code;
 mod duid;
 mod free;
+pub mod hex;
 mod message;
 mod option;
 mod query;
