@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use foldhash::quality::RandomState;
 
+use crate::removal::{Removal, RemovalReason};
+
 /// Longest DUID that is stored, in octets (RFC 8415 §11.1: two octets of type, at most 128 of identifier).
 pub const DUID_LEN_MAX: usize = 130;
 
@@ -75,7 +77,7 @@ pub enum Change<'a> {
     /// The lease on this address is now this one.
     Put(Lease<'a>),
     /// No client has the lease with this address any more.
-    Remove(Ipv6Addr),
+    Remove(Removal),
     /// The lease with this address cannot be read: who holds it is not known.
     ///
     /// Until the next change of the address, readers find it with a client that [stands for
@@ -155,14 +157,15 @@ pub(crate) struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Put,
-    Remove,
+    /// `cltt` is the removal's time; 0: not known.
+    Remove(RemovalReason),
     /// Its DUID is that of the client it names, not of the one that has it in the index.
     MarkUnreadable,
 }
 
 impl Row {
     pub(crate) fn is_removal(&self) -> bool {
-        self.action == Action::Remove
+        matches!(self.action, Action::Remove(_))
     }
 
     /// Whether its key is not its first address, or it is of no client: loaders bring it in last.
@@ -197,8 +200,8 @@ impl Batch {
     pub fn push(&mut self, change: Change<'_>) -> Result<(), LeaseFault> {
         match change {
             Change::Put(lease) => self.put(&lease),
-            Change::Remove(address) => {
-                self.remove(address);
+            Change::Remove(removal) => {
+                self.remove(removal);
                 Ok(())
             }
             Change::Unreadable { address, prefix_len, duid } => self.unreadable(address, prefix_len, duid),
@@ -251,20 +254,20 @@ impl Batch {
         u32::try_from(self.bytes.len()).map_err(|_| LeaseFault::BatchFull)
     }
 
-    /// Appends the removal of the lease with this address.
-    pub fn remove(&mut self, address: Ipv6Addr) {
+    /// Appends a removal.
+    pub fn remove(&mut self, removal: Removal) {
         self.rows.push(Row {
-            address: address.into(),
+            address: removal.address.into(),
             valid_lifetime: 0,
             preferred_lifetime: 0,
-            cltt: 0,
+            cltt: removal.time.unwrap_or(0),
             subnet_id: 0,
             offset: 0,
             options_len: 0,
             duid_len: 0,
             prefix_len: 128,
             kind: LeaseKind::Address,
-            action: Action::Remove,
+            action: Action::Remove(removal.reason),
             has_host_bits: false,
         });
     }
@@ -308,7 +311,9 @@ impl Batch {
         let address = self.key(row).into();
         match row.action {
             Action::Put => Change::Put(self.lease(row)),
-            Action::Remove => Change::Remove(address),
+            Action::Remove(reason) => {
+                Change::Remove(Removal { address, reason, time: Some(row.cltt).filter(|&time| time != 0) })
+            }
             Action::MarkUnreadable => {
                 Change::Unreadable { address, prefix_len: row.prefix_len, duid: self.named_duid(row) }
             }
@@ -393,12 +398,15 @@ mod tests {
     fn changes_come_back_as_pushed() {
         let put = Change::Put(lease("2001:db8::", 56, LeaseKind::Prefix, &[0, 3, 0, 1, 9]));
         let host_bits = Change::Put(lease("2001:db8::80", 32, LeaseKind::Prefix, &[0, 3, 0, 1, 9]));
-        let remove = Change::Remove("2001:db8::2".parse().unwrap());
+        let address = "2001:db8::2".parse().unwrap();
+        let remove =
+            Change::Remove(Removal { address, reason: RemovalReason::Declined, time: Some(1_700_000_001) });
+        let gone = Change::Remove(Removal::gone(address));
         let mut batch = Batch::new();
-        for change in [put, host_bits, remove] {
+        for change in [put, host_bits, remove, gone] {
             batch.push(change).unwrap();
         }
-        assert_eq!(batch.changes().collect::<Vec<_>>(), [put, host_bits, remove]);
+        assert_eq!(batch.changes().collect::<Vec<_>>(), [put, host_bits, remove, gone]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lqd_feed::kea_config::{self, KeaConfig};
 use lqd_feed::kea_memfile::{Columns, RowParser};
-use lqd_index::{Batch, Change, Link, Links, Prefix, Store, Subnet, Writer};
+use lqd_index::{Batch, Change, Link, Links, Prefix, Removal, Store, Subnet, Writer};
 
 use crate::OwnedLease;
 use crate::lease::within;
@@ -46,7 +46,9 @@ impl Sample {
         for change in batch.changes() {
             match change {
                 Change::Put(lease) => leases.insert(lease.address, OwnedLease::from(lease)),
-                Change::Remove(address) | Change::Unreadable { address, .. } => leases.remove(&address),
+                Change::Remove(Removal { address, .. }) | Change::Unreadable { address, .. } => {
+                    leases.remove(&address)
+                }
             };
         }
         let (mut writer, store) = Writer::new();

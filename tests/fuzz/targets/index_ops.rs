@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use lqd_fuzz::{NOW, OwnedLease};
-use lqd_index::{Batch, Client, LeaseKind, LookUp, Reader, Store, Writer};
+use lqd_index::{Batch, Client, LeaseKind, LookUp, Reader, Removal, Store, Writer};
 
 #[derive(Arbitrary, Debug)]
 enum Op {
@@ -163,7 +163,7 @@ fuzz_target!(|ops: Vec<Op>| {
             }
             Op::Remove(place) => {
                 let address = place.address().into();
-                batch.remove(address);
+                batch.remove(Removal::gone(address));
                 asked.insert(address);
                 model.remove(&address);
             }

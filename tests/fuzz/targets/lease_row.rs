@@ -131,7 +131,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
         let address: Ipv6Addr =
             str::from_utf8(written).ok().and_then(|text| text.parse().ok()).expect("an address");
         match *changes {
-            [Change::Remove(removed)] => assert_eq!(removed, address),
+            [Change::Remove(removal)] => assert_eq!(removal.address, address),
             [Change::Put(lease)] => {
                 assert_eq!(lease.address, address);
                 judge_lease(feed, lease);

@@ -5,7 +5,7 @@ use std::task::Wake;
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded, select, unbounded};
-use lqd_index::{Batch, Change, Covering, Lease, LeaseKind, Links, Loader, LookUp, Reader, Writer};
+use lqd_index::{Batch, Change, Covering, Lease, LeaseKind, Links, Loader, LookUp, Reader, Removal, Writer};
 
 use super::*;
 use crate::source::{Figure, FigureValue, Missing, Status};
@@ -96,7 +96,7 @@ fn fill(batch: &mut Batch, held: &[Held]) {
     batch.clear();
     for &(host, client) in held {
         let duid = client.map(|client| [0, 4, client]);
-        let change = duid.as_ref().map_or(Change::Remove(address(host)), |duid| {
+        let change = duid.as_ref().map_or(Change::Remove(Removal::gone(address(host))), |duid| {
             Change::Put(Lease {
                 address: address(host),
                 prefix_len: 128,

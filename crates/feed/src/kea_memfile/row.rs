@@ -12,7 +12,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_index::{Batch, DUID_LEN_MAX, Lease, LeaseFault, LeaseKind, Links};
+use lqd_index::{Batch, DUID_LEN_MAX, Lease, LeaseFault, LeaseKind, Links, Removal, RemovalReason};
 
 use super::columns::{Column, Columns, Values};
 use super::text::{boolean, decimal, hardware_address, hexadecimal, integer, signed_decimal, unescape};
@@ -31,6 +31,8 @@ const LINK_LAYER_ADDRESS_LEN_MAX: usize = 20;
 const STATE_ASSIGNED: u32 = 0;
 /// The one state in which a lease has no DUID.
 const STATE_DECLINED: u32 = 1;
+const STATE_EXPIRED_RECLAIMED: u32 = 2;
+const STATE_RELEASED: u32 = 3;
 
 /// The one type of lease that Kea checks against its subnets when it loads leases (`sanity_checker.cc`).
 const LEASE_TYPE_NA: i32 = 0;
@@ -181,7 +183,7 @@ impl RowParser {
         }
         if binding.state != STATE_ASSIGNED || binding.valid_lifetime == 0 {
             self.see_context(values.get(Column::UserContext))?;
-            batch.remove(binding.address);
+            batch.remove(binding.removal());
             return Ok(());
         }
         let kind =
@@ -352,6 +354,24 @@ struct Binding {
 }
 
 impl Binding {
+    /// The removal that a row stands for whose state is not "assigned", or whose valid lifetime is 0.
+    ///
+    /// Kea sets cltt when it declines a lease, but neither when it deletes nor when it releases one.
+    fn removal(&self) -> Removal {
+        let reason = match self.state {
+            STATE_DECLINED => RemovalReason::Declined,
+            STATE_EXPIRED_RECLAIMED => RemovalReason::Reclaimed,
+            STATE_RELEASED => RemovalReason::Released,
+            // Deleted by Kea or an operator, or registered (RFC 9686).
+            _ => RemovalReason::Gone,
+        };
+        let time = match reason {
+            RemovalReason::Reclaimed => self.cltt.checked_add(self.valid_lifetime).unwrap_or(self.cltt),
+            _ => self.cltt,
+        };
+        Removal { address: self.address, reason, time: Some(time).filter(|&time| time != 0) }
+    }
+
     fn parse(values: &Values<'_>) -> Result<Self, RowFault> {
         let address = ipv6::parse(values.get(Column::Address))
             .ok_or(RowFault { column: Column::Address, what: What::NotAnAddress })?;

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::*;
-use crate::LookUp;
 use crate::lease::{Change, LeaseKind};
 use crate::store::Reader;
+use crate::{LookUp, Removal};
 
 mod memory;
 mod oversized;
@@ -240,7 +240,7 @@ fn step(op: &Op, batch: &mut Batch, model: &mut Model) {
             model.put(lease.clone());
         }
         Op::Remove(address) => {
-            batch.remove(*address);
+            batch.remove(Removal::gone(*address));
             model.remove(*address);
         }
         Op::Publish | Op::Replace => {}
@@ -315,7 +315,7 @@ fn readers_see_no_half_step() {
         for renumbered in 0..2 {
             let address =
                 |n: usize| Ipv6Addr::from(0x2001_0db8 << 96 | 1 << 64 | (2 * n + renumbered) as u128);
-            batch.remove(address(n.wrapping_sub(1) % 64));
+            batch.remove(Removal::gone(address(n.wrapping_sub(1) % 64)));
             batch.put(&Owned { address: address(n % 64), ..lease("::", b"renumbered") }.lease()).unwrap();
         }
     };
@@ -384,7 +384,11 @@ fn memory_is_used_again() {
                 named: vec![],
                 options: vec![0, 79, 0, (round % 5) as u8, 0, 0, 0, 0][..4 + round as usize % 5].to_vec(),
             };
-            if n % 4 == round % 4 { batch.remove(address) } else { batch.put(&lease.lease()).unwrap() }
+            if n % 4 == round % 4 {
+                batch.remove(Removal::gone(address))
+            } else {
+                batch.put(&lease.lease()).unwrap()
+            }
         }
         writer.apply(&batch);
         if round == 20 {

@@ -13,7 +13,7 @@ use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use lqd_index::{Batch, Change, Links};
+use lqd_index::{Batch, Change, Links, Removal};
 
 use super::half_line::Times;
 use super::{FileStep, Follower, Reload};
@@ -38,7 +38,9 @@ fn apply(leases: &mut Leases, batch: &Batch) {
     for change in batch.changes() {
         match change {
             Change::Put(lease) => drop(leases.insert(lease.address, (lease.subnet_id, lease.cltt))),
-            Change::Remove(address) | Change::Unreadable { address, .. } => drop(leases.remove(&address)),
+            Change::Remove(Removal { address, .. }) | Change::Unreadable { address, .. } => {
+                leases.remove(&address);
+            }
         }
     }
 }

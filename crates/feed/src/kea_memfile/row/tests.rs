@@ -1,5 +1,5 @@
 use super::*;
-use lqd_index::Change;
+use lqd_index::{Change, Removal, RemovalReason};
 
 const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,\
                       prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,\
@@ -103,21 +103,25 @@ fn times_and_infinity() {
 }
 
 #[test]
-fn whatever_is_no_binding_is_a_removal() {
+fn a_row_that_is_no_binding_is_a_removal_with_reason_and_time() {
+    use RemovalReason::{Declined, Gone, Reclaimed, Released};
+    const CLTT: u32 = 1_700_000_000;
+    const EXPIRE: u32 = 1_700_004_000;
     let no_duid = (Column::Duid, "00:00:00");
-    for changes in [
-        &[(Column::ValidLifetime, "0")][..],
-        &[(Column::ValidLifetime, "0"), (Column::State, "3")],
-        &[(Column::ValidLifetime, "0"), (Column::State, "1"), no_duid],
-        &[(Column::ValidLifetime, "0"), (Column::LeaseType, "77")],
-        &[(Column::State, "1"), no_duid],
-        &[(Column::State, "1"), (Column::Duid, "00")],
-        &[(Column::State, "2")],
-        &[(Column::State, "3")],
-        &[(Column::State, "4")],
+    for (changes, reason, time) in [
+        (&[(Column::ValidLifetime, "0")][..], Gone, EXPIRE),
+        (&[(Column::ValidLifetime, "0"), (Column::State, "3")], Released, EXPIRE),
+        (&[(Column::ValidLifetime, "0"), (Column::State, "1"), no_duid], Declined, EXPIRE),
+        (&[(Column::ValidLifetime, "0"), (Column::LeaseType, "77")], Gone, EXPIRE),
+        (&[(Column::State, "1"), no_duid], Declined, CLTT),
+        (&[(Column::State, "1"), (Column::Duid, "00")], Declined, CLTT),
+        (&[(Column::State, "2")], Reclaimed, EXPIRE),
+        (&[(Column::State, "3")], Released, CLTT),
+        (&[(Column::State, "4")], Gone, CLTT),
     ] {
         let (batch, _) = parse_with(columns(18), &row(changes));
-        let removal = Change::Remove("2001:db8:1::2".parse().unwrap());
+        let address = "2001:db8:1::2".parse().unwrap();
+        let removal = Change::Remove(Removal { address, reason, time: Some(time) });
         assert_eq!(batch.unwrap().changes().collect::<Vec<_>>(), [removal], "{changes:?}");
     }
 }
@@ -267,8 +271,10 @@ fn a_client_link_layer_address_comes_from_a_relay_agent_only() {
 fn any_other_state_of_32_bits_ends_the_former_lease() {
     for state in ["1", "2", "3", "4", "5", "77", "2147483648", "4294967295", "-1"] {
         let (batch, _) = parse_with(columns(18), &row(&[(Column::State, state)]));
-        let removal = Change::Remove("2001:db8:1::2".parse().unwrap());
-        assert_eq!(batch.unwrap().changes().collect::<Vec<_>>(), [removal], "state {state}");
+        let batch = batch.unwrap();
+        let changes: Vec<_> = batch.changes().collect();
+        let [Change::Remove(removal)] = *changes else { panic!("{changes:?}: state {state}") };
+        assert_eq!(removal.address, "2001:db8:1::2".parse::<Ipv6Addr>().unwrap(), "state {state}");
     }
 }
 
@@ -279,7 +285,9 @@ fn a_delegated_prefix_with_host_bits_keeps_its_address_as_written() {
     let given = "2001:db8:1:2ff::5".parse().unwrap();
     put(&row(&changes), |lease| assert_eq!((lease.address, lease.prefix_len), (given, 56)));
     let (batch, _) = parse_with(columns(18), &row(&[&changes[..], &[(Column::ValidLifetime, "0")]].concat()));
-    assert_eq!(batch.unwrap().changes().collect::<Vec<_>>(), [Change::Remove(given)]);
+    let batch = batch.unwrap();
+    let changes: Vec<_> = batch.changes().collect();
+    assert!(matches!(*changes, [Change::Remove(removal)] if removal.address == given), "{changes:?}");
 }
 
 #[test]

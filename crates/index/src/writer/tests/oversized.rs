@@ -111,7 +111,7 @@ proptest! {
         prop_assert_eq!(store.summary().clients, model.clients());
         // What was built can be changed: all of it leaves.
         let mut batch = Batch::new();
-        model.leases.keys().for_each(|&address| batch.remove(address));
+        model.leases.keys().for_each(|&address| batch.remove(Removal::gone(address)));
         writer.apply(&batch);
         prop_assert_eq!((store.summary().leases, store.summary().clients), (0, 0));
         check_addresses(&mut reader, &BTreeMap::new());
@@ -141,7 +141,7 @@ fn puts(numbers: impl Iterator<Item = u32>, duid: &[u8]) -> Batch {
 
 fn removals(numbers: impl Iterator<Item = u32>) -> Batch {
     let mut batch = Batch::new();
-    numbers.for_each(|n| batch.remove(lease(n, &[], &[]).address));
+    numbers.for_each(|n| batch.remove(Removal::gone(lease(n, &[], &[]).address)));
     batch
 }
 

@@ -156,7 +156,7 @@ proptest! {
                     model.insert(lease.address, lease);
                 }
                 Op::Remove(address) => {
-                    batch.remove(address);
+                    batch.remove(Removal::gone(address));
                     model.remove(&address);
                 }
                 Op::Publish | Op::Replace => {
@@ -223,7 +223,7 @@ fn replaced_prefixes_leave_no_window() {
                 batch.clear();
             }
             if old.address != new.address {
-                batch.remove(old.address);
+                batch.remove(Removal::gone(old.address));
             }
             writer.apply(&batch);
             n += 1;

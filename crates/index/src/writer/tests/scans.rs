@@ -284,11 +284,15 @@ fn a_scan_beside_the_writer_misses_no_client() {
             put(&mut batch, n % STAYING, &(n % STAYING).to_be_bytes());
             for part in STAYING + 1..STAYING + 7 {
                 let address = lease(part, &[]).address;
-                if n % 2 == 0 { put(&mut batch, part, b"large and small") } else { batch.remove(address) }
+                if n % 2 == 0 {
+                    put(&mut batch, part, b"large and small")
+                } else {
+                    batch.remove(Removal::gone(address))
+                }
             }
             let guest = 1_000 + n % 64;
             if n % 3 == 0 {
-                batch.remove(lease(guest, &[]).address);
+                batch.remove(Removal::gone(lease(guest, &[]).address));
             } else {
                 put(&mut batch, guest, &n.to_le_bytes());
             }

@@ -1,0 +1,39 @@
+//! Removal of a lease by its source.
+
+use std::net::Ipv6Addr;
+
+/// The event that ended a lease, as far as its source tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RemovalReason {
+    /// Its valid lifetime is over.
+    Expired,
+    /// Its client gave it back (RFC 8415 §18.3.7).
+    Released,
+    /// Its client found another host using the address (RFC 8415 §18.3.8).
+    Declined,
+    /// It expired, and the server took it back.
+    Reclaimed,
+    /// Another lease took its place: of another client, or of another prefix length.
+    Replaced,
+    /// The source no longer has it, and does not tell why.
+    Gone,
+}
+
+/// Removal of the lease with this address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// The lease's address as its source wrote it.
+    pub address: Ipv6Addr,
+    /// The event that ended it.
+    pub reason: RemovalReason,
+    /// Time of the event, or the last time before it that the source tells: seconds since 1970-01-01 UTC on the source's
+    /// clock.
+    pub time: Option<u32>,
+}
+
+impl Removal {
+    /// A removal of which only the address is known.
+    pub fn gone(address: Ipv6Addr) -> Self {
+        Self { address, reason: RemovalReason::Gone, time: None }
+    }
+}
