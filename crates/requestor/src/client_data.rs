@@ -1,4 +1,4 @@
-//! The bindings of one client on one link, as a server tells them (RFC 5007 §4.1.2.2).
+//! The bindings of one client on one link, as told by a server (RFC 5007 §4.1.2.2).
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -10,17 +10,17 @@ use crate::domain_name::{Fqdn, domain_names};
 use crate::relay_data::RelayChain;
 use crate::{Deviation, Duid};
 
-/// What is leased.
+/// A leased address or delegated prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Binding {
+pub enum AddressOrPrefix {
     /// An address (OPTION_IAADDR).
     Address(Ipv6Addr),
     /// A delegated prefix (OPTION_IAPREFIX), its host bits as the server sent them.
     Prefix(Ipv6Net),
 }
 
-impl Binding {
-    /// It is this address, or contains it.
+impl AddressOrPrefix {
+    /// Whether this is `address`, or a prefix that contains it.
     pub fn covers(&self, address: Ipv6Addr) -> bool {
         match self {
             Self::Address(own) => *own == address,
@@ -29,7 +29,7 @@ impl Binding {
     }
 }
 
-impl fmt::Display for Binding {
+impl fmt::Display for AddressOrPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
@@ -38,19 +38,19 @@ impl fmt::Display for Binding {
     }
 }
 
-/// An address or prefix with what remains of its lifetimes; 0xffffffff is infinity (RFC 8415 §7.7).
+/// An address or prefix with its remaining lifetimes; 0xffffffff is infinity (RFC 8415 §7.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// What is leased.
-    pub binding: Binding,
-    /// Seconds when the answer was sent.
+    /// The leased address or prefix.
+    pub resource: AddressOrPrefix,
+    /// Preferred lifetime in seconds, counted from the sending of the answer.
     pub preferred_lifetime_s: u32,
-    /// Seconds when the answer was sent.
+    /// Valid lifetime in seconds, counted from the sending of the answer.
     pub valid_lifetime_s: u32,
 }
 
 impl Lease {
-    /// The client may still use it.
+    /// Whether the client may still use it.
     pub(crate) fn is_valid(&self) -> bool {
         self.valid_lifetime_s > 0
     }
@@ -65,37 +65,37 @@ pub struct LinkLayerAddress {
     pub address: Vec<u8>,
 }
 
-/// An option that is kept as it came.
+/// An option kept undecoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawOption {
-    /// Its code.
+    /// The option code.
     pub code: OptionCode,
-    /// Its value.
+    /// The value, without code and length.
     pub value: Vec<u8>,
 }
 
-/// OPTION_CLIENT_DATA, whole.
+/// The decoded content of OPTION_CLIENT_DATA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientData {
-    /// Whose bindings.
+    /// DUID of the client.
     pub client: Duid,
-    /// All of them on the link.
+    /// Every lease of the client on the link.
     pub leases: Vec<Lease>,
-    /// OPTION_CLT_TIME: seconds since the server last spoke with the client on the link (RFC 5007 §4.1.2.3).
+    /// OPTION_CLT_TIME: seconds since the server last heard from the client on the link (RFC 5007 §4.1.2.3).
     pub clt_time_s: u32,
-    /// OPTION_CLIENT_FQDN, if asked for and known.
+    /// OPTION_CLIENT_FQDN, if requested and known to the server.
     pub fqdn: Option<Fqdn>,
-    /// OPTION_CLIENT_LINKLAYER_ADDR, if asked for and known.
+    /// OPTION_CLIENT_LINKLAYER_ADDR, if requested and known to the server.
     pub link_layer: Option<LinkLayerAddress>,
-    /// OPTION_LQ_RELAY_DATA, if asked for and known.
+    /// OPTION_LQ_RELAY_DATA, if requested and known to the server.
     pub relay: Option<RelayChain>,
-    /// All other options.
+    /// Options that have no field above.
     pub other: Vec<RawOption>,
 }
 
-/// Client data being read.
+/// Parser state of one OPTION_CLIENT_DATA.
 #[derive(Default)]
-pub(crate) struct Reading {
+pub(crate) struct ClientDataParser {
     client: Option<Duid>,
     leases: Vec<Lease>,
     clt_time_s: Option<u32>,
@@ -106,9 +106,10 @@ pub(crate) struct Reading {
     seen: Vec<OptionCode>,
 }
 
-impl Reading {
-    /// Reads the option's value, which lies `offset` octets into the message; faults in what decides are errors, in
-    /// what only informs deviations.
+impl ClientDataParser {
+    /// Parses the option's value, which starts `offset` octets into the message.
+    ///
+    /// A fault in an option that decides the result is an error, one in an informational option a deviation.
     pub(crate) fn read(
         value: &[u8],
         offset: usize,
@@ -134,11 +135,13 @@ impl Reading {
         let inside = |error: ParseError| ParseError { at: at + 4 + error.at, ..error };
         let singleton =
             matches!(code, OptionCode::CLIENTID | OptionCode::CLT_TIME | OptionCode::LQ_RELAY_DATA);
+        // Repeated IA options are several leases; a repeated singleton would leave open which one counts.
         if singleton && self.seen.contains(&code) {
             return Err(ParseError { at, fault: ParseFault::Repeated });
         }
         self.seen.push(code);
         match code {
+            // A DUID of invalid length counts as missing; `finish` reports it.
             OptionCode::CLIENTID => self.client = Duid::new(value).ok(),
             OptionCode::IAADDR => self.leases.push(IaAddress::parse(value).map_err(inside)?.into()),
             OptionCode::IAPREFIX => self.leases.push(IaPrefix::parse(value).map_err(inside)?.into()),
@@ -171,7 +174,7 @@ impl Reading {
         self.other.push(RawOption { code, value: value.to_vec() });
     }
 
-    /// What was read, if all is there that client data must hold.
+    /// Returns the client data if all mandatory options were present.
     pub(crate) fn finish(self) -> Result<ClientData, Deviation> {
         Ok(ClientData {
             client: self.client.ok_or(Deviation::NoClientId)?,
@@ -188,7 +191,7 @@ impl Reading {
 impl From<IaAddress> for Lease {
     fn from(address: IaAddress) -> Self {
         Self {
-            binding: Binding::Address(address.address),
+            resource: AddressOrPrefix::Address(address.address),
             preferred_lifetime_s: address.preferred_lifetime,
             valid_lifetime_s: address.valid_lifetime,
         }
@@ -197,17 +200,17 @@ impl From<IaAddress> for Lease {
 
 impl From<IaPrefix> for Lease {
     fn from(prefix: IaPrefix) -> Self {
-        // `IaPrefix` has checked the length, so a prefix of 128 stands for what cannot be.
+        // `IaPrefix::parse` has checked the length; the /128 fallback only avoids a panic.
         let net = Ipv6Net::new(prefix.address, prefix.prefix_len).unwrap_or_else(|_| prefix.address.into());
         Self {
-            binding: Binding::Prefix(net),
+            resource: AddressOrPrefix::Prefix(net),
             preferred_lifetime_s: prefix.preferred_lifetime,
             valid_lifetime_s: prefix.valid_lifetime,
         }
     }
 }
 
-/// A well-known option's value in words, for a reader; `None` where the octets say as much.
+/// Renders the value of a well-known option as text; `None` where hexadecimal says as much.
 pub fn option_text(option: &RawOption) -> Option<String> {
     const DNS_SERVERS: u16 = 23; // RFC 3646 §3
     const DOMAIN_LIST: u16 = 24; // RFC 3646 §4

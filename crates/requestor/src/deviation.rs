@@ -1,65 +1,67 @@
-//! Where an answer departs from the RFCs but can still be used: named, so that it can be shown and not stumbled over.
+//! Deviations from the RFCs in answers that can still be used. Each has a type, so that it can be shown and
+//! tested.
 
 use lqd_wire::{OptionCode, ParseError};
 
-use crate::{Binding, Content, Duid, Lease, Query, Reply, Target};
+use crate::{AddressOrPrefix, Content, Duid, Lease, Query, Reply, Target};
 
-/// A CLT_TIME above this many seconds (31 years) is more likely a point in time than an age.
+/// Largest CLT_TIME, in seconds (31 years), that is taken for an age; a larger one is more likely a point in
+/// time.
 const CLT_TIME_PLAUSIBLE_MAX: u32 = 1_000_000_000;
 
-/// One departure. The text says what departs and from where.
+/// A deviation of one answer; its text says what deviates and cites the RFC.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Deviation {
-    /// OPTION_LQ_RELAY_DATA beside the client data (Kea); taken as the client's.
-    #[error("relay data stands at message level, not in the client data")]
+    /// OPTION_LQ_RELAY_DATA beside OPTION_CLIENT_DATA instead of inside it (Kea); used as if inside.
+    #[error("relay data is at message level, not in the client data")]
     RelayDataAtMessageLevel,
-    /// OPTION_LQ_RELAY_DATA that was not asked for (Kea).
-    #[error("relay data was sent unasked (RFC 5007 §4.1.2.4)")]
+    /// OPTION_LQ_RELAY_DATA that the query did not request (Kea).
+    #[error("relay data was sent although not requested (RFC 5007 §4.1.2.4)")]
     RelayDataUnasked,
-    /// OPTION_LQ_RELAY_DATA that does not parse to its end; what came before the fault is shown.
-    #[error("relay data is broken: {0}")]
+    /// OPTION_LQ_RELAY_DATA that does not parse to its end; the part before the fault is shown.
+    #[error("relay data is malformed: {0}")]
     RelayDataBroken(ParseError),
-    /// The client's message was left inside the relay data.
-    #[error("relay data still holds the client's message (RFC 5007 §4.1.2.4)")]
+    /// Relay data with the client's own message still inside.
+    #[error("relay data still contains the client's message (RFC 5007 §4.1.2.4)")]
     RelayDataWithMessage,
-    /// An answer to a relayed query without RELAY-REPL (Kea): no relay agent could pass it on.
+    /// An answer to a relayed query without RELAY-REPL (Kea); a real relay agent could not forward it.
     #[error("a relayed query was answered without RELAY-REPL (RFC 8415 §19.3)")]
     NotRelayed,
-    /// An error status with data, which is not used.
+    /// An error status with client data or links, which are not used.
     #[error("an error status came with data, which is ignored")]
     DataWithError,
     /// Client data and client links in one answer (RFC 5007 §4.4.1 forbids it); the data is used.
     #[error("client links came beside client data and are ignored (RFC 5007 §4.4.1)")]
     LinksWithData,
-    /// Client links where the query was not by client-id or named a link; they are not followed.
-    #[error("client links came unasked and are not followed (RFC 5007 §4.1.2.5)")]
+    /// Client links in answer to a query by address or on a given link; they are not followed.
+    #[error("client links came although not requested and are not followed (RFC 5007 §4.1.2.5)")]
     LinksUnasked,
-    /// Client data without CLT_TIME, which RFC 5007 §4.3.3 has a requestor discard.
+    /// Client data without CLT_TIME, which a requestor discards (RFC 5007 §4.3.3).
     #[error("client data without client-last-transaction-time was discarded (RFC 5007 §4.3.3)")]
     NoCltTime,
     /// Client data without the client's DUID.
     #[error("client data without the client's DUID was discarded (RFC 5007 §4.4.2)")]
     NoClientId,
-    /// Client data without a lease.
+    /// Client data without any lease.
     #[error("client data holds no lease (RFC 5007 §4.4.2)")]
     NoLease,
-    /// By client-id, and the data is of another client.
-    #[error("the data is of client {0}, which was not asked for")]
+    /// Client data of another client than the one in the query by client-id.
+    #[error("the data is of client {0}, not of the queried one")]
     OtherClient(Duid),
-    /// By address, and none of the valid leases covers it.
-    #[error("no valid lease in the data covers the address that was asked for")]
+    /// Client data in answer to a query by address of which no valid lease covers the address.
+    #[error("no valid lease in the data covers the queried address")]
     AddressNotCovered,
-    /// A lease that is over (RFC 5007 §4.1.2.2 asks for those with a valid lifetime).
+    /// A lease without remaining valid lifetime (RFC 5007 §4.1.2.2 wants leases with one).
     #[error("{0} has no valid lifetime left (RFC 5007 §4.1.2.2)")]
-    NoValidLifetime(Binding),
+    NoValidLifetime(AddressOrPrefix),
     /// A preferred lifetime above the valid one (RFC 8415 §21.6).
     #[error("{0}: the preferred lifetime is above the valid one (RFC 8415 §21.6)")]
-    PreferredAboveValid(Binding),
-    /// A lifetime that was infinite before time was subtracted from it (Kea); RFC 8415 §7.7.
+    PreferredAboveValid(AddressOrPrefix),
+    /// An infinite lifetime from which time was subtracted (Kea); RFC 8415 §7.7.
     #[error("{0}: an infinite lifetime was counted down (RFC 8415 §7.7)")]
-    InfinityCountedDown(Binding),
-    /// CLT_TIME that looks like a point in time (ISC DHCP).
+    InfinityCountedDown(AddressOrPrefix),
+    /// A CLT_TIME that looks like a point in time instead of an age (ISC DHCP).
     #[error("the last transaction is 31 years ago or more; is it a point in time? (RFC 5007 §4.1.2.3)")]
     CltTimeAbsolute,
     /// A known option whose value does not parse; kept as octets.
@@ -68,7 +70,7 @@ pub enum Deviation {
 }
 
 impl Deviation {
-    /// A short name that stays the same, for programs.
+    /// The short name for programs, which never changes.
     pub fn code(&self) -> &'static str {
         match self {
             Self::RelayDataAtMessageLevel => "relay-data-at-message-level",
@@ -93,9 +95,10 @@ impl Deviation {
     }
 }
 
-/// Adds what only the query shows: options and links that were not asked for, data that does not fit the question.
+/// Appends the deviations that only show against the query, and marks answers to another question as
+/// unusable.
 ///
-/// Data of another client, for another address, or without a lease that is valid, is no answer and not used.
+/// Data of another client, for another address, or without a valid lease must not become a result.
 pub(crate) fn against_query(reply: &mut Reply, query: &Query) {
     let mut found = Vec::new();
     let mut is_answer = true;
@@ -113,7 +116,7 @@ pub(crate) fn against_query(reply: &mut Reply, query: &Query) {
                     if !data
                         .leases
                         .iter()
-                        .any(|lease| lease.is_valid() && lease.binding.covers(*address)) =>
+                        .any(|lease| lease.is_valid() && lease.resource.covers(*address)) =>
                 {
                     found.push(Deviation::AddressNotCovered);
                     is_answer = false;
@@ -131,12 +134,12 @@ pub(crate) fn against_query(reply: &mut Reply, query: &Query) {
     }
 }
 
-/// Links may answer a query by client-id without a link-address (RFC 5007 §4.1.2.5).
+/// Whether client links may answer this query: by client-id, without link-address (RFC 5007 §4.1.2.5).
 pub(crate) fn may_have_links(query: &Query) -> bool {
     matches!(query.target, Target::Client(_)) && query.link.is_none()
 }
 
-/// What is odd in client data by itself.
+/// Returns the deviations inside client data, whatever the query was.
 pub(crate) fn in_data(data: &crate::ClientData) -> Vec<Deviation> {
     let mut found = Vec::new();
     if data.leases.is_empty() {
@@ -146,15 +149,16 @@ pub(crate) fn in_data(data: &crate::ClientData) -> Vec<Deviation> {
         found.push(Deviation::CltTimeAbsolute);
     }
     for lease in &data.leases {
+        // A server that counts infinity down sends 0xffffffff - CLT_TIME.
         let counted_down =
             |lifetime: u32| lifetime != u32::MAX && lifetime.checked_add(data.clt_time_s) == Some(u32::MAX);
         if lease.valid_lifetime_s == 0 {
-            found.push(Deviation::NoValidLifetime(lease.binding));
+            found.push(Deviation::NoValidLifetime(lease.resource));
         } else if lease.preferred_lifetime_s > lease.valid_lifetime_s {
-            found.push(Deviation::PreferredAboveValid(lease.binding));
+            found.push(Deviation::PreferredAboveValid(lease.resource));
         }
         if data.clt_time_s > 0 && counted_down(lease.valid_lifetime_s) {
-            found.push(Deviation::InfinityCountedDown(lease.binding));
+            found.push(Deviation::InfinityCountedDown(lease.resource));
         }
     }
     found

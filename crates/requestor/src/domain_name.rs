@@ -1,22 +1,22 @@
-//! Domain names as options carry them (RFC 8415 §10, RFC 4704 §4).
+//! Domain names in DHCPv6 options (RFC 8415 §10, RFC 4704 §4).
 
 use std::fmt::Write;
 
 /// OPTION_CLIENT_FQDN (RFC 4704 §4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fqdn {
-    /// The name, with octets that are not letters, digits, `-` or `_` escaped as `\ddd` (RFC 1035 §5.1).
+    /// The name; octets other than letters, digits, `-` and `_` are escaped as `\ddd` (RFC 1035 §5.1).
     ///
-    /// A dot at its end says that it is complete.
+    /// A final dot marks a complete name.
     pub name: String,
-    /// S: the server updates the name's AAAA record.
+    /// The S flag: the server updates the name's AAAA record.
     pub server_updates_aaaa: bool,
-    /// N: the server updates nothing.
+    /// The N flag: the server updates nothing.
     pub server_updates_nothing: bool,
 }
 
 impl Fqdn {
-    /// Reads the option's value.
+    /// Parses the option's value.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let (&flags, name) = value.split_first()?;
         let (name, rest) = read_name(name)?;
@@ -28,7 +28,7 @@ impl Fqdn {
     }
 }
 
-/// All names of a list.
+/// Parses a list of names.
 pub(crate) fn domain_names(mut octets: &[u8]) -> Option<Vec<String>> {
     let mut names = Vec::new();
     while !octets.is_empty() {
@@ -39,7 +39,7 @@ pub(crate) fn domain_names(mut octets: &[u8]) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// One name and the octets after it; without the label of length 0 it is a part of a name and ends with the octets.
+/// Splits off one name. A partial name has no label of length 0 and ends with the octets.
 fn read_name(mut octets: &[u8]) -> Option<(String, &[u8])> {
     let mut name = String::new();
     while let Some((&len, rest)) = octets.split_first() {
@@ -48,12 +48,13 @@ fn read_name(mut octets: &[u8]) -> Option<(String, &[u8])> {
             return Some((name, rest));
         }
         if len > 63 {
-            return None; // compression must not be used (RFC 8415 §10)
+            return None; // RFC 8415 §10 forbids compression
         }
         let (label, rest) = rest.split_at_checked(len.into())?;
         if !name.is_empty() {
             name.push('.');
         }
+        // Escaped here, so that no caller can print a server's control characters.
         for &octet in label {
             match octet {
                 b'-' | b'_' => name.push(octet.into()),
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_their_faults() {
+    fn names_are_escaped_and_malformed_ones_rejected() {
         let name = |octets: &[u8]| Fqdn::parse(octets).map(|fqdn| fqdn.name);
         assert_eq!(name(b"\x01\x04host\x07example\x00").as_deref(), Some("host.example."));
         assert_eq!(name(b"\x00\x04host").as_deref(), Some("host"));

@@ -1,50 +1,50 @@
-//! DUIDs that are kept, read from text and taken apart for a reader.
+//! DUIDs: owned, read from text, and decoded for display.
 //!
-//! A DUID is compared octet by octet and nothing is ever decided by its content (RFC 8415 §11); [`Duid::kind`] is for
-//! showing only.
+//! DUIDs are compared octet by octet, and no decision depends on their content (RFC 8415 §11); [`Duid::kind`]
+//! serves display only.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Seconds from 1970 to 2000, where the time of a DUID-LLT counts from (RFC 8415 §11.2).
+/// Offset of the DUID-LLT epoch, 2000-01-01 (RFC 8415 §11.2), from the Unix epoch.
 const YEAR_2000: Duration = Duration::from_secs(946_684_800);
 
 /// A DUID of 1..=130 octets (RFC 8415 §11).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duid(Box<[u8]>);
 
-/// Why some octets or text are no DUID.
+/// An error about octets or text that are no DUID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DuidError {
-    /// Too short or too long.
+    /// A length outside 1..=130 octets.
     #[error("has {0} octets; a DUID has 1 to {max}", max = lqd_wire::Duid::LEN_MAX)]
     Length(usize),
-    /// Hexadecimal without separators must have two digits for each octet.
+    /// An odd number of digits in hexadecimal without separators.
     #[error("has an odd number of hexadecimal digits; write two for each octet")]
     OddDigits,
-    /// Something else than hexadecimal octets.
-    #[error("must be octets in hexadecimal, such as 00:03:00:01:02:00:5e:10:00:01; `{0}` is none")]
+    /// Text other than hexadecimal octets.
+    #[error("must be octets in hexadecimal, such as 00:03:00:01:02:00:5e:10:00:01, not `{0}`")]
     NotHexadecimal(String),
 }
 
-/// What a DUID says about its maker (RFC 8415 §11.2 to §11.5). For showing, never for deciding.
+/// The decoded content of a DUID (RFC 8415 §11.2 to §11.5). For display, never for decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DuidKind<'a> {
-    /// DUID-LLT: a link-layer address, and when the DUID was made.
+    /// DUID-LLT: a link-layer address, and the time of the DUID's generation.
     LinkLayerTime {
         /// Hardware type (IANA ARP parameters).
         hardware: u16,
-        /// When it was made.
+        /// Time of generation.
         made: SystemTime,
         /// The link-layer address.
         address: &'a [u8],
     },
-    /// DUID-EN: chosen by a vendor.
+    /// DUID-EN: assigned by a vendor.
     Enterprise {
         /// The vendor's private enterprise number (IANA).
         number: u32,
-        /// What the vendor chose.
+        /// The vendor's identifier.
         identifier: &'a [u8],
     },
     /// DUID-LL: a link-layer address.
@@ -56,12 +56,12 @@ pub enum DuidKind<'a> {
     },
     /// DUID-UUID (RFC 6355).
     Uuid(&'a [u8; 16]),
-    /// A type that is not known here, or a known one that is too short for its type.
+    /// An unknown type, or a known type that is too short.
     Other,
 }
 
 impl Duid {
-    /// Keeps these octets, type first.
+    /// Copies the octets, the type first.
     pub fn new(octets: impl Into<Vec<u8>>) -> Result<Self, DuidError> {
         let octets = octets.into();
         if lqd_wire::Duid::new(&octets).is_none() {
@@ -80,7 +80,7 @@ impl Duid {
         Self([&[0, 3, 0, 1][..], &address].concat().into_boxed_slice())
     }
 
-    /// A new DUID-UUID of 122 random bits (RFC 9562 §5.4).
+    /// Generates a DUID-UUID of 122 random bits (RFC 9562 §5.4).
     pub fn random() -> Self {
         let mut uuid: [u8; 16] = rand::random();
         uuid[6] = uuid[6] & 0x0f | 0x40; // version 4
@@ -88,12 +88,12 @@ impl Duid {
         Self::from_uuid(uuid)
     }
 
-    /// The octets, type first.
+    /// The octets, the type first.
     pub fn octets(&self) -> &[u8] {
         &self.0
     }
 
-    /// What it says about its maker.
+    /// Decodes the DUID for display.
     pub fn kind(&self) -> DuidKind<'_> {
         match *self.octets() {
             [0, 1, h0, h1, t0, t1, t2, t3, ref address @ ..] if !address.is_empty() => {
@@ -122,8 +122,8 @@ impl From<lqd_wire::Duid<'_>> for Duid {
 impl FromStr for Duid {
     type Err = DuidError;
 
-    /// Reads every usual spelling: `00:03:00:01`, `0:3:0:1`, `00-03-00-01`, `00 03 00 01`, `0003.0001`, `00030001`,
-    /// `0x00030001`.
+    /// Parses every usual spelling: `00:03:00:01`, `0:3:0:1`, `00-03-00-01`, `00 03 00 01`, `0003.0001`,
+    /// `00030001`, `0x00030001`.
     fn from_str(text: &str) -> Result<Self, DuidError> {
         let text = text.trim();
         let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
@@ -139,7 +139,7 @@ impl FromStr for Duid {
     }
 }
 
-/// An octet of one or two digits.
+/// Parses an octet of one or two digits.
 fn short_octet(text: &str) -> Option<u8> {
     match *text.as_bytes() {
         [low] => digit(low),
@@ -148,7 +148,7 @@ fn short_octet(text: &str) -> Option<u8> {
     }
 }
 
-/// Octets of two digits each, nothing between them.
+/// Parses octets of two digits each, without separators.
 fn pairs(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
@@ -182,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_usual_spelling_and_its_limits() {
+    fn every_usual_spelling_parses_within_its_limits() {
         let rows: [(&str, Option<&[u8]>); 22] = [
             ("00:03:00:FF", Some(&[0, 3, 0, 255])),
             ("0:3:0:ff", Some(&[0, 3, 0, 255])),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_of_rfc_8415() {
+    fn each_duid_type_of_rfc_8415_is_decoded() {
         let kinds = |text: &str| text.parse::<Duid>().expect("a DUID");
         // RFC 8415 §11.3, figure 6: enterprise 9, eight octets.
         let enterprise = kinds("0002 0000 0009 0cc0 84d3 0300 0912".replace(' ', "").as_str());
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_random_one_is_a_uuid_of_version_4() {
+    fn a_random_duid_is_a_uuid_of_version_4() {
         let (one, other) = (Duid::random(), Duid::random());
         assert_ne!(one, other);
         let DuidKind::Uuid(uuid) = one.kind() else { panic!("{one}") };
@@ -244,14 +244,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(octets in prop::collection::vec(any::<u8>(), 1..=130)) {
+        fn the_displayed_text_parses_to_the_same_duid(octets in prop::collection::vec(any::<u8>(), 1..=130)) {
             let duid = Duid::new(octets).expect("its length is right");
             prop_assert_eq!(duid.to_string().parse::<Duid>(), Ok(duid.clone()));
             let _ = duid.kind();
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in ".{0,40}") {
+        fn no_text_makes_the_parser_panic(text in ".{0,40}") {
             let _ = text.parse::<Duid>();
         }
     }

@@ -1,87 +1,86 @@
-//! What can go wrong, by who is at fault: the caller ([`Error`]), or servers and the network ([`Failure`]).
+//! Errors by cause: the caller ([`Error`]), or servers and the network ([`LookupError`]).
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_wire::StatusCode;
 
-use crate::{Silent, Status};
+use crate::{SilentServer, Status};
 
-/// The caller's settings or query cannot be used; nothing was learned about any client.
+/// An unusable setting or query; nothing was sent, or nothing was learned about any client.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Port 547 is for servers and relay agents, which must discard what we wait for (RFC 5007 §4.2.2).
+    /// Local port 547, where servers and relay agents discard LEASEQUERY-REPLY (RFC 5007 §4.2.2).
     #[error(
-        "the local port must not be 547, where LEASEQUERY-REPLY is to be discarded (RFC 5007 §4.2.2); take another or none"
+        "the local port must not be 547, where LEASEQUERY-REPLY is discarded (RFC 5007 §4.2.2); use another port, or 0"
     )]
     ServerPort,
-    /// The socket.
+    /// LookupError to open the socket.
     #[error("cannot open a UDP socket at {address}: {source}")]
     Bind {
         /// The local address.
         address: SocketAddrV6,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is no such interface.
-    #[error("interface {name}: {source}; `ip link` lists what there is")]
+    /// An unknown interface.
+    #[error("interface {name}: {source}; `ip link` lists the interfaces")]
     Interface {
-        /// Its name.
+        /// The interface's name.
         name: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The plan names no server.
-    #[error("no server to ask; name one at least")]
+    /// A plan without servers.
+    #[error("no server to query; name at least one")]
     NoServer,
-    /// The query does not fit into a datagram.
-    #[error("the query is too long for one datagram; ask for fewer options")]
+    /// A query that does not fit into one datagram.
+    #[error("the query is too long for one datagram; request fewer options")]
     TooLong,
-    /// The address lies outside the access networks that were set (RFC 5007 §5).
-    #[error("{0} lies outside the access networks; queries for it are not sent (RFC 5007 §5)")]
+    /// An address outside the configured access networks (RFC 5007 §5).
+    #[error("{0} is outside the access networks, for which alone queries are sent (RFC 5007 §5)")]
     OutsideAccessNetworks(Ipv6Addr),
 }
 
-/// Why a query that was sent has no result.
+/// The reason why a query that was sent has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Failure {
-    /// A server refused: its status says why.
-    #[error("{server} says {}", status_text(.status))]
+pub enum LookupError {
+    /// A server's refusal, with its status.
+    #[error("{server} answered {}", status_text(.status))]
     Refused {
         /// The server.
         server: SocketAddrV6,
-        /// Its status.
+        /// The status it sent.
         status: Status,
     },
-    /// A server's answer has to be discarded; its deviations say why.
-    #[error("the answer of {server} cannot be used: {why}")]
+    /// An answer that must be discarded; its deviations give the reason.
+    #[error("the answer of {server} is unusable: {why}")]
     Unusable {
         /// The server.
         server: SocketAddrV6,
-        /// What is wrong with it.
+        /// The deviations, as text.
         why: String,
     },
-    /// The client is on links that were not asked for, so that nothing can be said of its bindings there.
-    #[error("the client is on links that were not asked for: {}", .links.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    /// Links of the client that were not queried, so that its bindings there are unknown.
+    #[error("the client is on links that were not queried: {}", .links.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     LinksNotAsked {
-        /// Their link-addresses.
+        /// Link-addresses of these links.
         links: Vec<Ipv6Addr>,
     },
-    /// A server says that the client is on links, and no binding was found on any of them: a contradiction, and no proof
-    /// that there are none.
-    #[error("the client is said to be on {}, but no binding was found there", links_text(.links))]
+    /// Links named by a server on which no binding was found: a contradiction, not a proof of absence.
+    #[error("a server placed the client on {}, but no binding was found there", links_text(.links))]
     NothingOnLinks {
-        /// Their link-addresses.
+        /// Link-addresses of these links.
         links: Vec<Ipv6Addr>,
     },
-    /// No answer, or none from a server whose word is needed.
+    /// No answer, or none from a server whose answer is needed.
     #[error("{}", silent_text(.silent, .no_binding_at))]
     NoReply {
-        /// Who was asked in vain.
-        silent: Vec<Silent>,
-        /// A server that knows of no binding, which alone is no proof.
+        /// The servers that did not answer.
+        silent: Vec<SilentServer>,
+        /// A server that has no binding, which alone proves nothing.
         no_binding_at: Option<SocketAddrV6>,
     },
 }
@@ -94,7 +93,7 @@ fn links_text(links: &[Ipv6Addr]) -> String {
     format!("the link of {}", links.join(", "))
 }
 
-/// The status in words, with what to do about it.
+/// Renders a status with advice for the operator.
 fn status_text(status: &Status) -> String {
     let name = status
         .code
@@ -102,19 +101,19 @@ fn status_text(status: &Status) -> String {
         .map_or_else(|| format!("status {}", status.code.0), |name| format!("{name}({})", status.code.0));
     let said =
         if status.text.is_empty() { String::new() } else { format!(" \"{}\"", status.text.escape_debug()) };
-    let mend = match status.code {
-        StatusCode::NOT_CONFIGURED => "; it has no link for this address, ask the server that has",
-        StatusCode::NOT_ALLOWED => "; it must be told to allow this requestor's address",
+    let advice = match status.code {
+        StatusCode::NOT_CONFIGURED => "; the link is not configured there, query the server that has it",
+        StatusCode::NOT_ALLOWED => "; allow this requestor's address on that server",
         StatusCode::UNKNOWN_QUERY_TYPE => {
-            "; it does not support this kind of query, ask the other way (address or DUID)"
+            "; it does not support this query type, query the other way (by address or by DUID)"
         }
         _ => "",
     };
-    format!("{name}{said}{mend}")
+    format!("{name}{said}{advice}")
 }
 
-fn silent_text(silent: &[Silent], no_binding_at: &Option<SocketAddrV6>) -> String {
-    let one = |server: &Silent| match &server.send_error {
+fn silent_text(silent: &[SilentServer], no_binding_at: &Option<SocketAddrV6>) -> String {
+    let one = |server: &SilentServer| match &server.send_error {
         Some(error) => format!("cannot send to {}: {error}", server.server),
         None => format!(
             "no reply from {} to {} transmission{}",
@@ -125,7 +124,7 @@ fn silent_text(silent: &[Silent], no_binding_at: &Option<SocketAddrV6>) -> Strin
     };
     let mut text = silent.iter().map(one).collect::<Vec<_>>().join("; ");
     if let Some(server) = no_binding_at {
-        text.push_str(&format!("; {server} knows of no binding, but alone that proves nothing"));
+        text.push_str(&format!("; {server} has no binding, which alone proves nothing"));
     }
     text
 }

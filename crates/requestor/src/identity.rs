@@ -1,4 +1,4 @@
-//! The requestor's own DUID, the same at every start (RFC 8415 §11: it SHOULD NOT change over time).
+//! The requestor's own DUID, kept across starts (RFC 8415 §11: it SHOULD NOT change over time).
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,43 +6,44 @@ use std::path::{Path, PathBuf};
 
 use crate::{Duid, DuidError};
 
-/// Why the own DUID cannot be read or kept.
+/// An error in reading or storing the own DUID.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// The file or its directory.
-    #[error("own DUID in {path}: {source}; make the directory writable, or name the DUID yourself")]
+    /// An error of the file or its directory.
+    #[error("own DUID in {path}: {source}; make the directory writable, or give the DUID explicitly")]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file holds something else.
-    #[error("own DUID in {path}: {source}; write one DUID into it, or remove it for a new one")]
+    /// A file without a valid DUID.
+    #[error("own DUID in {path}: {source}; write one DUID into it, or remove it to get a new one")]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The parser's error.
         source: DuidError,
     },
 }
 
-/// Reads the DUID in this file; if there is none, makes a DUID-UUID and keeps it there.
+/// Reads the DUID in this file, or generates a DUID-UUID and stores it there.
 ///
-/// A UUID and not a link-layer address: nothing tells which interface stays with the machine for good, which a
-/// DUID-LL requires (RFC 8415 §11.4). Of several processes that start at once for the first time, all get the same.
+/// A UUID rather than a link-layer address, since no interface is known to stay with the machine for good, as
+/// a DUID-LL requires (RFC 8415 §11.4). Processes that start at once for the first time all get the same
+/// DUID.
 pub fn load_or_create(path: &Path) -> Result<Duid, IdentityError> {
-    let fault = |source| IdentityError::File { path: path.to_owned(), source };
+    let file_error = |source| IdentityError::File { path: path.to_owned(), source };
     match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path).map_err(fault)?,
-        Err(error) => return Err(fault(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path).map_err(file_error)?,
+        Err(source) => return Err(file_error(source)),
         Ok(_) => {}
     }
-    let text = fs::read_to_string(path).map_err(fault)?;
+    let text = fs::read_to_string(path).map_err(file_error)?;
     text.parse().map_err(|source| IdentityError::Content { path: path.to_owned(), source })
 }
 
-/// Writes a new DUID beside its place and links it there, which only the first of several does.
+/// Writes a new DUID to a draft file and links it into place, which succeeds for one process only.
 fn create(path: &Path) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
@@ -50,6 +51,7 @@ fn create(path: &Path) -> io::Result<()> {
     let written = fs::File::create_new(&draft)
         .and_then(|mut file| writeln!(file, "{}", Duid::random()).and_then(|()| file.sync_all()))
         .and_then(|()| match fs::hard_link(&draft, path) {
+            // A lost race is fine: the winner's DUID is read afterwards.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             done => done,
         });
@@ -63,7 +65,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn made_once_and_kept() {
+    fn the_duid_is_generated_once_and_kept() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("state/lq/duid");
         let starters: Vec<_> = (0..8)
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_the_file() {
+    fn errors_name_the_file() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("duid");
         fs::write(&path, "not a DUID").expect("writable");

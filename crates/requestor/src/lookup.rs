@@ -1,4 +1,4 @@
-//! What the exchanges of one question come to.
+//! The result of the exchanges that one query led to.
 
 use std::collections::HashSet;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -6,44 +6,45 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use lqd_wire::StatusCode;
 
 use crate::merge::{Source, merge};
-use crate::{Answer, ClientOnLink, Content, Exchange, Failure, Query, Reply, Target, deviation};
+use crate::{Answer, ClientOnLink, Content, Exchange, LookupError, Query, Reply, Target, deviation};
 
-/// At most so many links of one client are asked for.
+/// Most links of one client that are queried.
 const LINKS_MAX: usize = 256;
 
-/// The answer to a question.
+/// The result of a lookup.
 #[derive(Clone, Debug)]
 pub struct Lookup {
-    /// What was asked.
+    /// The query.
     pub query: Query,
-    /// The client's bindings, by link; empty if there are none, for sure.
+    /// The client's bindings, by link; empty if there are certainly none.
     ///
-    /// "None" is said only if every server that was asked, and is responsible, said so: an access concentrator cuts a
-    /// subscriber off on it. A server that refuses with NotConfigured is not responsible if another one is.
-    pub outcome: Result<Vec<ClientOnLink>, Failure>,
-    /// Clients that a server names for the address that was asked for, where another server, which heard its client more
-    /// recently, names another one (RFC 5007 §4.3.4).
+    /// An access concentrator cuts a subscriber off on "none", so every responsible server that was queried
+    /// must have said so. A server that refuses with NotConfigured is not responsible if another one is.
+    pub outcome: Result<Vec<ClientOnLink>, LookupError>,
+    /// Clients of the queried address according to a server that heard its client less recently than another
+    /// server heard another client (RFC 5007 §4.3.4).
     pub superseded: Vec<ClientOnLink>,
-    /// What is missing from bindings that were found: links that could not be asked for.
-    pub incomplete: Vec<Failure>,
-    /// What was sent and received: the query's own exchange first, then one for each link.
+    /// Errors on links that could not be queried, where bindings were found on others.
+    pub incomplete: Vec<LookupError>,
+    /// Messages sent and received: the query's own exchange first, then one for each link.
     pub exchanges: Vec<Exchange>,
-    /// Known from the negative cache; nothing was sent.
+    /// Whether the result is from the negative cache; nothing was sent then.
     pub cached: bool,
 }
 
 impl Lookup {
-    /// What it comes to: the query's own exchange first, then those of the links it led to.
+    /// Concludes from the query's own exchange, which comes first, and those of the links it led to.
     ///
-    /// For those who run [`crate::Transaction`]s by themselves; [`crate::Requestor::ask`] ends with this.
+    /// For callers that run [`crate::Transaction`]s themselves; [`crate::Requestor::ask`] ends with this.
     pub fn conclude(query: Query, exchanges: Vec<Exchange>) -> Self {
         let sources: Vec<Source> = exchanges.iter().flat_map(sources).collect();
-        let mut failures: Vec<Failure> = exchanges.iter().filter_map(|one| failure(one).err()).collect();
+        let mut failures: Vec<LookupError> =
+            exchanges.iter().filter_map(|one| exchange_error(one).err()).collect();
         failures.extend(links_not_asked(&exchanges));
         if failures.is_empty() {
-            failures.extend(nothing_on_links(&exchanges, &sources));
+            failures.extend(links_without_bindings(&exchanges, &sources));
         }
-        let (clients, superseded) = by_recency(&query, merge(&sources));
+        let (clients, superseded) = split_by_recency(&query, merge(&sources));
         let outcome = if !sources.is_empty() {
             Ok(clients)
         } else if failures.is_empty() {
@@ -54,26 +55,26 @@ impl Lookup {
         Self { query, outcome, superseded, incomplete: failures, exchanges, cached: false }
     }
 
-    /// The negative cache knew what it comes to.
-    pub(crate) fn cached(query: Query, outcome: Result<(), Failure>) -> Self {
+    /// Makes a lookup of an outcome from the negative cache.
+    pub(crate) fn cached(query: Query, outcome: Result<(), LookupError>) -> Self {
         let outcome = outcome.map(|()| Vec::new());
         let (superseded, incomplete, exchanges) = (Vec::new(), Vec::new(), Vec::new());
         Self { query, outcome, superseded, incomplete, exchanges, cached: true }
     }
 
-    /// There are no bindings, for sure.
+    /// Whether there are certainly no bindings.
     pub fn is_no_binding(&self) -> bool {
         self.outcome.as_ref().is_ok_and(Vec::is_empty)
     }
 
-    /// Every answer of every exchange.
+    /// The answers of every exchange.
     pub fn answers(&self) -> impl Iterator<Item = &Answer> {
         self.exchanges.iter().flat_map(|exchange| &exchange.answers)
     }
 }
 
-/// The links that an exchange asks to be followed (RFC 5007 §4.3.3), each once, but not more than make sense; with each
-/// the servers that named it, which are the ones to ask.
+/// Returns the links to query next (RFC 5007 §4.3.3), each once and at most [`LINKS_MAX`], with the servers
+/// that named each, which are the ones to query.
 pub(crate) fn links_to_follow(exchange: &Exchange) -> Vec<(Ipv6Addr, Vec<SocketAddrV6>)> {
     let named_by = |link: Ipv6Addr| {
         let names = |answer: &&Answer| matches!(&answer.reply.content, Content::Links(links) if links.contains(&link));
@@ -82,8 +83,8 @@ pub(crate) fn links_to_follow(exchange: &Exchange) -> Vec<(Ipv6Addr, Vec<SocketA
     links_named(exchange).into_iter().take(LINKS_MAX).map(|link| (link, named_by(link))).collect()
 }
 
-/// A server named links, perhaps none by address, and on some nothing was found.
-fn nothing_on_links(exchanges: &[Exchange], sources: &[Source]) -> Option<Failure> {
+/// Returns an error if a server named links, perhaps none by address, and nothing was found on some of them.
+fn links_without_bindings(exchanges: &[Exchange], sources: &[Source]) -> Option<LookupError> {
     let names = |exchange: &&Exchange| {
         let is_links = |answer: &Answer| matches!(answer.reply.content, Content::Links(_));
         deviation::may_have_links(&exchange.query) && exchange.answers.iter().any(is_links)
@@ -91,11 +92,12 @@ fn nothing_on_links(exchanges: &[Exchange], sources: &[Source]) -> Option<Failur
     let exchange = exchanges.iter().find(names)?;
     let is_empty = |link: &Ipv6Addr| sources.iter().all(|source| source.link != Some(*link));
     let links: Vec<Ipv6Addr> = links_named(exchange).into_iter().filter(is_empty).collect();
-    (sources.is_empty() || !links.is_empty()).then_some(Failure::NothingOnLinks { links })
+    (sources.is_empty() || !links.is_empty()).then_some(LookupError::NothingOnLinks { links })
 }
 
-/// An address has one client: the one heard last, on all its links, and those whom it supersedes.
-fn by_recency(query: &Query, clients: Vec<ClientOnLink>) -> (Vec<ClientOnLink>, Vec<ClientOnLink>) {
+/// Splits clients into the most recently heard one, on all its links, and those it supersedes. An address has
+/// one client only.
+fn split_by_recency(query: &Query, clients: Vec<ClientOnLink>) -> (Vec<ClientOnLink>, Vec<ClientOnLink>) {
     let newest = clients
         .iter()
         .reduce(|one, other| if one.last_transaction < other.last_transaction { other } else { one });
@@ -105,11 +107,11 @@ fn by_recency(query: &Query, clients: Vec<ClientOnLink>) -> (Vec<ClientOnLink>, 
     }
 }
 
-/// Links that were named but have no exchange of their own.
-fn links_not_asked(exchanges: &[Exchange]) -> Option<Failure> {
+/// Returns an error for links that were named but have no exchange of their own.
+fn links_not_asked(exchanges: &[Exchange]) -> Option<LookupError> {
     let asked = |link: &Ipv6Addr| exchanges.iter().any(|exchange| exchange.query.link == Some(*link));
     let links: Vec<Ipv6Addr> = exchanges.iter().flat_map(links_named).filter(|link| !asked(link)).collect();
-    (!links.is_empty()).then_some(Failure::LinksNotAsked { links })
+    (!links.is_empty()).then_some(LookupError::LinksNotAsked { links })
 }
 
 fn links_named(exchange: &Exchange) -> Vec<Ipv6Addr> {
@@ -137,8 +139,8 @@ fn sources(exchange: &Exchange) -> impl Iterator<Item = Source> {
     })
 }
 
-/// Why an exchange is no proof that there are no bindings; `Ok` if it is one, or has some.
-fn failure(exchange: &Exchange) -> Result<(), Failure> {
+/// Returns the reason why an exchange does not prove the absence of bindings; `Ok` if it does, or has some.
+fn exchange_error(exchange: &Exchange) -> Result<(), LookupError> {
     let last_stage = exchange.answers.get(exchange.first_of_last_stage..).unwrap_or_default();
     let speaks = |answer: &Answer| match &answer.reply.content {
         Content::Data(_) => true,
@@ -152,7 +154,8 @@ fn failure(exchange: &Exchange) -> Result<(), Failure> {
         last_stage.iter().find(|answer| answer.reply.content == Content::NoBinding).map(|answer| answer.from);
     for answer in last_stage {
         match &answer.reply.content {
-            Content::Refused if no_binding_at.is_some() && is_elsewhere(&answer.reply) => {}
+            // NotConfigured refuses responsibility, which another server's "no binding" has settled.
+            Content::Refused if no_binding_at.is_some() && is_not_configured(&answer.reply) => {}
             Content::Refused => return Err(refused(answer)),
             Content::Unusable | Content::Links(_) => return Err(unusable(answer)),
             Content::NoBinding | Content::Data(_) => {}
@@ -161,6 +164,7 @@ fn failure(exchange: &Exchange) -> Result<(), Failure> {
     let silent: Vec<_> = exchange
         .silent
         .iter()
+        // A group that answered is no silent server: its members are not known one by one.
         .filter(|one| last_stage.is_empty() || !one.server.ip().is_multicast())
         .cloned()
         .collect();
@@ -172,25 +176,25 @@ fn failure(exchange: &Exchange) -> Result<(), Failure> {
         Some(answer) if no_binding_at.is_none() && answer.reply.content == Content::Refused => {
             Err(refused(answer))
         }
-        _ => Err(Failure::NoReply { silent, no_binding_at }),
+        _ => Err(LookupError::NoReply { silent, no_binding_at }),
     }
 }
 
-/// The target is not this server's, so its refusal says nothing.
-fn is_elsewhere(reply: &Reply) -> bool {
+/// Whether the refusal only says that the target is not this server's.
+fn is_not_configured(reply: &Reply) -> bool {
     reply.status.as_ref().is_some_and(|status| status.code == StatusCode::NOT_CONFIGURED)
 }
 
-fn refused(answer: &Answer) -> Failure {
+fn refused(answer: &Answer) -> LookupError {
     match &answer.reply.status {
-        Some(status) => Failure::Refused { server: answer.from, status: status.clone() },
-        None => unusable(answer), // `Reply` has `Refused` only with a status
+        Some(status) => LookupError::Refused { server: answer.from, status: status.clone() },
+        None => unusable(answer), // unreachable: `Content::Refused` comes with a status
     }
 }
 
-fn unusable(answer: &Answer) -> Failure {
+fn unusable(answer: &Answer) -> LookupError {
     let why: Vec<String> = answer.reply.deviations.iter().map(ToString::to_string).collect();
-    Failure::Unusable { server: answer.from, why: why.join("; ") }
+    LookupError::Unusable { server: answer.from, why: why.join("; ") }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! One view of what several servers, or one server several times, said of a client (RFC 5007 §4.3.4).
+//! One view of a client from several servers, or several answers of one (RFC 5007 §4.3.4).
 //!
-//! Data of different type or value is disjoint and put together; data of the same type and value overlaps, and the
-//! most recent counts: that of the server which spoke with the client last. CLT_TIME is an age, and the answers came
-//! at different times, so each is first turned into a point in time. Each lease ends up in one place: the link and
+//! Disjoint data (of different type or value) is combined. Of overlapping data (same type and value) the most
+//! recent counts: that of the server that heard the client last. CLT_TIME is an age and answers arrive at
+//! different times, so it is first converted into a point in time. Each lease ends up once: with the link and
 //! server of the most recent source that has it.
 
 use std::collections::HashMap;
@@ -12,69 +12,71 @@ use std::time::{Duration, SystemTime};
 use crate::client_data::{LinkLayerAddress, RawOption};
 use crate::domain_name::Fqdn;
 use crate::relay_data::RelayChain;
-use crate::{Binding, ClientData, Duid, Lease};
+use crate::{AddressOrPrefix, ClientData, Duid, Lease};
 
-/// Client data and where it came from.
+/// Client data with its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The server that said it.
+    /// DUID of the server that sent it.
     pub server: Duid,
-    /// From where.
+    /// Address that it came from.
     pub from: SocketAddrV6,
-    /// The link-address that the query named; `None` if it named none.
+    /// The link-address in the query; `None` if it had none.
     pub link: Option<Ipv6Addr>,
-    /// When it came: its ages and lifetimes count from here.
+    /// Time of arrival, from which ages and lifetimes count.
     pub received: SystemTime,
-    /// What was said.
+    /// The client data.
     pub data: ClientData,
 }
 
 impl Source {
-    /// When the server last spoke with the client (RFC 5007 §4.1.2.3); not before 1970, whatever CLT_TIME says.
+    /// Time at which the server last heard from the client (RFC 5007 §4.1.2.3); not before 1970, whatever
+    /// CLT_TIME says.
     pub fn last_transaction(&self) -> SystemTime {
         let age = Duration::from_secs(self.data.clt_time_s.into());
         self.received.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH).max(SystemTime::UNIX_EPOCH)
     }
 }
 
-/// The bindings of one client on one link, of all sources.
+/// The bindings of one client on one link, merged from all sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientOnLink {
-    /// Whose bindings.
+    /// DUID of the client.
     pub client: Duid,
-    /// The link-address that was asked for, if one was.
+    /// The link-address in the query, if it had one.
     pub link: Option<Ipv6Addr>,
-    /// When a server last spoke with the client on this link.
+    /// Time at which any server last heard from the client on this link.
     pub last_transaction: SystemTime,
-    /// Each address and prefix once.
+    /// The leases, each address and prefix once.
     pub leases: Vec<MergedLease>,
-    /// Of the most recent source that has it.
+    /// The FQDN of the most recent source that has one.
     pub fqdn: Option<Fqdn>,
-    /// Of the most recent source that has it.
+    /// The link-layer address of the most recent source that has one.
     pub link_layer: Option<LinkLayerAddress>,
-    /// Of the most recent source, if that has it.
+    /// The relay data of the most recent source, if that source has any.
     pub relay: Option<RelayChain>,
-    /// Each code of the most recent source that has it.
+    /// Other options: each code from the most recent source that has it.
     pub other: Vec<RawOption>,
-    /// Leases that another source knows more recently, and differently.
+    /// Leases that another source has more recently and with other lifetimes.
     pub superseded: Vec<MergedLease>,
 }
 
-/// A lease, and which source's word counts for it.
+/// A lease with the source that decides it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergedLease {
     /// The lease.
     pub lease: Lease,
-    /// When its lifetimes count from.
+    /// Time from which its lifetimes count.
     pub received: SystemTime,
-    /// The server that said it.
+    /// DUID of the server that sent it.
     pub server: Duid,
-    /// From where.
+    /// Address that it came from.
     pub from: SocketAddrV6,
 }
 
-/// Merges the data of all sources. Clients and links are in the order in which they first appear, and of sources with
-/// the same time the first counts.
+/// Merges the data of all sources.
+///
+/// Clients and links keep the order of their first appearance; of sources of the same time the first counts.
 pub fn merge(sources: &[Source]) -> Vec<ClientOnLink> {
     let winners = winners(sources);
     let mut merged: Vec<ClientOnLink> = Vec::new();
@@ -83,24 +85,24 @@ pub fn merge(sources: &[Source]) -> Vec<ClientOnLink> {
         let place = place(&mut merged, source);
         place.take_options(&source.data);
         if is_newest {
-            // That of the last message or none: an older path is no fact about the client's present one.
+            // Only the newest message's path: an older one says nothing about where the client is now.
             place.relay = source.data.relay.clone();
         }
     }
     for (index, source) in sources.iter().enumerate() {
         for lease in &source.data.leases {
-            let winner = winners[&(&source.data.client, lease.binding)];
+            let winner = winners[&(&source.data.client, lease.resource)];
             let place = place(&mut merged, &sources[winner]);
             let entry = MergedLease::new(*lease, source);
-            let known = place.leases.iter().any(|known| known.lease.binding == lease.binding);
+            let known = place.leases.iter().any(|known| known.lease.resource == lease.resource);
             if winner == index && !known {
                 place.leases.push(entry);
-            } else if winner != index && differ(lease_of(&sources[winner], lease.binding), &entry) {
+            } else if winner != index && differ(lease_of(&sources[winner], lease.resource), &entry) {
                 place.superseded.push(entry);
             }
         }
     }
-    // A link of which another link's source knows every lease more recently has nothing left to say.
+    // A link whose every lease another link's source has more recently has nothing left to report.
     let spoke_of_leases = |one: &ClientOnLink| {
         sources.iter().any(|source| is_place(one, source) && !source.data.leases.is_empty())
     };
@@ -109,12 +111,12 @@ pub fn merge(sources: &[Source]) -> Vec<ClientOnLink> {
     merged
 }
 
-/// For each lease of each client, the source whose word counts.
-fn winners(sources: &[Source]) -> HashMap<(&Duid, Binding), usize> {
+/// Returns, for each lease of each client, the index of the most recent source that has it.
+fn winners(sources: &[Source]) -> HashMap<(&Duid, AddressOrPrefix), usize> {
     let mut winners = HashMap::new();
     for (index, source) in sources.iter().enumerate() {
         for lease in &source.data.leases {
-            let winner = winners.entry((&source.data.client, lease.binding)).or_insert(index);
+            let winner = winners.entry((&source.data.client, lease.resource)).or_insert(index);
             if sources[*winner].last_transaction() < source.last_transaction() {
                 *winner = index;
             }
@@ -123,13 +125,13 @@ fn winners(sources: &[Source]) -> HashMap<(&Duid, Binding), usize> {
     winners
 }
 
-/// The first lease of this binding, as the merge takes it.
-fn lease_of(source: &Source, binding: Binding) -> Option<MergedLease> {
-    let lease = source.data.leases.iter().find(|lease| lease.binding == binding)?;
+/// The first lease of this address or prefix in a source.
+fn lease_of(source: &Source, resource: AddressOrPrefix) -> Option<MergedLease> {
+    let lease = source.data.leases.iter().find(|lease| lease.resource == resource)?;
     Some(MergedLease::new(*lease, source))
 }
 
-/// Their lifetimes do not end at the same time, give or take the rounding of two servers.
+/// Whether two leases end at different times, beyond the rounding of two servers.
 fn differ(one: Option<MergedLease>, other: &MergedLease) -> bool {
     const ROUNDING_S: u64 = 2;
     let Some(one) = one else { return true };
@@ -175,7 +177,7 @@ fn place<'a>(merged: &'a mut Vec<ClientOnLink>, source: &Source) -> &'a mut Clie
 }
 
 impl ClientOnLink {
-    /// Takes what is not there yet; sources come with the most recent first.
+    /// Adds the options that are missing so far; sources come most recent first.
     fn take_options(&mut self, data: &ClientData) {
         self.fqdn = self.fqdn.take().or_else(|| data.fqdn.clone());
         self.link_layer = self.link_layer.take().or_else(|| data.link_layer.clone());
@@ -189,12 +191,12 @@ impl MergedLease {
         Self { lease, received: source.received, server: source.server.clone(), from: source.from }
     }
 
-    /// When the preferred lifetime is over; `None` is never.
+    /// End of the preferred lifetime; `None` is never.
     pub fn preferred_until(&self) -> Option<SystemTime> {
         self.until(self.lease.preferred_lifetime_s)
     }
 
-    /// When the valid lifetime is over; `None` is never.
+    /// End of the valid lifetime; `None` is never.
     pub fn valid_until(&self) -> Option<SystemTime> {
         self.until(self.lease.valid_lifetime_s)
     }

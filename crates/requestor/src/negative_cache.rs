@@ -1,5 +1,5 @@
-//! Remembering for a while that a query found nothing (RFC 5007 §5), so that a flood of packets to an unused address
-//! does not become a flood of queries.
+//! Cache of queries that found nothing (RFC 5007 §5), so that a flood of packets to an unused address does
+//! not become a flood of queries.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv6Addr;
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use lqd_wire::StatusCode;
 
-use crate::{Duid, Failure, Plan, Query, Target};
+use crate::{Duid, LookupError, Plan, Query, Target};
 
-/// What a query without bindings is remembered by: whose bindings, on which link, and who was asked, by address and by DUID.
+/// Key of the cache: target, link, and the servers queried, by address and by DUID.
 type Key = (Target, Option<Ipv6Addr>, Plan, Option<Duid>);
 
-/// One insertion.
+/// An insertion.
 #[derive(Debug)]
 struct Entry {
     number: u64,
@@ -20,41 +20,43 @@ struct Entry {
     key: Key,
 }
 
-/// Queries that found no binding, at most so many.
+/// A bounded cache of queries that found no binding.
 #[derive(Debug)]
 pub struct NegativeCache {
     ttl: Duration,
     capacity: usize,
-    /// The number of each key's newest entry, and why it found nothing; its older entries in `order` mean nothing.
-    newest: HashMap<Key, (u64, Instant, Option<Failure>)>,
+    /// Number, end and outcome of each key's newest entry; its older entries in `order` are void.
+    newest: HashMap<Key, (u64, Instant, Option<LookupError>)>,
     order: VecDeque<Entry>,
-    /// Number of the next entry.
+    /// The next entry's number.
     next: u64,
 }
 
 impl NegativeCache {
-    /// Remembers at most `capacity` queries, each for `ttl` or a part of it. When full, the oldest is forgotten.
+    /// Makes a cache of at most `capacity` queries, each kept for `ttl` or a part of it. The oldest is
+    /// evicted first.
     pub fn new(ttl: Duration, capacity: usize) -> Self {
         Self { ttl, capacity, newest: HashMap::new(), order: VecDeque::new(), next: 0 }
     }
 
-    /// What this query came to when the same servers were asked a short while ago: no binding, or a failure; `None` if that is
-    /// not known.
-    pub fn get(&mut self, query: &Query, plan: &Plan, now: Instant) -> Option<Result<(), Failure>> {
+    /// Returns the outcome of this query at the same servers, "no binding" or an error, if it is cached.
+    pub fn get(&mut self, query: &Query, plan: &Plan, now: Instant) -> Option<Result<(), LookupError>> {
         self.forget(now);
         let (_, ends, failure) = self.newest.get(&key(query, plan))?;
         (*ends > now).then(|| failure.clone().map_or(Ok(()), Err))
     }
 
-    /// Remembers what this query came to, if that is nothing: no binding, or NotConfigured, for the whole time; NotAllowed and
-    /// silence for a tenth of it, as these pass when an operator sets a server right.
-    pub fn insert(&mut self, query: &Query, plan: &Plan, outcome: Result<(), &Failure>, now: Instant) {
+    /// Caches the outcome if nothing was found: "no binding" and NotConfigured for the whole time, NotAllowed
+    /// and silence for a tenth of it, since an operator may fix those.
+    pub fn insert(&mut self, query: &Query, plan: &Plan, outcome: Result<(), &LookupError>, now: Instant) {
         self.forget(now);
         let ttl = match outcome {
             Ok(()) => self.ttl,
-            Err(Failure::Refused { status, .. }) if status.code == StatusCode::NOT_CONFIGURED => self.ttl,
-            Err(Failure::Refused { status, .. }) if status.code == StatusCode::NOT_ALLOWED => self.ttl / 10,
-            Err(Failure::NoReply { .. }) => self.ttl / 10,
+            Err(LookupError::Refused { status, .. }) if status.code == StatusCode::NOT_CONFIGURED => self.ttl,
+            Err(LookupError::Refused { status, .. }) if status.code == StatusCode::NOT_ALLOWED => {
+                self.ttl / 10
+            }
+            Err(LookupError::NoReply { .. }) => self.ttl / 10,
             Err(_) => return,
         };
         if self.capacity == 0 {
@@ -69,17 +71,17 @@ impl NegativeCache {
         }
     }
 
-    /// Forgets this query: it found something.
+    /// Evicts this query, which has found something.
     pub fn remove(&mut self, query: &Query, plan: &Plan) {
         self.newest.remove(&key(query, plan));
     }
 
-    /// How many queries are remembered.
+    /// Number of cached queries.
     pub fn len(&self) -> usize {
         self.newest.len()
     }
 
-    /// None is remembered.
+    /// Whether nothing is cached.
     pub fn is_empty(&self) -> bool {
         self.newest.is_empty()
     }
@@ -92,6 +94,7 @@ impl NegativeCache {
 
     fn forget_oldest(&mut self) {
         let Some(Entry { number, key, .. }) = self.order.pop_front() else { return };
+        // An older entry of a key that was inserted again must not evict the newer one.
         if self.newest.get(&key).is_some_and(|&(newest, ..)| newest == number) {
             self.newest.remove(&key);
         }
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn link_target_and_servers_decide_and_time_runs_out() {
+    fn entries_match_target_link_and_servers_until_they_expire() {
         let start = Instant::now();
         let mut cache = NegativeCache::new(Duration::from_secs(10), 8);
         cache.insert(&query(1), &plan(1), Ok(()), start);
@@ -137,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn refusals_and_silence_are_remembered_shorter_and_as_what_they_are() {
+    fn refusals_and_silence_are_cached_shorter_with_their_error() {
         let start = Instant::now();
         let mut cache = NegativeCache::new(Duration::from_secs(10), 8);
-        let refused = |code| Failure::Refused {
+        let refused = |code| LookupError::Refused {
             server: SocketAddrV6::new(Ipv6Addr::LOCALHOST, 547, 0, 0),
             status: Status { code, text: String::new() },
         };
-        let silent = Failure::NoReply { silent: Vec::new(), no_binding_at: None };
+        let silent = LookupError::NoReply { silent: Vec::new(), no_binding_at: None };
         let rows = [
             (refused(StatusCode::NOT_CONFIGURED), Some(9_999)),
             (refused(StatusCode::NOT_ALLOWED), Some(999)),
@@ -163,9 +166,9 @@ mod tests {
     }
 
     proptest! {
-        /// Against a list of all insertions, searched from its end.
+        /// Checked against a list of all insertions, searched from its end.
         #[test]
-        fn as_a_list_of_all_insertions(
+        fn equals_a_list_of_all_insertions(
             ops in prop::collection::vec((any::<bool>(), 0_u16..6, 0_u64..4), 0..60),
             capacity in 0_usize..5,
         ) {

@@ -1,4 +1,4 @@
-//! What is asked, and its octets.
+//! A query and its octets.
 
 use std::net::Ipv6Addr;
 
@@ -6,11 +6,12 @@ use lqd_wire::{IaAddress, MessageType, NoRoom, OptionCode, QueryType, Transactio
 
 use crate::Duid;
 
-/// Octets of a LEASEQUERY with the longest DUIDs, but for its option request: header, three DUID options, LQ_QUERY.
+/// Length of a LEASEQUERY with the longest DUIDs, without its option request: header, three DUID options,
+/// LQ_QUERY.
 const LEN_WITHOUT_REQUEST: usize =
     4 + 3 * (4 + lqd_wire::Duid::LEN_MAX) + 4 + lqd_wire::Query::HEADER_LEN + 4;
 
-/// Whose bindings are asked for.
+/// The client in question.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// The client that holds this address, or a delegated prefix that contains it (QUERY_BY_ADDRESS).
@@ -19,26 +20,26 @@ pub enum Target {
     Client(Duid),
 }
 
-/// One question (RFC 5007 §4.1.2.1).
+/// A query (RFC 5007 §4.1.2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
-    /// Whose bindings.
+    /// The client in question.
     pub target: Target,
-    /// An address of the link that is meant; `None` leaves it to the server.
+    /// An address of the link to look on; `None` leaves it to the server.
     pub link: Option<Ipv6Addr>,
-    /// Options of the client that are wanted beside its leases (the ORO inside OPTION_LQ_QUERY).
+    /// Options of the client to return beside its leases (the ORO inside OPTION_LQ_QUERY).
     pub requested: Vec<OptionCode>,
-    /// The only server that shall answer, for queries that reach several (RFC 5007 §4.3.1).
+    /// The only server that may answer, for queries that reach several (RFC 5007 §4.3.1).
     pub server: Option<Duid>,
 }
 
 impl Query {
-    /// Asks who holds an address, or a delegated prefix around it.
+    /// Makes a query for the client of an address, or of a delegated prefix around it.
     pub fn by_address(address: Ipv6Addr) -> Self {
         Self { target: Target::Address(address), link: None, requested: Vec::new(), server: None }
     }
 
-    /// Asks for the bindings of a client.
+    /// Makes a query for the bindings of a client.
     pub fn by_client_id(client: Duid) -> Self {
         Self { target: Target::Client(client), link: None, requested: Vec::new(), server: None }
     }
@@ -50,14 +51,14 @@ impl Query {
         self
     }
 
-    /// Asks for these options of the client too.
+    /// Requests these options of the client, too.
     #[must_use]
     pub fn requesting(mut self, codes: impl IntoIterator<Item = OptionCode>) -> Self {
         self.requested.extend(codes);
         self
     }
 
-    /// Lets only this server answer.
+    /// Restricts the answer to this server.
     #[must_use]
     pub fn to_server(mut self, server: Duid) -> Self {
         self.server = Some(server);
@@ -72,7 +73,8 @@ impl Query {
         }
     }
 
-    /// The LEASEQUERY (RFC 5007 §4.3.1); `NoRoom` if more options are asked for than an option can list.
+    /// Encodes the LEASEQUERY (RFC 5007 §4.3.1); `NoRoom` if more options are requested than an option can
+    /// list.
     pub fn encode(&self, own: &Duid, id: TransactionId) -> Result<Vec<u8>, NoRoom> {
         let mut message = vec![0; LEN_WITHOUT_REQUEST + 2 * self.requested.len()];
         let mut w = Writer::new(&mut message);
@@ -116,7 +118,7 @@ mod tests {
 
     /// R6, R7, R8, R9, R10, R11.
     #[test]
-    fn octets_of_rfc_5007_4_1_2_1() {
+    fn a_query_is_encoded_as_in_rfc_5007_4_1_2_1() {
         let own = duid("00:03:00:01:02:00:5e:10:00:01");
         let address: Ipv6Addr = "2001:db8::1".parse().expect("an address");
         let link: Ipv6Addr = "2001:db8:1::".parse().expect("an address");
@@ -134,8 +136,8 @@ mod tests {
                     .on_link(link)
                     .requesting([OptionCode::LQ_RELAY_DATA, OptionCode(39)])
                     .to_server(duid("00:02:09")),
-                "0e a1b2c3  0001 000a 0003 0001 0200 5e10 0001  0002 0003 00 02 09
-                 002c 0020  02 20010db8000100000000000000000000  0001 0003 00 04 07  0006 0004 002f 0027",
+                "0e a1b2c3  0001 000a 0003 0001 0200 5e10 0001  0002 0003 000209
+                 002c 0020  02 20010db8000100000000000000000000  0001 0003 000407  0006 0004 002f 0027",
             ),
         ];
         for (name, query, want) in rows {
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_fits_and_too_many_options_do_not() {
+    fn the_longest_query_fits_and_too_many_options_do_not() {
         let long = Duid::new(vec![7; 130]).expect("130 octets");
         let query = Query::by_client_id(long.clone()).to_server(long.clone());
         assert_eq!(query.encode(&long, ID).map(|message| message.len()), Ok(4 + 3 * 134 + 4 + 17));

@@ -1,6 +1,6 @@
-//! A few of IANA's numbers in words, for those who read a DUID or a remote-id.
+//! Names of some IANA numbers, for display of DUIDs and remote-ids.
 
-/// The hardware type's name (IANA ARP parameters), if it is one that DUIDs are seen with.
+/// The name of a hardware type (IANA ARP parameters), if it is common in DUIDs.
 pub fn hardware_name(hardware: u16) -> Option<&'static str> {
     Some(match hardware {
         1 => "Ethernet",
@@ -13,7 +13,7 @@ pub fn hardware_name(hardware: u16) -> Option<&'static str> {
     })
 }
 
-/// The holder of a private enterprise number (IANA), if it is one that access networks see much of.
+/// The holder of a private enterprise number (IANA), if it is common in access networks.
 pub fn enterprise_name(number: u32) -> Option<&'static str> {
     Some(match number {
         9 => "Cisco",

@@ -1,41 +1,42 @@
-//! Asking as a relay agent would: the query in RELAY-FORW, the answer out of RELAY-REPL (RFC 8415 §19).
+//! Queries relayed as by a relay agent: the query inside RELAY-FORW, the answer inside RELAY-REPL (RFC 8415
+//! §19).
 //!
-//! A server answers a RELAY-FORW to port 547 of the relay agent, where this requestor must not listen (RFC 5007
-//! §4.2.2: relay agents discard LEASEQUERY-REPLY there). So the outermost level always carries OPTION_RELAY_PORT
-//! (RFC 8357 §5.1), by which the server answers to the port that the message came from.
+//! A server answers a RELAY-FORW to port 547 of the relay agent, where a requestor must not listen (RFC 5007
+//! §4.2.2: relay agents discard LEASEQUERY-REPLY there). So the outermost hop always carries
+//! OPTION_RELAY_PORT (RFC 8357 §5.1), which makes the server answer to the source port.
 
 use std::net::Ipv6Addr;
 
 use lqd_wire::{MessageType, NoRoom, OptionCode, Relay, RelayHeader, Writer};
 
-use crate::Ignored;
+use crate::IgnoreReason;
 
-/// One relay agent that is played.
+/// A simulated relay agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RelayLevel {
-    /// An address of the link from which the query seems to come.
+pub struct RelayHop {
+    /// An address of the link on which the query appears to originate.
     pub link_address: Ipv6Addr,
-    /// From whom the relay agent seems to have the query.
+    /// The address from which the relay agent appears to have received the query.
     pub peer_address: Ipv6Addr,
-    /// Its name for the interface, which the server must send back.
+    /// The relay agent's name for the interface, which the server must return.
     pub interface_id: Option<Vec<u8>>,
 }
 
-/// The relay agents that are played, the innermost first. None: the query is sent as it is.
+/// The simulated relay agents, the innermost first. An empty path sends the query unrelayed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RelayPath(pub Vec<RelayLevel>);
+pub struct RelayPath(pub Vec<RelayHop>);
 
-/// What came out of the relay levels of a reply.
+/// A reply without its relay hops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unwrapped<'a> {
     /// The innermost message.
     pub message: &'a [u8],
-    /// It came without the RELAY-REPL that it should have come in.
+    /// Whether it came without the RELAY-REPL that was due.
     pub bare: bool,
 }
 
 impl RelayPath {
-    /// The message as the outermost relay agent sends it.
+    /// Wraps the message as the outermost relay agent sends it.
     pub fn wrap(&self, message: Vec<u8>) -> Result<Vec<u8>, NoRoom> {
         let outermost = self.0.len().saturating_sub(1);
         self.0.iter().enumerate().try_fold(message, |message, (hop, level)| {
@@ -51,7 +52,8 @@ impl RelayPath {
                 w.option(OptionCode::INTERFACE_ID, |w| w.put(interface_id))?;
             }
             if hop == outermost {
-                w.option(OptionCode::RELAY_SOURCE_PORT, |w| w.put(&[0, 0]))?; // no relay agent below has one
+                // 0: no relay agent below uses a source port of its own (RFC 8357 §5.1).
+                w.option(OptionCode::RELAY_SOURCE_PORT, |w| w.put(&[0, 0]))?;
             }
             w.option(OptionCode::RELAY_MSG, |w| w.put(&message))?;
             let len = w.len();
@@ -60,11 +62,11 @@ impl RelayPath {
         })
     }
 
-    /// The message inside a reply, if each level answers the one that was sent.
+    /// Returns the message inside a reply, if each hop answers the one that was sent.
     ///
-    /// A LEASEQUERY-REPLY without the levels is let through and marked: Kea answers so (a real relay agent could not
-    /// pass it on, but who debugs wants to see it).
-    pub fn unwrap<'a>(&self, datagram: &'a [u8]) -> Result<Unwrapped<'a>, Ignored> {
+    /// A LEASEQUERY-REPLY without any hop is accepted and marked `bare`: Kea answers so. A real relay agent
+    /// could not forward it, but an operator who debugs wants to see it.
+    pub fn unwrap<'a>(&self, datagram: &'a [u8]) -> Result<Unwrapped<'a>, IgnoreReason> {
         let is_reply = |octets: &[u8]| octets.first() == Some(&MessageType::LEASEQUERY_REPLY.0);
         if !self.0.is_empty() && is_reply(datagram) {
             return Ok(Unwrapped { message: datagram, bare: true });
@@ -75,7 +77,7 @@ impl RelayPath {
     }
 }
 
-impl RelayLevel {
+impl RelayHop {
     fn header(&self, kind: MessageType, hop: usize) -> RelayHeader {
         RelayHeader {
             kind,
@@ -85,15 +87,15 @@ impl RelayLevel {
         }
     }
 
-    fn unwrap<'a>(&self, hop: usize, octets: &'a [u8]) -> Result<&'a [u8], Ignored> {
-        let kind = MessageType(*octets.first().ok_or(Ignored::Empty)?);
+    fn unwrap<'a>(&self, hop: usize, octets: &'a [u8]) -> Result<&'a [u8], IgnoreReason> {
+        let kind = MessageType(*octets.first().ok_or(IgnoreReason::Empty)?);
         if kind != MessageType::RELAY_REPL {
-            return Err(Ignored::OtherMessage(kind));
+            return Err(IgnoreReason::OtherMessage(kind));
         }
-        let relay = Relay::parse(octets).map_err(Ignored::Malformed)?;
-        let (header, _) = RelayHeader::parse(octets).map_err(Ignored::Malformed)?;
+        let relay = Relay::parse(octets).map_err(IgnoreReason::Malformed)?;
+        let (header, _) = RelayHeader::parse(octets).map_err(IgnoreReason::Malformed)?;
         if header != self.header(kind, hop) || relay.interface_id != self.interface_id.as_deref() {
-            return Err(Ignored::OtherRelay);
+            return Err(IgnoreReason::OtherRelay);
         }
         Ok(relay.message)
     }
@@ -106,7 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn path() -> RelayPath {
-        let level = |link: &str, peer: &str, interface_id: Option<&[u8]>| RelayLevel {
+        let level = |link: &str, peer: &str, interface_id: Option<&[u8]>| RelayHop {
             link_address: link.parse().expect("an address"),
             peer_address: peer.parse().expect("an address"),
             interface_id: interface_id.map(<[u8]>::to_vec),
@@ -123,7 +125,7 @@ mod tests {
               0009 0005 0e a1b2c3 77";
 
     #[test]
-    fn two_levels_of_rfc_8415_19_1() {
+    fn two_hops_are_wrapped_as_in_rfc_8415_19_1() {
         assert_eq!(path().wrap(vec![0x0e, 0xa1, 0xb2, 0xc3, 0x77]), Ok(octets(FORWARD)));
         assert_eq!(RelayPath::default().wrap(vec![1, 2]), Ok(vec![1, 2]));
         let long = RelayPath(path().0.into_iter().take(1).collect());
@@ -131,40 +133,40 @@ mod tests {
     }
 
     #[test]
-    fn the_reply_comes_out_of_the_same_levels() {
+    fn a_reply_must_come_in_the_hops_that_were_sent() {
         let mut reply = octets(FORWARD);
         let inner = reply.len() - 5;
         (reply[0], reply[44]) = (0x0d, 0x0d);
-        let unwrapped = path().unwrap(&reply).expect("both levels match");
+        let unwrapped = path().unwrap(&reply).expect("both hops match");
         assert_eq!(unwrapped, Unwrapped { message: &reply[inner..], bare: false });
-        let rows: [(&str, usize, u8, Ignored); 5] = [
-            ("another type outside", 0, 0x0c, Ignored::OtherMessage(MessageType::RELAY_FORW)),
-            ("another hop-count", 1, 0, Ignored::OtherRelay),
-            ("another link-address", 2, 1, Ignored::OtherRelay),
-            ("another peer-address inside", 77, 9, Ignored::OtherRelay),
-            ("another interface-id", 82, b'f', Ignored::OtherRelay),
+        let rows: [(&str, usize, u8, IgnoreReason); 5] = [
+            ("another type outside", 0, 0x0c, IgnoreReason::OtherMessage(MessageType::RELAY_FORW)),
+            ("another hop-count", 1, 0, IgnoreReason::OtherRelay),
+            ("another link-address", 2, 1, IgnoreReason::OtherRelay),
+            ("another peer-address inside", 77, 9, IgnoreReason::OtherRelay),
+            ("another interface-id", 82, b'f', IgnoreReason::OtherRelay),
         ];
         for (name, at, octet, want) in rows {
             let mut other = reply.clone();
             other[at] = octet;
             assert_eq!(path().unwrap(&other), Err(want), "{name}");
         }
-        assert!(matches!(path().unwrap(&reply[..40]), Err(Ignored::Malformed(_))));
-        assert_eq!(path().unwrap(&[]), Err(Ignored::Empty));
+        assert!(matches!(path().unwrap(&reply[..40]), Err(IgnoreReason::Malformed(_))));
+        assert_eq!(path().unwrap(&[]), Err(IgnoreReason::Empty));
         assert_eq!(path().unwrap(&[15, 1]), Ok(Unwrapped { message: &[15, 1], bare: true }));
         assert_eq!(RelayPath::default().unwrap(&[15, 1]), Ok(Unwrapped { message: &[15, 1], bare: false }));
     }
 
     proptest! {
         #[test]
-        fn no_octets_make_it_panic(octets in prop::collection::vec(any::<u8>(), 0..200), kind in 12_u8..16) {
+        fn no_octets_make_unwrap_panic(octets in prop::collection::vec(any::<u8>(), 0..200), kind in 12_u8..16) {
             let octets = [&[kind][..], &octets].concat();
             let _ = path().unwrap(&octets);
         }
 
-        /// What is wrapped and answered level by level comes out again.
+        /// Wrapped and answered hop by hop, the message comes out unchanged.
         #[test]
-        fn what_goes_in_comes_out(message in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn unwrap_reverses_wrap(message in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut reply = path().wrap(message.clone()).expect("it fits");
             (reply[0], reply[44]) = (0x0d, 0x0d);
             prop_assert_eq!(path().unwrap(&reply), Ok(Unwrapped { message: &message, bare: false }));

@@ -1,4 +1,4 @@
-//! The relay chain through which a client was last heard (RFC 5007 §4.1.2.4).
+//! The relay agents on the path of the client's last message (RFC 5007 §4.1.2.4).
 
 use std::net::Ipv6Addr;
 
@@ -6,68 +6,70 @@ use lqd_wire::{MessageType, OptionCode, Options, ParseError, ParseFault, RelayDa
 
 use crate::{Deviation, RawOption};
 
-/// Deeper chains are cut off: 9 levels are what RFC 8415 §7.6 allows (hop-counts 0 to 8), 33 what RFC 3315 §5.5 did.
-const LEVELS_MAX: usize = 64;
+/// Most hops that are decoded. RFC 8415 §7.6 allows 9 (hop-counts 0 to 8), RFC 3315 §5.5 allowed 33.
+const HOPS_MAX: usize = 64;
 
-/// OPTION_LQ_RELAY_DATA, level by level.
+/// The decoded content of OPTION_LQ_RELAY_DATA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayChain {
-    /// The relay agent from which the server had the message.
+    /// The relay agent that sent the message to the server.
     pub peer_address: Ipv6Addr,
     /// The relay agents, the outermost (closest to the server) first.
     pub relays: Vec<RelayAgent>,
-    /// Where it stopped to make sense, if it did.
+    /// The first fault of the relay message, if it has one.
     pub fault: Option<ParseError>,
-    /// The relay message as it came.
+    /// The relay message, undecoded.
     pub octets: Vec<u8>,
 }
 
-/// One level of a RELAY-FORW.
+/// One hop: the content of a RELAY-FORW.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayAgent {
-    /// Relay agents that the message passed before this one.
+    /// Number of relay agents that the message passed before.
     pub hop_count: u8,
-    /// An address of the link on which the client is, or `::`.
+    /// An address of the client's link, or `::`.
     pub link_address: Ipv6Addr,
-    /// From whom the relay agent had the message: the client, or the next relay agent.
+    /// Address from which the relay agent received the message: the client's, or the next relay agent's.
     pub peer_address: Ipv6Addr,
     /// OPTION_INTERFACE_ID.
     pub interface_id: Option<Vec<u8>>,
     /// OPTION_REMOTE_ID (RFC 4649 §3).
     pub remote_id: Option<RemoteId>,
-    /// All other options but the message inside.
+    /// Other options, without the relayed message.
     pub other: Vec<RawOption>,
 }
 
-/// A relay agent's name for the far end of a circuit (RFC 4649 §3).
+/// A relay agent's identifier of the remote end of a circuit (RFC 4649 §3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteId {
     /// The vendor's private enterprise number.
     pub enterprise: u32,
-    /// What the vendor chose.
+    /// The vendor's identifier.
     pub identifier: Vec<u8>,
 }
 
 impl RelayChain {
-    /// Reads the option's value. Only a missing peer-address is an error; a broken chain is shown as far as it goes.
+    /// Parses the option's value. Only a missing peer-address is an error; a malformed chain is decoded as
+    /// far as it goes.
     pub(crate) fn read(value: &[u8], deviations: &mut Vec<Deviation>) -> Result<Self, ParseError> {
         let RelayData { peer_address, message } = RelayData::parse(value)?;
         let mut relays = Vec::new();
-        let fault = read_levels(message, &mut relays, deviations).err();
+        let fault = read_hops(message, &mut relays, deviations).err();
         deviations.extend(fault.map(Deviation::RelayDataBroken));
         Ok(Self { peer_address, relays, fault, octets: message.to_vec() })
     }
 }
 
-/// Appends the levels, outermost first; offsets of faults count from the start of the relay message.
-fn read_levels(
+/// Appends the hops, outermost first; offsets of faults count from the start of the relay message.
+fn read_hops(
     message: &[u8],
     relays: &mut Vec<RelayAgent>,
     deviations: &mut Vec<Deviation>,
 ) -> Result<(), ParseError> {
     let (mut level, mut offset) = (message, 0);
-    let mut fault = None; // the first; what the level holds before it is read on, so that more of the path is seen
-    for _ in 0..LEVELS_MAX {
+    // The first fault; the hop is read on to the message inside, so that more of the path is seen.
+    let mut fault = None;
+    for _ in 0..HOPS_MAX {
         let outer = |error: ParseError| ParseError { at: offset + error.at, ..error };
         let (header, options) = RelayHeader::parse(level).map_err(|error| fault.unwrap_or(outer(error)))?;
         if header.kind != MessageType::RELAY_FORW {
@@ -101,7 +103,8 @@ impl RelayAgent {
         }
     }
 
-    /// Keeps the options of this level up to a fault; the message inside, if there is one, with its offset.
+    /// Stores the options of this hop up to a fault; returns the inner message, if there is one, with its
+    /// offset.
     fn read_options<'a>(
         &mut self,
         mut options: Options<'a>,
@@ -150,7 +153,7 @@ mod tests {
               0035 0004 00030001";
 
     #[test]
-    fn levels_from_the_outermost() {
+    fn hops_are_read_from_the_outermost() {
         let mut deviations = Vec::new();
         let chain = RelayChain::read(&octets(TWO), &mut deviations).expect("a peer is there");
         assert_eq!((chain.fault, deviations), (None, vec![]));
@@ -162,12 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_chain_is_kept_as_far_as_it_goes() {
+    fn a_malformed_chain_is_kept_up_to_its_fault() {
         let whole = octets(TWO);
         for end in 16..whole.len() {
             let mut deviations = Vec::new();
             let chain = RelayChain::read(&whole[..end], &mut deviations).expect("a peer is there");
-            // Cut between two options of the outermost level, nothing shows that there was more.
+            // Cut between two options of the outermost hop, nothing shows that there was more.
             let sound = [16 + 34, 16 + 34 + 8].contains(&end);
             assert_eq!(chain.fault.is_none(), sound, "cut after {end}");
             assert_eq!(deviations.is_empty(), sound, "cut after {end}");
@@ -176,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_the_client_inside_is_marked() {
+    fn a_client_message_inside_is_a_deviation() {
         let mut value = octets(TWO);
         value[16 + 34 + 8 + 4] = 1; // SOLICIT
         let mut deviations = Vec::new();

@@ -1,4 +1,4 @@
-//! A LEASEQUERY-REPLY: what RFC 5007 §4.2.2 has a requestor discard, and what the rest says.
+//! A LEASEQUERY-REPLY: its validation (RFC 5007 §4.2.2) and its content.
 
 use std::net::Ipv6Addr;
 
@@ -6,55 +6,56 @@ use lqd_wire::{
     ClientLinks, Message, MessageType, OptionCode, ParseError, ParseFault, StatusCode, TransactionId,
 };
 
-use crate::client_data::Reading;
+use crate::client_data::ClientDataParser;
 use crate::relay_data::RelayChain;
-use crate::{ClientData, Deviation, Duid, Ignored, RawOption, deviation};
+use crate::{ClientData, Deviation, Duid, IgnoreReason, RawOption, deviation};
 
 /// A valid LEASEQUERY-REPLY (RFC 5007 §4.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Its transaction-id.
+    /// The transaction-id.
     pub transaction_id: TransactionId,
-    /// Who answers (OPTION_SERVERID).
+    /// DUID of the server (OPTION_SERVERID).
     pub server: Duid,
-    /// The status, if one was sent; none means success (RFC 5007 §4.3.3).
+    /// The status, if present; absence means success (RFC 5007 §4.3.3).
     pub status: Option<Status>,
-    /// What the answer says.
+    /// The content of the answer.
     pub content: Content,
-    /// Options at message level that are not known here.
+    /// Unknown options at message level.
     pub other: Vec<RawOption>,
-    /// Where the server departs from the RFCs.
+    /// Deviations from the RFCs.
     pub deviations: Vec<Deviation>,
 }
 
 /// OPTION_STATUS_CODE (RFC 8415 §21.13).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Any code.
+    /// The status code, known or unknown.
     pub code: StatusCode,
-    /// What the server says to humans. Hostile until escaped: never print it raw.
+    /// The server's text for humans. Hostile until escaped: never print it raw.
     pub text: String,
 }
 
-/// What an answer says (RFC 5007 §4.3.3).
+/// The content of an answer (RFC 5007 §4.3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Bindings of one client on one link.
     Data(ClientData),
-    /// The client is on several links; each has to be asked for.
+    /// Links of a client that is on several; each has to be queried.
     Links(Vec<Ipv6Addr>),
-    /// There are no bindings.
+    /// No bindings.
     NoBinding,
-    /// The server refuses; the status says why.
+    /// A refusal; the status gives the reason.
     Refused,
-    /// There was client data, but of a kind that has to be discarded; the deviations say why. This is not
-    /// [`Content::NoBinding`]: the server did mean to say something.
+    /// Client data that must be discarded; the deviations give the reason.
+    ///
+    /// This is not [`Content::NoBinding`]: the server did have something to report.
     Unusable,
 }
 
-/// Options of the message that decide, as they come in.
+/// The options at message level that decide, undecoded.
 #[derive(Default)]
-struct TopLevel<'a> {
+struct MessageOptions<'a> {
     client_id: Option<&'a [u8]>,
     server_id: Option<&'a [u8]>,
     status: Option<&'a [u8]>,
@@ -65,30 +66,31 @@ struct TopLevel<'a> {
 }
 
 impl Reply {
-    /// Reads a message that may be the answer to a query of the requestor with this DUID.
-    pub fn parse(octets: &[u8], own: &Duid) -> Result<Self, Ignored> {
-        let message = Message::parse(octets).ok_or(Ignored::Empty)?;
+    /// Parses and validates a message as an answer to a query of the requestor with this DUID.
+    pub fn parse(octets: &[u8], own: &Duid) -> Result<Self, IgnoreReason> {
+        let message = Message::parse(octets).ok_or(IgnoreReason::Empty)?;
         match message.kind {
             MessageType::LEASEQUERY_REPLY => {}
-            MessageType::LEASEQUERY => return Err(Ignored::Leasequery),
-            other => return Err(Ignored::OtherMessage(other)),
+            MessageType::LEASEQUERY => return Err(IgnoreReason::Leasequery),
+            other => return Err(IgnoreReason::OtherMessage(other)),
         }
         let transaction_id = message.transaction_id;
-        let top = TopLevel::read(message).map_err(Ignored::Malformed)?;
-        let server = top.server_id.and_then(|octets| Duid::new(octets).ok()).ok_or(Ignored::NoServerId)?;
+        let top = MessageOptions::read(message).map_err(IgnoreReason::Malformed)?;
+        let server =
+            top.server_id.and_then(|octets| Duid::new(octets).ok()).ok_or(IgnoreReason::NoServerId)?;
         match top.client_id {
-            None => return Err(Ignored::NoClientId),
-            Some(octets) if octets != own.octets() => return Err(Ignored::OtherClientId),
+            None => return Err(IgnoreReason::NoClientId),
+            Some(octets) if octets != own.octets() => return Err(IgnoreReason::OtherClientId),
             Some(_) => {}
         }
         let mut deviations = Vec::new();
-        let status = top.status().map_err(Ignored::Malformed)?;
-        let content = top.content(status.as_ref(), &mut deviations).map_err(Ignored::Malformed)?;
+        let status = top.status().map_err(IgnoreReason::Malformed)?;
+        let content = top.content(status.as_ref(), &mut deviations).map_err(IgnoreReason::Malformed)?;
         Ok(Self { transaction_id, server, status, content, other: top.other, deviations })
     }
 }
 
-impl<'a> TopLevel<'a> {
+impl<'a> MessageOptions<'a> {
     fn read(message: Message<'a>) -> Result<Self, ParseError> {
         let mut top = Self::default();
         let mut options = message.options;
@@ -142,6 +144,7 @@ impl<'a> TopLevel<'a> {
         let Some(links) = self.links else { return Ok(Content::NoBinding) };
         let mut links: Vec<Ipv6Addr> = ClientLinks::parse(links)?.addresses().collect();
         let mut seen = std::collections::HashSet::new();
+        // A link that is named twice would be queried twice.
         links.retain(|link| seen.insert(*link));
         Ok(Content::Links(links))
     }
@@ -152,7 +155,7 @@ impl<'a> TopLevel<'a> {
         offset: usize,
         deviations: &mut Vec<Deviation>,
     ) -> Result<Content, ParseError> {
-        let mut reading = Reading::read(value, offset, deviations)?;
+        let mut reading = ClientDataParser::read(value, offset, deviations)?;
         if let Some(value) = self.relay_data {
             deviations.push(Deviation::RelayDataAtMessageLevel);
             if reading.relay.is_none() {

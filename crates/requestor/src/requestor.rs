@@ -1,9 +1,9 @@
-//! Many queries over one UDP socket.
+//! Concurrent queries over one UDP socket.
 //!
-//! One task receives and hands each datagram to the query that its transaction-id names; each query runs its own
-//! [`Transaction`] in the caller's task. So a query that is dropped costs nothing further, and a slow one holds up
-//! nobody. Ids are unique among the queries under way and those that ended last, which tells a late answer from a
-//! foreign one.
+//! One task receives, and hands each datagram to the query with its transaction-id; each query runs its own
+//! [`Transaction`] in the caller's task. So a dropped query costs nothing further, and a slow one delays no
+//! other. Transaction-ids are unique among the pending and the recently ended queries, which tells a late
+//! answer from a foreign one.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -21,43 +21,45 @@ use crate::lookup::links_to_follow;
 use crate::retransmission::RAND_MAX;
 use crate::transaction::{Exchange, Expected, Step, Transaction};
 use crate::{
-    Duid, Error, Event, Failure, Ignored, Lookup, NegativeCache, Observer, Plan, Query, RelayPath, Target,
-    Timers, socket,
+    Duid, Error, Event, IgnoreReason, Lookup, LookupError, NegativeCache, Observer, Plan, Query, RelayPath,
+    Target, Timers, socket,
 };
 
-/// Longest UDP payload, and one more to notice it.
+/// Longest UDP payload, plus one octet to notice a longer one.
 const DATAGRAM_LEN_MAX: usize = 65_536;
 
-/// Datagrams that wait for one query's task; a server sends one.
+/// Datagrams queued for one query's task; a server sends one.
 const MAILBOX_LEN: usize = 64;
 
-/// Queries under way at the same time; others wait. Far below 2^24, so that a free transaction-id is soon found.
+/// Most pending queries; further ones wait. Far below 2^24, so that a free transaction-id is found soon.
 const IN_FLIGHT_MAX: usize = 4096;
 
-/// Ids of ended queries that are remembered.
+/// Number of ended queries whose ids are remembered.
 const ENDED_MAX: usize = 4096;
 
-/// Pause after the socket failed to receive, so that a lasting fault does not spin.
-const RECEIVE_FAULT_PAUSE: Duration = Duration::from_millis(10);
+/// Pause after the socket failed to receive, so that a lasting error does not spin.
+const RECEIVE_ERROR_PAUSE: Duration = Duration::from_millis(10);
 
-/// How a requestor is set up. The defaults are the RFC's.
+/// Settings of a requestor. The defaults are the RFC's.
 #[derive(Clone, Default)]
 pub struct Settings {
-    /// Local address; default `::`, and a port that the system chooses. Port 547 is refused (RFC 5007 §4.2.2).
+    /// Local address; default `::` and a port chosen by the system. Port 547 is refused (RFC 5007 §4.2.2).
     pub local: Option<SocketAddrV6>,
-    /// Index of the interface through which groups are asked ([`crate::interface_index`]); else the system chooses.
+    /// Index of the interface for queries to groups ([`crate::interface_index`]); default: the system's
+    /// choice.
     pub interface: Option<u32>,
     /// Retransmission (RFC 5007 §4.1.4).
     pub timers: Timers,
-    /// Relay agents that are played; none by default.
+    /// Simulated relay agents; none by default.
     pub relays: RelayPath,
-    /// Take answers from addresses that were not asked: for servers that answer from another of their addresses.
+    /// Accept answers from addresses that were not queried, for servers that answer from another of their
+    /// addresses.
     pub any_source: bool,
-    /// Only addresses in these networks are asked for (RFC 5007 §5); empty is all.
+    /// Networks outside of which no address is queried (RFC 5007 §5); empty for no limit.
     pub access_networks: Vec<Ipv6Net>,
-    /// Remembers queries that found no binding for so long, at most so many (RFC 5007 §5); none by default.
+    /// Lifetime and capacity of the cache of queries without binding (RFC 5007 §5); none by default.
     pub negative_cache: Option<(Duration, usize)>,
-    /// Is told of everything that is sent and received.
+    /// Callback for everything that is sent and received.
     pub observer: Option<Observer>,
 }
 
@@ -71,18 +73,18 @@ struct Inner {
     own: Duid,
     settings: Settings,
     negative_cache: Option<Mutex<NegativeCache>>,
-    lookups: Mutex<Lookups>,
+    lookups: Mutex<PendingLookups>,
     in_flight: Semaphore,
 }
 
-/// What the receiving task and the queries share.
+/// State shared by the receiving task and the queries.
 struct Shared {
     socket: UdpSocket,
     mailboxes: Mutex<Mailboxes>,
     observer: Option<Observer>,
 }
 
-/// Where datagrams go.
+/// Mailboxes of the pending queries, and the ids of ended ones.
 #[derive(Default)]
 struct Mailboxes {
     open: HashMap<TransactionId, mpsc::Sender<Received>>,
@@ -104,7 +106,8 @@ impl Drop for Inner {
 }
 
 impl Requestor {
-    /// Opens the socket. `own` is the DUID that servers see; it should stay the same ([`crate::load_or_create`]).
+    /// Opens the socket. `own` is the requestor's DUID, which should never change
+    /// ([`crate::load_or_create`]).
     ///
     /// # Panics
     /// Outside a tokio runtime with I/O and time.
@@ -130,7 +133,8 @@ impl Requestor {
         self.0.shared.socket.local_addr()
     }
 
-    /// Asks, follows the links that the client is on (RFC 5007 §4.3.3), and merges what all servers say (§4.3.4).
+    /// Queries, follows the links that the client is on (RFC 5007 §4.3.3), and merges the answers of all
+    /// servers (§4.3.4).
     pub async fn ask(&self, query: &Query, plan: &Plan) -> Result<Lookup, Error> {
         if let Target::Address(address) = query.target {
             let networks = &self.0.settings.access_networks;
@@ -141,12 +145,12 @@ impl Requestor {
         if let Some(outcome) = self.known(query, plan) {
             return Ok(Lookup::cached(query.clone(), outcome));
         }
-        // Equal queries at the same time are one (RFC 5007 §5), and share its result.
-        let shared = UnderWay::join(&self.0, query, plan);
+        // RFC 5007 §5: equal queries at the same time are sent once and share the result.
+        let shared = PendingLookup::join(&self.0, query, plan);
         shared.lookup.get_or_try_init(|| self.look_up(query, plan)).await.cloned()
     }
 
-    /// As [`Self::ask`], whatever else is under way.
+    /// Does the same as [`Self::ask`], whatever other queries are pending.
     async fn look_up(&self, query: &Query, plan: &Plan) -> Result<Lookup, Error> {
         let exchange = self.exchange(query, plan).await?;
         let links = links_to_follow(&exchange);
@@ -157,7 +161,8 @@ impl Requestor {
         Ok(lookup)
     }
 
-    /// One query for each link to the servers that named it, all under way at once, in the links' order.
+    /// Sends one query for each link to the servers that named it, all at once; results are in the links'
+    /// order.
     async fn follow(
         &self,
         query: &Query,
@@ -174,13 +179,13 @@ impl Requestor {
         exchanges.into_iter().map(|(_, exchange)| exchange).collect()
     }
 
-    /// Asks once, without following links: what was sent and received, unmerged.
+    /// Queries once, without following links, and returns the messages unmerged.
     pub async fn exchange(&self, query: &Query, plan: &Plan) -> Result<Exchange, Error> {
         let inner = &*self.0;
         if plan.is_empty() {
             return Err(Error::NoServer);
         }
-        let _permit = inner.in_flight.acquire().await; // never closed
+        let _permit = inner.in_flight.acquire().await; // the semaphore is never closed
         let mut mailbox = Mailbox::open(&inner.shared);
         let octets = query.encode(&inner.own, mailbox.id).map_err(|_| Error::TooLong)?;
         let octets = inner.settings.relays.wrap(octets).map_err(|_| Error::TooLong)?;
@@ -195,7 +200,8 @@ impl Requestor {
             let now = Instant::now();
             match transaction.poll(now.into_std(), || rand::random_range(-RAND_MAX..=RAND_MAX)) {
                 Step::Done => {
-                    // What came while this task was not running counts too, and is told if it does not.
+                    // Datagrams may have arrived while this task was not running; they count, or are traced
+                    // as ignored.
                     for received in (0..MAILBOX_LEN).map_while(|_| mailbox.receiver.try_recv().ok()) {
                         self.judge(&mut transaction, mailbox.id, &received);
                     }
@@ -227,6 +233,7 @@ impl Requestor {
             Err(error) => {
                 let text = error.to_string();
                 shared.tell(&Event::NotSent { to, id, error: &text });
+                // A passing error, such as a full buffer, is left to the retransmission.
                 if !socket::may_pass(&error) {
                     transaction.send_failed(to, &text);
                 }
@@ -243,7 +250,7 @@ impl Requestor {
         }
     }
 
-    fn known(&self, query: &Query, plan: &Plan) -> Option<Result<(), Failure>> {
+    fn known(&self, query: &Query, plan: &Plan) -> Option<Result<(), LookupError>> {
         let now = Instant::now().into_std();
         lock(self.0.negative_cache.as_ref()?).get(query, plan, now)
     }
@@ -258,21 +265,21 @@ impl Requestor {
     }
 }
 
-/// The results of the queries under way, for all who ask the same.
-type Lookups = HashMap<(Query, Plan), Arc<OnceCell<Lookup>>>;
+/// Results of the pending queries, shared by all callers with the same query.
+type PendingLookups = HashMap<(Query, Plan), Arc<OnceCell<Lookup>>>;
 
-/// A query under way; forgotten when the last caller that asks it has its result, or drops it.
-struct UnderWay<'a> {
+/// A pending query; removed when the last caller that shares it has its result, or is dropped.
+struct PendingLookup<'a> {
     inner: &'a Inner,
     key: (Query, Plan),
     lookup: Arc<OnceCell<Lookup>>,
 }
 
-impl<'a> UnderWay<'a> {
+impl<'a> PendingLookup<'a> {
     fn join(inner: &'a Inner, query: &Query, plan: &Plan) -> Self {
         let key = (query.clone(), plan.clone());
         let mut lookups = lock(&inner.lookups);
-        // A result that is there is of a query that has ended: it may be old by now.
+        // An initialized cell belongs to a query that has ended, whose result may be outdated.
         let lookup = match lookups.get(&key) {
             Some(lookup) if !lookup.initialized() => Arc::clone(lookup),
             _ => Arc::default(),
@@ -282,10 +289,10 @@ impl<'a> UnderWay<'a> {
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for PendingLookup<'_> {
     fn drop(&mut self) {
         let mut lookups = lock(&self.inner.lookups);
-        // The map's own, and this one.
+        // Two references are left: the map's and this one.
         if Arc::strong_count(&self.lookup) == 2
             && lookups.get(&self.key).is_some_and(|lookup| Arc::ptr_eq(lookup, &self.lookup))
         {
@@ -294,7 +301,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// A query's place among those under way; given back when dropped.
+/// A query's registration among the pending ones, removed when dropped.
 struct Mailbox<'a> {
     shared: &'a Shared,
     id: TransactionId,
@@ -323,9 +330,9 @@ impl Drop for Mailbox<'_> {
 }
 
 impl Mailboxes {
-    /// An id that nobody can foresee (RFC 8415 §16.1) and no query holds or held lately.
+    /// Returns a random id (RFC 8415 §16.1) that no query holds or held recently.
     ///
-    /// At most 8,192 of 16,777,216 ids are taken, so that the loop ends.
+    /// At most 8,192 of 16,777,216 ids are taken, so the loop ends.
     fn free_id(&self) -> TransactionId {
         loop {
             let id = TransactionId(rand::random());
@@ -351,11 +358,12 @@ impl Shared {
             Ok(id) => {
                 let mailboxes = lock(&self.mailboxes);
                 match mailboxes.open.get(&id) {
-                    Some(mailbox) => {
-                        mailbox.try_send(received).err().map(|error| (Ignored::Flood, error.into_inner()))
-                    }
-                    None if mailboxes.ended.contains(&id) => Some((Ignored::Late(id), received)),
-                    None => Some((Ignored::OtherTransaction(id), received)),
+                    Some(mailbox) => mailbox
+                        .try_send(received)
+                        .err()
+                        .map(|error| (IgnoreReason::Flood, error.into_inner())),
+                    None if mailboxes.ended.contains(&id) => Some((IgnoreReason::Late(id), received)),
+                    None => Some((IgnoreReason::OtherTransaction(id), received)),
                 }
             }
         };
@@ -365,32 +373,34 @@ impl Shared {
     }
 }
 
-/// The transaction-id of a reply, through its relay levels.
-fn transaction_id(octets: &[u8]) -> Result<TransactionId, Ignored> {
+/// Returns the transaction-id of a reply, through its relay hops.
+fn transaction_id(octets: &[u8]) -> Result<TransactionId, IgnoreReason> {
     let mut octets = octets;
     for _ in 0..=RELAY_LEVELS_MAX {
         match octets.first().map(|&kind| MessageType(kind)) {
-            None => return Err(Ignored::Empty),
-            Some(MessageType::LEASEQUERY) => return Err(Ignored::Leasequery),
+            None => return Err(IgnoreReason::Empty),
+            Some(MessageType::LEASEQUERY) => return Err(IgnoreReason::Leasequery),
             Some(MessageType::RELAY_REPL) => {
-                let (_, mut options) = RelayHeader::parse(octets).map_err(Ignored::Malformed)?;
+                let (_, mut options) = RelayHeader::parse(octets).map_err(IgnoreReason::Malformed)?;
                 let message = options.find_map(|option| match option {
                     Ok((lqd_wire::OptionCode::RELAY_MSG, message)) => Some(Ok(message)),
                     Ok(_) => None,
-                    Err(error) => Some(Err(Ignored::Malformed(error))),
+                    Err(error) => Some(Err(IgnoreReason::Malformed(error))),
                 });
-                octets = message.ok_or(Ignored::OtherMessage(MessageType::RELAY_REPL))??;
+                octets = message.ok_or(IgnoreReason::OtherMessage(MessageType::RELAY_REPL))??;
             }
             Some(MessageType::LEASEQUERY_REPLY) => {
-                return Message::parse(octets).map(|message| message.transaction_id).ok_or(Ignored::Empty);
+                return Message::parse(octets)
+                    .map(|message| message.transaction_id)
+                    .ok_or(IgnoreReason::Empty);
             }
-            Some(other) => return Err(Ignored::OtherMessage(other)),
+            Some(other) => return Err(IgnoreReason::OtherMessage(other)),
         }
     }
-    Err(Ignored::OtherRelay)
+    Err(IgnoreReason::OtherRelay)
 }
 
-/// Receives until it is aborted.
+/// Receives until the task is aborted.
 async fn receive(shared: Arc<Shared>) {
     let mut buffer = vec![0; DATAGRAM_LEN_MAX];
     loop {
@@ -399,16 +409,17 @@ async fn receive(shared: Arc<Shared>) {
                 let octets = buffer.get(..len).unwrap_or_default().to_vec();
                 shared.deliver(Received { from, octets, at: Instant::now(), wall: SystemTime::now() });
             }
-            Ok((_, SocketAddr::V4(_))) => {} // the socket is IPv6 only
+            Ok((_, SocketAddr::V4(_))) => {} // unreachable: the socket is IPv6 only
             Err(error) => {
                 shared.tell(&Event::ReceiveFailed { error: &error.to_string() });
-                tokio::time::sleep(RECEIVE_FAULT_PAUSE).await;
+                tokio::time::sleep(RECEIVE_ERROR_PAUSE).await;
             }
         }
     }
 }
 
-/// No code panics while it holds one of these locks, and what they guard is sound after each statement.
+/// Locks a mutex, even a poisoned one: no code panics while it holds one, and each statement leaves the data
+/// consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

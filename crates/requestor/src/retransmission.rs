@@ -1,24 +1,26 @@
-//! When a query is sent again (RFC 5007 §4.3.2, RFC 8415 §15).
+//! Times of retransmission (RFC 5007 §4.3.2, RFC 8415 §15).
 
 use std::time::Duration;
 
-/// Largest share by which a timeout is randomised, up or down (RFC 8415 §15).
+/// Largest fraction by which a timeout is randomized, up or down (RFC 8415 §15).
 pub const RAND_MAX: f64 = 0.1;
 
-/// No timeout is longer, whatever the parameters: arithmetic on them must not overflow.
+/// Upper bound of every timeout, so that arithmetic with any parameters cannot overflow.
 const TIMEOUT_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The parameters of retransmission (RFC 5007 §4.1.4). MRD is 0 there: no bound but the count.
+/// Parameters of retransmission (RFC 5007 §4.1.4). MRD is 0 there: only the count bounds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timers {
-    /// IRT: how long the first transmission waits for an answer. RFC 5007: 1 second.
+    /// IRT: timeout of the first transmission. RFC 5007: 1 second.
     pub initial: Duration,
-    /// MRT: the timeout doubles up to this. RFC 5007: 10 seconds.
+    /// MRT: upper bound of the doubling timeout. RFC 5007: 10 seconds.
     pub max: Duration,
-    /// MRC: how often a query is sent, the first time included, until the exchange has failed. RFC 5007: 5.
-    /// There is no "without end": 0 counts as 1.
+    /// MRC: number of transmissions, the first included, after which the exchange has failed. RFC 5007: 5.
+    ///
+    /// There is no "forever": 0 counts as 1.
     pub transmissions_max: u32,
-    /// How long other servers still may answer once one has answered with bindings, or one has answered a multicast.
+    /// Time that other servers have left to answer, once one has answered with bindings, or one has answered
+    /// a multicast.
     ///
     /// The RFC names no such time; the default is IRT, as for the answers to a Solicit (RFC 8415 §18.2.1).
     pub gather: Duration,
@@ -35,7 +37,7 @@ impl Default for Timers {
     }
 }
 
-/// The timeouts of one exchange, one after the other.
+/// The sequence of timeouts of one exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct Retransmission {
     timers: Timers,
@@ -51,7 +53,8 @@ impl Retransmission {
         Self { timers, previous: None, transmissions: 0 }
     }
 
-    /// Counts one transmission and gives RT, the time to wait after it; `None` if there shall be no further one.
+    /// Counts one transmission and returns RT, the time to wait after it; `None` if no further one is
+    /// allowed.
     ///
     /// `rand` is uniform in -0.1..=0.1.
     pub(crate) fn transmit(&mut self, rand: f64) -> Option<Duration> {
@@ -69,7 +72,7 @@ impl Retransmission {
         Some(timeout)
     }
 
-    /// How often was sent.
+    /// Number of transmissions so far.
     pub(crate) fn transmissions(&self) -> u32 {
         self.transmissions
     }
@@ -81,7 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn without_randomisation_it_doubles_up_to_mrt() {
+    fn timeouts_double_up_to_mrt() {
         let mut retransmission = Retransmission::new(Timers::default());
         let seconds: Vec<u64> =
             std::iter::from_fn(|| retransmission.transmit(0.0)).map(|timeout| timeout.as_secs()).collect();
@@ -96,15 +99,15 @@ mod tests {
     }
 
     #[test]
-    fn endless_parameters_do_no_harm() {
+    fn huge_parameters_do_not_overflow() {
         let timers = Timers { initial: Duration::MAX, max: Duration::MAX, ..Timers::default() };
         assert_eq!(Retransmission::new(timers).transmit(0.1), Some(TIMEOUT_LIMIT.mul_f64(1.1)));
     }
 
     proptest! {
-        /// The formula of RFC 8415 §15, in seconds, as written there.
+        /// The formula as written in RFC 8415 §15, in seconds.
         #[test]
-        fn as_rfc_8415_15_computes(rands in prop::collection::vec(-0.1..=0.1, 12)) {
+        fn equals_the_formula_of_rfc_8415_15(rands in prop::collection::vec(-0.1..=0.1, 12)) {
             let (irt, mrt) = (1.0, 10.0);
             let timers = Timers { transmissions_max: 12, ..Timers::default() };
             let mut retransmission = Retransmission::new(timers);

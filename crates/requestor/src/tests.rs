@@ -1,6 +1,6 @@
-//! What the unit tests share: octets by hand, never from an encoder.
+//! Helpers of the unit tests. Octets are written by hand, never by the encoder under test.
 
-/// The octets of hexadecimal digits; blanks and what follows `#` on a line are left out.
+/// Parses hexadecimal digits; whitespace, and `#` to the end of a line, is skipped.
 pub(crate) fn octets(text: &str) -> Vec<u8> {
     let code = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     let digits: String = code.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();

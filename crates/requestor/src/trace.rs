@@ -1,62 +1,62 @@
-//! What happens on the wire, told as it happens.
+//! Events for observers of the traffic.
 
 use std::net::SocketAddrV6;
 use std::sync::Arc;
 
 use lqd_wire::TransactionId;
 
-use crate::Ignored;
+use crate::IgnoreReason;
 
-/// One event. Octets are whole datagrams, relay levels included.
+/// One event. Octets are whole datagrams, with their relay hops.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A query was sent.
+    /// A transmission of a query.
     Sent {
-        /// To whom.
+        /// The destination.
         to: SocketAddrV6,
-        /// Its transaction-id.
+        /// The transaction-id.
         id: TransactionId,
-        /// Which transmission this is, from 1.
+        /// Number of this transmission, from 1.
         transmission: u32,
-        /// How many there may be.
+        /// Most transmissions of this query.
         transmissions_max: u32,
         /// The datagram.
         octets: &'a [u8],
     },
-    /// A query could not be sent.
+    /// A query that could not be sent.
     NotSent {
-        /// To whom.
+        /// The destination.
         to: SocketAddrV6,
-        /// Its transaction-id.
+        /// The transaction-id.
         id: TransactionId,
-        /// What the system says.
+        /// The system's error.
         error: &'a str,
     },
-    /// An answer was received and is used.
+    /// A received answer that is used.
     Accepted {
-        /// From whom.
+        /// Address that it came from.
         from: SocketAddrV6,
-        /// Its transaction-id.
+        /// The transaction-id.
         id: TransactionId,
         /// The datagram.
         octets: &'a [u8],
     },
-    /// A datagram was received and is not used.
+    /// A received datagram that is not used.
     Ignored {
-        /// From whom.
+        /// Address that it came from.
         from: SocketAddrV6,
-        /// Why.
-        reason: &'a Ignored,
+        /// The reason.
+        reason: &'a IgnoreReason,
         /// The datagram.
         octets: &'a [u8],
     },
-    /// The socket failed to receive; the requestor goes on.
+    /// An error in receiving; the requestor goes on.
     ReceiveFailed {
-        /// What the system says.
+        /// The system's error.
         error: &'a str,
     },
 }
 
-/// Who is told of events. Called from the requestor's tasks: it must be quick and must not block.
+/// Callback for events. It runs in the requestor's tasks, so it must be quick and must not block.
 pub type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;

@@ -1,11 +1,10 @@
-//! One query to one or several servers, as a state machine that knows no clock, no socket and no chance.
+//! The state machine of one query to one or several servers, without clock, socket or randomness.
 //!
-//! The caller asks [`Transaction::poll`] what to do now (send to somebody, wait until then, done) and shows it what
-//! was received ([`Transaction::receive`]). Three shapes were weighed. *A future over a socket*: short, but its times
-//! can only be tested by waiting or by a runtime's own clock. *A state machine for each server*, joined above: then
-//! failing over, gathering answers to a multicast and "this address was never asked" need a second machine that knows
-//! all of the first. *One machine for the whole query* was taken: the plan's stages, the servers of a stage and one
-//! retransmission timer for those that are silent are one small state.
+//! The caller asks [`Transaction::poll`] for the next step (send, wait, done) and passes received datagrams
+//! to [`Transaction::receive`]. One machine covers the plan's stages, the servers of a stage, and one
+//! retransmission timer for those that are silent. Rejected: a future over a socket, whose times only a
+//! runtime's clock can test; and a machine for each server, above which failover, gathering of multicast
+//! answers and the check of source addresses would need a second machine that knows all of the first.
 
 use std::collections::VecDeque;
 use std::net::SocketAddrV6;
@@ -15,69 +14,69 @@ use std::time::{Duration, Instant, SystemTime};
 use lqd_wire::{StatusCode, TransactionId};
 
 use crate::retransmission::Retransmission;
-use crate::{Content, Deviation, Duid, Ignored, Plan, Query, RelayPath, Reply, Timers, deviation};
+use crate::{Content, Deviation, Duid, IgnoreReason, Plan, Query, RelayPath, Reply, Timers, deviation};
 
-/// Ignored datagrams that are remembered for the report; more are only traced.
+/// Ignored datagrams kept for the report; further ones are only traced.
 const IGNORED_MAX: usize = 16;
 
-/// What makes a reply ours.
+/// The properties of an answer to this query.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// The transaction-id that was sent.
+    /// The transaction-id of the query.
     pub transaction_id: TransactionId,
     /// The requestor's own DUID.
     pub own: Duid,
-    /// The relay levels that were sent.
+    /// The relay hops of the query.
     pub relays: RelayPath,
-    /// Replies may come from addresses that were not asked.
+    /// Whether answers may come from addresses that were not queried.
     pub any_source: bool,
 }
 
-/// What to do now.
+/// The caller's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send the query there, and poll again.
+    /// Send the query there, then poll again.
     Send {
         /// A server, or a group of them.
         to: SocketAddrV6,
-        /// Which transmission this is, from 1.
+        /// Number of this transmission, from 1.
         transmission: u32,
     },
-    /// Nothing to do until then, unless something is received.
+    /// Wait until then, or until something is received.
     Wait(Instant),
-    /// The exchange has ended.
+    /// Finish: the exchange has ended.
     Done,
 }
 
-/// One server's answer.
+/// A server's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Where it came from.
+    /// Address that it came from.
     pub from: SocketAddrV6,
-    /// What it says.
+    /// The decoded answer.
     pub reply: Reply,
-    /// When it came.
+    /// Time of arrival.
     pub received: SystemTime,
-    /// How long after the first transmission to this stage's servers.
+    /// Time since the first transmission to this stage's servers.
     pub after: Duration,
-    /// How often the query had been sent by then.
+    /// Number of transmissions before it.
     pub transmissions: u32,
     /// The datagram.
     pub octets: Vec<u8>,
 }
 
-/// A server that gave no answer.
+/// A server that did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Silent {
-    /// Its address.
+pub struct SilentServer {
+    /// Address of the server.
     pub server: SocketAddrV6,
-    /// How often it was asked.
+    /// Number of transmissions to it.
     pub transmissions: u32,
-    /// Why nothing could be sent to it, if that was so.
+    /// The error if nothing could be sent to it.
     pub send_error: Option<String>,
 }
 
-/// One destination of the stage.
+/// A destination that was queried.
 #[derive(Debug)]
 struct Destination {
     address: SocketAddrV6,
@@ -86,15 +85,15 @@ struct Destination {
     send_error: Option<String>,
 }
 
-/// The state of one query under way.
+/// A pending query.
 #[derive(Debug)]
 pub struct Transaction {
     expected: Expected,
     query: Query,
     timers: Timers,
-    /// Stages that were not entered yet.
+    /// Stages not started yet.
     stages: VecDeque<Vec<SocketAddrV6>>,
-    /// All destinations that were ever asked; those of the stage under way are the last.
+    /// Every destination queried so far; those of the current stage come last.
     asked: Vec<Destination>,
     stage_start: usize,
     stage_began: Option<Instant>,
@@ -105,28 +104,29 @@ pub struct Transaction {
     settle_at: Option<Instant>,
     exhausted: bool,
     answers: Vec<Answer>,
-    ignored: Vec<(SocketAddrV6, Ignored)>,
+    ignored: Vec<(SocketAddrV6, IgnoreReason)>,
 }
 
-/// How a query ended.
+/// The record of an ended query.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// What was asked.
+    /// The query.
     pub query: Query,
-    /// The LEASEQUERY as it was sent, in its relay levels.
+    /// The LEASEQUERY as sent, with its relay hops.
     pub octets: Vec<u8>,
-    /// All answers in the order in which they came.
+    /// Every answer, in order of arrival.
     pub answers: Vec<Answer>,
-    /// Answers before this one came from stages that were given up.
+    /// Index of the first answer of the last stage; earlier stages have failed.
     pub first_of_last_stage: usize,
-    /// The servers of the last stage that gave none. Groups are among them only if nobody answered.
-    pub silent: Vec<Silent>,
-    /// Datagrams that were ignored, the first few.
-    pub ignored: Vec<(SocketAddrV6, Ignored)>,
+    /// Servers of the last stage without an answer. A group is among them only if none of its members
+    /// answered.
+    pub silent: Vec<SilentServer>,
+    /// The first few datagrams that were ignored.
+    pub ignored: Vec<(SocketAddrV6, IgnoreReason)>,
 }
 
 impl Transaction {
-    /// Begins; nothing is sent before the first [`Transaction::poll`].
+    /// Starts a query; nothing is sent before the first [`Transaction::poll`].
     pub fn new(query: Query, expected: Expected, plan: Plan, timers: Timers) -> Self {
         Self {
             expected,
@@ -147,7 +147,7 @@ impl Transaction {
         }
     }
 
-    /// What to do now. `rand` gives numbers that are uniform in -0.1..=0.1 (RFC 8415 §15).
+    /// Returns the next step. `rand` returns numbers uniform in -0.1..=0.1 (RFC 8415 §15).
     pub fn poll(&mut self, now: Instant, mut rand: impl FnMut() -> f64) -> Step {
         loop {
             if self.stage_is_over(now) {
@@ -159,6 +159,7 @@ impl Transaction {
             }
             if let Some(index) = self.outbox.pop_front() {
                 let transmission = self.retransmission.transmissions();
+                // An answer may have closed the destination since it was queued.
                 let Some(to) = self.asked.get_mut(index).filter(|to| to.is_open()) else { continue };
                 to.transmissions = transmission;
                 return Step::Send { to: to.address, transmission };
@@ -183,14 +184,14 @@ impl Transaction {
         (self.resend_at, self.settle_at, self.exhausted) = (None, None, false);
     }
 
-    /// Queues the query for all who are silent, or ends the stage if that was done often enough.
+    /// Queues the query for every silent destination, or ends the stage after the last transmission.
     fn transmit(&mut self, now: Instant, rand: &mut impl FnMut() -> f64) {
         let Some(timeout) = self.retransmission.transmit(rand()) else {
             self.exhausted = true;
             return;
         };
         self.resend_at = Some(now + timeout);
-        // A group that answered is not asked again: its other servers have the same time to answer.
+        // A group that answered is not queried again: its other servers have the same time to answer.
         let silent = (self.stage_start..self.asked.len())
             .filter(|&index| self.asked[index].is_open() && !self.asked[index].answered);
         self.outbox.extend(silent);
@@ -207,13 +208,14 @@ impl Transaction {
             || self.stage().iter().all(|to| !to.is_open())
     }
 
-    /// Some answer since the stage began is one that another server need not better (RFC 5007 §4.3.3).
+    /// Whether an answer of the current stage is one on which another server cannot improve (RFC 5007
+    /// §4.3.3).
     fn stage_succeeded(&self) -> bool {
         let answers = self.answers.get(self.stage_answers..).unwrap_or_default();
-        answers.iter().any(|answer| !leads_on(&answer.reply))
+        answers.iter().any(|answer| !leads_to_next_stage(&answer.reply))
     }
 
-    /// Nothing could be sent to this destination; it is not tried again.
+    /// Gives up a destination to which nothing could be sent.
     pub fn send_failed(&mut self, to: SocketAddrV6, error: &str) {
         let stage = self.asked.iter_mut().skip(self.stage_start);
         for destination in stage.filter(|destination| destination.address == to) {
@@ -221,14 +223,14 @@ impl Transaction {
         }
     }
 
-    /// Judges a datagram; an answer is kept, and given back.
+    /// Validates a datagram; stores and returns it if it is an answer.
     pub fn receive(
         &mut self,
         from: SocketAddrV6,
         datagram: &[u8],
         now: Instant,
         received: SystemTime,
-    ) -> Result<&Answer, Ignored> {
+    ) -> Result<&Answer, IgnoreReason> {
         match self.judge(from, datagram) {
             Ok(reply) => Ok(self.accept(from, reply, datagram, now, received)),
             Err(reason) => {
@@ -240,20 +242,20 @@ impl Transaction {
         }
     }
 
-    fn judge(&self, from: SocketAddrV6, datagram: &[u8]) -> Result<Reply, Ignored> {
+    fn judge(&self, from: SocketAddrV6, datagram: &[u8]) -> Result<Reply, IgnoreReason> {
         let unwrapped = self.expected.relays.unwrap(datagram)?;
         let mut reply = Reply::parse(unwrapped.message, &self.expected.own)?;
         if reply.transaction_id != self.expected.transaction_id {
-            return Err(Ignored::OtherTransaction(reply.transaction_id));
+            return Err(IgnoreReason::OtherTransaction(reply.transaction_id));
         }
         if self.query.server.as_ref().is_some_and(|server| *server != reply.server) {
-            return Err(Ignored::OtherServer(reply.server));
+            return Err(IgnoreReason::OtherServer(reply.server));
         }
         if !self.may_answer(from) {
-            return Err(Ignored::OtherSource(from));
+            return Err(IgnoreReason::OtherSource(from));
         }
         if self.answers.iter().any(|answer| answer.from == from && answer.reply.server == reply.server) {
-            return Err(Ignored::Duplicate);
+            return Err(IgnoreReason::Duplicate);
         }
         if unwrapped.bare {
             reply.deviations.push(Deviation::NotRelayed);
@@ -262,16 +264,18 @@ impl Transaction {
         Ok(reply)
     }
 
-    /// Servers answer from the address that was asked (RFC 8415 §18.3.10), from any port; a group from any of their
-    /// addresses.
+    /// Whether an answer may come from there. Servers answer from the queried address (RFC 8415 §18.3.10),
+    /// from any port; a group's members from any of their addresses.
     fn may_answer(&self, from: SocketAddrV6) -> bool {
         let is_source = |to: &Destination| to.is_at(from) || to.address.ip().is_multicast();
         self.expected.any_source || self.asked.iter().any(is_source)
     }
 
-    /// The destination that an answer from there is of: the server asked at that address and port, or the only one asked at
-    /// that address, or a group; in this stage, else in an earlier one, whose server is late. `None` if it may be of several
-    /// servers, or of any.
+    /// Returns the destination that an answer from there belongs to; `None` if it may belong to several
+    /// servers.
+    ///
+    /// That is the server queried at that address and port, or the only one at that address, or a group; in
+    /// the current stage, else in an earlier one whose server is late.
     fn asked_of(&self, from: SocketAddrV6) -> Option<usize> {
         let mut ports = self.asked.iter().filter(|to| to.is_at(from)).map(|to| to.address.port());
         let first = ports.next();
@@ -295,11 +299,13 @@ impl Transaction {
     ) -> &Answer {
         let first_open = || (self.stage_start..self.asked.len()).find(|&index| self.asked[index].is_open());
         let is_known = self.asked.iter().any(|to| to.is_at(from));
+        // An answer from an unknown address (`any_source`) closes the first open destination.
         let asked = self.asked_of(from).or_else(|| if is_known { None } else { first_open() });
         let is_group = asked.is_some_and(|index| self.asked[index].address.ip().is_multicast());
         if let Some(destination) = asked.and_then(|index| self.asked.get_mut(index)) {
             destination.answered = true;
         }
+        // Bindings are a result, but other servers may have newer ones (RFC 5007 §4.3.4).
         if self.settle_at.is_none() && (is_group || has_bindings(&reply)) {
             self.settle_at = Some(now + self.timers.gather);
         }
@@ -310,10 +316,10 @@ impl Transaction {
         &self.answers[self.answers.len() - 1]
     }
 
-    /// How it ended; `octets` is what was sent.
+    /// Ends the query; `octets` is the datagram sent.
     pub fn finish(self, octets: Vec<u8>) -> Exchange {
         let silent = self.asked.into_iter().skip(self.stage_start).filter(|to| !to.answered).map(|to| {
-            Silent { server: to.address, transmissions: to.transmissions, send_error: to.send_error }
+            SilentServer { server: to.address, transmissions: to.transmissions, send_error: to.send_error }
         });
         Exchange {
             query: self.query,
@@ -331,21 +337,23 @@ impl Destination {
         Self { address, answered: false, transmissions: 0, send_error: None }
     }
 
-    /// An answer is still awaited, and asking again makes sense. A group is open until the stage is over.
+    /// Whether an answer is still awaited and a retransmission makes sense. A group is open until the stage
+    /// ends.
     fn is_open(&self) -> bool {
         self.send_error.is_none() && (!self.answered || self.address.ip().is_multicast())
     }
 
-    /// Whether it is asked at this address, whatever the port.
+    /// Whether it was queried at this address, on any port.
     fn is_at(&self, from: SocketAddrV6) -> bool {
         let to = self.address;
+        // Scope id 0 means that the system chose the interface.
         let same_zone = to.scope_id() == 0 || from.scope_id() == 0 || to.scope_id() == from.scope_id();
         to.ip() == from.ip() && same_zone
     }
 }
 
-/// Another server may do better: the reply refuses for a reason that lies with this server, or cannot be used.
-fn leads_on(reply: &Reply) -> bool {
+/// Whether another server may do better: the refusal concerns this server only, or the answer is unusable.
+fn leads_to_next_stage(reply: &Reply) -> bool {
     match reply.content {
         Content::Data(_) | Content::Links(_) | Content::NoBinding => false,
         Content::Unusable => true,

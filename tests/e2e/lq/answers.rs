@@ -119,7 +119,7 @@ fn no_binding() -> Result<(), Failed> {
         );
     }
     let page = lq::run(&["-s", &server[1], "addr", "2001:db8:1::99"]);
-    assert!(page.stdout.starts_with("no binding  nobody holds 2001:db8:1::99\n"), "{page:?}");
+    assert!(page.stdout.starts_with("no binding  no client holds 2001:db8:1::99\n"), "{page:?}");
     Ok(())
 }
 

@@ -41,7 +41,7 @@ fn faults_say_what_to_mend() -> Result<(), Failed> {
         (&["-s", "fe80::1", "addr", "::1"], "ADDRESS%INTERFACE"),
         (&["-s", "192.0.2.1", "addr", "::1"], "IPv4 address"),
         (&["-s", "[fe80::1%nosuchif0]", "addr", "::1"], "nosuchif0"),
-        (&["-i", "nosuchif0", "addr", "::1"], "`ip link` lists what there is"),
+        (&["-i", "nosuchif0", "addr", "::1"], "`ip link` lists the interfaces"),
         (&["-r", "relay_data", "addr", "::1"], "one of: relay-data"),
         (&["--timeout", "soon", "addr", "::1"], "such as 1s or 500ms"),
         (&["--timeout", "2h", "addr", "::1"], "at most one hour"),

@@ -68,7 +68,7 @@ fn one_line_each_in_order() -> Result<(), Failed> {
         assert_eq!(ended.code, Some(3), "the worst of all: {ended:?}");
         assert_results(&ended.stdout);
         let summary = "3 found, 0 incomplete, 1 without binding, 1 refused, 0 without reply, 1 not asked";
-        assert!(ended.stderr.starts_with("6 asked in ") && ended.stderr.contains(summary), "{ended:?}");
+        assert!(ended.stderr.starts_with("6 queries in ") && ended.stderr.contains(summary), "{ended:?}");
     }
     let missing = lq::run(&["-f", directory.path().join("none").to_str().ok_or("the path is UTF-8")?]);
     assert_eq!(missing.code, Some(2), "{missing:?}");

@@ -94,9 +94,9 @@ fn another_source() -> Result<(), Failed> {
         });
         let strict = lq::run(&flags);
         assert_eq!(strict.code, Some(4), "{strict:?}");
-        assert!(strict.stderr.contains("from an address that was not asked"), "{strict:?}");
+        assert!(strict.stderr.contains("from an address that was not queried"), "{strict:?}");
         assert!(
-            strict.stdout.contains("from an address that was not asked"),
+            strict.stdout.contains("from an address that was not queried"),
             "the page tells it too: {strict:?}"
         );
         let lax = lq::run(&[&flags[..], &["--any-source"]].concat());

@@ -59,7 +59,7 @@ fn disjoint_and_overlapping_data() -> Result<(), Failed> {
         assert_eq!(words(&clients[0]["superseded"]), [("2001:db8:1::1".to_owned(), from_old.clone())]);
     }
     let page = lq::run(&["-s", &from_old, "-s", &from_new, "duid", &duid("01")]);
-    let note = format!("{from_old} says otherwise of 2001:db8:1::1");
+    let note = format!("{from_old} reports 2001:db8:1::1 with other lifetimes");
     assert!(page.stdout.contains(&note), "{page:?}");
     Ok(())
 }
@@ -74,7 +74,7 @@ fn no_binding_needs_every_word() -> Result<(), Failed> {
     let doubt = ask(&[lqd, silent_address], &question);
     assert_eq!((&doubt["result"], &doubt["exit_status"]), (&json!("no-reply"), &json!(4)), "{doubt}");
     assert!(
-        doubt["error"].as_str().is_some_and(|error| error.contains("alone that proves nothing")),
+        doubt["error"].as_str().is_some_and(|error| error.contains("which alone proves nothing")),
         "{doubt}"
     );
     Ok(())

@@ -59,11 +59,11 @@ fn forged_and_corrupted() -> Result<(), Failed> {
     let ended = lq::run(&["-s", &forging.address.to_string(), "--trace", "addr", "2001:db8:1::1"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let reasons = [
-        "is none of ours",
+        "belongs to no query of ours",
         "the client-id is another requestor's",
         "no server-id",
         "malformed: the octets end inside an option or header",
-        "a LEASEQUERY, which only servers take",
+        "a LEASEQUERY, which only servers accept",
         "too short for a DHCPv6 message",
     ];
     for reason in reasons {

@@ -3,16 +3,16 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::tests::octets;
-use crate::{Duid, Silent};
+use crate::{Duid, SilentServer};
 
-const IDS: &str = "0001 0003 00 04 aa  0002 0003 00 04 bb";
+const IDS: &str = "0001 0003 0004aa  0002 0003 0004bb";
 
 const DATA: &str = "002d 002b 0001 0003 0004cc 002e 0004 00000009
     0005 0018 20010db8000000000000000000000001 00000064 000000c8";
 
 const NO_BINDING: &str = "";
 
-/// A server that says this, and is on this port.
+/// An answer with these options from the server at this port.
 fn answer(port: u16, options: &str) -> Answer {
     let octets = octets(&format!("0f a1b2c3 {IDS} {options}"));
     Answer {
@@ -39,7 +39,7 @@ fn query() -> Query {
 
 fn exchange(answers: Vec<Answer>, silent: &[u16]) -> Exchange {
     let silent =
-        silent.iter().map(|&port| Silent { server: server(port), transmissions: 5, send_error: None });
+        silent.iter().map(|&port| SilentServer { server: server(port), transmissions: 5, send_error: None });
     Exchange {
         query: query(),
         octets: Vec::new(),
@@ -50,7 +50,7 @@ fn exchange(answers: Vec<Answer>, silent: &[u16]) -> Exchange {
     }
 }
 
-/// found, none, or the failure's text.
+/// Returns "found", "none", or the error's text.
 fn verdict(exchanges: Vec<Exchange>) -> String {
     match Lookup::conclude(query(), exchanges).outcome {
         Ok(clients) if clients.is_empty() => "none".into(),
@@ -61,7 +61,7 @@ fn verdict(exchanges: Vec<Exchange>) -> String {
 
 /// R18.
 #[test]
-fn no_binding_is_never_made_of_silence() {
+fn silence_never_becomes_no_binding() {
     let one = |options: &[&str], silent: &[u16]| {
         let answers = options.iter().zip(1..).map(|(options, port)| answer(port, options)).collect();
         verdict(vec![exchange(answers, silent)])
@@ -75,23 +75,23 @@ fn no_binding_is_never_made_of_silence() {
         (
             "the other is silent",
             one(&[NO_BINDING], &[2]),
-            "no reply from [::1]:2 to 5 transmissions; [::1]:1 knows of no binding",
+            "no reply from [::1]:2 to 5 transmissions; [::1]:1 has no binding",
         ),
-        ("the other refuses", one(&[NO_BINDING, &not_allowed], &[]), "[::1]:2 says NotAllowed(10)"),
-        ("nobody is responsible", one(&[&elsewhere], &[]), "[::1]:1 says NotConfigured(9)"),
+        ("the other refuses", one(&[NO_BINDING, &not_allowed], &[]), "[::1]:2 answered NotAllowed(10)"),
+        ("no server is responsible", one(&[&elsewhere], &[]), "[::1]:1 answered NotConfigured(9)"),
         (
             "unusable data",
             one(&["002d 0007 0001 0003 0004cc"], &[]),
-            "the answer of [::1]:1 cannot be used: client data without client-last-transaction-time",
+            "the answer of [::1]:1 is unusable: client data without client-last-transaction-time",
         ),
         (
-            "nobody answers",
+            "no server answers",
             one(&[], &[1, 2]),
             "no reply from [::1]:1 to 5 transmissions; no reply from [::1]:2",
         ),
         ("data and silence", one(&[DATA], &[2]), "found"),
         ("data and a refusal", one(&[&not_allowed, DATA], &[]), "found"),
-        ("a refusal and silence", one(&[&elsewhere], &[2]), "[::1]:1 says NotConfigured(9)"),
+        ("a refusal and silence", one(&[&elsewhere], &[2]), "[::1]:1 answered NotConfigured(9)"),
     ];
     for (name, got, want) in rows {
         assert!(got.starts_with(want), "{name}: {got}");
@@ -99,19 +99,22 @@ fn no_binding_is_never_made_of_silence() {
 }
 
 #[test]
-fn the_word_of_the_last_stage_counts() {
+fn the_answers_of_the_last_stage_decide() {
     let mut gone_on = exchange(vec![answer(1, &status(10)), answer(2, NO_BINDING)], &[]);
     gone_on.first_of_last_stage = 1;
     assert_eq!(verdict(vec![gone_on]), "none");
     let mut then_silent = exchange(vec![answer(1, &status(10))], &[2]);
     then_silent.first_of_last_stage = 1;
-    assert!(verdict(vec![then_silent]).starts_with("[::1]:1 says NotAllowed(10)"));
+    assert!(verdict(vec![then_silent]).starts_with("[::1]:1 answered NotAllowed(10)"));
 }
 
 #[test]
 fn a_group_that_answered_is_not_silent() {
-    let group =
-        Silent { server: "[ff05::1:3]:547".parse().expect("an address"), transmissions: 1, send_error: None };
+    let group = SilentServer {
+        server: "[ff05::1:3]:547".parse().expect("an address"),
+        transmissions: 1,
+        send_error: None,
+    };
     let mut to_group = exchange(vec![answer(1, NO_BINDING)], &[]);
     to_group.silent.push(group.clone());
     assert_eq!(verdict(vec![to_group]), "none");
@@ -122,7 +125,7 @@ fn a_group_that_answered_is_not_silent() {
 
 /// R17.
 #[test]
-fn links_are_followed_once_each_and_only_where_asked_for() {
+fn links_are_followed_once_each_and_only_where_allowed() {
     let links = format!("0030 0020 20010db8000100000000000000000000 {}", "00".repeat(16));
     let one_of_them = "0030 0010 20010db8000100000000000000000000";
     let mut several = exchange(vec![answer(1, &links), answer(2, &links), answer(3, one_of_them)], &[]);
@@ -139,7 +142,7 @@ fn links_are_followed_once_each_and_only_where_asked_for() {
 }
 
 #[test]
-fn a_link_that_stays_unknown_is_told_beside_what_was_found() {
+fn a_link_without_answer_is_reported_beside_the_bindings_found() {
     let links = exchange(vec![answer(1, "0030 0010 20010db8000100000000000000000000")], &[]);
     let on_link = |answers, silent: &[u16]| {
         let mut exchange = exchange(answers, silent);
@@ -152,20 +155,19 @@ fn a_link_that_stays_unknown_is_told_beside_what_was_found() {
     let part = Lookup::conclude(query(), twice);
     assert_eq!((part.outcome.expect("found").len(), part.incomplete.len()), (1, 1));
     assert!(verdict(vec![links.clone(), on_link(vec![], &[1])]).starts_with("no reply"));
-    assert!(verdict(vec![links]).starts_with("the client is on links that were not asked for: 2001:db8:1::"));
+    assert!(verdict(vec![links]).starts_with("the client is on links that were not queried: 2001:db8:1::"));
 }
 
-/// RFC 5007 §4.3.3 has links in an answer only where the client has bindings on them.
-/// R18.
+/// R18. RFC 5007 §4.3.3 has links in an answer only where the client has bindings on them.
 #[test]
 fn links_without_bindings_are_no_proof_that_there_are_none() {
     let links = exchange(vec![answer(1, "0030 0010 20010db8000100000000000000000000")], &[]);
     let mut on_link = exchange(vec![answer(1, NO_BINDING)], &[]);
     on_link.query.link = Some("2001:db8:1::".parse().expect("an address"));
-    let nothing = "the client is said to be on the link of 2001:db8:1::, but no binding was found there";
+    let nothing = "a server placed the client on the link of 2001:db8:1::, but no binding was found there";
     assert_eq!(verdict(vec![links, on_link]), nothing);
     let empty = exchange(vec![answer(1, "0030 0000")], &[]);
-    let unnamed = "the client is said to be on links that are not named, but no binding was found there";
+    let unnamed = "a server placed the client on links that are not named, but no binding was found there";
     assert_eq!(verdict(vec![empty.clone()]), unnamed);
     let beside = exchange(vec![answer(1, "0030 0000"), answer(2, NO_BINDING)], &[]);
     assert_eq!(verdict(vec![beside]), unnamed, "whatever another server says");
@@ -191,21 +193,21 @@ fn a_link_without_bindings_makes_the_others_incomplete() {
         let lookup = Lookup::conclude(query(), exchanges);
         assert!(lookup.outcome.is_ok_and(|clients| !clients.is_empty()));
         let missing: Vec<String> = lookup.incomplete.iter().map(ToString::to_string).collect();
-        let nothing = "the client is said to be on the link of 2001:db8:2::, but no binding was found there";
+        let nothing =
+            "a server placed the client on the link of 2001:db8:2::, but no binding was found there";
         assert_eq!(missing, if complete { vec![] } else { vec![nothing.to_owned()] });
     }
 }
 
-/// Data of client `client` for 2001:db8::1, heard `age_s` seconds ago.
+/// Client data for 2001:db8::1 of client `client`, heard `age_s` seconds ago.
 fn data_of(client: &str, age_s: u32) -> String {
     let lease = "0005 0018 20010db8000000000000000000000001 00000064 000000c8";
     format!("002d 002b 0001 0003 0004{client} 002e 0004 {age_s:08x} {lease}")
 }
 
-/// RFC 5007 §4.3.4: of two clients for one address, the one heard last is right.
-/// R20.
+/// R20. RFC 5007 §4.3.4: of two clients for one address, the one heard last is right.
 #[test]
-fn of_two_clients_for_one_address_the_one_heard_last_counts() {
+fn the_client_heard_last_wins_the_address() {
     let address = Query::by_address("2001:db8::1".parse().expect("an address"));
     for (first, second) in [(("cc", 900), ("dd", 5)), (("dd", 5), ("cc", 900))] {
         let mut heard = exchange(

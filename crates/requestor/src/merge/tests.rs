@@ -5,12 +5,12 @@ fn duid(octet: u8) -> Duid {
     Duid::new([0, 4, octet]).expect("a DUID")
 }
 
-fn host(host: u16) -> Binding {
-    Binding::Address(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host))
+fn host(host: u16) -> AddressOrPrefix {
+    AddressOrPrefix::Address(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host))
 }
 
-fn lease(binding: Binding, valid_lifetime_s: u32) -> Lease {
-    Lease { binding, preferred_lifetime_s: 0, valid_lifetime_s }
+fn lease(resource: AddressOrPrefix, valid_lifetime_s: u32) -> Lease {
+    Lease { resource, preferred_lifetime_s: 0, valid_lifetime_s }
 }
 
 /// Data of client 1 at second 10,000, by this server.
@@ -32,14 +32,14 @@ fn source(server: u8, clt_time_s: u32, leases: Vec<Lease>) -> Source {
     }
 }
 
-fn servers(leases: &[MergedLease]) -> Vec<(Binding, u8)> {
-    leases.iter().map(|one| (one.lease.binding, one.server.octets()[2])).collect()
+fn servers(leases: &[MergedLease]) -> Vec<(AddressOrPrefix, u8)> {
+    leases.iter().map(|one| (one.lease.resource, one.server.octets()[2])).collect()
 }
 
 /// R20.
 #[test]
-fn disjoint_data_is_put_together() {
-    let prefix = Binding::Prefix("2001:db8:100::/56".parse().expect("a prefix"));
+fn disjoint_data_is_combined() {
+    let prefix = AddressOrPrefix::Prefix("2001:db8:100::/56".parse().expect("a prefix"));
     let merged = merge(&[source(7, 50, vec![lease(host(1), 9)]), source(8, 5, vec![lease(prefix, 9)])]);
     assert_eq!(merged.len(), 1);
     assert_eq!(servers(&merged[0].leases), [(host(1), 7), (prefix, 8)]);
@@ -49,7 +49,7 @@ fn disjoint_data_is_put_together() {
 
 /// R20.
 #[test]
-fn of_overlapping_data_the_most_recent_transaction_counts() {
+fn the_most_recent_transaction_decides_overlapping_data() {
     let old = source(7, 50, vec![lease(host(1), 100), lease(host(2), 100)]);
     let new = source(8, 5, vec![lease(host(1), 3000)]);
     for sources in [[old.clone(), new.clone()], [new, old]] {
@@ -62,7 +62,7 @@ fn of_overlapping_data_the_most_recent_transaction_counts() {
 }
 
 #[test]
-fn an_age_counts_from_when_its_answer_came() {
+fn an_age_counts_from_the_arrival_of_its_answer() {
     let early = source(7, 5, vec![lease(host(1), 100)]);
     let mut late = source(8, 20, vec![lease(host(1), 900)]);
     late.received += Duration::from_secs(60);
@@ -70,7 +70,7 @@ fn an_age_counts_from_when_its_answer_came() {
 }
 
 #[test]
-fn servers_that_agree_supersede_nobody() {
+fn servers_that_agree_supersede_nothing() {
     let one = source(7, 50, vec![lease(host(1), 100), lease(host(2), u32::MAX)]);
     let mut other = source(8, 49, vec![lease(host(1), 99), lease(host(2), u32::MAX)]);
     other.received += Duration::from_secs(1);
@@ -79,14 +79,14 @@ fn servers_that_agree_supersede_nobody() {
 
 #[test]
 fn a_prefix_of_another_length_is_another_value() {
-    let prefix = |text: &str| lease(Binding::Prefix(text.parse().expect("a prefix")), 9);
+    let prefix = |text: &str| lease(AddressOrPrefix::Prefix(text.parse().expect("a prefix")), 9);
     let merged = merge(&[
         source(
             7,
             1,
             vec![
                 prefix("2001:db8::/56"),
-                lease(Binding::Address("2001:db8::".parse().expect("an address")), 9),
+                lease(AddressOrPrefix::Address("2001:db8::".parse().expect("an address")), 9),
             ],
         ),
         source(8, 2, vec![prefix("2001:db8::/64")]),
@@ -95,7 +95,7 @@ fn a_prefix_of_another_length_is_another_value() {
 }
 
 #[test]
-fn links_stay_apart_but_a_lease_is_in_one_place() {
+fn links_stay_separate_but_a_lease_appears_once() {
     let [one, two]: [Ipv6Addr; 2] =
         ["2001:db8:1::", "2001:db8:2::"].map(|text| text.parse().expect("an address"));
     let on = |link, source: Source| Source { link: Some(link), ..source };
@@ -118,24 +118,26 @@ fn options_come_from_the_most_recent_source_that_has_them() {
     assert_eq!(merge(&[old, new])[0].other, [option(23, 2), option(23, 3), option(24, 1)]);
 }
 
-/// The merge of §4.3.4 in the simplest words: for every lease that somebody named, look at all sources, and keep the
-/// first of those with the most recent transaction.
-fn stupid(sources: &[Source]) -> Vec<(Duid, Binding, u8)> {
-    let mut all: Vec<(Duid, Binding)> = sources
+/// The merge of §4.3.4 without indexes: for every lease of any source, the first of the sources with the most
+/// recent transaction.
+fn reference_merge(sources: &[Source]) -> Vec<(Duid, AddressOrPrefix, u8)> {
+    let mut all: Vec<(Duid, AddressOrPrefix)> = sources
         .iter()
-        .flat_map(|source| source.data.leases.iter().map(|lease| (source.data.client.clone(), lease.binding)))
+        .flat_map(|source| {
+            source.data.leases.iter().map(|lease| (source.data.client.clone(), lease.resource))
+        })
         .collect();
     all.sort();
     all.dedup();
     let has = |source: &&Source, client: &Duid, binding| {
-        source.data.client == *client && source.data.leases.iter().any(|lease| lease.binding == binding)
+        source.data.client == *client && source.data.leases.iter().any(|lease| lease.resource == binding)
     };
     all.into_iter()
         .map(|(client, binding)| {
             let having: Vec<&Source> =
                 sources.iter().filter(|source| has(source, &client, binding)).collect();
             let newest =
-                having.iter().map(|source| source.last_transaction()).max().expect("somebody has it");
+                having.iter().map(|source| source.last_transaction()).max().expect("some source has it");
             let first =
                 having.iter().find(|source| source.last_transaction() == newest).expect("it is among them");
             (client, binding, first.server.octets()[2])
@@ -145,7 +147,7 @@ fn stupid(sources: &[Source]) -> Vec<(Duid, Binding, u8)> {
 
 proptest! {
     #[test]
-    fn as_the_stupid_model_has_it(
+    fn equals_the_reference_merge(
         plan in prop::collection::vec(
             (1_u8..3, 0_u16..3, 0_u32..4, 0_u64..4, prop::collection::vec((0_u16..5, 1_u32..4), 0..5)),
             0..6,
@@ -159,16 +161,15 @@ proptest! {
             source
         }).collect();
         let merged = merge(&sources);
-        let mut got: Vec<(Duid, Binding, u8)> = merged.iter().flat_map(|one| {
+        let mut got: Vec<(Duid, AddressOrPrefix, u8)> = merged.iter().flat_map(|one| {
             servers(&one.leases).into_iter().map(|(binding, server)| (one.client.clone(), binding, server))
         }).collect();
         got.sort();
-        prop_assert_eq!(got, stupid(&sources));
+        prop_assert_eq!(got, reference_merge(&sources));
     }
 }
 
-/// The path of an older message is no fact about where the client is now.
-/// R20.
+/// R20. The path of an older message says nothing about where the client is now.
 #[test]
 fn relay_data_comes_from_the_newest_source_only() {
     let with = |mut source: Source, relay: bool| {

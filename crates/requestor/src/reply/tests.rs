@@ -1,13 +1,13 @@
 use super::*;
 use crate::tests::octets;
-use crate::{Binding, Lease};
+use crate::{AddressOrPrefix, Lease};
 use proptest::prelude::*;
 
-/// OPTION_CLIENTID of the requestor, OPTION_SERVERID.
-const IDS: &str = "0001 0003 00 04 aa  0002 0003 00 04 bb";
+/// OPTION_CLIENTID of the requestor and OPTION_SERVERID.
+const IDS: &str = "0001 0003 0004aa  0002 0003 0004bb";
 
-/// OPTION_CLIENTID of a client, OPTION_CLT_TIME of 9 seconds.
-const CLIENT: &str = "0001 0003 00 04 cc  002e 0004 00000009";
+/// OPTION_CLIENTID of a client and OPTION_CLT_TIME of 9 seconds.
+const CLIENT: &str = "0001 0003 0004cc  002e 0004 00000009";
 
 const ADDRESS: &str = "0005 0018 20010db8000000000000000000000001 00000064 000000c8";
 
@@ -17,7 +17,7 @@ fn own() -> Duid {
     Duid::new([0, 4, 0xaa]).expect("a DUID")
 }
 
-fn parse(options: &str) -> Result<Reply, Ignored> {
+fn parse(options: &str) -> Result<Reply, IgnoreReason> {
     Reply::parse(&octets(&format!("0f a1b2c3 {options}")), &own())
 }
 
@@ -27,27 +27,27 @@ fn client_data(options: &str) -> String {
 
 /// R1, R2, R3.
 #[test]
-fn what_rfc_5007_4_2_2_has_a_requestor_discard() {
+fn replies_that_rfc_5007_4_2_2_has_discarded_are_ignored() {
     use ParseFault::{Length, Repeated, Truncated};
-    let malformed = |at, fault| Ignored::Malformed(ParseError { at, fault });
+    let malformed = |at, fault| IgnoreReason::Malformed(ParseError { at, fault });
     let data = |options: &str| format!("0f a1b2c3 {IDS} {}", client_data(options));
-    let rows: [(&str, String, Ignored); 15] = [
-        ("nothing", String::new(), Ignored::Empty),
-        ("half a header", "0f a1b2".into(), Ignored::Empty),
-        ("LEASEQUERY (§4.2.1)", format!("0e a1b2c3 {IDS}"), Ignored::Leasequery),
-        ("REPLY", format!("07 a1b2c3 {IDS}"), Ignored::OtherMessage(MessageType(7))),
-        ("no OPTION_SERVERID", "0f a1b2c3 0001 0003 0004aa".into(), Ignored::NoServerId),
-        ("empty OPTION_SERVERID", "0f a1b2c3 0001 0003 0004aa 0002 0000".into(), Ignored::NoServerId),
-        ("no OPTION_CLIENTID", "0f a1b2c3 0002 0003 0004bb".into(), Ignored::NoClientId),
+    let rows: [(&str, String, IgnoreReason); 15] = [
+        ("an empty datagram", String::new(), IgnoreReason::Empty),
+        ("half a header", "0f a1b2".into(), IgnoreReason::Empty),
+        ("LEASEQUERY (§4.2.1)", format!("0e a1b2c3 {IDS}"), IgnoreReason::Leasequery),
+        ("REPLY", format!("07 a1b2c3 {IDS}"), IgnoreReason::OtherMessage(MessageType(7))),
+        ("no OPTION_SERVERID", "0f a1b2c3 0001 0003 0004aa".into(), IgnoreReason::NoServerId),
+        ("empty OPTION_SERVERID", "0f a1b2c3 0001 0003 0004aa 0002 0000".into(), IgnoreReason::NoServerId),
+        ("no OPTION_CLIENTID", "0f a1b2c3 0002 0003 0004bb".into(), IgnoreReason::NoClientId),
         (
             "OPTION_CLIENTID of another",
             "0f a1b2c3 0001 0003 0004ab 0002 0003 0004bb".into(),
-            Ignored::OtherClientId,
+            IgnoreReason::OtherClientId,
         ),
         (
             "a longer OPTION_CLIENTID",
             "0f a1b2c3 0001 0004 0004aa00 0002 0003 0004bb".into(),
-            Ignored::OtherClientId,
+            IgnoreReason::OtherClientId,
         ),
         ("an option cut off", format!("0f a1b2c3 {IDS} 002d 0009 00"), malformed(18, Truncated)),
         ("two OPTION_CLIENTID", format!("0f a1b2c3 {IDS} 0001 0003 0004aa"), malformed(18, Repeated)),
@@ -70,7 +70,7 @@ fn what_rfc_5007_4_2_2_has_a_requestor_discard() {
 }
 
 #[test]
-fn the_three_variants_of_success_and_a_refusal() {
+fn each_content_of_a_valid_reply_is_read() {
     let none = parse(IDS).expect("valid");
     assert_eq!(
         (none.content, none.status, none.server),
@@ -90,17 +90,17 @@ fn the_three_variants_of_success_and_a_refusal() {
     let data =
         parse(&format!("{IDS} {}", client_data(&format!("{CLIENT} {ADDRESS} {PREFIX}")))).expect("valid");
     let Content::Data(data) = data.content else { panic!("{data:?}") };
-    let lease = |binding| Lease { binding, preferred_lifetime_s: 100, valid_lifetime_s: 200 };
+    let lease = |resource| Lease { resource, preferred_lifetime_s: 100, valid_lifetime_s: 200 };
     let want = [
-        lease(Binding::Address("2001:db8::1".parse().expect("an address"))),
-        lease(Binding::Prefix("2001:db8:100::/56".parse().expect("a prefix"))),
+        lease(AddressOrPrefix::Address("2001:db8::1".parse().expect("an address"))),
+        lease(AddressOrPrefix::Prefix("2001:db8:100::/56".parse().expect("a prefix"))),
     ];
     assert_eq!((&data.leases[..], data.clt_time_s), (&want[..], 9));
     assert_eq!(data.client.octets(), [0, 4, 0xcc]);
 }
 
 #[test]
-fn options_that_were_asked_for() {
+fn requested_options_are_decoded() {
     let fqdn = "0027 000e 01 04 686f7374 07 6578616d706c65"; // host.example, a part of a name
     let link_layer = "004f 0008 0001 02005e100001";
     let unknown = "1234 0002 beef";
@@ -118,7 +118,7 @@ fn options_that_were_asked_for() {
 
 /// R16.
 #[test]
-fn departures_are_named_and_what_must_not_be_used_is_not() {
+fn deviations_are_named_and_unusable_data_is_not_used() {
     let relay_data = "002f 0010 fe800000000000000000000000000001";
     let whole = format!("{CLIENT} {ADDRESS}");
     let rows: [(&str, String, &str, bool); 9] = [
@@ -144,7 +144,7 @@ fn departures_are_named_and_what_must_not_be_used_is_not() {
             "relay-data-broken",
             true,
         ),
-        ("a name that is none", client_data(&format!("{whole} 0027 0002 00ff")), "option-broken", true),
+        ("a malformed name", client_data(&format!("{whole} 0027 0002 00ff")), "option-broken", true),
         (
             "an age of 50 years",
             client_data(&format!("{ADDRESS} 0001 0003 0004cc 002e 0004 5fffffff")),
@@ -157,12 +157,12 @@ fn departures_are_named_and_what_must_not_be_used_is_not() {
         let codes: Vec<_> = reply.deviations.iter().map(Deviation::code).collect();
         assert!(codes.contains(&deviation), "{name}: {codes:?}");
         assert_eq!(matches!(reply.content, Content::Data(_)), used, "{name}");
-        assert_ne!(reply.content, Content::NoBinding, "{name}: this is not what the server said");
+        assert_ne!(reply.content, Content::NoBinding, "{name}: the server did not say so");
     }
 }
 
 #[test]
-fn odd_lifetimes_are_named() {
+fn deviating_lifetimes_are_named() {
     let lease = |preferred: &str, valid: &str| {
         format!("0005 0018 20010db8000000000000000000000001 {preferred} {valid}")
     };
@@ -182,13 +182,13 @@ fn odd_lifetimes_are_named() {
 
 proptest! {
     #[test]
-    fn no_octets_make_it_panic(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn no_octets_make_the_parser_panic(octets in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Reply::parse(&octets, &own());
     }
 
-    /// Octets that get past the identifiers, so that everything behind them sees them.
+    /// Octets that pass the checks of the identifiers, so that the code behind them runs.
     #[test]
-    fn nor_behind_valid_identifiers(
+    fn no_options_behind_valid_identifiers_make_the_parser_panic(
         code in prop::sample::select(vec![13_u8, 45, 47, 48]),
         body in prop::collection::vec(prop_oneof![Just(0_u8), 1_u8..50, any::<u8>()], 0..120),
     ) {
@@ -198,9 +198,9 @@ proptest! {
         let _ = Reply::parse(&message, &own());
     }
 
-    /// Every cut and every changed octet of a rich reply is read or refused, never worse.
+    /// Every truncation and every changed octet of a rich reply is parsed or refused.
     #[test]
-    fn nor_a_mutated_reply(at in 0_usize..200, octet in any::<u8>(), end in 0_usize..200) {
+    fn no_mutated_reply_makes_the_parser_panic(at in 0_usize..200, octet in any::<u8>(), end in 0_usize..200) {
         let relay = "002f 003e fe800000000000000000000000000001
             0c 00 20010db8000000000000000000000001 fe800000000000000000000000000002 0012 0008 6574683065746830";
         let data = client_data(&format!("{CLIENT} {ADDRESS} {PREFIX} {relay}"));

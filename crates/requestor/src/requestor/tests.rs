@@ -1,10 +1,10 @@
-//! Over real sockets of the loopback under virtual time, against servers that are a few lines each.
+//! Real sockets on the loopback, virtual time, and servers of a few lines each.
 
 use super::*;
 use crate::tests::octets;
-use crate::{Binding, Content};
+use crate::{AddressOrPrefix, Content};
 
-/// What happened, as one line each.
+/// The observed events, one line each.
 type Lines = Arc<Mutex<Vec<String>>>;
 
 const DATA: &str = "002d 002b 0001 0003 0004cc 002e 0004 00000009
@@ -48,7 +48,7 @@ async fn query_of(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     (buffer[..len].to_vec(), from)
 }
 
-/// The reply to a query that was not relayed, with these options.
+/// A reply with these options to a query that was not relayed.
 fn reply(query: &[u8], options: &str) -> Vec<u8> {
     [&[15], &query[1..4], &octets("0001 0003 0004aa 0002 0003 0004bb"), &octets(options)].concat()
 }
@@ -59,7 +59,7 @@ fn by_address() -> Query {
 
 /// R14.
 #[tokio::test(start_paused = true)]
-async fn lost_queries_are_sent_again_when_rfc_8415_15_says() {
+async fn lost_queries_are_retransmitted_as_in_rfc_8415_15() {
     let (socket, address) = server().await;
     let lossy = tokio::spawn(async move {
         let mut times = Vec::new();
@@ -86,7 +86,7 @@ async fn lost_queries_are_sent_again_when_rfc_8415_15_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_answer_is_told_and_passed_over() {
+async fn datagrams_that_are_no_answer_are_traced_and_ignored() {
     let (socket, address) = server().await;
     let (settings, lines) = observed(loopback());
     let requestor = Requestor::bind(own(), settings).expect("bound");
@@ -112,10 +112,10 @@ async fn what_is_no_answer_is_told_and_passed_over() {
     drop(server.await.expect("no panic"));
     let told = lines.lock().expect("no panic while held").join("\n");
     let wanted = [
-        "is none of ours",
+        "belongs to no query of ours",
         "the client-id is another requestor's",
         "malformed: the octets end inside an option or header (octet 18)",
-        "a LEASEQUERY, which only servers take",
+        "a LEASEQUERY, which only servers accept",
         "too short",
         "accepted",
         "duplicate",
@@ -165,7 +165,7 @@ async fn many_queries_share_one_socket() {
             let own = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 1, host);
             let lookup = requestor.ask(&Query::by_address(own), &Plan::server(address)).await.expect("asked");
             let clients = lookup.outcome.expect("found");
-            assert_eq!(clients[0].leases[0].lease.binding, Binding::Address(own));
+            assert_eq!(clients[0].leases[0].lease.resource, AddressOrPrefix::Address(own));
         });
         if host % 50 == 49 {
             while asked.join_next().await.transpose().expect("no panic").is_some() {}
@@ -176,7 +176,7 @@ async fn many_queries_share_one_socket() {
 
 /// R17.
 #[tokio::test(start_paused = true)]
-async fn links_are_asked_for_one_by_one() {
+async fn each_link_is_queried() {
     let (socket, address) = server().await;
     tokio::spawn(async move {
         for _ in 0..3 {
@@ -203,7 +203,7 @@ async fn links_are_asked_for_one_by_one() {
 
 /// R21.
 #[tokio::test(start_paused = true)]
-async fn what_was_not_found_is_not_asked_again_for_a_while() {
+async fn no_binding_is_cached() {
     let (socket, address) = server().await;
     let server = tokio::spawn(async move {
         for _ in 0..2 {
@@ -227,7 +227,7 @@ async fn what_was_not_found_is_not_asked_again_for_a_while() {
 
 /// R21.
 #[tokio::test(start_paused = true)]
-async fn refusals_and_silence_are_not_asked_again_for_a_shorter_while() {
+async fn refusals_are_cached_for_their_time() {
     for (options, lasts_s) in [("000d 0002 0009", 30), ("000d 0002 000a", 3)] {
         let (socket, address) = server().await;
         let server = tokio::spawn(async move {
@@ -243,7 +243,10 @@ async fn refusals_and_silence_are_not_asked_again_for_a_shorter_while() {
         for pause_s in [0, lasts_s - 1, 1] {
             tokio::time::advance(Duration::from_secs(pause_s)).await;
             let lookup = requestor.ask(&by_address(), &plan).await.expect("asked");
-            assert!(matches!(lookup.outcome, Err(Failure::Refused { .. })), "it is said as what it was");
+            assert!(
+                matches!(lookup.outcome, Err(LookupError::Refused { .. })),
+                "the cached outcome is the refusal"
+            );
             cached.push(lookup.cached);
         }
         assert_eq!(cached, [false, true, false], "{options}");
@@ -251,10 +254,9 @@ async fn refusals_and_silence_are_not_asked_again_for_a_shorter_while() {
     }
 }
 
-/// RFC 5007 §5: a flood of packets to one address is one query.
-/// R21.
+/// R21. RFC 5007 §5: a flood of packets to one address is one query.
 #[tokio::test(start_paused = true)]
-async fn equal_queries_under_way_are_asked_once() {
+async fn equal_pending_queries_are_sent_once() {
     const CALLERS: usize = 50;
     let (socket, address) = server().await;
     let server = tokio::spawn(async move {
@@ -280,15 +282,14 @@ async fn equal_queries_under_way_are_asked_once() {
     tokio::task::yield_now().await;
     stopped.abort_all();
     assert_eq!(tasks.join_all().await.iter().map(Vec::len).sum::<usize>(), CALLERS + 1);
-    assert!(lock(&requestor.0.lookups).is_empty(), "nothing is kept");
-    ask(by_address()).await; // what has ended is asked anew
+    assert!(lock(&requestor.0.lookups).is_empty(), "no result is kept");
+    ask(by_address()).await; // an ended query is sent again
     assert_eq!(server.await.expect("no panic"), 3);
 }
 
-/// Another server may call its links otherwise, or know other clients on them.
-/// R17.
+/// R17. Another server may name its links differently, or have other clients on them.
 #[tokio::test(start_paused = true)]
-async fn links_are_asked_of_the_server_that_named_them() {
+async fn links_are_queried_at_the_server_that_named_them() {
     let (naming, plain) = (server().await, server().await);
     let links = "0030 0010 20010db8000100000000000000000000";
     let answering = |socket: UdpSocket, first: &'static str| {
@@ -318,15 +319,15 @@ async fn links_are_asked_of_the_server_that_named_them() {
 
 /// R5, R21.
 #[tokio::test]
-async fn what_cannot_be_asked_is_said_before_anything_is_sent() {
+async fn unusable_queries_fail_before_anything_is_sent() {
     let networks = vec!["2001:db8:1::/48".parse().expect("a network")];
     let (settings, lines) = observed(Settings { access_networks: networks, ..loopback() });
     let requestor = Requestor::bind(own(), settings).expect("bound");
-    let nobody = Plan::in_turn([]);
-    let outside = requestor.ask(&by_address(), &nobody).await;
+    let no_server = Plan::in_turn([]);
+    let outside = requestor.ask(&by_address(), &no_server).await;
     assert!(matches!(outside, Err(Error::OutsideAccessNetworks(_))), "{outside:?}");
     let inside = Query::by_address("2001:db8:1::1".parse().expect("an address"));
-    assert!(matches!(requestor.ask(&inside, &nobody).await, Err(Error::NoServer)));
+    assert!(matches!(requestor.ask(&inside, &no_server).await, Err(Error::NoServer)));
     let plan = Plan::server("[::1]:9".parse().expect("an address"));
     let greedy = inside.requesting((0..=u16::MAX).map(lqd_wire::OptionCode));
     assert!(matches!(requestor.ask(&greedy, &plan).await, Err(Error::TooLong)));
@@ -363,7 +364,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn the_transaction_id_is_found_through_relay_levels() {
+fn the_transaction_id_is_found_through_relay_hops() {
     let header = |kind: u8| [&[kind, 0][..], &[0; 32]].concat();
     let wrap =
         |kind: u8, message: &[u8]| [&header(kind)[..], &[0, 9, 0, message.len() as u8], message].concat();
@@ -371,19 +372,19 @@ fn the_transaction_id_is_found_through_relay_levels() {
     let id = Ok(TransactionId([1, 2, 3]));
     assert_eq!(transaction_id(&reply), id);
     assert_eq!(transaction_id(&wrap(13, &wrap(13, &reply))), id);
-    assert_eq!(transaction_id(&wrap(12, &reply)), Err(Ignored::OtherMessage(MessageType::RELAY_FORW)));
-    assert_eq!(transaction_id(&header(13)), Err(Ignored::OtherMessage(MessageType::RELAY_REPL)));
-    assert_eq!(transaction_id(&wrap(13, &[14, 1, 2, 3])), Err(Ignored::Leasequery));
-    assert!(matches!(transaction_id(&wrap(13, &reply)[..40]), Err(Ignored::Malformed(_))));
+    assert_eq!(transaction_id(&wrap(12, &reply)), Err(IgnoreReason::OtherMessage(MessageType::RELAY_FORW)));
+    assert_eq!(transaction_id(&header(13)), Err(IgnoreReason::OtherMessage(MessageType::RELAY_REPL)));
+    assert_eq!(transaction_id(&wrap(13, &[14, 1, 2, 3])), Err(IgnoreReason::Leasequery));
+    assert!(matches!(transaction_id(&wrap(13, &reply)[..40]), Err(IgnoreReason::Malformed(_))));
 }
 
 #[test]
-fn the_transaction_id_is_found_through_33_relay_levels_and_no_more() {
+fn the_transaction_id_is_found_through_33_relay_hops_and_no_more() {
     let wrap = |message: Vec<u8>, _| {
         let len = u16::try_from(message.len()).unwrap().to_be_bytes();
         [&[13, 0][..], &[0; 32], &[0, 9], &len, &message].concat()
     };
     let levels = |count| (0..count).fold(vec![15, 1, 2, 3], wrap);
     assert_eq!(transaction_id(&levels(33)), Ok(TransactionId([1, 2, 3])));
-    assert_eq!(transaction_id(&levels(34)), Err(Ignored::OtherRelay));
+    assert_eq!(transaction_id(&levels(34)), Err(IgnoreReason::OtherRelay));
 }

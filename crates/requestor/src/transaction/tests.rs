@@ -2,7 +2,7 @@ use super::*;
 use crate::tests::octets;
 use crate::{Target, Timers};
 
-const IDS: &str = "0001 0003 00 04 aa";
+const IDS: &str = "0001 0003 0004aa";
 const DATA: &str = "002d 002b 0001 0003 0004cc 002e 0004 00000009
     0005 0018 20010db8000000000000000000000001 00000064 000000c8";
 
@@ -24,18 +24,18 @@ fn group() -> SocketAddrV6 {
 
 /// A reply of the server whose DUID ends with this octet.
 fn reply(server: u8, options: &str) -> Vec<u8> {
-    octets(&format!("0f a1b2c3 {IDS} 0002 0003 00 04 {server:02x} {options}"))
+    octets(&format!("0f a1b2c3 {IDS} 0002 0003 0004{server:02x} {options}"))
 }
 
-/// A transaction at virtual time.
-struct Rig {
+/// A transaction in virtual time.
+struct Harness {
     transaction: Transaction,
     start: Instant,
     now: Instant,
     rand: f64,
 }
 
-impl Rig {
+impl Harness {
     fn new(plan: Plan) -> Self {
         let query = Query::by_address("2001:db8::1".parse().expect("an address"));
         Self::of(query, plan)
@@ -57,7 +57,8 @@ impl Rig {
         }
     }
 
-    /// All sends until something has to be waited for or it is done: (milliseconds since the start, to, transmission).
+    /// Sends until a wait or the end: (milliseconds since the start, destination, transmission), and that
+    /// last step.
     fn sends(&mut self) -> (Vec<(u128, SocketAddrV6, u32)>, Step) {
         let mut sends = Vec::new();
         loop {
@@ -71,7 +72,7 @@ impl Rig {
         }
     }
 
-    /// All sends until it is done, whatever it takes.
+    /// Sends until the end, advancing time through every wait.
     fn run(&mut self) -> Vec<(u128, SocketAddrV6, u32)> {
         let mut all = Vec::new();
         loop {
@@ -84,7 +85,7 @@ impl Rig {
         }
     }
 
-    fn receive(&mut self, from: SocketAddrV6, octets: &[u8]) -> Result<(), Ignored> {
+    fn receive(&mut self, from: SocketAddrV6, octets: &[u8]) -> Result<(), IgnoreReason> {
         self.transaction.receive(from, octets, self.now, SystemTime::UNIX_EPOCH).map(|_| ())
     }
 
@@ -95,70 +96,77 @@ impl Rig {
 
 /// R14.
 #[test]
-fn a_silent_server_is_asked_at_the_times_of_rfc_8415_15() {
-    let mut rig = Rig::new(Plan::server(one()));
-    let times: Vec<_> = rig.run().into_iter().map(|(at, _, transmission)| (at, transmission)).collect();
+fn a_silent_server_is_queried_at_the_times_of_rfc_8415_15() {
+    let mut harness = Harness::new(Plan::server(one()));
+    let times: Vec<_> = harness.run().into_iter().map(|(at, _, transmission)| (at, transmission)).collect();
     assert_eq!(times, [(0, 1), (1000, 2), (3000, 3), (7000, 4), (15_000, 5)]);
-    assert_eq!((rig.now - rig.start).as_millis(), 25_000, "the fifth transmission waits MRT");
-    let exchange = rig.transaction.finish(Vec::new());
+    assert_eq!((harness.now - harness.start).as_millis(), 25_000, "the fifth transmission waits MRT");
+    let exchange = harness.transaction.finish(Vec::new());
     assert_eq!((exchange.silent[0].server, exchange.silent[0].transmissions), (one(), 5));
 
-    let mut rig = Rig::new(Plan::server(one()));
-    rig.rand = 0.1; // 1.1, 2.31, 4.851; 10.1871 is above MRT, so 11; and 11
-    let times: Vec<_> = rig.run().into_iter().map(|(at, ..)| at).collect();
+    let mut harness = Harness::new(Plan::server(one()));
+    harness.rand = 0.1; // 1.1, 2.31, 4.851; 10.1871 is above MRT, so 11; and 11
+    let times: Vec<_> = harness.run().into_iter().map(|(at, ..)| at).collect();
     assert_eq!(times, [0, 1100, 3410, 8261, 19_261]);
-    assert_eq!((rig.now - rig.start).as_millis(), 30_261);
+    assert_eq!((harness.now - harness.start).as_millis(), 30_261);
 }
 
 #[test]
-fn an_answer_ends_it() {
-    let mut rig = Rig::new(Plan::server(one()));
-    assert_eq!(rig.sends().0.len(), 1);
-    rig.pause(400);
-    assert_eq!(rig.receive(one(), &reply(0xbb, "")), Ok(()));
-    assert_eq!(rig.sends(), (vec![], Step::Done));
-    let exchange = rig.transaction.finish(vec![7]);
+fn an_answer_ends_the_exchange() {
+    let mut harness = Harness::new(Plan::server(one()));
+    assert_eq!(harness.sends().0.len(), 1);
+    harness.pause(400);
+    assert_eq!(harness.receive(one(), &reply(0xbb, "")), Ok(()));
+    assert_eq!(harness.sends(), (vec![], Step::Done));
+    let exchange = harness.transaction.finish(vec![7]);
     assert_eq!((exchange.silent, exchange.octets), (vec![], vec![7]));
     assert_eq!(exchange.answers[0].after, Duration::from_millis(400));
 }
 
 /// R1, R4.
 #[test]
-fn what_is_ignored_leaves_the_exchange_as_it_was() {
-    let mut rig = Rig::new(Plan::together([one(), two()]));
-    rig.sends();
+fn ignored_datagrams_leave_the_exchange_unchanged() {
+    let mut harness = Harness::new(Plan::together([one(), two()]));
+    harness.sends();
     let mut foreign = reply(0xbb, "");
     foreign[3] ^= 1;
-    let rows: [(SocketAddrV6, Vec<u8>, Ignored); 5] = [
-        (one(), foreign, Ignored::OtherTransaction(TransactionId([0xa1, 0xb2, 0xc2]))),
+    let rows: [(SocketAddrV6, Vec<u8>, IgnoreReason); 5] = [
+        (one(), foreign, IgnoreReason::OtherTransaction(TransactionId([0xa1, 0xb2, 0xc2]))),
         (
             one(),
             reply(0xbb, "000d"),
-            Ignored::Malformed(lqd_wire::ParseError { at: 18, fault: lqd_wire::ParseFault::Truncated }),
+            IgnoreReason::Malformed(lqd_wire::ParseError { at: 18, fault: lqd_wire::ParseFault::Truncated }),
         ),
-        (one(), octets("0e a1b2c3"), Ignored::Leasequery),
-        (one(), octets("0d 000000"), Ignored::OtherMessage(lqd_wire::MessageType::RELAY_REPL)),
-        (address("[2001:db8::55]:547"), reply(0xbb, ""), Ignored::OtherSource(address("[2001:db8::55]:547"))),
+        (one(), octets("0e a1b2c3"), IgnoreReason::Leasequery),
+        (one(), octets("0d 000000"), IgnoreReason::OtherMessage(lqd_wire::MessageType::RELAY_REPL)),
+        (
+            address("[2001:db8::55]:547"),
+            reply(0xbb, ""),
+            IgnoreReason::OtherSource(address("[2001:db8::55]:547")),
+        ),
     ];
     for (from, octets, want) in &rows {
-        assert_eq!(rig.receive(*from, octets).as_ref(), Err(want));
+        assert_eq!(harness.receive(*from, octets).as_ref(), Err(want));
     }
     assert_eq!(
-        rig.receive(address("[2001:db8::53]:4711"), &reply(0xbb, "")),
+        harness.receive(address("[2001:db8::53]:4711"), &reply(0xbb, "")),
         Ok(()),
         "any port of the server"
     );
-    assert_eq!(rig.receive(address("[2001:db8::53]:4711"), &reply(0xbb, DATA)), Err(Ignored::Duplicate));
-    let sends: Vec<_> = rig.run().into_iter().map(|(_, to, _)| to).collect();
-    assert_eq!(sends, [two(); 4], "only the silent one is asked again");
-    let exchange = rig.transaction.finish(Vec::new());
+    assert_eq!(
+        harness.receive(address("[2001:db8::53]:4711"), &reply(0xbb, DATA)),
+        Err(IgnoreReason::Duplicate)
+    );
+    let sends: Vec<_> = harness.run().into_iter().map(|(_, to, _)| to).collect();
+    assert_eq!(sends, [two(); 4], "only the silent server is queried again");
+    let exchange = harness.transaction.finish(Vec::new());
     assert_eq!((exchange.answers.len(), exchange.ignored.len()), (1, rows.len() + 1));
     assert_eq!(exchange.silent.len(), 1);
 }
 
 /// R19.
 #[test]
-fn the_next_stage_is_asked_where_rfc_5007_4_3_3_sees_sense_in_it() {
+fn the_next_stage_follows_as_in_rfc_5007_4_3_3() {
     let status = |code: u16| format!("000d 0002 {code:04x}");
     let rows: [(&str, String, bool); 7] = [
         ("no binding", String::new(), false),
@@ -169,111 +177,118 @@ fn the_next_stage_is_asked_where_rfc_5007_4_3_3_sees_sense_in_it() {
         ("NotAllowed", status(10), true),
         ("data without CLT_TIME", "002d 0007 0001 0003 0004cc".into(), true),
     ];
-    for (name, options, leads_on) in rows {
-        let mut rig = Rig::new(Plan::in_turn([one(), two()]));
-        rig.sends();
-        assert_eq!(rig.receive(one(), &reply(0xbb, &options)), Ok(()), "{name}");
-        rig.pause(1000); // for other servers, where there are bindings
-        let (sends, step) = rig.sends();
-        assert_eq!(sends, if leads_on { vec![(1000, two(), 1)] } else { vec![] }, "{name}");
-        assert_eq!(step == Step::Done, !leads_on, "{name}");
+    for (name, options, leads_to_next_stage) in rows {
+        let mut harness = Harness::new(Plan::in_turn([one(), two()]));
+        harness.sends();
+        assert_eq!(harness.receive(one(), &reply(0xbb, &options)), Ok(()), "{name}");
+        harness.pause(1000); // for other servers, where there are bindings
+        let (sends, step) = harness.sends();
+        assert_eq!(sends, if leads_to_next_stage { vec![(1000, two(), 1)] } else { vec![] }, "{name}");
+        assert_eq!(step == Step::Done, !leads_to_next_stage, "{name}");
     }
 }
 
 /// R12, R15.
 #[test]
-fn a_silent_stage_leads_on_and_may_still_answer() {
-    let mut rig = Rig::new(Plan::in_turn([one(), two()]).or_else(Plan::server(group())));
-    let sends = rig.run();
+fn a_silent_stage_leads_to_the_next_and_may_still_answer() {
+    let mut harness = Harness::new(Plan::in_turn([one(), two()]).or_else(Plan::server(group())));
+    let sends = harness.run();
     let stages: Vec<_> = sends.chunks(5).map(|stage| (stage.len(), stage[0].0, stage[0].1)).collect();
     assert_eq!(stages, [(5, 0, one()), (5, 25_000, two()), (5, 50_000, group())]);
 
-    let mut rig = Rig::new(Plan::in_turn([one(), two()]));
-    while rig.sends().0.iter().all(|(_, to, _)| *to != two()) {
-        rig.pause(1000);
+    let mut harness = Harness::new(Plan::in_turn([one(), two()]));
+    while harness.sends().0.iter().all(|(_, to, _)| *to != two()) {
+        harness.pause(1000);
     }
-    assert_eq!(rig.receive(one(), &reply(0xbb, DATA)), Ok(()), "the first server is late but was asked");
-    rig.pause(1000);
-    assert_eq!(rig.sends(), (vec![], Step::Done));
-    let exchange = rig.transaction.finish(Vec::new());
+    assert_eq!(
+        harness.receive(one(), &reply(0xbb, DATA)),
+        Ok(()),
+        "the first server is late but was queried"
+    );
+    harness.pause(1000);
+    assert_eq!(harness.sends(), (vec![], Step::Done));
+    let exchange = harness.transaction.finish(Vec::new());
     assert_eq!((exchange.answers.len(), exchange.silent[0].server), (1, two()));
 }
 
 /// R13.
 #[test]
-fn bindings_give_the_others_a_while_longer() {
-    let mut rig = Rig::new(Plan::together([one(), two()]));
-    rig.sends();
-    rig.pause(300);
-    assert_eq!(rig.receive(one(), &reply(0xbb, DATA)), Ok(()));
-    assert_eq!(rig.sends(), (vec![], Step::Wait(rig.start + Duration::from_millis(1000))));
-    rig.pause(700);
-    assert_eq!(rig.sends(), (vec![(1000, two(), 2)], Step::Wait(rig.start + Duration::from_millis(1300))));
-    rig.pause(300);
-    assert_eq!(rig.sends().1, Step::Done);
+fn after_bindings_other_servers_have_a_while_to_answer() {
+    let mut harness = Harness::new(Plan::together([one(), two()]));
+    harness.sends();
+    harness.pause(300);
+    assert_eq!(harness.receive(one(), &reply(0xbb, DATA)), Ok(()));
+    assert_eq!(harness.sends(), (vec![], Step::Wait(harness.start + Duration::from_millis(1000))));
+    harness.pause(700);
+    assert_eq!(
+        harness.sends(),
+        (vec![(1000, two(), 2)], Step::Wait(harness.start + Duration::from_millis(1300)))
+    );
+    harness.pause(300);
+    assert_eq!(harness.sends().1, Step::Done);
 }
 
 #[test]
 fn a_group_is_open_until_the_window_closes() {
-    let mut rig = Rig::new(Plan::server(group()));
-    rig.sends();
-    rig.pause(10);
-    assert_eq!(rig.receive(one(), &reply(0xbb, "")), Ok(()));
-    rig.pause(500);
-    assert_eq!(rig.receive(two(), &reply(0xbc, DATA)), Ok(()));
-    assert_eq!(rig.receive(two(), &reply(0xbc, DATA)), Err(Ignored::Duplicate));
-    assert!(matches!(rig.sends().1, Step::Wait(_)));
-    rig.pause(500);
-    assert_eq!(rig.sends().1, Step::Done);
-    let exchange = rig.transaction.finish(Vec::new());
+    let mut harness = Harness::new(Plan::server(group()));
+    harness.sends();
+    harness.pause(10);
+    assert_eq!(harness.receive(one(), &reply(0xbb, "")), Ok(()));
+    harness.pause(500);
+    assert_eq!(harness.receive(two(), &reply(0xbc, DATA)), Ok(()));
+    assert_eq!(harness.receive(two(), &reply(0xbc, DATA)), Err(IgnoreReason::Duplicate));
+    assert!(matches!(harness.sends().1, Step::Wait(_)));
+    harness.pause(500);
+    assert_eq!(harness.sends().1, Step::Done);
+    let exchange = harness.transaction.finish(Vec::new());
     assert_eq!((exchange.answers.len(), exchange.silent.len()), (2, 0));
 }
 
 #[test]
 fn a_destination_that_cannot_be_sent_to_is_given_up() {
-    let mut rig = Rig::new(Plan::in_turn([one(), two()]));
-    assert!(matches!(rig.transaction.poll(rig.now, || 0.0), Step::Send { .. }));
-    rig.transaction.send_failed(one(), "no route");
-    assert_eq!(rig.sends().0, [(0, two(), 1)]);
-    rig.transaction.send_failed(two(), "no route");
-    assert_eq!(rig.sends(), (vec![], Step::Done));
-    let exchange = rig.transaction.finish(Vec::new());
+    let mut harness = Harness::new(Plan::in_turn([one(), two()]));
+    assert!(matches!(harness.transaction.poll(harness.now, || 0.0), Step::Send { .. }));
+    harness.transaction.send_failed(one(), "no route");
+    assert_eq!(harness.sends().0, [(0, two(), 1)]);
+    harness.transaction.send_failed(two(), "no route");
+    assert_eq!(harness.sends(), (vec![], Step::Done));
+    let exchange = harness.transaction.finish(Vec::new());
     assert_eq!(exchange.silent[0].send_error.as_deref(), Some("no route"));
 }
 
 /// R11.
 #[test]
-fn a_server_that_was_not_named_is_ignored() {
+fn answers_of_other_servers_than_the_named_one_are_ignored() {
     let mut query = Query::by_address("2001:db8::1".parse().expect("an address"));
     query = query.to_server(Duid::new([0, 4, 0xbb]).expect("a DUID"));
     assert!(matches!(query.target, Target::Address(_)));
-    let mut rig = Rig::of(query, Plan::server(group()));
-    rig.sends();
+    let mut harness = Harness::of(query, Plan::server(group()));
+    harness.sends();
     let other = Duid::new([0, 4, 0xbc]).expect("a DUID");
-    assert_eq!(rig.receive(two(), &reply(0xbc, DATA)), Err(Ignored::OtherServer(other)));
-    assert_eq!(rig.receive(one(), &reply(0xbb, DATA)), Ok(()));
+    assert_eq!(harness.receive(two(), &reply(0xbc, DATA)), Err(IgnoreReason::OtherServer(other)));
+    assert_eq!(harness.receive(one(), &reply(0xbb, DATA)), Ok(()));
 }
 
 #[test]
-fn no_more_ignored_datagrams_are_kept_than_are_of_use() {
-    let mut rig = Rig::new(Plan::server(one()));
-    rig.sends();
+fn the_list_of_ignored_datagrams_is_bounded() {
+    let mut harness = Harness::new(Plan::server(one()));
+    harness.sends();
     for _ in 0..1000 {
-        assert!(rig.receive(one(), &[]).is_err());
+        assert!(harness.receive(one(), &[]).is_err());
     }
-    assert_eq!(rig.transaction.finish(Vec::new()).ignored.len(), IGNORED_MAX);
+    assert_eq!(harness.transaction.finish(Vec::new()).ignored.len(), IGNORED_MAX);
 }
 
-/// Two servers behind one address, by port: an answer is of the server at the port that it comes from.
+/// Two servers at one address: an answer belongs to the server at its source port.
 #[test]
 fn servers_at_one_address_are_told_apart_by_port() {
     let other = address("[2001:db8::53]:1547");
     let asked_again = |plan: Plan, answering: SocketAddrV6| {
-        let mut rig = Rig::new(plan);
-        rig.sends();
-        assert_eq!(rig.receive(answering, &reply(0xbb, "")), Ok(()));
-        rig.pause(1000);
-        rig.sends().0.into_iter().map(|(_, to, _)| to).collect::<Vec<_>>()
+        let mut harness = Harness::new(plan);
+        harness.sends();
+        assert_eq!(harness.receive(answering, &reply(0xbb, "")), Ok(()));
+        harness.pause(1000);
+        harness.sends().0.into_iter().map(|(_, to, _)| to).collect::<Vec<_>>()
     };
     let together = || Plan::together([one(), other]);
     assert_eq!(asked_again(together(), one()), [other]);
@@ -281,48 +296,48 @@ fn servers_at_one_address_are_told_apart_by_port() {
     assert_eq!(
         asked_again(together(), address("[2001:db8::53]:9")),
         [one(), other],
-        "it may be either's: none is done"
+        "it may belong to either, so neither is done"
     );
 
-    // In turn: what the first one says late is not the second one's word.
-    let mut rig = Rig::new(Plan::in_turn([one(), other]));
-    while rig.sends().0.iter().all(|(_, to, _)| *to != other) {
-        rig.pause(1000);
+    // In turn: a late answer of the first server is not the second one's.
+    let mut harness = Harness::new(Plan::in_turn([one(), other]));
+    while harness.sends().0.iter().all(|(_, to, _)| *to != other) {
+        harness.pause(1000);
     }
-    assert_eq!(rig.receive(one(), &reply(0xbb, "000d 0002 000a")), Ok(()));
-    assert!(matches!(rig.sends().1, Step::Wait(_)), "the second may still answer");
-    assert_eq!(rig.receive(other, &reply(0xbc, DATA)), Ok(()));
-    rig.pause(1000);
-    assert_eq!(rig.sends(), (vec![], Step::Done));
-    assert_eq!(rig.transaction.finish(Vec::new()).silent, []);
+    assert_eq!(harness.receive(one(), &reply(0xbb, "000d 0002 000a")), Ok(()));
+    assert!(matches!(harness.sends().1, Step::Wait(_)), "the second may still answer");
+    assert_eq!(harness.receive(other, &reply(0xbc, DATA)), Ok(()));
+    harness.pause(1000);
+    assert_eq!(harness.sends(), (vec![], Step::Done));
+    assert_eq!(harness.transaction.finish(Vec::new()).silent, []);
 
-    // A group in the end: a server that was asked alone before is one of its members now.
+    // A group at the end: a server queried alone before is one of its members now.
     for member in [one(), two()] {
-        let mut rig = Rig::new(Plan::server(one()).or_else(Plan::server(group())));
-        while rig.sends().0.iter().all(|(_, to, _)| *to != group()) {
-            rig.pause(1000);
+        let mut harness = Harness::new(Plan::server(one()).or_else(Plan::server(group())));
+        while harness.sends().0.iter().all(|(_, to, _)| *to != group()) {
+            harness.pause(1000);
         }
-        assert_eq!(rig.receive(member, &reply(0xbc, "")), Ok(()));
-        rig.pause(1000);
-        assert_eq!(rig.sends(), (vec![], Step::Done), "{member}: the group has answered");
-        assert_eq!(rig.transaction.finish(Vec::new()).silent, []);
+        assert_eq!(harness.receive(member, &reply(0xbc, "")), Ok(()));
+        harness.pause(1000);
+        assert_eq!(harness.sends(), (vec![], Step::Done), "{member}: the group has answered");
+        assert_eq!(harness.transaction.finish(Vec::new()).silent, []);
     }
 }
 
-/// A second transmission would have all its servers answer again.
+/// A second transmission would make all its servers answer again.
 #[test]
-fn a_group_that_answered_is_not_asked_again() {
-    let mut rig = Rig::new(Plan::server(group()));
-    rig.transaction.timers.gather = Duration::from_secs(5);
-    rig.sends();
-    assert_eq!(rig.receive(one(), &reply(0xbb, "")), Ok(()));
-    assert_eq!(rig.run(), [], "though others may answer for five seconds");
-    assert_eq!(rig.now - rig.start, Duration::from_secs(5));
-    let mut silent = Rig::new(Plan::server(group()));
+fn a_group_that_answered_is_not_queried_again() {
+    let mut harness = Harness::new(Plan::server(group()));
+    harness.transaction.timers.gather = Duration::from_secs(5);
+    harness.sends();
+    assert_eq!(harness.receive(one(), &reply(0xbb, "")), Ok(()));
+    assert_eq!(harness.run(), [], "though others may answer for five seconds");
+    assert_eq!(harness.now - harness.start, Duration::from_secs(5));
+    let mut silent = Harness::new(Plan::server(group()));
     assert_eq!(silent.run().len(), 5);
 }
 
-/// Not found, and said so: neither "found" nor "no binding" is what the server said.
+/// Such an answer is neither "found" nor "no binding": the server said neither.
 #[test]
 fn data_that_is_no_answer_to_the_question_is_unusable() {
     let lease = |host: u8, valid: u8| {
@@ -349,17 +364,17 @@ fn data_that_is_no_answer_to_the_question_is_unusable() {
         ("no lease", &by_client, data("cc", "", 0), false),
     ];
     for (name, query, options, usable) in rows {
-        let mut rig = Rig::of(query.clone(), Plan::server(one()));
-        rig.sends();
-        assert_eq!(rig.receive(one(), &reply(0xbb, &options)), Ok(()), "{name}");
-        rig.run();
-        let lookup = crate::Lookup::conclude(query.clone(), vec![rig.transaction.finish(Vec::new())]);
+        let mut harness = Harness::of(query.clone(), Plan::server(one()));
+        harness.sends();
+        assert_eq!(harness.receive(one(), &reply(0xbb, &options)), Ok(()), "{name}");
+        harness.run();
+        let lookup = crate::Lookup::conclude(query.clone(), vec![harness.transaction.finish(Vec::new())]);
         match &lookup.outcome {
             Ok(clients) => assert!(usable && clients.len() == 1, "{name}: {lookup:?}"),
             Err(failure) => {
                 assert!(!usable, "{name}: {failure}");
                 let why = failure.to_string();
-                let why = why.strip_prefix("the answer of [2001:db8::53]:547 cannot be used: ");
+                let why = why.strip_prefix("the answer of [2001:db8::53]:547 is unusable: ");
                 assert!(why.is_some_and(|why| !why.is_empty()), "{name}: {failure}");
             }
         }

@@ -1,4 +1,4 @@
-//! The flags; their help is the manual.
+//! The flags. Their help is also the manual page.
 
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -10,30 +10,33 @@ use lqd_requestor::{Duid, OptionCode};
 use crate::request;
 use crate::server::ServerName;
 
-/// Status, files and examples: what no flag's help can say.
+/// Text after the flags: exit status and examples.
 pub(crate) const AFTER_HELP: &str = "\
 Exit status:
   0  found: bindings are shown
-  1  no binding: every server that was asked, and is responsible, says so
-  2  usage: the flags or the question cannot be used; nothing was asked
-  3  a server refused (its status is shown), or its answer cannot be used
+  1  no binding: every responsible server that was queried said so
+  2  usage: a flag or the query is invalid; nothing was sent
+  3  refused: a server refused (its status is shown), or its answer is unusable
   4  no reply
-  5  incomplete: bindings are shown, but a link of the client could not be asked for
-  With --file: 4 if any question ended so, else 3, 2, 5, 1, 0.
+  5  incomplete: bindings are shown, but a link of the client could not be queried
+  With --file: 4 if any query ended so, else 3, 2, 5, 1, 0.
 
 Examples:
+  lq -s '[::1]:5547' addr 2001:db8:f100:ff00::7
+      Try it: query the sample data of lqd, served in another shell with
+      cargo run -- serve --config tests/data/sample/lqd.toml
   lq -s 2001:db8::1 addr 2001:db8:100::7
-      Who holds this address, or the delegated prefix around it?
+      Which client holds this address, or the delegated prefix around it?
   lq -s 2001:db8::1 duid 00:03:00:01:02:00:5e:10:00:01 --request relay-data,fqdn
-      What does this client hold, and through which relay agents was it last heard?
+      Which leases does this client hold, and which relay agents is it behind?
   lq -s 2001:db8::1 -s 2001:db8::2 addr 2001:db8:100::7
-      Asks both at once; where they differ, the one that heard the client last counts.
+      Query two servers at once; where they differ, the one that heard from the client last is right.
   lq -i eth0 addr 2001:db8:100::7
-      Asks all servers of the site by multicast.
+      Query every server of the site by multicast.
   lq -s 2001:db8::1 -f addresses.txt > answers.jsonl
-      Each line of the file is an address or a DUID; each answer is a line of JSON.";
+      Query each address or DUID in a file; each answer is a line of JSON.";
 
-/// Asks DHCPv6 servers who holds an address, or what a client holds (Leasequery, RFC 5007)
+/// Asks DHCPv6 servers which client holds an address, or what a client holds (Leasequery, RFC 5007)
 #[derive(Debug, Parser)]
 #[command(name = "lq", version, after_long_help = AFTER_HELP)]
 pub(crate) struct CommandLine {
@@ -43,22 +46,22 @@ pub(crate) struct CommandLine {
     pub(crate) command: Option<Command>,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Who holds this address, or a delegated prefix that contains it?
+    /// Finds the client of an address, or of the delegated prefix around it
     Addr {
-        /// An IPv6 address
+        /// IPv6 address
         address: Ipv6Addr,
     },
-    /// What does the client with this DUID hold?
+    /// Finds the leases of the client with this DUID
     Duid {
         /// Octets in hexadecimal: 00:03:00:01:…, 00-03-00-01-…, 00030001…, 0x00030001…
         duid: Duid,
     },
-    /// Prints the completions for a shell
+    /// Prints the completion script for a shell
     Completions {
-        /// The shell
+        /// Name of the shell
         shell: clap_complete::Shell,
     },
     /// Prints the manual page (read it with: lq man | man -l -)
@@ -68,16 +71,16 @@ pub(crate) enum Command {
 /// A group of servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Group {
-    /// All servers of the site, ff05::1:3
+    /// Servers of the site, ff05::1:3
     Site,
-    /// All servers and relay agents of the link, ff02::1:2
+    /// Servers and relay agents of the link, ff02::1:2
     Link,
 }
 
-/// When to colour.
+/// Values of `--color`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// Only on a terminal, and not if NO_COLOR is set
     Auto,
     /// Always
     Always,
@@ -85,33 +88,34 @@ pub(crate) enum Color {
     Never,
 }
 
-/// Everything but the question.
+/// Flags of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) servers: Servers,
     #[command(flatten)]
-    pub(crate) question: Question,
+    pub(crate) query: Query,
     #[command(flatten)]
     pub(crate) sending: Sending,
     #[command(flatten)]
     pub(crate) relay: Relay,
     #[command(flatten)]
     pub(crate) output: Output,
-    /// Reads questions from this file, one a line; - is standard input
+    /// Reads queries from this file, one per line; - is standard input
     ///
-    /// A line is an address or a DUID, with `addr` or `duid` before it or not, and may end with `link=ADDRESS`.
-    /// Empty lines and those that begin with # are left out. Each answer is one line of JSON (see --json) with the
-    /// question's line number, in the order of the file; a summary goes to standard error at the end.
-    #[arg(short, long, value_name = "FILE", global = true, help_heading = "Many questions")]
+    /// A line is an address or a DUID, after the word `addr` or `duid` or alone, and may end with
+    /// `link=ADDRESS`. Empty lines and lines that begin with # are skipped. Each answer is one line of JSON
+    /// (see --json) with the line number of its query, in the order of the file. A summary goes to standard
+    /// error at the end.
+    #[arg(short, long, value_name = "FILE", global = true, help_heading = "Batch")]
     pub(crate) file: Option<PathBuf>,
-    /// Questions under way at the same time
-    #[arg(long, value_name = "COUNT", global = true, help_heading = "Many questions", default_value_t = 64,
+    /// Most queries pending at once
+    #[arg(long, value_name = "COUNT", global = true, help_heading = "Batch", default_value_t = 64,
           value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) concurrency: u16,
 }
 
-/// Whom to ask.
+/// Flags that choose the servers.
 #[derive(Debug, Args)]
 #[allow(
     rustdoc::broken_intra_doc_links,
@@ -119,10 +123,10 @@ pub(crate) struct Options {
 )]
 #[command(next_help_heading = "Servers")]
 pub(crate) struct Servers {
-    /// Server to ask: ADDRESS, [ADDRESS]:PORT, NAME or NAME:PORT; port 547 if none is given. Repeatable
+    /// Server to query: ADDRESS, [ADDRESS]:PORT, NAME or NAME:PORT; port 547 by default. Repeatable
     ///
-    /// Several are asked at once and their answers merged. Without any, the group of --interface is asked; without
-    /// that either, the server on this host, [::1]:547.
+    /// Several servers are queried at once and their answers merged. Without this flag, the group of
+    /// --interface is queried; without that flag, too, the server on this host, [::1]:547.
     #[arg(
         short,
         long = "server",
@@ -132,131 +136,143 @@ pub(crate) struct Servers {
         value_delimiter = ','
     )]
     pub(crate) servers: Vec<ServerName>,
-    /// Asks the servers one after the other, until one gives an answer that counts
+    /// Queries the servers one after the other, until one gives a conclusive answer
     #[arg(long, global = true)]
     pub(crate) in_turn: bool,
-    /// Interface through which a group of servers is asked
+    /// Interface on which a group of servers is queried
     #[arg(short, long, value_name = "NAME", global = true)]
     pub(crate) interface: Option<String>,
-    /// The group that --interface asks
+    /// Group that is queried on --interface
     #[arg(long, value_name = "GROUP", global = true, default_value = "site")]
     pub(crate) group: Group,
-    /// Asks the group, too, if no named server gives an answer that counts
+    /// Queries the group as well if no named server gives a conclusive answer
     #[arg(long, global = true)]
     pub(crate) or_group: bool,
-    /// Only the server with this DUID shall answer (OPTION_SERVERID)
+    /// DUID of the only server that may answer (OPTION_SERVERID)
     #[arg(long, value_name = "DUID", global = true)]
     pub(crate) server_id: Option<Duid>,
 }
 
-/// What to ask beside the target.
+/// Flags that refine the query.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Question")]
-pub(crate) struct Question {
-    /// An address of the link that is meant; without, all links of the server
+#[command(next_help_heading = "Query")]
+pub(crate) struct Query {
+    /// Address of the link to look on; default: every link of the server
     #[arg(long, value_name = "ADDRESS", global = true)]
     pub(crate) link: Option<Ipv6Addr>,
-    /// Options of the client to ask for: names or numbers, separated by commas. Repeatable
+    /// Options of the client to request: names or numbers, separated by commas. Repeatable
     ///
-    /// Names: relay-data, fqdn, lladdr, dns-servers, domain-search, vendor-opts, and those of the registry that
-    /// leasequery knows. Any other option goes by its number.
+    /// Names: relay-data, fqdn, lladdr, dns-servers, domain-search, vendor-opts, and leasequery's own options
+    /// by their names in the IANA registry. Request any other option by its number.
     #[arg(short, long, value_name = "OPTION", global = true, value_delimiter = ',', value_parser = request::option)]
     pub(crate) request: Vec<OptionCode>,
 }
 
-/// How to ask.
+/// Flags of transmission.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sending")]
 pub(crate) struct Sending {
-    /// How long the first query waits for an answer before it is sent again; doubles each time, up to 10 s
+    /// Time to wait for an answer before the first retransmission; doubles each time, up to 10s
     #[arg(long, value_name = "TIME", global = true, default_value = "1s", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// How often a query is sent again. With the first time, the default is what RFC 5007 asks for (MRC 5, 25 s)
+    /// Number of retransmissions; 4 after 1s are the 25 seconds of RFC 5007 (MRC 5)
     #[arg(long, value_name = "COUNT", global = true, default_value_t = 4,
           value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub(crate) retries: u32,
-    /// How long other servers may still answer once one did
+    /// Time that other servers have left to answer once one has found bindings
     #[arg(long, value_name = "TIME", global = true, default_value = "1s", value_parser = duration)]
     pub(crate) gather: Duration,
-    /// Local address; servers decide by it who may ask
+    /// Local address; servers decide by it whether the requestor is allowed
     #[arg(long, value_name = "ADDRESS", global = true)]
     pub(crate) source: Option<Ipv6Addr>,
-    /// Local port; 0 lets the system choose. 547 is for servers and relay agents
+    /// Local port; 0 for any. Port 547 is reserved for servers and relay agents
     #[arg(long, value_name = "PORT", global = true, default_value_t = 0)]
     pub(crate) source_port: u16,
-    /// Takes answers from addresses that were not asked, too
+    /// Accepts answers from addresses that were not queried
     #[arg(long, global = true)]
     pub(crate) any_source: bool,
-    /// This requestor's own DUID, instead of the one in --duid-file
+    /// DUID of this requestor; overrides --duid-file
     #[arg(long, value_name = "DUID", global = true)]
     pub(crate) own_duid: Option<Duid>,
-    /// Where this requestor's own DUID is kept; made at the first start [default: ~/.local/state/lq/duid]
+    /// File with the DUID of this requestor, generated on first use [default: ~/.local/state/lq/duid]
     #[arg(long, value_name = "FILE", global = true, env = "LQ_DUID_FILE")]
     pub(crate) duid_file: Option<PathBuf>,
 }
 
-/// Asking as a relay agent would.
+/// Flags of the simulated relay agent.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Asking as a relay agent would")]
+#[command(next_help_heading = "Simulated relay agent")]
 pub(crate) struct Relay {
-    /// Sends the query in RELAY-FORW with this link-address
+    /// Link-address of the relay agent; sends the query in RELAY-FORW
     ///
-    /// A server answers a relay agent at port 547, where a requestor must not listen. So the Relay Source Port option
-    /// (135, RFC 8357) is sent along, and a server that knows it answers to the port the query came from. One that
-    /// does not is not heard.
+    /// A server answers a relay agent on port 547, where a requestor must not listen. So the query carries
+    /// the Relay Source Port option (135, RFC 8357): a server that supports it answers to the source port of
+    /// the query. The answer of any other server is lost.
     #[arg(long = "relay", value_name = "LINK-ADDRESS", global = true)]
     pub(crate) link_address: Option<Ipv6Addr>,
-    /// Its peer-address: from whom the relay agent seems to have the query
+    /// Peer-address: where the relay agent appears to have the query from
     #[arg(long = "relay-peer", value_name = "ADDRESS", global = true, default_value = "::")]
     pub(crate) peer_address: Ipv6Addr,
-    /// Its interface-id: text, or octets as 0x…
+    /// Interface-id: text, or octets as 0x…
     #[arg(long = "relay-interface-id", value_name = "ID", global = true, value_parser = interface_id)]
     pub(crate) interface_id: Option<InterfaceId>,
 }
 
-/// An interface-id's octets.
+/// The octets of an interface-id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InterfaceId(pub(crate) Vec<u8>);
 
-/// What is shown.
+/// Flags of the output.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct Output {
-    /// Prints one line of JSON instead
+    /// Prints one line of JSON instead of a page
     ///
-    /// Its `schema` is 1 and grows when a field changes its meaning or goes; fields may be added. `result` is found,
-    /// no-binding, refused, no-reply or not-asked. Times are in UTC; a lifetime of null has no end.
+    /// Its `schema` is 1 and is raised when a field changes its meaning or is removed; fields may be added.
+    /// `result` is found, incomplete, no-binding, refused, no-reply or not-asked. Times are in UTC; a
+    /// lifetime of null is infinite.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Shows the octets of queries and answers
     #[arg(long, global = true)]
     pub(crate) hex: bool,
-    /// Tells every send and every datagram received on standard error, with times
+    /// Logs every datagram sent or received to standard error, with times
     #[arg(long, global = true)]
     pub(crate) trace: bool,
-    /// When to colour
+    /// Colors of the page
     #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
     pub(crate) color: Color,
 }
 
-/// A time such as `500ms`, `1s`, `1m`; a number alone is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+/// An error in the value of a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ValueError {
+    /// Text other than a time.
+    #[error("must be a time, such as 1s or 500ms")]
+    Time,
+    /// A time beyond an hour.
+    #[error("must be at most one hour")]
+    TooLong,
+    /// Text other than octets after `0x`.
+    #[error("must be two hexadecimal digits for each octet after 0x")]
+    Octets,
+}
+
+/// Parses a time such as `500ms`, `1s`, `1m`; a number alone is seconds.
+fn duration(text: &str) -> Result<Duration, ValueError> {
     const MAX: Duration = Duration::from_secs(3600);
     let read = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
         Err(_) => humantime::parse_duration(text).ok(),
     };
-    let time = read.ok_or("must be a time, such as 1s or 500ms")?;
-    if time > MAX { Err("must be at most one hour".to_owned()) } else { Ok(time) }
+    let time = read.ok_or(ValueError::Time)?;
+    if time > MAX { Err(ValueError::TooLong) } else { Ok(time) }
 }
 
-fn interface_id(text: &str) -> Result<InterfaceId, String> {
+fn interface_id(text: &str) -> Result<InterfaceId, ValueError> {
     let Some(digits) = text.strip_prefix("0x") else { return Ok(InterfaceId(text.as_bytes().to_vec())) };
     let octets = (0..digits.len())
         .step_by(2)
         .map(|at| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()));
-    octets
-        .collect::<Option<_>>()
-        .map(InterfaceId)
-        .ok_or("must be two hexadecimal digits for each octet after 0x".to_owned())
+    octets.collect::<Option<_>>().map(InterfaceId).ok_or(ValueError::Octets)
 }

@@ -1,29 +1,29 @@
-//! A lookup as a page that a person reads at a glance: the verdict first, then whose and what, then who said so.
+//! A lookup as a page for people: the verdict first, then clients and leases, then the servers.
 
 use std::fmt::Write;
 use std::net::Ipv6Addr;
 use std::time::SystemTime;
 
 use lqd_requestor::{
-    Answer, Binding, ClientOnLink, Content, Exchange, Failure, Ignored, Lookup, MergedLease, RelayAgent,
-    RelayChain, Target,
+    AddressOrPrefix, Answer, ClientOnLink, Content, Exchange, IgnoreReason, Lookup, LookupError, MergedLease,
+    RelayAgent, RelayChain, Target,
 };
 
-use crate::shown;
+use crate::format;
 
-/// Columns of the label.
+/// Width of the label column.
 const LABEL_LEN: usize = 14;
 
-/// How a page is made.
+/// The format of a page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
-    /// With colours.
+    /// Whether to use colors.
     pub(crate) color: bool,
-    /// With the octets of queries and answers.
+    /// Whether to dump the octets of queries and answers.
     pub(crate) hex: bool,
 }
 
-/// Colours (ECMA-48 SGR).
+/// Colors (ECMA-48 SGR).
 #[derive(Clone, Copy)]
 enum Paint {
     Good,
@@ -34,7 +34,7 @@ enum Paint {
 }
 
 impl Page {
-    /// The whole page.
+    /// Renders the whole page.
     pub(crate) fn lookup(self, lookup: &Lookup) -> String {
         let mut page = self.headline(lookup);
         for client in lookup.outcome.iter().flatten() {
@@ -43,9 +43,9 @@ impl Page {
         }
         for old in &lookup.superseded {
             let text = format!(
-                "{} is another server's word for this address, but that server heard it earlier, {}",
+                "{} according to another server, which heard from that client earlier, {}",
                 old.client,
-                shown::time(old.last_transaction)
+                format::time(old.last_transaction)
             );
             self.row(&mut page, "superseded", &self.paint(Paint::Odd, &text));
         }
@@ -53,8 +53,8 @@ impl Page {
         for exchange in &lookup.exchanges {
             self.exchange(&mut sources, exchange);
         }
-        for failure in &lookup.incomplete {
-            self.row(&mut sources, "incomplete", &self.paint(Paint::Bad, &failure.to_string()));
+        for error in &lookup.incomplete {
+            self.row(&mut sources, "incomplete", &self.paint(Paint::Bad, &error.to_string()));
         }
         if !sources.is_empty() {
             page.push('\n');
@@ -76,9 +76,9 @@ impl Page {
             Ok(clients) if clients.is_empty() => {
                 let on = lookup.query.link.map(|link| format!(" on the link of {link}")).unwrap_or_default();
                 let text = if by_address {
-                    format!("nobody holds {target}{on}")
+                    format!("no client holds {target}{on}")
                 } else {
-                    format!("{target} holds nothing{on}")
+                    format!("client {target} has no lease{on}")
                 };
                 (Paint::Odd, "no binding", text)
             }
@@ -93,13 +93,13 @@ impl Page {
                 let links = clients.iter().filter(|client| client.link.is_some()).count();
                 (Paint::Good, "found", if links > 1 { format!("{text} on {links} links") } else { text })
             }
-            Err(failure) => {
-                let verdict = match failure {
-                    Failure::NoReply { .. } => "unanswered",
-                    Failure::Unusable { .. } | Failure::NothingOnLinks { .. } => "unusable",
+            Err(error) => {
+                let verdict = match error {
+                    LookupError::NoReply { .. } => "unanswered",
+                    LookupError::Unusable { .. } | LookupError::NothingOnLinks { .. } => "unusable",
                     _ => "refused",
                 };
-                (Paint::Bad, verdict, failure.to_string())
+                (Paint::Bad, verdict, error.to_string())
             }
         };
         format!("{}  {text}\n", self.paint(paint, verdict))
@@ -107,7 +107,7 @@ impl Page {
 
     fn client(self, page: &mut String, client: &ClientOnLink, lookup: &Lookup) {
         self.row(page, "client", &self.paint(Paint::Strong, &client.client.to_string()));
-        self.row(page, "", &shown::duid_kind(&client.client));
+        self.row(page, "", &format::duid_kind(&client.client));
         if let Some(link) = client.link {
             self.row(page, "link", &link.to_string());
         }
@@ -117,7 +117,7 @@ impl Page {
         self.row(
             page,
             "last contact",
-            &format!("{} ago, {}", shown::seconds(age), shown::time(client.last_transaction)),
+            &format!("{} ago, {}", format::seconds(age), format::time(client.last_transaction)),
         );
         let several =
             lookup.answers().filter(|answer| matches!(answer.reply.content, Content::Data(_))).count() > 1;
@@ -128,19 +128,19 @@ impl Page {
             self.row(page, "name", if fqdn.name.is_empty() { "(empty)" } else { &fqdn.name });
         }
         if let Some(address) = &client.link_layer {
-            self.row(page, "link-layer", &shown::link_layer(address.hardware, &address.address));
+            self.row(page, "link-layer", &format::link_layer(address.hardware, &address.address));
         }
         if let Some(relay) = &client.relay {
             self.relay_path(page, relay);
         }
         for option in &client.other {
-            self.row(page, "option", &shown::option(option));
+            self.row(page, "option", &format::option(option));
         }
         for old in &client.superseded {
             let text = format!(
-                "{} says otherwise of {} ({}), but heard the client earlier",
+                "{} reports {} with other lifetimes ({}), but heard from the client earlier",
                 old.from,
-                old.lease.binding,
+                old.lease.resource,
                 lifetimes(old)
             );
             self.row(page, "note", &self.paint(Paint::Odd, &text));
@@ -148,23 +148,23 @@ impl Page {
     }
 
     fn lease(self, page: &mut String, lease: &MergedLease, target: &Target, several_sources: bool) {
-        let label = match lease.lease.binding {
-            Binding::Address(_) => "address",
-            Binding::Prefix(_) => "prefix",
+        let label = match lease.lease.resource {
+            AddressOrPrefix::Address(_) => "address",
+            AddressOrPrefix::Prefix(_) => "prefix",
         };
         let asked = match target {
-            Target::Address(address) if lease.lease.binding.covers(*address) => "  <- asked",
+            Target::Address(address) if lease.lease.resource.covers(*address) => "  <- asked",
             _ => "",
         };
-        let binding = self.paint(Paint::Strong, &lease.lease.binding.to_string());
+        let binding = self.paint(Paint::Strong, &lease.lease.resource.to_string());
         self.row(page, label, &format!("{binding}{asked}"));
         self.row(page, "", &lifetimes(lease));
         if several_sources {
-            self.row(page, "", &format!("as {} says", lease.from));
+            self.row(page, "", &format!("reported by {}", lease.from));
         }
     }
 
-    /// From the client, through the relay agents, to the server.
+    /// Renders the path from the client through the relay agents to the server.
     fn relay_path(self, page: &mut String, chain: &RelayChain) {
         let client = chain.relays.last().map(|relay| relay.peer_address);
         let client = match client {
@@ -175,14 +175,14 @@ impl Page {
         for (depth, relay) in chain.relays.iter().rev().enumerate() {
             let indent = "   ".repeat(depth);
             self.row(page, "", &format!("{indent}└─ relay agent{}", on_link(relay)));
-            for line in names_of_place(relay) {
+            for line in identifiers(relay) {
                 self.row(page, "", &format!("{indent}   {line}"));
             }
         }
         let peer = if chain.peer_address.is_unspecified() {
             String::new()
         } else {
-            format!(", which had it from {}", chain.peer_address)
+            format!(", received from {}", chain.peer_address)
         };
         self.row(page, "", &format!("{}└─ server{peer}", "   ".repeat(chain.relays.len())));
     }
@@ -192,18 +192,19 @@ impl Page {
             self.answer(page, answer, exchange.query.link);
         }
         for silent in &exchange.silent {
-            // Where the headline is about them, it has said so; a group whose members answered is not silent.
+            // The headline is about silence if there is no answer, and a group whose members answered is not
+            // silent.
             let answered = !exchange.answers.is_empty() && !silent.server.ip().is_multicast();
             if answered {
                 self.row(
                     page,
                     "silent",
-                    &self.paint(Paint::Odd, &format!("{} has not answered", silent.server)),
+                    &self.paint(Paint::Odd, &format!("{} did not answer", silent.server)),
                 );
             }
         }
-        // A second answer to a query that was sent twice is the way of the network, and in the trace.
-        let odd = exchange.ignored.iter().filter(|(_, reason)| *reason != Ignored::Duplicate);
+        // A second answer is normal after a retransmission; --trace shows it.
+        let odd = exchange.ignored.iter().filter(|(_, reason)| *reason != IgnoreReason::Duplicate);
         for (from, reason) in odd {
             self.row(page, "ignored", &self.paint(Paint::Odd, &format!("a datagram from {from}: {reason}")));
         }
@@ -219,7 +220,7 @@ impl Page {
         self.row(
             page,
             "server",
-            &format!("{} in {}{tries}{about}", answer.from, shown::milliseconds(answer.after)),
+            &format!("{} in {}{tries}{about}", answer.from, format::milliseconds(answer.after)),
         );
         self.row(page, "", &answer.reply.server.to_string());
         if let Some(status) = &answer.reply.status {
@@ -227,7 +228,7 @@ impl Page {
             let text = if status.text.is_empty() {
                 String::new()
             } else {
-                format!(", {}", shown::quoted(&status.text))
+                format!(", {}", format::quoted(&status.text))
             };
             self.row(page, "", &format!("{name}({}){text}", status.code.0));
         }
@@ -236,7 +237,7 @@ impl Page {
             self.row(page, "", &format!("the client is on {} links: {}", links.len(), links.join(", ")));
         }
         for option in &answer.reply.other {
-            self.row(page, "", &format!("option {}", shown::option(option)));
+            self.row(page, "", &format!("option {}", format::option(option)));
         }
         for deviation in &answer.reply.deviations {
             self.row(page, "note", &self.paint(Paint::Odd, &deviation.to_string()));
@@ -249,14 +250,14 @@ impl Page {
                 page,
                 "\nquery, {} octets\n{}",
                 exchange.octets.len(),
-                shown::hexdump(&exchange.octets, "  ")
+                format::hexdump(&exchange.octets, "  ")
             );
             for answer in &exchange.answers {
                 let (from, len) = (answer.from, answer.octets.len());
                 let _ = write!(
                     page,
                     "\nanswer of {from}, {len} octets\n{}",
-                    shown::hexdump(&answer.octets, "  ")
+                    format::hexdump(&answer.octets, "  ")
                 );
             }
         }
@@ -290,18 +291,18 @@ fn on_link(relay: &RelayAgent) -> String {
     }
 }
 
-/// A relay agent's names for the place of the client.
-fn names_of_place(relay: &RelayAgent) -> Vec<String> {
-    let interface_id = relay.interface_id.iter().map(|id| format!("interface {}", shown::identifier(id)));
-    let remote_id = relay.remote_id.iter().map(|id| format!("remote-id {}", shown::remote_id(id)));
-    interface_id.chain(remote_id).chain(relay.other.iter().map(shown::option)).collect()
+/// Returns the relay agent's identifiers of the client's circuit, and its other options.
+fn identifiers(relay: &RelayAgent) -> Vec<String> {
+    let interface_id = relay.interface_id.iter().map(|id| format!("interface {}", format::identifier(id)));
+    let remote_id = relay.remote_id.iter().map(|id| format!("remote-id {}", format::remote_id(id)));
+    interface_id.chain(remote_id).chain(relay.other.iter().map(format::option)).collect()
 }
 
-/// What remains, and until when.
+/// Renders the remaining lifetimes and their ends.
 fn lifetimes(lease: &MergedLease) -> String {
     let remaining = |lifetime: u32, until: Option<SystemTime>| match until {
-        None => "for ever".to_owned(),
-        Some(until) => format!("for {}, until {}", shown::seconds(lifetime.into()), shown::time(until)),
+        None => "forever".to_owned(),
+        Some(until) => format!("for {}, until {}", format::seconds(lifetime.into()), format::time(until)),
     };
     let valid = match lease.lease.valid_lifetime_s {
         0 => "no longer valid".to_owned(),
@@ -309,8 +310,8 @@ fn lifetimes(lease: &MergedLease) -> String {
     };
     let preferred = match lease.lease.preferred_lifetime_s {
         0 => "no longer preferred".to_owned(),
-        u32::MAX => "preferred for ever".to_owned(),
-        lifetime => format!("preferred for {}", shown::seconds(lifetime.into())),
+        u32::MAX => "preferred forever".to_owned(),
+        lifetime => format!("preferred for {}", format::seconds(lifetime.into())),
     };
     format!("{valid}; {preferred}")
 }

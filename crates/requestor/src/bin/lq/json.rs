@@ -1,35 +1,36 @@
-//! A lookup as one line of JSON. The shape is documented by the structs below and kept: `schema` grows when a field
-//! changes its meaning or goes; fields may be added at any time.
+//! A lookup as one line of JSON, with a stable schema.
 //!
-//! Everything but ASCII is escaped, and so is DEL: the line may be printed on a terminal whatever a server sent.
+//! The structs below document it: `schema` is raised when a field changes its meaning or is removed; fields
+//! may be added at any time. Everything but printable ASCII is escaped, so that the line is safe on a
+//! terminal whatever a server sent.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_requestor::{
-    Answer, Binding, ClientOnLink, Content, Duid, DuidKind, Error, Lookup, MergedLease, Query, RawOption,
-    RelayAgent, RelayChain, Target, option_text,
+    AddressOrPrefix, Answer, ClientOnLink, Content, Duid, DuidKind, Error, Lookup, MergedLease, Query,
+    RawOption, RelayAgent, RelayChain, Target, option_text,
 };
 use serde::Serialize;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 use crate::exit::Exit;
+use crate::format::{as_text, hex, plain_hex, rfc_3339};
 use crate::request;
-use crate::shown::{as_text, hex, plain_hex, rfc_3339};
 
-/// Grows when a field changes its meaning or goes.
+/// Raised when a field changes its meaning or is removed.
 const SCHEMA: u32 = 1;
 
-/// Where a question of a file stands.
+/// A query's line in a file.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Place<'a> {
+pub(crate) struct InputLine<'a> {
     /// Line number, from 1.
     line: usize,
-    /// The line.
+    /// The text of the line.
     input: &'a str,
 }
 
-impl<'a> Place<'a> {
+impl<'a> InputLine<'a> {
     /// A line of the file, from 1.
     pub(crate) fn new(line: usize, input: &'a str) -> Self {
         Self { line, input }
@@ -40,29 +41,29 @@ impl<'a> Place<'a> {
 struct Document<'a> {
     schema: u32,
     #[serde(flatten)]
-    place: Option<Place<'a>>,
-    query: Option<QueryShape>,
-    /// `found`, `no-binding`, `refused`, `no-reply`, `not-asked`.
+    input_line: Option<InputLine<'a>>,
+    query: Option<QueryJson>,
+    /// `found`, `incomplete`, `no-binding`, `refused`, `no-reply` or `not-asked`.
     result: &'static str,
-    /// What this question alone would end the program with.
+    /// Exit status that this query alone would end the program with.
     exit_status: u8,
-    /// Why there is no result.
+    /// The reason for the absence of a result.
     error: Option<String>,
-    /// What is missing from a result.
+    /// Errors that leave a result incomplete.
     incomplete: Vec<String>,
-    clients: Vec<ClientShape>,
-    /// Named by servers whose word for the address is older.
+    clients: Vec<ClientJson>,
+    /// Clients that other servers named less recently for the address.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    superseded: Vec<ClientShape>,
-    answers: Vec<AnswerShape>,
-    /// Servers that were asked in vain.
-    silent: Vec<SilentShape>,
-    /// Datagrams that were no answer, the first few.
-    ignored: Vec<IgnoredShape>,
+    superseded: Vec<ClientJson>,
+    answers: Vec<AnswerJson>,
+    /// Servers that did not answer.
+    silent: Vec<SilentJson>,
+    /// The first few ignored datagrams.
+    ignored: Vec<IgnoredJson>,
 }
 
 #[derive(Serialize)]
-struct QueryShape {
+struct QueryJson {
     /// `address` or `client-id`.
     by: &'static str,
     target: String,
@@ -71,26 +72,26 @@ struct QueryShape {
 }
 
 #[derive(Serialize)]
-struct ClientShape {
-    client: DuidShape,
+struct ClientJson {
+    client: DuidJson,
     link: Option<Ipv6Addr>,
     last_transaction: String,
-    leases: Vec<LeaseShape>,
-    /// What other servers said earlier and differently.
-    superseded: Vec<LeaseShape>,
+    leases: Vec<LeaseJson>,
+    /// Leases that other servers reported less recently, with other lifetimes.
+    superseded: Vec<LeaseJson>,
     fqdn: Option<String>,
-    link_layer_address: Option<LinkLayerShape>,
-    relay: Option<RelayShape>,
-    options: Vec<OptionShape>,
+    link_layer_address: Option<LinkLayerJson>,
+    relay: Option<RelayJson>,
+    options: Vec<OptionJson>,
 }
 
 #[derive(Serialize)]
-struct DuidShape {
+struct DuidJson {
     duid: String,
     /// `llt`, `en`, `ll`, `uuid` or `other`.
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    link_layer_address: Option<LinkLayerShape>,
+    link_layer_address: Option<LinkLayerJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     made: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,63 +99,63 @@ struct DuidShape {
 }
 
 #[derive(Serialize)]
-struct LinkLayerShape {
+struct LinkLayerJson {
     hardware_type: u16,
     address: String,
 }
 
 #[derive(Serialize)]
-struct LeaseShape {
+struct LeaseJson {
     /// `address` or `prefix`.
     kind: &'static str,
     /// `2001:db8::1` or `2001:db8::/56`.
     value: String,
-    /// Seconds when the answer came; null is for ever.
+    /// Seconds at the arrival of the answer; null is infinite.
     preferred_lifetime_s: Option<u32>,
     valid_lifetime_s: Option<u32>,
-    /// null is never.
+    /// Absent if it never ends.
     preferred_until: Option<String>,
     valid_until: Option<String>,
-    /// Whose word this is.
+    /// The server that reported it.
     from: SocketAddrV6,
 }
 
 #[derive(Serialize)]
-struct RelayShape {
-    /// The relay agent from which the server had the message.
+struct RelayJson {
+    /// The relay agent that sent the message to the server.
     peer_address: Ipv6Addr,
-    /// From the client's side to the server's.
-    path: Vec<RelayAgentShape>,
-    /// Where the chain is broken.
+    /// Relay agents in order from the client to the server.
+    path: Vec<RelayAgentJson>,
+    /// The first fault of the relay data.
     fault: Option<String>,
 }
 
 #[derive(Serialize)]
-struct RelayAgentShape {
+struct RelayAgentJson {
     hop_count: u8,
     link_address: Ipv6Addr,
     peer_address: Ipv6Addr,
-    interface_id: Option<OctetsShape>,
-    remote_id: Option<RemoteIdShape>,
-    options: Vec<OptionShape>,
+    interface_id: Option<OctetsJson>,
+    remote_id: Option<RemoteIdJson>,
+    options: Vec<OptionJson>,
 }
 
 #[derive(Serialize)]
-struct RemoteIdShape {
+struct RemoteIdJson {
     enterprise: u32,
     #[serde(flatten)]
-    identifier: OctetsShape,
+    identifier: OctetsJson,
 }
 
 #[derive(Serialize)]
-struct OctetsShape {
+struct OctetsJson {
     hex: String,
-    /// If it is printable ASCII.
+    /// The octets as text, if they are printable ASCII.
     text: Option<String>,
 }
 
 #[derive(Serialize)]
-struct OptionShape {
+struct OptionJson {
     code: u16,
     name: Option<&'static str>,
     hex: String,
@@ -162,19 +163,19 @@ struct OptionShape {
 }
 
 #[derive(Serialize)]
-struct AnswerShape {
+struct AnswerJson {
     from: SocketAddrV6,
     server: String,
     link: Option<Ipv6Addr>,
     received: String,
     after_ms: f64,
     transmissions: u32,
-    status: Option<StatusShape>,
+    status: Option<StatusJson>,
     /// `data`, `links`, `no-binding`, `refused` or `unusable`.
     content: &'static str,
     links: Vec<Ipv6Addr>,
-    deviations: Vec<DeviationShape>,
-    options: Vec<OptionShape>,
+    deviations: Vec<DeviationJson>,
+    options: Vec<OptionJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     query_hex: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,40 +183,40 @@ struct AnswerShape {
 }
 
 #[derive(Serialize)]
-struct StatusShape {
+struct StatusJson {
     code: u16,
     name: Option<&'static str>,
     text: String,
 }
 
 #[derive(Serialize)]
-struct DeviationShape {
+struct DeviationJson {
     code: &'static str,
     text: String,
 }
 
 #[derive(Serialize)]
-struct SilentShape {
+struct SilentJson {
     server: SocketAddrV6,
     transmissions: u32,
     send_error: Option<String>,
 }
 
 #[derive(Serialize)]
-struct IgnoredShape {
+struct IgnoredJson {
     from: SocketAddrV6,
     reason: String,
 }
 
-/// The line of a lookup, without its end.
+/// Returns the line of a lookup, without line feed.
 pub(crate) fn line(
     query: &Query,
     lookup: &Result<Lookup, Error>,
     with_hex: bool,
-    place: Option<Place<'_>>,
+    input_line: Option<InputLine<'_>>,
 ) -> String {
-    let mut document = Document::empty(Exit::of(lookup), place);
-    document.query = Some(QueryShape::of(query));
+    let mut document = Document::empty(Exit::of(lookup), input_line);
+    document.query = Some(QueryJson::of(query));
     match lookup {
         Err(error) => document.error = Some(error.to_string()),
         Ok(lookup) => document.fill(lookup, with_hex),
@@ -223,27 +224,27 @@ pub(crate) fn line(
     document.to_line()
 }
 
-/// The line of a question that cannot be read.
-pub(crate) fn unreadable(place: Place<'_>, error: &str) -> String {
-    without_answer(Exit::Usage, place, error)
+/// Returns the line of an invalid query.
+pub(crate) fn invalid(input_line: InputLine<'_>, error: &str) -> String {
+    without_answer(Exit::Usage, input_line, error)
 }
 
-/// The line of a question whose answer cannot be used.
-pub(crate) fn unusable(place: Place<'_>, error: &str) -> String {
-    without_answer(Exit::Refused, place, error)
+/// Returns the line of a query whose answer is unusable.
+pub(crate) fn unusable(input_line: InputLine<'_>, error: &str) -> String {
+    without_answer(Exit::Refused, input_line, error)
 }
 
-fn without_answer(exit: Exit, place: Place<'_>, error: &str) -> String {
-    let mut document = Document::empty(exit, Some(place));
+fn without_answer(exit: Exit, input_line: InputLine<'_>, error: &str) -> String {
+    let mut document = Document::empty(exit, Some(input_line));
     document.error = Some(error.to_owned());
     document.to_line()
 }
 
 impl<'a> Document<'a> {
-    fn empty(exit: Exit, place: Option<Place<'a>>) -> Self {
+    fn empty(exit: Exit, input_line: Option<InputLine<'a>>) -> Self {
         Self {
             schema: SCHEMA,
-            place,
+            input_line,
             query: None,
             result: exit.word(),
             exit_status: exit as u8,
@@ -260,22 +261,22 @@ impl<'a> Document<'a> {
     fn fill(&mut self, lookup: &Lookup, with_hex: bool) {
         self.error = lookup.outcome.as_ref().err().map(ToString::to_string);
         self.incomplete = lookup.incomplete.iter().map(ToString::to_string).collect();
-        self.clients = lookup.outcome.iter().flatten().map(ClientShape::of).collect();
-        self.superseded = lookup.superseded.iter().map(ClientShape::of).collect();
+        self.clients = lookup.outcome.iter().flatten().map(ClientJson::of).collect();
+        self.superseded = lookup.superseded.iter().map(ClientJson::of).collect();
         for exchange in &lookup.exchanges {
             let query_hex = with_hex.then(|| plain_hex(&exchange.octets));
             let link = exchange.query.link;
             self.answers.extend(
-                exchange.answers.iter().map(|answer| AnswerShape::of(answer, link, query_hex.clone())),
+                exchange.answers.iter().map(|answer| AnswerJson::of(answer, link, query_hex.clone())),
             );
-            self.silent.extend(exchange.silent.iter().map(|one| SilentShape {
+            self.silent.extend(exchange.silent.iter().map(|one| SilentJson {
                 server: one.server,
                 transmissions: one.transmissions,
                 send_error: one.send_error.clone(),
             }));
             let ignored = exchange.ignored.iter();
             self.ignored.extend(
-                ignored.map(|(from, reason)| IgnoredShape { from: *from, reason: reason.to_string() }),
+                ignored.map(|(from, reason)| IgnoredJson { from: *from, reason: reason.to_string() }),
             );
         }
     }
@@ -283,13 +284,13 @@ impl<'a> Document<'a> {
     fn to_line(&self) -> String {
         let mut line = Vec::new();
         let written = self.serialize(&mut serde_json::Serializer::with_formatter(&mut line, Ascii));
-        // Strings, numbers and lists into memory: nothing here can fail, and what is written is ASCII.
+        // Serializing strings, numbers and lists to memory cannot fail, and the formatter writes ASCII only.
         debug_assert!(written.is_ok(), "{written:?}");
         String::from_utf8_lossy(&line).into_owned()
     }
 }
 
-impl QueryShape {
+impl QueryJson {
     fn of(query: &Query) -> Self {
         let (by, target) = match &query.target {
             Target::Address(address) => ("address", address.to_string()),
@@ -299,26 +300,26 @@ impl QueryShape {
     }
 }
 
-impl ClientShape {
+impl ClientJson {
     fn of(client: &ClientOnLink) -> Self {
         Self {
-            client: DuidShape::of(&client.client),
+            client: DuidJson::of(&client.client),
             link: client.link,
             last_transaction: rfc_3339(client.last_transaction),
-            leases: client.leases.iter().map(LeaseShape::of).collect(),
-            superseded: client.superseded.iter().map(LeaseShape::of).collect(),
+            leases: client.leases.iter().map(LeaseJson::of).collect(),
+            superseded: client.superseded.iter().map(LeaseJson::of).collect(),
             fqdn: client.fqdn.as_ref().map(|fqdn| fqdn.name.clone()),
             link_layer_address: client
                 .link_layer
                 .as_ref()
-                .map(|one| LinkLayerShape::of(one.hardware, &one.address)),
-            relay: client.relay.as_ref().map(RelayShape::of),
-            options: client.other.iter().map(OptionShape::of).collect(),
+                .map(|one| LinkLayerJson::of(one.hardware, &one.address)),
+            relay: client.relay.as_ref().map(RelayJson::of),
+            options: client.other.iter().map(OptionJson::of).collect(),
         }
     }
 }
 
-impl DuidShape {
+impl DuidJson {
     fn of(duid: &Duid) -> Self {
         let mut shape = Self {
             duid: duid.to_string(),
@@ -330,7 +331,7 @@ impl DuidShape {
         match duid.kind() {
             DuidKind::LinkLayerTime { hardware, made, address } => {
                 shape.kind = "llt";
-                shape.link_layer_address = Some(LinkLayerShape::of(hardware, address));
+                shape.link_layer_address = Some(LinkLayerJson::of(hardware, address));
                 shape.made = Some(rfc_3339(made));
             }
             DuidKind::Enterprise { number, .. } => {
@@ -338,7 +339,7 @@ impl DuidShape {
             }
             DuidKind::LinkLayer { hardware, address } => {
                 shape.kind = "ll";
-                shape.link_layer_address = Some(LinkLayerShape::of(hardware, address));
+                shape.link_layer_address = Some(LinkLayerJson::of(hardware, address));
             }
             DuidKind::Uuid(_) => shape.kind = "uuid",
             DuidKind::Other => {}
@@ -347,21 +348,21 @@ impl DuidShape {
     }
 }
 
-impl LinkLayerShape {
+impl LinkLayerJson {
     fn of(hardware_type: u16, address: &[u8]) -> Self {
         Self { hardware_type, address: hex(address) }
     }
 }
 
-impl LeaseShape {
+impl LeaseJson {
     fn of(lease: &MergedLease) -> Self {
         let finite = |lifetime: u32| (lifetime != u32::MAX).then_some(lifetime);
         Self {
-            kind: match lease.lease.binding {
-                Binding::Address(_) => "address",
-                Binding::Prefix(_) => "prefix",
+            kind: match lease.lease.resource {
+                AddressOrPrefix::Address(_) => "address",
+                AddressOrPrefix::Prefix(_) => "prefix",
             },
-            value: lease.lease.binding.to_string(),
+            value: lease.lease.resource.to_string(),
             preferred_lifetime_s: finite(lease.lease.preferred_lifetime_s),
             valid_lifetime_s: finite(lease.lease.valid_lifetime_s),
             preferred_until: lease.preferred_until().map(rfc_3339),
@@ -371,39 +372,39 @@ impl LeaseShape {
     }
 }
 
-impl RelayShape {
+impl RelayJson {
     fn of(chain: &RelayChain) -> Self {
         Self {
             peer_address: chain.peer_address,
-            path: chain.relays.iter().rev().map(RelayAgentShape::of).collect(),
+            path: chain.relays.iter().rev().map(RelayAgentJson::of).collect(),
             fault: chain.fault.map(|fault| fault.to_string()),
         }
     }
 }
 
-impl RelayAgentShape {
+impl RelayAgentJson {
     fn of(relay: &RelayAgent) -> Self {
         Self {
             hop_count: relay.hop_count,
             link_address: relay.link_address,
             peer_address: relay.peer_address,
-            interface_id: relay.interface_id.as_deref().map(OctetsShape::of),
-            remote_id: relay.remote_id.as_ref().map(|one| RemoteIdShape {
+            interface_id: relay.interface_id.as_deref().map(OctetsJson::of),
+            remote_id: relay.remote_id.as_ref().map(|one| RemoteIdJson {
                 enterprise: one.enterprise,
-                identifier: OctetsShape::of(&one.identifier),
+                identifier: OctetsJson::of(&one.identifier),
             }),
-            options: relay.other.iter().map(OptionShape::of).collect(),
+            options: relay.other.iter().map(OptionJson::of).collect(),
         }
     }
 }
 
-impl OctetsShape {
+impl OctetsJson {
     fn of(octets: &[u8]) -> Self {
         Self { hex: plain_hex(octets), text: as_text(octets).map(str::to_owned) }
     }
 }
 
-impl OptionShape {
+impl OptionJson {
     fn of(option: &RawOption) -> Self {
         Self {
             code: option.code.0,
@@ -414,7 +415,7 @@ impl OptionShape {
     }
 }
 
-impl AnswerShape {
+impl AnswerJson {
     fn of(answer: &Answer, link: Option<Ipv6Addr>, query_hex: Option<String>) -> Self {
         let reply = &answer.reply;
         let (content, links) = match &reply.content {
@@ -425,7 +426,7 @@ impl AnswerShape {
             Content::Unusable => ("unusable", Vec::new()),
         };
         let deviation =
-            |one: &lqd_requestor::Deviation| DeviationShape { code: one.code(), text: one.to_string() };
+            |one: &lqd_requestor::Deviation| DeviationJson { code: one.code(), text: one.to_string() };
         Self {
             from: answer.from,
             server: reply.server.to_string(),
@@ -433,7 +434,7 @@ impl AnswerShape {
             received: rfc_3339(answer.received),
             after_ms: answer.after.as_micros() as f64 / 1000.0,
             transmissions: answer.transmissions,
-            status: reply.status.as_ref().map(|status| StatusShape {
+            status: reply.status.as_ref().map(|status| StatusJson {
                 code: status.code.0,
                 name: status.code.name(),
                 text: status.text.clone(),
@@ -441,14 +442,14 @@ impl AnswerShape {
             content,
             links,
             deviations: reply.deviations.iter().map(deviation).collect(),
-            options: reply.other.iter().map(OptionShape::of).collect(),
+            options: reply.other.iter().map(OptionJson::of).collect(),
             answer_hex: query_hex.is_some().then(|| plain_hex(&answer.octets)),
             query_hex,
         }
     }
 }
 
-/// JSON in ASCII alone (RFC 8259 §7).
+/// JSON restricted to ASCII (RFC 8259 §7).
 #[derive(Clone, Copy)]
 struct Ascii;
 
@@ -485,9 +486,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_ascii_and_says_the_same() {
+    fn a_line_is_ascii_and_keeps_hostile_text() {
         let hostile = "\u{1b}[2J \u{9b}\u{7f}\"\\é\u{1f600}\n";
-        let line = unreadable(Place::new(7, hostile), "no");
+        let line = invalid(InputLine::new(7, hostile), "no");
         assert!(line.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{line}");
         let read: serde_json::Value = serde_json::from_str(&line).expect("JSON");
         assert_eq!(

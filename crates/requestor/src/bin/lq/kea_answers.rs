@@ -1,15 +1,17 @@
-//! Real answers of Kea 3.3, decoded and shown: foreign octets in, pages and JSON out, each looked over by a person.
+//! Recorded answers of Kea 3.3, decoded and rendered: octets of a foreign server in, pages and JSON out.
 //!
-//! A changed page fails here; look at it, and if it is right take it over with `INSTA_UPDATE=always cargo test -p
-//! lqd-requestor kea_answers`.
+//! One snapshot has a line for each answer; a page and its JSON are kept in full for each deviation and each
+//! form of result. After a change, look at the difference and accept it with `INSTA_UPDATE=always cargo test
+//! -p lqd-requestor kea_answers`.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use lqd_requestor::{
-    Duid, Error, Expected, Lookup, MessageType, OptionCode, Plan, Query, QueryType, RelayLevel, RelayPath,
-    Step, Timers, Transaction, TransactionId,
+    Content, Deviation, Duid, Error, Expected, Lookup, MessageType, OptionCode, Plan, Query, QueryType,
+    RelayHop, RelayPath, Step, Timers, Transaction, TransactionId,
 };
 use lqd_wire::{IaAddress, Message, Options, Relay, RelayHeader};
 
@@ -17,17 +19,17 @@ use crate::exit::Exit;
 use crate::human::Page;
 use crate::json;
 
-/// Where Kea answered from.
+/// Address that Kea answered from.
 const KEA: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1), 547, 0, 0);
 
-/// One file of the data.
+/// One recorded query with its answer.
 struct Recorded {
     name: String,
     request: Vec<u8>,
     reply: Vec<u8>,
 }
 
-/// All files with an answer, by name.
+/// Returns every recorded query with an answer, sorted by name.
 fn recorded() -> Vec<Recorded> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/kea-3.3-answers");
     let mut files: Vec<_> =
@@ -56,7 +58,7 @@ fn octets(digits: &str) -> Vec<u8> {
         .collect()
 }
 
-/// What `lq` would have asked to send this, as far as it can ask so.
+/// Returns the query of `lq` that is closest to this request.
 fn asked(request: &[u8]) -> (Query, Expected) {
     let mut levels = Vec::new();
     let mut message = request;
@@ -66,7 +68,7 @@ fn asked(request: &[u8]) -> (Query, Expected) {
         let interface_id = relay.interface_id.map(<[u8]>::to_vec);
         levels.insert(
             0,
-            RelayLevel { link_address: header.link_address, peer_address: header.peer_address, interface_id },
+            RelayHop { link_address: header.link_address, peer_address: header.peer_address, interface_id },
         );
         message = relay.message;
     }
@@ -94,7 +96,7 @@ fn asked(request: &[u8]) -> (Query, Expected) {
     (Query { link, ..query }, expected)
 }
 
-/// The lookup that this answer alone makes, received at 2026-01-01 00:00:00 UTC.
+/// The lookup that this answer alone leads to, received at 2026-01-01 00:00:00 UTC.
 fn lookup(recorded: &Recorded) -> Lookup {
     let (query, expected) = asked(&recorded.request);
     let mut transaction = Transaction::new(query.clone(), expected, Plan::server(KEA), Timers::default());
@@ -106,34 +108,87 @@ fn lookup(recorded: &Recorded) -> Lookup {
     Lookup::conclude(query, vec![transaction.finish(recorded.request.clone())])
 }
 
+/// The answers that are kept in full: one for each deviation and each form of result.
+const IN_FULL: &[&str] = &[
+    "addr-free-in-pool",
+    "addr-late-preferred-ran-out",
+    "addr-not-configured",
+    "bad-unknown-type",
+    "clientid-relayinfo",
+    "clientid-wrong-link",
+    "odd-client-on-two-links",
+    "odd-infinite",
+    "odd-pd-56-over-57",
+    "odd-relays-4",
+    "relayforw-addr",
+];
+
+/// Exit status, status, client, lease count, relay hops and deviations on one line.
+fn summary(name: &str, lookup: &Lookup, exit: Exit) -> String {
+    let mut parts = vec![format!("{name}: {} ({})", exit.word(), exit as u8)];
+    let answer = lookup.answers().next().expect("one answer");
+    parts.extend(answer.reply.status.as_ref().map(|one| format!("status {} {:?}", one.code.0, one.text)));
+    for client in lookup.outcome.iter().flatten() {
+        parts.push(format!("client {}", client.client));
+        parts.extend(client.link.map(|link| format!("on {link}")));
+        let age = answer.received.duration_since(client.last_transaction).expect("an age");
+        parts.push(format!("heard {} s ago", age.as_secs()));
+        let first = client.leases.first().expect("a lease").lease;
+        let (preferred, valid) = (first.preferred_lifetime_s, first.valid_lifetime_s);
+        parts.push(format!("{} leases, {} {preferred}/{valid} s", client.leases.len(), first.resource));
+        parts.extend(client.fqdn.as_ref().map(|fqdn| format!("name {}", fqdn.name)));
+        let hops = client.relay.iter().flat_map(|chain| &chain.relays);
+        parts.extend(hops.map(|hop| format!("hop {} from {}", hop.link_address, hop.peer_address)));
+        parts.extend(client.other.iter().map(|option| format!("option {}", option.code.0)));
+    }
+    if let Content::Links(links) = &answer.reply.content {
+        parts.push(format!("links {links:?}"));
+    }
+    parts.extend(answer.reply.deviations.iter().map(|one| one.code().to_owned()));
+    parts.join("; ")
+}
+
+/// The deviations of all these answers.
+fn deviations<'a>(lookups: impl Iterator<Item = &'a Lookup>) -> BTreeSet<&'static str> {
+    lookups.flat_map(Lookup::answers).flat_map(|one| &one.reply.deviations).map(Deviation::code).collect()
+}
+
 #[test]
-fn every_answer_is_shown_sensibly() {
-    let all = recorded();
-    assert!(all.len() >= 48, "{} answers", all.len());
+fn every_answer_is_decoded_and_rendered() {
+    let recorded = recorded();
+    assert!(recorded.len() >= 48, "{} answers", recorded.len());
+    let lookups: Vec<Lookup> = recorded.iter().map(lookup).collect();
+    let is_full = |name: &str| IN_FULL.contains(&name);
+    let full =
+        || recorded.iter().zip(&lookups).filter(|(one, _)| is_full(&one.name)).map(|(_, lookup)| lookup);
+    assert_eq!(full().count(), IN_FULL.len(), "each of IN_FULL is recorded");
+    assert_eq!(deviations(full()), deviations(lookups.iter()), "each deviation is shown in full");
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../../../tests/shown");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| {
-        for recorded in &all {
-            let lookup = lookup(recorded);
-            let page = Page { color: false, hex: false }.lookup(&lookup);
+        let mut lines = Vec::new();
+        for (recorded, lookup) in recorded.iter().zip(lookups) {
+            let (name, page) = (recorded.name.as_str(), Page { color: false, hex: false }.lookup(&lookup));
             let lookup: Result<Lookup, Error> = Ok(lookup);
-            let exit = Exit::of(&lookup) as u8;
+            let exit = Exit::of(&lookup);
             let line = json::line(&asked(&recorded.request).0, &lookup, false, None);
             let document: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-            let pretty = serde_json::to_string_pretty(&document).expect("JSON");
-            insta::assert_snapshot!(
-                recorded.name.as_str(),
-                format!("{page}\nexit status {exit}\n\n{pretty}")
-            );
+            assert_eq!(document["exit_status"], exit as u8, "{name}");
+            lines.push(summary(name, &lookup.expect("it was made above"), exit));
+            if is_full(name) {
+                let pretty = serde_json::to_string_pretty(&document).expect("JSON");
+                insta::assert_snapshot!(name, format!("{page}\nexit status {}\n\n{pretty}", exit as u8));
+            }
         }
+        insta::assert_snapshot!("every-answer", lines.join("\n"));
     });
 }
 
-/// dhcproto reads the same leases out of every answer: one decoder that is not ours.
+/// A foreign decoder, dhcproto, reads the same leases out of every answer.
 #[test]
-fn a_second_decoder_reads_the_same_leases() {
+fn dhcproto_reads_the_same_leases() {
     use dhcproto::v6::{DhcpOption, Message};
     use dhcproto::{Decodable, Decoder};
     let mut leases = 0;
@@ -170,7 +225,7 @@ fn a_second_decoder_reads_the_same_leases() {
             .map(|one| {
                 format!(
                     "{} {} {}",
-                    one.lease.binding, one.lease.preferred_lifetime_s, one.lease.valid_lifetime_s
+                    one.lease.resource, one.lease.preferred_lifetime_s, one.lease.valid_lifetime_s
                 )
             })
             .collect();

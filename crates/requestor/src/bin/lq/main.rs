@@ -1,62 +1,61 @@
-//! `lq`: asks DHCPv6 servers who holds an address, or what a client holds (RFC 5007), as `dig` asks DNS servers.
+//! `lq`: queries DHCPv6 servers for the client of an address, or the bindings of a client (RFC 5007), as
+//! `dig` queries DNS servers.
 //!
 //! ```text
 //! command_line  flags and their help        setup    flags → requestor, plan, query
-//! single        one question                batch    many, from a file
+//! single        one query                   batch    many, from a file
 //! human, json   a lookup as a page, or as a line for programs
-//! watch         --trace                     manual   man page and completions
+//! trace         --trace                     manual   man page and completions
 //! ```
 #![forbid(unsafe_code)]
 
 mod batch;
 mod command_line;
+mod error;
 mod exit;
+mod format;
 mod human;
 mod json;
 mod manual;
 mod request;
 mod server;
 mod setup;
-mod shown;
 mod single;
-mod watch;
+mod trace;
 
 #[cfg(test)]
-mod any_reply;
-#[cfg(test)]
 mod kea_answers;
+#[cfg(test)]
+mod reply_fuzz;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
 use command_line::{Command, CommandLine};
+use error::Error;
 use exit::Exit;
 
 fn main() -> ExitCode {
-    let line = CommandLine::parse(); // ends with status 2 by itself
+    let line = CommandLine::parse(); // exits with status 2 on a usage error
     match run(line) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            if !is_closed_pipe(&*error) {
-                watch::say(format_args!("lq: {error}\n"));
+            if !error.is_closed_pipe() {
+                trace::say(format_args!("lq: {error}\n"));
             }
             Exit::Usage.into()
         }
     }
 }
 
-/// Who reads has seen enough, as in `lq man | head`: nothing to complain about.
-fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-/// What cannot be started is an error, and is the user's to mend.
-fn run(line: CommandLine) -> Result<Exit, Box<dyn std::error::Error>> {
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+/// Runs the command and returns the exit status.
+fn run(line: CommandLine) -> Result<Exit, Error> {
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime);
     match (line.command, line.options.file.is_some()) {
-        (Some(Command::Completions { shell }), false) => manual::completions(shell)?,
-        (Some(Command::Man), false) => manual::man_page()?,
+        (Some(Command::Completions { shell }), false) => manual::completions(shell).map_err(Error::Output)?,
+        (Some(Command::Man), false) => manual::man_page().map_err(Error::Output)?,
         (Some(Command::Addr { address }), false) => {
             let query = setup::query(lqd_requestor::Target::Address(address), &line.options);
             return runtime()?.block_on(single::run(&query, &line.options));
@@ -66,11 +65,9 @@ fn run(line: CommandLine) -> Result<Exit, Box<dyn std::error::Error>> {
             return runtime()?.block_on(single::run(&query, &line.options));
         }
         (None, true) => return runtime()?.block_on(batch::run(&line.options)),
-        (Some(_), true) => {
-            return Err("--file takes the questions from the file; give it without a command".into());
-        }
+        (Some(_), true) => return Err(Error::FileWithCommand),
         (None, false) => {
-            CommandLine::command().print_help()?;
+            CommandLine::command().print_help().map_err(Error::Output)?;
             return Ok(Exit::Usage);
         }
     }

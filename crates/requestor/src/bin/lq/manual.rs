@@ -1,4 +1,4 @@
-//! What is generated from the flags: the manual page and shell completions.
+//! The manual page and shell completions, generated from the flags.
 
 use std::io::{self, Write};
 
@@ -8,14 +8,15 @@ use clap_mangen::Man;
 
 use crate::command_line::{AFTER_HELP, CommandLine};
 
-/// Prints the completions for a shell.
+/// Prints the completion script for a shell.
 pub(crate) fn completions(shell: Shell) -> io::Result<()> {
-    let mut script = Vec::new(); // a closed pipe is no reason to panic, which `generate` would
+    // `generate` panics if the output is a closed pipe, so it writes to memory.
+    let mut script = Vec::new();
     clap_complete::generate(shell, &mut CommandLine::command(), "lq", &mut script);
     io::stdout().lock().write_all(&script)
 }
 
-/// Prints the manual page, the commands' arguments and the exit status in sections of their own.
+/// Prints the manual page, with sections of its own for the commands and the exit status.
 pub(crate) fn man_page() -> io::Result<()> {
     io::stdout().lock().write_all(&page()?)
 }
@@ -45,7 +46,7 @@ fn page() -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Each command with its argument, and what it does; `clap_mangen` would refer to pages of their own.
+/// Returns usage and description of each command; `clap_mangen` would refer to separate pages instead.
 fn commands(command: &clap::Command) -> Vec<(String, String)> {
     let commands = command.get_subcommands();
     let usage = |command: &clap::Command| {
@@ -58,7 +59,7 @@ fn commands(command: &clap::Command) -> Vec<(String, String)> {
     commands.map(|command| (usage(command), about(command))).collect()
 }
 
-/// Text that roff leaves as it is.
+/// Escapes text for roff.
 fn roff(text: &str) -> String {
     let lines = text.lines().map(|line| line.replace('\\', r"\e").replace('-', r"\-"));
     let guarded = lines.map(|line| if line.starts_with(['.', '\'']) { format!(r"\&{line}") } else { line });
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flags_are_consistent_and_all_in_the_manual() {
+    fn the_manual_has_every_flag_and_section() {
         let command = CommandLine::command();
         command.clone().debug_assert();
         let page = String::from_utf8(page().expect("written")).expect("text");

@@ -1,8 +1,8 @@
-//! Options by name.
+//! Option names for `--request`.
 
 use lqd_requestor::OptionCode;
 
-/// Short names, and options of a client that leasequery itself does not know (RFC 3646, RFC 8415).
+/// Short names, and client options that leasequery itself does not define (RFC 3646, RFC 8415).
 const NAMES: &[(&str, u16)] = &[
     ("fqdn", OptionCode::CLIENT_FQDN.0),
     ("lladdr", OptionCode::CLIENT_LINKLAYER_ADDR.0),
@@ -13,27 +13,27 @@ const NAMES: &[(&str, u16)] = &[
     ("domain-search", 24),
 ];
 
-/// The option with this name or number.
-pub(crate) fn option(text: &str) -> Result<OptionCode, String> {
+/// An unknown option name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not a known option name; write its number (0 to 65535), or one of: {}", names().join(", "))]
+pub(crate) struct OptionNameError;
+
+/// Returns the option with this name or number.
+pub(crate) fn option(text: &str) -> Result<OptionCode, OptionNameError> {
     if let Ok(number) = text.parse() {
         return Ok(OptionCode(number));
     }
     let named = NAMES.iter().find(|(name, _)| *name == text).map(|&(_, code)| OptionCode(code));
     let known = || OptionCode::KNOWN.iter().copied().find(|code| code.name() == Some(text));
-    named.or_else(known).ok_or_else(|| {
-        format!(
-            "is no option known by name; write its number (0 to 65535), or one of: {}",
-            names().join(", ")
-        )
-    })
+    named.or_else(known).ok_or(OptionNameError)
 }
 
-/// An option's name, if it has one here.
+/// Returns an option's name, if it has one.
 pub(crate) fn name(code: OptionCode) -> Option<&'static str> {
     code.name().or_else(|| NAMES.iter().find(|&&(_, number)| number == code.0).map(|&(name, _)| name))
 }
 
-/// The names that make sense to ask for.
+/// Names that are useful to request.
 fn names() -> Vec<&'static str> {
     let asked = [OptionCode::LQ_RELAY_DATA, OptionCode::CLIENT_FQDN, OptionCode::CLIENT_LINKLAYER_ADDR];
     asked.into_iter().filter_map(OptionCode::name).chain(NAMES.iter().map(|&(name, _)| name)).collect()
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_numbers() {
+    fn options_are_named_or_numbered() {
         let rows = [
             ("relay-data", 47),
             ("fqdn", 39),

@@ -1,4 +1,4 @@
-//! A server as the user names it.
+//! Server names on the command line.
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use lqd_requestor::SERVER_PORT;
 
-/// An address with a zone or not, or a host name; and a port.
+use crate::error::Error;
+
+/// An address, perhaps with a zone, or a host name; and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerName {
     host: Host,
@@ -20,26 +22,43 @@ enum Host {
     Name(String),
 }
 
-impl FromStr for ServerName {
-    type Err = String;
+/// An error in a server name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ServerNameError {
+    #[error("has an invalid port `{0}`; write 1 to 65535")]
+    Port(String),
+    #[error("has no ] after its [")]
+    NoBracket,
+    #[error("has text other than :PORT after its ]")]
+    AfterBracket,
+    #[error("is empty")]
+    Empty,
+    #[error("is an IPv4 address; DHCPv6 servers have IPv6 addresses")]
+    Ipv4,
+    #[error("is not an IPv6 address; with a port, write [ADDRESS]:PORT")]
+    NotIpv6,
+    #[error("needs an interface: write ADDRESS%INTERFACE")]
+    NoZone,
+}
 
-    /// Reads `2001:db8::1`, `[2001:db8::1]:547`, `fe80::1%eth0`, `[fe80::1%eth0]:547`, `name`, `name:547`.
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for ServerName {
+    type Err = ServerNameError;
+
+    /// Parses `2001:db8::1`, `[2001:db8::1]:547`, `fe80::1%eth0`, `[fe80::1%eth0]:547`, `name`, `name:547`.
+    fn from_str(text: &str) -> Result<Self, ServerNameError> {
         let port_of = |text: &str| {
-            text.parse()
-                .ok()
-                .filter(|port| *port > 0)
-                .ok_or_else(|| format!("`{text}` is no port (1 to 65535)"))
+            text.parse().ok().filter(|port| *port > 0).ok_or_else(|| ServerNameError::Port(text.to_owned()))
         };
         if let Some(inside) = text.strip_prefix('[') {
-            let (address, port) = inside.split_once(']').ok_or("has no ] after its [")?;
+            let (address, port) = inside.split_once(']').ok_or(ServerNameError::NoBracket)?;
             let port = match port.strip_prefix(':') {
                 Some(port) => port_of(port)?,
                 None if port.is_empty() => SERVER_PORT,
-                None => return Err("has something else than a port after its ]".to_owned()),
+                None => return Err(ServerNameError::AfterBracket),
             };
             return Self::address(address, port);
         }
+        // Without brackets, several colons can only be an address, whose last group is no port.
         if text.matches(':').count() > 1 {
             return Self::address(text, SERVER_PORT);
         }
@@ -48,32 +67,30 @@ impl FromStr for ServerName {
             None => (text, SERVER_PORT),
         };
         if name.is_empty() {
-            return Err("names no server".to_owned());
+            return Err(ServerNameError::Empty);
         }
         if name.parse::<std::net::Ipv4Addr>().is_ok() {
-            return Err("is an IPv4 address; DHCPv6 servers have IPv6 addresses".to_owned());
+            return Err(ServerNameError::Ipv4);
         }
         Ok(Self { host: Host::Name(name.to_owned()), zone: None, port })
     }
 }
 
 impl ServerName {
-    fn address(text: &str, port: u16) -> Result<Self, String> {
+    fn address(text: &str, port: u16) -> Result<Self, ServerNameError> {
         let (address, zone) = match text.split_once('%') {
             Some((address, zone)) => (address, Some(zone.to_owned())),
             None => (text, None),
         };
-        let address: Ipv6Addr = address
-            .parse()
-            .map_err(|_| "is no IPv6 address; with a port, write [ADDRESS]:PORT".to_owned())?;
+        let address: Ipv6Addr = address.parse().map_err(|_| ServerNameError::NotIpv6)?;
         if (address.is_unicast_link_local() || address.is_multicast()) && zone.is_none() {
-            return Err("needs an interface: write ADDRESS%INTERFACE".to_owned());
+            return Err(ServerNameError::NoZone);
         }
         Ok(Self { host: Host::Address(address), zone, port })
     }
 
-    /// Its addresses; a name may have several, of which the first counts.
-    pub(crate) async fn resolve(&self) -> Result<SocketAddrV6, Box<dyn std::error::Error>> {
+    /// Resolves the name to its first IPv6 address.
+    pub(crate) async fn resolve(&self) -> Result<SocketAddrV6, Error> {
         match &self.host {
             Host::Address(address) => {
                 let zone = self.zone.as_deref().map(lqd_requestor::interface_index).transpose()?;
@@ -81,12 +98,12 @@ impl ServerName {
             }
             Host::Name(name) => {
                 let found = tokio::net::lookup_host((name.as_str(), self.port)).await;
-                let mut found = found.map_err(|error| format!("server {name}: {error}"))?;
+                let mut found = found.map_err(|source| Error::Resolve { name: name.clone(), source })?;
                 let v6 = found.find_map(|address| match address {
                     SocketAddr::V6(address) => Some(address),
                     SocketAddr::V4(_) => None,
                 });
-                v6.ok_or_else(|| format!("server {name} has no IPv6 address").into())
+                v6.ok_or_else(|| Error::NoIpv6Address(name.clone()))
             }
         }
     }
@@ -107,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form() {
+    fn every_form_of_a_server_name_is_parsed() {
         let rows = [
             ("2001:db8::1", "[2001:db8::1]:547"),
             ("[2001:db8::1]", "[2001:db8::1]:547"),

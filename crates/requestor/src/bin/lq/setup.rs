@@ -1,43 +1,42 @@
-//! From flags to a requestor, a plan and a query.
+//! A requestor, a plan and a query from the flags.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lqd_requestor::{
-    ALL_DHCP_RELAY_AGENTS_AND_SERVERS, ALL_DHCP_SERVERS, Duid, Observer, Plan, Query, RelayLevel, RelayPath,
+    ALL_DHCP_RELAY_AGENTS_AND_SERVERS, ALL_DHCP_SERVERS, Duid, Observer, Plan, Query, RelayHop, RelayPath,
     Requestor, SERVER_PORT, Settings, Target, Timers, interface_index, load_or_create,
 };
 
 use crate::command_line::{Group, Options};
+use crate::error::Error;
 
-/// RFC 5007 §4.1.4: LQ_MAX_RT.
+/// LQ_MAX_RT (RFC 5007 §4.1.4).
 const TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
-/// The server that is asked when none is named.
+/// The server that is queried if none is named.
 const DEFAULT_SERVER: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, SERVER_PORT, 0, 0);
 
-type Fault = Box<dyn std::error::Error>;
-
-/// A requestor, and whom it asks.
+/// A requestor and the servers it queries.
 pub(crate) struct Setup {
     pub(crate) requestor: Requestor,
     pub(crate) plan: Plan,
 }
 
-/// The question of this target with the flags' restrictions.
+/// Makes the query for this target, with the restrictions of the flags.
 pub(crate) fn query(target: Target, options: &Options) -> Query {
     Query {
         target,
-        link: options.question.link.filter(|link| !link.is_unspecified()),
-        requested: options.question.request.clone(),
+        link: options.query.link.filter(|link| !link.is_unspecified()),
+        requested: options.query.request.clone(),
         server: options.servers.server_id.clone(),
     }
 }
 
 impl Setup {
-    /// Resolves names and opens the socket.
-    pub(crate) async fn new(options: &Options, observer: Option<Observer>) -> Result<Self, Fault> {
+    /// Resolves server names and opens the socket.
+    pub(crate) async fn new(options: &Options, observer: Option<Observer>) -> Result<Self, Error> {
         let relays = relays(options)?;
         let interface = options.servers.interface.as_deref().map(interface_index).transpose()?;
         let plan = plan(options, interface).await?;
@@ -53,6 +52,7 @@ impl Setup {
             interface,
             timers: Timers {
                 initial: sending.timeout,
+                // A --timeout above LQ_MAX_RT is meant: it must not be capped.
                 max: TIMEOUT_MAX.max(sending.timeout),
                 transmissions_max: sending.retries + 1, // at most 1001
                 gather: sending.gather,
@@ -66,8 +66,8 @@ impl Setup {
     }
 }
 
-/// Named servers; else the group of the interface; else this host.
-async fn plan(options: &Options, interface: Option<u32>) -> Result<Plan, Fault> {
+/// Plans for the named servers; without any, for the group of the interface, else for this host.
+async fn plan(options: &Options, interface: Option<u32>) -> Result<Plan, Error> {
     let mut servers = Vec::new();
     for name in &options.servers.servers {
         servers.push(name.resolve().await?);
@@ -80,7 +80,7 @@ async fn plan(options: &Options, interface: Option<u32>) -> Result<Plan, Fault> 
     match to_group {
         _ if !options.servers.or_group => Ok(named),
         Some(to_group) => Ok(named.or_else(to_group)),
-        None => Err("--or-group asks through an interface; give it with --interface".into()),
+        None => Err(Error::GroupWithoutInterface),
     }
 }
 
@@ -91,20 +91,20 @@ fn group(group: Group) -> Ipv6Addr {
     }
 }
 
-fn relays(options: &Options) -> Result<RelayPath, Fault> {
+fn relays(options: &Options) -> Result<RelayPath, Error> {
     let relay = &options.relay;
     let Some(link_address) = relay.link_address else {
         if relay.interface_id.is_some() || !relay.peer_address.is_unspecified() {
-            return Err("--relay-peer and --relay-interface-id say how to ask as a relay agent; give --relay with them".into());
+            return Err(Error::RelayFlagsAlone);
         }
         return Ok(RelayPath::default());
     };
     let interface_id = relay.interface_id.as_ref().map(|id| id.0.clone());
-    Ok(RelayPath(vec![RelayLevel { link_address, peer_address: relay.peer_address, interface_id }]))
+    Ok(RelayPath(vec![RelayHop { link_address, peer_address: relay.peer_address, interface_id }]))
 }
 
-/// The DUID that servers see: the same at each run where a file can be kept.
-fn own_duid(options: &Options) -> Result<Duid, Fault> {
+/// Returns the requestor's DUID: the same for every run, if a file can be kept.
+fn own_duid(options: &Options) -> Result<Duid, Error> {
     if let Some(duid) = &options.sending.own_duid {
         return Ok(duid.clone());
     }
@@ -115,14 +115,14 @@ fn own_duid(options: &Options) -> Result<Duid, Fault> {
     match kept {
         Some(Ok(duid)) => Ok(duid),
         Some(Err(error)) => {
-            crate::watch::say(format_args!("lq: {error}; this run uses a new one\n"));
+            crate::trace::say(format_args!("lq: {error}; this run uses a new one\n"));
             Ok(Duid::random())
         }
-        None => Ok(Duid::random()), // no home: nowhere to keep it
+        None => Ok(Duid::random()), // no home directory to store one in
     }
 }
 
-/// As the XDG base directory specification has it.
+/// Returns the DUID file's path by the XDG base directory specification.
 fn default_duid_file() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));

@@ -1,21 +1,22 @@
-//! One question.
+//! A single query, answered with a page or a line of JSON.
 
 use std::io::{IsTerminal, Write};
 
 use lqd_requestor::Query;
 
 use crate::command_line::{Color, Options};
+use crate::error::Error;
 use crate::exit::Exit;
 use crate::human::Page;
 use crate::setup::Setup;
-use crate::{json, watch};
+use crate::{json, trace};
 
-/// Asks, shows the answer, and says how to end.
-pub(crate) async fn run(query: &Query, options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
-    let setup = Setup::new(options, watch::observer(&options.output)).await?;
+/// Sends the query, prints the answer, and returns the exit status.
+pub(crate) async fn run(query: &Query, options: &Options) -> Result<Exit, Error> {
+    let setup = Setup::new(options, trace::observer(&options.output)).await?;
     let lookup = tokio::select! {
         lookup = setup.requestor.ask(query, &setup.plan) => lookup,
-        _ = tokio::signal::ctrl_c() => return Err("stopped before an answer came".into()),
+        _ = tokio::signal::ctrl_c() => return Err(Error::Interrupted),
     };
     let exit = Exit::of(&lookup);
     let output = &options.output;
@@ -27,11 +28,9 @@ pub(crate) async fn run(query: &Query, options: &Options) -> Result<Exit, Box<dy
     if output.json {
         text.push('\n');
     }
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Error::Output)?;
     if exit == Exit::NoReply && options.servers.servers.is_empty() && options.servers.interface.is_none() {
-        watch::say(format_args!(
-            "lq: no server was named, so the one on this host was asked; name one with -s\n"
-        ));
+        trace::say(format_args!("lq: without -s the server on this host is queried; name one with -s\n"));
     }
     Ok(exit)
 }

@@ -1,4 +1,4 @@
-//! `--trace`: what is sent and received, as it happens, on standard error.
+//! `--trace`: sent and received datagrams, logged to standard error as they pass.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use std::time::Instant;
 use lqd_requestor::{Event, Observer};
 
 use crate::command_line::Output;
-use crate::shown::hexdump;
+use crate::format::hexdump;
 
-/// Writes to standard error in one call, so that lines of several tasks stay whole. If nobody can read it, the answer is
-/// still worth its exit status.
+/// Writes to standard error in one call, so that lines of several tasks stay whole.
 pub(crate) fn say(text: std::fmt::Arguments<'_>) {
     use std::io::Write as _;
+    // With standard error closed, the exit status still tells the result.
     let _ = std::io::stderr().write_all(text.to_string().as_bytes());
 }
 
-/// Tells events, with the time since now; none if nothing is asked for.
+/// Returns an observer that logs events with the time since now; `None` without `--trace`.
 pub(crate) fn observer(output: &Output) -> Option<Observer> {
     let hex = output.hex;
     let start = Instant::now();
@@ -28,7 +28,7 @@ pub(crate) fn observer(output: &Output) -> Option<Observer> {
     })
 }
 
-/// One event as a line, and its octets below it if wanted.
+/// Renders one event as a line, followed by a dump of its octets if `hex` is set.
 fn line(event: &Event<'_>, hex: bool) -> String {
     let (text, octets) = match event {
         Event::Sent { to, id, transmission, transmissions_max, octets } => (
@@ -42,7 +42,7 @@ fn line(event: &Event<'_>, hex: bool) -> String {
         Event::Ignored { from, reason, octets } => {
             (format!("ignored from {from}, {} octets: {reason}", octets.len()), *octets)
         }
-        Event::ReceiveFailed { error } => (format!("not received: {error}"), &[][..]),
+        Event::ReceiveFailed { error } => (format!("receive failed: {error}"), &[][..]),
         _ => (format!("{event:?}"), &[][..]),
     };
     let mut line = text + "\n";

@@ -1,4 +1,4 @@
-//! No reply, whatever a server puts in it, makes `lq` panic: every one is shown as a page and as a line of JSON.
+//! Generated replies: none of them makes `lq` panic, and each renders as a page and as a line of JSON.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::{Duration, Instant, SystemTime};
@@ -16,7 +16,7 @@ use crate::json;
 
 const SERVER: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 547, 0, 0);
 const OWN: [u8; 4] = [0, 4, 0xaa, 0xbb];
-/// The client and the address that are asked for.
+/// The client and the address of the queries.
 const CLIENT: [u8; 4] = [0, 4, 0xcc, 0xdd];
 const ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
@@ -25,7 +25,7 @@ fn option(code: u16, body: &[u8]) -> Vec<u8> {
     [&code.to_be_bytes()[..], &length.to_be_bytes(), body].concat()
 }
 
-/// Numbers at the ends of their range, and all others.
+/// Numbers, with emphasis on the ends of their range.
 fn number() -> impl Strategy<Value = u32> {
     prop_oneof![Just(0), Just(1), Just(i32::MAX as u32), Just(u32::MAX - 1), Just(u32::MAX), any::<u32>()]
 }
@@ -34,7 +34,7 @@ fn octets(max: usize) -> impl Strategy<Value = Vec<u8>> {
     vec(prop_oneof![any::<u8>(), 0_u8..4], 0..max)
 }
 
-/// OPTION_IAADDR or OPTION_IAPREFIX, of the address that is asked for or of another one.
+/// An OPTION_IAADDR or OPTION_IAPREFIX of the queried address or of another one.
 fn lease() -> impl Strategy<Value = Vec<u8>> {
     let address = prop_oneof![Just(ADDRESS), any::<u128>().prop_map(Ipv6Addr::from)];
     let prefix_len =
@@ -51,7 +51,7 @@ fn lease() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// What may stand in OPTION_CLIENT_DATA, and what may not.
+/// An option inside OPTION_CLIENT_DATA, expected there or not.
 fn client_option() -> impl Strategy<Value = Vec<u8>> {
     let client = prop_oneof![3 => Just(CLIENT.to_vec()), 1 => octets(140)];
     prop_oneof![
@@ -65,10 +65,10 @@ fn client_option() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Options at message level.
+/// An option at message level.
 fn message_option() -> impl Strategy<Value = Vec<u8>> {
     let data = vec(client_option(), 0..8).prop_map(|options| option(45, &options.concat()));
-    // What a sound answer has at least, so that what comes after it is seen.
+    // The minimum of a valid answer, so that the code behind the checks of it runs.
     let sound = (number(), lease(), vec(client_option(), 0..2)).prop_map(|(age, lease, others)| {
         let whole = [option(1, &CLIENT), option(46, &age.to_be_bytes()), lease, others.concat()].concat();
         option(45, &whole)
@@ -82,7 +82,7 @@ fn message_option() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// The reply with its own identifiers, and a few octets changed.
+/// A reply with valid identifiers, of which a few octets may be changed.
 fn reply() -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<prop::sample::Index>(), any::<u8>());
     let changes = prop_oneof![2 => Just(Vec::new()), 1 => vec(change, 1..3)];
@@ -106,7 +106,7 @@ fn query() -> impl Strategy<Value = Query> {
     })
 }
 
-/// What these replies of one server, received at that time, come to.
+/// The lookup that these replies of one server, received at that time, lead to.
 fn lookup(query: &Query, replies: &[Vec<u8>], received: SystemTime) -> Lookup {
     let expected = Expected {
         transaction_id: TransactionId([1, 2, 3]),
@@ -125,7 +125,7 @@ fn lookup(query: &Query, replies: &[Vec<u8>], received: SystemTime) -> Lookup {
     Lookup::conclude(query.clone(), vec![transaction.finish(Vec::new())])
 }
 
-/// Clocks that are right, unset, and wrong.
+/// Clocks: correct, unset, and wrong.
 fn clock() -> impl Strategy<Value = SystemTime> {
     let seconds = prop_oneof![Just(0), Just(1_795_000_000), Just(253_402_300_799), 0_u64..1 << 40];
     seconds.prop_map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
@@ -148,9 +148,9 @@ proptest! {
     }
 }
 
-/// The cases reach what they are about: without this the property could hold because nothing was ever read.
+/// The generated replies are not all refused: otherwise the property above would hold trivially.
 #[test]
-fn many_of_these_replies_are_found() {
+fn many_generated_replies_are_found_or_refused() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();

@@ -1,4 +1,4 @@
-//! Octets, times and text of strangers, as a person can read them and a terminal can bear them.
+//! Formatting of octets, times and foreign text, safe on a terminal.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
@@ -7,23 +7,23 @@ use lqd_requestor::{Duid, DuidKind, RawOption, RemoteId, enterprise_name, hardwa
 
 use crate::request;
 
-/// Colon-separated hexadecimal.
+/// Renders octets in hexadecimal with colons.
 pub(crate) fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":")
 }
 
-/// Hexadecimal without separators, for programs.
+/// Renders octets in hexadecimal without separators, for programs.
 pub(crate) fn plain_hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// Printable ASCII, if that is all there is.
+/// Returns the octets as text if they are printable ASCII.
 pub(crate) fn as_text(octets: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(octets).ok()?;
     (!text.is_empty() && text.bytes().all(|octet| matches!(octet, b' '..=b'~'))).then_some(text)
 }
 
-/// Quoted text where the octets are text, hexadecimal where not.
+/// Renders octets as quoted text if they are text, else in hexadecimal.
 pub(crate) fn identifier(octets: &[u8]) -> String {
     match as_text(octets) {
         Some(text) => quoted(text),
@@ -32,12 +32,12 @@ pub(crate) fn identifier(octets: &[u8]) -> String {
     }
 }
 
-/// Text in quotes, all that a terminal would act upon escaped.
+/// Quotes text and escapes everything that a terminal would act upon.
 pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.escape_debug())
 }
 
-/// A vendor's name for the far end of a circuit.
+/// Renders a remote-id with its vendor.
 pub(crate) fn remote_id(remote_id: &RemoteId) -> String {
     let number = remote_id.enterprise;
     let vendor = enterprise_name(number)
@@ -45,29 +45,29 @@ pub(crate) fn remote_id(remote_id: &RemoteId) -> String {
     format!("{} of {vendor}", identifier(&remote_id.identifier))
 }
 
-/// A link-layer address with its hardware type.
+/// Renders a link-layer address with its hardware type.
 pub(crate) fn link_layer(hardware: u16, address: &[u8]) -> String {
     let name = hardware_name(hardware).map_or_else(|| format!("hardware type {hardware}"), str::to_owned);
     format!("{name} {}", hex(address))
 }
 
-/// What a DUID says about its maker.
+/// Renders the decoded content of a DUID.
 pub(crate) fn duid_kind(duid: &Duid) -> String {
     match duid.kind() {
         DuidKind::LinkLayerTime { hardware, made, address } => {
             format!("DUID-LLT: {}, made {}", link_layer(hardware, address), time(made))
         }
         DuidKind::Enterprise { number, identifier: chosen } => {
-            let vendor = enterprise_name(number).unwrap_or("vendor not known here");
+            let vendor = enterprise_name(number).unwrap_or("unknown vendor");
             format!("DUID-EN: enterprise {number} ({vendor}), {}", identifier(chosen))
         }
         DuidKind::LinkLayer { hardware, address } => format!("DUID-LL: {}", link_layer(hardware, address)),
         DuidKind::Uuid(uuid) => format!("DUID-UUID: {}", hyphenated(uuid)),
-        DuidKind::Other => "DUID of no known type".to_owned(),
+        DuidKind::Other => "DUID of unknown type".to_owned(),
     }
 }
 
-/// A UUID as RFC 9562 §4 writes it.
+/// Renders a UUID as in RFC 9562 §4.
 fn hyphenated(uuid: &[u8; 16]) -> String {
     let mut text = String::new();
     for (n, octet) in uuid.iter().enumerate() {
@@ -76,27 +76,28 @@ fn hyphenated(uuid: &[u8; 16]) -> String {
     text
 }
 
-/// An option's name and value.
+/// Renders an option's name and value.
 pub(crate) fn option(option: &RawOption) -> String {
     let name = request::name(option.code).unwrap_or("unknown");
     let value = option_text(option).unwrap_or_else(|| identifier(&option.value));
     format!("{name} ({}): {value}", option.code.0)
 }
 
-/// `2026-11-23 17:34:23 UTC`.
+/// Renders a time as `2026-11-23 17:34:23 UTC`.
 pub(crate) fn time(at: SystemTime) -> String {
     rfc_3339(at).replace('T', " ").replace('Z', " UTC")
 }
 
-/// `2026-11-23T17:34:23Z`.
+/// Renders a time as `2026-11-23T17:34:23Z`.
 pub(crate) fn rfc_3339(at: SystemTime) -> String {
     /// The last second of the year 9999.
     const LAST: Duration = Duration::from_secs(253_402_300_799);
+    // humantime panics outside of 1970 to 9999, which a hostile CLT_TIME reaches.
     let at = at.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LAST);
     humantime::format_rfc3339_seconds(at).to_string()
 }
 
-/// The two largest units: `29d 4h`, `5m 3s`, `12s`.
+/// Renders a duration in its two largest units: `29d 4h`, `5m 3s`, `12s`.
 pub(crate) fn seconds(seconds: u64) -> String {
     const UNITS: [(&str, u64); 4] = [("y", 365 * 86_400), ("d", 86_400), ("h", 3600), ("m", 60)];
     let Some(at) = UNITS.iter().position(|&(_, unit)| seconds >= unit) else { return format!("{seconds}s") };
@@ -106,13 +107,13 @@ pub(crate) fn seconds(seconds: u64) -> String {
     if rest == 0 { format!("{whole}{name}") } else { format!("{whole}{name} {rest}{next_name}") }
 }
 
-/// Milliseconds with one digit after the point below a hundred of them.
+/// Renders milliseconds, with one decimal below 100.
 pub(crate) fn milliseconds(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
     if ms < 100.0 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") }
 }
 
-/// Sixteen octets a line: offset, hexadecimal, text.
+/// Renders sixteen octets a line: offset, hexadecimal, text.
 pub(crate) fn hexdump(octets: &[u8], indent: &str) -> String {
     let mut dump = String::new();
     for (line, octets) in octets.chunks(16).enumerate() {
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_in_their_two_largest_units() {
+    fn durations_have_their_two_largest_units() {
         let rows = [
             (0, "0s"),
             (59, "59s"),
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_text_stays_text() {
+    fn hostile_text_is_escaped() {
         assert_eq!(quoted("\u{1b}[2Jx\u{9b}\u{202e}\r\n\"é"), r#""\u{1b}[2Jx\u{9b}\u{202e}\r\n\"é""#);
         assert_eq!(identifier(b"\x1b[2J"), "1b:5b:32:4a");
         assert_eq!(identifier(b"eth0 \"x\""), r#""eth0 \"x\"""#);
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn duids_in_words() {
+    fn duids_are_decoded_for_display() {
         let rows = [
             (
                 "00:01:00:01:2a:b0:63:6b:00:1d:aa:c2:43:27",
@@ -180,7 +181,7 @@ mod tests {
             ("0002 0000 0009 0cc084d303000912", "DUID-EN: enterprise 9 (Cisco), 0c:c0:84:d3:03:00:09:12"),
             ("0003 001b 020000fffe000001", "DUID-LL: EUI-64 02:00:00:ff:fe:00:00:01"),
             ("0004 00112233445566778899aabbccddeeff", "DUID-UUID: 00112233-4455-6677-8899-aabbccddeeff"),
-            ("00ff01", "DUID of no known type"),
+            ("00ff01", "DUID of unknown type"),
         ];
         for (text, want) in rows {
             let duid: Duid = text.replace(' ', "").parse().expect("a DUID");
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_of_octets() {
+    fn a_hexdump_has_offset_octets_and_text() {
         let dump = hexdump(b"0123456789abcdef\x00\xff", "> ");
         let want = "> 0000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  0123456789abcdef\n\
                     > 0010  00 ff                                             ..\n";

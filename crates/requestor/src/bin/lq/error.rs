@@ -1,0 +1,51 @@
+//! Errors of `lq` other than those of a lookup; each ends the program with exit status 2.
+
+use std::io;
+use std::path::PathBuf;
+
+use lqd_requestor::IdentityError;
+
+/// An error after the command line was parsed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A setting, the socket, or a query that cannot be sent.
+    #[error(transparent)]
+    Requestor(#[from] lqd_requestor::Error),
+    /// The requestor's own DUID.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The file of queries.
+    #[error("--file {}: {source}", path.display())]
+    Queries { path: PathBuf, source: io::Error },
+    /// Standard output.
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+    /// The tokio runtime.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(io::Error),
+    /// A server name that does not resolve.
+    #[error("server {name}: {source}")]
+    Resolve { name: String, source: io::Error },
+    /// A server name without IPv6 address.
+    #[error("server {0} has no IPv6 address")]
+    NoIpv6Address(String),
+    /// `--or-group` alone.
+    #[error("--or-group queries on an interface; give it with --interface")]
+    GroupWithoutInterface,
+    /// Flags of the relay agent without `--relay`.
+    #[error("--relay-peer and --relay-interface-id describe a relay agent; give --relay with them")]
+    RelayFlagsAlone,
+    /// `--file` beside a query.
+    #[error("--file takes the queries from the file; give it without a command")]
+    FileWithCommand,
+    /// SIGINT.
+    #[error("interrupted before every answer came")]
+    Interrupted,
+}
+
+impl Error {
+    /// Whether standard output was closed early, as by `lq man | head`.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
