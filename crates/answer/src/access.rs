@@ -4,6 +4,9 @@
 //! others. That row decides alone; nothing is taken from shorter prefixes around it, so that a row can be read
 //! without the rest of the table.
 
+mod gate;
+mod limit;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -13,7 +16,9 @@ use ipnet::Ipv6Net;
 use lqd_index::{Prefix, Prefixes};
 use lqd_wire::{DATAGRAM_LEN_MAX, OptionCode, QueryType};
 
-use crate::{Outcome, RATE_MAX, Rate};
+use crate::Outcome;
+pub(crate) use gate::Gate;
+pub use limit::{Limits, RATE_MAX, Rate};
 
 /// Most rows of a table, that of all others included.
 pub const ROWS_MAX: usize = 65_536;

@@ -5,66 +5,21 @@
 
 mod by_address;
 mod by_client_id;
-
-use std::net::Ipv6Addr;
+mod incomplete;
+mod kind;
+mod question;
 
 use lqd_index::{Found, LinkSet, LookUps, Pinned};
-use lqd_wire::{Duid, OptionCode, Options, Query, QueryType};
+use lqd_wire::{OptionCode, Options, Query, QueryType};
 
 use crate::QueryTypes;
-use crate::receive::Refusal;
-use crate::resolve::Content;
-use crate::restricted::View;
+use crate::refusal::Refusal;
+use crate::select::{Content, View};
 use by_address::ByAddress;
 use by_client_id::ByClientId;
-
-/// One kind of query: how its subject is read, looked up and answered.
-///
-/// A value is the subject of one query, in place in the datagram.
-trait Kind<'a>: Copy {
-    /// The query-option that names the subject; the first one counts.
-    const OPTION: OptionCode;
-
-    /// Whether a lookup tells the binding that decides, and not its client alone.
-    const FINDS_BINDING: bool;
-
-    /// Reads the value of [`Self::OPTION`].
-    fn read(value: &'a [u8]) -> Result<Self, Refusal>;
-
-    /// Returns the subject in a form common to all kinds.
-    fn subject(self) -> Subject<'a>;
-
-    /// Begins the lookup.
-    fn begin<const N: usize>(self, look_ups: &mut LookUps<'_, 'a, N>);
-
-    /// Decides the reply to a query that names no link.
-    fn on_any_link<'p>(
-        self,
-        leases: &'p Pinned<'_>,
-        view: &View<'p>,
-        now: u32,
-        found: Option<Found<'p>>,
-    ) -> Content<'p>;
-
-    /// Decides the reply to a query that names these links.
-    fn on_named_links<'p>(
-        self,
-        leases: &'p Pinned<'_>,
-        view: &View<'p>,
-        now: u32,
-        found: Option<Found<'p>>,
-        named: LinkSet<'p>,
-    ) -> Content<'p>;
-}
-
-/// The subject of a query, in the forms that subjects have.
-#[derive(Clone, Copy, Debug)]
-pub enum Subject<'a> {
-    /// An address.
-    Address(Ipv6Addr),
-    /// A DUID.
-    Duid(Duid<'a>),
-}
+use kind::Kind;
+pub use kind::Subject;
+pub(crate) use question::Question;
 
 /// Declares everything that has a row or an arm for each kind.
 macro_rules! query_kinds {

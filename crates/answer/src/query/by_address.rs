@@ -3,11 +3,9 @@
 use lqd_index::{Client, Covering, Found, LinkSet, LookUps, Pinned};
 use lqd_wire::{IaAddress, OptionCode};
 
-use super::{Kind, Subject};
-use crate::incomplete::whole;
-use crate::receive::Refusal;
-use crate::resolve::{Content, OnLinks, nothing_on};
-use crate::restricted::View;
+use super::kind::{Kind, Subject};
+use crate::refusal::Refusal;
+use crate::select::{Content, OnLinks, View, nothing_on, whole};
 
 /// The address.
 #[derive(Clone, Copy, Debug)]

@@ -3,10 +3,9 @@
 use lqd_index::{Binding, Client, Found, LinkSet, Links, LookUps, Pinned};
 use lqd_wire::{Duid, OptionCode};
 
-use super::{Kind, Subject};
-use crate::receive::Refusal;
-use crate::resolve::{Content, OnLinks, nothing_on};
-use crate::restricted::View;
+use super::kind::{Kind, Subject};
+use crate::refusal::Refusal;
+use crate::select::{Content, OnLinks, View, nothing_on};
 
 /// The client's DUID.
 #[derive(Clone, Copy, Debug)]

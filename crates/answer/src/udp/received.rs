@@ -1,17 +1,16 @@
-//! From octets to a query: relay levels, message validation (RFC 5007 §4.2.1), OPTION_LQ_QUERY (§4.1.2.1).
+//! From octets to a query: relay levels, message validation (RFC 5007 §4.2.1).
 //!
 //! What must be discarded and what must be refused are different types: [`Received::read`] ends in an
 //! [`Outcome`] for the first, in a [`Refusal`] for the second.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use lqd_wire::{
-    Duid, Message, MessageType, OptionCode, OptionRequest, Options, ParseError, Query, Relay, SERVER_PORT,
-    StatusCode, TransactionId,
-};
+use lqd_wire::{Duid, Message, MessageType, OptionCode, Options, Relay, SERVER_PORT, TransactionId};
 
-use crate::query::Target;
-use crate::{Datagram, Deny, Outcome, Policy, Relayed, Rights};
+use super::Datagram;
+use crate::query::Question;
+use crate::refusal::Refusal;
+use crate::{Outcome, Policy, Relayed, Rights};
 
 /// A datagram, as far as it was read.
 ///
@@ -25,16 +24,13 @@ pub(crate) struct Received<'a> {
     pub(crate) rights: &'a Rights,
     /// The requestor's DUID; it drops replies that do not repeat it (§4.2.2).
     pub(crate) requestor: Duid<'a>,
-    /// `None` if the query names no link (`::`).
-    pub(crate) link_address: Option<&'a [u8; 16]>,
-    /// Whom it is about.
-    pub(crate) target: Target<'a>,
-    pub(crate) request: OptionRequest<'a>,
+    /// OPTION_LQ_QUERY.
+    pub(crate) question: Question<'a>,
     /// Where the reply goes, at the datagram's source.
     pub(crate) port: u16,
     pub(crate) relay_levels: u8,
     pub(crate) transaction_id: TransactionId,
-    /// Why it gets a status instead of data; then link, target and request mean nothing.
+    /// Why it gets a status instead of data; then the question means nothing.
     pub(crate) refusal: Option<Refusal>,
 }
 
@@ -47,9 +43,7 @@ impl<'a> Received<'a> {
         datagram: &Datagram::EMPTY,
         rights: &NO_RIGHTS,
         requestor: Duid::UNKNOWN,
-        link_address: None,
-        target: Target::Nobody,
-        request: OptionRequest::NONE,
+        question: Question::EMPTY,
         port: 0,
         relay_levels: 0,
         transaction_id: TransactionId([0; 3]),
@@ -97,7 +91,7 @@ impl<'a> Received<'a> {
         let query = self.validate(policy, message.options)?;
         self.refusal = match query {
             _ if !rights.allow => Some(Refusal::NotAllowed),
-            Some(query) => self.read_query(query, bulk_offered).err(),
+            Some(query) => self.question.read(query, &self.rights.query_types, bulk_offered).err(),
             None => Some(Refusal::MalformedQuery),
         };
         Ok(())
@@ -152,101 +146,5 @@ impl<'a> Received<'a> {
         }
         let query = query.ok_or(Outcome::DropNoQuery)?;
         Ok((queries == 1).then_some(query))
-    }
-
-    /// Reads OPTION_LQ_QUERY.
-    #[inline]
-    fn read_query(&mut self, query: &'a [u8], bulk_offered: bool) -> Result<(), Refusal> {
-        let query = Query::parse(query)?;
-        let link_address = query.link_address;
-        if let Some(request) = self.target.read(query, &self.rights.query_types, bulk_offered)? {
-            self.request = OptionRequest::parse(request)?;
-        }
-        self.link_address = Some(link_address).filter(|&address| *address != [0; 16]);
-        Ok(())
-    }
-}
-
-/// Why a query gets a status instead of data (§4.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    NotAllowed,
-    QueryType,
-    Restricted,
-    UnknownQueryType,
-    BulkOnly,
-    NoBulk,
-    MalformedQuery,
-    NotConfigured,
-    TooManyBindings,
-    Unreadable,
-    InDoubt,
-    Stale,
-}
-
-impl Refusal {
-    /// Status code, its text for people, and the outcome.
-    pub(crate) fn status(self) -> (StatusCode, &'static str, Outcome) {
-        match self {
-            Self::NotAllowed => (StatusCode::NOT_ALLOWED, "this requestor may not ask", Outcome::NotAllowed),
-            Self::QueryType => (
-                StatusCode::NOT_ALLOWED,
-                "this requestor may not ask by this query-type",
-                Outcome::QueryTypeNotAllowed,
-            ),
-            Self::Restricted => (
-                StatusCode::NOT_ALLOWED,
-                "this requestor may ask only for bindings that came through it",
-                Outcome::Restricted,
-            ),
-            Self::UnknownQueryType => {
-                (StatusCode::UNKNOWN_QUERY_TYPE, "unknown query-type", Outcome::UnknownQueryType)
-            }
-            Self::BulkOnly => {
-                (StatusCode::NOT_ALLOWED, "this query-type is for bulk leasequery (TCP)", Outcome::BulkOnly)
-            }
-            Self::NoBulk => (
-                StatusCode::UNKNOWN_QUERY_TYPE,
-                "this server does not offer bulk leasequery",
-                Outcome::UnknownQueryType,
-            ),
-            Self::MalformedQuery => {
-                (StatusCode::MALFORMED_QUERY, "the query option is malformed", Outcome::MalformedQuery)
-            }
-            Self::NotConfigured => {
-                (StatusCode::NOT_CONFIGURED, "no such address or link here", Outcome::NotConfigured)
-            }
-            Self::TooManyBindings => {
-                (StatusCode::UNSPEC_FAIL, "the bindings are too many for one reply", Outcome::TooManyBindings)
-            }
-            Self::Unreadable => {
-                (StatusCode::UNSPEC_FAIL, "the lease of this address cannot be read", Outcome::Unreadable)
-            }
-            Self::InDoubt => (
-                StatusCode::UNSPEC_FAIL,
-                "a lease that this client may hold cannot be read",
-                Outcome::Unreadable,
-            ),
-            Self::Stale => (
-                StatusCode::UNSPEC_FAIL,
-                "the server's leases are out of date; ask another server",
-                Outcome::StaleRefused,
-            ),
-        }
-    }
-
-    /// The outcome if requestors are denied by silence, and this is a denial.
-    pub(crate) fn silence(self, deny: Deny) -> Option<Outcome> {
-        match (deny, self) {
-            (Deny::Drop, Self::QueryType) => Some(Outcome::DropQueryType),
-            (Deny::Drop, Self::Restricted) => Some(Outcome::DropRestricted),
-            _ => None,
-        }
-    }
-}
-
-impl From<ParseError> for Refusal {
-    fn from(_: ParseError) -> Self {
-        Self::MalformedQuery
     }
 }

@@ -5,11 +5,10 @@ use std::cell::OnceCell;
 use lqd_index::{Binding, Client, StoredOption};
 use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
 
+use super::configured::Configured;
+use super::relay_data;
 use crate::Rights;
-use crate::configured::Configured;
-use crate::relay_data;
-use crate::resolve::OnLinks;
-use crate::restricted::View;
+use crate::select::{OnLinks, View};
 
 /// How many different options a source can store with the bindings of a client.
 ///

@@ -25,8 +25,8 @@ use std::net::Ipv6Addr;
 
 use foldhash::fast::FixedState;
 
+use super::{Access, ROWS_MAX, RowId};
 use crate::Outcome;
-use crate::access::{Access, ROWS_MAX, RowId};
 
 /// Largest rate and largest burst; a worker answers no more in a second, and up to here an interval is exact to half
 /// a thousandth.

@@ -2,16 +2,13 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use lqd_index::{Binding, Client, LeaseKind, Left};
-use lqd_wire::{
-    DATAGRAM_LEN_MAX, Free, IaAddress, IaPrefix, MessageType, NoRoom, OptionCode, Relay, TransactionId,
-    Writer,
-};
+use lqd_wire::{DATAGRAM_LEN_MAX, MessageType, NoRoom, OptionCode, Relay, TransactionId, Writer};
 
-use crate::options::ClientOptions;
-use crate::receive::{Received, Refusal};
-use crate::resolve::{Content, OnLinks, is_on_link_of};
-use crate::restricted::View;
+use super::client_links;
+use super::received::Received;
+use crate::client_data::{self, Requested};
+use crate::refusal::Refusal;
+use crate::select::{Content, View};
 use crate::{Outcome, Policy, QueryClass, Subject, Unbound};
 
 /// A reply that is decided but not written yet.
@@ -41,18 +38,18 @@ impl Reply<'_> {
 
     /// The class in which the query is counted.
     pub fn query_class(&self) -> QueryClass {
-        QueryClass::of(self.received.target, self.received.refusal)
+        QueryClass::of(self.received.question.target, self.received.refusal)
     }
 
     /// The subject; `None` if the query was refused before that was read.
     pub fn subject(&self) -> Option<Subject<'_>> {
-        self.received.target.subject().filter(|_| self.received.refusal.is_none())
+        self.received.question.target.subject().filter(|_| self.received.refusal.is_none())
     }
 
     /// The link-address of the query; `None` if it names none, or was refused before that was read.
     pub fn link_address(&self) -> Option<Ipv6Addr> {
         let is_read = self.received.refusal.is_none();
-        self.received.link_address.filter(|_| is_read).map(|&address| address.into())
+        self.received.question.link_address.filter(|_| is_read).map(|&address| address.into())
     }
 
     /// The query's transaction id.
@@ -121,102 +118,16 @@ impl Reply<'_> {
                 Unbound::Refuse => status(w, Refusal::Stale),
             },
             Content::Client(client, on_links) => {
-                w.option(OptionCode::CLIENT_DATA, |w| self.client_data(w, client, on_links))?;
+                let requested =
+                    Requested { codes: self.received.question.request, rights: self.received.rights };
+                client_data::write(w, &self.view, self.now, client, on_links, requested)?;
                 Ok(Outcome::Answered)
             }
             Content::Links(client) => {
-                w.option(OptionCode::LQ_CLIENT_LINK, |w| self.client_links(w, client))?;
+                client_links::write(w, &self.view, self.now, client)?;
                 Ok(Outcome::AnsweredLinks)
             }
         }
-    }
-
-    /// Inside of OPTION_CLIENT_DATA (§4.4.2): addresses, then prefixes, as the record has them.
-    #[inline]
-    fn client_data(&self, w: &mut Writer<'_>, client: &Client<'_>, on_links: &OnLinks) -> Result<(), NoRoom> {
-        let newest = w.extend(|free| {
-            let duid_len = client.duid_len() as u8; // at most DUID_LEN_MAX, 130
-            match client.short_duid() {
-                // What is behind its end, at most 7 octets, is written over by OPTION_CLT_TIME, if by nothing before.
-                Some(duid) => free.option_within(OptionCode::CLIENTID, duid, duid_len)?,
-                None => client.copy_duid(free.option_room(OptionCode::CLIENTID, duid_len.into())?),
-            }
-            self.leases(free, client, on_links)
-        })?;
-        let request = self.received.request;
-        if !request.is_empty() {
-            let options = ClientOptions::collect(self.view, *client, *on_links, newest);
-            options.write(w, self.received.rights, request)?;
-        }
-        Ok(())
-    }
-
-    /// The client's addresses and prefixes on a link, and how long ago the server last spoke with it there; when that was.
-    #[inline(always)]
-    fn leases(&self, free: &mut Free<'_>, client: &Client<'_>, on_links: &OnLinks) -> Result<u32, NoRoom> {
-        // Decided once for all bindings.
-        match on_links {
-            OnLinks::Whole => self.leases_that(free, client, |_| true),
-            OnLinks::Of(subnet) if self.view.is_whole() => {
-                self.leases_that(free, client, |binding| is_on_link_of(*subnet, &self.view, binding))
-            }
-            _ => self.leases_on(free, client, on_links),
-        }
-    }
-
-    #[inline(never)]
-    fn leases_on(&self, free: &mut Free<'_>, client: &Client<'_>, on_links: &OnLinks) -> Result<u32, NoRoom> {
-        self.leases_that(free, client, |binding| on_links.has(&self.view, *client, binding))
-    }
-
-    #[inline(always)]
-    fn leases_that(
-        &self,
-        free: &mut Free<'_>,
-        client: &Client<'_>,
-        is_there: impl Fn(&Binding) -> bool,
-    ) -> Result<u32, NoRoom> {
-        let mut newest = 0;
-        for binding in client.bindings() {
-            if !is_there(&binding) {
-                continue;
-            }
-            newest = newest.max(binding.cltt);
-            let (address, Left { valid_lifetime, preferred_lifetime }) =
-                (binding.address, binding.left(self.now));
-            if valid_lifetime == 0 {
-                continue;
-            }
-            match binding.kind {
-                LeaseKind::Address => IaAddress { address, preferred_lifetime, valid_lifetime }.fill(free)?,
-                LeaseKind::Prefix => {
-                    let prefix_len = binding.prefix_len;
-                    IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.fill(free)?;
-                }
-            }
-        }
-        let option = free.take::<8>()?;
-        option[..2].copy_from_slice(&OptionCode::CLT_TIME.0.to_be_bytes());
-        option[2..4].copy_from_slice(&4_u16.to_be_bytes());
-        // 0 if the source's clock is ahead of ours.
-        option[4..].copy_from_slice(&self.now.saturating_sub(newest).to_be_bytes());
-        Ok(newest)
-    }
-
-    /// Inside of OPTION_LQ_CLIENT_LINK (§4.1.2.5): each link once.
-    fn client_links(&self, w: &mut Writer<'_>, client: &Client<'_>) -> Result<(), NoRoom> {
-        let start = w.len();
-        let links = self.view.links();
-        for binding in self.view.bindings(*client).filter(|binding| binding.valid_left(self.now) > 0) {
-            let Some(link) = self.view.locate(&binding).link() else { continue };
-            let address = links.address(link).octets();
-            // The addresses written so far are the links seen so far: each link has one, and it leads to all that share it.
-            let seen = w.written().get(start..).unwrap_or_default();
-            if !seen.as_chunks::<16>().0.contains(&address) {
-                w.put(&address)?;
-            }
-        }
-        Ok(())
     }
 }
 

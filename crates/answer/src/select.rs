@@ -1,11 +1,13 @@
-//! From what the index found to what the reply says (RFC 5007 §4.4.1).
+//! Which bindings a reply tells: those on its links that the requestor may see (RFC 5007 §4.4.1, §5).
+
+mod view;
 
 use std::net::Ipv6Addr;
 
-use lqd_index::{Binding, Client, Found, LeaseKind, LinkId, LinkSet, OwnSubnet, Pinned};
+use lqd_index::{Binding, Client, LeaseKind, LinkId, LinkSet, OwnSubnet};
 
-use crate::receive::{Received, Refusal};
-use crate::restricted::View;
+use crate::refusal::Refusal;
+pub(crate) use view::View;
 
 /// What a reply says.
 #[derive(Clone, Copy)]
@@ -20,30 +22,23 @@ pub(crate) enum Content<'p> {
     Links(Client<'p>),
 }
 
-/// Decides what to say to a requestor with this view, given what was found.
-#[inline(always)]
-pub(crate) fn resolve<'p>(
-    leases: &'p Pinned<'_>,
-    view: &View<'p>,
-    now: u32,
-    received: &Received<'_>,
-    found: Option<Found<'p>>,
-) -> Content<'p> {
-    if let Some(refusal) = received.refusal {
-        return Content::Refused(refusal);
-    }
-    match received.link_address {
-        None => received.target.on_any_link(leases, view, now, found),
-        Some(&address) => match view.links().named(address.into()) {
-            named if named.is_empty() => Content::Refused(Refusal::NotConfigured),
-            named => received.target.on_named_links(leases, view, now, found, named),
-        },
-    }
-}
-
 /// Decides the reply when no binding on these links can be shown.
 pub(crate) fn nothing_on<'p>(view: &View<'_>, links: &LinkSet<'_>) -> Content<'p> {
     if view.shows_links(links) { Content::NoBinding } else { Content::Refused(Refusal::Restricted) }
+}
+
+/// Refuses to tell a part for the whole.
+pub(crate) fn whole(content: Content<'_>) -> Content<'_> {
+    match content {
+        Content::Client(client, _) if client.is_unreadable() => Content::Refused(Refusal::Unreadable),
+        Content::Client(client, _) | Content::Links(client) if client.is_incomplete() => instead_of(client),
+        content => content,
+    }
+}
+
+/// Why the bindings of a client cannot be told.
+pub(crate) fn instead_of(client: Client<'_>) -> Content<'static> {
+    Content::Refused(if client.is_in_doubt() { Refusal::InDoubt } else { Refusal::TooManyBindings })
 }
 
 /// Tells the bindings on some links that a requestor may see from others.

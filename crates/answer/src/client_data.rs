@@ -1,0 +1,127 @@
+//! OPTION_CLIENT_DATA (RFC 5007 §4.1.2.2, §4.4.2), however the query came.
+
+mod configured;
+mod options;
+mod relay_data;
+
+use lqd_index::{Binding, Client, LeaseKind, Left};
+use lqd_wire::{Free, IaAddress, IaPrefix, NoRoom, OptionCode, OptionRequest, Writer};
+
+use crate::Rights;
+use crate::select::{OnLinks, View, is_on_link_of};
+use options::ClientOptions;
+
+/// Options that a requestor asks for about a client.
+#[derive(Clone, Copy)]
+pub(crate) struct Requested<'a> {
+    /// Their codes, in the order in which they are asked for.
+    pub(crate) codes: OptionRequest<'a>,
+    /// The requestor's rights, which say what is sensitive.
+    pub(crate) rights: &'a Rights,
+}
+
+/// Writes OPTION_CLIENT_DATA about the client's bindings on these links that this view shows; `now` in UNIX seconds.
+///
+/// Addresses, then prefixes, as the record has them.
+#[inline]
+pub(crate) fn write(
+    w: &mut Writer<'_>,
+    view: &View<'_>,
+    now: u32,
+    client: &Client<'_>,
+    on_links: &OnLinks<'_>,
+    requested: Requested<'_>,
+) -> Result<(), NoRoom> {
+    w.option(OptionCode::CLIENT_DATA, |w| contents(w, view, now, client, on_links, requested))
+}
+
+#[inline]
+fn contents(
+    w: &mut Writer<'_>,
+    view: &View<'_>,
+    now: u32,
+    client: &Client<'_>,
+    on_links: &OnLinks<'_>,
+    requested: Requested<'_>,
+) -> Result<(), NoRoom> {
+    let newest = w.extend(|free| {
+        let duid_len = client.duid_len() as u8; // at most DUID_LEN_MAX, 130
+        match client.short_duid() {
+            // What is behind its end, at most 7 octets, is written over by OPTION_CLT_TIME, if by nothing before.
+            Some(duid) => free.option_within(OptionCode::CLIENTID, duid, duid_len)?,
+            None => client.copy_duid(free.option_room(OptionCode::CLIENTID, duid_len.into())?),
+        }
+        leases(free, view, now, client, on_links)
+    })?;
+    if !requested.codes.is_empty() {
+        let options = ClientOptions::collect(*view, *client, *on_links, newest);
+        options.write(w, requested.rights, requested.codes)?;
+    }
+    Ok(())
+}
+
+/// The client's addresses and prefixes on a link, and how long ago the server last spoke with it there; when that was.
+#[inline(always)]
+fn leases(
+    free: &mut Free<'_>,
+    view: &View<'_>,
+    now: u32,
+    client: &Client<'_>,
+    on_links: &OnLinks<'_>,
+) -> Result<u32, NoRoom> {
+    // Decided once for all bindings.
+    match on_links {
+        OnLinks::Whole => leases_that(free, now, client, |_| true),
+        OnLinks::Of(subnet) if view.is_whole() => {
+            leases_that(free, now, client, |binding| is_on_link_of(*subnet, view, binding))
+        }
+        _ => leases_on(free, view, now, client, on_links),
+    }
+}
+
+#[inline(never)]
+fn leases_on(
+    free: &mut Free<'_>,
+    view: &View<'_>,
+    now: u32,
+    client: &Client<'_>,
+    on_links: &OnLinks<'_>,
+) -> Result<u32, NoRoom> {
+    leases_that(free, now, client, |binding| on_links.has(view, *client, binding))
+}
+
+#[inline(always)]
+fn leases_that(
+    free: &mut Free<'_>,
+    now: u32,
+    client: &Client<'_>,
+    is_there: impl Fn(&Binding) -> bool,
+) -> Result<u32, NoRoom> {
+    let mut newest = 0;
+    for binding in client.bindings() {
+        if !is_there(&binding) {
+            continue;
+        }
+        newest = newest.max(binding.cltt);
+        let (address, Left { valid_lifetime, preferred_lifetime }) = (binding.address, binding.left(now));
+        if valid_lifetime == 0 {
+            continue;
+        }
+        match binding.kind {
+            LeaseKind::Address => IaAddress { address, preferred_lifetime, valid_lifetime }.fill(free)?,
+            LeaseKind::Prefix => {
+                let prefix_len = binding.prefix_len;
+                IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.fill(free)?;
+            }
+        }
+    }
+    let option = free.take::<8>()?;
+    option[..2].copy_from_slice(&OptionCode::CLT_TIME.0.to_be_bytes());
+    option[2..4].copy_from_slice(&4_u16.to_be_bytes());
+    // 0 if the source's clock is ahead of ours.
+    option[4..].copy_from_slice(&now.saturating_sub(newest).to_be_bytes());
+    Ok(newest)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! OPTION_CLIENT_DATA without a datagram around it, in octets written by hand (RFC 5007 §4.1.2.2, §4.4.2).
+
+use lqd_index::{Batch, Lease, Links, LookUp, Writer as IndexWriter};
+use lqd_wire::DATAGRAM_LEN_MAX;
+
+use super::*;
+
+/// OPTION_CLIENT_FQDN as the lease source has stored it.
+const FQDN: [u8; 7] = [0, 39, 0, 3, 0, 1, b'a'];
+
+#[test]
+fn it_needs_links_view_time_and_requested_options_only() {
+    let address = "2001:db8::1".parse().unwrap();
+    let mut batch = Batch::new();
+    batch
+        .put(&Lease {
+            address,
+            prefix_len: 128,
+            kind: LeaseKind::Address,
+            duid: &[0, 3, 0, 1, 9],
+            valid_lifetime: 100,
+            preferred_lifetime: 50,
+            cltt: 1000,
+            subnet_id: 1,
+            options: &FQDN,
+        })
+        .unwrap();
+    let (mut writer, store) = IndexWriter::new();
+    writer.replace(&[batch], None);
+    let mut reader = store.reader().unwrap();
+    let leases = reader.pin();
+    let mut found = [None];
+    leases.look_up(1010, &[LookUp::Covering(address)], &mut found);
+    let client = found[0].unwrap().client;
+    let (links, rights) = (Links::default(), Rights::NONE);
+    let view = View::new(&links, &rights, None);
+
+    let mut slot = [0; DATAGRAM_LEN_MAX];
+    let mut write = |codes: &[u8]| {
+        let mut w = Writer::new(&mut slot);
+        let requested = Requested { codes: OptionRequest::parse(codes).unwrap(), rights: &rights };
+        write(&mut w, &view, 1010, &client, &OnLinks::Whole, requested).unwrap();
+        w.written().to_vec()
+    };
+    let bindings = [
+        &[0, 1, 0, 5, 0, 3, 0, 1, 9][..],
+        &[0, 5, 0, 24, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 40, 0, 0, 0, 90],
+        &[0, 46, 0, 4, 0, 0, 0, 10],
+    ]
+    .concat();
+    assert_eq!(write(&[]), [&[0, 45, 0, 45][..], &bindings].concat());
+    assert_eq!(write(&[0, 39]), [&[0, 45, 0, 52][..], &bindings, &FQDN].concat());
+}
