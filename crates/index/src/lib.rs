@@ -13,6 +13,7 @@
 
 mod arena;
 mod bulk;
+mod changes;
 mod clients;
 mod cursor;
 mod epoch;
@@ -38,6 +39,7 @@ mod writer;
 mod written;
 
 pub use bulk::Loader;
+pub use changes::{ChangeObserver, Changes, Difference, LeaseChange, RemovedLease};
 pub use cursor::{Cursor, Replaced, Scanned, Slice};
 pub use lease::{Batch, Change, DUID_LEN_MAX, HOST_BITS_LEN_MIN, INFINITY, Lease, LeaseFault, LeaseKind};
 pub use lease_options::{PoolOptions, Reservations, SubnetOptions};

@@ -137,16 +137,23 @@ impl<'a> StoredOptions<'a> {
         literal.chain(templated)
     }
 
-    /// All octets as they were stored.
-    #[cfg(test)]
-    pub(crate) fn octets(self) -> Vec<u8> {
-        let mut octets = vec![0; self.literal_len];
-        copy_octets(self.words, 0, &mut octets);
+    /// Appends all octets as they were stored.
+    pub(crate) fn copy_to(self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let literal_end = start + self.literal_len;
+        out.resize(literal_end, 0);
+        copy_octets(self.words, 0, &mut out[start..]);
         if let Some((arena, template)) = self.template {
             let option = Templated::new(arena, template, self.words, self.literal_len);
-            octets.resize(self.literal_len + option.len(), 0);
-            option.copy_range(0, &mut octets[self.literal_len..]);
+            out.resize(literal_end + option.len(), 0);
+            option.copy_range(0, &mut out[literal_end..]);
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn octets(self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        self.copy_to(&mut octets);
         octets
     }
 }

@@ -140,6 +140,17 @@ impl<'a> Client<'a> {
             && (tail.is_empty() || load(self.words, 1 + whole.len()) == word_of(tail))
     }
 
+    /// Whether both records name the same client.
+    pub(crate) fn has_duid_of(self, other: Client<'_>) -> bool {
+        let words = |client: Self| {
+            let len = client.duid_len().div_ceil(8);
+            client.words[1..=len].iter().map(|word| word.load(Ordering::Relaxed))
+        };
+        let other_words = &other.words[1..=other.duid_len().div_ceil(8)];
+        self.duid_len() == other.duid_len()
+            && words(self).eq(other_words.iter().map(|word| word.load(Ordering::Relaxed)))
+    }
+
     /// Number of bindings, ended ones included; of an oversized client, only some.
     pub fn len(self) -> usize {
         (load(self.words, 0) >> 48) as usize

@@ -25,6 +25,7 @@ use arc_swap::ArcSwap;
 
 use crate::arena::{Allocator, Editor, Garbage};
 use crate::bulk::{Loader, Remaining};
+use crate::changes::{ChangeObserver, Changes, Difference, Report, Side};
 use crate::clients::ClientId;
 use crate::epoch::{Epoch, Epochs};
 use crate::lease::{Batch, Lease, duid_hash};
@@ -79,6 +80,9 @@ pub struct Writer {
     written: Written,
     doubts: Doubts,
     unpacked: Unpacked,
+    observers: Vec<Box<dyn ChangeObserver>>,
+    /// Changes of the batch at hand; filled only for observers.
+    report: Report,
     /// Leases that pass from one record of a client to another.
     moved: Unpacked,
     words: Vec<u64>,
@@ -129,6 +133,8 @@ impl Writer {
             written: Written::default(),
             doubts: Doubts::default(),
             unpacked: Unpacked::default(),
+            observers: Vec::new(),
+            report: Report::default(),
             moved: Unpacked::default(),
             words: Vec::new(),
             packer: Packer::default(),
@@ -145,6 +151,11 @@ impl Writer {
     pub fn set_links(&mut self, links: Links) {
         self.links = Arc::new(links);
         self.swap();
+    }
+
+    /// Reports all changes from now on to this observer, too.
+    pub fn observe(&mut self, observer: Box<dyn ChangeObserver>) {
+        self.observers.push(observer);
     }
 
     /// Says whether the source holds leases that readers cannot find here, until this is called again or the next snapshot
@@ -178,6 +189,8 @@ impl Writer {
     /// As [`Self::replace`], by what the rows of this loader come to.
     pub fn replace_by(&mut self, loader: Loader, links: Option<Links>) -> Applied {
         let built = loader.build();
+        // Changes on the way to the snapshot are not visible yet.
+        let mut observers = std::mem::take(&mut self.observers);
         self.allocator = built.allocator;
         self.next_client = built.next_client;
         self.free_clients = built.free_clients;
@@ -186,18 +199,22 @@ impl Writer {
         let tables = Arc::new(built.tables);
         self.gained = None;
         self.oversized = Oversized::of(&tables, built.oversized);
-        self.written = Written::default();
+        let old_written = std::mem::take(&mut self.written);
         self.doubts = Doubts::default();
         self.shrink_loaded(&tables);
         self.is_incomplete = std::mem::take(&mut self.next_is_incomplete);
         tables.incomplete.store(self.is_incomplete, Ordering::Relaxed);
-        self.tables = tables;
+        let old_tables = std::mem::replace(&mut self.tables, tables);
         self.apply_remaining(built.remaining);
         let applied = Applied { put: self.tables.lease_count(), removed: 0 };
         if let Some(links) = links {
             self.links = Arc::new(links);
         }
         self.swap();
+        let old = Side { tables: &old_tables, written: &old_written };
+        let new = Side { tables: &self.tables, written: &self.written };
+        observers.iter_mut().for_each(|observer| observer.replaced(&Difference::new(old, new)));
+        self.observers = observers;
         applied
     }
 
@@ -245,11 +262,18 @@ impl Writer {
                     self.doubts.set(std::mem::take(&mut plan.doubts));
                     self.forget_host_bits(batch, &last);
                     self.shrink_any(&tables, &staged);
+                    self.report_changes(batch);
                     return plan.applied;
                 }
                 Err(too_large) => too_large.iter().for_each(|duid| self.split(&tables, duid)),
             }
         }
+    }
+
+    /// Tells observers of the changes that readers can see now.
+    fn report_changes(&mut self, batch: &Batch) {
+        let changes = Changes::new(batch, &self.report);
+        self.observers.iter_mut().for_each(|observer| observer.changed(&changes));
     }
 
     /// Writes the new records; the DUIDs of clients whose leases do not fit into one, if there are any.

@@ -80,6 +80,9 @@ impl Writer {
             Found { address: address.into(), row, old: tables.lease_from(first, number) }
         });
         let found: Vec<Found> = found.collect();
+        if !self.observers.is_empty() {
+            self.record_report(tables, &found);
+        }
         let extents: Vec<Extent> =
             found.iter().flat_map(|found| extents(found, &batch.rows[found.row])).collect();
         let has_gains = extents.iter().any(|extent| extent.is_gain);
@@ -129,6 +132,16 @@ impl Writer {
             }
         }
         plan
+    }
+
+    /// Records the last row of each address and the lease that is there now, for observers.
+    fn record_report(&mut self, tables: &Tables, found: &[Found]) {
+        self.report.clear();
+        for Found { row, old, .. } in found {
+            let former = old.as_ref().and_then(|(client, old)| Some((tables.client(*client)?, *old)));
+            self.report.add(*row, former);
+        }
+        self.report.sort();
     }
 
     /// The leases for which other clients are in doubt than before, and these clients.

@@ -11,6 +11,7 @@ use crate::lease::{Change, LeaseKind};
 use crate::store::Reader;
 use crate::{LookUp, Removal};
 
+mod changes;
 mod memory;
 mod oversized;
 mod races;

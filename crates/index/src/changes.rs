@@ -1,0 +1,69 @@
+//! Changes of leases, reported in the step that publishes them; `DESIGN.md` compares the designs.
+
+use std::net::Ipv6Addr;
+
+use crate::lease::{Lease, LeaseKind};
+use crate::removal::RemovalReason;
+
+mod batch;
+mod difference;
+
+pub use batch::Changes;
+pub(crate) use batch::Report;
+pub use difference::Difference;
+pub(crate) use difference::Side;
+
+/// One lease that changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseChange<'a> {
+    /// The client has this lease: new, renewed, or otherwise changed.
+    Put(Lease<'a>),
+    /// The client no longer has this lease.
+    ///
+    /// A lease that passes to another client, or changes its prefix length, is removed first and then put.
+    Removed(RemovedLease<'a>),
+    /// The last row of this lease cannot be read: its holder is not known.
+    Unreadable {
+        /// Address as written by the source.
+        address: Ipv6Addr,
+        /// As in [`Change::Unreadable`](crate::Change::Unreadable).
+        prefix_len: u8,
+        /// DUID in the row; empty if that cannot be read either, or is not known any more.
+        duid: &'a [u8],
+    },
+}
+
+/// A lease that its client no longer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemovedLease<'a> {
+    /// DUID of the client; empty if the lease could not be read.
+    pub duid: &'a [u8],
+    /// Address as written by the source.
+    pub address: Ipv6Addr,
+    /// 128 for an address.
+    pub prefix_len: u8,
+    /// Address or delegated prefix.
+    pub kind: LeaseKind,
+    /// The source's number for the subnet.
+    pub subnet_id: u32,
+    /// Last communication with the client that the removed lease told of: seconds since 1970-01-01 UTC on the source's
+    /// clock.
+    pub cltt: u32,
+    /// The event that ended it.
+    pub reason: RemovalReason,
+    /// Time of the event, as in [`Removal`](crate::Removal); of a lease that was replaced, the cltt of the new one.
+    pub time: Option<u32>,
+}
+
+/// A listener to all changes of leases, called on the writer's thread when readers can see them.
+///
+/// It must be quick: the next batch waits for it.
+pub trait ChangeObserver: Send + Sync {
+    /// Takes the changes of a batch.
+    fn changed(&mut self, changes: &Changes<'_>);
+
+    /// Takes note of a snapshot in place of all leases.
+    ///
+    /// The difference costs nothing unless it is asked for.
+    fn replaced(&mut self, difference: &Difference<'_>);
+}

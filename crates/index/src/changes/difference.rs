@@ -1,0 +1,122 @@
+//! Difference between two snapshots, found by looking each lease of one up in the other.
+
+use std::net::Ipv6Addr;
+
+use super::LeaseChange;
+use super::batch::{is_same_prefix, removed};
+use crate::lease::Lease;
+use crate::record::{Binding, Client};
+use crate::removal::RemovalReason;
+use crate::tables::Tables;
+use crate::written::Written;
+
+/// Leases as they were before a snapshot was published, and as they are now.
+pub struct Difference<'a> {
+    old: Side<'a>,
+    new: Side<'a>,
+}
+
+/// One of the two snapshots.
+#[derive(Clone, Copy)]
+pub(crate) struct Side<'a> {
+    pub(crate) tables: &'a Tables,
+    pub(crate) written: &'a Written,
+}
+
+/// A lease as it is stored.
+struct Stored<'a> {
+    client: Client<'a>,
+    /// As written by the source.
+    address: Ipv6Addr,
+    binding: Binding,
+}
+
+impl<'a> Difference<'a> {
+    pub(crate) fn new(old: Side<'a>, new: Side<'a>) -> Self {
+        Self { old, new }
+    }
+
+    /// Calls `observe` for each lease that was removed, then for each that is new or changed.
+    ///
+    /// It looks every lease of both snapshots up: about a microsecond for each lease of a large index.
+    pub fn for_each(&self, mut observe: impl FnMut(LeaseChange<'_>)) {
+        let mut duid = Vec::new();
+        for Stored { client, address, binding } in self.old.leases() {
+            let (reason, time) = match self.new.find(address) {
+                None => (RemovalReason::Gone, None),
+                Some(new) if new.client.is_unreadable() || client.is_unreadable() => continue,
+                Some(new) if is_same_holder(client, &binding, &new) => continue,
+                Some(new) => (RemovalReason::Replaced, Some(new.binding.cltt)),
+            };
+            copy_duid(client, &mut duid);
+            observe(removed(&duid, address, &binding, reason, time));
+        }
+        let (mut options, mut old_options) = (Vec::new(), Vec::new());
+        for new in self.new.leases() {
+            let Stored { client, address, binding } = new;
+            copy_options(&new, &mut options);
+            if let Some(old) = self.old.find(address) {
+                copy_options(&old, &mut old_options);
+                if is_same_lease(&old, &new) && options == old_options {
+                    continue;
+                }
+            }
+            copy_duid(client, &mut duid);
+            observe(if client.is_unreadable() {
+                LeaseChange::Unreadable { address, prefix_len: binding.prefix_len, duid: &[] }
+            } else {
+                LeaseChange::Put(Lease {
+                    address,
+                    prefix_len: binding.prefix_len,
+                    kind: binding.kind,
+                    duid: &duid,
+                    valid_lifetime: binding.valid_lifetime,
+                    preferred_lifetime: binding.preferred_lifetime,
+                    cltt: binding.cltt,
+                    subnet_id: binding.subnet_id,
+                    options: &options,
+                })
+            });
+        }
+    }
+}
+
+impl<'a> Side<'a> {
+    fn leases(self) -> impl Iterator<Item = Stored<'a>> {
+        let clients = (0..self.tables.clients.end()).filter_map(move |number| self.tables.client(number));
+        clients.flat_map(move |client| {
+            let leases = client.as_written(self.written);
+            leases.map(move |(address, binding)| Stored { client, address, binding })
+        })
+    }
+
+    fn find(self, address: Ipv6Addr) -> Option<Stored<'a>> {
+        let (first, number) = self.written.place(address.into());
+        let (client, binding) = self.tables.lease_from(first, number)?;
+        Some(Stored { client: self.tables.client(client)?, address, binding })
+    }
+}
+
+/// Whether this client has the new lease, with the prefix of the old one.
+fn is_same_holder(client: Client<'_>, old: &Binding, new: &Stored<'_>) -> bool {
+    is_same_prefix(old, new.binding.prefix_len, new.binding.kind) && client.has_duid_of(new.client)
+}
+
+/// Whether both are the same but for their options.
+fn is_same_lease(old: &Stored<'_>, new: &Stored<'_>) -> bool {
+    let times = |lease: &Stored<'_>| {
+        let Binding { valid_lifetime, preferred_lifetime, cltt, subnet_id, .. } = lease.binding;
+        (valid_lifetime, preferred_lifetime, cltt, subnet_id)
+    };
+    times(old) == times(new) && is_same_holder(old.client, &old.binding, new)
+}
+
+fn copy_duid(client: Client<'_>, duid: &mut Vec<u8>) {
+    duid.resize(client.duid_len(), 0);
+    client.copy_duid(duid);
+}
+
+fn copy_options(lease: &Stored<'_>, options: &mut Vec<u8>) {
+    options.clear();
+    lease.client.options(&lease.binding).copy_to(options);
+}
