@@ -1,5 +1,5 @@
-//! Who may ask what (RFC 5007 §4.4.1, §4.4.2, §5): rows of access with queries from many sources, against the
-//! answering engine and against the binary over UDP; rates; and a table that is taken over whole or not at all.
+//! Access control (RFC 5007 §4.4.1, §4.4.2, §5): a table of queries from many sources, against the engine and
+//! against the binary over UDP; rates; reload of the access rules.
 
 mod engine;
 mod rates;
@@ -18,43 +18,43 @@ pub(crate) fn trials() -> Vec<Trial> {
         .collect()
 }
 
-/// One query from one source, and what must come of it.
-pub(crate) struct Row {
-    /// What the row shows, unique in the table.
+/// One query from one source, and the required reply.
+pub(crate) struct AccessCase {
+    /// Description, unique in the table.
     pub(crate) name: &'static str,
-    /// Where that is demanded, or left to the server.
+    /// Section of the RFC that demands it, or leaves it to the server.
     pub(crate) rfc: &'static str,
-    /// How the server is set up.
+    /// Configuration of the server.
     pub(crate) setup: Setup,
     /// Address of the requestor.
     pub(crate) source: &'static str,
-    /// The datagram, in the notation of [`crate::support::octets`].
+    /// Datagram, in the notation of [`crate::support::octets`].
     pub(crate) query: &'static str,
-    /// The whole reply as a pattern; `None` for silence.
+    /// Pattern of the whole reply; `None` for silence.
     pub(crate) want: Option<&'static str>,
     /// Name of the outcome.
     pub(crate) outcome: &'static str,
 }
 
-/// How the server is set up.
+/// Configuration of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setup {
-    /// Rows of all kinds, nested.
+    /// Nested access rules of all kinds.
     Rows,
-    /// Requestors get only what came through them.
+    /// Restricted requestors: each gets only bindings of its own relays.
     Restricted,
-    /// And silence for all else.
+    /// The same, with silence for refused queries.
     RestrictedSilently,
 }
 
-/// From here the tests ask whether the server still answers.
+/// Source address of probes, which must always be answered.
 pub(crate) const PROBER: &str = "2001:db8:ffff::f";
 
 impl Setup {
-    /// All of them.
+    /// All variants.
     pub(crate) const ALL: [Self; 3] = [Self::Rows, Self::Restricted, Self::RestrictedSilently];
 
-    /// The keys of the configuration file.
+    /// Keys of the configuration file.
     pub(crate) fn toml(self) -> &'static str {
         match self {
             Self::Rows => {
@@ -115,7 +115,7 @@ impl Setup {
         }
     }
 
-    /// The same in the engine's words.
+    /// The same access rules as the engine's type.
     pub(crate) fn access(self) -> Access {
         let open = Rights { allow: true, ..Rights::default() };
         let restricted = Rights { restricted: true, ..open.clone() };

@@ -1,4 +1,4 @@
-//! The admin port of a running server: what it says, to whom, and what an operator sees when leases are lost.
+//! The admin port of a running server: content, access, and its view of lost leases.
 
 mod exposition;
 mod metrics;
@@ -19,8 +19,8 @@ use exposition::Scrape;
 /// One subnet, 2001:db8:1::/64.
 const KEA_CONFIG: &str = include_str!("../data/cli/kea-dhcp6.conf");
 
-/// Leases of clients 01 and 02, in the notation of [`Fixture::rows`]; the second holds a delegated prefix, too, and a
-/// lease that is over.
+/// Leases of clients 01 and 02, in the notation of [`Fixture::rows`]; client 02 also holds a delegated prefix
+/// and an expired lease.
 const LEASES: &str = "\
 2001:db8:1::1,00:03:00:01:02:00:00:00:00:01,4294967295,4102444800,1,4294967295,0,1,128,0,0,,,0,,1,0,0
 2001:db8:1::2,00:03:00:01:02:00:00:00:00:02,4294967295,4102444800,1,4294967295,0,1,128,0,0,,,0,,1,0,0
@@ -40,12 +40,12 @@ fn fixture() -> Fixture {
 }
 
 /// A server with an admin port on `[::1]`.
-struct Watched {
+struct Monitored {
     lqd: Lqd,
     admin: SocketAddr,
 }
 
-impl Watched {
+impl Monitored {
     fn start(fixture: &Fixture, flags: &[&str]) -> Self {
         let mut all = fixture.flags();
         all.extend(["--admin", "0"].iter().chain(flags).map(ToString::to_string));
@@ -64,10 +64,10 @@ impl Watched {
         serde_json::from_str(&get(self.admin, "/status").body).expect("JSON")
     }
 
-    /// Scrapes until the scrape is as wanted.
+    /// Scrapes until `wanted` returns true.
     ///
     /// # Panics
-    /// If it never is.
+    /// With the last scrape, if that does not happen in time.
     fn await_metrics(&self, what: &str, mut wanted: impl FnMut(&Scrape) -> bool) -> Scrape {
         let until = Until::patience();
         loop {
@@ -75,14 +75,14 @@ impl Watched {
             if wanted(&scrape) {
                 return scrape;
             }
-            assert!(until.pending(), "{what} does not come; the scrape was\n{scrape:#?}");
+            assert!(until.pending(), "waiting for {what}; the scrape was\n{scrape:#?}");
         }
     }
 }
 
-/// Where the log says that the TCP admin port is.
+/// Finds the address of the TCP admin port in the log.
 fn admin_address(lqd: &Lqd) -> SocketAddr {
     let line = lqd.await_line(0, |line| line.contains("admin port") && line.contains("address=["));
     let address = line.split_once("address=").expect("an address").1;
-    address.trim().parse().unwrap_or_else(|fault| panic!("{address}: {fault}"))
+    address.trim().parse().unwrap_or_else(|error| panic!("{address}: {error}"))
 }

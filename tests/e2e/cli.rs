@@ -1,4 +1,5 @@
-//! The command line as an operator meets it: start-up and its errors, settings, signals, and a lease file that changes.
+//! The command line from the operator's side: start-up and its errors, settings, signals, changes of the
+//! lease file.
 
 mod doubt;
 mod errors;
@@ -43,47 +44,52 @@ pub fn trials() -> Vec<Trial> {
     .collect()
 }
 
-/// The network and three leases.
+/// The sample network with three leases.
 pub fn fixture() -> Fixture {
     Fixture::new(KEA_CONFIG, THREE_LEASES)
 }
 
-/// A row of client `client` on 2001:db8:1::`host`, in the notation of [`Fixture::rows`].
+/// Returns a row of client `client` for 2001:db8:1::`host`, in the notation of [`Fixture::rows`].
 pub fn lease(host: &str, client: &str) -> String {
     format!(
         "2001:db8:1::{host},00:03:00:01:02:00:00:00:00:{client},4294967295,4102444800,1,4294967295,0,1,128,0,0,,,0,,1,0,0"
     )
 }
 
-/// A query for the holder of an address.
+/// Adds the subnet 2001:db8:2::/64 to [`KEA_CONFIG`].
+pub fn with_second_subnet(kea_config: &str) -> String {
+    kea_config.replace("// @SUBNETS@", "{ \"id\": 2, \"subnet\": \"2001:db8:2::/64\" },")
+}
+
+/// Returns a query for the client with this address.
 pub fn by_address(address: &str) -> Vec<u8> {
     octets(&format!("0e c00001  $me  002c 002d 01 ::  0005 0018 {address} $zero"))
 }
 
-/// The reply to [`by_address`] where that client holds this address alone.
+/// Expected reply to [`by_address`] for a client that holds this address alone.
 pub fn held_by(client: &str, address: &str) -> Pattern {
     Pattern::parse(&format!("0f c00001  $me $server  002d 0032  $c{client}  0005 0018 {address} $inf  $clt0"))
 }
 
-/// The reply to [`by_address`] where nobody holds it, though it is on a link.
-pub fn held_by_nobody() -> Pattern {
+/// Expected reply to [`by_address`] for an address on a link, without lease.
+pub fn no_binding() -> Pattern {
     Pattern::parse("0f c00001  $me $server")
 }
 
-/// The reply to [`by_address`] where it is not known who holds it: its row cannot be read, or the leases are incomplete.
-pub fn unreadable() -> Pattern {
+/// Expected reply to [`by_address`] for an unreadable row or incomplete leases: status UnspecFail.
+pub fn unspec_fail() -> Pattern {
     Pattern::parse("0f c00001  $me $server  000d { 0001 text }")
 }
 
-/// The reply to [`by_address`] where no link has it.
+/// Expected reply to [`by_address`] for an address on no link.
 fn not_configured() -> Pattern {
     Pattern::parse("0f c00001  $me $server  000d { 0009 text }")
 }
 
-/// Asks until the reply is this one: how a change that the server must notice by itself is awaited.
+/// Polls until the reply matches, for changes that the server must notice by itself.
 ///
 /// # Panics
-/// If it never is.
+/// With the last reply, if that does not happen in time.
 pub fn await_reply(requestor: &Requestor, query: &[u8], wanted: &Pattern) {
     let until = Until::patience();
     loop {
@@ -96,13 +102,22 @@ pub fn await_reply(requestor: &Requestor, query: &[u8], wanted: &Pattern) {
     }
 }
 
-/// The reply to a query; `None` if the one to a query that is always answered, asked behind it, comes instead.
+/// Waits until client `number` holds 2001:db8:1::`number` alone.
 ///
-/// While a file is loaded anew, there is silence about leases that are not known.
+/// # Panics
+/// As [`await_reply`].
+pub fn await_lease(requestor: &Requestor, number: &str) {
+    let address = format!("2001:db8:1::{number}");
+    await_reply(requestor, &by_address(&address), &held_by(number, &address));
+}
+
+/// Returns the reply to a query; `None` if the reply to a second query, sent after it, arrives instead.
+///
+/// Queries for unknown leases get no reply while a file is reloaded.
 pub fn reply_if_any(requestor: &Requestor, query: &[u8]) -> Option<Vec<u8>> {
     let nowhere = octets("0e c00002  $me  002c 002d 01 ::  0005 0018 2001:db8:ffff::1 $zero");
     requestor.send(query);
-    let (first, _) = requestor.ask(&nowhere).expect("what is not configured is answered");
+    let (first, _) = requestor.ask(&nowhere).expect("NotConfigured is always answered");
     if first.get(1..4) == nowhere.get(1..4) {
         return None;
     }
@@ -110,10 +125,10 @@ pub fn reply_if_any(requestor: &Requestor, query: &[u8]) -> Option<Vec<u8>> {
     Some(first)
 }
 
-/// Asks once; the reply must be this one.
+/// Sends one query; the reply must match.
 ///
 /// # Panics
-/// If it is not.
+/// If it does not.
 pub fn assert_reply(requestor: &Requestor, query: &[u8], wanted: &Pattern) {
     let (reply, _) = requestor.ask(query).expect("every query is answered");
     let shown = || crate::support::display::side_by_side(&wanted.example(), &reply);

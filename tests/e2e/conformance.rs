@@ -1,8 +1,8 @@
-//! The table of what RFC 5007 and the project's own decisions demand of each packet, run against the answering
-//! engine and against the binary over UDP on both back ends.
+//! The conformance table: packets with the replies demanded by RFC 5007 and the project's decisions, run
+//! against the engine and against the binary over UDP on both back ends.
 //!
-//! A row is a query and the whole reply, both written by hand from the RFC texts. The ids in a row are those of
-//! [`coverage`], where a test sees to it that no rule is left without a row or a reason.
+//! A row is a query with its whole reply, both written by hand from the RFC texts. Its ids are those of
+//! [`coverage`], whose tests check that every rule has a row or a reason why not.
 
 mod coverage;
 pub mod engine;
@@ -22,7 +22,7 @@ pub use run::{Server, check_rows};
 
 use crate::support::Fixture;
 
-/// The network and the leases that all rows speak of.
+/// The sample network and leases of all rows.
 pub fn fixture() -> Fixture {
     Fixture::new(
         include_str!("../data/conformance/kea-dhcp6.conf"),

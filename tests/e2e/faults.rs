@@ -1,7 +1,7 @@
-//! What goes wrong on a real host: each with what the operator reads, and leases that are known go on being answered.
+//! Fault injection: for each fault of a host, the operator's message, and answers for known leases.
 //!
-//! Faults come from outside, so that the product holds no switches for them: the file system, the user, the clock
-//! (libfaketime), and for a worker that fails, strace, which changes what a system call returns.
+//! Faults are injected from outside, so that the product needs no switches for them: by the file system, the
+//! user, the clock (libfaketime), and for failing workers by strace, which alters results of system calls.
 
 mod clock;
 mod confined;

@@ -1,9 +1,8 @@
-//! Configurations that `kea-dhcp6 -t` takes: the reader of lqd must take them too.
+//! Configurations accepted by `kea-dhcp6 -t`, all of which lqd must accept too.
 //!
-//! Kea is the judge. Its examples come from Debian's package kea-doc; other texts are of our own, with their
-//! tokens mutated by a seeded generator. What Kea refuses may be taken, except where its grammar is that of
-//! plain values: there both must agree, but for equal keys and numbers beyond what Kea stores, which lqd has no
-//! need to refuse.
+//! Texts are Kea's examples, from Debian's package kea-doc, and texts of our own, with tokens mutated by a
+//! seeded generator. lqd may accept what Kea rejects, except in the grammar of plain values: there both must
+//! agree, but for equal keys and for numbers beyond Kea's range, which lqd has no need to reject.
 
 mod mutate;
 
@@ -21,16 +20,20 @@ use mutate::Mutator;
 /// Folder of the examples in Debian's package kea-doc.
 pub(crate) const EXAMPLES: &str = "/usr/share/doc/kea/examples/kea6";
 
-/// Texts that Kea judges at the same time.
+/// Number of Kea processes that run at the same time.
 const JUDGES: usize = 4;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("kea_config: every example of Kea is taken", &[Need::KeaExamples], examples),
-        trial("kea_config: odd values are taken as Kea takes them", &[Need::Kea], odd_values),
-        trial("kea_config: odd digits are taken if Kea takes them", &[Need::Kea], odd_digits),
-        trial("kea_config: plain values are taken if and only if Kea takes them", &[Need::Kea], plain_values),
-        trial("kea_config: mutated tokens are taken if Kea takes them", &[Need::Kea], mutated_tokens),
+        trial("kea_config: every example of Kea is accepted", &[Need::KeaExamples], examples),
+        trial("kea_config: odd values are accepted if Kea accepts them", &[Need::Kea], odd_values),
+        trial("kea_config: odd digits are accepted if Kea accepts them", &[Need::Kea], odd_digits),
+        trial(
+            "kea_config: plain values are accepted if and only if Kea accepts them",
+            &[Need::Kea],
+            plain_values,
+        ),
+        trial("kea_config: mutated tokens are accepted if Kea accepts them", &[Need::Kea], mutated_tokens),
     ]
 }
 
@@ -46,22 +49,22 @@ fn examples() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Reads a configuration as `lqd` does.
+/// Parses a configuration as `lqd` does.
 fn taken(file: &Path) -> Result<(), String> {
     let document = kea_config::read(file).map_err(|error| error.to_string())?;
     let config = KeaConfig::from_document(&document, None).map_err(|error| error.to_string())?;
     Links::new(config.links).map(drop).map_err(|error| error.to_string())
 }
 
-/// Judgements of one text.
+/// Verdicts on one text.
 struct Verdict {
     text: String,
-    /// The reason of Kea's refusal.
+    /// Reason of Kea's rejection.
     kea: Result<(), String>,
     lqd: Result<(), String>,
 }
 
-/// Lets Kea and lqd judge each text.
+/// Runs Kea and lqd on each text.
 fn judge(texts: &[Vec<u8>]) -> Vec<Verdict> {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let one = |(number, text): (usize, &Vec<u8>)| {
@@ -89,7 +92,7 @@ fn kea(file: &Path, folder: &Path) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
 }
 
-/// Fails with each text that Kea takes and lqd does not; gives the number of texts that Kea took.
+/// Fails with each text that only Kea accepts; returns the number of texts that Kea accepts.
 fn all_taken(verdicts: &[Verdict]) -> Result<usize, Failed> {
     let by_kea: Vec<_> = verdicts.iter().filter(|verdict| verdict.kea.is_ok()).collect();
     let refused: Vec<_> = by_kea
@@ -98,7 +101,7 @@ fn all_taken(verdicts: &[Verdict]) -> Result<usize, Failed> {
         .collect();
     match refused.is_empty() {
         true => Ok(by_kea.len()),
-        false => Err(format!("Kea takes, lqd refuses:\n{}", refused.join("\n")).into()),
+        false => Err(format!("Kea accepts, lqd rejects:\n{}", refused.join("\n")).into()),
     }
 }
 
@@ -130,7 +133,7 @@ fn plain_values() -> Result<(), Failed> {
         if let (Err(said), Ok(())) = (verdict.kea, verdict.lqd)
             && !allowed(&said)
         {
-            return Err(format!("Kea refuses, lqd takes: {}\n{said}", verdict.text).into());
+            return Err(format!("Kea rejects, lqd accepts: {}\n{said}", verdict.text).into());
         }
     }
     Ok(())

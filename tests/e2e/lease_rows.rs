@@ -1,9 +1,9 @@
-//! Odd rows of a lease file: Kea and lqd must make the same leases of them.
+//! Odd rows of a lease file: lqd must make the same leases of them as Kea.
 //!
-//! Kea is the judge, by `kea-lfc`, which reads lease files with the server's own code and writes the leases that are left.
-//! Each odd row comes after a good one for the same address, so that what Kea made of it shows: the older lease stays, or
-//! is gone, or is replaced. What lqd made of it is what a look-up in the index finds. What Kea writes is read here, column
-//! by column, without lqd's code.
+//! `kea-lfc` reads lease files with the server's own code and writes the remaining leases. Each odd row
+//! follows a good one for the same address, which shows Kea's verdict: the older lease stays, goes, or is
+//! replaced. lqd's verdict is the result of an index lookup. Kea's output is parsed here, column by column,
+//! without lqd's code.
 
 mod host_bits;
 mod odd;
@@ -12,31 +12,32 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
 use lqd_feed::kea_memfile::{Columns, KeaMemfile, RowParser};
 use lqd_feed::{LeaseSource, LoadRequest};
 use lqd_index::{Batch, Change, Covering, LeaseKind, Links, LookUp, StoredOptions, Writer};
 
-use crate::support::Need;
+use crate::support::hex::parse_hex;
+use crate::support::kea_lfc::{kea_lfc, with_suffix};
 use crate::support::need::trial;
-use odd::{Case, HEADER, Random};
+use crate::support::random::Random;
+use crate::support::{Need, all_passed};
+use odd::{Case, HEADER};
 
-/// When all leases are looked up: no lease is over before it began.
+/// Time of all lookups: before any lease expires.
 const NOW: u32 = 0;
 
-/// Odd rows in a file: kea-lfc gives up at the 101st that it drops.
+/// Most odd rows in a file: kea-lfc gives up at the 101st that it drops.
 const ROWS_MAX: usize = 100;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let needs = &[Need::KeaLfc];
     vec![
-        trial("lease_rows: every odd value gives the lease that Kea makes of it", needs, every_odd_value),
+        trial("lease_rows: each odd value gives Kea's lease", needs, every_odd_value),
         trial("lease_rows: rows with several odd values give Kea's leases", needs, several_odd_values),
         trial("lease_rows: rows of any number of columns give Kea's leases", needs, numbers_of_columns),
-        trial("lease_rows: prefixes with host bits that collide are Kea's leases", needs, host_bits::collide),
+        trial("lease_rows: colliding prefixes with host bits give Kea's leases", needs, host_bits::collide),
         trial("lease_rows: a file is read if and only if Kea reads its header", needs, headers),
     ]
 }
@@ -53,10 +54,10 @@ fn several_odd_values() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Schemas of every version of Kea, and rows that are shorter or longer than their header.
+/// Schemas of every version of Kea; rows shorter or longer than their header.
 fn numbers_of_columns() -> Result<(), Failed> {
     let names: Vec<&str> = HEADER.split(',').collect();
-    // An address alone may be the half of one, and lqd makes nothing of it; from two values on, it is whole.
+    // A lone value may be half an address, and lqd ignores it; a row of two values is complete.
     for count in 12..=20 {
         let header: Vec<&str> = names.iter().copied().chain(["new_1", "new_2"]).take(count).collect();
         let cases: Vec<Case> = (2..=22).map(odd::of_values).collect();
@@ -110,14 +111,14 @@ fn compare(cases: &[Case]) -> Result<(), Failed> {
 }
 
 fn compare_with(header: &str, cases: &[Case]) -> Result<(), Failed> {
-    let mut faults = Vec::new();
+    let mut failures = Vec::new();
     for cases in cases.chunks(ROWS_MAX) {
-        faults.extend(compare_file(header, cases)?);
+        failures.extend(compare_file(header, cases)?);
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+    all_passed(&failures)
 }
 
-/// Where Kea and lqd differ.
+/// Returns the differences between Kea and lqd.
 fn compare_file(header: &str, cases: &[Case]) -> Result<Vec<String>, Failed> {
     let mut text = format!("{header}\n").into_bytes();
     for case in cases {
@@ -129,26 +130,27 @@ fn compare_file(header: &str, cases: &[Case]) -> Result<Vec<String>, Failed> {
     let rows = kea(&text).ok_or("Kea refuses the file")?;
     let kea: BTreeMap<Ipv6Addr, &KeaRow> = rows.iter().filter_map(|row| Some((row.address?, row))).collect();
     let mut lqd = Lqd::read(&text)?;
-    let mut faults = Vec::new();
+    let mut failures = Vec::new();
     for case in cases {
         let (by_kea, by_lqd) = (outcome(kea.get(&case.address).copied()), lqd.look_up(case.address));
         if !agree(case, by_kea.clone(), by_lqd.clone()) {
-            faults.push(format!("{}\n  Kea {by_kea:?}\n  lqd {by_lqd:?}", case.odd.escape_ascii()));
+            failures.push(format!("{}\n  Kea {by_kea:?}\n  lqd {by_lqd:?}", case.odd.escape_ascii()));
         }
     }
-    Ok(faults)
+    Ok(failures)
 }
 
-/// What became of an address.
+/// Verdict on an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// Kea: the odd row was dropped, and the older lease stands. lqd: it cannot be read, and nobody is said to hold it.
+    /// Kea: the odd row was dropped, and the older lease stays. lqd: the row is unreadable, and the address
+    /// uncertain.
     Dropped,
     /// No lease, or one in a state that is no binding.
     Gone,
-    /// A lease of the odd row.
+    /// The lease of the odd row.
     New(Box<Lease>),
-    /// lqd: the older lease stands.
+    /// lqd: the older lease stays.
     Old,
 }
 
@@ -160,16 +162,16 @@ struct Lease {
     cltt: u32,
     subnet_id: u32,
     lease_type: i64,
-    /// 128 but for prefixes.
+    /// Prefix length; 128 for addresses.
     prefix_len: u8,
-    /// All of them, in wire form.
+    /// All options, in wire form.
     options: Vec<u8>,
 }
 
-/// Both are right. The same, but for leases that Kea 2.2 keeps and nobody could be told of: neither an address nor a
-/// prefix, a prefix of no possible length, and Kea 3's mark for no DUID, which Kea 2.2 does not know.
+/// Returns whether both verdicts agree, but for leases that Kea 2.2 keeps although no reply could hold them:
+/// neither an address nor a prefix, a prefix of impossible length, Kea 3's mark for no DUID.
 ///
-/// Where lqd cannot read the address, no more than Kea, it has nothing to mark.
+/// If lqd cannot read the address, nor can Kea, and there is no lease to mark.
 fn agree(case: &Case, kea: Outcome, lqd: Outcome) -> bool {
     let value = |column| {
         case.odd.split(|&octet| octet == b',').nth(column).and_then(|value| str::from_utf8(value).ok())
@@ -196,23 +198,22 @@ fn agree(case: &Case, kea: Outcome, lqd: Outcome) -> bool {
     }
 }
 
-/// A row that Kea writes.
+/// A row that Kea wrote.
 struct KeaRow {
-    /// None: an IPv4 address, or one with a zone.
+    /// `None` for an IPv4 address, or one with a zone.
     address: Option<Ipv6Addr>,
     state: u32,
     lease: Lease,
 }
 
-/// By the columns that Kea writes, none of them odd.
+/// Parses a row of Kea's output.
 fn kea_row(line: &str) -> KeaRow {
     let values: Vec<&str> = line.split(',').collect();
     let number = |column: usize| values[column].parse::<u64>().expect("Kea writes numbers");
-    let octet = |text: &str| u8::from_str_radix(text, 16).expect("Kea writes octets");
     let lease_type = values[6].parse().expect("Kea writes numbers");
     let valid_lifetime = number(2) as u32;
     let lease = Lease {
-        duid: values[1].split(':').map(octet).collect(),
+        duid: parse_hex(values[1]).expect("Kea writes octets"),
         valid_lifetime,
         preferred_lifetime: number(5) as u32,
         cltt: (number(3) as u32).wrapping_sub(valid_lifetime),
@@ -224,7 +225,8 @@ fn kea_row(line: &str) -> KeaRow {
     KeaRow { address: values[0].parse().ok(), state: number(13) as u32, lease }
 }
 
-/// What lqd makes of the options in a row as Kea writes it, which its own tests hold to the RFCs.
+/// Parses the options of a row that Kea wrote; this uses lqd's code, which its own tests check against the
+/// RFCs.
 fn options(line: &str) -> Vec<u8> {
     let columns = Columns::from_header(HEADER.as_bytes()).expect("a header");
     let mut batch = Batch::new();
@@ -244,34 +246,26 @@ fn outcome(row: Option<&KeaRow>) -> Outcome {
     }
 }
 
-/// The addresses of the leases that Kea makes of this file, as far as they are IPv6 addresses.
+/// Returns the addresses of Kea's leases from this file; `None` for other than IPv6 addresses.
 pub(crate) fn kept_by_kea(text: &[u8]) -> Result<Vec<Option<Ipv6Addr>>, Failed> {
     let rows = kea(text).ok_or("Kea refuses the file")?;
     Ok(rows.iter().map(|row| row.address).collect())
 }
 
-/// The leases that Kea's clean-up leaves of this file; none if it refuses the file.
+/// Runs Kea's cleanup on this file, and returns the remaining leases; `None` if Kea rejects the file.
 fn kea(text: &[u8]) -> Option<Vec<KeaRow>> {
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let file = |suffix: &str| folder.path().join(format!("leases.{suffix}"));
-    fs::write(file("1"), text).expect("the folder is writable");
-    let mut command = Command::new("kea-lfc");
-    command.arg("-6").arg("-c").arg(Path::new("unused"));
-    for (flag, suffix) in [("-x", "2"), ("-i", "1"), ("-o", "output"), ("-f", "completed"), ("-p", "pid")] {
-        command.arg(flag).arg(file(suffix));
-    }
-    let path = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{path}:/usr/sbin")).env("KEA_LOCKFILE_DIR", folder.path());
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !status.expect("kea-lfc runs").success() {
+    let current = folder.path().join("leases");
+    fs::write(with_suffix(&current, ".1"), text).expect("the folder is writable");
+    if !kea_lfc(&current).expect("kea-lfc runs").status.success() {
         return None;
     }
-    let output = fs::read(file("2")).ok()?;
+    let output = fs::read(with_suffix(&current, ".2")).ok()?;
     let output = String::from_utf8_lossy(&output);
     Some(output.lines().skip(1).map(kea_row).collect())
 }
 
-/// A lease file, read and indexed.
+/// An index loaded from a lease file.
 struct Lqd {
     reader: lqd_index::Reader,
     leases: usize,
@@ -281,7 +275,7 @@ impl Lqd {
     fn read(text: &[u8]) -> Result<Self, Failed> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("kea-leases6.csv");
-        // As a file that Kea has left, whose last line needs no end.
+        // Loaded as a file that Kea has rotated away, whose last line needs no end.
         fs::write(file.with_extension("csv.1"), text)?;
         fs::write(&file, format!("{HEADER}\n"))?;
         let request = LoadRequest { links: &Links::default(), threads: NonZeroUsize::MIN, replaces: true };
@@ -318,7 +312,7 @@ impl Lqd {
     }
 }
 
-/// Options in wire form.
+/// Returns options in wire form.
 fn octets(options: StoredOptions<'_>) -> Vec<u8> {
     let mut octets = Vec::new();
     for (_, option) in options.iter() {

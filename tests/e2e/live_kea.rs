@@ -1,10 +1,9 @@
-//! lqd beside a running Kea: real clients come and go, and every answer has to agree with what Kea says it
-//! has.
+//! lqd beside a running Kea: clients come and go, and every answer must agree with Kea's own leases.
 //!
-//! Kea serves in a network namespace of its own over a veth pair (`lab`); perfdhcp and a small client
-//! (`client`) make leases; lqd follows the lease file from before most of them exist. After each step,
-//! [`Ledger::agree`] asks lqd for every lease by address and by client identifier, and for what Kea ever gave
-//! out and has no longer. Kea 2.2 is the oldest that these tests know; they use no command that it lacks.
+//! Kea runs in a network namespace of its own behind a veth pair (`lab`); perfdhcp and a small client
+//! (`client`) make leases; lqd follows the lease file from the start. After each step, [`Ledger::agree`]
+//! queries lqd for every lease by address and by client-id, and for all former leases. Kea 2.2 is the oldest
+//! supported version; the tests use no command that it lacks.
 
 mod agreement;
 mod answer;
@@ -13,7 +12,6 @@ mod expiry;
 mod following;
 mod kea;
 mod lab;
-pub(crate) mod octets;
 mod option_levels;
 mod option_types;
 mod perfdhcp;
@@ -29,7 +27,7 @@ use answer::Asker;
 use kea::{Kea, Settings};
 use lab::Lab;
 
-/// A scenario: what it is called, how Kea is set up, what happens.
+/// A scenario: name, Kea's settings, steps.
 type Scenario = (&'static str, Settings, fn(&mut Stage));
 
 const DEFAULT: Settings = Settings { lfc_interval_s: 0, valid_s: 4000 };
@@ -43,14 +41,14 @@ const SCENARIOS: &[Scenario] = &[
     ),
     ("leases change by command", DEFAULT, following::leases_change_by_command),
     ("Kea restarts and crashes", Settings { lfc_interval_s: 1, ..DEFAULT }, following::kea_restarts),
-    ("relay data is what the relays sent", DEFAULT, relays::relay_data),
+    ("relay data equals the relays' messages", DEFAULT, relays::relay_data),
     ("leases expire at their second", Settings { valid_s: 8, ..DEFAULT }, expiry::at_its_second),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let scenarios = SCENARIOS.iter().map(|&(name, settings, run)| scenario(name, settings, run));
     let types = namespace_trial(
-        "live_kea: options of every type are those that Kea sends",
+        "live_kea: options of every type equal those that Kea sends",
         &[Need::Kea],
         option_types::every_type,
     );
@@ -59,7 +57,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Ok(())
     });
     let levels = namespace_trial(
-        "live_kea: options of every level are those that Kea sends",
+        "live_kea: options of every level equal those that Kea sends",
         &[Need::Kea],
         option_levels::every_level,
     );
@@ -76,7 +74,7 @@ fn scenario(name: &str, settings: Settings, run: fn(&mut Stage)) -> Trial {
     })
 }
 
-/// Everything that a scenario plays on.
+/// Environment of a scenario.
 struct Stage {
     asker: Asker,
     lqd: Lqd,
@@ -99,7 +97,7 @@ impl Stage {
     }
 }
 
-/// An lqd that reads Kea's configuration and follows its lease file.
+/// Starts an lqd that reads Kea's configuration and follows its lease file.
 fn follower(kea: &Kea) -> Lqd {
     Lqd::start(&["--kea-config".as_ref(), kea.config().as_os_str()])
 }

@@ -1,4 +1,4 @@
-//! `lq`, the requestor, against `lqd` and against servers that misbehave.
+//! `lq`, the requestor, with `lqd` and with misbehaving servers.
 
 mod answers;
 mod command_line;

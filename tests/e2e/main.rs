@@ -1,9 +1,13 @@
-//! End-to-end tests: the real `lqd` binary, asked over real sockets.
+//! End-to-end tests: the built `lqd` binary, queried over real sockets.
 //!
-//! The harness is libtest-mimic, because what a test needs (root, namespaces, Kea, tshark, io_uring) is known only
-//! at run time: such a test then counts as ignored and says why, or fails where `LQD_TESTS_MUST_RUN=1` is set.
+//! The harness is libtest-mimic, because the needs of a test (root, namespaces, Kea, tshark, io_uring) are
+//! known only at run time: a test whose needs are not met is ignored and names what is missing; with
+//! `LQD_TESTS_MUST_RUN=1` it fails.
 
-#![expect(unreachable_pub, reason = "in one binary, `pub` says what a module offers to the others")]
+#![expect(unreachable_pub, reason = "in one binary, `pub` marks the interface between modules")]
+
+#[macro_use]
+mod support;
 
 mod access;
 mod admin;
@@ -15,7 +19,6 @@ mod lease_rows;
 mod live_kea;
 mod lq;
 mod mutation;
-mod support;
 mod taps;
 mod tshark;
 

@@ -1,6 +1,6 @@
-//! Broken packets by the hundred thousand: the server lives, and answers right afterwards.
+//! A hundred thousand broken packets: the server survives, and answers rightly afterwards.
 //!
-//! Seeds are the conformance rows, so that mutants get past the first checks. `LQD_TESTS_SEED` replays a run.
+//! Seeds are the conformance rows, so that mutants pass the first checks. `LQD_TESTS_SEED` replays a run.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,17 +9,17 @@ use libtest_mimic::{Failed, Trial};
 use crate::conformance::udp::{Udp, plain_rows};
 use crate::conformance::{Setup, check_rows, rows};
 use crate::support::octets::octets;
+use crate::support::random::Random;
 use crate::support::requestor::Probe;
-use crate::support::{Need, Requestor, trial};
+use crate::support::{BACK_ENDS, Requestor, trial};
 
 const MUTANTS: u32 = 100_000;
-/// Mutants between two probes: few enough for the socket's buffer to hold them all.
+/// Number of mutants between two probes, few enough to fit into the socket's buffer.
 const BURST: u32 = 32;
 const MUTANT_LEN_MAX: usize = 4096;
 
 pub fn trials() -> Vec<Trial> {
-    let back_ends = [("uring", &[Need::IoUring][..]), ("mmsg", &[])];
-    back_ends
+    BACK_ENDS
         .into_iter()
         .map(|(back_end, needs)| trial(format!("mutation::{back_end}"), needs, move || survives(back_end)))
         .collect()
@@ -55,7 +55,7 @@ fn survives(back_end: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// How many mutants were answered before the probe was; `None` if the probe never is.
+/// Counts the mutants answered before the probe; `None` if the probe is not answered.
 fn replies_before_probe(requestor: &Requestor, probe: &Probe) -> Option<u32> {
     const ATTEMPTS: u32 = 5;
     const WAIT: Duration = Duration::from_secs(2);
@@ -102,7 +102,7 @@ fn flip_bits(packet: &mut [u8], random: &mut Random) {
     }
 }
 
-/// Writes a telling number where a length or an option code may stand.
+/// Writes a boundary value where a length or an option code may stand.
 fn set_length(packet: &mut [u8], random: &mut Random) {
     let Some(last) = packet.len().checked_sub(2) else {
         return;
@@ -114,7 +114,7 @@ fn set_length(packet: &mut [u8], random: &mut Random) {
     packet[position..position + 2].copy_from_slice(&random.one_of(&numbers).to_be_bytes());
 }
 
-/// The beginning of one packet and the end of another.
+/// Joins the beginning of one packet and the end of another.
 fn splice(packet: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     packet.truncate(random.below(packet.len() + 1));
     packet.extend_from_slice(&other[random.below(other.len() + 1)..]);
@@ -130,11 +130,11 @@ fn repeat_a_part(packet: &mut Vec<u8>, random: &mut Random) {
 
 fn append_noise(packet: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..random.below(40) {
-        packet.push(random.next() as u8);
+        packet.push(random.next_u64() as u8);
     }
 }
 
-/// Wraps a packet into up to twelve relay levels, some with wrong lengths.
+/// Wraps a packet into up to twelve relay hops, some with wrong lengths.
 fn relay(packet: &[u8], random: &mut Random) -> Vec<u8> {
     let mut packet = packet.to_vec();
     for hop in 0..=random.below(12) {
@@ -154,27 +154,5 @@ fn seed() -> u64 {
     match std::env::var("LQD_TESTS_SEED") {
         Ok(seed) => seed.parse().expect("LQD_TESTS_SEED is a number"),
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64),
-    }
-}
-
-/// SplitMix64: small, and the same everywhere for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below this one, which is not 0.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        &choices[self.below(choices.len())]
     }
 }

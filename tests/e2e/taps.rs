@@ -1,4 +1,4 @@
-//! What is taken aside for who looks for a fault: the query log, and the discarded datagrams.
+//! Diagnosis of single datagrams: query log and captured discards.
 
 mod discards;
 mod query_log;

@@ -1,7 +1,7 @@
-//! tshark as a second reader of lqd's replies and of what lq sends: it dissects every kind of them without a
-//! complaint, and its field values are what was asked for.
+//! tshark as a second reader of lqd's replies and lq's queries: it dissects every kind without complaint, and
+//! its field values are the expected ones.
 //!
-//! What counts as a complaint is in `dissection`, and a trial shows that it catches broken packets.
+//! `dissection` defines complaints, and a trial shows that broken packets cause some.
 
 mod cases;
 mod dissection;
@@ -12,19 +12,19 @@ mod sample;
 
 use libtest_mimic::{Failed, Trial};
 
-use crate::live_kea::octets::{code, msg, option, options, single};
+use crate::support::message::{code, msg, option, options, single};
 use crate::support::need::trial;
-use crate::support::{Lqd, Need, Requestor};
+use crate::support::{Lqd, Need, Requestor, all_passed};
 use cases::{Case, Field};
 use dissection::Dissection;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let needs = &[Need::Tshark];
     vec![
-        trial("tshark: broken packets are noticed", needs, filter::broken_packets_are_noticed),
+        trial("tshark: broken packets cause complaints", needs, filter::broken_packets_are_noticed),
         trial("tshark: Kea's own answers", needs, filter::kea_answers),
         trial("tshark: every kind of reply", needs, every_kind_of_reply),
-        trial("tshark: what lq sends", needs, requestor::queries),
+        trial("tshark: queries of lq", needs, requestor::queries),
     ]
 }
 
@@ -41,23 +41,25 @@ fn every_kind_of_reply() -> Result<(), Failed> {
         Ok(reply)
     });
     let replies: Vec<Vec<u8>> = replies.collect::<Result<_, String>>()?;
-    let faults = faults_of(&cases, &replies);
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+    let failures = failures_of(&cases, &replies);
+    all_passed(&failures)
 }
 
-fn faults_of(cases: &[Case], replies: &[Vec<u8>]) -> Vec<String> {
+fn failures_of(cases: &[Case], replies: &[Vec<u8>]) -> Vec<String> {
     let lifted = replies.iter().flat_map(|reply| lift(reply));
     let datagrams: Vec<Vec<u8>> = replies.iter().cloned().chain(lifted).collect();
     let dissections = dissection::dissect(&datagrams);
     let (plain, lifted) = dissections.split_at(replies.len());
-    let mut faults = Vec::new();
+    let mut failures = Vec::new();
     for (case, dissection) in cases.iter().zip(plain) {
-        faults.extend(dissection.complaints().into_iter().map(|fault| format!("{}: {fault}", case.name)));
-        faults.extend(case.fields.iter().filter_map(|field| wrong_field(case, field, dissection)));
+        failures
+            .extend(dissection.complaints().into_iter().map(|failure| format!("{}: {failure}", case.name)));
+        failures.extend(case.fields.iter().filter_map(|field| wrong_field(case, field, dissection)));
     }
-    faults.extend(lifted.iter().flat_map(Dissection::complaints).map(|fault| format!("lifted: {fault}")));
-    faults.extend(lifted_fields(cases, lifted));
-    faults
+    failures
+        .extend(lifted.iter().flat_map(Dissection::complaints).map(|failure| format!("lifted: {failure}")));
+    failures.extend(lifted_fields(cases, lifted));
+    failures
 }
 
 fn wrong_field(case: &Case, (field, wanted): &Field, dissection: &Dissection) -> Option<String> {
@@ -67,7 +69,7 @@ fn wrong_field(case: &Case, (field, wanted): &Field, dissection: &Dissection) ->
     Some(format!("{name}: {field}, value {differs} of {of}: should be {wanted:?}, tshark reads {got:?}"))
 }
 
-/// All that was lifted, against what the cases say about it, in their order.
+/// Compares all lifted parts with the cases' expectations, in their order.
 fn lifted_fields(cases: &[Case], lifted: &[Dissection]) -> Vec<String> {
     let expected: Vec<(&Case, &Vec<Field>)> =
         cases.iter().flat_map(|case| case.lifted.iter().map(move |fields| (case, fields))).collect();
@@ -80,9 +82,9 @@ fn lifted_fields(cases: &[Case], lifted: &[Dissection]) -> Vec<String> {
         .collect()
 }
 
-/// Parts of a reply that tshark 4.0 does not dissect where they are, as datagrams of their own in which it
-/// does: the message in `LQ_RELAY_DATA`, which it takes for text, and the FQDN, which it refuses to read in
-/// this message type; it goes into a REPLY.
+/// Lifts parts that tshark 4.0 does not dissect in place into datagrams of their own: the message in
+/// `LQ_RELAY_DATA`, which it takes for text, and the FQDN, which it rejects in this message type; that goes
+/// into a REPLY.
 fn lift(reply: &[u8]) -> Vec<Vec<u8>> {
     let find = || -> Option<Vec<(u16, Vec<u8>)>> {
         let top = options(reply.get(4..)?).ok()?;

@@ -1,4 +1,4 @@
-//! The rows against the answering engine alone, and that judging access allocates nothing.
+//! The access table against the engine alone; access control allocates nothing.
 
 use std::net::SocketAddrV6;
 
@@ -6,8 +6,9 @@ use libtest_mimic::{Failed, Trial};
 use lqd_answer::{Access, BATCH_MAX, Datagram, Limits, Now, Rate, Rights, Verdict};
 
 use super::rows::ROWS;
-use super::{Row, Setup};
+use super::{AccessCase, Setup};
 use crate::conformance::engine::Engine;
+use crate::support::all_passed;
 use crate::support::display::side_by_side;
 use crate::support::octets::{Pattern, octets};
 
@@ -19,25 +20,26 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-fn source(row: &Row) -> SocketAddrV6 {
+fn source(row: &AccessCase) -> SocketAddrV6 {
     SocketAddrV6::new(row.source.parse().expect("an address"), 40_000, 0, 0)
 }
 
 fn check(setup: Setup) -> Result<(), Failed> {
     let engine = Engine::with_access(setup.access())?;
-    let mut faults = Vec::new();
+    let mut failures = Vec::new();
     for row in ROWS.iter().filter(|row| row.setup == setup) {
         let query = octets(row.query);
         let got = engine.outcomes(&[Datagram { octets: &query, source: source(row) }], 0, 0).remove(0);
-        faults.extend(
-            fault(row, &got.0, got.1).map(|fault| format!("row \"{}\" (RFC {}): {fault}", row.name, row.rfc)),
+        failures.extend(
+            mismatch(row, &got.0, got.1)
+                .map(|failure| format!("row \"{}\" (RFC {}): {failure}", row.name, row.rfc)),
         );
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+    all_passed(&failures)
 }
 
-/// What is wrong with this reply (empty: none) and outcome.
-fn fault(row: &Row, reply: &[u8], outcome: &str) -> Option<String> {
+/// Describes what is wrong with this reply (empty: none) or outcome.
+fn mismatch(row: &AccessCase, reply: &[u8], outcome: &str) -> Option<String> {
     if outcome != row.outcome {
         return Some(format!("ends as {outcome}, wanted {}", row.outcome));
     }
@@ -48,22 +50,22 @@ fn fault(row: &Row, reply: &[u8], outcome: &str) -> Option<String> {
         .then(|| format!("wrong reply\n{}", side_by_side(&pattern.example(), reply)))
 }
 
-/// A datagram's company changes nothing, whoever sent it.
+/// Answers to a batch are those to its datagrams alone, whatever their sources.
 fn one_batch_of_many_sources() -> Result<(), Failed> {
     let engine = Engine::with_access(Setup::Rows.access())?;
-    let rows: Vec<&Row> = ROWS.iter().filter(|row| row.setup == Setup::Rows).collect();
+    let rows: Vec<&AccessCase> = ROWS.iter().filter(|row| row.setup == Setup::Rows).collect();
     let queries: Vec<Vec<u8>> = rows.iter().map(|row| octets(row.query)).collect();
     let datagrams = rows.iter().zip(&queries);
     let datagrams: Vec<_> = datagrams.map(|(row, octets)| Datagram { octets, source: source(row) }).collect();
     for (row, (reply, outcome)) in rows.iter().zip(engine.outcomes(&datagrams, 0, 0)) {
-        if let Some(fault) = fault(row, &reply, outcome) {
-            return Err(format!("row \"{}\" (RFC {}): {fault}", row.name, row.rfc).into());
+        if let Some(failure) = mismatch(row, &reply, outcome) {
+            return Err(format!("row \"{}\" (RFC {}): {failure}", row.name, row.rfc).into());
         }
     }
     Ok(())
 }
 
-/// Not by access, limits or restriction, whatever is asked by whom; not at the first query either.
+/// Neither access, rate limits nor restriction allocate, not even at the first query.
 fn nothing_is_allocated() -> Result<(), Failed> {
     let rate = Some(Rate { per_second: 1, burst: 1 });
     for setup in Setup::ALL {
@@ -75,7 +77,7 @@ fn nothing_is_allocated() -> Result<(), Failed> {
         for access in [setup.access(), limited] {
             let engine = Engine::with_access(access)?;
             let (mut leases, mut slot) = (engine.leases.borrow_mut(), vec![0; 65_527]);
-            drop(leases.pin()); // a thread's first look at the store may set up its own bookkeeping
+            drop(leases.pin()); // a thread's first pin may allocate its own bookkeeping
             for row in ROWS {
                 let query = octets(row.query);
                 let datagrams = [Datagram { octets: &query, source: source(row) }; BATCH_MAX];

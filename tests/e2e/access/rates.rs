@@ -1,7 +1,7 @@
-//! Rates against the binary: what is above is dropped and counted, and others do not feel it.
+//! Rate limits of the binary: excess queries are dropped and counted, and other requestors are not affected.
 //!
-//! The rate is the lowest there is, so that a slow machine lets in few more than the burst; how many it may have let
-//! in follows from the time that was measured, which is not asserted.
+//! The rate is the lowest possible, so that even a slow machine admits few queries beyond the burst; the
+//! measured time bounds how many, and is not asserted itself.
 
 use std::fs;
 use std::time::Instant;
@@ -11,10 +11,9 @@ use libtest_mimic::{Failed, Trial};
 use super::udp::{add_addresses, outcomes, requestor};
 use crate::conformance::{fixture, probe_query};
 use crate::support::lqd::PATIENCE;
-use crate::support::namespace::namespace_trial;
 use crate::support::{Lqd, Requestor};
 
-/// Requestors that are known by a row of their own, by a rate each, and by a prefix rate.
+/// Access rules: requestors with a rule of their own, with a rate each, with a prefix rate.
 const TABLE: &str = r#"
     allow = ["2001:db8:ffff::/48"]
     workers = 1
@@ -32,7 +31,7 @@ const TABLE: &str = r#"
     burst = 3
 "#;
 
-/// Source, its burst, and the outcome of what is above; in this order, as some share a bucket.
+/// Source, its burst, and the outcome of excess queries; the order matters, because some share a bucket.
 const ROWS: &[(&str, &str, usize, &str)] = &[
     ("without a rate", "2001:db8:ffff::1", 40, ""),
     ("a rate for each", "2001:db8:ffff:1::1", 5, "drop_requestor_rate"),
@@ -45,10 +44,13 @@ const ROWS: &[(&str, &str, usize, &str)] = &[
 const QUERIES: usize = 40;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![namespace_trial("access::rates::table", &[], table), Trial::test("access::rates::flags", flags)]
+    tests! {
+        flags;
+        in namespace: table,
+    }
 }
 
-/// Sends all queries, then takes what is answered until the probe from elsewhere is, which leaves after them.
+/// Sends all queries, then counts the answers until the probe, sent after them from elsewhere, is answered.
 fn answered(requestor: &Requestor, prober: &Requestor) -> usize {
     (0..QUERIES).for_each(|_| requestor.send(&probe_query()));
     prober.ask(&probe_query()).expect("who has no rate is answered");
@@ -92,7 +94,7 @@ fn table() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The flags hold for requestors without a row; those that are not let in share one bucket.
+/// The rate flags apply to requestors without a rule; refused ones share one bucket.
 fn flags() -> Result<(), Failed> {
     let fixture = fixture();
     for (allow, outcome) in [("::1", "unknown_query_type"), ("2001:db8:ffff::/48", "not_allowed")] {

@@ -1,4 +1,4 @@
-//! SIGHUP takes the table over as a whole, or not at all.
+//! Reload of access rules: applied as a whole, or rejected as a whole.
 
 use std::fs;
 
@@ -42,7 +42,7 @@ fn whole_or_not_at_all() -> Result<(), Failed> {
     lqd.signal("HUP");
     await_reply(&requestor, NOT_ALLOWED)?;
 
-    // A good row before a bad one is not taken over either.
+    // A good rule before a bad one must not be applied either.
     for (text, advice) in [
         ("[[access]]\nprefix = '::2'\nrate = 0.5", "6:8: access: rate: invalid type"),
         ("[[access]]\nprefix = '::1'", "5:10: access: prefix: ::1/128 has a row already"),
@@ -68,7 +68,7 @@ fn whole_or_not_at_all() -> Result<(), Failed> {
     Ok(())
 }
 
-/// `lqd check` says what each row comes to, and warns of rows that let nobody in.
+/// `lqd check` prints the rights of each rule, and warns of rules that admit no requestor.
 fn check() -> Result<(), Failed> {
     let fixture = fixture();
     let file = fixture.directory().join("lqd.toml");

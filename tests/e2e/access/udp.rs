@@ -1,49 +1,43 @@
-//! The rows against the binary over UDP, each query from the source of its row, in a namespace that has these addresses.
+//! The access table against the binary over UDP, each query from its own source address, in a network
+//! namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddrV6;
-use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 
 use super::rows::ROWS;
-use super::{PROBER, Row, Setup};
+use super::{AccessCase, PROBER, Setup};
 use crate::conformance::{fixture, probe_query};
 use crate::support::display::{hex, side_by_side};
 use crate::support::lqd::PATIENCE;
-use crate::support::namespace::namespace_trial;
+use crate::support::namespace::{add_address, namespace_trial};
 use crate::support::octets::{Pattern, octets};
 use crate::support::requestor::Probe;
-use crate::support::{Lqd, Need, Requestor};
+use crate::support::{BACK_ENDS, Lqd, Requestor, all_passed};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let back_ends = [("uring", &[Need::IoUring][..]), ("mmsg", &[])];
     let of = |(back_end, needs)| {
         namespace_trial(format!("access::udp::{back_end}"), needs, move || check_all(back_end))
     };
-    back_ends.into_iter().map(of).collect()
+    BACK_ENDS.into_iter().map(of).collect()
 }
 
-/// Gives addresses to `lo`.
+/// Adds addresses to `lo`.
 pub(super) fn add_addresses(addresses: &BTreeSet<&str>) -> Result<(), Failed> {
     for address in addresses {
-        let address = format!("{address}/128");
-        let status =
-            Command::new("ip").args(["-6", "address", "add", &address, "dev", "lo", "nodad"]).status()?;
-        if !status.success() {
-            return Err(format!("ip address add {address}: {status}").into());
-        }
+        add_address(&format!("{address}/128"), "lo")?;
     }
     Ok(())
 }
 
-/// A requestor at this address.
+/// Returns a requestor at this address.
 pub(super) fn requestor(address: &str, lqd: &Lqd) -> Requestor {
     Requestor::bound(SocketAddrV6::new(address.parse().expect("an address"), 0, 0, 0), lqd.address)
 }
 
-/// Datagrams by outcome, as the server says at its end.
+/// Parses the datagrams by outcome that the server logs when it ends.
 pub(super) fn outcomes(log: &str) -> BTreeMap<String, usize> {
     let value = |line: &str, key: &str| {
         let rest = line.split_once(&format!("{key}="))?.1;
@@ -56,11 +50,11 @@ pub(super) fn outcomes(log: &str) -> BTreeMap<String, usize> {
 
 fn check_all(back_end: &str) -> Result<(), Failed> {
     add_addresses(&ROWS.iter().map(|row| row.source).chain([PROBER]).collect())?;
-    let mut faults = Vec::new();
+    let mut failures = Vec::new();
     for setup in Setup::ALL {
-        faults.extend(check(setup, back_end)?.into_iter().map(|fault| format!("{setup:?}: {fault}")));
+        failures.extend(check(setup, back_end)?.into_iter().map(|failure| format!("{setup:?}: {failure}")));
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+    all_passed(&failures)
 }
 
 fn check(setup: Setup, back_end: &str) -> Result<Vec<String>, Failed> {
@@ -76,31 +70,31 @@ fn check(setup: Setup, back_end: &str) -> Result<Vec<String>, Failed> {
     let (reply, _) = prober.ask(&query).ok_or("the probe is not answered")?;
     let probe = Probe { query, reply };
     let mut wanted = BTreeMap::from([("unknown_query_type".to_owned(), 1)]);
-    let mut faults = Vec::new();
+    let mut failures = Vec::new();
     for row in ROWS.iter().filter(|row| row.setup == setup) {
         *wanted.entry(row.outcome.to_owned()).or_insert(0) += 1;
         if row.want.is_none() {
             *wanted.entry("unknown_query_type".to_owned()).or_insert(0) += 1;
         }
-        faults.extend(
+        failures.extend(
             ask(row, &lqd, &prober, &probe)
-                .map(|fault| format!("row \"{}\" (RFC {}): {fault}", row.name, row.rfc)),
+                .map(|failure| format!("row \"{}\" (RFC {}): {failure}", row.name, row.rfc)),
         );
     }
     lqd.signal("TERM");
     let log = lqd.log_at_end();
     let got = outcomes(&log);
     if got != wanted {
-        faults.push(format!("outcomes {got:?}, wanted {wanted:?}\n{log}"));
+        failures.push(format!("outcomes {got:?}, wanted {wanted:?}\n{log}"));
     }
-    Ok(faults)
+    Ok(failures)
 }
 
-fn ask(row: &Row, lqd: &Lqd, prober: &Requestor, probe: &Probe) -> Option<String> {
+fn ask(row: &AccessCase, lqd: &Lqd, prober: &Requestor, probe: &Probe) -> Option<String> {
     let requestor = requestor(row.source, lqd);
     requestor.send(&octets(row.query));
     let Some(pattern) = row.want.map(Pattern::parse) else {
-        // The one worker answers in order: once the probe's reply is here, this one's would be, too.
+        // The one worker answers in order: a reply would precede the probe's.
         prober.send(&probe.query);
         let (reply, _) = prober.receive(PATIENCE).expect("the probe is answered");
         assert_eq!(reply, probe.reply);

@@ -1,4 +1,4 @@
-//! Prometheus text, read strictly: what the format's description allows and nothing else.
+//! A strict parser of the Prometheus text format.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use libtest_mimic::{Failed, Trial};
 /// Labels of a sample, by name.
 pub type Labels = BTreeMap<String, String>;
 
-/// All families of a scrape.
+/// All metric families of a scrape.
 #[derive(Debug, Default)]
 pub struct Scrape {
     families: BTreeMap<String, Family>,
@@ -21,34 +21,34 @@ struct Family {
 }
 
 impl Scrape {
-    /// Reads a whole scrape, or says what is wrong with it.
+    /// Parses a whole scrape; errors name the line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut scrape = Self::default();
         let mut current: Option<String> = None;
         let mut help: Option<String> = None;
         if !text.ends_with('\n') {
-            return Err("the last line has no end".to_owned());
+            return Err("the last line does not end".to_owned());
         }
         for line in text.lines() {
-            let fault = |what: &str| format!("{what}: {line}");
+            let error = |what: &str| format!("{what}: {line}");
             if let Some(rest) = line.strip_prefix("# HELP ") {
-                let (name, text) = rest.split_once(' ').ok_or_else(|| fault("no text"))?;
+                let (name, text) = rest.split_once(' ').ok_or_else(|| error("no text"))?;
                 if text.is_empty() || scrape.families.contains_key(name) {
-                    return Err(fault("help is empty, or the family is there already"));
+                    return Err(error("help is empty, or the family is repeated"));
                 }
                 help = Some(name.to_owned());
             } else if let Some(rest) = line.strip_prefix("# TYPE ") {
-                let (name, kind) = rest.split_once(' ').ok_or_else(|| fault("no type"))?;
+                let (name, kind) = rest.split_once(' ').ok_or_else(|| error("no type"))?;
                 if help.as_deref() != Some(name) || !["counter", "gauge", "histogram"].contains(&kind) {
-                    return Err(fault("no help before it, or an unknown type"));
+                    return Err(error("no help before it, or an unknown type"));
                 }
                 let family = Family { kind: kind.to_owned(), samples: Vec::new() };
                 scrape.families.insert(name.to_owned(), family);
                 current = Some(name.to_owned());
             } else {
-                let name = current.as_deref().ok_or_else(|| fault("a sample before any family"))?;
-                let family = scrape.families.get_mut(name).ok_or_else(|| fault("no family"))?;
-                family.push(name, sample(line).ok_or_else(|| fault("not a sample"))?).map_err(fault)?;
+                let name = current.as_deref().ok_or_else(|| error("a sample before any family"))?;
+                let family = scrape.families.get_mut(name).ok_or_else(|| error("no family"))?;
+                family.push(name, sample(line).ok_or_else(|| error("not a sample"))?).map_err(error)?;
             }
         }
         for (name, family) in scrape.families.iter().filter(|(_, family)| family.kind == "histogram") {
@@ -57,23 +57,23 @@ impl Scrape {
         Ok(scrape)
     }
 
-    /// Whether there is a sample of this name; with the suffix, for one of a histogram.
+    /// Returns whether there is a sample of this name; histograms need a suffix.
     pub fn has(&self, name: &str) -> bool {
         self.families.values().flat_map(|family| &family.samples).any(|(sample, ..)| sample == name)
     }
 
-    /// Samples of this name.
+    /// Returns the samples of this name.
     pub fn all(&self, name: &str) -> Vec<(&Labels, f64)> {
         let samples = self.families.values().flat_map(|family| &family.samples);
         samples.filter(|(sample, ..)| sample == name).map(|(_, labels, value)| (labels, *value)).collect()
     }
 
-    /// Their sum.
+    /// Returns the sum of the samples of this name.
     pub fn sum(&self, name: &str) -> f64 {
         self.all(name).iter().map(|(_, value)| value).sum()
     }
 
-    /// The one sample of this name with this label.
+    /// Returns the one sample of this name with this label.
     ///
     /// # Panics
     /// If there is none.
@@ -90,16 +90,16 @@ impl Family {
         let suffix = name.strip_prefix(family).ok_or("a sample of another family")?;
         let suffixes: &[&str] = if self.kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
         if !suffixes.contains(&suffix) {
-            return Err("a suffix that the type has not");
+            return Err("a suffix that does not belong to the type");
         }
         if (suffix == "_bucket") != labels.contains_key("le") {
-            return Err("buckets, and they alone, have an upper limit");
+            return Err("label le on another sample than a bucket, or a bucket without it");
         }
         if self.kind == "counter" && (!family.ends_with("_total") || *value < 0.0) {
-            return Err("counters end in _total and are not negative");
+            return Err("a counter that is negative, or does not end in _total");
         }
         if self.samples.iter().any(|(other, others, _)| other == name && others == labels) {
-            return Err("the same sample twice");
+            return Err("a repeated sample");
         }
         self.samples.push(sample);
         Ok(())
@@ -148,7 +148,7 @@ fn sample(line: &str) -> Option<(String, Labels, f64)> {
     Some((name.to_owned(), labels, number(rest.strip_prefix(' ')?)?))
 }
 
-/// The value up to its closing quote, and what follows.
+/// Splits off the value up to its closing quote.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -175,10 +175,12 @@ fn number(text: &str) -> Option<f64> {
 }
 
 pub fn trials() -> Vec<Trial> {
-    vec![Trial::test("admin::exposition::the_reader_is_strict", the_reader_is_strict)]
+    tests! {
+        parser_accepts_only_valid_text,
+    }
 }
 
-fn the_reader_is_strict() -> Result<(), Failed> {
+fn parser_accepts_only_valid_text() -> Result<(), Failed> {
     const GOOD: &str = "# HELP a_total A.\n# TYPE a_total counter\na_total{x=\"1\\\"\",y=\"2\"} 5\na_total 1.5\n\
                         # HELP h H.\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 3\nh_sum 9\nh_count 3\n";
     let scrape = Scrape::parse(GOOD)?;
@@ -206,7 +208,7 @@ fn the_reader_is_strict() -> Result<(), Failed> {
             GOOD.replacen(from, to, 1)
         };
         let broken = if from == "x=\"1\\\"\"" { GOOD.replacen("\\\"", "\\x", 1) } else { text };
-        assert!(Scrape::parse(&broken).is_err(), "{from} → {to} is taken:\n{broken}");
+        assert!(Scrape::parse(&broken).is_err(), "{from} → {to} is accepted:\n{broken}");
     }
     Ok(())
 }

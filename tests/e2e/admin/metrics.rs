@@ -1,4 +1,4 @@
-//! What `/metrics` and `/status` say of queries whose fate is known.
+//! `/metrics` and `/status` after queries with known outcomes.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -7,15 +7,15 @@ use std::thread;
 
 use libtest_mimic::{Failed, Trial};
 
-use super::{Watched, fixture};
+use super::{Monitored, fixture};
+use crate::support::Requestor;
 use crate::support::http::get;
 use crate::support::octets::octets;
-use crate::support::{Need, Requestor, trial};
 
-/// Queries and the outcome, query-type and status of each; `None`: no reply. One more of each than of the one before.
+/// Queries with their outcome, query-type and status (`None`: no reply); row N is sent N times.
 #[rustfmt::skip]
 const QUERIES: &[(&str, &str, &str, Option<&str>)] = &[
-    // a lease; a delegated prefix by an address in it is asked for by the next
+    // A lease, by its address; the next one has a prefix, too.
     ("0e d00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::1 $zero", "answered", "by_address", Some("Success")),
     ("0e d00002  $me  002c 001f 02 ::  $c02", "answered", "by_client_id", Some("Success")),
     ("0e d00003  $me  002c 002d 01 ::  0005 0018 2001:db8:1::99 $zero", "no_binding", "by_address", Some("Success")),
@@ -29,35 +29,35 @@ const QUERIES: &[(&str, &str, &str, Option<&str>)] = &[
 ];
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("admin::metrics::what_was_asked", what_was_asked),
-        Trial::test("admin::metrics::sums_hold_on_every_scrape", sums_hold_on_every_scrape),
-        Trial::test("admin::metrics::leases_are_counted", leases_are_counted),
-        Trial::test("admin::metrics::what_found_no_room", what_found_no_room),
-        trial("admin::metrics::promtool", &[Need::Promtool], promtool_agrees),
-    ]
+    tests! {
+        counters_match_the_queries_sent,
+        sums_agree_on_every_scrape,
+        leases_are_counted_by_type_and_link,
+        receive_queue_overflow_is_counted,
+        promtool_accepts_the_metrics needs Promtool,
+    }
 }
 
-/// Each query so many times, so that no two counts are alike; the last reply shows that all were judged.
-fn ask_all(requestor: &Requestor, round: usize) {
+/// Sends each query a different number of times; the last reply shows that all were processed.
+fn send_all(requestor: &Requestor, round: usize) {
     for (number, (query, _, _, status)) in QUERIES.iter().enumerate() {
         for _ in 0..(number + 1) * round {
             requestor.send(&octets(query));
             if status.is_some() {
-                requestor.receive(crate::support::lqd::PATIENCE).expect("it is answered");
+                requestor.receive(crate::support::lqd::PATIENCE).expect("a reply");
             }
         }
     }
 }
 
-fn what_was_asked() -> Result<(), Failed> {
+fn counters_match_the_queries_sent() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &["--workers", "2"]);
-    ask_all(&Requestor::new(watched.lqd.address), 1);
+    let monitored = Monitored::start(&fixture, &["--workers", "2"]);
+    send_all(&Requestor::new(monitored.lqd.address), 1);
     let all = (QUERIES.len() * (QUERIES.len() + 1) / 2) as f64;
-    let scrape = watched
+    let scrape = monitored
         .await_metrics("the last datagram", |scrape| scrape.sum("lqd_received_datagrams_total") == all);
-    let status = watched.status();
+    let status = monitored.status();
     for (name, label, column) in [
         ("lqd_datagrams_total", "outcome", QUERIES.iter().map(|row| Some(row.1)).collect::<Vec<_>>()),
         ("lqd_queries_total", "query_type", QUERIES.iter().map(|row| Some(row.2)).collect()),
@@ -84,27 +84,27 @@ fn what_was_asked() -> Result<(), Failed> {
     Ok(())
 }
 
-/// received = Σ outcomes, and every other sum, on every scrape while queries come in.
-fn sums_hold_on_every_scrape() -> Result<(), Failed> {
+/// Every sum of a scrape equals the received datagrams, while queries arrive.
+fn sums_agree_on_every_scrape() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &["--workers", "2"]);
+    let monitored = Monitored::start(&fixture, &["--workers", "2"]);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let _ended = StopOnDrop(&stop);
         for _ in 0..2 {
             scope.spawn(|| {
-                let requestor = Requestor::new(watched.lqd.address);
+                let requestor = Requestor::new(monitored.lqd.address);
                 for _ in 0..2_000 {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    ask_all(&requestor, 1);
+                    send_all(&requestor, 1);
                 }
             });
         }
         let mut last = 0.0;
         for _ in 0..100 {
-            let scrape = watched.metrics();
+            let scrape = monitored.metrics();
             let received = scrape.sum("lqd_received_datagrams_total");
             assert!(received >= last, "{received} after {last}");
             last = received;
@@ -118,43 +118,46 @@ fn sums_hold_on_every_scrape() -> Result<(), Failed> {
                 .map(|(_, n)| n)
                 .sum();
             assert_eq!(scrape.sum("lqd_replies_total") + dropped, received);
-            assert!(scrape.sum("lqd_net_received_total") >= received, "counted before it is judged");
-            let status = watched.status();
+            assert!(
+                scrape.sum("lqd_net_received_total") >= received,
+                "lqd_net counts before the outcome is known"
+            );
+            let status = monitored.status();
             let outcomes = status["outcomes"].as_object().expect("outcomes");
             assert_eq!(
                 outcomes.values().filter_map(serde_json::Value::as_u64).sum::<u64>(),
                 status["received"]
             );
         }
-        assert!(last > 0.0, "queries came in meanwhile");
+        assert!(last > 0.0, "queries arrived meanwhile");
     });
     Ok(())
 }
 
-/// A flood while the server stands still: what its queue has no room for is counted, by worker, in metrics and status.
-fn what_found_no_room() -> Result<(), Failed> {
+/// Datagrams that overflow the queue of a stopped server are counted by worker, in metrics and status.
+fn receive_queue_overflow_is_counted() -> Result<(), Failed> {
     const FLOOD: usize = 2_000;
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &["--workers", "1", "--receive-buffer", "64KiB"]);
-    let requestor = Requestor::new(watched.lqd.address);
+    let monitored = Monitored::start(&fixture, &["--workers", "1", "--receive-buffer", "64KiB"]);
+    let requestor = Requestor::new(monitored.lqd.address);
     let query = octets(QUERIES[0].0);
-    watched.lqd.signal("STOP");
+    monitored.lqd.signal("STOP");
     (0..FLOOD).for_each(|_| requestor.send(&octets("ff")));
-    watched.lqd.signal("CONT");
-    watched.await_metrics("the first datagram", |scrape| scrape.sum("lqd_net_received_total") > 0.0);
+    monitored.lqd.signal("CONT");
+    monitored.await_metrics("the first datagram", |scrape| scrape.sum("lqd_net_received_total") > 0.0);
     let mut sent = FLOOD as f64;
-    watched.await_metrics("the count of what was lost", |scrape| {
-        requestor.ask(&query).expect("it is answered"); // what was dropped is known as of the next datagram
+    monitored.await_metrics("the count of what was lost", |scrape| {
+        requestor.ask(&query).expect("a reply"); // the next datagram reports the loss
         sent += 1.0;
         scrape.sum("lqd_net_overflowed_total") > 0.0
     });
-    // A server that stopped late, or between two batches, learns of the loss in steps: the last count is meant.
-    let scrape = watched.await_metrics("the last datagram", |scrape| {
+    // A server stopped late, or between two batches, learns of the loss in steps: use the last count.
+    let scrape = monitored.await_metrics("the last datagram", |scrape| {
         scrape.sum("lqd_received_datagrams_total") + scrape.sum("lqd_net_overflowed_total") == sent
     });
     let lost = scrape.labelled("lqd_net_overflowed_total", "worker", "0");
-    assert_eq!(watched.status()["workers"][0]["overflowed"], lost);
-    // One by one they came, and left.
+    assert_eq!(monitored.status()["workers"][0]["overflowed"], lost);
+    // The replies went out one by one, as the queries came.
     let received = scrape.sum("lqd_received_datagrams_total");
     assert_eq!(scrape.labelled("lqd_net_receive_datagrams_bucket", "le", "1"), received);
     assert_eq!(scrape.sum("lqd_net_receive_datagrams_sum"), received);
@@ -170,10 +173,10 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-fn leases_are_counted() -> Result<(), Failed> {
+fn leases_are_counted_by_type_and_link() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &[]);
-    let scrape = watched.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
+    let monitored = Monitored::start(&fixture, &[]);
+    let scrape = monitored.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
     let of = |kind| scrape.labelled("lqd_leases", "type", kind);
     assert_eq!((of("address"), of("prefix"), scrape.sum("lqd_leases_ended")), (2.0, 1.0, 1.0));
     assert_eq!(scrape.all("lqd_leases")[0].0["link"], "2001:db8:1::");
@@ -186,13 +189,13 @@ fn leases_are_counted() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Prometheus' own checker finds nothing to say.
-fn promtool_agrees() -> Result<(), Failed> {
+/// Prometheus' own checker reports nothing.
+fn promtool_accepts_the_metrics() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &[]);
-    ask_all(&Requestor::new(watched.lqd.address), 1);
-    watched.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
-    let text = get(watched.admin, "/metrics").body;
+    let monitored = Monitored::start(&fixture, &[]);
+    send_all(&Requestor::new(monitored.lqd.address), 1);
+    monitored.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
+    let text = get(monitored.admin, "/metrics").body;
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -1,4 +1,4 @@
-//! What deploy/ tells Prometheus and Grafana to look at is there to be looked at.
+//! Metrics named in deploy/'s dashboards and alerts exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,49 +8,49 @@ use std::process::Command;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
-use super::{Watched, fixture};
-use crate::support::{Need, Requestor, trial};
+use super::{Monitored, fixture};
+use crate::support::Requestor;
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("admin::names::dashboards_and_alerts", dashboards_and_alerts),
-        Trial::test("admin::names::dashboards_are_whole", dashboards_are_whole),
-        trial("admin::names::promtool_reads_the_alerts", &[Need::Promtool], promtool_reads_the_alerts),
-    ]
+    tests! {
+        metrics_of_dashboards_and_alerts_exist,
+        dashboards_are_complete,
+        promtool_accepts_the_alerts needs Promtool,
+    }
 }
 
-/// Files of a folder below deploy/ with this ending.
+/// Lists the files of a folder below deploy/ with this extension.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(folder);
-    let entries = fs::read_dir(&folder).unwrap_or_else(|fault| panic!("{}: {fault}", folder.display()));
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let files = entries.map(|entry| entry.expect("a file").path());
     let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|found| found == ending)).collect();
     assert!(!files.is_empty(), "no .{ending} in {}", folder.display());
     files
 }
 
-/// Names of metrics in a text: words that begin as all metrics of lqd do.
+/// Finds the metric names in a text: words that begin with `lqd_`.
 fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     words.filter(|word| word.starts_with("lqd_") || word.starts_with("process_")).collect()
 }
 
-/// Every metric that they name is in a scrape of a server that has been asked something.
-fn dashboards_and_alerts() -> Result<(), Failed> {
+/// Every metric named in deploy/ is in a scrape of a server that has answered a query.
+fn metrics_of_dashboards_and_alerts_exist() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &[]);
+    let monitored = Monitored::start(&fixture, &[]);
     let query =
         crate::support::octets::octets("0e f00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::1 $zero");
-    Requestor::new(watched.lqd.address).ask(&query).ok_or("it is answered")?;
-    let scrape = watched.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
+    Requestor::new(monitored.lqd.address).ask(&query).ok_or("it is answered")?;
+    let scrape = monitored.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
     let mut named = 0;
     for file in [files("alerts", "yml"), files("grafana", "json")].concat() {
         let text = fs::read_to_string(&file)?;
         let names = names(&text);
         let missing: Vec<_> = names.iter().filter(|name| !scrape.has(name)).collect();
-        assert!(missing.is_empty(), "{} names what lqd does not have: {missing:?}", file.display());
+        assert!(missing.is_empty(), "{} names metrics that lqd lacks: {missing:?}", file.display());
         named += names.len();
-        // Values of labels that are written out must exist as well.
+        // Label values written in expressions must exist as well.
         for (label, value) in label_values(&text) {
             assert!(
                 ["lqd_datagrams_total", "lqd_config_reloads_total"].iter().any(|name| scrape
@@ -62,12 +62,12 @@ fn dashboards_and_alerts() -> Result<(), Failed> {
             );
         }
     }
-    assert!(named > 20, "{named} names were found");
-    assert!(!scrape.has("lqd_no_such_metric"), "a name can be missing");
+    assert!(named > 20, "only {named} names were found");
+    assert!(!scrape.has("lqd_no_such_metric"), "the check can fail");
     Ok(())
 }
 
-/// Outcomes and results that expressions select, one by one.
+/// Lists the outcomes and results that expressions select.
 fn label_values(text: &str) -> Vec<(&str, &str)> {
     let mut values = Vec::new();
     for label in ["outcome", "result"] {
@@ -82,8 +82,9 @@ fn label_values(text: &str) -> Vec<(&str, &str)> {
     values
 }
 
-/// A dashboard is JSON with a title and panels, each with a place, a title, and an expression unless it is a row.
-fn dashboards_are_whole() -> Result<(), Failed> {
+/// A dashboard is JSON with a title and panels; each panel has a position, a title, and an expression unless
+/// it is a row.
+fn dashboards_are_complete() -> Result<(), Failed> {
     for file in files("grafana", "json") {
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(&file)?)?;
         assert!(dashboard["title"].is_string() && dashboard["uid"].is_string());
@@ -91,7 +92,7 @@ fn dashboards_are_whole() -> Result<(), Failed> {
         let mut ids = BTreeSet::new();
         for panel in panels {
             let title = panel["title"].as_str().ok_or("a panel's title")?;
-            assert!(ids.insert(panel["id"].as_u64()), "{title}: its id is there twice");
+            assert!(ids.insert(panel["id"].as_u64()), "{title}: its id is repeated");
             let place = &panel["gridPos"];
             let of = |key: &str| place[key].as_u64().unwrap_or(u64::MAX);
             assert!(of("w") > 0 && of("x").saturating_add(of("w")) <= 24, "{title}: {place}");
@@ -112,7 +113,7 @@ fn dashboards_are_whole() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Whether all that a panel shows is so many a second: rates that are not divided by each other.
+/// Returns whether all expressions of a panel are rates, not ratios of rates.
 fn is_all_rates(targets: &[Value]) -> bool {
     let mut expressions = targets.iter().filter_map(|target| target["expr"].as_str());
     let is_rate = |expression: &str| {
@@ -121,12 +122,12 @@ fn is_all_rates(targets: &[Value]) -> bool {
     !targets.is_empty() && expressions.all(is_rate)
 }
 
-/// Whether that is one of Grafana's units for so many a second; CPU seconds a second are parts of a CPU.
+/// Returns whether this is a per-second unit of Grafana; CPU seconds per second are a share of a CPU.
 fn is_per_second(unit: &Value) -> bool {
     ["reqps", "cps", "percentunit"].iter().any(|known| unit == known)
 }
 
-fn promtool_reads_the_alerts() -> Result<(), Failed> {
+fn promtool_accepts_the_alerts() -> Result<(), Failed> {
     let output = Command::new("promtool").args(["check", "rules"]).args(files("alerts", "yml")).output()?;
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));

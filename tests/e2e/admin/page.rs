@@ -1,4 +1,4 @@
-//! The page for a person, in a real browser: what it shows is what a person would read.
+//! The status page in a real browser.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -6,27 +6,27 @@ use std::process::{Command, Stdio};
 use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
 
-use super::{Watched, fixture};
+use super::{Monitored, fixture};
+use crate::support::Requestor;
 use crate::support::need::chromium;
 use crate::support::octets::octets;
-use crate::support::{Need, Requestor, trial};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        trial("admin::page::in_good_order", &[Need::Chromium], in_good_order),
-        trial("admin::page::leases_are_lost", &[Need::Chromium], leases_are_lost),
-        trial("admin::page::no_contact", &[Need::Chromium], no_contact),
-        trial("admin::page::large_numbers_fit", &[Need::Chromium], large_numbers_fit),
-        Trial::test("admin::page::nothing_from_elsewhere", nothing_from_elsewhere),
-    ]
+    tests! {
+        healthy_server_is_shown_ready needs Chromium,
+        stale_leases_are_shown needs Chromium,
+        lost_server_is_shown needs Chromium,
+        large_numbers_fit needs Chromium,
+        page_loads_nothing_from_other_hosts,
+    }
 }
 
-/// The text of the page as the browser has it after some polls, and what its console says.
+/// Returns the page as the browser shows it after some polls, and the browser's console.
 fn browse(url: &str) -> Result<(String, String), Failed> {
     browse_in(1100, url)
 }
 
-/// [`browse`] in a window of so many pixels' width.
+/// [`browse`] in a window of this width, in pixels.
 fn browse_in(width: u32, url: &str) -> Result<(String, String), Failed> {
     let profile = TempDir::new()?;
     let output = Command::new("timeout")
@@ -45,7 +45,7 @@ fn browse_in(width: u32, url: &str) -> Result<(String, String), Failed> {
     Ok((String::from_utf8(output.stdout)?, console))
 }
 
-/// The text inside the element with this id, tags left out.
+/// Returns the text inside the element with this id, without tags.
 fn text_of(document: &str, id: &str) -> String {
     let (_, rest) =
         document.split_once(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no #{id}\n{document}"));
@@ -67,16 +67,16 @@ fn text_of(document: &str, id: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn in_good_order() -> Result<(), Failed> {
+fn healthy_server_is_shown_ready() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &["--workers", "1"]);
-    let requestor = Requestor::new(watched.lqd.address);
+    let monitored = Monitored::start(&fixture, &["--workers", "1"]);
+    let requestor = Requestor::new(monitored.lqd.address);
     let query = octets("0e f10001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::1 $zero");
     for _ in 0..1234 {
         requestor.ask(&query).ok_or("it is answered")?;
     }
-    watched.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
-    let (document, console) = browse(&format!("http://{}/", watched.admin))?;
+    monitored.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
+    let (document, console) = browse(&format!("http://{}/", monitored.admin))?;
     assert_eq!(console, "");
     let shows = |id, wanted: &str| {
         let text = text_of(&document, id);
@@ -84,7 +84,7 @@ fn in_good_order() -> Result<(), Failed> {
     };
     shows("state", "✓ Ready");
     shows("about", &format!("version {}", env!("CARGO_PKG_VERSION")));
-    shows("about", &watched.lqd.address.to_string());
+    shows("about", &monitored.lqd.address.to_string());
     shows("leases", "4");
     shows("outcomes", "answered 1,234");
     shows("requestors", "::1 1,234");
@@ -99,12 +99,12 @@ fn in_good_order() -> Result<(), Failed> {
     Ok(())
 }
 
-fn leases_are_lost() -> Result<(), Failed> {
+fn stale_leases_are_shown() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &["--max-feed-age", "1"]);
+    let monitored = Monitored::start(&fixture, &["--max-feed-age", "1"]);
     fs::remove_file(fixture.leases())?;
-    watched.lqd.await_line(0, |line| line.contains("leases are stale"));
-    let (document, console) = browse(&format!("http://{}/", watched.admin))?;
+    monitored.lqd.await_line(0, |line| line.contains("leases are stale"));
+    let (document, console) = browse(&format!("http://{}/", monitored.admin))?;
     assert_eq!(console, "");
     let state = text_of(&document, "state");
     assert!(state.starts_with("✗ Not ready: leases are stale"), "{state}");
@@ -114,8 +114,8 @@ fn leases_are_lost() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A server that has gone is not shown as if it were there: the page, opened from a file, finds nobody to ask.
-fn no_contact() -> Result<(), Failed> {
+/// A page that loses its server says so: opened from a file, it finds no server.
+fn lost_server_is_shown() -> Result<(), Failed> {
     let folder = TempDir::new()?;
     let page = folder.path().join("page.html");
     fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/lqd/observe/admin/page.html"), &page)?;
@@ -125,7 +125,7 @@ fn no_contact() -> Result<(), Failed> {
     Ok(())
 }
 
-/// After months of uptime every number still stands inside its card; a narrow window scrolls a card, not the page.
+/// After months of uptime every number fits its card; a narrow window scrolls a card, not the page.
 fn large_numbers_fit() -> Result<(), Failed> {
     const MEASURE: &str = r#"<p id="too-wide"></p><script>
         for (const table of document.querySelectorAll("table")) {
@@ -153,11 +153,11 @@ fn large_numbers_fit() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The page needs nothing from any other place, and its policy would let it have nothing.
-fn nothing_from_elsewhere() -> Result<(), Failed> {
+/// The page loads nothing from other hosts, and its content security policy forbids it.
+fn page_loads_nothing_from_other_hosts() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &[]);
-    let response = crate::support::http::get(watched.admin, "/");
+    let monitored = Monitored::start(&fixture, &[]);
+    let response = crate::support::http::get(monitored.admin, "/");
     for part in ["http:", "https:", "src=", "@import", "url(", "innerHTML", "eval("] {
         assert!(!response.body.contains(part), "the page holds {part}");
     }

@@ -1,4 +1,4 @@
-//! The port itself: routes, methods, limits, Unix sockets, and what it says while the server starts.
+//! The admin port itself: routes_and_methods, methods, limits, Unix sockets, readiness during start-up.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,25 +9,25 @@ use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 
-use super::{Watched, admin_address, fixture};
+use super::{Monitored, admin_address, fixture};
 use crate::support::http::{ask, connect, get, get_unix};
-use crate::support::{Fixture, Lqd, Need, Until, trial};
+use crate::support::{Fixture, Lqd, Until};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("admin::port::routes", routes),
-        Trial::test("admin::port::large_requests", large_requests),
-        Trial::test("admin::port::many_connections", many_connections),
-        Trial::test("admin::port::idle_connections_shut_nobody_out", idle_connections_shut_nobody_out),
-        Trial::test("admin::port::unix_socket", unix_socket),
-        trial("admin::port::unready_while_starting", &[Need::Perl], unready_while_starting),
-        Trial::test("admin::port::off_by_default", off_by_default),
-    ]
+    tests! {
+        routes_and_methods,
+        oversized_requests_are_refused,
+        idle_connections_fill_their_own_listener_only,
+        idle_connections_do_not_block_requests,
+        unix_socket_is_taken_over_and_removed,
+        not_ready_until_first_snapshot needs Perl,
+        off_by_default,
+    }
 }
 
-fn routes() -> Result<(), Failed> {
+fn routes_and_methods() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &[]);
+    let monitored = Monitored::start(&fixture, &[]);
     for (path, status, content_type) in [
         ("/", 200, "text/html; charset=utf-8"),
         ("/healthz", 200, "text/plain; charset=utf-8"),
@@ -38,60 +38,60 @@ fn routes() -> Result<(), Failed> {
         ("/metrics/", 404, "text/plain; charset=utf-8"),
         ("/../etc/passwd", 404, "text/plain; charset=utf-8"),
     ] {
-        let response = get(watched.admin, path);
+        let response = get(monitored.admin, path);
         assert_eq!((response.status, response.field("content-type")), (status, Some(content_type)), "{path}");
         assert_eq!(response.field("cache-control"), Some("no-store"), "{path}");
-        let head = ask(connect(watched.admin), "HEAD", path);
+        let head = ask(connect(monitored.admin), "HEAD", path);
         assert_eq!((head.status, head.body.as_str()), (status, ""), "HEAD {path}");
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
-        let response = ask(connect(watched.admin), method, "/metrics");
+        let response = ask(connect(monitored.admin), method, "/metrics");
         assert_eq!((response.status, response.field("allow")), (405, Some("GET, HEAD")), "{method}");
     }
     Ok(())
 }
 
-/// What is longer than any request is refused, not collected.
-fn large_requests() -> Result<(), Failed> {
+/// Requests longer than any legitimate one are refused, not buffered.
+fn oversized_requests_are_refused() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &[]);
+    let monitored = Monitored::start(&fixture, &[]);
     let long_field = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(17 << 10));
     let many_fields = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X: x\r\n".repeat(65));
     let long_path = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(17 << 10));
     for request in [long_field, many_fields, long_path, "\0\r\n\r\n".to_owned()] {
-        let mut stream = connect(watched.admin);
+        let mut stream = connect(monitored.admin);
         stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
-        // Octets that the server did not read make the kernel reset the connection; that, too, is a refusal.
+        // The kernel resets a connection with unread octets; a reset is a refusal, too.
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer);
         let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
-        assert!(refused, "{request:.40}… is answered {answer:.60}");
+        assert!(refused, "{request:.40}… gets the answer {answer:.60}");
     }
-    assert_eq!(get(watched.admin, "/healthz").status, 200);
+    assert_eq!(get(monitored.admin, "/healthz").status, 200);
     Ok(())
 }
 
-/// Connections that only lie there take up the port's places, and no others.
-fn many_connections() -> Result<(), Failed> {
+/// Idle connections use up only the connection slots of their own listener.
+fn idle_connections_fill_their_own_listener_only() -> Result<(), Failed> {
     let fixture = fixture();
-    let socket = fixture.directory().join("admin.sock");
-    let watched = Watched::start(&fixture, &["--admin", &format!("unix:{}", socket.display())]);
-    let idle: Vec<_> = (0..40).map(|_| connect(watched.admin)).collect();
-    assert_eq!(get_unix(&socket, "/healthz").body, "alive\n", "the Unix socket has places of its own");
+    let socket = fixture.admin_socket();
+    let monitored = Monitored::start(&fixture, &["--admin", &format!("unix:{}", socket.display())]);
+    let idle: Vec<_> = (0..40).map(|_| connect(monitored.admin)).collect();
+    assert_eq!(get_unix(&socket, "/healthz").body, "alive\n", "the Unix socket has slots of its own");
     drop(idle);
-    assert_eq!(get(watched.admin, "/healthz").body, "alive\n", "places are given back");
+    assert_eq!(get(monitored.admin, "/healthz").body, "alive\n", "slots are freed");
     Ok(())
 }
 
-/// More connections than could time out, 32 every 10 s, while the test waits: requests are answered, those that came
-/// last stay open, and one of them that asks is not the next to be closed.
-fn idle_connections_shut_nobody_out() -> Result<(), Failed> {
+/// Opens more connections than can time out during the test (32 every 10 s): requests are answered, the
+/// newest connections stay open, and one that sends a request is not the next to be closed.
+fn idle_connections_do_not_block_requests() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &[]);
-    let mut early: Vec<_> = (0..400).map(|_| connect(watched.admin)).collect();
-    assert_eq!(get(watched.admin, "/readyz").status, 200);
-    let mut keep = connect(watched.admin);
+    let monitored = Monitored::start(&fixture, &[]);
+    let mut early: Vec<_> = (0..400).map(|_| connect(monitored.admin)).collect();
+    assert_eq!(get(monitored.admin, "/readyz").status, 200);
+    let mut keep = connect(monitored.admin);
     let mut ask_on = || -> Result<(), Failed> {
         keep.write_all(b"GET /readyz HTTP/1.1\r\nHost: lqd\r\n\r\n")?;
         let mut answer = Vec::new();
@@ -104,20 +104,20 @@ fn idle_connections_shut_nobody_out() -> Result<(), Failed> {
     };
     for _ in 0..10 {
         ask_on()?;
-        early.extend((0..20).map(|_| connect(watched.admin)));
-        // Accepted behind these.
-        assert_eq!(get(watched.admin, "/readyz").status, 200);
+        early.extend((0..20).map(|_| connect(monitored.admin)));
+        // Accepted after these connections.
+        assert_eq!(get(monitored.admin, "/readyz").status, 200);
     }
     ask_on()?;
-    assert_eq!(get(watched.admin, "/readyz").status, 200);
+    assert_eq!(get(monitored.admin, "/readyz").status, 200);
     Ok(())
 }
 
-fn unix_socket() -> Result<(), Failed> {
+fn unix_socket_is_taken_over_and_removed() -> Result<(), Failed> {
     let fixture = fixture();
-    let socket = fixture.directory().join("admin.sock");
+    let socket = fixture.admin_socket();
     let flag = format!("unix:{}", socket.display());
-    drop(UnixListener::bind(&socket)?); // what a server leaves that was killed
+    drop(UnixListener::bind(&socket)?); // a stale socket, as a killed server leaves it
     let flags = || {
         let mut flags = fixture.flags();
         flags.extend(["--admin".to_owned(), flag.clone()]);
@@ -128,13 +128,13 @@ fn unix_socket() -> Result<(), Failed> {
     assert_eq!(fs::metadata(&socket)?.permissions().mode() & 0o777, 0o660);
 
     let second = Lqd::start(&flags());
-    assert!(second.line_with("admin port is in use").is_some(), "it serves all the same");
-    assert_eq!(first_listener(&socket), lqd.address.to_string(), "the socket is still the first one's");
+    assert!(second.line_with("admin port is in use").is_some(), "the second server serves nevertheless");
+    assert_eq!(query_address(&socket), lqd.address.to_string(), "the first server keeps the socket");
     assert_eq!(lqd.stop(), 0);
     second.await_line(0, |line| line.contains(&format!("admin port address={flag}")));
-    assert_eq!(first_listener(&socket), second.address.to_string(), "it went over");
+    assert_eq!(query_address(&socket), second.address.to_string(), "the second server takes the socket over");
     assert_eq!(second.stop(), 0);
-    assert!(!socket.exists(), "removed at the end");
+    assert!(!socket.exists(), "the socket is removed at the end");
 
     let nowhere = fixture.directory().join("missing/admin.sock");
     let mut flags = fixture.flags();
@@ -146,14 +146,14 @@ fn unix_socket() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Where the server behind a Unix socket listens for queries.
-fn first_listener(socket: &Path) -> String {
+/// Returns the query address of the server behind a Unix socket.
+fn query_address(socket: &Path) -> String {
     let status: serde_json::Value = serde_json::from_str(&get_unix(socket, "/status").body).expect("JSON");
     status["listen"][0].as_str().expect("an address").to_owned()
 }
 
-/// Before the first snapshot, /readyz says 503 and why, and the others what there is to say.
-fn unready_while_starting() -> Result<(), Failed> {
+/// Until the first snapshot is complete, /readyz returns 503 with the reason; other routes_and_methods work.
+fn not_ready_until_first_snapshot() -> Result<(), Failed> {
     let fixture = fixture();
     let held = HeldFile::hold(&fixture.leases())?;
     let lqd = Starting::spawn(&fixture)?;
@@ -168,18 +168,19 @@ fn unready_while_starting() -> Result<(), Failed> {
     drop(held);
     let until = Until::patience();
     while get(admin, "/readyz").status != 200 {
-        assert!(until.pending(), "never ready");
+        assert!(until.pending(), "lqd does not become ready");
     }
     Ok(())
 }
 
-/// A file that nobody else can open as long as this lives, up to the 45 seconds of /proc/sys/fs/lease-break-time:
-/// who tries waits (fcntl(2), "Leases").
+/// A file that no other process can open while this lives, for at most the 45 seconds of
+/// /proc/sys/fs/lease-break-time: `open` blocks (fcntl(2), "Leases").
 struct HeldFile(std::process::Child);
 
 impl HeldFile {
     fn hold(file: &Path) -> std::io::Result<Self> {
-        // 1024, 1: F_SETLEASE, F_WRLCK. The kernel tells the holder by SIGIO that somebody waits.
+        // 1024, 1: F_SETLEASE, F_WRLCK. The kernel sends the holder SIGIO when another process opens the
+        // file.
         const HOLD: &str = r#"
             $SIG{IO} = "IGNORE"; $| = 1;
             open(F, "+<", $ARGV[0]) && fcntl(F, 1024, 1) or die "$ARGV[0]: $!";
@@ -203,7 +204,7 @@ impl Drop for HeldFile {
     }
 }
 
-/// A server that is not waited for.
+/// A server that is still starting.
 struct Starting {
     child: std::process::Child,
     lines: std::sync::mpsc::Receiver<String>,
@@ -246,10 +247,10 @@ fn off_by_default() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     assert_eq!(lqd.line_with("admin port"), None);
-    let open = Watched::start(&fixture, &["--admin", "[::]:0"]);
+    let open = Monitored::start(&fixture, &["--admin", "[::]:0"]);
     assert!(open.lqd.line_with("can be reached from other hosts").is_some());
     assert_eq!(get(admin_address(&open.lqd), "/healthz").status, 200);
-    let closed = Watched::start(&fixture, &[]);
+    let closed = Monitored::start(&fixture, &[]);
     assert_eq!(closed.lqd.line_with("can be reached from other hosts"), None);
     Ok(())
 }

@@ -1,45 +1,45 @@
-//! Leases that are lost under a running server: what requestors get, and what the operator sees.
+//! Leases lost by a running server: replies to requestors, and the operator's view.
 
 use std::fs;
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 
-use super::{LEASES, Watched, fixture};
-use crate::support::fixture::LEASES_HEADER;
+use super::{LEASES, Monitored, fixture};
 use crate::support::http::get;
 use crate::support::octets::{Pattern, octets};
 use crate::support::{Lqd, Requestor, Until};
 
-/// Asks for a lease, and what the answer begins with: the client's data.
+/// Query for a lease, with the start of its reply: the client's data.
 const BOUND: &str = "0e e00001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::1 $zero";
 const BOUND_REPLY: &str = "0f e00001  $me $server  002d 0032  $c01  0005 0018 2001:db8:1::1 $inf  $clt0";
 
-/// Asks for an address that nobody holds.
+/// Query for an address without lease.
 const UNBOUND: &str = "0e e00002  $me  002c 002d 01 ::  0005 0018 2001:db8:1::99 $zero";
 const UNBOUND_REPLY: &str = "0f e00002  $me $server";
 const REFUSED_REPLY: &str = "0f e00002  $me $server  000d { 0001 text }";
 
 pub fn trials() -> Vec<Trial> {
-    let mut trials = vec![
-        Trial::test("admin::stale::an_idle_file_is_not_stale", an_idle_file_is_not_stale),
-        Trial::test("admin::stale::another_policy_at_sighup", another_policy_at_sighup),
-        Trial::test("admin::stale::a_directory_in_its_place", a_directory_in_its_place),
-        Trial::test("admin::stale::a_file_without_header", a_file_without_header),
-    ];
+    let mut trials = tests! {
+        idle_lease_file_is_not_stale,
+        reload_changes_when_stale_policy,
+        directory_in_place_of_lease_file,
+        lease_file_without_header,
+    };
     for (policy, wanted) in
         [("answer", Some(UNBOUND_REPLY)), ("silent", None), ("refuse", Some(REFUSED_REPLY))]
     {
-        let run = move || the_file_is_gone(policy, wanted);
-        trials.push(Trial::test(format!("admin::stale::the_file_is_gone::{policy}"), run));
+        let run = move || lease_file_removed(policy, wanted);
+        trials.push(Trial::test(format!("admin::stale::lease_file_removed::{policy}"), run));
     }
     trials
 }
 
-/// The reply to a query; `None` if the one to [`BOUND`], asked behind it, comes instead.
+/// Returns the reply to a query; `None` if the reply to [`BOUND`], sent after it, arrives instead.
 fn reply(requestor: &Requestor, query: &str) -> Option<Vec<u8>> {
     requestor.send(&octets(query));
-    let (first, _) = requestor.ask(&octets(BOUND)).expect("a known lease is answered, stale or not");
+    let (first, _) =
+        requestor.ask(&octets(BOUND)).expect("a known lease is answered even if leases are stale");
     let bound = |reply: &[u8]| Pattern::parse(BOUND_REPLY).matches(reply, &(0..=0));
     if bound(&first) {
         return None;
@@ -59,27 +59,27 @@ fn assert_unbound(requestor: &Requestor, wanted: Option<&str>) {
     }
 }
 
-fn the_file_is_gone(policy: &str, wanted: Option<&str>) -> Result<(), Failed> {
+fn lease_file_removed(policy: &str, wanted: Option<&str>) -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &["--max-feed-age", "1", "--when-stale", policy]);
-    let requestor = Requestor::new(watched.lqd.address);
+    let monitored = Monitored::start(&fixture, &["--max-feed-age", "1", "--when-stale", policy]);
+    let requestor = Requestor::new(monitored.lqd.address);
     assert_unbound(&requestor, Some(UNBOUND_REPLY));
-    assert_eq!(get(watched.admin, "/readyz").status, 200);
+    assert_eq!(get(monitored.admin, "/readyz").status, 200);
 
     let text = fs::read_to_string(fixture.leases())?;
     fs::remove_file(fixture.leases())?;
-    watched.lqd.await_line(0, |line| line.contains("WARN") && line.contains("the lease file is gone"));
-    let line = watched.lqd.await_line(0, |line| line.contains("leases are stale"));
+    monitored.lqd.await_line(0, |line| line.contains("WARN") && line.contains("the lease file is gone"));
+    let line = monitored.lqd.await_line(0, |line| line.contains("leases are stale"));
     assert!(line.contains("ERROR") && line.contains("the lease file is gone"), "{line}");
     assert_unbound(&requestor, wanted);
-    let unready = get(watched.admin, "/readyz");
+    let unready = get(monitored.admin, "/readyz");
     assert_eq!(unready.status, 503);
     let body = unready.body;
     assert!(
         body.starts_with("leases are stale: last certain ") && body.ends_with("; the lease file is gone\n"),
         "{body}"
     );
-    let scrape = watched.metrics();
+    let scrape = monitored.metrics();
     let flags = ["lqd_leases_stale", "lqd_feed_trouble", "lqd_ready"].map(|name| scrape.sum(name));
     assert_eq!(flags, [1.0, 1.0, 0.0]);
     assert!(scrape.sum("lqd_feed_age_seconds") > 1.0);
@@ -92,60 +92,60 @@ fn the_file_is_gone(policy: &str, wanted: Option<&str>) -> Result<(), Failed> {
     };
     assert_eq!(counts, wanted_counts);
     assert_eq!(scrape.labelled("lqd_queries_total", "query_type", "unread"), 0.0);
-    assert_eq!(watched.status()["feed"]["trouble"], "the lease file is gone");
+    assert_eq!(monitored.status()["feed"]["trouble"], "the lease file is gone");
 
     fs::write(fixture.leases(), text)?;
-    watched.lqd.await_line(0, |line| line.contains("leases are fresh again"));
+    monitored.lqd.await_line(0, |line| line.contains("leases are fresh again"));
     assert_unbound(&requestor, Some(UNBOUND_REPLY));
-    await_ready(&watched);
+    await_ready(&monitored);
     Ok(())
 }
 
-/// A directory where the file was: the operator is told what it is.
-fn a_directory_in_its_place() -> Result<(), Failed> {
+/// A directory in place of the lease file is named as such.
+fn directory_in_place_of_lease_file() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &["--max-feed-age", "1"]);
+    let monitored = Monitored::start(&fixture, &["--max-feed-age", "1"]);
     fs::remove_file(fixture.leases())?;
     fs::create_dir(fixture.leases())?;
-    watched.lqd.await_line(0, |line| line.contains("leases are stale") && line.contains("no file"));
-    assert!(get(watched.admin, "/readyz").body.contains("something that is no file"));
-    assert_unbound(&Requestor::new(watched.lqd.address), None);
+    monitored.lqd.await_line(0, |line| line.contains("leases are stale") && line.contains("no file"));
+    assert!(get(monitored.admin, "/readyz").body.contains("something that is no file"));
+    assert_unbound(&Requestor::new(monitored.lqd.address), None);
     Ok(())
 }
 
-/// A file that cannot be loaded is no feed either.
-fn a_file_without_header() -> Result<(), Failed> {
+/// A lease file that cannot be loaded makes the leases stale, too.
+fn lease_file_without_header() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &["--max-feed-age", "1"]);
-    let requestor = Requestor::new(watched.lqd.address);
+    let monitored = Monitored::start(&fixture, &["--max-feed-age", "1"]);
+    let requestor = Requestor::new(monitored.lqd.address);
     let other = fixture.directory().join("other");
     fs::write(&other, "not a lease file\n")?;
     fs::rename(&other, fixture.leases())?;
-    watched.lqd.await_line(0, |line| line.contains("leases are stale"));
+    monitored.lqd.await_line(0, |line| line.contains("leases are stale"));
     assert_unbound(&requestor, None);
-    let scrape = watched.metrics();
+    let scrape = monitored.metrics();
     assert!(scrape.sum("lqd_feed_failed_reloads_total") >= 1.0);
     assert_eq!(scrape.sum("lqd_feed_trouble"), 1.0);
-    fixture.write_leases(&format!("{LEASES_HEADER}\n{}", fixture.rows(LEASES)));
-    await_ready(&watched);
+    fixture.replace_leases(LEASES);
+    await_ready(&monitored);
     assert_unbound(&requestor, Some(UNBOUND_REPLY));
     Ok(())
 }
 
-/// Nothing is added for longer than --max-feed-age: nothing new is no loss.
-fn an_idle_file_is_not_stale() -> Result<(), Failed> {
+/// A file that Kea does not write to for longer than --max-feed-age is not stale.
+fn idle_lease_file_is_not_stale() -> Result<(), Failed> {
     let fixture = fixture();
-    let watched = Watched::start(&fixture, &["--max-feed-age", "5"]);
+    let monitored = Monitored::start(&fixture, &["--max-feed-age", "5"]);
     let idle = Until::after(Duration::from_secs(7));
     while idle.pending() {}
-    assert_eq!(get(watched.admin, "/readyz").status, 200);
-    assert_eq!(watched.lqd.line_with("stale"), None);
-    assert_unbound(&Requestor::new(watched.lqd.address), Some(UNBOUND_REPLY));
+    assert_eq!(get(monitored.admin, "/readyz").status, 200);
+    assert_eq!(monitored.lqd.line_with("stale"), None);
+    assert_unbound(&Requestor::new(monitored.lqd.address), Some(UNBOUND_REPLY));
     Ok(())
 }
 
-/// What happens to misses can be changed while leases are stale.
-fn another_policy_at_sighup() -> Result<(), Failed> {
+/// A reload changes the response to misses while leases are stale.
+fn reload_changes_when_stale_policy() -> Result<(), Failed> {
     let fixture = fixture();
     let config = fixture.directory().join("lqd.toml");
     fs::write(&config, "max-feed-age = 1\nwhen-stale = 'silent'")?;
@@ -173,9 +173,9 @@ fn another_policy_at_sighup() -> Result<(), Failed> {
     Ok(())
 }
 
-fn await_ready(watched: &Watched) {
+fn await_ready(monitored: &Monitored) {
     let until = Until::patience();
-    while get(watched.admin, "/readyz").status != 200 {
-        assert!(until.pending(), "never ready again");
+    while get(monitored.admin, "/readyz").status != 200 {
+        assert!(until.pending(), "lqd does not become ready again");
     }
 }

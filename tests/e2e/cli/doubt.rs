@@ -1,8 +1,8 @@
-//! Clients that may hold a lease whose row cannot be read: nothing of theirs is told as if it were all.
+//! Clients that may hold a lease whose row is unreadable: no reply shows their known leases as complete.
 
 use libtest_mimic::{Failed, Trial};
 
-use super::{await_reply, by_address, fixture, held_by, lease, unreadable};
+use super::{await_reply, by_address, fixture, held_by, lease, unspec_fail};
 use crate::support::octets::{Pattern, octets};
 use crate::support::{Fixture, Lqd, Requestor};
 
@@ -17,14 +17,14 @@ fn by_client(client: &str) -> Vec<u8> {
     octets(&format!("0e c00001  $me  002c 001f 02 ::  $c{client}"))
 }
 
-/// A row of client `client` on 2001:db8:1::`host` that cannot be read.
-fn faulty(host: &str, client: &str) -> String {
+/// Returns an unreadable row of client `client` for 2001:db8:1::`host`.
+fn unreadable_row(host: &str, client: &str) -> String {
     format!(
         "2001:db8:1::{host},00:03:00:01:02:00:00:00:00:{client},never,4102444800,1,4294967295,0,1,128,0,0,,,0,,1,0,0\n"
     )
 }
 
-/// Each client once: its only address, or that it is in doubt, or that it has nothing.
+/// Queries each client: expects its only address, UnspecFail, or no binding.
 fn expect(requestor: &Requestor, clients: &[(&str, Option<Pattern>)]) {
     for (client, reply) in clients {
         let nothing = Pattern::parse("0f c00001  $me $server");
@@ -32,12 +32,12 @@ fn expect(requestor: &Requestor, clients: &[(&str, Option<Pattern>)]) {
     }
 }
 
-/// The former holder and whom the row names get UnspecFail, by client-id and by any of their addresses, until a row of the
-/// address can be read; others are served.
+/// An unreadable row makes the former holder and the client it names uncertain: they get UnspecFail, by
+/// client-id and by address, until a readable row of the address follows; other clients are unaffected.
 fn doubt(is_loaded: bool) -> Result<(), Failed> {
     let fixture: Fixture = fixture();
     let good = [lease("1", "01"), lease("2", "01"), lease("3", "02")].join("\n") + "\n";
-    let bad = faulty("1", "07");
+    let bad = unreadable_row("1", "07");
     let header = crate::support::fixture::LEASES_HEADER;
     let at_first = if is_loaded { &bad[..] } else { "" };
     fixture.write_leases(&format!("{header}\n{}{at_first}", fixture.rows(&good)));
@@ -47,11 +47,11 @@ fn doubt(is_loaded: bool) -> Result<(), Failed> {
         fixture.append_leases(&bad);
     }
     let held = |client, address| Some(held_by(client, address));
-    let in_doubt = || Some(unreadable());
+    let uncertain = || Some(unspec_fail());
     for address in ["2001:db8:1::1", "2001:db8:1::2"] {
-        await_reply(&requestor, &by_address(address), &unreadable());
+        await_reply(&requestor, &by_address(address), &unspec_fail());
     }
-    expect(&requestor, &[("01", in_doubt()), ("07", in_doubt()), ("02", held("02", "2001:db8:1::3"))]);
+    expect(&requestor, &[("01", uncertain()), ("07", uncertain()), ("02", held("02", "2001:db8:1::3"))]);
 
     fixture.append_leases(&(lease("1", "03") + "\n"));
     await_reply(&requestor, &by_address("2001:db8:1::1"), &held_by("03", "2001:db8:1::1"));
@@ -60,15 +60,15 @@ fn doubt(is_loaded: bool) -> Result<(), Failed> {
         &[("01", held("01", "2001:db8:1::2")), ("03", held("03", "2001:db8:1::1")), ("07", None)],
     );
 
-    // Two rows at once: the former holder is never seen but in doubt.
-    fixture.append_leases(&[&lease("4", "05"), "\n", &faulty("4", "01")].concat());
-    await_reply(&requestor, &by_address("2001:db8:1::4"), &unreadable());
-    expect(&requestor, &[("05", in_doubt()), ("01", in_doubt()), ("03", held("03", "2001:db8:1::1"))]);
+    // Append two rows at once: the former holder must be uncertain at every moment.
+    fixture.append_leases(&[&lease("4", "05"), "\n", &unreadable_row("4", "01")].concat());
+    await_reply(&requestor, &by_address("2001:db8:1::4"), &unspec_fail());
+    expect(&requestor, &[("05", uncertain()), ("01", uncertain()), ("03", held("03", "2001:db8:1::1"))]);
 
     fixture.append_leases(
         "2001:db8:1::4,00:03:00:01:02:00:00:00:00:05,0,4102444800,1,0,0,1,128,0,0,,,0,,1,0,0\n",
     );
-    await_reply(&requestor, &by_address("2001:db8:1::4"), &super::held_by_nobody());
+    await_reply(&requestor, &by_address("2001:db8:1::4"), &super::no_binding());
     expect(&requestor, &[("05", None), ("01", held("01", "2001:db8:1::2"))]);
     Ok(())
 }

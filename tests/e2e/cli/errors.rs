@@ -1,5 +1,5 @@
-//! What cannot start, and what the operator reads then. Exit status 2: the operator must mend what it
-//! names; 1: the host refused.
+//! Start-up failures and their messages. Exit status 2: arguments or files that the operator must fix; 1: the
+//! host refused.
 
 use std::fs;
 use std::net::{Ipv6Addr, UdpSocket};
@@ -9,25 +9,24 @@ use libtest_mimic::{Failed, Trial};
 
 use super::{KEA_CONFIG, THREE_LEASES, fixture};
 use crate::support::lqd::{Ended, PROGRAM, free_port};
-use crate::support::namespace::namespace_trial;
 use crate::support::{Fixture, Lqd};
 
 /// Unusable arguments, configuration or lease file.
 const UNUSABLE: i32 = 2;
-/// The host, not the settings, stands in the way.
+/// Refused by the host, not because of the settings.
 const FAILED: i32 = 1;
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("cli::errors::help_and_version", help_and_version),
-        Trial::test("cli::errors::arguments", arguments),
-        Trial::test("cli::errors::kea_config", kea_config),
-        Trial::test("cli::errors::lease_file", lease_file),
-        Trial::test("cli::errors::toml", toml),
-        Trial::test("cli::errors::absent_cpu", absent_cpu),
-        Trial::test("cli::errors::busy_port", busy_port),
-        namespace_trial("cli::errors::forbidden_port", &[], forbidden_port),
-    ]
+    tests! {
+        help_and_version,
+        unusable_arguments,
+        unusable_kea_config,
+        unusable_lease_file,
+        unusable_toml,
+        absent_cpu_ends_start,
+        busy_port;
+        in namespace: forbidden_port,
+    }
 }
 
 fn help_and_version() -> Result<(), Failed> {
@@ -40,13 +39,13 @@ fn help_and_version() -> Result<(), Failed> {
         let ended = Lqd::run(arguments);
         assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
         for word in words {
-            assert!(ended.stdout.contains(word), "{arguments:?} says nothing of {word}: {}", ended.stdout);
+            assert!(ended.stdout.contains(word), "{arguments:?} does not mention {word}: {}", ended.stdout);
         }
     }
     Ok(())
 }
 
-fn arguments() -> Result<(), Failed> {
+fn unusable_arguments() -> Result<(), Failed> {
     let fixture = fixture();
     let rows: &[(&[&str], &[&str])] = &[
         (&["--no-such-flag"], &["--no-such-flag"]),
@@ -84,7 +83,7 @@ fn arguments() -> Result<(), Failed> {
     Ok(())
 }
 
-fn kea_config() -> Result<(), Failed> {
+fn unusable_kea_config() -> Result<(), Failed> {
     let missing = "/nonexistent/kea-dhcp6.conf";
     refuses(&run("serve", &["--kea-config".into(), missing.into()]), UNUSABLE, &[missing]);
     let rows: &[(&str, &[&str])] = &[
@@ -101,15 +100,15 @@ fn kea_config() -> Result<(), Failed> {
     }
     let no_duid = KEA_CONFIG.replace("\"server-id\"", "\"comment\"");
     let fixture = Fixture::new(&no_duid, THREE_LEASES);
-    // `serve` waits for Kea to write it: faults::start.
+    // `serve` waits until Kea has written it: faults::start.
     refuses(&run("check", &fixture.flags()), UNUSABLE, &["--server-duid"]);
     Ok(())
 }
 
-fn lease_file() -> Result<(), Failed> {
+fn unusable_lease_file() -> Result<(), Failed> {
     let missing = fixture();
     fs::remove_file(missing.leases())?;
-    // `serve` waits for Kea to begin it: faults::start.
+    // `serve` waits until Kea has created it: faults::start.
     let path = missing.leases();
     refuses(&run("check", &missing.flags()), UNUSABLE, &[path.to_str().ok_or("the path is UTF-8")?]);
     let wrong_header = fixture();
@@ -126,8 +125,8 @@ fn lease_file() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A worker that cannot start ends start-up; nobody is told that lqd is ready.
-fn absent_cpu() -> Result<(), Failed> {
+/// A worker that cannot start ends start-up before `lqd ready`.
+fn absent_cpu_ends_start() -> Result<(), Failed> {
     let fixture = fixture();
     let flags =
         [fixture.flags(), vec!["--cpus".into(), "1023".into(), "--workers".into(), "1".into()]].concat();
@@ -137,7 +136,7 @@ fn absent_cpu() -> Result<(), Failed> {
     Ok(())
 }
 
-fn toml() -> Result<(), Failed> {
+fn unusable_toml() -> Result<(), Failed> {
     let fixture = fixture();
     let rows = [
         ("kea-konfig = \"x\"\n", &["kea-konfig"][..]),
@@ -171,7 +170,7 @@ fn busy_port() -> Result<(), Failed> {
     Ok(())
 }
 
-/// In a namespace, since containers often let anyone bind any port.
+/// A port below 1024, in a namespace because containers often let any user bind any port.
 fn forbidden_port() -> Result<(), Failed> {
     let fixture = fixture();
     let mut command = Command::new("setpriv");
@@ -185,11 +184,11 @@ fn run(command: &str, flags: &[String]) -> Ended {
     Lqd::run(&[&[command.to_owned()], flags].concat())
 }
 
-/// The program ended with this code and said all these words to standard error.
+/// Asserts this exit code, and all these words on standard error.
 fn refuses(ended: &Ended, code: i32, words: &[&str]) {
     assert_eq!(ended.code, Some(code), "{ended:?}");
     for word in words {
-        assert!(ended.stderr.contains(word), "nothing of {word} in: {}", ended.stderr);
+        assert!(ended.stderr.contains(word), "no `{word}` in: {}", ended.stderr);
     }
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
 }

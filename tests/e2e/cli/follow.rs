@@ -1,41 +1,41 @@
-//! A lease file that changes while it is served, by the steps that Kea takes. The feed's own tests go further.
+//! Changes of a served lease file, step by step as Kea makes them; the tests of lqd-feed cover more.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 
 use libtest_mimic::{Failed, Trial};
 
-use super::{assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, lease};
+use super::{assert_reply, await_reply, by_address, fixture, held_by, lease, no_binding};
 use crate::support::fixture::LEASES_HEADER;
 use crate::support::{Fixture, Lqd, Requestor};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("cli::follow::rows_are_appended", rows_are_appended),
-        Trial::test("cli::follow::half_a_row", half_a_row),
-        Trial::test("cli::follow::lease_file_cleanup", lease_file_cleanup),
-        Trial::test("cli::follow::lease_ends_by_itself", lease_ends_by_itself),
-        Trial::test("cli::follow::lease_file_is_gone", lease_file_is_gone),
-    ]
+    tests! {
+        appended_rows_are_followed,
+        half_a_row_waits_for_its_end,
+        lease_file_cleanup_loses_nothing,
+        lease_expires_without_a_row,
+        lease_file_removed_and_restored,
+    }
 }
 
-fn rows_are_appended() -> Result<(), Failed> {
+fn appended_rows_are_followed() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
     let (query, address) = (by_address("2001:db8:1::10"), "2001:db8:1::10");
-    assert_reply(&requestor, &query, &held_by_nobody());
+    assert_reply(&requestor, &query, &no_binding());
     append(&fixture, &fixture.rows(&lease("10", "10")))?;
     await_reply(&requestor, &query, &held_by("10", address));
     append(&fixture, &fixture.rows(&lease("10", "11")))?;
     await_reply(&requestor, &query, &held_by("11", address));
     append(&fixture, &fixture.rows(&lease("10", "11").replace(",4294967295,4102444800,", ",0,4102444800,")))?;
-    await_reply(&requestor, &query, &held_by_nobody());
+    await_reply(&requestor, &query, &no_binding());
     Ok(())
 }
 
-/// Without the file, lqd says so and goes on with what it knows; a file that comes back is loaded.
-fn lease_file_is_gone() -> Result<(), Failed> {
+/// Without its lease file, lqd logs an error and serves the known leases; a file that returns is loaded.
+fn lease_file_removed_and_restored() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
@@ -44,13 +44,13 @@ fn lease_file_is_gone() -> Result<(), Failed> {
     fs::remove_file(fixture.leases())?;
     lqd.await_line(before, |line| line.contains("gone") && line.contains("kea-leases6.csv"));
     assert_reply(&requestor, &query, &held_by("01", address));
-    fixture.write_leases(&format!("{LEASES_HEADER}\n{}", fixture.rows(&lease("30", "30"))));
+    fixture.replace_leases(&lease("30", "30"));
     await_reply(&requestor, &by_address("2001:db8:1::30"), &held_by("30", "2001:db8:1::30"));
-    assert_reply(&requestor, &query, &held_by_nobody());
+    assert_reply(&requestor, &query, &no_binding());
     Ok(())
 }
 
-fn half_a_row() -> Result<(), Failed> {
+fn half_a_row_waits_for_its_end() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
@@ -58,14 +58,14 @@ fn half_a_row() -> Result<(), Failed> {
     let (first, second) = row.split_at(row.len() / 2);
     append(&fixture, &format!("{}{first}", fixture.rows(&lease("21", "21"))))?;
     await_reply(&requestor, &by_address("2001:db8:1::21"), &held_by("21", "2001:db8:1::21"));
-    assert_reply(&requestor, &by_address("2001:db8:1::20"), &held_by_nobody());
+    assert_reply(&requestor, &by_address("2001:db8:1::20"), &no_binding());
     append(&fixture, second)?;
     await_reply(&requestor, &by_address("2001:db8:1::20"), &held_by("20", "2001:db8:1::20"));
     Ok(())
 }
 
-/// Kea's lease file cleanup: the file moves aside, a new one is begun, the old rows are written anew elsewhere.
-fn lease_file_cleanup() -> Result<(), Failed> {
+/// Kea's lease file cleanup: moves the file aside, starts a new one, and rewrites the old rows elsewhere.
+fn lease_file_cleanup_loses_nothing() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
@@ -82,7 +82,7 @@ fn lease_file_cleanup() -> Result<(), Failed> {
         let kept = old.lines().skip(1).chain(rows.lines().skip(1)).map(|row| format!("{row}\n"));
         fs::write(with_suffix("output"), format!("{LEASES_HEADER}\n{}", kept.collect::<String>()))?;
         fs::rename(with_suffix("output"), with_suffix("completed"))?;
-        let _ = fs::remove_file(with_suffix("2")); // there is none in the first round
+        let _ = fs::remove_file(with_suffix("2")); // missing in the first round
         fs::remove_file(with_suffix("1"))?;
         fs::rename(with_suffix("completed"), with_suffix("2"))?;
         await_holder(&requestor, &after, "31");
@@ -92,8 +92,8 @@ fn lease_file_cleanup() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A lease ends in its second, with no row that says so.
-fn lease_ends_by_itself() -> Result<(), Failed> {
+/// A lease expires at its second without a row.
+fn lease_expires_without_a_row() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
@@ -101,13 +101,13 @@ fn lease_ends_by_itself() -> Result<(), Failed> {
     let short = lease("40", "40").replace("4294967295,4102444800", &format!("3,{now}"));
     append(&fixture, &fixture.rows(&(short + "\n" + &lease("41", "41"))))?;
     await_holder(&requestor, "41", "41");
-    await_reply(&requestor, &by_address("2001:db8:1::40"), &held_by_nobody());
+    await_reply(&requestor, &by_address("2001:db8:1::40"), &no_binding());
     let ended = crate::support::fixture::seconds_since_1970();
-    assert!(ended >= now + 3, "gone {} seconds after it was given for 3", ended - now);
+    assert!(ended >= now + 3, "a lease of 3 seconds expired after {}", ended - now);
     Ok(())
 }
 
-/// Waits until that client holds 2001:db8:1::`host`, perhaps among other addresses.
+/// Waits until that client holds 2001:db8:1::`host`, alone or among other addresses.
 fn await_holder(requestor: &Requestor, host: &str, client: &str) {
     let query = by_address(&format!("2001:db8:1::{host}"));
     let holder = crate::support::octets::octets(&format!("$c{client}"));
@@ -126,7 +126,7 @@ fn await_holder(requestor: &Requestor, host: &str, client: &str) {
     }
 }
 
-/// Appends text to the lease file as Kea does: opened once more, written at its end.
+/// Appends text as Kea does: opens the lease file again and writes at its end.
 fn append(fixture: &Fixture, text: &str) -> std::io::Result<()> {
     OpenOptions::new().append(true).open(fixture.leases())?.write_all(text.as_bytes())
 }

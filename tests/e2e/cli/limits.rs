@@ -1,4 +1,4 @@
-//! Limits on address space (`ulimit -v`).
+//! Limits of address space (`ulimit -v`).
 
 use std::fs;
 use std::io::Write as _;
@@ -12,35 +12,35 @@ use crate::support::http::get_unix;
 use crate::support::lqd::{PROGRAM, free_port};
 use crate::support::{Lqd, Requestor};
 
-/// MiB of address space that are enough for lqd itself, and for few leases.
+/// Address space in MiB that suffices for lqd itself and few leases.
 const LITTLE: u64 = 192;
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("cli::limits::one_gibibyte_of_address_space", one_gibibyte_of_address_space),
-        Trial::test("cli::limits::leases_that_do_not_fit", leases_that_do_not_fit),
-        Trial::test("cli::limits::reload_that_does_not_fit", reload_that_does_not_fit),
-    ]
+    tests! {
+        one_gibibyte_of_address_space_suffices,
+        load_beyond_the_limit_ends_start,
+        reload_beyond_the_limit_is_rejected,
+    }
 }
 
-/// `lqd` with so many MiB of address space.
+/// Returns the command `lqd` with so many MiB of address space.
 fn limited(mebibytes: u64, arguments: &[String]) -> Command {
     let mut command = Command::new("prlimit");
     command.arg(format!("--as={0}:{0}", mebibytes << 20)).arg(PROGRAM).args(arguments);
     command
 }
 
-/// Loads, serves, follows, and loads other files beside those that it answers from, each time anew.
-fn one_gibibyte_of_address_space() -> Result<(), Failed> {
+/// Loads, follows and reloads, each time with the old leases still in memory.
+fn one_gibibyte_of_address_space_suffices() -> Result<(), Failed> {
     let fixture = fixture();
     let check =
         Lqd::run_command(limited(1024, &[&["check".to_owned()], fixture.flags().as_slice()].concat()));
     assert_eq!(check.code, Some(0), "{check:?}");
 
-    let (socket, log) = (fixture.directory().join("admin.sock"), fixture.directory().join("queries.log"));
+    let (socket, log) = (fixture.admin_socket(), fixture.directory().join("queries.log"));
     let address = format!("[::1]:{}", free_port());
     let mut arguments = vec!["serve".to_owned(), "--listen".to_owned(), address.clone()];
-    arguments.push(format!("--admin=unix:{}", socket.display()));
+    arguments.push(fixture.admin_flag());
     arguments.push(format!("--query-log={}", log.display()));
     arguments.extend(fixture.flags());
     let lqd = Lqd::start_command(limited(1024, &arguments), address.parse()?);
@@ -48,7 +48,7 @@ fn one_gibibyte_of_address_space() -> Result<(), Failed> {
     assert_reply(&requestor, &by_address("2001:db8:1::1"), &held_by("01", "2001:db8:1::1"));
     for host in ["50", "51", "52", "53"] {
         let other = fixture.directory().join(format!("leases-{host}.csv"));
-        fs::write(&other, format!("{LEASES_HEADER}\n{}", fixture.rows(&lease(host, host))))?;
+        fs::write(&other, fixture.lease_file(&lease(host, host)))?;
         fixture.write_kea_config(&KEA_CONFIG.replace("@LEASES@", &other.display().to_string()));
         lqd.signal("HUP");
         let address = format!("2001:db8:1::{host}");
@@ -59,8 +59,8 @@ fn one_gibibyte_of_address_space() -> Result<(), Failed> {
     Ok(())
 }
 
-/// More leases than there is room for: an error that says what to raise, neither a panic nor an abort.
-fn leases_that_do_not_fit() -> Result<(), Failed> {
+/// A load beyond the limit ends with an error that names the limit, not with a panic or abort.
+fn load_beyond_the_limit_ends_start() -> Result<(), Failed> {
     let fixture = fixture();
     fs::write(fixture.leases(), many_leases()?)?;
     for command in ["check", "serve"] {
@@ -73,8 +73,8 @@ fn leases_that_do_not_fit() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Known leases go on being answered where other ones do not fit.
-fn reload_that_does_not_fit() -> Result<(), Failed> {
+/// A reload beyond the limit keeps the known leases.
+fn reload_beyond_the_limit_is_rejected() -> Result<(), Failed> {
     let fixture = fixture();
     let address = format!("[::1]:{}", free_port());
     let mut arguments = vec!["serve".to_owned(), "--workers=1".to_owned(), "--io=mmsg".to_owned()];
@@ -92,7 +92,7 @@ fn reload_that_does_not_fit() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A lease file of 100 MiB.
+/// Returns a lease file of 100 MiB.
 fn many_leases() -> Result<Vec<u8>, Failed> {
     const LEASES: u32 = 1_200_000;
     let mut rows = format!("{LEASES_HEADER}\n").into_bytes();

@@ -1,4 +1,4 @@
-//! What the process cannot do any more once it serves.
+//! The sandbox: rights that the process gives up before it serves.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,19 +16,21 @@ use crate::support::{Lqd, Need, Requestor, trial};
 const ADDRESS: &str = "2001:db8:1::1";
 
 pub fn trials() -> Vec<Trial> {
-    let mut trials = vec![Trial::test("cli::sandbox::off", off)];
+    let mut trials = tests! {
+        sandbox_off,
+        reload_may_start_a_query_log needs Sandbox,
+        relative_config_is_reloaded needs Sandbox,
+        reload_outside_the_sandbox_is_rejected needs Sandbox,
+    };
     for (back_end, needs) in [("uring", &[Need::IoUring, Need::Sandbox][..]), ("mmsg", &[Need::Sandbox])] {
         let name = |what| format!("cli::sandbox::{what}::{back_end}");
         trials.push(trial(name("every_thread"), needs, move || every_thread(back_end)));
         trials.push(namespace_trial(name("port_547"), needs, move || port_547(back_end)));
     }
-    trials.push(trial("cli::sandbox::query_log_by_reload", &[Need::Sandbox], query_log_by_reload));
-    trials.push(trial("cli::sandbox::relative_config", &[Need::Sandbox], relative_config));
-    trials.push(trial("cli::sandbox::reload_elsewhere", &[Need::Sandbox], reload_elsewhere));
     trials
 }
 
-/// Values of a line of /proc/PID/status, of all threads.
+/// Returns a field of /proc/PID/status for each thread.
 fn of_all_threads(lqd: &Lqd, name: &str) -> Vec<String> {
     let tasks = fs::read_dir(format!("/proc/{}/task", lqd.pid())).expect("the server runs");
     let status = |task: fs::DirEntry| fs::read_to_string(task.path().join("status")).unwrap_or_default();
@@ -36,7 +38,7 @@ fn of_all_threads(lqd: &Lqd, name: &str) -> Vec<String> {
     assert!(statuses.len() >= 4, "main, signals, feed, one worker at least: {}", statuses.len());
     let value = |status: &String| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.expect("the kernel tells it").trim().to_owned()
+        line.expect("a field of /proc/PID/status").trim().to_owned()
     };
     statuses.iter().map(value).collect()
 }
@@ -48,14 +50,14 @@ fn assert_all(lqd: &Lqd, name: &str, wanted: &str) {
 
 fn every_thread(back_end: &str) -> Result<(), Failed> {
     let fixture = fixture();
-    let (socket, log) = (fixture.directory().join("admin.sock"), fixture.directory().join("queries.log"));
+    let (socket, log) = (fixture.admin_socket(), fixture.directory().join("queries.log"));
     let admin = format!("unix:{}", socket.display());
     let log_name = log.to_str().expect("the path is UTF-8");
     let flags = ["--io", back_end, "--sandbox", "on", "--admin", &admin, "--query-log", log_name];
     let lqd = Lqd::start(&[fixture.flags(), flags.map(str::to_owned).to_vec()].concat());
     let requestor = Requestor::new(lqd.address);
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
-    let line = lqd.line_with("sandbox on").expect("it is told");
+    let line = lqd.line_with("sandbox on").expect("the sandbox is logged");
     assert!(line.contains("no core dumps, files, capabilities, system calls"), "{line}");
     assert_all(&lqd, "NoNewPrivs", "1");
     assert_all(&lqd, "Seccomp", "2");
@@ -70,8 +72,8 @@ fn every_thread(back_end: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A reload may begin a query log where the service manager wants logs, and begin it anew there, but nowhere else.
-fn query_log_by_reload() -> Result<(), Failed> {
+/// A reload may start a query log, and reopen it, in the service manager's log directory, but not elsewhere.
+fn reload_may_start_a_query_log() -> Result<(), Failed> {
     let (fixture, logs) = (fixture(), tempfile::tempdir()?);
     let config = fixture.directory().join("lqd.toml");
     fs::write(&config, "kea-config = 'kea-dhcp6.conf'")?;
@@ -95,15 +97,15 @@ fn query_log_by_reload() -> Result<(), Failed> {
     let moved = logs.path().join("queries.log.1");
     fs::rename(&log, &moved)?;
     reload(&log, "configuration read again")?;
-    assert_eq!(fs::read_to_string(&moved)?.lines().count(), 1, "written when the reload is done");
+    assert_eq!(fs::read_to_string(&moved)?.lines().count(), 1, "flushed once the reload is complete");
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
     assert_eq!(lqd.stop(), 0);
-    assert_eq!(fs::read_to_string(&log)?.lines().count(), 1, "begun anew");
+    assert_eq!(fs::read_to_string(&log)?.lines().count(), 1, "the reopened file");
     Ok(())
 }
 
-/// As systemd starts it: an unprivileged user with the one right to bind a low port, which is gone afterwards. Files
-/// are replaced under it, and read again.
+/// Runs as under systemd: an unprivileged user with the one capability to bind a low port, dropped
+/// afterwards. Files are replaced and reloaded.
 fn port_547(back_end: &str) -> Result<(), Failed> {
     let fixture = fixture();
     fs::set_permissions(fixture.directory(), fs::Permissions::from_mode(0o755))?;
@@ -130,8 +132,8 @@ fn port_547(back_end: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A configuration file named without its folder can be read again.
-fn relative_config() -> Result<(), Failed> {
+/// A configuration file named without its directory can be reloaded.
+fn relative_config_is_reloaded() -> Result<(), Failed> {
     let fixture = fixture();
     fs::write(fixture.directory().join("lqd.toml"), "kea-config = 'kea-dhcp6.conf'")?;
     let address = format!("[::1]:{}", free_port());
@@ -144,8 +146,8 @@ fn relative_config() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A lease file in a folder that the start did not name: refused, with what to do.
-fn reload_elsewhere() -> Result<(), Failed> {
+/// A reload that names a lease file outside the sandbox is rejected, with the fix.
+fn reload_outside_the_sandbox_is_rejected() -> Result<(), Failed> {
     let (here, elsewhere) = (fixture(), fixture());
     let lqd = Lqd::start(&here.flags());
     let requestor = Requestor::new(lqd.address);
@@ -157,7 +159,7 @@ fn reload_elsewhere() -> Result<(), Failed> {
     Ok(())
 }
 
-fn off() -> Result<(), Failed> {
+fn sandbox_off() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&[fixture.flags(), vec!["--sandbox".into(), "off".into()]].concat());
     assert!(lqd.line_with("sandbox off").is_some(), "{}", lqd.log());

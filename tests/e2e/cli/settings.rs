@@ -1,4 +1,4 @@
-//! What settings do, where they come from, and what the server says of itself.
+//! Settings: effects, sources and precedence, and the server's own description of them.
 
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -10,29 +10,25 @@ use libtest_mimic::{Failed, Trial};
 use super::{KEA_CONFIG, THREE_LEASES, assert_reply, await_reply, by_address, fixture, held_by, lease};
 use crate::support::lqd::{PROGRAM, free_port};
 use crate::support::octets::{Pattern, octets};
-use crate::support::{Fixture, Lqd, Need, Requestor, trial};
+use crate::support::{Fixture, Lqd, Requestor};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("cli::settings::check", check),
-        Trial::test("cli::settings::ready_line", ready_line),
-        Trial::test("cli::settings::bad_rows", bad_rows),
-        Trial::test("cli::settings::bad_row_around_a_lease", bad_row_around_a_lease),
-        Trial::test("cli::settings::io_auto_says_which", io_auto_says_which),
-        trial(
-            "cli::settings::io_auto_without_locked_memory",
-            &[Need::Root, Need::IoUring],
-            io_auto_without_locked_memory,
-        ),
-        Trial::test("cli::settings::toml_and_flags", toml_and_flags),
-        Trial::test("cli::settings::json_log", json_log),
-        Trial::test("cli::settings::server_duid", server_duid),
-        Trial::test("cli::settings::kea_leases", kea_leases),
-        Trial::test("cli::settings::listen_twice", listen_twice),
-    ]
+    tests! {
+        check_prints_settings_and_counts,
+        ready_line_has_address_and_lease_count,
+        bad_rows_are_named_and_skipped,
+        bad_row_of_a_prefix_gets_no_no_binding,
+        io_auto_logs_its_choice,
+        io_auto_without_locked_memory_uses_mmsg needs Root IoUring,
+        flags_override_toml,
+        json_log_lines_are_objects,
+        server_duid_overrides_kea,
+        kea_leases_overrides_kea,
+        listen_on_two_addresses,
+    }
 }
 
-fn check() -> Result<(), Failed> {
+fn check_prints_settings_and_counts() -> Result<(), Failed> {
     let fixture = fixture();
     let ended = Lqd::run(&[&["check".to_owned()], fixture.flags().as_slice()].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -46,7 +42,7 @@ fn check() -> Result<(), Failed> {
     Ok(())
 }
 
-fn ready_line() -> Result<(), Failed> {
+fn ready_line_has_address_and_lease_count() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let line = lqd.line_with("lqd ready").ok_or("it was seen at the start")?;
@@ -58,8 +54,9 @@ fn ready_line() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A bad row is named by its line and its address gets UnspecFail, as Kea may have leased it; the rows around it are served.
-fn bad_rows() -> Result<(), Failed> {
+/// A bad row is logged with its line, and its address gets UnspecFail, because Kea may have leased it; other
+/// rows work.
+fn bad_rows_are_named_and_skipped() -> Result<(), Failed> {
     let fixture = fixture();
     let good = fixture.rows(&(lease("1", "01") + "\n"));
     let more = fixture.rows(&(lease("2", "02") + "\n"));
@@ -71,16 +68,16 @@ fn bad_rows() -> Result<(), Failed> {
     for (client, address) in [("01", "2001:db8:1::1"), ("02", "2001:db8:1::2")] {
         assert_reply(&requestor, &by_address(address), &held_by(client, address));
     }
-    assert_reply(&requestor, &by_address("2001:db8:1::7"), &super::unreadable());
+    assert_reply(&requestor, &by_address("2001:db8:1::7"), &super::unspec_fail());
     for number in [3, 5] {
         lqd.await_line(0, |line| line.contains("line") && has_number(line, number));
     }
     Ok(())
 }
 
-/// A prefix whose row is bad may be on any link: no link is named of which it could be said that it has no binding, not
-/// even to a relay agent of that link that may see no other.
-fn bad_row_around_a_lease() -> Result<(), Failed> {
+/// A bad row of a prefix may affect any link: no query gets "no binding" on any link, not even from a relay
+/// agent that may see only that link.
+fn bad_row_of_a_prefix_gets_no_no_binding() -> Result<(), Failed> {
     let one = r#"{ "id": 1, "subnet": "2001:db8:1::/64" }"#;
     let two = r#"{ "id": 1, "subnet": "2001:db8:1::/48", "relay": { "ip-addresses": ["::1"] } },
                  { "id": 2, "subnet": "2001:db8:1:100::/64" }"#;
@@ -99,18 +96,18 @@ fn bad_row_around_a_lease() -> Result<(), Failed> {
                 assert_reply(&requestor, &asked("2001:db8:1:100::"), &holder);
             }
         };
-        assert_reply(&requestor, &asked("2001:db8:1::"), &super::held_by_nobody());
+        assert_reply(&requestor, &asked("2001:db8:1::"), &super::no_binding());
         assert_holder();
         fixture.append_leases(
             "2001:db8:1:100::,00:03:00:01:02:00:00:00:00:07,never,4102444800,1,1,2,1,56,0,0,,,0,,1,0,0\n",
         );
-        await_reply(&requestor, &asked("2001:db8:1::"), &super::unreadable());
+        await_reply(&requestor, &asked("2001:db8:1::"), &super::unspec_fail());
         assert_holder();
     }
     Ok(())
 }
 
-fn io_auto_says_which() -> Result<(), Failed> {
+fn io_auto_logs_its_choice() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&[fixture.flags(), vec!["--io".into(), "auto".into()]].concat());
     let line = lqd.await_line(0, |line| line.contains("back end"));
@@ -118,12 +115,13 @@ fn io_auto_says_which() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The probe's ring fits into what may be locked, workers' do not: they serve all the same, and say why.
-fn io_auto_without_locked_memory() -> Result<(), Failed> {
+/// The probe's ring fits into the locked-memory limit, the workers' rings do not: they serve by mmsg and log
+/// why.
+fn io_auto_without_locked_memory_uses_mmsg() -> Result<(), Failed> {
     let fixture = fixture();
     fs::set_permissions(fixture.directory(), fs::Permissions::from_mode(0o755))?;
     let start = |io: &str, address: SocketAddrV6| {
-        // Root may lock what it likes.
+        // Root is exempt from the limit.
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
         command.args(["prlimit", "--memlock=65536:65536", PROGRAM, "serve", "--io", io]);
@@ -141,15 +139,15 @@ fn io_auto_without_locked_memory() -> Result<(), Failed> {
         let refused = Lqd::run_command(start("uring", new_address()));
         assert!(refused.code != Some(0) && refused.stderr.contains("LimitMEMLOCK="), "{refused:?}");
     } else {
-        // This kernel does not count rings as locked memory (5.12 to 6.13).
+        // Kernels 5.12 to 6.13 do not count rings as locked memory.
         let address = new_address();
         assert_eq!(Lqd::start_command(start("uring", address), address).stop(), 0);
     }
     Ok(())
 }
 
-/// Keys of the file are flags; a flag on the command line wins.
-fn toml_and_flags() -> Result<(), Failed> {
+/// File keys equal flags; a flag on the command line wins.
+fn flags_override_toml() -> Result<(), Failed> {
     let fixture = fixture();
     let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, free_port(), 0, 0);
     let file = fixture.directory().join("lqd.toml");
@@ -174,7 +172,7 @@ fn toml_and_flags() -> Result<(), Failed> {
     Ok(())
 }
 
-fn json_log() -> Result<(), Failed> {
+fn json_log_lines_are_objects() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&[fixture.flags(), vec!["--log-format".into(), "json".into()]].concat());
     let before = lqd.line_count();
@@ -189,8 +187,8 @@ fn json_log() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The flag wins over what Kea's configuration says.
-fn server_duid() -> Result<(), Failed> {
+/// The flag overrides Kea's configuration.
+fn server_duid_overrides_kea() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd =
         Lqd::start(&[fixture.flags(), vec!["--server-duid".into(), "00:02:00:00:00:09:ab".into()]].concat());
@@ -200,8 +198,8 @@ fn server_duid() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The flag wins over what Kea's configuration says.
-fn kea_leases() -> Result<(), Failed> {
+/// The flag overrides Kea's configuration.
+fn kea_leases_overrides_kea() -> Result<(), Failed> {
     let fixture = Fixture::new(&KEA_CONFIG.replace("@LEASES@", "/nonexistent/leases.csv"), THREE_LEASES);
     let leases = fixture.leases();
     let flag = ["--kea-leases".to_owned(), leases.to_str().ok_or("the path is UTF-8")?.to_owned()];
@@ -211,7 +209,7 @@ fn kea_leases() -> Result<(), Failed> {
     Ok(())
 }
 
-fn listen_twice() -> Result<(), Failed> {
+fn listen_on_two_addresses() -> Result<(), Failed> {
     let fixture = fixture();
     let second = SocketAddrV6::new(Ipv6Addr::LOCALHOST, free_port(), 0, 0);
     let lqd = Lqd::start(&[fixture.flags(), vec!["--listen".into(), second.to_string()]].concat());
@@ -225,7 +223,7 @@ fn listen_twice() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The text holds this number, and not as a part of another or of an address.
+/// Returns whether the text holds this number, not as a part of another number or of an address.
 fn has_number(text: &str, number: u32) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '.' || c == '_' || c == '-';
     text.split(|c: char| !is_part(c)).any(|word| word.trim_end_matches('.') == number.to_string())

@@ -5,38 +5,38 @@ use std::time::Duration;
 use libtest_mimic::{Failed, Trial};
 
 use super::{
-    KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, lease,
-    not_configured,
+    KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, lease, no_binding, not_configured,
+    with_second_subnet,
 };
 use crate::support::lqd::PATIENCE;
-use crate::support::{Lqd, Need, Requestor, Until, trial};
+use crate::support::{BACK_ENDS, Lqd, Requestor, Until, trial};
 
 const ADDRESS: &str = "2001:db8:1::1";
 
 pub fn trials() -> Vec<Trial> {
-    let mut trials = vec![
-        Trial::test("cli::signals::new_configuration", new_configuration),
-        Trial::test("cli::signals::broken_configuration", broken_configuration),
-        Trial::test("cli::signals::another_lease_file", another_lease_file),
-    ];
-    for (back_end, needs) in [("uring", &[Need::IoUring][..]), ("mmsg", &[])] {
+    let mut trials = tests! {
+        sighup_applies_a_configuration,
+        sighup_rejects_a_broken_configuration,
+        sighup_switches_the_lease_file,
+    };
+    for (back_end, needs) in BACK_ENDS {
         let run = move || terminate_under_load(back_end);
         trials.push(trial(format!("cli::signals::terminate_under_load::{back_end}"), needs, run));
     }
     trials
 }
 
-/// SIGHUP: the new configuration holds, without a restart.
-fn new_configuration() -> Result<(), Failed> {
+/// SIGHUP applies a new configuration without a restart.
+fn sighup_applies_a_configuration() -> Result<(), Failed> {
     let fixture = fixture();
     let mut lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
     let in_new_subnet = by_address("2001:db8:2::1");
     assert_reply(&requestor, &in_new_subnet, &not_configured());
-    let more = KEA_CONFIG.replace("// @SUBNETS@", "{ \"id\": 2, \"subnet\": \"2001:db8:2::/64\" },");
+    let more = with_second_subnet(KEA_CONFIG);
     fixture.write_kea_config(&more);
     lqd.signal("HUP");
-    await_reply(&requestor, &in_new_subnet, &held_by_nobody());
+    await_reply(&requestor, &in_new_subnet, &no_binding());
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
     assert!(lqd.is_running());
     fixture.write_kea_config(KEA_CONFIG);
@@ -45,9 +45,9 @@ fn new_configuration() -> Result<(), Failed> {
     Ok(())
 }
 
-/// SIGHUP with another lease file: its leases take the place of the old ones, and the next SIGHUP is obeyed, too. One
-/// that cannot be loaded changes nothing.
-fn another_lease_file() -> Result<(), Failed> {
+/// SIGHUP with another lease file replaces all leases, and the next SIGHUP works, too; a file that cannot be
+/// loaded changes nothing.
+fn sighup_switches_the_lease_file() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
@@ -60,24 +60,23 @@ fn another_lease_file() -> Result<(), Failed> {
     lqd.await_line(before, |line| line.contains("not taken over") && line.contains("other.csv"));
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
 
-    let header = crate::support::fixture::LEASES_HEADER;
-    std::fs::write(&other, format!("{header}\n{}", fixture.rows(&lease("77", "77"))))?;
+    std::fs::write(&other, fixture.lease_file(&lease("77", "77")))?;
     lqd.signal("HUP");
     let theirs = "2001:db8:1::77";
     await_reply(&requestor, &by_address(theirs), &held_by("77", theirs));
-    assert_reply(&requestor, &by_address(ADDRESS), &held_by_nobody());
+    assert_reply(&requestor, &by_address(ADDRESS), &no_binding());
 
     let in_new_subnet = by_address("2001:db8:2::1");
     assert_reply(&requestor, &in_new_subnet, &not_configured());
-    let more = elsewhere.replace("// @SUBNETS@", "{ \"id\": 2, \"subnet\": \"2001:db8:2::/64\" },");
+    let more = with_second_subnet(&elsewhere);
     fixture.write_kea_config(&more);
     lqd.signal("HUP");
-    await_reply(&requestor, &in_new_subnet, &held_by_nobody());
+    await_reply(&requestor, &in_new_subnet, &no_binding());
     Ok(())
 }
 
-/// SIGHUP with a configuration that cannot be used: refused with its reason, and the old one stays.
-fn broken_configuration() -> Result<(), Failed> {
+/// SIGHUP with an unusable configuration is rejected with its reason; the old one stays.
+fn sighup_rejects_a_broken_configuration() -> Result<(), Failed> {
     let fixture = fixture();
     let mut lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
@@ -93,7 +92,7 @@ fn broken_configuration() -> Result<(), Failed> {
     Ok(())
 }
 
-/// SIGTERM in the middle of a flood: exit status 0, and every reply that came is a right one, none twice.
+/// SIGTERM during a flood: exit status 0, every reply right, none repeated.
 fn terminate_under_load(back_end: &str) -> Result<(), Failed> {
     const IN_FLIGHT: usize = 64;
     const BEFORE_SIGNAL: usize = 2_000;
@@ -114,7 +113,7 @@ fn terminate_under_load(back_end: &str) -> Result<(), Failed> {
             pending.push(sent);
             sent += 1;
         }
-        // Before the signal every query is answered; after it, silence is the end.
+        // Until the signal every query must be answered; after it, silence is the end.
         let wait = if replies < BEFORE_SIGNAL { PATIENCE } else { Duration::from_secs(1) };
         let Some((reply, _)) = requestor.receive(wait) else { break };
         let found = pending.iter().position(|&id| reply == with_id(&wanted, id));

@@ -1,5 +1,5 @@
-//! One server takes over from another on the same port, and configurations are read again, while queries come as
-//! fast as they can: none is lost, none answered wrongly, none twice.
+//! Takeover of the port by a new server, and reloads, while queries arrive at full rate: none is lost,
+//! answered wrongly, or answered twice.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddrV6;
@@ -12,20 +12,20 @@ use libtest_mimic::{Failed, Trial};
 use super::{KEA_CONFIG, by_address, fixture, held_by};
 use crate::support::lqd::{PATIENCE, PROGRAM, free_port};
 use crate::support::octets::Pattern;
-use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
+use crate::support::{BACK_ENDS, Fixture, Lqd, Requestor, Until, trial};
 
-/// Servers that follow one another.
+/// Number of servers that replace one another.
 const GENERATIONS: usize = 5;
-/// Requestors, each on a port of its own, so that each worker is asked.
+/// Number of requestors, each on its own port, so that queries reach every worker.
 const REQUESTORS: usize = 4;
-/// Queries that each has under way.
+/// Outstanding queries of each requestor.
 const IN_FLIGHT: usize = 64;
-/// Answers between two events.
+/// Number of answers between two events.
 const PACE: usize = 2_000;
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for (back_end, needs) in [("uring", &[Need::IoUring][..]), ("mmsg", &[])] {
+    for (back_end, needs) in BACK_ENDS {
         for listen in ["[::1]", "[::]"] {
             let name = format!("cli::takeover::rolling_restart::{back_end}::{listen}");
             trials.push(trial(name, needs, move || rolling_restart(back_end, listen)));
@@ -36,7 +36,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// A new process beside the old one, then SIGTERM for the old one, several times over.
+/// Starts a new process beside the old one, then ends the old one by SIGTERM, several times.
 fn rolling_restart(back_end: &str, listen: &str) -> Result<(), Failed> {
     let fixture = fixture();
     let address = SocketAddrV6::new("::1".parse()?, free_port(), 0, 0);
@@ -60,7 +60,7 @@ fn rolling_restart(back_end: &str, listen: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// SIGHUP with files that cannot be used, and with good ones again, over and over.
+/// SIGHUP with unusable files, then with good ones, repeatedly.
 fn broken_configuration(back_end: &str) -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&[fixture.flags(), vec!["--io".into(), back_end.into()]].concat());
@@ -75,9 +75,9 @@ fn broken_configuration(back_end: &str) -> Result<(), Failed> {
     let flood = Flood::default();
     flood.during(lqd.address, || {
         for (text, wanted) in broken {
-            said_after_reload(&lqd, &fixture, text, wanted);
+            reload_and_await(&lqd, &fixture, text, wanted);
             flood.await_answers(PACE);
-            said_after_reload(&lqd, &fixture, KEA_CONFIG, &["configuration read again"]);
+            reload_and_await(&lqd, &fixture, KEA_CONFIG, &["configuration read again"]);
             flood.await_answers(PACE);
         }
     });
@@ -85,15 +85,15 @@ fn broken_configuration(back_end: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// SIGHUP with that configuration; a line that holds all of `wanted` must follow.
-fn said_after_reload(lqd: &Lqd, fixture: &Fixture, kea_config: &str, wanted: &[&str]) {
+/// Reloads with this configuration; a log line with all of `wanted` must follow.
+fn reload_and_await(lqd: &Lqd, fixture: &Fixture, kea_config: &str, wanted: &[&str]) {
     let before = lqd.line_count();
     fixture.write_kea_config(kea_config);
     lqd.signal("HUP");
     lqd.await_line(before, |line| wanted.iter().all(|part| line.contains(part)));
 }
 
-/// Requestors that ask as fast as they are answered, for the leases of clients 01, 02 and 03.
+/// Requestors at full rate, for the leases of clients 01, 02 and 03.
 #[derive(Default)]
 struct Flood {
     answers: AtomicUsize,
@@ -101,7 +101,7 @@ struct Flood {
 }
 
 impl Flood {
-    /// Asks while `work` is done.
+    /// Sends queries while `work` runs.
     ///
     /// # Panics
     /// If a query is not answered in time, wrongly, or twice.
@@ -117,7 +117,7 @@ impl Flood {
         });
     }
 
-    /// Waits for so many more answers.
+    /// Waits for `count` more answers.
     fn await_answers(&self, count: usize) {
         let (wanted, until) = (self.answers.load(Ordering::Relaxed) + count, Until::patience());
         while self.answers.load(Ordering::Relaxed) < wanted {
@@ -146,10 +146,11 @@ impl Flood {
             if waiting.is_empty() {
                 return;
             }
-            let (mut reply, _) =
-                requestor.receive(PATIENCE).unwrap_or_else(|| panic!("{} queries are lost", waiting.len()));
+            let (mut reply, _) = requestor
+                .receive(PATIENCE)
+                .unwrap_or_else(|| panic!("{} queries are unanswered", waiting.len()));
             let id = u32::from_be_bytes([0, reply[1], reply[2], reply[3]]);
-            assert!(waiting.remove(&id), "{id} was answered twice or never asked");
+            assert!(waiting.remove(&id), "reply {id} is repeated or was not asked for");
             let (query, wanted) = &questions[id as usize % questions.len()];
             reply[1..4].copy_from_slice(&query[1..4]);
             assert!(wanted.matches(&reply, &(0..=0)), "a wrong reply: {reply:02x?}");

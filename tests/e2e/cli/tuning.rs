@@ -1,4 +1,4 @@
-//! Flags that tune: the sockets have what was asked for, and the server answers as ever.
+//! Tuning flags: the sockets get the requested options, and the server answers.
 
 use std::net::SocketAddrV6;
 use std::path::Path;
@@ -11,15 +11,15 @@ use libtest_mimic::{Failed, Trial};
 use super::{by_address, fixture};
 use crate::support::http::get_unix;
 use crate::support::lqd::{PROGRAM, free_port};
-use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
+use crate::support::{Fixture, Lqd, Requestor, Until};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("cli::tuning::socket_buffers", socket_buffers),
-        Trial::test("cli::tuning::steering_and_busy_polling", steering_and_busy_polling),
-        Trial::test("cli::tuning::steering_without_cpus", steering_without_cpus),
-        trial("cli::tuning::steering_after_takeover", &[Need::SteeringInGroups], steering_after_takeover),
-    ]
+    tests! {
+        socket_buffers_have_requested_size,
+        steering_and_busy_polling_answer,
+        steering_needs_a_cpu_for_each_worker,
+        steering_survives_takeover needs SteeringInGroups,
+    }
 }
 
 fn start(fixture: &Fixture, flags: &[&str]) -> Lqd {
@@ -27,8 +27,8 @@ fn start(fixture: &Fixture, flags: &[&str]) -> Lqd {
     Lqd::start(&flags.collect::<Vec<_>>())
 }
 
-/// As the kernel tells (`ss`, which `ip` comes with); it keeps twice what it was asked for (socket(7)).
-fn socket_buffers() -> Result<(), Failed> {
+/// Buffers as `ss` shows them; the kernel reserves twice the requested size (socket(7)).
+fn socket_buffers_have_requested_size() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = start(&fixture, &["--receive-buffer", "128KiB", "--send-buffer", "96KiB", "--workers", "1"]);
     let filter = format!("sport = :{}", lqd.address.port());
@@ -40,8 +40,8 @@ fn socket_buffers() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Where the kernel has no busy polling, a line says so and all works without.
-fn steering_and_busy_polling() -> Result<(), Failed> {
+/// Without busy polling in the kernel, lqd logs that and serves.
+fn steering_and_busy_polling_answer() -> Result<(), Failed> {
     let fixture = fixture();
     for io in ["auto", "mmsg"] {
         let lqd = start(&fixture, &["--steering", "cpu", "--busy-poll", "50", "--io", io]);
@@ -53,7 +53,7 @@ fn steering_and_busy_polling() -> Result<(), Failed> {
     Ok(())
 }
 
-fn steering_without_cpus() -> Result<(), Failed> {
+fn steering_needs_a_cpu_for_each_worker() -> Result<(), Failed> {
     let fixture = fixture();
     let flags = ["--steering", "cpu", "--cpus", "0", "--workers", "2", "--listen", "[::1]:0"];
     let flags = fixture.flags().into_iter().chain(flags.map(str::to_owned));
@@ -63,11 +63,11 @@ fn steering_without_cpus() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Datagrams from each CPU: enough for a hash to send some to either worker.
+/// Number of datagrams from each CPU, enough for a hash to reach both workers.
 const FROM_EACH: u64 = 40;
 
-/// One server after the other on the same port: the last one's workers get what their own CPUs receive.
-fn steering_after_takeover() -> Result<(), Failed> {
+/// After takeovers on one port, each worker still gets the datagrams that its own CPU received.
+fn steering_survives_takeover() -> Result<(), Failed> {
     let fixture = fixture();
     let address = SocketAddrV6::new("::1".parse()?, free_port(), 0, 0);
     let admin = |number: usize| fixture.directory().join(format!("admin.{number}"));
@@ -95,7 +95,7 @@ fn steering_after_takeover() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What each of two workers received.
+/// Returns the number of datagrams received by each of two workers.
 fn by_worker(admin: &Path) -> [u64; 2] {
     let text = get_unix(admin, "/metrics").body;
     [0, 1].map(|worker| {
@@ -105,7 +105,7 @@ fn by_worker(admin: &Path) -> [u64; 2] {
     })
 }
 
-/// Asks from new ports on that CPU: loopback receives a datagram where it was sent.
+/// Sends queries from new ports on that CPU: loopback receives a datagram on the CPU that sent it.
 fn ask_from(cpu: usize, server: SocketAddrV6) {
     let ask = || {
         assert!(core_affinity::set_for_current(CoreId { id: cpu }), "no CPU {cpu}");

@@ -1,7 +1,7 @@
-//! Every rule has a row or a test, or a reason, and an entry in `tests/CONFORMANCE.md`.
+//! Coverage: every rule has a row, a test or a reason, and an entry in `tests/CONFORMANCE.md`.
 //!
-//! S1–S48 are the demands of RFC 5007, and of the RFCs that it stands on, on a server, and R1–R22 those on a requestor;
-//! A1–A27 are the questions that they leave open, as this project answers them.
+//! S1–S48 are the demands of RFC 5007, and of the RFCs it builds on, on servers, and R1–R22 those on
+//! requestors; A1–A27 are questions that they leave open, with this project's answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,7 +15,7 @@ const SERVER_RULES: u32 = 48;
 const REQUESTOR_RULES: u32 = 22;
 const OPEN_QUESTIONS: u32 = 27;
 
-/// Rules that a query and its reply over loopback cannot show, or not in one row, and why.
+/// Rules that a query and its reply over loopback cannot show, or not in one row, with the reason.
 const ELSEWHERE: &[(&str, &str)] = &[
     (
         "S39",
@@ -35,7 +35,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// The document's entries that begin with one of these letters: number of the rule, names of the tests that it cites.
+/// Returns the document's entries with these letters: number of the rule, names of its tests.
 fn entries(letters: &[char]) -> BTreeMap<&'static str, Vec<&'static str>> {
     let document = include_str!("../../CONFORMANCE.md");
     let is_rule = |cell: &str| {
@@ -92,7 +92,7 @@ fn every_rule_has_a_row_or_a_reason() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A requestor's rules have no rows: each names test functions, which cite it in the comment above them.
+/// Requestor rules have no rows: each names test functions, which cite it in their doc comment.
 fn every_requestor_rule_has_a_test() -> Result<(), Failed> {
     let entries = entries(&['R']);
     let defined: BTreeSet<String> = entries.keys().map(|&number| number.to_owned()).collect();
@@ -117,7 +117,7 @@ fn every_requestor_rule_has_a_test() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The rules that the comment above each function of the requestor's tests cites.
+/// Returns the rules cited in the doc comment of each function of the requestor's tests.
 fn cited_rules() -> BTreeMap<String, BTreeSet<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join("crates/requestor/src"), root.join("tests/e2e/lq")];

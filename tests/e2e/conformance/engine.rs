@@ -1,4 +1,4 @@
-//! The table against the answering engine alone: the clock is what the row says, so lifetimes are exact.
+//! The conformance table against the engine alone; the row sets the clock, so lifetimes are exact.
 
 use std::cell::RefCell;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -23,7 +23,7 @@ const REPLY_LEN_MAX: usize = 65_527;
 
 const SOURCE: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 40_000, 0, 0);
 
-/// A reply and where it goes, or none.
+/// Reply and its destination; `None` for silence.
 type Outcome = Option<(SocketAddrV6, Vec<u8>)>;
 
 pub fn trials() -> Vec<Trial> {
@@ -47,13 +47,13 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// Rows that say "no binding": after the requestor's and the server's identity the reply ends.
+/// Returns whether the row's reply is "no binding": it ends after CLIENTID and SERVERID.
 fn says_no_binding(row: &Row) -> bool {
     row.want.reply().is_some_and(|(_, pattern)| pattern.trim_end().ends_with("$me $server"))
 }
 
-/// While leases are stale or incomplete and misses are to get silence, these get it, and every other row is answered as
-/// ever.
+/// With stale or incomplete leases and silence for misses, misses get silence, and every other row is
+/// answered as before.
 fn misses_and_silence(with: fn(Engine, Unbound) -> Engine) -> Result<(), Failed> {
     let engine = with(Engine::new(Setup::Default)?, Unbound::Silent);
     let rows: Vec<Row> = rows()
@@ -63,12 +63,12 @@ fn misses_and_silence(with: fn(Engine, Unbound) -> Engine) -> Result<(), Failed>
     check_rows(&engine, rows.iter())
 }
 
-/// The same, where they are to get UnspecFail.
+/// The same, with UnspecFail for misses.
 fn misses_and_refusal(with: fn(Engine, Unbound) -> Engine) -> Result<(), Failed> {
     let engine = with(Engine::new(Setup::Default)?, Unbound::Refuse);
     let mut refused = 0;
     let mut rows: Vec<Row> = rows().filter(|row| row.setup == Setup::Default).copied().collect();
-    // Within RELAY-REPL the lengths around it would change as well.
+    // Skip RELAY-REPL: the lengths around the status would change as well.
     rows.retain(|row| !(says_no_binding(row) && row.query.trim_start().starts_with("0c")));
     for row in rows.iter_mut().filter(|row| says_no_binding(row)) {
         if let Want::Reply(pattern) = row.want {
@@ -80,7 +80,8 @@ fn misses_and_refusal(with: fn(Engine, Unbound) -> Engine) -> Result<(), Failed>
     check_rows(&engine, rows.iter())
 }
 
-/// S46: where TCP offers bulk leasequery, its query-types are not unknown but not allowed over UDP (RFC 5460 §4).
+/// S46: where TCP offers bulk leasequery, its query-types over UDP get NotAllowed, not UnknownQueryType (RFC
+/// 5460 §4).
 fn bulk_query_types_once_tcp_has_them() -> Result<(), Failed> {
     let engine = Engine::new(Setup::Default)?;
     let engine = Engine { engine: engine.engine.with_bulk_offered(), ..engine };
@@ -95,7 +96,7 @@ fn bulk_query_types_once_tcp_has_them() -> Result<(), Failed> {
     check_rows(&engine, rows.iter())
 }
 
-/// A datagram's company in its batch changes nothing.
+/// Answers to a batch are those to its queries alone.
 fn batches_answer_as_lone_queries() -> Result<(), Failed> {
     let engine = Engine::new(Setup::Default)?;
     let rows: Vec<&Row> = rows().filter(|row| row.setup == Setup::Default && row.at == 0).collect();
@@ -111,7 +112,7 @@ fn batches_answer_as_lone_queries() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Judging and writing allocate nothing, whatever is asked.
+/// Answering allocates nothing, whatever the query.
 fn nothing_is_allocated() -> Result<(), Failed> {
     let engine = Engine::new(Setup::Default)?;
     let queries: Vec<(&Row, Vec<u8>)> = rows().map(|row| (row, octets(row.query))).collect();
@@ -128,7 +129,7 @@ fn nothing_is_allocated() -> Result<(), Failed> {
                     }
                 });
             };
-            ask(); // a thread's first look at the store may set up its own bookkeeping
+            ask(); // a thread's first pin may allocate its own bookkeeping
             let allocations = allocation_counter::measure(ask);
             assert_eq!(allocations.count_total, 0, "row \"{}\", {copies} at once", row.name);
         }
@@ -138,7 +139,7 @@ fn nothing_is_allocated() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The engine with the sample leases.
+/// The answering engine with the sample leases.
 pub struct Engine {
     /// The engine.
     pub engine: lqd_answer::Engine,
@@ -146,7 +147,7 @@ pub struct Engine {
     pub leases: RefCell<Reader>,
     writer: Writer,
     limits: RefCell<Limits>,
-    /// When the leases were written, seconds since 1970.
+    /// Time at which the leases were written, in seconds since 1970.
     pub now: u32,
 }
 
@@ -155,7 +156,7 @@ impl Engine {
         Self::with(|server_duid| policy(setup, server_duid))
     }
 
-    /// One that answers by this table.
+    /// Returns an engine with this access table.
     ///
     /// # Errors
     /// The sample leases cannot be read.
@@ -177,7 +178,7 @@ impl Engine {
         Ok(Self { engine, leases: RefCell::new(reader), writer, limits, now: fixture.now })
     }
 
-    /// The same, whose leases are incomplete.
+    /// Returns the same engine, with incomplete leases.
     fn with_unbound_as_incomplete(mut self, unbound: Unbound) -> Self {
         self.writer.set_incomplete(true);
         Self { engine: self.engine.with_unbound_if_incomplete(unbound), ..self }
@@ -187,7 +188,7 @@ impl Engine {
         Self { engine: self.engine.with_unbound(unbound), ..self }
     }
 
-    /// What comes of a batch, so many seconds after the sample leases were written.
+    /// Answers a batch, so many seconds after the sample leases were written.
     fn answer(&self, queries: &[Vec<u8>], at: u32) -> Vec<Outcome> {
         let datagrams: Vec<_> = queries.iter().map(|octets| Datagram { octets, source: SOURCE }).collect();
         let mut outcomes = Vec::new();
@@ -195,7 +196,7 @@ impl Engine {
         outcomes
     }
 
-    /// Reply (empty: none) and name of the outcome of each datagram of a batch.
+    /// Returns the reply (empty: none) and the outcome's name of each datagram of a batch.
     pub fn outcomes(
         &self,
         datagrams: &[Datagram<'_>],
@@ -247,7 +248,7 @@ impl Server for Engine {
     }
 }
 
-/// What [`Setup::flags`] says, in the engine's words.
+/// Converts [`Setup::flags`] to the engine's policy.
 fn policy(setup: Setup, server_duid: Vec<u8>) -> Policy {
     let elsewhere = Ipv6Net::new(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0), 48);
     let (mut network, mut rights) = (Ipv6Net::from(Ipv6Addr::LOCALHOST), Rights::default());

@@ -1,5 +1,5 @@
-//! Replies at the limits: the longest that fits a datagram, the one that does not, and the deepest relay chains. Their
-//! octets are too many for a row, so they are repetitions of octets written by hand.
+//! Replies at the limits: the longest that fits a datagram, one that does not fit, the deepest relay chains.
+//! Too long for rows, they are repetitions of hand-written octets.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use super::fixture;
 use crate::support::display::{hex, side_by_side};
 use crate::support::octets::{Pattern, octets};
 use crate::support::requestor::Probe;
-use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
+use crate::support::{BACK_ENDS, Fixture, Lqd, Requestor, Until, trial};
 
 /// Longest UDP payload over IPv6: 65,535 less the UDP header.
 const REPLY_LEN_MAX: usize = 65_527;
@@ -18,13 +18,12 @@ const BEFORE_DATA: usize = 4 + 14 + 14;
 /// OPTION_CLIENT_DATA header, CLIENTID of 10 octets, CLT_TIME.
 const DATA_WITHOUT_LEASES: usize = 4 + 14 + 8;
 const IAADDR: usize = 28;
-/// Leases that fit: 2,338, in a reply of 65,522 octets.
+/// Number of leases that fit: 2,338, in a reply of 65,522 octets.
 const FITTING: usize = (REPLY_LEN_MAX - BEFORE_DATA - DATA_WITHOUT_LEASES) / IAADDR;
 
 pub fn trials() -> Vec<Trial> {
-    let back_ends = [("uring", &[Need::IoUring][..]), ("mmsg", &[])];
     let mut trials = Vec::new();
-    for (back_end, needs) in back_ends {
+    for (back_end, needs) in BACK_ENDS {
         trials.push(trial(format!("conformance::large::{back_end}::reply"), needs, move || large(back_end)));
         trials.push(trial(format!("conformance::large::{back_end}::relays"), needs, move || {
             deep_relays(back_end)
@@ -36,8 +35,9 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// A20: a client with more leases than any reply holds is told of as such, by each of its addresses and by its DUID, never
-/// as one without binding; what it loses is another's, and when it has lost most of it, the rest is told.
+/// A20: a client with more leases than any reply holds gets UnspecFail, by each address and by DUID, never
+/// "no binding"; a lease that passes to another client is that one's, and after losing most leases the client
+/// is answered again.
 fn oversized() -> Result<(), Failed> {
     const ALL: usize = 5_000;
     const LEFT: usize = 1_169;
@@ -62,7 +62,7 @@ fn oversized() -> Result<(), Failed> {
     }
     let (reply, _) = requestor.ask(&query(4)).ok_or("no reply about a neighbour")?;
     assert_eq!(reply, whole_reply(4, 1));
-    // One lease passes to another client, the others leave.
+    // One lease passes to another client, the others expire.
     let row = |number: usize, client: u8, valid: u32| {
         format!(
             "2001:db8:1::3:{number:x},00:03:00:01:02:00:00:00:00:{client:02x},{valid},4102444800,1,{valid},0,{number},128,0,0,,,0,,1,0,0\n"
@@ -83,7 +83,7 @@ fn oversized() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A20: all bindings, or UnspecFail and none; never a part.
+/// A20: a reply has all bindings, or UnspecFail and none, never a part of them.
 fn large(back_end: &str) -> Result<(), Failed> {
     let kea_config = include_str!("../../data/conformance/kea-dhcp6.conf");
     let fixture = Fixture::new(kea_config, &(leases(1, FITTING) + &leases(2, FITTING + 1)));
@@ -105,7 +105,7 @@ fn large(back_end: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// S48: as deep as RFC 3315 lets relays chain (hop-count 32), and not one deeper.
+/// S48: relay chains as deep as RFC 3315 permits (hop-count 32) are answered, deeper ones are not.
 fn deep_relays(back_end: &str) -> Result<(), Failed> {
     let fixture = fixture();
     let mut flags = fixture.flags();
@@ -122,7 +122,8 @@ fn deep_relays(back_end: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// S26, S48: relay data of as many relays as RFC 3315 lets chain, and none of one relay more, which no client has.
+/// S26, S48: relay data of as many relays as RFC 3315 permits is returned, of one relay more (which no client
+/// has) not.
 fn deep_relay_data(back_end: &str) -> Result<(), Failed> {
     let kea_config = include_str!("../../data/conformance/kea-dhcp6.conf");
     let fixture = Fixture::new(kea_config, &(relayed_lease(1, 33) + &relayed_lease(2, 34)));
@@ -133,7 +134,7 @@ fn deep_relay_data(back_end: &str) -> Result<(), Failed> {
     let query =
         |client| octets(&format!("0e 90000{client}  $me  002c 0025 02 ::  $c0{client}  0006 0002 002f"));
     let (reply, _) = requestor.ask(&query(1)).ok_or("no reply with 33 levels")?;
-    // Each level: 34 octets and an Interface-Id of one octet; all but the innermost one 4 more.
+    // Each hop: 34 octets and an Interface-Id of one octet; all but the innermost one 4 more.
     let relay_data_len = 16 + 33 * (34 + 5) + 32 * 4;
     let mut text = format!(
         "0f 900001  $me $server  002d {:04x}  $c01  0005 0018 2001:db8:1::101 $inf $clt0
@@ -154,7 +155,7 @@ fn deep_relay_data(back_end: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A lease whose client came through so many relays, each with an Interface-Id, as Kea writes it.
+/// Returns the lease of a client behind so many relays, each with an Interface-Id, as Kea writes it.
 fn relayed_lease(client: u8, levels: u8) -> String {
     let relay = |hop: u8| {
         format!(
@@ -169,7 +170,8 @@ fn relayed_lease(client: u8, levels: u8) -> String {
     )
 }
 
-/// A message within so many relay levels, the outermost with Relay Source Port, so that the reply finds our port.
+/// Wraps a message in so many relay hops, the outermost with Relay Source Port, so that the reply finds our
+/// port.
 fn relayed(relay_message: u8, levels: u8, message: &str) -> Vec<u8> {
     let mut message = octets(message);
     for hop in 0..levels {

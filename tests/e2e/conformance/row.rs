@@ -1,51 +1,51 @@
-//! What a row of the table says.
+//! Format of a row of the conformance table.
 
-/// One query and what must come of it.
+/// One query with the required reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// What the row shows, unique in the table.
+    /// Description, unique in the table.
     pub name: &'static str,
-    /// Where that is demanded.
+    /// Section of the RFC that demands it.
     pub rfc: &'static str,
-    /// Rules of [`super::coverage`] that the row is about.
+    /// Rules of [`super::coverage`] that the row tests.
     pub ids: &'static [&'static str],
-    /// How the server is set up.
+    /// Configuration of the server.
     pub setup: Setup,
-    /// Seconds between the writing of the sample leases and the query. Rows with another value than 0 need a clock
-    /// that can be set, so they run against the engine alone.
+    /// Seconds between writing of the sample leases and the query. Rows with a value other than 0 need a
+    /// settable clock, so they run against the engine alone.
     pub at: u32,
-    /// The datagram, see [`crate::support::octets`].
+    /// Datagram, in the notation of [`crate::support::octets`].
     pub query: &'static str,
-    /// What must come of it.
+    /// Required reply.
     pub want: Want,
 }
 
-/// The usual values, to be used as `..ROW`.
+/// Default values, for `..ROW`.
 pub const ROW: Row =
     Row { name: "", rfc: "", ids: &[], setup: Setup::Default, at: 0, query: "", want: Want::Silence };
 
-/// What must come of a query. Replies are patterns as in [`crate::support::octets`].
+/// Required reply; the patterns are those of [`crate::support::octets`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
-    /// This reply, at the address and port that the query came from.
+    /// This reply, to the query's source address and port.
     Reply(&'static str),
-    /// This reply, at the server port (547) of the address that the query came from.
+    /// This reply, to the server port (547) of the query's source address.
     ToRelay(&'static str),
     /// No reply.
     Silence,
 }
 
-/// Where a reply goes: the port at the address that the query came from.
+/// Destination port of a reply; the address is the query's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// The query's source port.
     SourcePort,
-    /// 547.
+    /// Port 547.
     ServerPort,
 }
 
 impl Want {
-    /// Where the reply goes and its pattern; `None` for silence.
+    /// Returns destination port and pattern; `None` for silence.
     pub fn reply(self) -> Option<(Reach, &'static str)> {
         match self {
             Self::Reply(pattern) => Some((Reach::SourcePort, pattern)),
@@ -55,14 +55,14 @@ impl Want {
     }
 }
 
-/// How the server is set up; the sample network and leases are the same for all.
+/// Configuration of the server; the sample network and leases are the same for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setup {
-    /// As it comes: loopback alone is allowed, relayed queries are answered, at most 9 relays.
+    /// Defaults: only loopback is allowed, relayed queries are answered, at most 9 relays.
     Default,
-    /// Requestors in 2001:db8:ffff::/48 are allowed, and those of the tests (::1) are not.
+    /// Requestors in 2001:db8:ffff::/48 are allowed, the tests' own address (::1) is not.
     Denied,
-    /// As `Denied`, and the others get no reply.
+    /// As `Denied`, with silence for refused queries.
     DeniedSilently,
     /// Relayed queries are dropped.
     RelayedDropped,
@@ -74,12 +74,12 @@ pub enum Setup {
     Sensitive,
     /// Options 37 (remote-id) and 79 (client link-layer address) are sensitive.
     SensitiveInRelayData,
-    /// Replies with bindings have 512 octets at most.
+    /// Replies with bindings have at most 512 octets.
     ShortReplies,
 }
 
 impl Setup {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Self; 9] = [
         Self::Default,
         Self::Denied,
@@ -92,7 +92,7 @@ impl Setup {
         Self::ShortReplies,
     ];
 
-    /// The flags of `lqd serve`.
+    /// Returns the flags of `lqd serve`.
     pub fn flags(self) -> &'static [&'static str] {
         match self {
             Self::Default => &[],

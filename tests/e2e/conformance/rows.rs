@@ -1,4 +1,4 @@
-//! The rows, by what they are about. The sample leases that they speak of are in `tests/data/conformance/leases.csv`.
+//! The rows of the table, by subject. Their sample leases are in `tests/data/conformance/leases.csv`.
 
 mod bindings;
 mod lifetimes;
@@ -32,7 +32,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
     .flatten()
 }
 
-/// A query that any server answers which lets its sender in or says that it does not: an unknown query-type.
+/// Returns a query that every server answers alike, allowed or not: an unknown query-type.
 pub fn probe_query() -> Vec<u8> {
     octets("0e 505050  $me  002c 0011 ff ::")
 }

@@ -1,4 +1,4 @@
-//! Runs rows against a server, whichever way it is reached.
+//! Runs rows against any server.
 
 use std::net::SocketAddrV6;
 use std::ops::RangeInclusive;
@@ -10,43 +10,43 @@ use super::{Reach, Row};
 use crate::support::display::{hex, side_by_side};
 use crate::support::octets::{Pattern, octets};
 
-/// Something that answers queries.
+/// A server that answers queries.
 pub trait Server {
-    /// The address and port that queries come from.
+    /// Returns the source address and port of queries.
     fn source(&self) -> SocketAddrV6;
 
-    /// What comes of one query, asked so many seconds after the sample leases were written where the clock can be set.
+    /// Sends one query and returns the answer; `at` is the time since the sample leases were written, in
+    /// seconds, where the clock can be set.
     ///
-    /// `answered` says that the caller expects a reply, which is then waited for; if not, the reply to a second query
-    /// behind this one shows that none will come.
+    /// If `answered`, waits for the reply; otherwise a second query's reply proves the silence.
     ///
     /// # Errors
-    /// What makes the question useless: the server is gone, or answers from another address than it was asked at.
+    /// The server is gone, or answers from another address than it was asked at.
     fn ask(&self, query: &[u8], at: u32, answered: bool) -> Result<Option<Answer>, String>;
 }
 
-/// A reply and its circumstances.
+/// A reply with its circumstances.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Where it was sent.
+    /// Destination.
     pub to: SocketAddrV6,
-    /// Its octets.
+    /// Octets of the reply.
     pub reply: Vec<u8>,
-    /// Seconds between the writing of the sample leases and the reply, as exactly as is known.
+    /// Seconds between writing of the sample leases and the reply, as a range.
     pub elapsed: RangeInclusive<u32>,
 }
 
-/// All rows, then all rows again: a query changes nothing (RFC 5007 §4.4.1).
+/// Runs all rows twice, because a query must change nothing (RFC 5007 §4.4.1).
 ///
 /// # Errors
-/// Every row that was answered wrongly, with both octets.
+/// All rows with a wrong answer, with both octets.
 pub fn check_rows<'a>(server: &dyn Server, rows: impl Iterator<Item = &'a Row>) -> Result<(), Failed> {
     let rows: Vec<&Row> = rows.collect();
-    let mut faults = Vec::new();
+    let mut failures = Vec::new();
     let mut ask_all = |round: &str| -> Vec<Option<Vec<u8>>> {
         let ask = |row: &&Row| {
-            ask_row(server, row).unwrap_or_else(|fault| {
-                faults.push(format!("row \"{}\" (RFC {}), {round} time: {fault}", row.name, row.rfc));
+            ask_row(server, row).unwrap_or_else(|failure| {
+                failures.push(format!("row \"{}\" (RFC {}), {round} time: {failure}", row.name, row.rfc));
                 None
             })
         };
@@ -55,16 +55,16 @@ pub fn check_rows<'a>(server: &dyn Server, rows: impl Iterator<Item = &'a Row>) 
     let (first, second) = (ask_all("first"), ask_all("second"));
     for (row, (first, second)) in rows.iter().zip(first.iter().zip(&second)) {
         if first != second && !names_lifetimes(row) {
-            faults.push(format!("row \"{}\" is answered otherwise the second time", row.name));
+            failures.push(format!("row \"{}\" is answered otherwise the second time", row.name));
         }
     }
-    if faults.is_empty() {
+    if failures.is_empty() {
         return Ok(());
     }
-    Err(format!("{} of {} rows failed\n{}", faults.len(), rows.len(), faults.join("\n")).into())
+    Err(format!("{} of {} rows failed\n{}", failures.len(), rows.len(), failures.join("\n")).into())
 }
 
-/// The reply to a row's query, if it is the right one, or rightly none.
+/// Runs a row, and returns the reply if it is the right one, or `None` if silence is right.
 fn ask_row(server: &dyn Server, row: &Row) -> Result<Option<Vec<u8>>, String> {
     let query = octets(row.query);
     let wanted = row.want.reply();

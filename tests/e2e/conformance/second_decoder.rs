@@ -1,24 +1,24 @@
-//! What another implementation, `dhcproto`, reads in a reply, and what a requestor must check of it (RFC 5007 §4.2.2).
+//! Second opinion on replies: `dhcproto` decodes them, and they pass the checks of a requestor (RFC 5007
+//! §4.2.2).
 //!
-//! dhcproto knows no leasequery option, so those come as opaque octets, which are then fed to it again. It also takes
-//! a cut option for the end of the message: encoding what it read and comparing lengths shows that it read all.
+//! dhcproto knows no leasequery option, so those come as opaque octets, which are decoded in a second step.
+//! It also accepts a cut option as the end of the message: encoding again and comparing lengths shows that it
+//! read everything.
 
 use dhcproto::v6::{DhcpOption, DhcpOptions, Message, MessageType, OptionCode, Status};
 use dhcproto::{Decodable, Decoder, Encodable};
 
-const RELAY_FORW: u8 = 12;
-const RELAY_REPL: u8 = 13;
-const RELAY_HEADER_LEN: usize = 34;
-const RELAY_MSG: u16 = 9;
+use crate::support::message::{RELAY_HEADER_LEN, code, msg, split_option};
+
 const CLT_TIME_LEN: usize = 4;
 
-/// The reply is one that the query's sender must accept, and dhcproto reads all of it.
+/// Checks that the query's sender must accept the reply, and that dhcproto reads all of it.
 ///
 /// # Errors
-/// What is wrong.
+/// The reason why not.
 pub fn agrees(query: &[u8], reply: &[u8]) -> Result<(), String> {
-    let (query_levels, query) = unwrap_relays(query, RELAY_FORW)?;
-    let (reply_levels, reply) = unwrap_relays(reply, RELAY_REPL)?;
+    let (query_levels, query) = unwrap_relays(query, msg::RELAY_FORW)?;
+    let (reply_levels, reply) = unwrap_relays(reply, msg::RELAY_REPL)?;
     equal("number of relay levels", &reply_levels, &query_levels)?;
     let (query, reply) = (message(query)?, whole_message(reply)?);
     equal("message type", &reply.msg_type(), &MessageType::LeaseQueryReply)?;
@@ -43,7 +43,7 @@ pub fn agrees(query: &[u8], reply: &[u8]) -> Result<(), String> {
     }
 }
 
-/// CLIENT_DATA holds what RFC 5007 §4.4.2 wants as a minimum.
+/// Checks that CLIENT_DATA holds the minimum of RFC 5007 §4.4.2.
 fn client_data(data: &[u8]) -> Result<(), String> {
     let options = DhcpOptions::decode(&mut Decoder::new(data)).map_err(|error| error.to_string())?;
     equal("octets of CLIENT_DATA read", &encoded_len(&options)?, &data.len())?;
@@ -73,7 +73,7 @@ fn client_data(data: &[u8]) -> Result<(), String> {
     equal("length of CLT_TIME", &clt_time, &Some(CLT_TIME_LEN))
 }
 
-/// The octets of an option that dhcproto does not know, which may be there once at most.
+/// Returns the body of an option that dhcproto does not know, which must not be repeated.
 fn opaque(options: &DhcpOptions, code: OptionCode) -> Result<Option<&[u8]>, String> {
     match options.get_all(code).unwrap_or_default() {
         [] => Ok(None),
@@ -96,23 +96,23 @@ fn encoded_len(options: &DhcpOptions) -> Result<usize, String> {
     options.to_vec().map(|octets| octets.len()).map_err(|error| format!("dhcproto: {error}"))
 }
 
-/// How many relay levels there are, and the message within. (dhcproto takes every relayed message for a relay's.)
+/// Counts the relay hops, and returns the message within. (dhcproto takes every relayed message for a
+/// relay's.)
 fn unwrap_relays(mut octets: &[u8], relay: u8) -> Result<(usize, &[u8]), String> {
     let mut levels = 0;
     while octets.first() == Some(&relay) {
         let options = octets.get(RELAY_HEADER_LEN..).ok_or("relay header is cut")?;
-        octets = option(options, RELAY_MSG).ok_or("relay level without RELAY_MSG")?;
+        octets = option(options, code::RELAY_MSG).ok_or("relay level without RELAY_MSG")?;
         levels += 1;
     }
     Ok((levels, octets))
 }
 
-/// The first option with this code.
+/// Returns the body of the first option with this code.
 fn option(mut options: &[u8], wanted: u16) -> Option<&[u8]> {
     loop {
-        let (&[c0, c1, l0, l1], rest) = options.split_first_chunk()?;
-        let (body, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
-        if u16::from_be_bytes([c0, c1]) == wanted {
+        let (code, body, rest) = split_option(options)?;
+        if code == wanted {
             return Some(body);
         }
         options = rest;

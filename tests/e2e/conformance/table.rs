@@ -1,20 +1,21 @@
-//! The table itself is sound, before anything is asked: a slip in hand-written octets must not look like a fault of
-//! the server, and a pattern must be able to fail.
+//! Checks of the table itself: slips in hand-written octets must not look like bugs of the server, and
+//! patterns must be able to fail.
 
 use std::collections::HashSet;
 
 use libtest_mimic::{Failed, Trial};
 
 use super::{Setup, rows, second_decoder};
+use crate::support::all_passed;
 use crate::support::octets::{Pattern, octets};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("conformance::table::notation", notation),
-        Trial::test("conformance::table::names_are_unique", names_are_unique),
-        Trial::test("conformance::table::setups_are_used", setups_are_used),
-        Trial::test("conformance::table::wanted_replies_decode", wanted_replies_decode),
-    ]
+    tests! {
+        notation,
+        names_are_unique,
+        setups_are_used,
+        wanted_replies_decode,
+    }
 }
 
 fn notation() -> Result<(), Failed> {
@@ -61,15 +62,15 @@ fn setups_are_used() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Lengths written by hand add up, and every wanted reply is one that its requestor must accept.
+/// Hand-written lengths add up, and a requestor must accept every wanted reply.
 fn wanted_replies_decode() -> Result<(), Failed> {
-    let mut faults = Vec::new();
+    let mut failures = Vec::new();
     for row in rows() {
         let query = octets(row.query);
         let Some((_, pattern)) = row.want.reply() else { continue };
-        if let Err(fault) = second_decoder::agrees(&query, &Pattern::parse(pattern).example()) {
-            faults.push(format!("row \"{}\": {fault}", row.name));
+        if let Err(failure) = second_decoder::agrees(&query, &Pattern::parse(pattern).example()) {
+            failures.push(format!("row \"{}\": {failure}", row.name));
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+    all_passed(&failures)
 }

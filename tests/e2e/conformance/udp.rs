@@ -1,6 +1,6 @@
-//! The table against the binary over UDP, on each back end.
+//! The conformance table against the binary over UDP, on each back end.
 //!
-//! Relayed rows must own port 547 of `::1`, and rows that are denied silently a second address: those run in a network
+//! Relayed rows need port 547 of `::1`, and silently denied rows a second address: those run in a network
 //! namespace of their own, the others anywhere.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -13,20 +13,19 @@ use super::run::Answer;
 use super::{Row, Server, Setup, check_rows, fixture, probe_query, rows};
 use crate::support::fixture::seconds_since_1970;
 use crate::support::lqd::{PATIENCE, PROGRAM};
-use crate::support::namespace::namespace_trial;
+use crate::support::namespace::{add_address, namespace_trial};
 use crate::support::requestor::Probe;
-use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
+use crate::support::{BACK_ENDS, Fixture, Lqd, Requestor, Until, all_passed, trial};
 
-/// Where relays listen.
+/// Port of relays and servers.
 const SERVER_PORT: u16 = 547;
 
-/// An address that [`Setup::Denied`] and [`Setup::DeniedSilently`] allow.
+/// Address that [`Setup::Denied`] and [`Setup::DeniedSilently`] allow.
 const ALLOWED: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1);
 
 pub fn trials() -> Vec<Trial> {
-    let back_ends = [("uring", &[Need::IoUring][..]), ("mmsg", &[])];
     let mut trials = Vec::new();
-    for (back_end, needs) in back_ends {
+    for (back_end, needs) in BACK_ENDS {
         for setup in Setup::ALL.into_iter().filter(|&setup| plain_rows(setup).next().is_some()) {
             let run = move || check_rows(&Udp::start(setup, back_end)?, plain_rows(setup));
             trials.push(trial(format!("conformance::udp::{back_end}::{setup:?}"), needs, run));
@@ -39,7 +38,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// Rows that need nothing but a port of `::1`.
+/// Rows that need only a port of `::1`.
 pub fn plain_rows(setup: Setup) -> impl Iterator<Item = &'static Row> {
     udp_rows(setup).filter(|row| !needs_namespace(row))
 }
@@ -54,24 +53,24 @@ fn needs_namespace(row: &Row) -> bool {
 }
 
 fn check_in_namespace(back_end: &str) -> Result<(), Failed> {
-    ip(&["address", "add", &format!("{ALLOWED}/128"), "dev", "lo", "nodad"])?;
-    let mut faults = Vec::new();
+    add_address(&format!("{ALLOWED}/128"), "lo")?;
+    let mut failures = Vec::new();
     for setup in Setup::ALL {
         let mut udp = Udp::start(setup, back_end)?;
         let relay = SocketAddrV6::new(Ipv6Addr::LOCALHOST, SERVER_PORT, 0, 0);
         udp.relay = Some(Requestor::bound(relay, udp.lqd.address));
         if let Err(failed) = check_rows(&udp, udp_rows(setup)) {
-            faults.push(format!("set up as {setup:?}: {}", failed.message().unwrap_or_default()));
+            failures.push(format!("set up as {setup:?}: {}", failed.message().unwrap_or_default()));
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+    all_passed(&failures)
 }
 
-/// S33: a server that listens at all addresses answers from the one that was asked.
+/// S33: a server that listens at all addresses answers from the address of the query.
 fn answers_from_the_address_asked(back_end: &str) -> Result<(), Failed> {
     let addresses = [Ipv6Addr::LOCALHOST, ALLOWED, Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 2)];
     for address in &addresses[1..] {
-        ip(&["address", "add", &format!("{address}/128"), "dev", "lo", "nodad"])?;
+        add_address(&format!("{address}/128"), "lo")?;
     }
     let fixture = fixture();
     let mut command = Command::new(PROGRAM);
@@ -90,17 +89,17 @@ fn answers_from_the_address_asked(back_end: &str) -> Result<(), Failed> {
     stop(lqd)
 }
 
-/// A running server with this module's sockets.
+/// A running server, with the sockets that query it.
 pub struct Udp {
     /// The server.
     pub lqd: Lqd,
-    /// A query that is always answered alike, with its reply.
+    /// A query that is always answered, with its reply.
     pub probe: Probe,
     fixture: Fixture,
     requestor: Requestor,
-    /// Sends the probes; another socket than `requestor` only where that one is never answered.
+    /// Socket for probes: another one than `requestor` only where that one is never answered.
     allowed: Option<Requestor>,
-    /// Port 547, where a namespace lets us have it.
+    /// Port 547, if in a network namespace.
     relay: Option<Requestor>,
 }
 
@@ -126,7 +125,7 @@ impl Udp {
         Ok(Self { lqd, fixture, requestor, allowed, relay: None, probe })
     }
 
-    /// Puts aside a datagram that is not the probe's reply; true once the probe's reply has come.
+    /// Keeps a datagram that is not the probe's reply; returns true once the probe's reply has arrived.
     fn sort(
         &self,
         socket: &Requestor,
@@ -154,7 +153,7 @@ impl Server for Udp {
 
     fn ask(&self, query: &[u8], _at: u32, answered: bool) -> Result<Option<Answer>, String> {
         const GLANCE: Duration = Duration::from_millis(1);
-        // A reply comes before the probe's; a little more time, in case that this is what is wrong.
+        // A reply precedes the probe's; wait a little longer, in case that this order is what is wrong.
         const GRACE: Duration = Duration::from_secs(2);
         let began = seconds_since_1970().saturating_sub(self.fixture.now + 1); // its clock may be read a tick late
         self.requestor.send(query);
@@ -182,11 +181,6 @@ impl Server for Udp {
             more => Err(format!("{more} replies to one query")),
         }
     }
-}
-
-fn ip(arguments: &[&str]) -> Result<(), Failed> {
-    let status = Command::new("ip").args(["-6"]).args(arguments).status()?;
-    if status.success() { Ok(()) } else { Err(format!("ip -6 {}: {status}", arguments.join(" ")).into()) }
 }
 
 fn stop(lqd: Lqd) -> Result<(), Failed> {

@@ -1,4 +1,4 @@
-//! The host's clock is set an hour forward, and back.
+//! Steps of the host's clock by an hour, forward and back.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,19 +6,21 @@ use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 
-use crate::cli::{await_reply, by_address, fixture, held_by, held_by_nobody, lease};
+use crate::cli::{await_reply, by_address, fixture, held_by, lease, no_binding};
 use crate::support::lqd::{PROGRAM, free_port};
-use crate::support::{Fixture, Lqd, Need, Requestor, trial};
+use crate::support::{Fixture, Lqd, Need, Requestor};
 
 const ADDRESS: &str = "2001:db8:1::1";
 
 pub fn trials() -> Vec<Trial> {
-    vec![trial("faults::clock::an_hour_forth_and_back", &[Need::Faketime], an_hour_forth_and_back)]
+    tests! {
+        clock_steps_by_an_hour needs Faketime,
+    }
 }
 
-/// Leases that end within the hour are no bindings while the clock is ahead, and are again when it is back; others
-/// are answered all the time. The step is told each time.
-fn an_hour_forth_and_back() -> Result<(), Failed> {
+/// Leases that expire within the hour are no bindings while the clock is ahead, and are bindings again when
+/// it is back; other leases are always answered. Each step is logged.
+fn clock_steps_by_an_hour() -> Result<(), Failed> {
     let fixture = fixture();
     let now = crate::support::fixture::seconds_since_1970();
     let hour = lease("40", "40").replace("4294967295,4102444800", &format!("1800,{now}"));
@@ -39,17 +41,17 @@ fn an_hour_forth_and_back() -> Result<(), Failed> {
         lqd.await_line(before, |line| line.contains("the clock was set") && line.contains(seconds));
         await_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
         if offset == "+3600" {
-            await_reply(&requestor, &short, &held_by_nobody());
+            await_reply(&requestor, &short, &no_binding());
         } else {
             let (reply, _) = requestor.ask(&short).expect("every query is answered");
-            assert!(reply.len() > held_by_nobody().example().len(), "the lease is back at {offset}");
+            assert!(reply.len() > no_binding().example().len(), "the lease is back at {offset}");
         }
     }
     assert_eq!(lqd.stop(), 0);
     Ok(())
 }
 
-/// What libfaketime makes the server believe.
+/// A clock that libfaketime shows to the server.
 struct Clock(PathBuf);
 
 impl Clock {
@@ -57,7 +59,7 @@ impl Clock {
         Self(fixture.directory().join("faketime"))
     }
 
-    /// So many seconds from the real time.
+    /// Sets the offset from the real time, in seconds.
     fn set(&self, offset: &str) {
         let new = self.0.with_extension("new");
         fs::write(&new, offset).expect("the offset is written");

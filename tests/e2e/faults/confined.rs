@@ -1,4 +1,5 @@
-//! Files that the sandbox denies: whoever reads of it is told of the sandbox, and not to change the rights of a file.
+//! Files denied by the sandbox: the message names the sandbox, and does not suggest to change file
+//! permissions.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,34 +8,34 @@ use std::path::Path;
 use libtest_mimic::{Failed, Trial};
 
 use crate::cli::{KEA_CONFIG, assert_reply, by_address, fixture, held_by};
-use crate::support::http::get_unix;
-use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
+use crate::support::http::await_readyz;
+use crate::support::{Fixture, Lqd, Need, Requestor, trial};
 
 const KNOWN: &str = "2001:db8:1::1";
 
-/// What is done to a running server's files; the folder beside the fixture is out of reach.
-type Deed = fn(&Fixture, &Path) -> Result<(), Failed>;
+/// Change of a running server's files; the path is a folder outside the sandbox.
+type Change = fn(&Fixture, &Path) -> Result<(), Failed>;
 
 pub fn trials() -> Vec<Trial> {
-    let reloads: [(&str, &str, Deed); 6] = [
+    let reloads: [(&str, &str, Change); 6] = [
         ("include_elsewhere", "include.json", include_elsewhere),
         ("config_link_moved", "kea-dhcp6.conf", config_link_moved),
-        ("config_folder_made_anew", "kea-dhcp6.conf", config_folder_made_anew),
+        ("config_folder_replaced", "kea-dhcp6.conf", config_folder_replaced),
         ("settings_link_moved", "lqd.toml", settings_link_moved),
         ("server_duid_elsewhere", "kea-dhcp6-serverid", server_duid_elsewhere),
         ("query_log_elsewhere", "queries.log", query_log_elsewhere),
     ];
-    let follows: [(&str, Deed); 2] =
-        [("lease_link_moved", lease_link_moved), ("lease_folder_made_anew", lease_folder_made_anew)];
-    let reload = |(name, file, deed)| {
-        trial(format!("faults::confined::{name}"), &[Need::Sandbox], move || reload(file, deed))
+    let follows: [(&str, Change); 2] =
+        [("lease_link_moved", lease_link_moved), ("lease_folder_replaced", lease_folder_replaced)];
+    let reload = |(name, file, change)| {
+        trial(format!("faults::confined::{name}"), &[Need::Sandbox], move || reload(file, change))
     };
     let follow =
-        |(name, deed)| trial(format!("faults::confined::{name}"), &[Need::Sandbox], move || follow(deed));
+        |(name, change)| trial(format!("faults::confined::{name}"), &[Need::Sandbox], move || follow(change));
     reloads.into_iter().map(reload).chain(follows.into_iter().map(follow)).collect()
 }
 
-/// A sandboxed server whose files are in folders of their own, so that none is in reach by another one's.
+/// Starts a sandboxed server whose files are in separate folders, so that no file admits another one.
 fn start(fixture: &Fixture) -> Result<Lqd, Failed> {
     let at = |name: &str| fixture.directory().join(name);
     for folder in ["settings", "kea", "real", "leases", "links", "admin"] {
@@ -57,11 +58,11 @@ fn settings(fixture: &Fixture) -> String {
     format!("kea-config = '{}'\nkea-leases = '{}'\n", at("kea/kea-dhcp6.conf"), at("links/kea-leases6.csv"))
 }
 
-/// The configuration is refused, with the file and the sandbox named.
-fn reload(file: &str, deed: Deed) -> Result<(), Failed> {
+/// The reload is rejected, with the file and the sandbox named.
+fn reload(file: &str, change: Change) -> Result<(), Failed> {
     let (fixture, elsewhere) = (fixture(), tempfile::tempdir()?);
     let lqd = start(&fixture)?;
-    deed(&fixture, elsewhere.path())?;
+    change(&fixture, elsewhere.path())?;
     let before = lqd.line_count();
     lqd.signal("HUP");
     let line = lqd.await_line(before, |line| line.contains("configuration"));
@@ -72,19 +73,16 @@ fn reload(file: &str, deed: Deed) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The lease file is no longer read, and log and /readyz name the sandbox.
-fn follow(deed: Deed) -> Result<(), Failed> {
+/// The lease file is no longer read; log and /readyz name the sandbox.
+fn follow(change: Change) -> Result<(), Failed> {
     let (fixture, elsewhere) = (fixture(), tempfile::tempdir()?);
     let lqd = start(&fixture)?;
     let before = lqd.line_count();
-    deed(&fixture, elsewhere.path())?;
+    change(&fixture, elsewhere.path())?;
     let line = lqd.await_line(before, |line| line.contains("kea-leases6.csv") && line.contains("sandbox"));
     assert!(line.contains("restart lqd") && !line.contains("give lqd's user"), "{line}");
-    let until = Until::patience();
     let socket = fixture.directory().join("admin/admin.sock");
-    while !get_unix(&socket, "/readyz").body.contains("sandbox") {
-        assert!(until.pending(), "/readyz says {}", get_unix(&socket, "/readyz").body);
-    }
+    await_readyz(&socket, |ready| ready.body.contains("sandbox"));
     assert_reply(&Requestor::new(lqd.address), &by_address(KNOWN), &held_by("01", KNOWN));
     Ok(())
 }
@@ -112,12 +110,12 @@ fn config_link_moved(fixture: &Fixture, elsewhere: &Path) -> Result<(), Failed> 
     relink(&new, &fixture.directory().join("kea/kea-dhcp6.conf"))
 }
 
-fn config_folder_made_anew(fixture: &Fixture, _: &Path) -> Result<(), Failed> {
-    make_anew(&fixture.directory().join("kea"), "kea-dhcp6.conf")
+fn config_folder_replaced(fixture: &Fixture, _: &Path) -> Result<(), Failed> {
+    replace_folder(&fixture.directory().join("kea"), "kea-dhcp6.conf")
 }
 
-/// Another folder of the same name, with a copy of its file.
-fn make_anew(folder: &Path, file: &str) -> Result<(), Failed> {
+/// Replaces a folder by another one of the same name, with a copy of its file.
+fn replace_folder(folder: &Path, file: &str) -> Result<(), Failed> {
     let old = folder.with_extension("old");
     fs::rename(folder, &old)?;
     fs::create_dir(folder)?;
@@ -150,6 +148,6 @@ fn lease_link_moved(fixture: &Fixture, elsewhere: &Path) -> Result<(), Failed> {
     relink(&new, &fixture.directory().join("links/kea-leases6.csv"))
 }
 
-fn lease_folder_made_anew(fixture: &Fixture, _: &Path) -> Result<(), Failed> {
-    make_anew(&fixture.directory().join("leases"), "kea-leases6.csv")
+fn lease_folder_replaced(fixture: &Fixture, _: &Path) -> Result<(), Failed> {
+    replace_folder(&fixture.directory().join("leases"), "kea-leases6.csv")
 }

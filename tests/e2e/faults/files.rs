@@ -1,4 +1,4 @@
-//! The lease file: gone, something else, out of reach, on a full disk.
+//! Faults of the lease file: removed, replaced, unreadable, on a full disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -9,42 +9,41 @@ use std::process::Command;
 use libtest_mimic::{Failed, Trial};
 
 use crate::cli::{
-    assert_reply, await_reply, by_address, fixture, held_by, held_by_nobody, lease, reply_if_any, unreadable,
+    assert_reply, await_reply, by_address, fixture, held_by, lease, no_binding, reply_if_any, unspec_fail,
 };
 use crate::lease_rows::kept_by_kea;
 use crate::support::fixture::LEASES_HEADER;
-use crate::support::http::get_unix;
+use crate::support::http::await_readyz;
 use crate::support::lqd::{PROGRAM, free_port};
-use crate::support::namespace::namespace_trial;
-use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
+use crate::support::{Fixture, Lqd, Requestor, Until};
 
 const ADDRESS: &str = "2001:db8:1::1";
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("faults::files::removed", removed),
-        Trial::test("faults::files::directory", directory),
-        trial("faults::files::permission_lost", &[Need::Root], permission_lost),
-        namespace_trial("faults::files::disk_full", &[], disk_full),
-        Trial::test("faults::files::line_without_end", line_without_end),
-        trial("faults::files::whole_row_without_end", &[Need::KeaLfc], whole_row_without_end),
-        Trial::test("faults::files::half_a_row_without_end", half_a_row_without_end),
-    ]
+    tests! {
+        lease_file_removed,
+        directory_in_place_of_lease_file,
+        lease_file_without_read_permission needs Root,
+        half_a_row_makes_lqd_not_ready,
+        last_row_without_line_end_is_loaded needs KeaLfc,
+        half_a_row_gets_no_no_binding;
+        in namespace: full_disk_makes_one_bad_row,
+    }
 }
 
-/// A known lease, and the fixture's others, are answered.
+/// Checks the answer for a known lease.
 fn assert_known(requestor: &Requestor) {
     assert_reply(requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
 }
 
-/// A file with one lease takes the place of whatever is there; it is loaded by itself.
+/// Replaces the lease file by one with a single lease, and waits until it is loaded.
 fn come_back(fixture: &Fixture, requestor: &Requestor) {
-    fixture.write_leases(&format!("{LEASES_HEADER}\n{}", fixture.rows(&lease("30", "30"))));
+    fixture.replace_leases(&lease("30", "30"));
     await_reply(requestor, &by_address("2001:db8:1::30"), &held_by("30", "2001:db8:1::30"));
-    assert_reply(requestor, &by_address(ADDRESS), &held_by_nobody());
+    assert_reply(requestor, &by_address(ADDRESS), &no_binding());
 }
 
-fn removed() -> Result<(), Failed> {
+fn lease_file_removed() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
@@ -57,7 +56,7 @@ fn removed() -> Result<(), Failed> {
     Ok(())
 }
 
-fn directory() -> Result<(), Failed> {
+fn directory_in_place_of_lease_file() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
@@ -76,8 +75,8 @@ fn directory() -> Result<(), Failed> {
     Ok(())
 }
 
-/// An unprivileged lqd, as in production; Kea's new file is one that only its owner may read.
-fn permission_lost() -> Result<(), Failed> {
+/// An unprivileged lqd, as in production; Kea's new file is readable only by its owner.
+fn lease_file_without_read_permission() -> Result<(), Failed> {
     const NOBODY: &str = "65534";
     let fixture = fixture();
     fs::set_permissions(fixture.directory(), fs::Permissions::from_mode(0o755))?;
@@ -104,8 +103,8 @@ fn permission_lost() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Kea writes half a row, and goes on behind it when there is room again: one bad row, which is told, and no more.
-fn disk_full() -> Result<(), Failed> {
+/// Kea writes half a row, and continues behind it once there is space: exactly one bad row, which is logged.
+fn full_disk_makes_one_bad_row() -> Result<(), Failed> {
     let fixture = fixture();
     let small = fixture.directory().join("small");
     fs::create_dir(&small)?;
@@ -120,7 +119,7 @@ fn disk_full() -> Result<(), Failed> {
     fill(&ballast)?;
     let row = fixture.rows(&lease("40", "40"));
     let mut kea = OpenOptions::new().append(true).open(&leases)?;
-    // The file's last page still has room: rows go in until one does not.
+    // The file's last page has space left for some rows.
     let mut whole = 0_usize;
     let written = loop {
         let written = kea.write(row.as_bytes()).unwrap_or(0);
@@ -131,9 +130,9 @@ fn disk_full() -> Result<(), Failed> {
         assert!(whole < 1_000, "the disk does not become full");
     };
     assert!(written > 0, "a page's end within a row");
-    // Nobody knows what the half row says of the address, if that is in it.
+    // The half row makes its address uncertain, if the address is complete.
     let is_unreadable = row[..written].contains(',');
-    let of_half = if is_unreadable { unreadable() } else { held_by("40", "2001:db8:1::40") };
+    let of_half = if is_unreadable { unspec_fail() } else { held_by("40", "2001:db8:1::40") };
     await_reply(&requestor, &by_address("2001:db8:1::40"), &of_half);
     assert_known(&requestor);
 
@@ -144,29 +143,23 @@ fn disk_full() -> Result<(), Failed> {
     lqd.await_line(before, |text| text.contains("skipped") && text.contains(&line));
     await_reply(&requestor, &by_address("2001:db8:1::42"), &held_by("42", "2001:db8:1::42"));
     assert_known(&requestor);
-    // Its row, which is behind the half one, is no row. But Kea holds it.
-    let of_second = if is_unreadable { unreadable() } else { held_by_nobody() };
+    // The next row was appended to the half row, so it is no row; but Kea has this lease.
+    let of_second = if is_unreadable { unspec_fail() } else { no_binding() };
     assert_reply(&requestor, &by_address("2001:db8:1::41"), &of_second);
     assert_eq!(lqd.stop(), 0);
     Ok(())
 }
 
-/// Half a row is a lease that is not known: known ones are answered, and /readyz says so until the row is whole.
-fn line_without_end() -> Result<(), Failed> {
+/// A half row is an unknown lease: known leases are answered, and /readyz reports it until the row is
+/// complete.
+fn half_a_row_makes_lqd_not_ready() -> Result<(), Failed> {
     let fixture = fixture();
-    let socket = fixture.directory().join("admin.sock");
-    let admin = ["--max-feed-age".into(), "1".into(), "--admin".into(), format!("unix:{}", socket.display())];
+    let socket = fixture.admin_socket();
+    let admin = ["--max-feed-age".into(), "1".into(), fixture.admin_flag()];
     let lqd = Lqd::start(&[fixture.flags(), admin.to_vec()].concat());
     let requestor = Requestor::new(lqd.address);
     let readiness = |wanted: u16, why: &str| {
-        let until = Until::patience();
-        loop {
-            let response = get_unix(&socket, "/readyz");
-            if response.status == wanted && response.body.contains(why) {
-                return;
-            }
-            assert!(until.pending(), "/readyz is not {wanted}, {why}: {response:?}");
-        }
+        await_readyz(&socket, |ready| ready.status == wanted && ready.body.contains(why));
     };
     readiness(200, "");
     let row = fixture.rows(&lease("30", "30"));
@@ -182,13 +175,14 @@ fn line_without_end() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Whose lease the last row of a file is, and of which address.
+/// Address of the last row of a file.
 const LAST: &str = "2001:db8:1::30";
 
-/// Kea takes a last row whose line has no end. So does lqd, and never says meanwhile that nobody holds its address.
-fn whole_row_without_end() -> Result<(), Failed> {
+/// Kea loads a last row whose line does not end; so does lqd, which never answers "no binding" for it
+/// meanwhile.
+fn last_row_without_line_end_is_loaded() -> Result<(), Failed> {
     let fixture = fixture();
-    let text = format!("{LEASES_HEADER}\n{}", fixture.rows(&(lease("01", "01") + "\n" + &lease("30", "30"))));
+    let text = fixture.lease_file(&(lease("01", "01") + "\n" + &lease("30", "30")));
     let text = text.trim_end();
     assert_eq!(kept_by_kea(text.as_bytes())?, [ADDRESS, LAST].map(|kept| kept.parse().ok()));
     fixture.write_leases(text);
@@ -203,7 +197,7 @@ fn whole_row_without_end() -> Result<(), Failed> {
             if held_by("30", LAST).matches(&reply, &(0..=0)) {
                 return;
             }
-            assert!(unreadable().matches(&reply, &(0..=0)), "{reply:02x?}");
+            assert!(unspec_fail().matches(&reply, &(0..=0)), "{reply:02x?}");
             assert!(until.pending(), "the row is not taken");
         }
     };
@@ -221,9 +215,9 @@ fn whole_row_without_end() -> Result<(), Failed> {
     Ok(())
 }
 
-/// As long as half a row stands there, nobody is said not to hold its address; nor any address, if
-/// address or DUID is not there.
-fn half_a_row_without_end() -> Result<(), Failed> {
+/// A half row gets no "no binding" for its address; without complete address and DUID, no miss gets "no
+/// binding".
+fn half_a_row_gets_no_no_binding() -> Result<(), Failed> {
     let fixture = fixture();
     let row = fixture.rows(&lease("30", "30"));
     let duid_end = LAST.len() + 1 + row[LAST.len() + 1..].find(',').ok_or("a row")?;
@@ -236,26 +230,26 @@ fn half_a_row_without_end() -> Result<(), Failed> {
         let lqd = Lqd::start(&[fixture.flags(), vec!["--when-stale".into(), "refuse".into()]].concat());
         let requestor = Requestor::new(lqd.address);
         lqd.await_line(0, |line| line.contains("last line has no end"));
-        assert_reply(&requestor, &by_address(LAST), &unreadable());
+        assert_reply(&requestor, &by_address(LAST), &unspec_fail());
         let other = by_address("2001:db8:1::99");
         if len > duid_end {
-            await_reply(&requestor, &other, &held_by_nobody());
+            await_reply(&requestor, &other, &no_binding());
         }
-        let others = if len > duid_end { held_by_nobody() } else { unreadable() };
+        let others = if len > duid_end { no_binding() } else { unspec_fail() };
         for _ in 0..100 {
-            assert_reply(&requestor, &by_address(LAST), &unreadable());
+            assert_reply(&requestor, &by_address(LAST), &unspec_fail());
             assert_reply(&requestor, &other, &others);
             assert_known(&requestor);
         }
         fixture.append_leases(&row[len..]);
         await_reply(&requestor, &by_address(LAST), &held_by("30", LAST));
-        await_reply(&requestor, &other, &held_by_nobody());
+        await_reply(&requestor, &other, &no_binding());
         assert_eq!(lqd.stop(), 0);
     }
     Ok(())
 }
 
-/// Writes to a file until nothing more goes in.
+/// Writes to a file until the disk is full.
 fn fill(path: &Path) -> Result<(), Failed> {
     let mut file = File::create(path)?;
     for _ in 0..1_000 {
@@ -266,7 +260,7 @@ fn fill(path: &Path) -> Result<(), Failed> {
     Err("the disk does not become full".into())
 }
 
-/// A file system that is unmounted when dropped.
+/// A mount; drop unmounts it.
 pub(super) struct Mounted<'a>(&'a Path);
 
 impl<'a> Mounted<'a> {
@@ -275,7 +269,7 @@ impl<'a> Mounted<'a> {
         Self::mount(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "lqd-test"]).arg(on), on)
     }
 
-    /// Shows a file or folder at another place, too.
+    /// Mounts a file or folder at a second path.
     pub(super) fn bind(what: &Path, on: &'a Path) -> Result<Self, Failed> {
         Self::mount(Command::new("mount").arg("--bind").arg(what).arg(on), on)
     }
@@ -287,7 +281,7 @@ impl<'a> Mounted<'a> {
 
 impl Drop for Mounted<'_> {
     fn drop(&mut self) {
-        // Fails if it is in use still, which the test that failed before has brought about.
+        // Fails if still in use, after an earlier failure of the test.
         let _ = Command::new("umount").arg("-l").arg(self.0).status();
     }
 }

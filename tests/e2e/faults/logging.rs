@@ -1,4 +1,5 @@
-//! Standard output and error that take nothing: a full disk, a reader that has gone or stands still.
+//! Standard output and error that block or fail: a full disk, a closed pipe, a pipe whose reader stopped
+//! reading.
 
 use std::fs::{self, File};
 use std::net::SocketAddrV6;
@@ -9,33 +10,39 @@ use std::time::Duration;
 use libtest_mimic::{Failed, Trial};
 
 use crate::cli::{await_reply, by_address, fixture, held_by, lease};
-use crate::support::http::get_unix;
-use crate::support::lqd::{PROGRAM, Until, free_port};
+use crate::support::http::{await_readyz, get_unix};
+use crate::support::lqd::{PROGRAM, Until, free_port, signal};
 use crate::support::{Fixture, Lqd, Requestor};
 
 const ADDRESS: &str = "2001:db8:1::1";
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("faults::logging::standard_output_full_or_closed", standard_output_full_or_closed),
-        Trial::test("faults::logging::standard_error_full", || {
-            serves_with(File::create("/dev/full")?.into())
-        }),
-        Trial::test("faults::logging::standard_error_closed_pipe", || serves_with(closed_pipe()?)),
-        Trial::test("faults::logging::reader_stands_still", reader_stands_still),
-        Trial::test("faults::logging::query_log_lines_are_whole", query_log_lines_are_whole),
-        Trial::test("faults::logging::lost_lines_are_said", lost_lines_are_said),
-    ]
+    tests! {
+        standard_output_full_or_closed,
+        standard_error_full,
+        standard_error_closed,
+        log_reader_stops_reading,
+        query_log_lines_are_whole,
+        lost_lines_are_counted_and_logged,
+    }
 }
 
-/// A pipe whose reader has gone.
+fn standard_error_full() -> Result<(), Failed> {
+    serves_with(File::create("/dev/full")?.into())
+}
+
+fn standard_error_closed() -> Result<(), Failed> {
+    serves_with(closed_pipe()?)
+}
+
+/// Returns a pipe without reader.
 fn closed_pipe() -> Result<Stdio, Failed> {
     let (reader, writer) = std::io::pipe()?;
     drop(reader);
     Ok(writer.into())
 }
 
-/// A server whose log nobody reads; it is ended when dropped.
+/// A server whose log is not read; drop kills it.
 struct Server(Child);
 
 impl Server {
@@ -57,15 +64,9 @@ impl Server {
         Ok((server, requestor))
     }
 
-    fn signal(&self, name: &str) -> Result<(), Failed> {
-        let status = Command::new("sh").args(["-c", &format!("kill -s {name} {}", self.0.id())]).status()?;
-        assert!(status.success());
-        Ok(())
-    }
-
-    /// SIGTERM, then the exit code.
+    /// Sends SIGTERM, and returns the exit code.
     fn stop(mut self) -> Result<Option<i32>, Failed> {
-        self.signal("TERM")?;
+        signal(self.0.id(), "TERM");
         let until = Until::patience();
         loop {
             if let Some(status) = self.0.try_wait()? {
@@ -83,7 +84,7 @@ impl Drop for Server {
     }
 }
 
-/// `lqd check` and `lqd --help` end with status 1 and say why.
+/// `lqd check` and `lqd --help` end with status 1 and log the cause.
 fn standard_output_full_or_closed() -> Result<(), Failed> {
     let fixture = fixture();
     let check = [vec!["check".to_owned()], fixture.flags()].concat();
@@ -106,15 +107,15 @@ fn standard_output_full_or_closed() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Queries, SIGHUP and SIGTERM are obeyed whatever becomes of the log.
+/// Queries, SIGHUP and SIGTERM work although the log fails.
 fn serves_with(stderr: Stdio) -> Result<(), Failed> {
     let fixture = fixture();
-    let socket = fixture.directory().join("admin.sock");
-    let admin = format!("unix:{}", socket.display());
-    let flags = ["--query-log", "stderr", "--admin", &admin];
+    let socket = fixture.admin_socket();
+    let admin = fixture.admin_flag();
+    let flags = ["--query-log", "stderr", &admin];
     let (server, requestor) = Server::start(&fixture, &flags, stderr)?;
     fixture.write_kea_config("{ broken");
-    server.signal("HUP")?;
+    signal(server.0.id(), "HUP");
     await_above_zero(&socket, "lqd_config_reloads_total{result=\"refused\"}");
     for _ in 0..100 {
         assert!(requestor.ask(&by_address(ADDRESS)).is_some());
@@ -124,13 +125,13 @@ fn serves_with(stderr: Stdio) -> Result<(), Failed> {
     Ok(())
 }
 
-/// More is logged than pipe and queue hold, and nobody reads: leases are followed, found to be stale, and fresh again.
-fn reader_stands_still() -> Result<(), Failed> {
+/// More log than pipe and queue hold, and no reader: leases are followed, become stale, and fresh again.
+fn log_reader_stops_reading() -> Result<(), Failed> {
     let fixture = fixture();
-    let socket = fixture.directory().join("admin.sock");
-    let admin = format!("unix:{}", socket.display());
+    let socket = fixture.admin_socket();
+    let admin = fixture.admin_flag();
     let (_reader, writer) = std::io::pipe()?;
-    let flags = ["--query-log", "stderr", "--admin", &admin, "--max-feed-age", "1"];
+    let flags = ["--query-log", "stderr", &admin, "--max-feed-age", "1"];
     let (server, requestor) = Server::start(&fixture, &flags, writer.into())?;
     let until = Until::patience();
     while count(&socket, "lqd_query_log_records_total{result=\"failed\"}") == 0 {
@@ -141,23 +142,18 @@ fn reader_stands_still() -> Result<(), Failed> {
     }
     let leases = fs::read_to_string(fixture.leases())?;
     fs::remove_file(fixture.leases())?;
-    let readiness = |wanted: u16| {
-        let until = Until::patience();
-        while get_unix(&socket, "/readyz").status != wanted {
-            assert!(until.pending(), "/readyz does not become {wanted}");
-        }
-    };
+    let readiness = |wanted: u16| await_readyz(&socket, |ready| ready.status == wanted);
     readiness(503);
     fs::write(fixture.leases(), leases + &fixture.rows(&lease("50", "50")))?;
     readiness(200);
     await_reply(&requestor, &by_address("2001:db8:1::50"), &held_by("50", "2001:db8:1::50"));
-    server.signal("HUP")?;
+    signal(server.0.id(), "HUP");
     await_above_zero(&socket, "lqd_config_reloads_total{result=\"taken_over\"}");
     assert_eq!(server.stop()?, Some(0));
     Ok(())
 }
 
-/// A number that the admin port shows; 0 as long as it does not, which it does a little later than queries are answered.
+/// Returns the value of a metric; 0 until the admin port shows it, slightly later than queries are answered.
 fn count(socket: &Path, name: &str) -> u64 {
     let metrics = get_unix(socket, "/metrics").body;
     metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(0)
@@ -170,7 +166,7 @@ fn await_above_zero(socket: &Path, name: &str) {
     }
 }
 
-/// Limits the size of files that the process may write; `unlimited` is a disk with room.
+/// Limits the size of files that the process may write; `unlimited` simulates a disk with space.
 fn limit_file_size(pid: u32, limit: &str) -> Result<(), Failed> {
     let limit = format!("--fsize={limit}:unlimited");
     let status = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status()?;
@@ -178,7 +174,7 @@ fn limit_file_size(pid: u32, limit: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A disk that is full in the middle of a line, and has room later: no line is torn.
+/// A disk that fills up within a line, and has space later: no line is torn.
 fn query_log_lines_are_whole() -> Result<(), Failed> {
     let fixture = fixture();
     let log = fixture.directory().join("queries.log");
@@ -211,12 +207,12 @@ fn query_log_lines_are_whole() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A log that was on a full disk: whole lines, lost ones counted and, once there is room, said.
-fn lost_lines_are_said() -> Result<(), Failed> {
+/// A log on a full disk: lines are whole, lost ones are counted and, once there is space, logged.
+fn lost_lines_are_counted_and_logged() -> Result<(), Failed> {
     let fixture = fixture();
-    let (log, socket) = (fixture.directory().join("lqd.log"), fixture.directory().join("admin.sock"));
-    let admin = format!("unix:{}", socket.display());
-    let flags = ["--log-format", "json", "--query-log", "stderr", "--admin", &admin];
+    let (log, socket) = (fixture.directory().join("lqd.log"), fixture.admin_socket());
+    let admin = fixture.admin_flag();
+    let flags = ["--log-format", "json", "--query-log", "stderr", &admin];
     let (server, requestor) = Server::start(&fixture, &flags, File::create(&log)?.into())?;
     let ask_until = |wanted: &str, done: &dyn Fn() -> bool| {
         let until = Until::patience();

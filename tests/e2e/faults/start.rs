@@ -1,24 +1,23 @@
-//! lqd starts before Kea, or between two steps of Kea's clean-up: it waits, or serves what is there, and never ends with
-//! the status after which systemd does not start it again.
+//! Start of lqd before Kea, or between two steps of Kea's cleanup: it waits, or serves existing leases, and
+//! never ends with the status after which systemd does not restart it.
 
 use std::fs;
 
 use libtest_mimic::{Failed, Trial};
 
-use crate::cli::{KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, lease};
-use crate::support::fixture::LEASES_HEADER;
-use crate::support::http::get_unix;
-use crate::support::{Fixture, Lqd, Need, Requestor, Until, trial};
+use crate::cli::{KEA_CONFIG, assert_reply, await_lease, by_address, fixture, held_by, lease};
+use crate::support::http::{await_readyz, get_unix};
+use crate::support::{Fixture, Lqd, Requestor};
 
 const KNOWN: &str = "2001:db8:1::1";
 
 pub fn trials() -> Vec<Trial> {
-    let mut trials = vec![
-        Trial::test("faults::start::no_lease_file_yet", no_lease_file_yet),
-        Trial::test("faults::start::no_folder_yet", no_folder_yet),
-        Trial::test("faults::start::no_server_duid_yet", no_server_duid_yet),
-        trial("faults::start::folder_made_anew_while_waiting", &[Need::Sandbox], folder_made_anew),
-    ];
+    let mut trials = tests! {
+        no_lease_file_yet,
+        no_folder_yet,
+        no_server_duid_yet,
+        folder_replaced_while_waiting needs Sandbox,
+    };
     for (name, break_it) in [
         ("faults::start::sigterm_while_waiting_for_leases", remove_leases as fn(&Fixture)),
         ("faults::start::sigterm_while_waiting_for_the_duid", remove_duid),
@@ -32,16 +31,11 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-fn assert_held(requestor: &Requestor, number: &str) {
-    let address = format!("2001:db8:1::{number}");
-    await_reply(requestor, &by_address(&address), &held_by(number, &address));
-}
-
 fn write_leases(fixture: &Fixture) {
-    fixture.write_leases(&format!("{LEASES_HEADER}\n{}", fixture.rows(&lease("30", "30"))));
+    fixture.replace_leases(&lease("30", "30"));
 }
 
-/// Waits until it says that it waits for Kea, and why.
+/// Waits for the log line that lqd waits for Kea, with the reason.
 fn await_waiting(lqd: &Lqd, why: &str) {
     lqd.await_line(0, |line| line.contains("waiting for Kea") && line.contains(why));
 }
@@ -49,24 +43,20 @@ fn await_waiting(lqd: &Lqd, why: &str) {
 fn no_lease_file_yet() -> Result<(), Failed> {
     let fixture = fixture();
     fs::remove_file(fixture.leases())?;
-    let socket = fixture.directory().join("admin.sock");
-    let admin = ["--admin".into(), format!("unix:{}", socket.display())];
-    let mut lqd = Lqd::begin(&[fixture.flags(), admin.to_vec()].concat());
+    let socket = fixture.admin_socket();
+    let mut lqd = Lqd::begin(&[fixture.flags(), vec![fixture.admin_flag()]].concat());
     await_waiting(&lqd, "kea-leases6.csv: no such lease file");
-    let until = Until::patience();
-    while !get_unix(&socket, "/readyz").body.contains("no such lease file") {
-        assert!(until.pending(), "/readyz does not say why");
-    }
+    await_readyz(&socket, |ready| ready.body.contains("no such lease file"));
     assert_eq!(get_unix(&socket, "/readyz").status, 503);
     write_leases(&fixture);
     lqd.await_ready();
-    assert_held(&Requestor::new(lqd.address), "30");
+    await_lease(&Requestor::new(lqd.address), "30");
     assert_eq!(get_unix(&socket, "/readyz").status, 200);
     assert_eq!(lqd.stop(), 0);
     Ok(())
 }
 
-/// Of a Kea that never ran there is no folder, either.
+/// A Kea that never ran has no folder, either.
 fn no_folder_yet() -> Result<(), Failed> {
     let fixture = fixture();
     let folder = fixture.directory().join("kea");
@@ -78,17 +68,18 @@ fn no_folder_yet() -> Result<(), Failed> {
     await_waiting(&lqd, "leases.csv: no such lease file");
     fs::copy(fixture.leases(), &leases)?;
     lqd.await_ready();
-    assert_held(&Requestor::new(lqd.address), "01");
+    await_lease(&Requestor::new(lqd.address), "01");
     assert_eq!(lqd.stop(), 0);
     Ok(())
 }
 
-/// The sandbox, put up over the former folder, does not reach the new one; the next start will, so that status 2 is wrong.
-fn folder_made_anew() -> Result<(), Failed> {
+/// The sandbox, built for the former folder, excludes the new one; a restart helps, so the exit status must
+/// not be 2.
+fn folder_replaced_while_waiting() -> Result<(), Failed> {
     let fixture = fixture();
     let folder = fixture.directory().join("kea");
     fs::create_dir(&folder)?;
-    // In a folder of its own, so that the new one is not in reach below that.
+    // A separate folder, so that the new one is not below an admitted folder.
     let config = tempfile::tempdir()?;
     let file = config.path().join("kea-dhcp6.conf");
     fs::copy(fixture.kea_config(), &file)?;
@@ -106,7 +97,7 @@ fn folder_made_anew() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Nor a server DUID.
+/// A Kea that never ran has no server DUID, either.
 fn no_server_duid_yet() -> Result<(), Failed> {
     let fixture = fixture();
     remove_duid(&fixture);
@@ -114,7 +105,7 @@ fn no_server_duid_yet() -> Result<(), Failed> {
     await_waiting(&lqd, "kea-dhcp6-serverid");
     fs::write(fixture.directory().join("kea-dhcp6-serverid"), "00:03:00:01:02:00:5e:00:53:01")?;
     lqd.await_ready();
-    assert_held(&Requestor::new(lqd.address), "01");
+    await_lease(&Requestor::new(lqd.address), "01");
     assert_eq!(lqd.stop(), 0);
     Ok(())
 }
@@ -136,35 +127,24 @@ fn sigterm_while_waiting(break_it: fn(&Fixture)) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The leases of Kea's other files are served, with trouble, and the new current file is read when it comes.
+/// Leases of Kea's other files are served, with trouble shown, and the new current file is read when it
+/// appears.
 fn current_file_missing(suffix: &str) -> Result<(), Failed> {
     let fixture = fixture();
     fs::rename(fixture.leases(), fixture.directory().join(format!("kea-leases6.csv.{suffix}")))?;
     let checked = Lqd::run(&[vec!["check".to_owned()], fixture.flags()].concat());
     assert!(checked.code == Some(0) && checked.stdout.contains("is missing"), "{checked:?}");
-    let socket = fixture.directory().join("admin.sock");
-    let admin = [
-        "--max-feed-age".into(),
-        "1".into(),
-        "--when-stale".into(),
-        "answer".into(),
-        "--admin".into(),
-        format!("unix:{}", socket.display()),
-    ];
-    let lqd = Lqd::start(&[fixture.flags(), admin.to_vec()].concat());
+    let socket = fixture.admin_socket();
+    let flags =
+        ["--max-feed-age".into(), "1".into(), "--when-stale".into(), "answer".into(), fixture.admin_flag()];
+    let lqd = Lqd::start(&[fixture.flags(), flags.to_vec()].concat());
     assert!(lqd.line_with("the lease file is missing").is_some(), "{}", lqd.log());
     let requestor = Requestor::new(lqd.address);
     assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
-    let until = Until::patience();
-    while get_unix(&socket, "/readyz").status != 503 {
-        assert!(until.pending(), "/readyz says ready without a lease file");
-    }
+    await_readyz(&socket, |ready| ready.status == 503);
     write_leases(&fixture);
-    let until = Until::patience();
-    while get_unix(&socket, "/readyz").status != 200 {
-        assert!(until.pending(), "/readyz does not say ready again");
-    }
-    assert_held(&requestor, "30");
+    await_readyz(&socket, |ready| ready.status == 200);
+    await_lease(&requestor, "30");
     assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
     assert_eq!(lqd.stop(), 0);
     Ok(())

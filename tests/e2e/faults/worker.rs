@@ -1,4 +1,4 @@
-//! A worker that fails or panics takes the whole process with it, so that systemd starts a whole one.
+//! A worker that fails or panics ends the whole process, so that systemd starts a complete one.
 
 use std::process::Command;
 
@@ -16,13 +16,13 @@ pub fn trials() -> Vec<Trial> {
     ]
     .into_iter()
     .map(|(name, fault, said)| {
-        // In a namespace, which ends with all that strace would leave behind.
+        // strace may leave processes behind, which end with the namespace.
         namespace_trial(format!("faults::worker::{name}"), &[Need::Strace], move || worker(fault, said))
     })
     .collect()
 }
 
-/// From the second call on that system call returns what it never should.
+/// Makes a system call return an impossible result from its second call on.
 fn worker(fault: &str, said: &str) -> Result<(), Failed> {
     let fixture = fixture();
     let address = format!("[::1]:{}", free_port());

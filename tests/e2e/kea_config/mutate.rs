@@ -1,4 +1,6 @@
-//! Texts for Kea and lqd to judge: odd spellings of the values that lqd reads, and token mutations.
+//! Test texts for Kea and lqd: odd spellings of the values that lqd reads, and token mutations.
+
+use crate::support::random::Random;
 
 /// Plain values, as in a `user-context`.
 pub(super) const PLAIN: &str = r#"{ "a" : [ 1 , -2 , 3.5 , .5 , 5. , 01 , +1 , 1e3 ] , "b" : { "c" : true , "d" : null } ,
@@ -25,7 +27,7 @@ pub(super) const WHOLE: &str = r#"{ "Dhcp6" : { "valid-lifetime" : 4000 , "store
       "ip-addresses" : [ "2001:db8:2::7" ] , "option-data" : [ { "name" : "nis-servers" , "data" : "::1" } ] } ] ,
       "store-extended-info" : false , "user-context" : { "deep" : [ [ [ ] ] ] } } ] } }"#;
 
-/// Numbers of odd spelling, most of which Kea takes.
+/// Oddly spelt numbers, most of which Kea accepts.
 const NUMBERS: [&[u8]; 16] = [
     b"0",
     b"-0",
@@ -45,11 +47,11 @@ const NUMBERS: [&[u8]; 16] = [
     b"9223372036854775807",
 ];
 
-/// Tokens that change nothing in most places where Kea takes them.
+/// Tokens without effect in most places where Kea accepts them.
 const BENIGN: [&[u8]; 8] =
     [b",", b", ,", b"# x\n", b"// \xff\r\n", b"/* \"*/", b"/* \n * // */", b"\t\r", b"\n"];
 
-/// Tokens of odd kinds and in odd places.
+/// Tokens of odd kinds, for odd places.
 const ODD: [&[u8]; 19] = [
     b"true",
     b"false",
@@ -72,27 +74,27 @@ const ODD: [&[u8]; 19] = [
     b"\"new\" : [ 1 ] ,",
 ];
 
-/// Changes tokens of a text, always in the same way for one seed.
-pub(super) struct Mutator(u64);
+/// Token mutator, reproducible by its seed.
+pub(super) struct Mutator(Random);
 
 impl Mutator {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Random(seed))
     }
 
-    /// The text with one or two tokens deleted, doubled, swapped, replaced or put in.
+    /// Returns the text with one or two tokens deleted, repeated, swapped, replaced or inserted.
     pub(super) fn mutate(&mut self, text: &str) -> Vec<u8> {
         let mut tokens = tokens(text);
-        for _ in 0..=self.below(2) {
-            let at = self.below(tokens.len() - 1);
-            match self.below(10) {
+        for _ in 0..=self.0.below(2) {
+            let at = self.0.below(tokens.len() - 1);
+            match self.0.below(10) {
                 0 => drop(tokens.remove(at)),
                 1 => tokens.insert(at, tokens[at]),
                 2 => tokens.swap(at, at + 1),
-                3 => tokens.insert(at, self.one_of(&ODD)),
-                4 => tokens[at] = self.one_of(&ODD),
+                3 => tokens.insert(at, *self.0.one_of(&ODD)),
+                4 => tokens[at] = *self.0.one_of(&ODD),
                 5 | 6 => self.replace_number(&mut tokens),
-                _ => tokens.insert(at, self.one_of(&BENIGN)),
+                _ => tokens.insert(at, *self.0.one_of(&BENIGN)),
             }
         }
         tokens.join(&b' ')
@@ -102,25 +104,12 @@ impl Mutator {
         let is_number = |token: &[u8]| token.iter().all(|octet| b"0123456789.+-e".contains(octet));
         let numbers: Vec<_> = (0..tokens.len()).filter(|&at| is_number(tokens[at])).collect();
         if !numbers.is_empty() {
-            tokens[numbers[self.below(numbers.len())]] = self.one_of(&NUMBERS);
+            tokens[numbers[self.0.below(numbers.len())]] = *self.0.one_of(&NUMBERS);
         }
-    }
-
-    fn one_of(&mut self, tokens: &[&'static [u8]]) -> &'static [u8] {
-        tokens[self.below(tokens.len())]
-    }
-
-    /// A number below `end` (SplitMix64).
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end as u64) as usize
     }
 }
 
-/// Tokens of a text that has blanks between them; strings keep theirs, line comments their line end.
+/// Splits a text with blanks between its tokens; strings keep their blanks, line comments their line end.
 fn tokens(text: &str) -> Vec<&[u8]> {
     let mut tokens = Vec::new();
     let mut rest = text.trim();
@@ -137,7 +126,7 @@ fn tokens(text: &str) -> Vec<&[u8]> {
     tokens
 }
 
-/// Members of `Dhcp6` with values spelt in odd ways.
+/// Members of `Dhcp6` with oddly spelt values.
 pub(super) fn odd_members() -> impl Iterator<Item = Vec<u8>> {
     let subnets = [
         "2001:db8::/032",
@@ -188,8 +177,8 @@ pub(super) fn odd_members() -> impl Iterator<Item = Vec<u8>> {
 
 const LENGTHS: [&str; 8] = ["", "0", "64", "128", "129", "4294967232", "4294967295", "4294967296"];
 
-/// Members with every sign, number of noughts and number for the length of a prefix, and with white space in every place of
-/// an identifier's digits: Kea refuses most.
+/// Prefix lengths with every sign, number of leading zeros and number, and identifiers with white space in
+/// every place: Kea rejects most.
 pub(super) fn odd_digits() -> impl Iterator<Item = Vec<u8>> {
     let lengths = ["", "+", "-", "+-", "--"].iter().flat_map(|sign| {
         let numbers = LENGTHS.iter().flat_map(|number| ["", "0", "00"].map(|noughts| (noughts, number)));

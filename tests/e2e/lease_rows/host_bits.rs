@@ -1,5 +1,6 @@
-//! Delegated prefixes with host bits, which Kea knows by the address as written: rows of few addresses, prefixes and
-//! clients, so that leases begin at one address, have one prefix, contain each other, change length and end.
+//! Delegated prefixes with host bits, whose key in Kea is the address as written: rows of few addresses,
+//! prefixes and clients, so that leases share addresses or prefixes, contain each other, change length and
+//! expire.
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -8,8 +9,9 @@ use libtest_mimic::Failed;
 use lqd_feed::kea_memfile::{Columns, RowParser};
 use lqd_index::{Batch, Covering, LookUp, Writer};
 
-use super::odd::{HEADER, Random};
+use super::odd::HEADER;
 use super::{KeaRow, Lqd, NOW, kea};
+use crate::support::random::Random;
 
 const ROUNDS: usize = 60;
 const ROWS: usize = 40;
@@ -32,11 +34,11 @@ fn duid(client: u8) -> Vec<u8> {
 }
 
 fn row(random: &mut Random) -> String {
-    let address = random.pick(ADDRESSES);
+    let address = random.one_of(ADDRESSES);
     let client = random.below(usize::from(CLIENTS));
     let (lease_type, len) = match random.below(8) {
         0 => (0, 128),
-        _ => (2, *random.pick(LENGTHS)),
+        _ => (2, *random.one_of(LENGTHS)),
     };
     let state = if random.below(6) == 0 { 2 } else { 0 };
     let valid_lifetime = if random.below(8) == 0 { 0 } else { 4000 };
@@ -46,7 +48,7 @@ fn row(random: &mut Random) -> String {
     )
 }
 
-/// Random rows, loaded as a whole and followed row by row: both come to what kea-lfc leaves of them.
+/// Random rows, loaded at once or followed row by row: both give kea-lfc's leases.
 pub(super) fn collide() -> Result<(), Failed> {
     let mut random = Random(12);
     for _ in 0..ROUNDS {
@@ -56,16 +58,16 @@ pub(super) fn collide() -> Result<(), Failed> {
         let kea: Vec<_> = kea.into_iter().filter(|row| row.state == 0).collect();
         let loaded = Lqd::read(text.as_bytes())?;
         for (how, mut reader) in [("loaded", loaded.reader), ("followed", follow(&rows, &mut random)?)] {
-            let fault = check_addresses(&kea, &mut reader).or_else(|| check_clients(&kea, &mut reader));
-            if let Some(fault) = fault {
-                return Err(format!("{how}: {fault}\n{text}").into());
+            let failure = check_addresses(&kea, &mut reader).or_else(|| check_clients(&kea, &mut reader));
+            if let Some(failure) = failure {
+                return Err(format!("{how}: {failure}\n{text}").into());
             }
         }
     }
     Ok(())
 }
 
-/// The rows applied in batches of any size, the first of them loaded.
+/// Applies the rows in batches of random sizes, the first of them as a load.
 fn follow(rows: &[String], random: &mut Random) -> Result<lqd_index::Reader, Failed> {
     let columns = Columns::from_header(HEADER.as_bytes())?;
     let (mut parser, (mut writer, store)) = (RowParser::new(), Writer::new());
@@ -87,7 +89,8 @@ fn mask(len: u8) -> u128 {
     u128::MAX << (128 - u32::from(len))
 }
 
-/// Each address is the client's whose prefix around it is the longest, and of two such prefixes the newest.
+/// Checks that each address belongs to the client with the longest prefix around it, the newest of equal
+/// ones.
 fn check_addresses(kea: &[KeaRow], reader: &mut lqd_index::Reader) -> Option<String> {
     let bases = ADDRESSES.iter().filter_map(|text| text.parse::<Ipv6Addr>().ok()).map(u128::from);
     for address in bases.flat_map(|base| [base, base | 1, base | 2 << 64, base ^ 1 << 79]) {
@@ -123,7 +126,7 @@ fn check_addresses(kea: &[KeaRow], reader: &mut lqd_index::Reader) -> Option<Str
     None
 }
 
-/// Each client has the prefixes that Kea has for it.
+/// Checks that each client has Kea's prefixes.
 fn check_clients(kea: &[KeaRow], reader: &mut lqd_index::Reader) -> Option<String> {
     for client in 0..CLIENTS {
         let duid = duid(client);

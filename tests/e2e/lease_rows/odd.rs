@@ -1,11 +1,13 @@
-//! The odd rows, each with the older row for its address.
+//! Odd rows, each with an older row for its address.
 
 use std::net::Ipv6Addr;
+
+use crate::support::random::Random;
 
 pub(super) const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,\
                                  fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,hwaddr_source,pool_id";
 
-/// The client of all older rows.
+/// DUID of all older rows.
 pub(super) const OLDER_DUID: &[u8] = &[0, 4, 0x0d];
 
 pub(super) struct Case {
@@ -14,31 +16,15 @@ pub(super) struct Case {
     pub(super) odd: Vec<u8>,
 }
 
-/// SplitMix64: the same rows each time.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (bits ^ bits >> 31) as usize % end
-    }
-
-    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
-}
-
 const VALID_LIFETIME: usize = 2;
 const LEASE_TYPE: usize = 6;
 const PREFIX_LEN: usize = 8;
 
-/// Columns that Kea 2.2 reads; it does not know the last.
+/// Columns that Kea 2.2 reads: all but the last.
 const COLUMNS: std::ops::Range<usize> = 0..17;
 
-/// Whether a column may be odd in this kind of row. The length of an address is read by Kea 2.2 and not by Kea 3.3.
+/// Returns whether the column may be odd in this kind of row: only Kea 2.2 reads the prefix length of an
+/// address.
 fn may_be_odd(kind: usize, column: usize) -> bool {
     kind != 0 || column != PREFIX_LEN
 }
@@ -206,7 +192,7 @@ const HARDWARE_ADDRESSES: &[&str] = &[
     "\0",
 ];
 
-/// With commas, which become escapes. Numbers have at most 63 bits: Kea 2.2 takes no more, Kea 3.3 does.
+/// User contexts, whose commas become escapes. Numbers have at most 63 bits, which is Kea 2.2's limit.
 const CONTEXTS: &[&str] = &[
     "",
     "{}",
@@ -285,7 +271,7 @@ const CONTEXTS: &[&str] = &[
     "{ \"ISC\": { \"relay-info\": [ { \"hop\": 0, \"link\": \"2001:db8::1\", \"peer\": \"fe80::1\" } ] }",
 ];
 
-/// Ways to write an address.
+/// Spellings of an address.
 fn addresses(address: Ipv6Addr) -> Vec<String> {
     let groups = address.segments().map(|group| format!("{group:04x}")).join(":");
     let text = address.to_string();
@@ -331,9 +317,9 @@ fn values(column: usize, address: Ipv6Addr) -> Vec<String> {
     texts.iter().map(|&text| text.to_owned()).collect()
 }
 
-/// A good row of an address, a prefix, or a prefix with bits beyond its length.
+/// Returns a good row of an address, a prefix, or a prefix with bits beyond its length.
 fn good(kind: usize, number: usize) -> (Ipv6Addr, Vec<String>) {
-    // Odd, so that not even a prefix of unknown length reaches the next.
+    // Spaced so that not even a prefix of unknown length reaches the next.
     let base = 0x2001_0db8 << 96 | (2 * number as u128 + 1) << 80;
     let (address, lease_type, prefix_len) = match kind {
         0 => (base | 1, "0", "128"),
@@ -374,7 +360,7 @@ fn case(kind: usize, number: usize, change: impl FnOnce(&mut Vec<String>, Ipv6Ad
     Case { address, older, odd: row.join(",").into_bytes() }
 }
 
-/// Each odd value of each column, alone; and with a valid lifetime of 0, and in another state.
+/// Each odd value of each column, alone, with a valid lifetime of 0, and in another state.
 pub(super) fn one_by_one() -> Vec<Case> {
     let mut cases = Vec::new();
     for kind in 0..3 {
@@ -398,20 +384,20 @@ pub(super) fn one_by_one() -> Vec<Case> {
     cases
 }
 
-/// Up to four odd values in one row.
+/// Returns a row with up to four odd values.
 pub(super) fn mixed(number: usize, random: &mut Random) -> Case {
     let kind = random.below(3);
     case(kind, number, |row, address| {
         for _ in 0..=random.below(4) {
             let column = random.below(COLUMNS.len());
             if may_be_odd(kind, column) {
-                row[column] = random.pick(&values(column, address)).clone();
+                row[column] = random.one_of(&values(column, address)).clone();
             }
         }
     })
 }
 
-/// A row with so many values.
+/// Returns a row with so many values.
 pub(super) fn of_values(values: usize) -> Case {
     case(0, values, |row, _| row.resize(values, "7".to_owned()))
 }

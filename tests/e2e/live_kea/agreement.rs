@@ -1,8 +1,8 @@
-//! lqd's answers against what Kea itself says it has.
+//! Comparison of lqd's answers with Kea's leases.
 //!
-//! Kea's lease commands are the measure, not its lease file: the file is what lqd reads, and a misreading
-//! must not excuse itself. A second is never in doubt either: lqd reads the clock between our two readings of
-//! it, so every lifetime has to lie in the interval that these give.
+//! Kea's leases come from its lease commands, not from its lease file: lqd reads the file, and a misreading
+//! must not confirm itself. lqd reads the clock between two readings of the test, so every lifetime must lie
+//! in the interval that these give.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
@@ -17,25 +17,25 @@ use crate::support::fixture::seconds_since_1970;
 /// Status `NotConfigured` (RFC 5007 §4.1.3).
 const NOT_CONFIGURED: u16 = 9;
 
-/// Everything that Kea ever gave out in a trial: what it no longer has must no longer be answered.
+/// Everything that Kea gave out in a trial: former leases must no longer be answered.
 #[derive(Default)]
 pub(super) struct Ledger {
     addresses: BTreeSet<Ipv6Addr>,
     duids: BTreeSet<Vec<u8>>,
 }
 
-/// How much was compared, so that a trial can say that it was enough.
+/// Amount of comparisons, so that a trial can require enough of them.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) leases: usize,
     /// Clients with leases on several links.
     pub(super) spread_clients: usize,
-    /// Addresses and clients of the past that are rightly denied.
+    /// Former addresses and clients that are rightly denied.
     pub(super) denied: usize,
 }
 
 impl Ledger {
-    /// Notes what the lease files hold now; a later cleanup removes rows for good.
+    /// Records the rows of the lease files, before a cleanup removes some.
     pub(super) fn note(&mut self, kea: &Kea) {
         let (addresses, duids) = kea.rows();
         self.addresses.extend(addresses);
@@ -50,17 +50,17 @@ impl Ledger {
         self.agree_with(asker, || kea.leases(), kea)
     }
 
-    /// As [`Ledger::agree`], with leases from elsewhere: for while Kea is down.
+    /// As [`Ledger::agree`], with leases from elsewhere, for use while Kea is down.
     pub(super) fn agree_with(&mut self, asker: &Asker, leases: impl Fn() -> Vec<Lease>, kea: &Kea) -> Tally {
         let until = Until::patience();
         loop {
             self.note(kea);
-            let faults = match self.compare(asker, &leases()) {
+            let failures = match self.compare(asker, &leases()) {
                 Ok(tally) => return tally,
-                Err(faults) => faults,
+                Err(failures) => failures,
             };
-            let shown = faults[..faults.len().min(8)].join("\n");
-            assert!(until.pending(), "{} answers disagree with Kea, such as:\n{shown}", faults.len());
+            let shown = failures[..failures.len().min(8)].join("\n");
+            assert!(until.pending(), "{} answers disagree with Kea, such as:\n{shown}", failures.len());
         }
     }
 
@@ -69,28 +69,28 @@ impl Ledger {
         let bindings: Vec<&Lease> =
             leases.iter().filter(|lease| lease.state == 0 && lease.expire() > now).collect();
         let clients = by_client(&bindings);
-        let mut faults = Vec::new();
+        let mut failures = Vec::new();
         let mut tally = Tally { leases: bindings.len(), ..Tally::default() };
         for (duid, links) in &clients {
-            faults.extend(links_agree(asker, duid, links).err());
+            failures.extend(links_agree(asker, duid, links).err());
             tally.spread_clients += usize::from(links.len() > 1);
         }
         let free =
             self.addresses.iter().filter(|address| !bindings.iter().any(|lease| covers(lease, **address)));
         for address in free.copied().chain(plan::FREE.map(|address| address.parse().expect("an address"))) {
-            faults.extend(expect(&Answer::NoBinding, &asker.by_address(address), &address).err());
+            failures.extend(expect(&Answer::NoBinding, &asker.by_address(address), &address).err());
             tally.denied += 1;
         }
         for address in plan::ELSEWHERE.map(|address| address.parse().expect("an address")) {
-            faults
+            failures
                 .extend(expect(&Answer::Refused(NOT_CONFIGURED), &asker.by_address(address), &address).err());
         }
         for duid in self.duids.iter().filter(|duid| !clients.contains_key(duid.as_slice())) {
             let answer = asker.by_client_id(duid, Ipv6Addr::UNSPECIFIED);
-            faults.extend(expect(&Answer::NoBinding, &answer, duid).err());
+            failures.extend(expect(&Answer::NoBinding, &answer, duid).err());
             tally.denied += 1;
         }
-        if faults.is_empty() { Ok(tally) } else { Err(faults) }
+        if failures.is_empty() { Ok(tally) } else { Err(failures) }
     }
 }
 
@@ -106,7 +106,7 @@ fn by_client<'a>(bindings: &[&'a Lease]) -> Clients<'a> {
     clients
 }
 
-/// All ways to ask for one client and for each of its leases.
+/// Queries one client and each of its leases in all ways.
 fn links_agree(asker: &Asker, duid: &[u8], links: &BTreeMap<Ipv6Addr, Vec<&Lease>>) -> Result<(), String> {
     if links.len() > 1 {
         let wanted = Answer::Links(links.keys().copied().collect());
@@ -139,43 +139,45 @@ fn timed(
     }
 }
 
-/// `OPTION_CLIENT_DATA` holds these leases of one client on one link, and nothing else.
+/// Checks that `OPTION_CLIENT_DATA` holds exactly these leases of one client on one link.
 pub(super) fn data_agrees(
     data: &ClientData,
     leases: &[&Lease],
     now: &RangeInclusive<u64>,
 ) -> Result<(), String> {
-    let fault = |what: &str| format!("{what}: Kea has {leases:02x?}, the answer at {now:?} has {data:02x?}");
+    let failure =
+        |what: &str| format!("{what}: Kea has {leases:02x?}, the answer at {now:?} has {data:02x?}");
     if leases.iter().any(|lease| lease.duid != data.duid) {
-        return Err(fault("another client"));
+        return Err(failure("another client"));
     }
     let wanted: BTreeSet<_> = leases.iter().map(|lease| (lease.address, lease.prefix_len)).collect();
     if wanted != data.leases.keys().copied().collect() {
-        return Err(fault("other leases"));
+        return Err(failure("other leases"));
     }
     for lease in leases {
         let (preferred, valid) = data.leases[&(lease.address, lease.prefix_len)];
         if !counts_down(valid, lease.expire(), now) {
-            return Err(fault("valid lifetime"));
+            return Err(failure("valid lifetime"));
         }
         if !counts_down(preferred, lease.cltt + u64::from(lease.preferred_s), now) {
-            return Err(fault("preferred lifetime"));
+            return Err(failure("preferred lifetime"));
         }
     }
     let newest = leases.iter().map(|lease| lease.cltt).max().unwrap_or_default();
     let age = now.start().saturating_sub(newest)..=now.end().saturating_sub(newest);
     if !age.contains(&u64::from(data.clt_time_s)) {
-        return Err(fault("client last transaction time"));
+        return Err(failure("client last transaction time"));
     }
-    link_layer_agrees(data, leases).then_some(()).ok_or_else(|| fault("link-layer address"))
+    link_layer_agrees(data, leases).then_some(()).ok_or_else(|| failure("link-layer address"))
 }
 
-/// What remains until `end` at one of the seconds of `now`; nothing once it is over.
+/// Returns whether this many seconds remain until `end` at one of the seconds of `now`; none remain after
+/// `end`.
 fn counts_down(remaining_s: u32, end: u64, now: &RangeInclusive<u64>) -> bool {
     (end.saturating_sub(*now.end())..=end.saturating_sub(*now.start())).contains(&u64::from(remaining_s))
 }
 
-/// Hardware type 1 (Ethernet) and the address that Kea keeps (RFC 6939 §4).
+/// Checks hardware type 1 (Ethernet) and the address that Kea keeps (RFC 6939 §4).
 fn link_layer_agrees(data: &ClientData, leases: &[&Lease]) -> bool {
     let known: BTreeSet<_> = leases.iter().filter_map(|lease| lease.link_layer.clone()).collect();
     let told = data.link_layer.as_ref().map(|body| body.strip_prefix(&[0, 1]).map(<[u8]>::to_vec));
@@ -197,7 +199,7 @@ fn covers(lease: &Lease, address: Ipv6Addr) -> bool {
     (address.to_bits() ^ lease.address.to_bits()) & !host_bits(lease) == 0
 }
 
-/// The address itself, or the last one of a prefix: any other than its first shows that lengths are heeded.
+/// Returns the address itself, or the last one of a prefix, so that queries depend on the prefix length.
 fn last_address(lease: &Lease) -> Ipv6Addr {
     Ipv6Addr::from_bits(lease.address.to_bits() | host_bits(lease))
 }

@@ -1,23 +1,16 @@
-//! LEASEQUERY-REPLYs read by the tests themselves, and the queries that bring them.
+//! LEASEQUERY-REPLYs as parsed by the tests themselves, and the requestor of the live tests.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use super::octets::{
-    self, CLIENT_HEADER_LEN, RELAY_HEADER_LEN, address_at, code, msg, option, options, single, u32_at,
-};
-use super::plan::SERVER_DUID;
 use crate::support::Requestor;
+use crate::support::message::{
+    self, CLIENT_HEADER_LEN, RELAY_HEADER_LEN, REQUESTOR_DUID, SERVER_DUID, address_at, code, iaaddr,
+    leasequery, msg, option, options, query, single, u32_at,
+};
 
-/// DUID of the requestor, which the reply must repeat (RFC 5007 §4.2.2).
-const REQUESTOR_DUID: [u8; 10] = [0, 3, 0, 1, 2, 0, 0x5e, 0, 0x53, 0xaa];
-
-/// Query types (RFC 5007 §4.1.2.1).
-const QUERY_BY_ADDRESS: u8 = 1;
-const QUERY_BY_CLIENTID: u8 = 2;
-
-/// A lease in an answer: `None` for an address, the length for a prefix.
+/// A lease in an answer, with the length for a prefix.
 pub(super) type Leased = (Ipv6Addr, Option<u8>);
 
 /// Preferred and valid lifetime in seconds.
@@ -43,9 +36,9 @@ pub(super) struct RelayData {
     pub(super) levels: Vec<RelayLevel>,
 }
 
-/// One RELAY-FORW: hop-count, link-address, peer-address, and the options beside the relay message, sorted.
+/// One RELAY-FORW: hop-count, link-address, peer-address, and the options beside the relay message.
 ///
-/// Sorted, because Kea keeps the options of a level but not their order.
+/// Options are sorted, because Kea does not keep their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RelayLevel {
     pub(super) hop: u8,
@@ -54,7 +47,7 @@ pub(super) struct RelayLevel {
     pub(super) options: Vec<(u16, Vec<u8>)>,
 }
 
-/// What a LEASEQUERY-REPLY says (RFC 5007 §4.3.3).
+/// Content of a LEASEQUERY-REPLY (RFC 5007 §4.3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Bindings(ClientData),
@@ -63,10 +56,10 @@ pub(super) enum Answer {
     Refused(u16),
 }
 
-/// Options that all queries of these tests ask for: FQDN, `LQ_RELAY_DATA`, link-layer address.
+/// Options requested by all queries: FQDN, `LQ_RELAY_DATA`, link-layer address.
 const ASKED: [u16; 3] = [code::CLIENT_FQDN, code::LQ_RELAY_DATA, code::CLIENT_LINKLAYER_ADDR];
 
-/// A requestor that asks and understands.
+/// A requestor that parses the replies.
 pub(super) struct Asker {
     requestor: Requestor,
     transaction: Cell<u32>,
@@ -77,20 +70,20 @@ impl Asker {
         Self { requestor: Requestor::new(server), transaction: Cell::new(0) }
     }
 
-    /// Who has this address, or the prefix around it?
+    /// Queries the lease of this address, or of the prefix around it.
     pub(super) fn by_address(&self, address: Ipv6Addr) -> Result<Answer, String> {
-        let iaaddr = option(code::IAADDR, &[&address.octets()[..], &[0; 8]].concat());
-        self.ask(QUERY_BY_ADDRESS, Ipv6Addr::UNSPECIFIED, &iaaddr)
+        self.ask(query::BY_ADDRESS, Ipv6Addr::UNSPECIFIED, &iaaddr(address))
     }
 
-    /// What has this client on this link (`::` = on all)?
+    /// Queries the leases of this client on this link (`::` = on all).
     pub(super) fn by_client_id(&self, duid: &[u8], link: Ipv6Addr) -> Result<Answer, String> {
-        self.ask(QUERY_BY_CLIENTID, link, &option(code::CLIENTID, duid))
+        self.ask(query::BY_CLIENTID, link, &option(code::CLIENTID, duid))
     }
 
-    /// The options with these codes that lqd knows of a client on any link.
+    /// Returns the options with these codes that lqd knows of a client on any link.
     ///
-    /// An error until it has told leases of all these kinds, by their option codes: Kea writes them one after the other.
+    /// # Errors
+    /// The reply lacks leases of some of these kinds (option codes): Kea writes them one after the other.
     pub(super) fn options_of(
         &self,
         duid: &[u8],
@@ -98,7 +91,7 @@ impl Asker {
         codes: &[u16],
     ) -> Result<Vec<(u16, Vec<u8>)>, String> {
         let target = option(code::CLIENTID, duid);
-        let (reply, _) = self.exchange(QUERY_BY_CLIENTID, Ipv6Addr::UNSPECIFIED, &target, codes);
+        let (reply, _) = self.exchange(query::BY_CLIENTID, Ipv6Addr::UNSPECIFIED, &target, codes);
         let top = options(reply.get(CLIENT_HEADER_LEN..).unwrap_or_default())?;
         let data = single(&top, code::CLIENT_DATA)?.ok_or_else(|| format!("no data in {reply:02x?}"))?;
         let mut inside = options(data)?;
@@ -115,23 +108,19 @@ impl Asker {
         read_reply(&reply, &transaction).map_err(|e| format!("{e} in {reply:02x?}"))
     }
 
-    /// Sends a query; gives the reply and its transaction id.
-    fn exchange(&self, query_type: u8, link: Ipv6Addr, target: &[u8], codes: &[u16]) -> (Vec<u8>, Vec<u8>) {
+    /// Sends a query; returns the reply and the transaction-id.
+    fn exchange(&self, query_type: u8, link: Ipv6Addr, target: &[u8], codes: &[u16]) -> (Vec<u8>, [u8; 3]) {
         self.transaction.set(self.transaction.get() + 1);
-        let transaction = &self.transaction.get().to_be_bytes()[1..];
-        let asked: Vec<u8> = codes.iter().flat_map(|code| code.to_be_bytes()).collect();
-        let query = [&[query_type][..], &link.octets(), target, &option(code::ORO, &asked)].concat();
-        let mut message = [&[msg::LEASEQUERY], transaction].concat();
-        message.extend(option(code::CLIENTID, &REQUESTOR_DUID));
-        message.extend(option(code::LQ_QUERY, &query));
+        let [_, transaction @ ..] = self.transaction.get().to_be_bytes();
+        let message = leasequery(transaction, query_type, link, target, codes);
         let (reply, _) = self.requestor.ask(&message).expect("lqd answers every query of these tests");
-        (reply, transaction.to_vec())
+        (reply, transaction)
     }
 }
 
-fn read_reply(reply: &[u8], transaction: &[u8]) -> Result<Answer, String> {
+fn read_reply(reply: &[u8], transaction: &[u8; 3]) -> Result<Answer, String> {
     let (header, rest) = reply.split_at_checked(CLIENT_HEADER_LEN).ok_or("no whole header")?;
-    if header != [&[msg::LEASEQUERY_REPLY], transaction].concat() {
+    if header != [&[msg::LEASEQUERY_REPLY][..], transaction].concat() {
         return Err("another message type or transaction id".into());
     }
     let top = options(rest)?;
@@ -183,7 +172,7 @@ fn read_relay_data(body: &[u8]) -> Result<RelayData, String> {
     Ok(RelayData { peer, levels: relay_levels(message)? })
 }
 
-/// The levels of a relay nest, outermost first.
+/// Parses nested RELAY-FORWs, outermost first.
 pub(super) fn relay_levels(message: &[u8]) -> Result<Vec<RelayLevel>, String> {
     let mut levels = Vec::new();
     let mut next = Some(message.to_vec());
@@ -191,7 +180,7 @@ pub(super) fn relay_levels(message: &[u8]) -> Result<Vec<RelayLevel>, String> {
         if level.len() < RELAY_HEADER_LEN || level[0] != msg::RELAY_FORW {
             return Err(format!("level {} is no RELAY-FORW: {level:02x?}", levels.len()));
         }
-        let mut inside = octets::options(&level[RELAY_HEADER_LEN..])?;
+        let mut inside = message::options(&level[RELAY_HEADER_LEN..])?;
         next = single(&inside, code::RELAY_MSG)?.map(<[u8]>::to_vec);
         inside.retain(|(code, _)| *code != code::RELAY_MSG);
         inside.sort();

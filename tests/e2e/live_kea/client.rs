@@ -1,80 +1,55 @@
-//! A DHCPv6 client and the relay agents before it, for what perfdhcp cannot send: several relays, their
-//! options, names, hints, declines.
+//! A DHCPv6 client with relay agents, for messages that perfdhcp cannot send: several relays, their options,
+//! names, hints, declines.
 
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use super::lab::{self, Lab};
-use super::octets::{CLIENT_HEADER_LEN, RELAY_HEADER_LEN, address_at, code, msg, option, options, single};
-use super::plan::SERVER_DUID;
 use crate::support::Until;
+use crate::support::message::{
+    CLIENT_HEADER_LEN, RELAY_HEADER_LEN, Relay, SERVER_DUID, address_at, code, iaaddr, msg, option,
+    option_request, options, relay_forward, single,
+};
 
 /// Port of clients, and of servers and relays (RFC 8415 §7.2).
 const CLIENT_PORT: u16 = 546;
 const SERVER_PORT: u16 = 547;
-/// How long a client waits before it sends its message again (RFC 8415 §15).
+/// Time before a client retransmits (RFC 8415 §15).
 const RETRANSMIT: Duration = Duration::from_secs(4);
 
-/// One relay agent as its RELAY-FORW shows it (RFC 8415 §9).
-#[derive(Clone, Debug)]
-pub(super) struct Relay {
-    pub(super) link: Ipv6Addr,
-    pub(super) peer: Ipv6Addr,
-    /// Options beside the relay message, as (code, body).
-    pub(super) options: Vec<(u16, Vec<u8>)>,
-}
-
-/// The relay nest that carries `message`, the relay nearest to the client first; no option 9 inside for
-/// `None`.
-///
-/// Without a message this is what `LQ_RELAY_DATA` holds (RFC 5007 §4.1.2.4).
-pub(super) fn relay_forward(relays: &[Relay], message: Option<Vec<u8>>) -> Vec<u8> {
-    let mut carried = message;
-    for (hop, relay) in (0u8..).zip(relays) {
-        let mut octets = vec![msg::RELAY_FORW, hop];
-        octets.extend(relay.link.octets());
-        octets.extend(relay.peer.octets());
-        octets.extend(relay.options.iter().flat_map(|(code, body)| option(*code, body)));
-        octets.extend(carried.iter().flat_map(|inner| option(code::RELAY_MSG, inner)));
-        carried = Some(octets);
-    }
-    carried.expect("there is a message or a relay")
-}
-
-/// A client, which remembers what it was given.
+/// A client with its leases.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub(super) duid: Vec<u8>,
-    /// Relays on the way to the server, the nearest first; none: attached to the server's wire.
+    /// Relays to the server, the nearest first; none: attached to the server's link.
     pub(super) relays: Vec<Relay>,
-    /// Name it asks for (RFC 4704), as labels on the wire.
+    /// Requested name (RFC 4704), as labels on the wire.
     pub(super) name: Option<Vec<u8>>,
-    /// Prefix it would like.
+    /// Requested prefix.
     pub(super) hint: Option<(Ipv6Addr, u8)>,
     pub(super) address: Option<Ipv6Addr>,
     pub(super) prefix: Option<(Ipv6Addr, u8)>,
 }
 
 impl Client {
-    /// A client with the DUID-LL (RFC 8415 §11.4) of the Ethernet address `02:00:00:00:kind:number`.
+    /// Returns a client with the DUID-LL (RFC 8415 §11.4) of the Ethernet address `02:00:00:00:kind:number`.
     pub(super) fn new(kind: u8, number: u8, relays: Vec<Relay>) -> Self {
         let duid = vec![0, 3, 0, 1, 2, 0, 0, 0, kind, number];
         Self { duid, relays, name: None, hint: None, address: None, prefix: None }
     }
 
-    /// Asks for what `wants` says by SOLICIT with Rapid Commit (RFC 8415 §18.2.1).
+    /// Requests leases by SOLICIT with Rapid Commit (RFC 8415 §18.2.1).
     pub(super) fn solicit(&mut self, lab: &Lab, wants: Wants) {
         self.solicit_asking(lab, wants, &[]);
     }
 
-    /// As [`Self::solicit`], with these codes in an ORO; gives the options of the reply.
+    /// As [`Self::solicit`], with these codes in an ORO; returns the options of the reply.
     pub(super) fn solicit_asking(&mut self, lab: &Lab, wants: Wants, codes: &[u16]) -> Vec<(u16, Vec<u8>)> {
         let hint = self.hint.map(|(prefix, len)| iaprefix(prefix, len)).unwrap_or_default();
         let mut body = option(code::RAPID_COMMIT, &[]);
         if !codes.is_empty() {
-            let codes: Vec<u8> = codes.iter().flat_map(|code| code.to_be_bytes()).collect();
-            body.extend(option(code::ORO, &codes));
+            body.extend(option_request(codes));
         }
         if wants != Wants::Prefix {
             body.extend(identity_association(code::IA_NA, &[]));
@@ -90,25 +65,25 @@ impl Client {
         options(&reply[CLIENT_HEADER_LEN..]).expect("Kea's options are sound")
     }
 
-    /// RENEW of all it has.
+    /// Renews all leases.
     pub(super) fn renew(&mut self, lab: &Lab) {
         let reply = self.exchange(lab, msg::RENEW, &self.holdings());
         self.remember(&reply);
     }
 
-    /// RENEW of its prefix alone.
+    /// Renews the prefix alone.
     pub(super) fn renew_prefix(&self, lab: &Lab) {
         let prefix_only = Self { address: None, ..self.clone() };
         prefix_only.exchange(lab, msg::RENEW, &prefix_only.holdings());
     }
 
-    /// RELEASE of all it has.
+    /// Releases all leases.
     pub(super) fn release(&mut self, lab: &Lab) {
         self.exchange(lab, msg::RELEASE, &self.holdings());
         (self.address, self.prefix) = (None, None);
     }
 
-    /// DECLINE of its address; a prefix cannot be declined (RFC 8415 §18.2.8).
+    /// Declines the address; a prefix cannot be declined (RFC 8415 §18.2.8).
     pub(super) fn decline(&mut self, lab: &Lab) {
         let address = self.address.take().expect("there is an address to decline");
         self.exchange(lab, msg::DECLINE, &identity_association(code::IA_NA, &iaaddr(address)));
@@ -134,9 +109,9 @@ impl Client {
             .map(|body| (address_at(&body, 9).expect("an IAPREFIX is 25 octets"), body[8]));
     }
 
-    /// Sends a message of this kind and gives Kea's REPLY to it, out of its relay nest.
+    /// Sends a message of this type, and returns Kea's REPLY, unwrapped from its relay messages.
     fn exchange(&self, lab: &Lab, kind: u8, body: &[u8]) -> Vec<u8> {
-        // A late answer to an earlier message must not be taken for that to this one.
+        // A new transaction-id each time, so that late answers to earlier messages are ignored.
         static EXCHANGES: AtomicU16 = AtomicU16::new(0);
         let [high, low] = EXCHANGES.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let transaction = [kind, high, low];
@@ -154,7 +129,7 @@ impl Client {
         reply
     }
 
-    /// Kea's answer under this transaction id, out of its relay nest.
+    /// Returns Kea's answer with this transaction-id, unwrapped from its relay messages.
     fn transfer(&self, lab: &Lab, message: Vec<u8>, transaction: &[u8]) -> Vec<u8> {
         let answer = |datagram: Vec<u8>| {
             let answer = self.relays.iter().fold(datagram, |datagram, _| unwrap_relay(&datagram));
@@ -170,14 +145,14 @@ impl Client {
     }
 }
 
-/// The message in a RELAY-REPL.
+/// Returns the message in a RELAY-REPL.
 fn unwrap_relay(datagram: &[u8]) -> Vec<u8> {
     assert_eq!(datagram.first(), Some(&msg::RELAY_REPL), "a level of Kea's answer: {datagram:02x?}");
     let inside = options(&datagram[RELAY_HEADER_LEN..]).expect("Kea's options are sound");
     single(&inside, code::RELAY_MSG).expect("one message").expect("a message inside").to_vec()
 }
 
-/// What a client asks for.
+/// Leases that a client requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wants {
     Address,
@@ -185,7 +160,7 @@ pub(super) enum Wants {
     Both,
 }
 
-/// Sends the message, again and again as clients do, until a datagram comes of which `answer` makes something.
+/// Sends the message, and retransmits it until `answer` accepts a datagram.
 fn round_trip(
     local: (Ipv6Addr, u16),
     server: SocketAddrV6,
@@ -209,13 +184,9 @@ fn round_trip(
     }
 }
 
-/// `IA_NA` or `IA_PD` (RFC 8415 §21.4, §21.21) with identifier 1; T1 and T2 are the server's to choose.
+/// Writes `IA_NA` or `IA_PD` (RFC 8415 §21.4, §21.21) with identifier 1; the server chooses T1 and T2.
 fn identity_association(code: u16, inside: &[u8]) -> Vec<u8> {
     option(code, &[&[0, 0, 0, 1][..], &[0; 8], inside].concat())
-}
-
-fn iaaddr(address: Ipv6Addr) -> Vec<u8> {
-    option(code::IAADDR, &[&address.octets()[..], &[0; 8]].concat())
 }
 
 fn iaprefix(prefix: Ipv6Addr, len: u8) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! A lease is over at its second, with no row in the lease file that says so.
+//! Expiry of leases at their second, without a row in the lease file.
 
 use std::net::Ipv6Addr;
 
@@ -12,7 +12,7 @@ use super::kea::Lease;
 use crate::support::Until;
 use crate::support::fixture::seconds_since_1970;
 
-/// Leases of some seconds, asked for all the time: right until they are over, and denied from that second on.
+/// Leases of some seconds, queried all the time: right until they expire, and denied from that second on.
 pub(super) fn at_its_second(stage: &mut Stage) {
     let mut client = Client::new(0x7a, 1, Vec::new());
     watch_expiry(stage, &mut client);
@@ -26,8 +26,8 @@ pub(super) fn at_its_second(stage: &mut Stage) {
     assert!(stage.kea.leases().is_empty(), "Kea has removed the leases");
 }
 
-/// Gives the client leases and watches them end; once more if they were over before the first question, as may be on a
-/// busy host.
+/// Gives the client leases and watches them expire; repeats if a busy host let them expire before the first
+/// query.
 fn watch_expiry(stage: &mut Stage, client: &mut Client) {
     let until = Until::patience();
     loop {
@@ -47,8 +47,8 @@ fn watch_expiry(stage: &mut Stage, client: &mut Client) {
     }
 }
 
-/// Asks for these leases of one client until all are over and once more; how many answers had bindings, and how many
-/// had none.
+/// Queries these leases of one client until after all have expired; returns the numbers of answers with
+/// bindings and without.
 fn ask_until_over(stage: &Stage, leases: &[Lease]) -> (u32, u32) {
     let end = leases.iter().map(Lease::expire).max().expect("there are leases");
     let (mut bound, mut denied) = (0, 0);
@@ -78,7 +78,7 @@ fn ask_until_over(stage: &Stage, leases: &[Lease]) -> (u32, u32) {
     (bound, denied)
 }
 
-/// The answer about one of the client's leases is what it has to be in this second.
+/// Returns whether the answer about one of the client's leases is right at this second.
 fn is_right(answer: &Answer, asked: &Lease, leases: &[Lease], second: u64) -> bool {
     let alive: Vec<&Lease> = leases.iter().filter(|lease| lease.expire() > second).collect();
     match answer {

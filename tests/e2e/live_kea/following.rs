@@ -1,4 +1,4 @@
-//! lqd follows what happens to Kea's leases and to its lease file.
+//! Following of Kea's leases and lease file.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,14 +7,15 @@ use serde_json::json;
 
 use super::agreement::Tally;
 use super::answer::{Answer, Asker};
-use super::client::{Client, Relay, Wants};
+use super::client::{Client, Wants};
 use super::perfdhcp::Perfdhcp;
 use super::plan::{self, subnet};
 use super::{Stage, follower};
 use crate::support::Until;
 use crate::support::fixture::seconds_since_1970;
+use crate::support::message::Relay;
 
-/// Clients that come both ways, renew while others leave, and one that declines.
+/// Direct and relayed clients, which renew while others leave, and one that declines.
 pub(super) fn clients_come_and_leave(stage: &mut Stage) {
     let crowds =
         ["-R 60 -r 100 -n 120 -f 20 -F 20", "-A 1 -L 547 -R 40 -r 80 -n 60 -F 20 -b mac=00:0c:02:02:02:02"];
@@ -25,7 +26,7 @@ pub(super) fn clients_come_and_leave(stage: &mut Stage) {
     for client in &mut clients {
         client.solicit(&stage.lab, Wants::Both);
     }
-    let mut direct = Client::new(0x5a, 1, Vec::new()); // the DUID of the first of them, on a second link
+    let mut direct = Client::new(0x5a, 1, Vec::new()); // same DUID as the first of them, on a second link
     direct.solicit(&stage.lab, Wants::Both);
     let tally = stage.agree();
     assert_eq!(tally.spread_clients, 1, "{tally:?}");
@@ -50,8 +51,8 @@ pub(super) fn clients_come_and_leave(stage: &mut Stage) {
     assert!(stage.kea.leases().iter().any(|lease| lease.state == 1), "Kea has a declined lease");
 }
 
-/// Has perfdhcp run with each of these arguments, again and again until enough came of it: on a busy host it gives up
-/// many exchanges. Kea is at rest when the leases are compared, and takes messages again after that.
+/// Runs perfdhcp with each of these arguments until enough happened: on a busy host it gives up many
+/// exchanges. Kea is paused while leases are compared.
 fn crowd_until(stage: &mut Stage, crowds: &[&str], enough: impl Fn(&Tally) -> bool) -> Tally {
     let until = Until::patience();
     loop {
@@ -66,12 +67,12 @@ fn crowd_until(stage: &mut Stage, crowds: &[&str], enough: impl Fn(&Tally) -> bo
     }
 }
 
-/// Clients for three seconds, some of which renew and some of which leave.
+/// Arguments for three seconds of clients, some of which renew and some of which leave.
 const CROWD: &str = "-R 100 -r 60 -p 3 -f 15 -F 15";
-/// Lease files, each of which Kea began anew for a cleanup, that have to be seen.
+/// Number of new lease files, one per cleanup, that must be seen.
 const CLEANUPS: usize = 4;
 
-/// A cleanup each second while clients come, renew and leave; a client that stays is never denied meanwhile.
+/// A cleanup each second while clients come, renew and leave; a client that stays is never denied.
 pub(super) fn cleanup_under_way(stage: &mut Stage) {
     let mut steady = Client::new(0x5b, 1, Vec::new());
     steady.solicit(&stage.lab, Wants::Both);
@@ -137,7 +138,7 @@ pub(super) fn leases_change_by_command(stage: &mut Stage) {
     crowd_until(stage, CROWD, |tally| tally.leases > 2);
 }
 
-/// Kea ends, is killed, comes back, each time with clients before and after; then lqd itself starts anew.
+/// Kea is ended, killed and restarted, with clients before and after; then lqd itself restarts.
 pub(super) fn kea_restarts(stage: &mut Stage) {
     crowd_until(stage, &["-R 60 -r 100 -n 100 -f 20 -F 20"], |tally| tally.leases > 0);
     stage.kea.pause_service();
@@ -169,7 +170,7 @@ fn shared_network() -> Vec<Relay> {
     vec![Relay { link: plan::SHARED_LINK, peer, options: Vec::new() }]
 }
 
-/// Waits for the clock's next second, so that a renewal has a time of its own.
+/// Waits for the clock's next second, so that a renewal gets a new cltt.
 fn next_second() {
     let (second, until) = (seconds_since_1970(), Until::patience());
     while seconds_since_1970() == second {
@@ -177,7 +178,7 @@ fn next_second() {
     }
 }
 
-/// Both leases of this client are answered, asked for in each way.
+/// Checks that both leases of this client are answered, by address and by client-id.
 fn assert_bound(asker: &Asker, client: &Client) {
     let (address, prefix) = (client.address.expect("it has one"), client.prefix.expect("it has one"));
     let answers = [

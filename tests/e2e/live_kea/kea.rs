@@ -5,17 +5,18 @@ use std::io::{Read as _, Write as _};
 use std::net::Ipv6Addr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
 use super::lab::Lab;
-use super::octets::{code, colon_hex, options, single};
 use super::plan;
 use crate::support::Until;
-use crate::support::lqd::PATIENCE;
+use crate::support::hex::parse_hex;
+use crate::support::lqd::{PATIENCE, signal};
+use crate::support::message::{code, options, single};
 
-/// What a trial may choose about its server; the rest is in `plan`.
+/// Settings of a trial's server; `plan` has the rest.
 #[derive(Clone, Copy)]
 pub(super) struct Settings {
     /// Seconds between two cleanups of the lease file; 0 = none.
@@ -24,11 +25,11 @@ pub(super) struct Settings {
     pub(super) valid_s: u32,
 }
 
-/// A lease as Kea tells it on its control channel.
+/// A lease as Kea's control channel returns it.
 #[derive(Clone, Debug)]
 pub(super) struct Lease {
     pub(super) address: Ipv6Addr,
-    /// `None` for an address, the delegated length for a prefix.
+    /// Delegated length of a prefix; `None` for an address.
     pub(super) prefix_len: Option<u8>,
     pub(super) duid: Vec<u8>,
     pub(super) subnet_id: u32,
@@ -36,33 +37,33 @@ pub(super) struct Lease {
     pub(super) cltt: u64,
     pub(super) valid_s: u32,
     pub(super) preferred_s: u32,
-    /// `OPTION_CLIENT_LINKLAYER_ADDR` without its type, where a relay agent gave it (RFC 6939): Kea's `hw-address` may
-    /// be a guess from the DUID.
+    /// Link-layer address from a relay agent (RFC 6939), without its type; Kea's `hw-address` may be guessed
+    /// from the DUID.
     pub(super) link_layer: Option<Vec<u8>>,
-    /// 0 = assigned; declined, reclaimed and released leases have other numbers.
+    /// State: 0 is assigned; declined, reclaimed and released leases have other numbers.
     pub(super) state: u64,
 }
 
 impl Lease {
-    /// The second from which the lease is no longer valid, since 1970.
+    /// Returns the second from which the lease is no longer valid, since 1970.
     pub(super) fn expire(&self) -> u64 {
         self.cltt + u64::from(self.valid_s)
     }
 }
 
-/// A Kea server; dropping it ends the process.
+/// A Kea server; drop kills the process.
 pub(super) struct Kea {
     directory: tempfile::TempDir,
     process: Option<Child>,
 }
 
 impl Kea {
-    /// Starts Kea on the server's side of the wire and waits until its control channel answers.
+    /// Starts Kea at the server's end of the link, and waits until its control channel answers.
     pub(super) fn start(lab: &Lab, settings: Settings) -> Self {
         Self::start_with(lab, |directory| plan::kea_config(directory, settings))
     }
 
-    /// Starts Kea with another configuration, made for its folder.
+    /// Starts Kea with another configuration, made for its directory.
     pub(super) fn start_with(lab: &Lab, config: impl FnOnce(&Path) -> Value) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let config = config(directory.path());
@@ -73,10 +74,9 @@ impl Kea {
         kea
     }
 
-    /// Starts the process again after it has ended, with the same configuration and lease file.
+    /// Starts the process again, with the same configuration and lease file.
     ///
-    /// Kea does not start while a cleanup of the lease file still runs: then again, as a service manager
-    /// would.
+    /// Kea refuses to start during a cleanup of the lease file, so this retries, as a service manager would.
     pub(super) fn resume(&mut self, lab: &Lab) {
         assert!(self.process.is_none(), "Kea runs already");
         let mut process = self.spawn(lab);
@@ -106,9 +106,7 @@ impl Kea {
     /// Ends Kea by SIGTERM, as a service manager would.
     pub(super) fn terminate(&mut self) {
         let mut child = self.process.take().expect("Kea runs");
-        // Not waited for yet, so the pid is still this process's.
-        let status = Command::new("sh").args(["-c", &format!("kill -s TERM {}", child.id())]).status();
-        assert!(status.is_ok_and(|status| status.success()), "Kea can be signalled");
+        signal(child.id(), "TERM");
         let until = Until::patience();
         while child.try_wait().expect("it is our child").is_none() {
             assert!(until.pending(), "Kea does not end; it wrote:\n{}", self.log());
@@ -130,8 +128,7 @@ impl Kea {
         self.directory.path().join(plan::LEASE_FILE)
     }
 
-    /// Addresses (of prefixes too) and DUIDs of all rows now in the lease file and in those that a cleanup
-    /// made.
+    /// Returns addresses (of prefixes too) and DUIDs of all rows in the lease file and in those of a cleanup.
     pub(super) fn rows(&self) -> (BTreeSet<Ipv6Addr>, BTreeSet<Vec<u8>>) {
         let current = self.lease_file();
         let with = |suffix: &str| PathBuf::from(format!("{}{suffix}", current.display()));
@@ -139,25 +136,25 @@ impl Kea {
         let text: String = files.iter().filter_map(|file| std::fs::read_to_string(file).ok()).collect();
         let rows = text.lines().filter_map(|row| {
             let mut columns = row.split(',');
-            Some((columns.next()?.parse::<Ipv6Addr>().ok()?, colon_hex(columns.next()?).ok()?))
+            Some((columns.next()?.parse::<Ipv6Addr>().ok()?, parse_hex(columns.next()?).ok()?))
         });
         rows.unzip()
     }
 
-    /// Sends a command and gives its `arguments`; a refused command is a failure.
+    /// Sends a command and returns its `arguments`; panics if Kea refuses it.
     pub(super) fn command(&self, name: &str, arguments: Value) -> Value {
         let mut answer = self.ask(name, arguments).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(answer["result"], 0, "{name}: {answer}");
         answer["arguments"].take()
     }
 
-    /// Makes Kea ignore what clients send, so that its leases stand still: on a busy host messages of clients that are
-    /// gone still wait in its socket.
+    /// Makes Kea ignore clients, so that its leases do not change: on a busy host, messages of former clients
+    /// may still wait in its socket.
     pub(super) fn pause_service(&self) {
         self.command_done("dhcp-disable");
     }
 
-    /// Takes clients' messages again.
+    /// Makes Kea serve clients again.
     pub(super) fn resume_service(&self) {
         self.command_done("dhcp-enable");
     }
@@ -167,7 +164,7 @@ impl Kea {
         assert_eq!(answer["result"], 0, "{name}: {answer}");
     }
 
-    /// All leases that Kea has, whatever their state.
+    /// Returns all of Kea's leases, in any state.
     pub(super) fn leases(&self) -> Vec<Lease> {
         const EMPTY: u64 = 3;
         let answer =
@@ -210,7 +207,7 @@ impl Drop for Kea {
     }
 }
 
-/// One command and its answer: Kea closes the stream after the answer.
+/// Sends one command and returns the answer, after which Kea closes the stream.
 fn converse(socket: &Path, command: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -231,7 +228,7 @@ fn lease_of(lease: &Value) -> Option<Lease> {
     Some(Lease {
         address: lease["ip-address"].as_str()?.parse().ok()?,
         prefix_len,
-        duid: colon_hex(lease["duid"].as_str()?).ok()?,
+        duid: parse_hex(lease["duid"].as_str()?).ok()?,
         subnet_id: u32::try_from(number("subnet-id")?).ok()?,
         cltt: number("cltt")?,
         valid_s: u32::try_from(number("valid-lft")?).ok()?,
@@ -241,20 +238,16 @@ fn lease_of(lease: &Value) -> Option<Lease> {
     })
 }
 
-/// From the options of the relay agents that Kea keeps with the lease (`store-extended-info`), Ethernet only.
+/// Returns the Ethernet address in the relay options that Kea keeps with the lease (`store-extended-info`).
 fn link_layer_by_relay(lease: &Value) -> Option<Vec<u8>> {
     let kept = &lease["user-context"]["ISC"];
     let relays = ["relay-info", "relays"].iter().find_map(|key| kept[*key].as_array())?; // `relays` before Kea 2.3.2
-    let stored = relays.iter().filter_map(|relay| plain_hex(relay["options"].as_str()?.strip_prefix("0x")?));
+    let stored =
+        relays.iter().filter_map(|relay| parse_hex(relay["options"].as_str()?.strip_prefix("0x")?).ok());
     let mut told = stored.filter_map(|octets| {
         let options = options(&octets).ok()?;
         let body = single(&options, code::CLIENT_LINKLAYER_ADDR).ok()??;
         body.strip_prefix(&[0, 1]).map(<[u8]>::to_vec)
     });
     told.next()
-}
-
-fn plain_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
-    digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }

@@ -1,8 +1,8 @@
-//! The wire between Kea and its clients: a veth pair from this namespace to one that Kea has to itself.
+//! The link between Kea and its clients: a veth pair from this network namespace to one of Kea's own.
 //!
-//! The trial already runs in a namespace of its own (`support::namespace`): that is the clients' side, so
-//! that their sockets and perfdhcp need no detour. The server's side has no name in the file system: it lives
-//! as long as its holder, a `cat` that waits on a pipe from this process and ends with it, even by SIGKILL.
+//! The trial already runs in a namespace (`support::namespace`), which is the clients' end. Kea's namespace
+//! has no name in the file system: it lives as long as its holder, a `cat` on a pipe from this process, which
+//! ends with it, even by SIGKILL.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
@@ -27,15 +27,15 @@ pub(super) const SERVER_INTERFACE: &str = "k0";
 /// Interface of the clients' end.
 pub(super) const CLIENT_INTERFACE: &str = "c0";
 
-/// Both ends, up and with usable addresses.
+/// Both ends of the link, up and with usable addresses.
 pub(super) struct Lab {
     holder: Child,
-    /// Index of the clients' interface: the scope of what they multicast.
+    /// Index of the clients' interface, the scope of their multicasts.
     pub(super) client_index: u32,
 }
 
 impl Lab {
-    /// Makes the server's namespace and the wire to it.
+    /// Creates the server's namespace and the link to it.
     pub(super) fn new() -> Self {
         let mut lab = Self { holder: namespace_holder(), client_index: 0 };
         let (near, far) = (CLIENT_INTERFACE, SERVER_INTERFACE);
@@ -54,11 +54,11 @@ impl Lab {
         lab
     }
 
-    /// Waits until every address of both ends can be used, and the kernel sends to the servers' group.
+    /// Waits until every address of both ends is usable, and the kernel sends to the servers' group.
     pub(super) fn await_usable(&self) {
         usable_index(&format!("/proc/{}/net/if_inet6", self.holder.id()), SERVER_INTERFACE);
         usable_index("/proc/self/net/if_inet6", CLIENT_INTERFACE);
-        // The discard port (RFC 863): nobody listens there.
+        // The discard port (RFC 863), which has no listener.
         let to = SocketAddrV6::new(ALL_RELAYS_AND_SERVERS, 9, 0, self.client_index);
         for from in [CLIENT, RELAY, PERFDHCP] {
             let until = Until::patience();
@@ -72,7 +72,7 @@ impl Lab {
         format!("/proc/{}/ns/net", self.holder.id())
     }
 
-    /// A command on the server's side; its process id is the program's own.
+    /// Returns a command at the server's end; its process id is the program's own.
     pub(super) fn server(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path())).arg(program);
@@ -82,7 +82,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        // An error means that the holder has ended already, which is what is wanted.
+        // Fails if the holder has ended already.
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }
@@ -92,7 +92,7 @@ fn namespace_holder() -> Child {
     let mut unshare = Command::new("unshare");
     let holder = unshare.args(["--net", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut holder = holder.expect("unshare (util-linux) starts");
-    // `cat` runs only once the namespace exists: an octet that comes back says so.
+    // `cat` runs only once the namespace exists: it echoes an octet then.
     holder.stdin.as_mut().expect("piped").write_all(b"!").expect("the holder takes an octet");
     let mut echo = [0];
     holder.stdout.as_mut().expect("piped").read_exact(&mut echo).expect("`unshare --net` is permitted");
@@ -109,16 +109,16 @@ fn run(command: &mut Command, arguments: &str) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Settings of an interface on whose wire nobody else is: duplicate address detection would only cost a second, and
-/// router solicitations change nothing but routes.
+/// Returns sysctl arguments for an interface without other hosts: duplicate address detection would only cost
+/// a second, and router solicitations only change routes.
 fn quiet(interface: &str) -> String {
     let settings = ["accept_dad", "dad_transmits", "accept_ra", "autoconf", "router_solicitations"];
     let settings = settings.map(|setting| format!("net.ipv6.conf.{interface}.{setting}=0"));
     format!("-qw {}", settings.join(" "))
 }
 
-/// Index of `interface` in a table as proc(5) describes it, once its link-local address is there and no address is
-/// tentative (RFC 4862 §5.4).
+/// Returns the index of `interface` from a table as in proc(5), once it has a link-local address and no
+/// tentative one (RFC 4862 §5.4).
 fn usable_index(table: &str, interface: &str) -> u32 {
     const TENTATIVE: u32 = 0x40; // IFA_F_TENTATIVE
     let until = Until::patience();

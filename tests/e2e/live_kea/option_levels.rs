@@ -1,5 +1,5 @@
-//! Options configured at several levels: an answer must hold what Kea sends to the client, or leave the option out
-//! where the leases do not tell what was sent.
+//! Options configured at several levels: an answer holds the value that Kea sends to the client, or leaves
+//! the option out where the leases do not determine it.
 
 use std::path::Path;
 
@@ -12,17 +12,18 @@ use super::kea::Kea;
 use super::lab::{self, Lab};
 use super::option_types::{answered, of};
 use super::{DEFAULT, follower, plan};
+use crate::support::hex::colon_hex;
 
-/// The first code of the definitions below.
+/// First code of the definitions below.
 const FIRST: u16 = 2000;
 
-/// A level that gives an option its value.
+/// Level of Kea's configuration that sets an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {
     Global,
-    /// A class of all clients.
+    /// A class that matches all clients.
     Everyone,
-    /// A class of no client.
+    /// A class that matches no client.
     Nobody,
     Network,
     Subnet,
@@ -35,7 +36,7 @@ enum Level {
 }
 use Level::{Everyone, Global, Host, Network, Nobody, PdPool, Pool, Stranger, Subnet};
 
-/// The clients that ask.
+/// Clients of the test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     Plain,
@@ -44,10 +45,10 @@ enum Who {
 }
 use Who::{Plain, PrefixOnly, Reserved};
 
-/// Levels with their values, and the clients whose answer must leave the option out.
-type Row = (&'static [(Level, u8)], &'static [Who]);
+/// Levels with their values, and the clients whose answers must leave the option out.
+type LevelCase = (&'static [(Level, u8)], &'static [Who]);
 
-const ROWS: &[Row] = &[
+const ROWS: &[LevelCase] = &[
     (&[(Global, 1)], &[]),
     (&[(Network, 1)], &[]),
     (&[(Subnet, 1)], &[]),
@@ -59,7 +60,7 @@ const ROWS: &[Row] = &[
     (&[(Subnet, 1), (Pool, 2)], &[]),
     (&[(Subnet, 1), (PdPool, 2)], &[]),
     (&[(Global, 1), (Network, 2), (Subnet, 3), (Pool, 4), (PdPool, 4)], &[]),
-    // The pool with the lower address wins; whether both leases came in one message, the leases do not tell.
+    // The pool with the lower address wins; leases do not show whether both came in one message.
     (&[(Subnet, 1), (Pool, 2), (PdPool, 3)], &[Plain, Reserved]),
     (&[(Global, 1), (Everyone, 2)], &[Plain, Reserved, PrefixOnly]),
     (&[(Global, 1), (Nobody, 2)], &[Plain, Reserved, PrefixOnly]),
@@ -103,7 +104,7 @@ fn client(who: Who) -> Client {
 fn config(directory: &Path) -> Value {
     let definition = |code: u16| json!({ "name": format!("o-{code}"), "code": code, "type": "uint8" });
     let definitions: Vec<Value> = (FIRST..).zip(ROWS).map(|(code, _)| definition(code)).collect();
-    let duid: Vec<String> = client(Reserved).duid.iter().map(|octet| format!("{octet:02x}")).collect();
+    let duid = colon_hex(&client(Reserved).duid);
     let subnet = json!({
         "id": 1, "subnet": "2001:db8:1::/48", "interface": lab::SERVER_INTERFACE, "rapid-commit": true,
         "option-data": data(Subnet),
@@ -115,7 +116,7 @@ fn config(directory: &Path) -> Value {
             "prefix": "2001:db8:1:8000::", "prefix-len": 49, "delegated-len": 60, "option-data": data(PdPool),
         }],
         "reservations": [
-            { "duid": duid.join(":"), "option-data": data(Host) },
+            { "duid": duid, "option-data": data(Host) },
             { "hw-address": "02:ff:ff:ff:ff:ff", "option-data": data(Stranger) },
         ],
     });
@@ -131,7 +132,7 @@ fn config(directory: &Path) -> Value {
     config
 }
 
-/// The `option-data` of a level.
+/// Returns the `option-data` of a level.
 fn data(level: Level) -> Value {
     let rows = (FIRST..).zip(ROWS);
     let values = rows.flat_map(|(code, (levels, _))| levels.iter().map(move |given| (code, given)));

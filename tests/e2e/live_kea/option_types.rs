@@ -1,5 +1,5 @@
-//! Configured options of every data type and notation: an answer must hold the octets that Kea sends to the client,
-//! or leave the option out.
+//! Configured options of every data type and notation: an answer holds the octets that Kea sends to the
+//! client, or leaves the option out.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use super::answer::Asker;
 use super::client::{Client, Wants};
 use super::kea::Kea;
 use super::lab::Lab;
-use super::octets::code;
 use super::{DEFAULT, follower, plan};
 use crate::support::Until;
+use crate::support::message::code;
 
-/// The first code of the definitions below.
+/// First code of the definitions below.
 const FIRST: u16 = 1000;
 
 /// Types, whether the last one is an array, and data in Kea's comma-separated notation.
@@ -79,7 +79,7 @@ const VALUES: &[(&str, bool, &str)] = &[
     ("ipv6-address,uint16", true, "::1,2,3,4"),
 ];
 
-/// The same with `csv-format` false: hexadecimal digits or a text in quotes.
+/// The same with `csv-format` false: hexadecimal digits, or quoted text.
 const OCTETS: &[(&str, bool, &str)] = &[
     ("string", false, "'a b'"),
     ("string", false, " 'a'b' "),
@@ -96,7 +96,7 @@ const OCTETS: &[(&str, bool, &str)] = &[
     ("uint8,uint16", true, "0102030405"),
 ];
 
-/// What lqd leaves out, though Kea sends something: octets that Kea cuts, and lists that it writes wrongly.
+/// Options that lqd leaves out although Kea sends them: truncated octets, wrongly written lists.
 const LEFT_OUT: &[(&str, bool, bool, &str)] = &[
     ("uint8", false, false, "0102"),
     ("uint8,uint16", false, false, "0102030405"),
@@ -163,13 +163,13 @@ pub(super) fn every_type() -> Result<(), Failed> {
     let kea = Kea::start_with(&lab, |directory| config(directory, &rows));
     let lqd = follower(&kea);
     let asker = Asker::new(lqd.address);
-    // Some codes at a time, so that no message is near the limit of UDP.
+    // Some codes at a time, to keep messages far below the limit of UDP.
     for (number, rows) in (1..).zip(rows.chunks(40)) {
         let codes: Vec<u16> = rows.iter().map(|row| row.code).collect();
         let mut client = Client::new(0x70, number, Vec::new());
         let sent = client.solicit_asking(&lab, Wants::Both, &codes);
         let answered = answered(&asker, &client.duid, Wants::Both, &codes);
-        for Row { code, what, left_out } in rows {
+        for ConfiguredOption { code, what, left_out } in rows {
             let want = if *left_out { Vec::new() } else { of(&sent, *code) };
             assert_eq!(of(&answered, *code), want, "option {code}, configured as {what}");
             assert!(*left_out || !want.is_empty(), "Kea sends no option {code}, configured as {what}");
@@ -178,7 +178,7 @@ pub(super) fn every_type() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The options with these codes that lqd knows of a client, once it knows the client's leases.
+/// Waits until lqd knows the client's leases, and returns its options with these codes.
 pub(super) fn answered(asker: &Asker, duid: &[u8], holds: Wants, codes: &[u16]) -> Vec<(u16, Vec<u8>)> {
     let leases: &[u16] = match holds {
         Wants::Address => &[code::IAADDR],
@@ -194,29 +194,29 @@ pub(super) fn answered(asker: &Asker, duid: &[u8], holds: Wants, codes: &[u16]) 
     }
 }
 
-/// The values of the options with this code.
+/// Returns the values of the options with this code.
 pub(super) fn of(options: &[(u16, Vec<u8>)], code: u16) -> Vec<Vec<u8>> {
     options.iter().filter(|option| option.0 == code).map(|option| option.1.clone()).collect()
 }
 
-/// An option that Kea is configured with.
-struct Row {
+/// A configured option.
+struct ConfiguredOption {
     code: u16,
     what: Value,
     left_out: bool,
 }
 
-fn rows() -> Vec<Row> {
+fn rows() -> Vec<ConfiguredOption> {
     let values = VALUES.iter().map(|&(types, array, data)| (types, array, true, data, false));
     let octets = OCTETS.iter().map(|&(types, array, data)| (types, array, false, data, false));
     let left_out = LEFT_OUT.iter().map(|&(types, array, csv, data)| (types, array, csv, data, true));
     let own = (FIRST..).zip(values.chain(octets).chain(left_out));
-    let own = own.map(|(code, (types, array, csv, data, left_out))| Row {
+    let own = own.map(|(code, (types, array, csv, data, left_out))| ConfiguredOption {
         code,
         what: json!({ "types": types, "array": array, "csv-format": csv, "data": data }),
         left_out,
     });
-    let standard = STANDARD.iter().map(|&(code, name, data)| Row {
+    let standard = STANDARD.iter().map(|&(code, name, data)| ConfiguredOption {
         code,
         what: json!({ "name": name, "data": data }),
         left_out: false,
@@ -224,11 +224,11 @@ fn rows() -> Vec<Row> {
     own.chain(standard).collect()
 }
 
-fn config(directory: &Path, rows: &[Row]) -> Value {
+fn config(directory: &Path, rows: &[ConfiguredOption]) -> Value {
     let mut config = plan::kea_config(directory, DEFAULT);
     let mut definitions = Vec::new();
     let mut data = Vec::new();
-    for Row { code, what, .. } in rows {
+    for ConfiguredOption { code, what, .. } in rows {
         if let Some(types) = what["types"].as_str() {
             let record = types.contains(',');
             definitions.push(json!({

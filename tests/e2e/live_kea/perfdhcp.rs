@@ -1,8 +1,8 @@
-//! perfdhcp, Kea's load generator, as a crowd of clients.
+//! perfdhcp, Kea's load generator, as many clients at once.
 //!
-//! On a busy host it may end before it has sent anything, because the kernel refuses a send (EINVAL, while routes of the
-//! new interface still settle), and Kea may be too slow for it, so that it gives exchanges up. Neither is what these
-//! tests are about: it is started again, a bounded number of times, and what it brings about is judged by Kea's leases.
+//! On a busy host it may end before it has sent anything, because the kernel refuses a send (EINVAL, while
+//! routes of the new interface still settle), and it gives up exchanges when Kea is slow. The tests accept
+//! both: they start it again, a bounded number of times, and judge by Kea's leases.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -11,16 +11,16 @@ use std::process::{Child, Command, Stdio};
 use super::lab::{CLIENT_INTERFACE, Lab};
 use crate::support::Until;
 
-/// Starts of one perfdhcp, the first included.
+/// Most starts of one perfdhcp.
 const STARTS: u32 = 20;
 
-/// A running perfdhcp; dropping it ends the process.
+/// A running perfdhcp; drop kills the process.
 pub(super) struct Perfdhcp<'a> {
     lab: &'a Lab,
     arguments: String,
     starts: u32,
     child: Child,
-    /// What it wrote to standard error.
+    /// Standard error.
     errors: File,
 }
 
@@ -33,8 +33,7 @@ impl<'a> Perfdhcp<'a> {
         Self { lab, arguments: arguments.to_owned(), starts: 1, child, errors }
     }
 
-    /// Whether it is still at work. Failed exchanges (exit status 3) are its own affair: Kea's leases are the
-    /// measure.
+    /// Returns whether it still runs. Failed exchanges (exit status 3) do not count: Kea's leases decide.
     pub(super) fn is_running(&mut self) -> bool {
         let Some(status) = self.child.try_wait().expect("it is our child") else { return true };
         if matches!(status.code(), Some(0 | 3)) {
@@ -53,7 +52,7 @@ impl<'a> Perfdhcp<'a> {
         true
     }
 
-    /// Waits for its end.
+    /// Waits until it exits.
     pub(super) fn wait(mut self) {
         let until = Until::patience();
         while self.is_running() {
@@ -82,7 +81,7 @@ fn spawn(arguments: &str, errors: &File) -> Child {
     command.spawn().expect("perfdhcp starts")
 }
 
-/// The kernel would not take a datagram, or give it an address to send from: it may the next time.
+/// Returns whether the kernel refused a datagram, or had no source address for it, which may be transient.
 fn is_refused_send(errors: &str) -> bool {
     ["send failed", "sendmsg() returned", "Failed to bind socket", "unable to open socket"]
         .iter()
@@ -96,7 +95,7 @@ impl Drop for Perfdhcp<'_> {
     }
 }
 
-/// A refused send starts perfdhcp again, any other failure is one.
+/// A refused send starts perfdhcp again; any other failure fails the test.
 pub(super) fn only_refused_sends_start_it_again() {
     for (errors, again) in [
         (

@@ -1,5 +1,4 @@
-//! The address plan of the live tests: what Kea is configured with, and what of it the expectations need to
-//! know.
+//! Address plan of the live tests: Kea's configuration, and the parts of it that expectations need.
 
 use std::net::Ipv6Addr;
 use std::path::Path;
@@ -13,36 +12,33 @@ pub(super) const LEASE_FILE: &str = "kea-leases6.csv";
 pub(super) const CONTROL_SOCKET: &str = "control";
 pub(super) const LOG_FILE: &str = "kea.log";
 
-/// DUID of the server: type 2 (EN), ISC's enterprise number 2495, identifier a1b2c3d4 (RFC 8415 §11.3).
-pub(super) const SERVER_DUID: [u8; 10] = [0, 2, 0, 0, 0x09, 0xbf, 0xa1, 0xb2, 0xc3, 0xd4];
-
-/// Hook with the lease commands, where Debian puts it on this architecture; `None` if it is not installed.
+/// Finds the hook with the lease commands, where Debian installs it for this architecture.
 pub(super) fn lease_cmds_hook() -> Option<String> {
     let directories = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
     let mut hooks = directories.map(|directory| directory.join("kea/hooks/libdhcp_lease_cmds.so"));
     hooks.find(|hook| hook.is_file()).map(|hook| hook.display().to_string())
 }
 
-/// Subnets by the role they play; the numbers are Kea's subnet ids.
+/// Subnets by role, with their Kea subnet ids.
 pub(super) mod subnet {
-    /// Clients on the server's own wire.
+    /// Clients on the server's own link.
     pub(crate) const DIRECT: u32 = 1;
     /// Behind perfdhcp's relay, found by the relay's address alone.
     pub(crate) const RELAYED: u32 = 2;
     /// First subnet of the shared network: eight addresses, no prefixes.
     pub(crate) const SHARED_SMALL: u32 = 3;
-    /// Second subnet of the shared network: takes what does not fit in the first.
+    /// Second subnet of the shared network: takes the leases that do not fit in the first.
     pub(crate) const SHARED_LARGE: u32 = 4;
     /// Behind our own relays, found by link-address; its prefixes lie outside the subnet.
     pub(crate) const DEEP: u32 = 5;
 }
 
-/// A relay's link-address in the shared network.
+/// Link-address of a relay in the shared network.
 pub(super) const SHARED_LINK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 3, 0, 0, 0, 0, 1);
-/// A relay's link-address in `subnet::DEEP`.
+/// Link-address of a relay in `subnet::DEEP`.
 pub(super) const DEEP_LINK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 5, 0, 0, 0, 0, 1);
 
-/// Addresses of pools that no client of these tests gets, and one inside each pd-pool.
+/// Pool addresses that no client gets, and one inside each pd-pool.
 pub(super) const FREE: [&str; 8] = [
     "2001:db8:1::fff0",
     "2001:db8:1:fff0::1",
@@ -57,8 +53,8 @@ pub(super) const FREE: [&str; 8] = [
 /// Addresses outside every subnet and pd-pool.
 pub(super) const ELSEWHERE: [&str; 3] = ["2001:db8:6::1", "2001:db8:ffff::9", "fd00::1"];
 
-/// The address by which an answer names the link of this subnet: its network address, or that of the first
-/// subnet of its shared network.
+/// Returns the address that answers report for the link of this subnet: its network address, or that of the
+/// first subnet of its shared network.
 pub(super) fn link_of(subnet_id: u32) -> Option<Ipv6Addr> {
     let group = match subnet_id {
         subnet::DIRECT | subnet::RELAYED | subnet::SHARED_SMALL => u16::try_from(subnet_id).ok()?,
@@ -69,7 +65,7 @@ pub(super) fn link_of(subnet_id: u32) -> Option<Ipv6Addr> {
     Some(Ipv6Addr::new(0x2001, 0xdb8, group, 0, 0, 0, 0, 0))
 }
 
-/// The whole `kea-dhcp6.conf`.
+/// Returns the whole `kea-dhcp6.conf`.
 pub(super) fn kea_config(directory: &Path, settings: Settings) -> Value {
     let path = |name: &str| directory.join(name).display().to_string();
     let hooks: Vec<Value> = lease_cmds_hook().into_iter().map(|hook| json!({ "library": hook })).collect();
@@ -85,10 +81,10 @@ pub(super) fn kea_config(directory: &Path, settings: Settings) -> Value {
             "type": "memfile", "persist": true, "name": path(LEASE_FILE),
             "lfc-interval": settings.lfc_interval_s,
         },
-        // Kea alone decides by the clock here: rows for expired leases come when a test asks for them.
+        // Kea writes rows for expired leases only on command.
         "expired-leases-processing": { "reclaim-timer-wait-time": 0, "flush-reclaimed-timer-wait-time": 0 },
         "store-extended-info": true,
-        // What a relay says first, then the DUID, whose guess must not be answered as a relay's word.
+        // The relay's option first, then the DUID, whose guess lqd must not report as the relay's.
         "mac-sources": ["client-link-addr-option", "duid"],
         "valid-lifetime": settings.valid_s,
         "preferred-lifetime": settings.valid_s / 2,

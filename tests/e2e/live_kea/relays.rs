@@ -1,18 +1,18 @@
-//! `OPTION_LQ_RELAY_DATA` against what the relays really sent.
+//! `OPTION_LQ_RELAY_DATA` compared with the relays' messages.
 
 use std::net::Ipv6Addr;
 
 use super::Stage;
 use super::answer::{Answer, ClientData, RelayData, relay_levels};
-use super::client::{Client, Relay, Wants, relay_forward};
+use super::client::{Client, Wants};
 use super::kea::Lease;
-use super::octets::code;
 use super::perfdhcp::Perfdhcp;
 use super::{lab, plan};
 use crate::support::Until;
+use crate::support::message::{Relay, code, relay_forward};
 
-/// Chains of one to five relays with Interface-Ids, remote-ids and the client's link-layer address, a name, a delegated length of its own;
-/// then a client that moves behind another relay, perfdhcp's plain relay, and a client without any.
+/// Chains of one to five relays with Interface-Ids, remote-ids, link-layer address, name and a requested
+/// prefix; then a client that moves behind another relay, perfdhcp's plain relay, and a direct client.
 pub(super) fn relay_data(stage: &mut Stage) {
     let mut clients: Vec<Client> = (1..=5).map(|depth| Client::new(0x6a, depth, chain(depth))).collect();
     clients[1].name = Some(b"\x04host\x07example\x03org\x00".to_vec());
@@ -63,8 +63,9 @@ pub(super) fn relay_data(stage: &mut Stage) {
     }
 }
 
-/// Relays from the client outwards: the innermost names the client's link, the others are known by interface
-/// or by an address of their own; every second one without a link-address, as layer-2 relays are (RFC 6221).
+/// Returns relays from the client outwards: the innermost names the client's link, the others have an
+/// interface or an address of their own; every second one has no link-address, like a layer-2 relay (RFC
+/// 6221).
 fn chain(depth: u8) -> Vec<Relay> {
     (0..depth)
         .map(|hop| Relay { link: link(hop), peer: peer(hop), options: relay_options(hop, depth) })
@@ -83,8 +84,9 @@ fn peer(hop: u8) -> Ipv6Addr {
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0x6a, u16::from(hop) + 1)
 }
 
-/// Interface-Id (RFC 8415 §21.18) with octets that need care in CSV and JSON; on the relay nearest to the client also
-/// remote-id (RFC 4649) of enterprise 4491, and the Ethernet address that it saw (RFC 6939), which is not the DUID's.
+/// Returns the Interface-Id (RFC 8415 §21.18) with octets that need escapes in CSV and JSON; for the relay
+/// nearest to the client also a remote-id (RFC 4649) of enterprise 4491 and an Ethernet address (RFC 6939)
+/// other than the DUID's.
 fn relay_options(hop: u8, depth: u8) -> Vec<(u16, Vec<u8>)> {
     let interface = (code::INTERFACE_ID, [b"ge-0/0,\"&\x00\xff", &[hop, depth][..]].concat());
     let remote = (code::REMOTE_ID, [&4491_u32.to_be_bytes()[..], b"cm-", &[hop]].concat());
@@ -92,7 +94,7 @@ fn relay_options(hop: u8, depth: u8) -> Vec<(u16, Vec<u8>)> {
     if hop == 0 { vec![remote, link_layer, interface] } else { vec![interface] }
 }
 
-/// What `LQ_RELAY_DATA` has to hold for this client. Kea does not keep the outer relay's address, so
+/// Returns the `LQ_RELAY_DATA` required for this client. Kea does not keep the outer relay's address, so
 /// peer-address is the outermost relay's link-address, `::` or not.
 fn sent(client: &Client) -> RelayData {
     let levels = relay_levels(&relay_forward(&client.relays, None)).expect("we wrote it");
@@ -100,7 +102,7 @@ fn sent(client: &Client) -> RelayData {
     RelayData { peer, levels }
 }
 
-/// What the relay nearest to the client said.
+/// Returns the client's link-layer address as its nearest relay sent it.
 fn link_layer_option(client: &Client) -> Option<Vec<u8>> {
     let told = client.relays[0].options.iter().find(|(code, _)| *code == code::CLIENT_LINKLAYER_ADDR);
     told.map(|(_, body)| body.clone())

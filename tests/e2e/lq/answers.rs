@@ -1,4 +1,4 @@
-//! Everything that `lqd` answers, and how `lq` shows it and ends.
+//! Answers of `lqd`, as `lq` shows them, with `lq`'s exit status.
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
@@ -9,19 +9,20 @@ use crate::support::octets::octets;
 use crate::support::{Fixture, Lqd, lq};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("lq::answers::by_address_and_by_client_id", by_address_and_by_client_id),
-        Trial::test("lq::answers::options_and_relay_data", options_and_relay_data),
-        Trial::test("lq::answers::links_are_followed", links_are_followed),
-        Trial::test("lq::answers::no_binding", no_binding),
-        Trial::test("lq::answers::refusals", refusals),
-        Trial::test("lq::answers::every_status_code", every_status_code),
-        Trial::test("lq::answers::relayed", relayed),
-        Trial::test("lq::answers::octets", shown_octets),
-    ]
+    tests! {
+        by_address_and_by_client_id,
+        options_and_relay_data,
+        reported_links_are_queried,
+        no_binding_is_shown,
+        status_codes_of_lqd,
+        every_status_code_with_hostile_text,
+        relayed_query_gets_relay_repl,
+        octets_are_shown,
+    }
 }
 
-/// Starts `lqd` with the sample, and gives `-s` with its address. The files stay as long as the server does.
+/// Starts `lqd` with the sample, and returns the flag `-s` with its address; the files live as long as the
+/// server.
 fn server(more: &[&str]) -> ((Lqd, Fixture), [String; 2]) {
     let fixture = fixture();
     let more = more.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
@@ -34,7 +35,7 @@ fn ask(server: &[String; 2], arguments: &[&str]) -> Value {
     lq::json(&[&server.each_ref().map(String::as_str)[..], arguments].concat())
 }
 
-/// `kind value` of each lease.
+/// Returns `kind value` of each lease.
 fn leases(client: &Value) -> Vec<String> {
     let leases = client["leases"].as_array().expect("a list");
     leases.iter().map(|lease| format!("{} {}", lease["kind"], lease["value"]).replace('"', "")).collect()
@@ -91,7 +92,7 @@ fn options_and_relay_data() -> Result<(), Failed> {
     Ok(())
 }
 
-fn links_are_followed() -> Result<(), Failed> {
+fn reported_links_are_queried() -> Result<(), Failed> {
     let (_lqd, server) = server(&[]);
     let answer = ask(&server, &["duid", &duid("02")]);
     let clients = answer["clients"].as_array().ok_or("a list")?;
@@ -108,7 +109,7 @@ fn links_are_followed() -> Result<(), Failed> {
     Ok(())
 }
 
-fn no_binding() -> Result<(), Failed> {
+fn no_binding_is_shown() -> Result<(), Failed> {
     let (_lqd, server) = server(&[]);
     for question in [["addr", "2001:db8:1::99"], ["duid", "00:03:00:01:ff:ff:ff:ff:ff:ff"]] {
         let answer = ask(&server, &question);
@@ -123,8 +124,8 @@ fn no_binding() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What `lqd` refuses to a query that is well formed.
-fn refusals() -> Result<(), Failed> {
+/// Status codes that `lqd` sends for well-formed queries.
+fn status_codes_of_lqd() -> Result<(), Failed> {
     let (_open, to_open) = server(&[]);
     let (_closed, to_closed) = server(&["--allow", "2001:db8:ffff::/48"]);
     for (server, code, name) in [(to_open, 9, "NotConfigured"), (to_closed, 10, "NotAllowed")] {
@@ -136,9 +137,8 @@ fn refusals() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Every status there is, those too that `lqd` keeps for queries that `lq` cannot be made to send; their text is
-/// hostile.
-fn every_status_code() -> Result<(), Failed> {
+/// Every status code, including those for queries that `lq` cannot send; their texts are hostile.
+fn every_status_code_with_hostile_text() -> Result<(), Failed> {
     for (code, name) in [
         (1, "UnspecFail"),
         (7, "UnknownQueryType"),
@@ -163,7 +163,7 @@ fn every_status_code() -> Result<(), Failed> {
     Ok(())
 }
 
-fn relayed() -> Result<(), Failed> {
+fn relayed_query_gets_relay_repl() -> Result<(), Failed> {
     let as_relay = ["--relay", "2001:db8:1::ffff", "--relay-peer", "fe80::7", "--relay-interface-id", "eth0"];
     let (_lqd, to_lqd) = server(&[]);
     let answer = ask(&to_lqd, &[&as_relay[..], &["addr", "2001:db8:1::1", "--hex"]].concat());
@@ -177,7 +177,7 @@ fn relayed() -> Result<(), Failed> {
     Ok(())
 }
 
-fn shown_octets() -> Result<(), Failed> {
+fn octets_are_shown() -> Result<(), Failed> {
     let (_lqd, server) = server(&[]);
     let page = lq::run(&["-s", &server[1], "--hex", "addr", "2001:db8:1::1"]);
     // The query as RFC 5007 §4.1.2.1 draws it, but for its transaction-id: 4 + 14 + 4 + 45 octets.

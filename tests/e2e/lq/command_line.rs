@@ -7,17 +7,17 @@ use crate::support::lqd::Ended;
 use crate::support::{Lqd, lq};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("lq::command_line::help", help),
-        Trial::test("lq::command_line::faults_say_what_to_mend", faults_say_what_to_mend),
-        Trial::test("lq::command_line::flags_stand_anywhere", flags_stand_anywhere),
-        Trial::test("lq::command_line::manual_and_completions", manual_and_completions),
-        Trial::test("lq::command_line::own_duid_is_kept", own_duid_is_kept),
-        Trial::test("lq::command_line::color", color),
-    ]
+    tests! {
+        help_names_commands_and_flags,
+        usage_errors_name_the_fix,
+        flags_may_stand_anywhere,
+        manual_and_completions,
+        own_duid_is_kept,
+        color_only_on_terminals,
+    }
 }
 
-fn help() -> Result<(), Failed> {
+fn help_names_commands_and_flags() -> Result<(), Failed> {
     let bare = lq::run::<&str>(&[]);
     assert_eq!(bare.code, Some(2), "{bare:?}");
     assert!(bare.stdout.contains("Usage: lq [OPTIONS] [COMMAND]"), "{bare:?}");
@@ -32,7 +32,7 @@ fn help() -> Result<(), Failed> {
     Ok(())
 }
 
-fn faults_say_what_to_mend() -> Result<(), Failed> {
+fn usage_errors_name_the_fix() -> Result<(), Failed> {
     let rows: [(&[&str], &str); 17] = [
         (&["addr", "host"], "invalid IPv6 address"),
         (&["duid", "00:03:zz"], "octets in hexadecimal"),
@@ -61,7 +61,7 @@ fn faults_say_what_to_mend() -> Result<(), Failed> {
     Ok(())
 }
 
-fn flags_stand_anywhere() -> Result<(), Failed> {
+fn flags_may_stand_anywhere() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let server = lqd.address.to_string();
@@ -95,7 +95,7 @@ fn manual_and_completions() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The own DUID, as the query's octets show it (option 1, DUID-UUID of 18 octets).
+/// Returns the own DUID in the query's octets (option 1, DUID-UUID of 18 octets).
 fn own_duid(ended: &Ended) -> String {
     let line = ended.stdout.lines().find(|line| line.starts_with("{")).expect("a line of JSON");
     let document: serde_json::Value = serde_json::from_str(line).expect("JSON");
@@ -121,7 +121,7 @@ fn own_duid_is_kept() -> Result<(), Failed> {
     assert!(own_duid(&first).starts_with("000100120004"), "{}", own_duid(&first));
     let kept = std::fs::read_to_string(directory.path().join("lq/duid"))?;
     assert_eq!(kept.trim().replace(':', ""), own_duid(&first)[8..]);
-    // Where nothing can be kept, a new one serves this run, and that is said.
+    // Without a place to store it, each run uses a new DUID and logs that.
     let file = directory.path().join("lq/duid");
     let homeless = run(&file);
     assert_eq!(homeless.code, Some(0), "{homeless:?}");
@@ -130,7 +130,7 @@ fn own_duid_is_kept() -> Result<(), Failed> {
     Ok(())
 }
 
-fn color() -> Result<(), Failed> {
+fn color_only_on_terminals() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let server = lqd.address.to_string();

@@ -1,35 +1,33 @@
-//! Odd answers, odd files of questions, and nobody who reads what `lq` prints: it ends as it should, and never by a panic.
+//! Odd answers, odd files of questions, and output that cannot be written: `lq` ends with the right status,
+//! never by a panic.
 
 use std::fs::File;
 use std::process::Stdio;
 
 use libtest_mimic::{Failed, Trial};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::file;
 use super::proxy::Proxy;
 use super::sample::{duid, fixture};
 use crate::support::{Lqd, lq};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("lq::faults::clt_time_before_1970", clt_time_before_1970),
-        Trial::test("lq::faults::a_link_stays_unknown", a_link_stays_unknown),
-        Trial::test("lq::faults::files_of_other_systems", files_of_other_systems),
-        Trial::test("lq::faults::a_folder_as_file", a_folder_as_file),
-        Trial::test("lq::faults::nobody_reads", nobody_reads),
-    ]
+    tests! {
+        clt_time_before_1970,
+        silence_about_one_link_is_incomplete,
+        files_with_foreign_line_ends_and_encodings,
+        folder_as_file_is_an_error,
+        unwritable_output_sets_the_exit_status,
+    }
 }
 
-/// Results of a file's lines, by line.
+/// Returns line number and result of each line of JSON.
 fn results(stdout: &str) -> Vec<(u64, String)> {
-    let read = |line: &str| -> Value { serde_json::from_str(line).expect("a line of JSON") };
-    let shape = |line: Value| {
-        (line["line"].as_u64().expect("a number"), line["result"].as_str().expect("a word").to_owned())
-    };
-    stdout.lines().map(read).map(shape).collect()
+    file::results(stdout).into_iter().map(|(line, result, _)| (line, result)).collect()
 }
 
-/// Ages that no clock can be set back by.
+/// Values of OPTION_CLT_TIME beyond 1970.
 fn clt_time_before_1970() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
@@ -57,8 +55,8 @@ fn clt_time_before_1970() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Bindings on one link, and silence about the other: found, but not all.
-fn a_link_stays_unknown() -> Result<(), Failed> {
+/// Bindings on one link, and silence about the other: found, but incomplete.
+fn silence_about_one_link_is_incomplete() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     const SECOND_LINK: [u8; 8] = [0x20, 0x01, 0x0d, 0xb8, 0, 2, 0, 0];
@@ -77,8 +75,8 @@ fn a_link_stays_unknown() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A byte order mark, CRLF, octets that are no UTF-8, a line without end, and no newline in the end.
-fn files_of_other_systems() -> Result<(), Failed> {
+/// A byte order mark, CRLF, octets that are not UTF-8, a line without end.
+fn files_with_foreign_line_ends_and_encodings() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let directory = tempfile::tempdir()?;
@@ -102,8 +100,8 @@ fn files_of_other_systems() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Nothing is asked, and it is said why.
-fn a_folder_as_file() -> Result<(), Failed> {
+/// A folder sends no query, and the error names it.
+fn folder_as_file_is_an_error() -> Result<(), Failed> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().to_str().ok_or("the path is UTF-8")?;
     let ended = lq::run(&["-s", "[::1]:9", "-f", file]);
@@ -112,8 +110,9 @@ fn a_folder_as_file() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A full disk, and a reader that has gone: an exit status that says so, or that of the answer if only notes were lost.
-fn nobody_reads() -> Result<(), Failed> {
+/// A full disk or a closed pipe gives an exit status of its own, or that of the answer if only notes were
+/// lost.
+fn unwritable_output_sets_the_exit_status() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let server = lqd.address.to_string();

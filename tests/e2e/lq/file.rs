@@ -11,11 +11,11 @@ use super::sample::fixture;
 use crate::support::{Lqd, lq};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("lq::file::one_line_each_in_order", one_line_each_in_order),
-        Trial::test("lq::file::no_more_under_way_than_allowed", no_more_under_way_than_allowed),
-        Trial::test("lq::file::standard_input", standard_input),
-    ]
+    tests! {
+        one_line_per_question_in_order,
+        outstanding_queries_are_limited,
+        questions_from_standard_input,
+    }
 }
 
 const QUESTIONS: &str = "\
@@ -29,7 +29,7 @@ what is this?
 addr 2001:db8:ffff::1
 ";
 
-/// line, result, exit_status of each line.
+/// Line, result and exit_status of each line.
 const RESULTS: [(u64, &str, u64); 6] = [
     (2, "found", 0),
     (4, "no-binding", 1),
@@ -39,7 +39,8 @@ const RESULTS: [(u64, &str, u64); 6] = [
     (8, "refused", 3),
 ];
 
-fn results(stdout: &str) -> Vec<(u64, String, u64)> {
+/// Returns line number, result and exit_status of each line of JSON.
+pub(super) fn results(stdout: &str) -> Vec<(u64, String, u64)> {
     let read = |line: &str| -> Value { serde_json::from_str(line).expect("a line of JSON") };
     let number = |value: &Value| value.as_u64().expect("a number");
     let lines = stdout.lines().map(read);
@@ -56,7 +57,7 @@ fn assert_results(stdout: &str) {
     assert_eq!(results(stdout), want, "{stdout}");
 }
 
-fn one_line_each_in_order() -> Result<(), Failed> {
+fn one_line_per_question_in_order() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let directory = tempfile::tempdir()?;
@@ -76,9 +77,9 @@ fn one_line_each_in_order() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A server that answers nothing until it has seen as many queries as may be under way: were there fewer, all would
-/// stay without reply; it never sees more.
-fn no_more_under_way_than_allowed() -> Result<(), Failed> {
+/// A server that holds its answers back until it has the permitted number of queries: fewer outstanding
+/// queries would get no reply, and it must never see more.
+fn outstanding_queries_are_limited() -> Result<(), Failed> {
     const ALLOWED: usize = 8;
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
@@ -93,7 +94,7 @@ fn no_more_under_way_than_allowed() -> Result<(), Failed> {
     }));
     let directory = tempfile::tempdir()?;
     let questions = directory.path().join("questions");
-    // Equal ones would be asked once.
+    // Equal questions would be sent once.
     let different: String = (0..ALLOWED).map(|host| format!("2001:db8:1::9{host}\n")).collect();
     std::fs::write(&questions, different)?;
     let file = questions.to_str().ok_or("the path is UTF-8")?;
@@ -109,7 +110,7 @@ fn no_more_under_way_than_allowed() -> Result<(), Failed> {
     Ok(())
 }
 
-fn standard_input() -> Result<(), Failed> {
+fn questions_from_standard_input() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
     let mut command = lq::command(&["-s", &lqd.address.to_string(), "--file", "-"]);

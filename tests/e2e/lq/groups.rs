@@ -9,29 +9,29 @@ use serde_json::{Value, json};
 
 use super::sample::{duid, fixture, fixture_of, lease};
 use crate::support::lqd::PROGRAM;
-use crate::support::namespace::namespace_trial;
+use crate::support::namespace::{add_address, ip};
 use crate::support::{Lqd, Requestor, lq};
 
-/// An address beside `::1`.
+/// Second address beside `::1`.
 const SECOND: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1);
 
-/// Where servers listen (RFC 8415 §7.2).
+/// Port of servers (RFC 8415 §7.2).
 const SERVER_PORT: u16 = 547;
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        namespace_trial("lq::groups::servers_of_a_group_are_merged", &[], servers_of_a_group_are_merged),
-        namespace_trial("lq::groups::another_source", &[], another_source),
-    ]
+    tests! {
+        ;
+        in namespace: servers_of_a_group_are_merged, answer_from_another_address_is_ignored,
+    }
 }
 
 /// R11, R12, R15.
 fn servers_of_a_group_are_merged() -> Result<(), Failed> {
-    // A pair of interfaces: servers hear the group on one, lq asks through the other.
+    // A veth pair: servers join the group on one interface, lq sends from the other.
     ip(&["link", "add", "lq0", "type", "veth", "peer", "name", "lqd0"])?;
     for (interface, host) in [("lq0", "2"), ("lqd0", "1")] {
         ip(&["link", "set", interface, "up"])?;
-        ip(&["-6", "address", "add", &format!("2001:db8:ffff::{host}/64"), "dev", interface, "nodad"])?;
+        add_address(&format!("2001:db8:ffff::{host}/64"), interface)?;
     }
     let files = [
         (Ipv6Addr::LOCALHOST, fixture_of(&lease("1", "now-5000", 9000))),
@@ -73,8 +73,8 @@ fn servers_of_a_group_are_merged() -> Result<(), Failed> {
     Ok(())
 }
 
-/// An answer from an address that was not asked is ignored, unless it is said not to matter.
-fn another_source() -> Result<(), Failed> {
+/// An answer from another address is ignored, unless a flag accepts it.
+fn answer_from_another_address_is_ignored() -> Result<(), Failed> {
     second_address()?;
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
@@ -106,10 +106,5 @@ fn another_source() -> Result<(), Failed> {
 }
 
 fn second_address() -> Result<(), Failed> {
-    ip(&["-6", "address", "add", &format!("{SECOND}/128"), "dev", "lo", "nodad"])
-}
-
-fn ip(arguments: &[&str]) -> Result<(), Failed> {
-    let status = Command::new("ip").args(arguments).status()?;
-    if status.success() { Ok(()) } else { Err(format!("ip {}: {status}", arguments.join(" ")).into()) }
+    add_address(&format!("{SECOND}/128"), "lo")
 }

@@ -1,56 +1,57 @@
-//! `lease-checks` of Kea's `sanity-checks`: what Kea discards when it loads its lease file is as if it were not there.
+//! `lease-checks` of Kea's `sanity-checks`: rows that Kea discards at load are ignored.
 //!
-//! The expected leases are those of a naive model of Kea's loader (`lease_file_loader.h`, `sanity_checker.cc`), which live
-//! Kea 2.2 agrees with: rows of IA_NA alone are checked, an older row of the address stands, and a row that would end it
-//! counts for nothing.
+//! A naive model of Kea's loader (`lease_file_loader.h`, `sanity_checker.cc`), compared with Kea 2.2, gives
+//! the expected leases: only rows of IA_NA are checked, an older row of the address stays, and a discarded
+//! row that would end it is ignored.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use libtest_mimic::{Failed, Trial};
 
-use super::networks::{ask, duid, kea_config, network};
+use super::networks::{ask, kea_config, network};
+use super::sample::duid;
 use crate::support::{Fixture, Lqd, Until};
 
 pub(super) fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("lq::lease_checks::older_rows_stand", older_rows_stand),
-        Trial::test("lq::lease_checks::rows_that_kea_appends_are_not_checked", appended),
-    ]
+    tests! {
+        discarded_rows_leave_older_rows,
+        appended_rows_are_not_checked,
+    }
 }
 
 const SUBNETS: &str =
     r#""subnet6": [ { "id": 1, "subnet": "2001:db8:1::/64" }, { "id": 2, "subnet": "2001:db8:2::/64" } ]"#;
 
 /// Host (of subnet 1, or of none if it is above 0x90), client, subnet id, lease type, valid lifetime.
-type Row = (u16, &'static str, u32, u8, u32);
+type LeaseRow = (u16, &'static str, u32, u8, u32);
 
-const ROWS: &[Row] = &[
-    // An older row, and one that is discarded.
+const ROWS: &[LeaseRow] = &[
+    // A valid row, then one that is discarded.
     (0x10, "10", 1, 0, 4_294_967_295),
     (0x10, "11", 2, 0, 4_294_967_295),
-    // A row that would end it.
+    // A discarded row that would end the lease.
     (0x11, "12", 1, 0, 4_294_967_295),
     (0x11, "12", 9, 0, 0),
     // A temporary address is not checked.
     (0x12, "13", 1, 0, 4_294_967_295),
     (0x12, "14", 2, 1, 4_294_967_295),
-    // Both are discarded.
+    // Both rows are discarded.
     (0x13, "15", 2, 0, 4_294_967_295),
     (0x13, "16", 9, 0, 4_294_967_295),
-    // One that is discarded, and one that is not.
+    // One row is discarded, the other is not.
     (0x14, "17", 2, 0, 4_294_967_295),
     (0x14, "18", 1, 0, 4_294_967_295),
 ];
 
-fn text((host, client, subnet_id, lease_type, valid_lifetime): Row) -> String {
+fn text((host, client, subnet_id, lease_type, valid_lifetime): LeaseRow) -> String {
     format!(
         "2001:db8:1::{host:x},{},{valid_lifetime},4102444800,{subnet_id},{valid_lifetime},{lease_type},1,128,0,0,,,0,,1,0,0\n",
         duid(client)
     )
 }
 
-/// Kea's loader: the holder of each host, where such rows are discarded.
+/// Models Kea's loader: returns the client of each host, without discarded rows if `discards`.
 fn loaded(discards: bool) -> BTreeMap<u16, &'static str> {
     let mut holders = BTreeMap::new();
     for &(host, client, subnet_id, lease_type, valid_lifetime) in ROWS {
@@ -78,7 +79,7 @@ fn start(checks: &str) -> (Fixture, Lqd) {
     (fixture, lqd)
 }
 
-fn older_rows_stand() -> Result<(), Failed> {
+fn discarded_rows_leave_older_rows() -> Result<(), Failed> {
     for (checks, discards) in [("del", true), ("fix", false), ("none", false), ("fix-del", false)] {
         let (_fixture, lqd) = start(checks);
         let holders = loaded(discards);
@@ -92,9 +93,9 @@ fn older_rows_stand() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Kea checks leases when it loads them: what a running Kea writes, it holds, and a changed configuration has it load them
-/// anew.
-fn appended() -> Result<(), Failed> {
+/// Kea checks leases only at load: it keeps rows that it appends itself, until a changed configuration makes
+/// it reload.
+fn appended_rows_are_not_checked() -> Result<(), Failed> {
     let (fixture, lqd) = start("del");
     let row = (0x20, "20", 2, 0, 4_294_967_295);
     fixture.append_leases(&text(row));

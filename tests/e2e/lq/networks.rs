@@ -1,25 +1,26 @@
-//! Networks that are not tidy: `lq` finds every lease that Kea holds, by following the links that `lqd` names.
+//! Untidy networks: `lq` finds every lease of Kea by following the links that `lqd` reports.
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
+use super::sample::duid;
 use crate::support::{Fixture, Lqd, lq};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("lq::networks::modems_and_cpes_behind_one_relay", modems_and_cpes_behind_one_relay),
-        Trial::test("lq::networks::links_that_begin_at_one_address", links_that_begin_at_one_address),
-        Trial::test("lq::networks::a_covered_link_is_named_by_the_operator", a_covered_link),
-        Trial::test("lq::networks::lease_checks", lease_checks),
-    ]
+    tests! {
+        modems_and_cpes_behind_one_relay,
+        links_that_begin_at_one_address,
+        covered_link_is_named_by_the_operator,
+        lease_checks_discard_addresses_only,
+    }
 }
 
-/// A network of these subnets, in Kea's words.
+/// Returns a fixture with these subnets, in Kea's notation.
 pub(super) fn network(subnets: &str, rows: &str) -> Fixture {
     Fixture::new(&kea_config(subnets), rows)
 }
 
-/// A configuration with these subnets.
+/// Returns a configuration with these subnets.
 pub(super) fn kea_config(subnets: &str) -> String {
     format!(
         r#"{{ "Dhcp6": {{
@@ -31,7 +32,8 @@ pub(super) fn kea_config(subnets: &str) -> String {
     )
 }
 
-/// A lease without end of the client with this last octet: an address, or a /56 where the text says so.
+/// Returns an infinite lease of the client with this last octet: an address, or a /56 if the text has a
+/// slash.
 fn row(lease: &str, client: &str, subnet: u32) -> String {
     let (address, kind, len) = match lease.split_once('/') {
         Some((address, len)) => (address, 2, len),
@@ -43,7 +45,7 @@ fn row(lease: &str, client: &str, subnet: u32) -> String {
     )
 }
 
-/// What `lq` finds of a question: `result`, and all leases.
+/// Runs `lq` with a question, and returns `result` and all leases.
 pub(super) fn ask(lqd: &Lqd, question: &[&str]) -> (String, Vec<String>) {
     let server = lqd.address.to_string();
     let answer = lq::json(&[&["-s", &server], question].concat());
@@ -59,11 +61,7 @@ fn found(leases: &[&str]) -> (String, Vec<String>) {
     ("found".to_owned(), leases.iter().map(|&lease| lease.to_owned()).collect())
 }
 
-pub(super) fn duid(client: &str) -> String {
-    format!("00:03:00:01:02:00:00:00:00:{client}")
-}
-
-/// The cable network of Kea's manual: the CMTS has an address in the modems' subnet, and both subnets name it.
+/// Kea's manual for cable networks: the CMTS has an address in the modems' subnet, and both subnets name it.
 fn modems_and_cpes_behind_one_relay() -> Result<(), Failed> {
     let fixture = network(
         r#""client-classes": [ { "name": "DOCSIS", "test": "substring(option[16].hex,0,6) == 'docsis'" } ],
@@ -84,7 +82,7 @@ fn modems_and_cpes_behind_one_relay() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Each of these links begins where another one, a pd-pool or a relay address is.
+/// Each of these links begins at the address of another link, a pd-pool or a relay.
 fn links_that_begin_at_one_address() -> Result<(), Failed> {
     let all = [
         "2001:db8:0:1::5",
@@ -116,8 +114,9 @@ fn links_that_begin_at_one_address() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Longer prefixes of other links cover a link wholly: `lqd check` says so, and the operator names it.
-fn a_covered_link() -> Result<(), Failed> {
+/// A link fully covered by longer prefixes of other links: `lqd check` warns, and the operator names its
+/// address.
+fn covered_link_is_named_by_the_operator() -> Result<(), Failed> {
     let fixture = network(
         r#""subnet6": [
             { "id": 1, "subnet": "2001:db8::/63" },
@@ -142,8 +141,9 @@ fn a_covered_link() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Kea discards an address that is in no subnet (`fix-del`), or not in that of its id (`del`); delegated prefixes stay.
-fn lease_checks() -> Result<(), Failed> {
+/// Kea discards an address outside all subnets (`fix-del`), or outside that of its id (`del`), but no
+/// prefixes.
+fn lease_checks_discard_addresses_only() -> Result<(), Failed> {
     let rows =
         row("2001:db8:1::5", "01", 9) + &row("2001:db8:9::5", "02", 1) + &row("2001:db8:f000::/56", "03", 9);
     let results = |checks: &str| {

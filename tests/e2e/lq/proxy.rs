@@ -1,4 +1,4 @@
-//! A server, or what stands before one, as a thread: it may lose, change, repeat or make up what passes.
+//! A server, or a proxy before one, as a thread that can lose, change, repeat or forge messages.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use crate::support::Requestor;
 
-/// What a query is answered with, from the query's number (0 = first) and octets.
+/// Answers to a query, from the query's number (0 = first) and octets.
 pub type Answers = dyn FnMut(usize, &[u8]) -> Vec<Vec<u8>> + Send;
 
-/// A listening thread; ends when dropped.
+/// A listening thread; drop ends it.
 pub struct Proxy {
-    /// Where it listens.
+    /// Address at which it listens.
     pub address: SocketAddrV6,
-    /// All queries it received.
+    /// All queries received so far.
     pub queries: Arc<Mutex<Vec<Vec<u8>>>>,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Proxy {
-    /// Answers each query with what `answers` makes of it.
+    /// Starts a server that answers each query with the result of `answers`.
     pub fn start(mut answers: Box<Answers>) -> Self {
         let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).expect("a port of the loopback");
         socket.set_read_timeout(Some(Duration::from_millis(20))).expect("the wait is not zero");
@@ -45,7 +45,8 @@ impl Proxy {
         Self { address, queries, ended, thread: Some(thread) }
     }
 
-    /// Passes queries on to this server; `change` makes of the query's number and the answer what is sent back.
+    /// Starts a proxy for this server; `change` maps the query's number and the answer to the octets sent
+    /// back.
     pub fn before(
         server: SocketAddrV6,
         mut change: impl FnMut(usize, &[u8], Vec<u8>) -> Vec<Vec<u8>> + Send + 'static,

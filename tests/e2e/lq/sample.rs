@@ -1,4 +1,4 @@
-//! The leases that `lq` asks about.
+//! Sample leases for `lq`.
 
 use crate::support::Fixture;
 
@@ -28,24 +28,24 @@ const LEASES: &str = concat!(
 "
 );
 
-/// Both files.
+/// Returns the sample network and leases.
 pub fn fixture() -> Fixture {
     Fixture::new(KEA_CONFIG, LEASES)
 }
 
-/// The same network with other leases.
+/// Returns the same network with other leases.
 pub fn fixture_of(leases: &str) -> Fixture {
     Fixture::new(KEA_CONFIG, leases)
 }
 
-/// `2001:db8:1::1` and so on, client 01's alone, in the notation of [`Fixture::rows`].
+/// Returns a lease of client 01 alone, such as `2001:db8:1::1`, in the notation of [`Fixture::rows`].
 pub fn lease(address: &str, cltt: &str, valid_s: u32) -> String {
     format!(
         "2001:db8:1::{address},00:03:00:01:02:00:00:00:00:01,{valid_s},{cltt},1,100,0,1,128,0,0,,,0,,1,0,0\n"
     )
 }
 
-/// DUID-LL of client `client`, two hexadecimal digits.
+/// Returns the DUID-LL of client `client`, two hexadecimal digits.
 pub fn duid(client: &str) -> String {
     format!("00:03:00:01:02:00:00:00:00:{client}")
 }

@@ -1,4 +1,4 @@
-//! Several servers: merging (RFC 5007 §4.3.4) and whom to ask next (§4.3.2).
+//! Several servers: merging of answers (RFC 5007 §4.3.4), choice of the next server (§4.3.2).
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
@@ -8,14 +8,14 @@ use super::sample::{duid, fixture_of, lease};
 use crate::support::{Lqd, lq};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("lq::several::disjoint_and_overlapping_data", disjoint_and_overlapping_data),
-        Trial::test("lq::several::no_binding_needs_every_word", no_binding_needs_every_word),
-        Trial::test("lq::several::in_turn", in_turn),
-    ]
+    tests! {
+        disjoint_and_overlapping_data_are_merged,
+        no_binding_needs_every_answer,
+        servers_are_queried_in_turn,
+    }
 }
 
-/// A silent server, and the flags that keep the wait for it short.
+/// Starts a silent server; the flags [`SHORT`] keep the wait for it short.
 fn silent() -> Proxy {
     Proxy::start(Box::new(|_, _| Vec::new()))
 }
@@ -27,8 +27,8 @@ fn ask(servers: &[String], arguments: &[&str]) -> Value {
     lq::json(&[&servers, arguments].concat())
 }
 
-/// `value from` of each lease, sorted.
-fn words(list: &Value) -> Vec<(String, String)> {
+/// Returns `value from` of each lease, sorted.
+fn leases_by_server(list: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut words: Vec<_> = list
         .as_array()
@@ -40,7 +40,7 @@ fn words(list: &Value) -> Vec<(String, String)> {
     words
 }
 
-fn disjoint_and_overlapping_data() -> Result<(), Failed> {
+fn disjoint_and_overlapping_data_are_merged() -> Result<(), Failed> {
     let old = fixture_of(&(lease("1", "now-5000", 9000) + &lease("2", "now-5000", 9000)));
     let new = fixture_of(&(lease("1", "now-10", 70_000) + &lease("3", "now-10", 70_000)));
     let servers = [&old, &new].map(|fixture| Lqd::start(&fixture.flags()));
@@ -52,11 +52,14 @@ fn disjoint_and_overlapping_data() -> Result<(), Failed> {
         let want = [("2001:db8:1::1", &from_new), ("2001:db8:1::2", &from_old), ("2001:db8:1::3", &from_new)];
         let want = want.map(|(address, from)| (address.to_owned(), from.clone()));
         assert_eq!(
-            words(&clients[0]["leases"]),
+            leases_by_server(&clients[0]["leases"]),
             want,
             "disjoint leases are put together, of ::1 the newer counts"
         );
-        assert_eq!(words(&clients[0]["superseded"]), [("2001:db8:1::1".to_owned(), from_old.clone())]);
+        assert_eq!(
+            leases_by_server(&clients[0]["superseded"]),
+            [("2001:db8:1::1".to_owned(), from_old.clone())]
+        );
     }
     let page = lq::run(&["-s", &from_old, "-s", &from_new, "duid", &duid("01")]);
     let note = format!("{from_old} reports 2001:db8:1::1 with other lifetimes");
@@ -65,7 +68,7 @@ fn disjoint_and_overlapping_data() -> Result<(), Failed> {
 }
 
 /// R13, R18.
-fn no_binding_needs_every_word() -> Result<(), Failed> {
+fn no_binding_needs_every_answer() -> Result<(), Failed> {
     let (files, silent) = (fixture_of(""), silent());
     let server = Lqd::start(&files.flags());
     let [lqd, silent_address] = [server.address, silent.address].map(|address| address.to_string());
@@ -81,7 +84,7 @@ fn no_binding_needs_every_word() -> Result<(), Failed> {
 }
 
 /// R15, R19.
-fn in_turn() -> Result<(), Failed> {
+fn servers_are_queried_in_turn() -> Result<(), Failed> {
     let (files, none) = (fixture_of(&lease("1", "now-10", 9000)), fixture_of(""));
     let lqd = Lqd::start(&files.flags());
     let closed = Lqd::start(&[none.flags(), vec!["--allow".into(), "2001:db8:ffff::/48".into()]].concat());

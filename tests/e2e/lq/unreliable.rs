@@ -1,4 +1,4 @@
-//! A network that loses, repeats, delays and forges: what is no answer is told and passed over.
+//! A network that loses, repeats, delays and forges: invalid answers are logged and ignored.
 
 use libtest_mimic::{Failed, Trial};
 
@@ -7,22 +7,22 @@ use super::sample::fixture;
 use crate::support::{Fixture, Lqd, lq};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("lq::unreliable::lost_queries_are_sent_again", lost_queries_are_sent_again),
-        Trial::test("lq::unreliable::forged_and_corrupted", forged_and_corrupted),
-        Trial::test("lq::unreliable::late_and_duplicate", late_and_duplicate),
-        Trial::test("lq::unreliable::no_reply", no_reply),
-    ]
+    tests! {
+        lost_queries_are_retransmitted,
+        forged_and_corrupted_answers_are_ignored,
+        late_and_duplicate_answers_are_ignored,
+        no_reply_after_all_transmissions,
+    }
 }
 
-/// A server, and its files, which stay as long as it does.
+/// Starts a server; its files live as long as it does.
 fn lqd() -> (Lqd, Fixture) {
     let fixture = fixture();
     (Lqd::start(&fixture.flags()), fixture)
 }
 
-/// When they are sent again is tested under virtual time in the crate; here, that they are, unchanged.
-fn lost_queries_are_sent_again() -> Result<(), Failed> {
+/// Retransmissions are unchanged; lqd-requestor tests their times with a virtual clock.
+fn lost_queries_are_retransmitted() -> Result<(), Failed> {
     const LOST: usize = 2;
     let (lqd, _files) = lqd();
     let lossy =
@@ -44,7 +44,7 @@ fn lost_queries_are_sent_again() -> Result<(), Failed> {
     Ok(())
 }
 
-fn forged_and_corrupted() -> Result<(), Failed> {
+fn forged_and_corrupted_answers_are_ignored() -> Result<(), Failed> {
     let (lqd, _files) = lqd();
     let forging = Proxy::before(lqd.address, |_, query, answer| {
         let changed = |at: usize| {
@@ -75,10 +75,10 @@ fn forged_and_corrupted() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The answer to the first question is held back until the second is asked; that one's comes twice. Whether its
-/// second copy is called late or duplicate depends on which of them ends the exchange first in `lq`; that it is read at
-/// all is due to a third question, which nobody answers.
-fn late_and_duplicate() -> Result<(), Failed> {
+/// The answer to the first question is held back until the second is asked, whose answer comes twice. The
+/// second copy counts as late or as duplicate, depending on the exchange that ends first in `lq`; an
+/// unanswered third question makes `lq` still read it.
+fn late_and_duplicate_answers_are_ignored() -> Result<(), Failed> {
     let (lqd, _files) = lqd();
     let mut held = None;
     let slow = Proxy::before(lqd.address, move |_, _, answer| match held.take() {
@@ -109,7 +109,7 @@ fn late_and_duplicate() -> Result<(), Failed> {
     Ok(())
 }
 
-fn no_reply() -> Result<(), Failed> {
+fn no_reply_after_all_transmissions() -> Result<(), Failed> {
     let silent = Proxy::start(Box::new(|_, _| Vec::new()));
     let server = silent.address.to_string();
     let ended = lq::run(&["-s", &server, "--timeout", "10ms", "--retries", "2", "addr", "2001:db8:1::1"]);

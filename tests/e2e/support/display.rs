@@ -1,11 +1,14 @@
-//! Shows octets to a human who must find the difference. Nothing here decides whether a test passes.
+//! Formatting of octets for failure messages; no test passes or fails by it.
 
 use std::fmt::Write;
 
-/// Options that hold nothing but options, after so many octets of their own.
+use super::hex::grouped_hex;
+use super::message::split_option;
+
+/// Options that contain only options after a fixed part: code, octets of the fixed part.
 const NESTED: &[(u16, usize)] = &[(5, 24), (26, 25), (44, 17), (45, 0)];
 
-/// Two hexdumps side by side, with a mark at each line that differs, and both decoded below.
+/// Returns two hexdumps side by side, differing lines marked, and both messages decoded below.
 pub fn side_by_side(wanted: &[u8], got: &[u8]) -> String {
     let mut text =
         format!("  {:<40}  {:<40}\n", format!("wanted ({})", wanted.len()), format!("got ({})", got.len()));
@@ -19,17 +22,13 @@ pub fn side_by_side(wanted: &[u8], got: &[u8]) -> String {
     text
 }
 
-/// Hexadecimal digits, a blank after each second octet.
+/// Writes hexadecimal digits, with a blank after each second octet.
 pub fn hex(octets: &[u8]) -> String {
-    let mut text = String::new();
-    for (position, octet) in octets.iter().enumerate() {
-        let blank = if position % 2 == 0 && position > 0 { " " } else { "" };
-        let _ = write!(text, "{blank}{octet:02x}");
-    }
-    text
+    grouped_hex(octets, 2, " ")
 }
 
-/// A message, one option a line, indented by nesting; what does not decode is shown as it is.
+/// Returns a decoded message, one option a line, indented by nesting; undecodable octets are shown in
+/// hexadecimal.
 pub fn decoded(message: &[u8]) -> String {
     let mut text = String::new();
     show_message(message, 1, &mut text);
@@ -48,11 +47,8 @@ fn show_message(message: &[u8], depth: usize, text: &mut String) {
 
 fn show_options(mut options: &[u8], depth: usize, text: &mut String) {
     let indent = depth * 2;
-    while let Some((&[c0, c1, l0, l1], rest)) = options.split_first_chunk() {
-        let (code, length) = (u16::from_be_bytes([c0, c1]), usize::from(u16::from_be_bytes([l0, l1])));
-        let Some((body, rest)) = rest.split_at_checked(length) else {
-            break;
-        };
+    while let Some((code, body, rest)) = split_option(options) {
+        let length = body.len();
         options = rest;
         let nested = NESTED.iter().find(|&&(nesting, own)| nesting == code && own <= length);
         let own = nested.map_or(length, |&(_, own)| own);

@@ -1,4 +1,4 @@
-//! Sample data in a temporary directory: Kea's configuration and lease file, as a server on a Kea host finds them.
+//! Sample data in a temporary directory: Kea's configuration and lease file, laid out as on a Kea host.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -11,47 +11,57 @@ use tempfile::TempDir;
 pub const LEASES_HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,\
     prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,hwaddr_source,pool_id";
 
-/// Where the configuration names its lease file.
+/// Placeholder of the lease file's path in configurations.
 const LEASES_PLACE: &str = "@LEASES@";
 
-/// The files of one test; removed when dropped.
+/// Files of one test; removed when dropped.
 pub struct Fixture {
     directory: TempDir,
-    /// When the lease file was written, which its relative times count from: seconds since 1970.
+    /// Time at which the lease file was written, in seconds since 1970; relative times count from it.
     pub now: u32,
 }
 
 impl Fixture {
-    /// Writes both files. `@LEASES@` in the configuration becomes the lease file's path.
+    /// Writes both files; `@LEASES@` in the configuration becomes the lease file's path.
     ///
     /// # Panics
-    /// If they cannot be written, or a row's times cannot be read.
+    /// If they cannot be written, or a row's times cannot be parsed.
     pub fn new(kea_config: &str, rows: &str) -> Self {
         let now = seconds_since_1970();
         let fixture = Self { directory: TempDir::new().expect("a temporary directory"), now };
         fixture.write_kea_config(kea_config);
-        fixture.write_leases(&format!("{LEASES_HEADER}\n{}", fixture.rows(rows)));
+        fixture.replace_leases(rows);
         fixture
     }
 
-    /// The directory that holds all files.
+    /// Returns the directory of all files.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// `kea-dhcp6.conf`.
+    /// Path of `kea-dhcp6.conf`.
     pub fn kea_config(&self) -> PathBuf {
         self.directory().join("kea-dhcp6.conf")
     }
 
-    /// `kea-leases6.csv`.
+    /// Path of `kea-leases6.csv`.
     pub fn leases(&self) -> PathBuf {
         self.directory().join("kea-leases6.csv")
     }
 
-    /// The flags that make a server read these files.
+    /// Returns the flags that make a server read these files.
     pub fn flags(&self) -> Vec<String> {
         vec!["--kea-config".into(), self.kea_config().to_str().expect("the path is UTF-8").into()]
+    }
+
+    /// Path of the admin port's Unix socket, which [`Self::admin_flag`] opens.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.directory().join("admin.sock")
+    }
+
+    /// Returns the flag that opens an admin port at [`Self::admin_socket`].
+    pub fn admin_flag(&self) -> String {
+        format!("--admin=unix:{}", self.admin_socket().display())
     }
 
     /// Replaces the configuration.
@@ -64,12 +74,28 @@ impl Fixture {
         fs::write(self.kea_config(), text).expect("the configuration is written");
     }
 
-    /// Replaces the content of the lease file, header and all.
+    /// Replaces the content of the lease file, including its header.
     ///
     /// # Panics
     /// If it cannot be written.
     pub fn write_leases(&self, text: &str) {
         fs::write(self.leases(), text).expect("the lease file is written");
+    }
+
+    /// Replaces the lease file by one with these rows, in the notation of [`Self::rows`].
+    ///
+    /// # Panics
+    /// If it cannot be written, or a row's times cannot be parsed.
+    pub fn replace_leases(&self, rows: &str) {
+        self.write_leases(&self.lease_file(rows));
+    }
+
+    /// Returns the text of a lease file with these rows, in the notation of [`Self::rows`].
+    ///
+    /// # Panics
+    /// If a row's times cannot be parsed.
+    pub fn lease_file(&self, rows: &str) -> String {
+        format!("{LEASES_HEADER}\n{}", self.rows(rows))
     }
 
     /// Appends rows to the lease file.
@@ -82,13 +108,14 @@ impl Fixture {
         written.expect("the lease file is written");
     }
 
-    /// Rows of Kea's lease file from rows whose column `expire` holds the time of the last transaction (cltt).
+    /// Converts rows whose column `expire` holds the time of the last transaction (cltt) to rows as Kea
+    /// writes them.
     ///
-    /// The cltt is a number of seconds since 1970, or `now`, `now-100`, `now+100`; Kea stores cltt + valid lifetime.
-    /// Lines that are empty or begin with `#` are left out.
+    /// The cltt is in seconds since 1970, or `now`, `now-100`, `now+100`; Kea stores cltt + valid lifetime.
+    /// Skips empty lines, and lines that begin with `#`.
     ///
     /// # Panics
-    /// If a row's times cannot be read.
+    /// If a row's times cannot be parsed.
     pub fn rows(&self, rows: &str) -> String {
         let rows = rows.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         rows.map(|row| self.row(row) + "\n").collect()
@@ -107,7 +134,7 @@ impl Fixture {
     }
 }
 
-/// The time as the server sees it: seconds since 1970.
+/// Returns the current time in seconds since 1970, as the server sees it.
 pub fn seconds_since_1970() -> u32 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
     u32::try_from(now.as_secs()).expect("the clock is before 2106")

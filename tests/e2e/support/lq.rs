@@ -1,4 +1,4 @@
-//! `lq` as a process: built when first asked for, because it belongs to another package than these tests.
+//! `lq` as a process, built on first use because it belongs to another package than these tests.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::lqd::{Ended, Lqd, PROGRAM};
 
-/// The requestor's own DUID in all tests: no run writes into the home of who runs them.
+/// DUID of the requestor in all tests, so that no run stores a DUID in the user's home.
 pub const OWN_DUID: &str = "00:03:00:01:02:00:5e:00:53:aa";
 
-/// The binary, in the same profile and directory as `lqd`.
+/// Returns the path of `lq`, in the same profile and directory as `lqd`; builds it on first use.
 ///
 /// # Panics
 /// If it cannot be built.
@@ -32,22 +32,22 @@ pub fn program() -> &'static Path {
     })
 }
 
-/// `lq` with these arguments and the tests' own DUID, to be run by [`Lqd::run_command`].
+/// Returns the command `lq` with these arguments and the tests' DUID, for [`Lqd::run_command`].
 pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(program());
     command.env_remove("LQ_SERVER").env("NO_COLOR", "1").args(["--own-duid", OWN_DUID]).args(arguments);
     command
 }
 
-/// Runs `lq` to its end.
+/// Runs `lq` until it exits.
 pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Ended {
     Lqd::run_command(command(arguments))
 }
 
-/// Runs `lq --json` to its end: what it printed, with `exit` for how it ended.
+/// Runs `lq --json` until it exits, and returns its output, with standard error in `stderr`.
 ///
 /// # Panics
-/// If it does not print JSON.
+/// If it does not print JSON, or `exit_status` is not its exit code.
 pub fn json<S: AsRef<OsStr>>(arguments: &[S]) -> Value {
     let mut command = command(arguments);
     let ended = Lqd::run_command({

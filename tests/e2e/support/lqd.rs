@@ -1,4 +1,5 @@
-//! The server under test as a process: started on a port of its own, watched through standard error, always ended.
+//! The server under test as a process, on a port of its own; its standard error is captured, and drop kills
+//! it.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
@@ -11,72 +12,72 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long any awaited event may take on the slowest machine; nothing is asserted about it.
+/// Longest wait for any event, on the slowest machine; no test asserts a duration.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The binary under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lqd");
 
-/// The end of a bounded wait.
+/// Deadline of a bounded wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Until(Instant);
 
 impl Until {
-    /// From now on for the usual [`PATIENCE`].
+    /// Sets the deadline [`PATIENCE`] from now.
     pub fn patience() -> Self {
         Self::after(PATIENCE)
     }
 
-    /// From now on for so long.
+    /// Sets the deadline `wait` from now.
     pub fn after(wait: Duration) -> Self {
         Self(Instant::now() + wait)
     }
 
-    /// The time is over.
+    /// Returns whether the deadline has passed.
     pub fn is_over(self) -> bool {
         Instant::now() >= self.0
     }
 
-    /// Pauses a little; false once the time is over. For polling: `while !done() && until.pending() {}`.
+    /// Sleeps briefly, and returns false once the deadline has passed: `while !done() && until.pending() {}`.
     pub fn pending(self) -> bool {
         thread::sleep(Duration::from_millis(5));
         !self.is_over()
     }
 }
 
-/// A running server. Dropping it ends the process.
+/// A running server; drop kills the process.
 pub struct Lqd {
     child: Child,
-    /// Where it listens.
+    /// Address at which it listens.
     pub address: SocketAddrV6,
     stderr: Stderr,
 }
 
-/// How a run of the program that ended by itself went.
+/// Result of a run that ended by itself.
 #[derive(Debug)]
 pub struct Ended {
     /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// Everything it wrote to standard output.
+    /// Standard output.
     pub stdout: String,
-    /// Everything it wrote to standard error.
+    /// Standard error.
     pub stderr: String,
 }
 
 impl Lqd {
-    /// Starts `lqd serve --listen [::1]:PORT flags…` on a new port and waits until it is ready.
+    /// Starts `lqd serve --listen [::1]:PORT flags…` on a new port, and waits until it is ready.
     ///
     /// # Panics
-    /// With all it wrote, if it ends or is not ready in time.
+    /// With its standard error, if it ends or is not ready in time.
     pub fn start<S: AsRef<OsStr>>(flags: &[S]) -> Self {
         let (command, address) = serve_command(flags);
         Self::start_command(command, address)
     }
 
-    /// Starts the same without waiting.
+    /// Starts the same without waiting for readiness.
     ///
     /// # Panics
-    /// If there is no such process.
+    /// If the process cannot be started.
     pub fn begin<S: AsRef<OsStr>>(flags: &[S]) -> Self {
         let (command, address) = serve_command(flags);
         Self::begin_command(command, address)
@@ -99,7 +100,7 @@ impl Lqd {
         Self { child, address, stderr }
     }
 
-    /// Waits until it is ready.
+    /// Waits for `lqd ready`.
     ///
     /// # Panics
     /// As [`Lqd::start`].
@@ -107,21 +108,21 @@ impl Lqd {
         let until = Until::patience();
         while self.line_with("lqd ready").is_none() {
             let running = self.is_running();
-            assert!(running && until.pending(), "no `lqd ready`; it wrote:\n{}", self.log());
+            assert!(running && until.pending(), "no `lqd ready`; standard error:\n{}", self.log());
         }
     }
 
-    /// Runs the program with these arguments to its own end.
+    /// Runs the program with these arguments until it exits.
     ///
     /// # Panics
-    /// If it does not end in time.
+    /// If it does not exit in time.
     pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Ended {
         let mut command = Command::new(PROGRAM);
         command.args(arguments);
         Self::run_command(command)
     }
 
-    /// Runs a command to its own end.
+    /// Runs a command until it exits.
     ///
     /// # Panics
     /// As [`Lqd::run`].
@@ -141,27 +142,27 @@ impl Lqd {
         let stdout = reader.join().expect("reader of standard output").expect("standard output is UTF-8");
         let stderr = stderr.finish();
         let Some(status) = status else {
-            panic!("{command:?} did not end; it wrote:\n{stdout}{stderr}");
+            panic!("{command:?} did not exit; output:\n{stdout}{stderr}");
         };
         Ended { code: status.code(), stdout, stderr }
     }
 
-    /// Process id.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// The process has not ended.
+    /// Returns whether the process still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the server is our child").is_none()
     }
 
-    /// The first line on standard error that holds `part`, if it was written already.
+    /// Returns the first line of standard error so far that contains `part`.
     pub fn line_with(&self, part: &str) -> Option<String> {
         self.stderr.lines().into_iter().find(|line| line.contains(part))
     }
 
-    /// Waits for a line on standard error that `wanted` accepts, among those from number `from` (0 = first) on.
+    /// Waits for a line of standard error that `wanted` accepts, from line `from` (0 = first) on.
     ///
     /// # Panics
     /// With all lines, if there is none in time.
@@ -169,52 +170,53 @@ impl Lqd {
         self.stderr.await_line(from, wanted)
     }
 
-    /// Number of lines on standard error so far.
+    /// Returns the number of lines of standard error so far.
     pub fn line_count(&self) -> usize {
         self.stderr.lines().len()
     }
 
-    /// All that the server wrote to standard error so far.
+    /// Returns standard error so far.
     pub fn log(&self) -> String {
         self.stderr.lines().join("\n")
     }
 
-    /// All that the server wrote to standard error by its own end.
+    /// Waits until the server exits, and returns its standard error.
     ///
     /// # Panics
-    /// If it does not end in time.
+    /// If it does not exit in time.
     pub fn log_at_end(mut self) -> String {
         await_end(&mut self.child)
-            .unwrap_or_else(|| panic!("the server did not end; it wrote:\n{}", self.log()));
+            .unwrap_or_else(|| panic!("the server did not exit; standard error:\n{}", self.log()));
         let until = Until::patience();
         while !self.stderr.reader.is_finished() && until.pending() {}
         self.log()
     }
 
-    /// Sends a signal by name, such as `TERM` or `HUP`.
+    /// Sends the server a signal by name, such as `TERM` or `HUP`.
     pub fn signal(&self, name: &str) {
-        // The child is not yet waited for, so its pid cannot have become another process's.
-        let status = Command::new("sh").args(["-c", &format!("kill -s {name} {}", self.pid())]).status();
-        assert!(status.is_ok_and(|status| status.success()), "cannot signal the server");
+        signal(self.pid(), name);
     }
 
-    /// SIGTERM, then the exit code.
+    /// Sends SIGTERM, and returns the exit code.
     ///
     /// # Panics
-    /// If it does not end in time, or by a signal.
+    /// If it does not exit in time, or dies by a signal.
     pub fn stop(self) -> i32 {
         self.signal("TERM");
         self.exit_code()
     }
 
-    /// Waits for the end of the process.
+    /// Waits until the process exits, and returns the exit code.
     ///
     /// # Panics
     /// As [`Lqd::stop`].
     pub fn exit_code(mut self) -> i32 {
         let status = await_end(&mut self.child);
         status.and_then(|status| status.code()).unwrap_or_else(|| {
-            panic!("the server ended with {status:?} instead of an exit code; it wrote:\n{}", self.log())
+            panic!(
+                "the server ended with {status:?} instead of an exit code; standard error:\n{}",
+                self.log()
+            )
         })
     }
 }
@@ -236,12 +238,23 @@ impl Drop for Lqd {
     }
 }
 
-/// A UDP port on `::1` that nobody holds and that no other caller was given, in this process or another of these tests.
+/// Sends a signal by name, such as `TERM` or `HUP`, to a child process.
 ///
-/// Taken from below Linux's ephemeral range (32768 up), so that no requestor's socket is given it meanwhile. Never the
-/// same twice: an ended server's socket may stay bound for some milliseconds, and servers share ports silently. For
-/// that reason other test processes of this network namespace are told by a socket of that name, which ends with this
-/// process.
+/// The child must not have been waited for, so that its pid cannot be another process's.
+///
+/// # Panics
+/// If the signal cannot be sent.
+pub fn signal(pid: u32, name: &str) {
+    let status = Command::new("sh").args(["-c", &format!("kill -s {name} {pid}")]).status();
+    assert!(status.is_ok_and(|status| status.success()), "cannot send SIG{name} to {pid}");
+}
+
+/// Reserves a UDP port on `::1` that no other caller gets, in this process or another test process.
+///
+/// Ports come from below Linux's ephemeral range (32768 up), so that no requestor's socket gets one, and are
+/// never reused: an ended server's socket may stay bound for some milliseconds, and servers share ports
+/// silently. An abstract Unix socket of the port's name tells other test processes of this network namespace;
+/// it ends with this process.
 pub fn free_port() -> u16 {
     const FIRST: u16 = 16_000;
     const COUNT: u16 = 16_000;
@@ -272,14 +285,14 @@ fn await_end(child: &mut Child) -> Option<ExitStatus> {
     }
 }
 
-/// SIGKILL and wait; nothing to do if it ended before.
+/// Sends SIGKILL and waits; does nothing if the process ended before.
 fn kill(child: &mut Child) {
     if matches!(child.try_wait(), Ok(None)) && child.kill().is_ok() {
         let _ = child.wait();
     }
 }
 
-/// Standard error of a process, read by a thread line by line until its end.
+/// Standard error of a process, collected line by line by a thread.
 struct Stderr {
     lines: Arc<(Mutex<Vec<String>>, Condvar)>,
     reader: JoinHandle<()>,
@@ -316,10 +329,10 @@ impl Stderr {
             .expect("no panic while held");
         let (found, all) = (find(&guard), guard.join("\n"));
         drop(guard);
-        found.unwrap_or_else(|| panic!("the awaited line did not come; standard error was:\n{all}"))
+        found.unwrap_or_else(|| panic!("the awaited line did not come; standard error:\n{all}"))
     }
 
-    /// All text, once the process has ended.
+    /// Returns all text, once the process has ended.
     fn finish(self) -> String {
         self.reader.join().expect("reader of standard error");
         let lines = self.lines.0.lock().expect("no panic while held");

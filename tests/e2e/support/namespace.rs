@@ -1,9 +1,9 @@
-//! Runs a trial again in a network namespace of its own.
+//! Trials that run in a network namespace of their own.
 //!
-//! Ports below 1024 and addresses on `lo` must not collide with the host's or another test's. Entering a namespace
-//! in this process needs `setns`, thus unsafe code and a thread that never leaves; starting the same test binary
-//! anew under `unshare` needs neither, and the namespace ends with its last process whatever happens. The process
-//! namespace beside it takes along anything that a failing trial left behind.
+//! Ports below 1024 and addresses on `lo` must not collide with the host's or another test's. Entering a
+//! namespace within this process needs `setns`, thus unsafe code and a thread that never leaves. Instead
+//! `unshare` starts this test binary again for the one trial. The namespace ends with its last process, and
+//! the process namespace beside it kills the processes that a failing trial leaves behind.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ use super::need::{Need, trial};
 
 const INSIDE: &str = "LQD_TESTS_NAMESPACE";
 
-/// A trial that runs in its own network namespace, in which only `lo` exists and is up.
+/// Returns a trial that runs in its own network namespace, with only `lo`, which is up.
 pub fn namespace_trial(
     name: impl Into<String>,
     needs: &[Need],
@@ -26,6 +26,23 @@ pub fn namespace_trial(
     }
     let own_name = name.clone();
     trial(name, &needs, move || run_inside(&own_name))
+}
+
+/// Runs `ip` with these arguments.
+///
+/// # Errors
+/// Its exit status is not 0.
+pub fn ip(arguments: &[&str]) -> Result<(), Failed> {
+    let status = Command::new("ip").args(arguments).status()?;
+    if status.success() { Ok(()) } else { Err(format!("ip {}: {status}", arguments.join(" ")).into()) }
+}
+
+/// Adds an address with its prefix length to an interface, without duplicate address detection.
+///
+/// # Errors
+/// As [`ip`].
+pub fn add_address(address: &str, interface: &str) -> Result<(), Failed> {
+    ip(&["-6", "address", "add", address, "dev", interface, "nodad"])
 }
 
 fn run_inside(name: &str) -> Result<(), Failed> {

@@ -1,4 +1,4 @@
-//! What a test needs beyond a kernel and the build: found out at run time, named in the report when missing.
+//! Needs of a test beyond a kernel and the build, checked at run time; the report names a missing one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
 
-/// Something that a machine may lack.
+/// A program, right or feature that a machine may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// User id 0.
@@ -21,9 +21,9 @@ pub enum Need {
     KeaExamples,
     /// `tshark`.
     Tshark,
-    /// A kernel that lets us use `io_uring`.
+    /// A kernel that permits `io_uring`.
     IoUring,
-    /// `perl`, whose `fcntl` can hold files.
+    /// `perl`, for its `fcntl`, which can hold files.
     Perl,
     /// A kernel with landlock and seccomp.
     Sandbox,
@@ -31,16 +31,19 @@ pub enum Need {
     Strace,
     /// libfaketime.
     Faketime,
-    /// A browser that shows pages to nobody: Chromium.
+    /// Chromium, a browser that runs headless.
     Chromium,
     /// `promtool`, which comes with Prometheus.
     Promtool,
-    /// CPUs 0 and 1, and Linux 6.2, which goes by SO_INCOMING_CPU among sockets that share an address.
+    /// CPUs 0 and 1, and Linux 6.2, which selects by SO_INCOMING_CPU among sockets that share an address.
     SteeringInGroups,
 }
 
+/// Values of `--io`, with the needs of each back end.
+pub const BACK_ENDS: [(&str, &[Need]); 2] = [("uring", &[Need::IoUring]), ("mmsg", &[])];
+
 impl Need {
-    /// The missing thing in words; `None` if it is there.
+    /// Returns the name of the missing thing; `None` if it is present.
     pub fn missing(self) -> Option<&'static str> {
         let (there, name) = match self {
             Self::Root => (is_root(), "root"),
@@ -68,14 +71,15 @@ impl Need {
         (!there).then_some(name)
     }
 
-    /// Where Debian puts the library of libfaketime.
+    /// Finds libfaketime where Debian installs it.
     pub fn faketime_library() -> Option<PathBuf> {
         let folders = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
         folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|library| library.is_file())
     }
 }
 
-/// A test that needs these things; ignored, with what is missing as its kind, unless `LQD_TESTS_MUST_RUN=1`.
+/// Returns a trial with these needs; ignored, with the missing thing as its kind, unless
+/// `LQD_TESTS_MUST_RUN=1`.
 pub fn trial(
     name: impl Into<String>,
     needs: &[Need],
@@ -88,7 +92,43 @@ pub fn trial(
     Trial::test(name, refuse).with_kind(format!("needs {missing}")).with_ignored_flag(!must_run())
 }
 
-/// The environment wants every test to run, and a lack to be a failure.
+/// Makes trials named after their functions, which stand in the calling module.
+///
+/// `tests! { a, b needs Kea; in namespace: c needs Strace }` in module `x::y` gives `x::y::a`, `x::y::b` and
+/// `x::y::c`, the last one in a network namespace of its own.
+macro_rules! tests {
+    ($($test:ident $(needs $($need:ident)+)?),* $(,)?
+     $(; in namespace: $($inside:ident $(needs $($lack:ident)+)?),+ $(,)?)?) => {
+        vec![
+            $($crate::support::need::trial(
+                $crate::support::need::test_name(module_path!(), stringify!($test)),
+                &[$($($crate::support::Need::$need),+)?],
+                $test,
+            ),)*
+            $($($crate::support::namespace::namespace_trial(
+                $crate::support::need::test_name(module_path!(), stringify!($inside)),
+                &[$($($crate::support::Need::$lack),+)?],
+                $inside,
+            ),)+)?
+        ]
+    };
+}
+
+/// Returns the name of the test `function` in `module`, without the name of this binary.
+pub fn test_name(module: &str, function: &str) -> String {
+    let (_binary, module) = module.split_once("::").unwrap_or_default();
+    format!("{module}::{function}")
+}
+
+/// Fails unless there are no failures.
+///
+/// # Errors
+/// All failures, one a line.
+pub fn all_passed(failures: &[String]) -> Result<(), Failed> {
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+}
+
+/// Returns whether `LQD_TESTS_MUST_RUN=1` turns missing needs into failures.
 fn must_run() -> bool {
     std::env::var_os("LQD_TESTS_MUST_RUN").is_some_and(|value| value == "1")
 }
@@ -99,12 +139,12 @@ fn is_root() -> bool {
     uids.and_then(|uids| uids.split_whitespace().nth(1)) == Some("0") // real, effective, saved, file system
 }
 
-/// The browser's name: what Debian calls it, or others.
+/// Returns the browser's program name, Debian's first.
 pub fn chromium() -> Option<&'static str> {
     ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|program| found(program))
 }
 
-/// A program of this name lies in `PATH`, or where Debian puts the administrator's programs.
+/// Returns whether `PATH`, or Debian's directories for the administrator, have this program.
 fn found(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -117,7 +157,7 @@ fn unshares() -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// The binary says what is missing where it shall not do without.
+/// Returns whether the kernel has seccomp and landlock; if only a part is missing, lqd's own error names it.
 fn sandbox_works() -> bool {
     fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail")
         .is_ok_and(|actions| actions.contains("errno"))
@@ -125,7 +165,7 @@ fn sandbox_works() -> bool {
             .map_or_else(|_| landlock_is_there(), |modules| modules.contains("landlock"))
 }
 
-/// Where securityfs is not mounted, the kernel's list of functions tells.
+/// Looks for landlock among the kernel's functions, for hosts that do not mount securityfs.
 fn landlock_is_there() -> bool {
     fs::read_to_string("/proc/kallsyms").is_ok_and(|functions| functions.contains("landlock_restrict_self"))
 }
@@ -138,7 +178,8 @@ fn steers_in_groups() -> bool {
         && [0, 1].iter().all(|cpu| cpus.iter().any(|found| found.id == *cpu))
 }
 
-/// Kernels before 6.6 have no such switch; what a container's seccomp profile forbids shows in the server's error.
+/// Returns whether io_uring is enabled; kernels before 6.6 have no switch, and a seccomp profile shows in
+/// lqd's error.
 fn io_uring_enabled() -> bool {
     match fs::read_to_string("/proc/sys/kernel/io_uring_disabled") {
         Ok(value) => value.trim() == "0" || (value.trim() == "1" && is_root()),

@@ -1,23 +1,25 @@
-//! Octets as text: the notation of the conformance tables, and a pattern that a reply must match whole.
+//! Octets as text: the notation of the conformance tables, and patterns that match whole replies.
 //!
 //! | notation            | stands for |
 //! |---------------------|------------|
 //! | `0e0a 0b`           | octets in hexadecimal |
-//! | `61*130`            | the same octet (or octets) so many times |
+//! | `61*130`            | the octet (or octets), repeated |
 //! | `2001:db8::1`, `::` | an IPv6 address, 16 octets |
 //! | `$name`             | a named piece, see [`PIECES`]; `$cNN` is OPTION_CLIENTID of sample client NN |
 //! | `# …`               | a comment up to the end of the line |
-//! | `{ … }`             | the two-octet length of what it encloses, then that (only where the length is not fixed) |
+//! | `{ … }`             | the two-octet length of the enclosed octets, then these (only where the length varies) |
 //! | `text`              | free status text up to the end of the enclosing `{ }`: UTF-8, not empty |
-//! | `left:N`, `age:N`   | four octets: N seconds when the sample data was made, counting down, or up |
+//! | `left:N`, `age:N`   | four octets: seconds, N when the sample data was written, counting down or up |
 //!
-//! The last three rows exist in patterns only. Nothing here knows DHCPv6, so that no mistake of an encoder can be
-//! made on both sides.
+//! The last three rows are for patterns only. Nothing here knows DHCPv6: hand-written octets cannot share a
+//! bug with an encoder.
 
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
-/// Octets that many rows share, written once.
+use super::hex::parse_hex;
+
+/// Named octets, shared by many rows.
 pub const PIECES: &[(&str, &str)] = &[
     ("$me", "0001 000a 0003 0001 0200 5e00 53aa"), // OPTION_CLIENTID of the requestor: DUID-LL, Ethernet
     ("$server", "0002 000a 0003 0001 0200 5e00 5301"), // OPTION_SERVERID of the server: DUID-LL, Ethernet
@@ -26,7 +28,7 @@ pub const PIECES: &[(&str, &str)] = &[
     ("$clt0", "002e 0004 00000000"),               // OPTION_CLT_TIME: this second
 ];
 
-/// Part of a reply as wanted.
+/// Part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Octets(Vec<u8>),
@@ -36,20 +38,20 @@ enum Piece {
     Age(u32),
 }
 
-/// A reply as wanted.
+/// Pattern of a whole reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(Vec<Piece>);
 
-/// The octets of text in this notation.
+/// Parses octets in this notation.
 ///
 /// # Panics
-/// If the text is not octets alone: tables are part of the tests.
+/// If the text is not in the notation, or is a pattern: tables are part of the tests.
 pub fn octets(text: &str) -> Vec<u8> {
     Pattern::parse(text).fixed()
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Panics
     /// If the text is not in the notation.
@@ -61,22 +63,22 @@ impl Pattern {
         Self(pieces)
     }
 
-    /// The octets, if all are fixed.
+    /// Returns the octets, if all are fixed.
     ///
     /// # Panics
     /// If some are not.
     pub fn fixed(&self) -> Vec<u8> {
         let is_fixed = |piece: &Piece| matches!(piece, Piece::Octets(_));
-        assert!(self.0.iter().all(is_fixed), "only octets may stand here: {self:?}");
+        assert!(self.0.iter().all(is_fixed), "not a pattern, but fixed octets must stand here: {self:?}");
         self.example()
     }
 
-    /// Octets that match: free text as `?`, lifetimes as when the sample data was made.
+    /// Returns octets that match: free text as `?`, lifetimes as of the writing of the sample data.
     pub fn example(&self) -> Vec<u8> {
         example(&self.0)
     }
 
-    /// These octets are what is wanted, so many seconds after the sample data was made.
+    /// Returns whether these octets match, so many seconds after the sample data was written.
     pub fn matches(&self, reply: &[u8], elapsed: &RangeInclusive<u32>) -> bool {
         matches!(consume(&self.0, reply, elapsed), Some([]))
     }
@@ -113,18 +115,14 @@ fn parse_word(word: &str) -> Piece {
         let address: Ipv6Addr = word.parse().unwrap_or_else(|_| panic!("`{word}`: not an IPv6 address"));
         Piece::Octets(address.octets().to_vec())
     } else if let Some((unit, times)) = word.split_once('*') {
-        Piece::Octets(hexadecimal(unit).repeat(times.parse().expect("how often is a number")))
+        Piece::Octets(hex_word(unit).repeat(times.parse().expect("a number of repetitions")))
     } else {
-        Piece::Octets(hexadecimal(word))
+        Piece::Octets(hex_word(word))
     }
 }
 
-fn hexadecimal(word: &str) -> Vec<u8> {
-    let digits = word.as_bytes();
-    assert!(digits.len().is_multiple_of(2), "`{word}`: an odd number of hexadecimal digits");
-    let digit =
-        |c: u8| char::from(c).to_digit(16).unwrap_or_else(|| panic!("`{word}`: not hexadecimal")) as u8;
-    digits.chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+fn hex_word(word: &str) -> Vec<u8> {
+    parse_hex(word).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn example(pieces: &[Piece]) -> Vec<u8> {
@@ -145,7 +143,7 @@ fn example(pieces: &[Piece]) -> Vec<u8> {
     octets
 }
 
-/// What is left of the octets after the pieces, or `None` if they do not match.
+/// Returns the octets after the pieces, or `None` if they do not match.
 fn consume<'a>(pieces: &[Piece], octets: &'a [u8], elapsed: &RangeInclusive<u32>) -> Option<&'a [u8]> {
     pieces.iter().try_fold(octets, |octets, piece| match piece {
         Piece::Octets(fixed) => octets.strip_prefix(fixed.as_slice()),
@@ -160,7 +158,7 @@ fn consume<'a>(pieces: &[Piece], octets: &'a [u8], elapsed: &RangeInclusive<u32>
     })
 }
 
-/// The octets after a number of seconds, if that number is right for one of the elapsed times.
+/// Returns the octets after a number of seconds, if that number is right for one of the elapsed times.
 fn seconds_within<'a>(
     octets: &'a [u8],
     at: impl Fn(u32) -> u32,

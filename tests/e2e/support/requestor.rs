@@ -1,4 +1,4 @@
-//! A requestor: one UDP socket that asks one server, and knows without sleeping that no answer will come.
+//! A requestor: one UDP socket for one server; a probe query proves silence without sleeping.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::Duration;
@@ -8,19 +8,19 @@ use super::lqd::PATIENCE;
 /// Longest UDP payload over IPv6 without jumbograms.
 const DATAGRAM_LEN_MAX: usize = 65_535;
 
-/// A socket and the server it asks.
+/// A socket, and the server that it queries.
 pub struct Requestor {
     socket: UdpSocket,
     server: SocketAddrV6,
 }
 
 impl Requestor {
-    /// On `::1`, at a port that the kernel chooses.
+    /// Binds `::1`, at a port that the kernel chooses.
     pub fn new(server: SocketAddrV6) -> Self {
         Self::bound(SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0), server)
     }
 
-    /// At this local address.
+    /// Binds this local address.
     ///
     /// # Panics
     /// If it cannot be bound.
@@ -30,7 +30,7 @@ impl Requestor {
         Self { socket, server }
     }
 
-    /// The local address.
+    /// Returns the local address.
     pub fn local(&self) -> SocketAddrV6 {
         v6(self.socket.local_addr().expect("the socket is bound"))
     }
@@ -44,7 +44,7 @@ impl Requestor {
         assert_eq!(sent, query.len());
     }
 
-    /// The next datagram and its sender, if one comes within the wait.
+    /// Returns the next datagram and its sender, if one arrives within the wait.
     pub fn receive(&self, wait: Duration) -> Option<(Vec<u8>, SocketAddrV6)> {
         self.socket.set_read_timeout(Some(wait)).expect("the wait is not zero");
         let mut buffer = vec![0; DATAGRAM_LEN_MAX];
@@ -53,7 +53,7 @@ impl Requestor {
         Some((buffer, v6(from)))
     }
 
-    /// Asks, and waits for the next datagram; `None` if none comes however long one waits.
+    /// Sends a query, and waits for the next datagram; `None` if none arrives in time.
     pub fn ask(&self, query: &[u8]) -> Option<(Vec<u8>, SocketAddrV6)> {
         self.send(query);
         self.receive(PATIENCE)
@@ -61,11 +61,11 @@ impl Requestor {
 
     /// Sends a query that must not be answered, then the probe, which must.
     ///
-    /// Both take the same way through the same worker in order, so once the probe's answer is here, an answer to the
-    /// query would have come before it. Returns the datagram that came instead, if one did.
+    /// One worker takes both in order, so an answer to the query would arrive before the probe's. Returns the
+    /// datagram that arrived instead of the probe's reply, if any.
     ///
     /// # Panics
-    /// If nothing comes at all.
+    /// If nothing arrives.
     pub fn answer_before_probe(&self, query: &[u8], probe: &Probe) -> Option<Vec<u8>> {
         self.send(query);
         let (first, _) = self.ask(&probe.query).expect("the probe is answered");

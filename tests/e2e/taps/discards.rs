@@ -1,4 +1,4 @@
-//! Discarded datagrams of a running server, as its admin socket gives them and tshark reads them.
+//! Captured discards of a running server, fetched from its admin socket and read by tshark.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,16 +11,16 @@ use libtest_mimic::{Failed, Trial};
 use crate::conformance::{fixture, probe_query};
 use crate::support::lqd::PATIENCE;
 use crate::support::octets::octets;
-use crate::support::{Lqd, Need, Requestor, trial};
+use crate::support::{Lqd, Requestor};
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        trial("taps::discards::tshark", &[Need::Tshark], as_tshark_reads_them),
-        Trial::test("taps::discards::not_for_all", not_for_all),
-    ]
+    tests! {
+        tshark_reads_the_capture needs Tshark,
+        capture_is_on_the_unix_socket_only,
+    }
 }
 
-/// Status line and body of what the admin socket answers.
+/// Returns status line and body of the admin socket's response.
 fn get(socket: &Path, path: &str) -> Result<(String, Vec<u8>), Failed> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -33,7 +33,7 @@ fn get(socket: &Path, path: &str) -> Result<(String, Vec<u8>), Failed> {
 }
 
 fn start(fixture: &crate::support::Fixture, more: &[&str]) -> (Lqd, std::path::PathBuf) {
-    let socket = fixture.directory().join("admin.sock");
+    let socket = fixture.admin_socket();
     let admin = format!("unix:{}", socket.display());
     let own = ["--workers", "1", "--admin", &admin];
     let own = own.iter().chain(more).map(ToString::to_string);
@@ -41,7 +41,7 @@ fn start(fixture: &crate::support::Fixture, more: &[&str]) -> (Lqd, std::path::P
     (Lqd::start(&flags), socket)
 }
 
-fn as_tshark_reads_them() -> Result<(), Failed> {
+fn tshark_reads_the_capture() -> Result<(), Failed> {
     let fixture = fixture();
     let (lqd, socket) = start(&fixture, &["--keep-discards", "3"]);
     let requestor = Requestor::new(lqd.address);
@@ -86,8 +86,8 @@ fn as_tshark_reads_them() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Clients' data is given where the file system guards it, and kept only where that is asked for.
-fn not_for_all() -> Result<(), Failed> {
+/// The capture, which holds client data, is served on the Unix socket only, and kept only on demand.
+fn capture_is_on_the_unix_socket_only() -> Result<(), Failed> {
     let fixture = fixture();
     let (lqd, socket) = start(&fixture, &["--admin", "0", "--keep-discards", "1"]);
     Requestor::new(lqd.address).ask(&probe_query()).ok_or("it answers")?;

@@ -1,4 +1,4 @@
-//! The query log of a running server: what it says, of whom, and that it never holds up an answer.
+//! The query log of a running server: its records, filters and failures; it never delays an answer.
 
 use std::fs;
 use std::path::Path;
@@ -15,24 +15,24 @@ const CLIENT_01: &str = "0e a00002  $me  002c 001f 02 ::  $c01";
 const NO_QUERY: &str = "0e a00003  $me";
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("taps::query_log::file", file),
-        Trial::test("taps::query_log::stderr", stderr),
-        Trial::test("taps::query_log::sample", sample),
-        Trial::test("taps::query_log::requestor", requestor),
-        Trial::test("taps::query_log::full_disk", full_disk),
-        Trial::test("taps::query_log::unusable", unusable),
-    ]
+    tests! {
+        records_are_complete_and_file_is_reopened,
+        records_go_to_standard_error,
+        sampling_and_switching_by_reload,
+        filter_by_requestor,
+        full_disk_is_logged_once,
+        unusable_file_ends_start_and_rejects_reload,
+    }
 }
 
-/// Flags of one worker with a query log at this path.
+/// Returns the flags of a server with one worker and this query log.
 fn flags(fixture: &crate::support::Fixture, log: &Path, more: &[&str]) -> Vec<String> {
     let log = ["--workers", "1", "--query-log", log.to_str().expect("the path is UTF-8")];
     let own = log.iter().chain(more).map(ToString::to_string);
     fixture.flags().into_iter().chain(own).collect()
 }
 
-/// Lines of the log, once there are so many.
+/// Waits for this many lines of the log, and returns them.
 fn lines(log: &Path, wanted: usize) -> Vec<Value> {
     let until = Until::patience();
     loop {
@@ -40,7 +40,7 @@ fn lines(log: &Path, wanted: usize) -> Vec<Value> {
         if text.lines().count() >= wanted && text.ends_with('\n') || wanted == 0 {
             return text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         }
-        assert!(until.pending(), "{wanted} lines wanted, the log is\n{text}");
+        assert!(until.pending(), "waiting for {wanted} lines; the log is\n{text}");
     }
 }
 
@@ -48,8 +48,8 @@ fn ask(requestor: &Requestor, query: &str) -> Result<usize, Failed> {
     Ok(requestor.ask(&octets(query)).ok_or("the query is answered")?.0.len())
 }
 
-/// What a line says; the file is opened again at SIGHUP, and finished at the end.
-fn file() -> Result<(), Failed> {
+/// Records are complete; SIGHUP reopens the file, and exit flushes it.
+fn records_are_complete_and_file_is_reopened() -> Result<(), Failed> {
     let fixture = fixture();
     let log = fixture.directory().join("queries.log");
     let lqd = Lqd::start(&flags(&fixture, &log, &[]));
@@ -93,7 +93,7 @@ fn file() -> Result<(), Failed> {
     ask(&requestor, CLIENT_01)?;
     lqd.signal("TERM");
     let said = lqd.log_at_end();
-    assert_eq!(lines(&log, 2).len(), 2, "what was taken is written before the end");
+    assert_eq!(lines(&log, 2).len(), 2, "pending records are written before exit");
     assert!(
         !said.contains(duid) && !said.contains("2001:db8:1::101"),
         "clients are in the query log only: {said}"
@@ -101,7 +101,7 @@ fn file() -> Result<(), Failed> {
     Ok(())
 }
 
-fn stderr() -> Result<(), Failed> {
+fn records_go_to_standard_error() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&flags(&fixture, Path::new("stderr"), &[]));
     ask(&Requestor::new(lqd.address), ADDRESS_101)?;
@@ -110,8 +110,8 @@ fn stderr() -> Result<(), Failed> {
     Ok(())
 }
 
-/// One of so many, and all of them again from SIGHUP on.
-fn sample() -> Result<(), Failed> {
+/// Sampling writes one of N records; SIGHUP switches to all of them.
+fn sampling_and_switching_by_reload() -> Result<(), Failed> {
     let fixture = fixture();
     let log = fixture.directory().join("queries.log");
     let settings = fixture.directory().join("lqd.toml");
@@ -137,11 +137,11 @@ fn sample() -> Result<(), Failed> {
     ask(&requestor, CLIENT_01)?;
     lqd.signal("TERM");
     lqd.log_at_end();
-    assert_eq!(lines(&log, 14).len(), 14, "off again");
+    assert_eq!(lines(&log, 14).len(), 14, "the log is off again");
     Ok(())
 }
 
-fn requestor() -> Result<(), Failed> {
+fn filter_by_requestor() -> Result<(), Failed> {
     let fixture = fixture();
     for (of, wanted) in [("::1", 1), ("2001:db8::/32", 0)] {
         let log = fixture.directory().join(format!("{wanted}.log"));
@@ -154,8 +154,8 @@ fn requestor() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A log that cannot be written is said once, and costs no answer.
-fn full_disk() -> Result<(), Failed> {
+/// A full disk is logged once, and costs no answer.
+fn full_disk_is_logged_once() -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&flags(&fixture, Path::new("/dev/full"), &[]));
     let requestor = Requestor::new(lqd.address);
@@ -169,8 +169,8 @@ fn full_disk() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A file that cannot be opened ends the start, and refuses a reload.
-fn unusable() -> Result<(), Failed> {
+/// A file that cannot be opened ends start-up, and rejects a reload.
+fn unusable_file_ends_start_and_rejects_reload() -> Result<(), Failed> {
     let fixture = fixture();
     let log = fixture.directory().join("none/queries.log");
     let ended = Lqd::run(&[&["serve".to_owned()], flags(&fixture, &log, &[]).as_slice()].concat());

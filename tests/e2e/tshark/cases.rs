@@ -1,34 +1,28 @@
-//! One query for each kind of reply, and what tshark must read in the reply.
+//! One query for each kind of reply, with the reply's expected fields.
 
 use std::net::Ipv6Addr;
 
 use super::sample::{
-    self, CROWDED, DEPRECATED, OVERCROWDED, RELAYED, RICH, SERVER_DUID, SPREAD, colon_hex, duid,
-    interface_id, relay,
+    self, CROWDED, DEPRECATED, OVERCROWDED, RELAYED, RICH, SPREAD, duid, interface_id, relay,
 };
-use crate::live_kea::octets::{code, msg, option};
+use crate::support::hex::colon_hex;
+use crate::support::message::{self, REQUESTOR_DUID, SERVER_DUID, code, msg, option, query, relay_forward};
 
-const QUERY_BY_ADDRESS: u8 = 1;
-const QUERY_BY_CLIENTID: u8 = 2;
-const QUERY_BY_LINK_ADDRESS: u8 = 4;
 const UNKNOWN_QUERY: u8 = 77;
 
-const REQUESTOR_DUID: [u8; 10] = [0, 3, 0, 1, 2, 0, 0x5e, 0, 0x53, 0xaa];
 const NO_LINK: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
-/// `OPTION_RELAY_SOURCE_PORT` (RFC 8357 §5): the reply then comes to our port instead of 547.
-const RELAY_SOURCE_PORT: u16 = 135;
 
-/// A field of tshark and all its values in a packet.
+/// A tshark field with all its values in a packet.
 pub(super) type Field = (String, Vec<String>);
 
-/// A query, and what its reply has to look like in tshark.
+/// A query, and the expected fields of its reply.
 pub(super) struct Case {
     pub(super) name: String,
     pub(super) query: Vec<u8>,
-    /// Whether the server that is asked allows this requestor.
+    /// Whether the server allows this requestor.
     pub(super) allowed: bool,
     pub(super) fields: Vec<Field>,
-    /// Fields of each part that `lift` takes out of the reply.
+    /// Fields of each part that `lift` extracts from the reply.
     pub(super) lifted: Vec<Vec<Field>>,
 }
 
@@ -51,7 +45,7 @@ pub(super) fn all() -> Vec<Case> {
     cases
 }
 
-/// Every status code that a reply can have (RFC 5007 §4.1.3), and success without data.
+/// Every status code of a reply (RFC 5007 §4.1.3), and success without data.
 fn statuses() -> Vec<Case> {
     let address = iaaddr("2001:db8:1::1");
     let status = |name: &str, code: u16, query: Vec<u8>| {
@@ -61,28 +55,28 @@ fn statuses() -> Vec<Case> {
             [header(15), vec![field("status_code", [code])]].concat(),
         )
     };
-    let no_binding = leasequery(QUERY_BY_ADDRESS, NO_LINK, &iaaddr("2001:db8:1::ffff"), &[]);
-    let too_many = leasequery(QUERY_BY_CLIENTID, NO_LINK, &client_id(OVERCROWDED.0), &[]);
-    let mut denied = status("NotAllowed", 10, leasequery(QUERY_BY_ADDRESS, NO_LINK, &address, &[]));
+    let no_binding = leasequery(query::BY_ADDRESS, NO_LINK, &iaaddr("2001:db8:1::ffff"), &[]);
+    let too_many = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(OVERCROWDED.0), &[]);
+    let mut denied = status("NotAllowed", 10, leasequery(query::BY_ADDRESS, NO_LINK, &address, &[]));
     denied.allowed = false;
     vec![
         Case::new("no binding", no_binding, [header(15), vec![field("status_code", [0; 0])]].concat()),
         status("UnspecFail", 1, too_many),
         status("UnknownQueryType", 7, leasequery(UNKNOWN_QUERY, NO_LINK, &address, &[])),
-        status("MalformedQuery", 8, leasequery(QUERY_BY_ADDRESS, NO_LINK, &[], &[])),
-        status("NotConfigured", 9, leasequery(QUERY_BY_ADDRESS, NO_LINK, &iaaddr("2001:db8:9::1"), &[])),
-        status("UnknownQueryType for a bulk query", 7, leasequery(QUERY_BY_LINK_ADDRESS, NO_LINK, &[], &[])),
+        status("MalformedQuery", 8, leasequery(query::BY_ADDRESS, NO_LINK, &[], &[])),
+        status("NotConfigured", 9, leasequery(query::BY_ADDRESS, NO_LINK, &iaaddr("2001:db8:9::1"), &[])),
+        status("UnknownQueryType for a bulk query", 7, leasequery(query::BY_LINK_ADDRESS, NO_LINK, &[], &[])),
         denied,
     ]
 }
 
 fn data() -> Vec<Case> {
     let asked = [code::CLIENT_FQDN, code::CLIENT_LINKLAYER_ADDR, 23, 24];
-    let rich = leasequery(QUERY_BY_CLIENTID, NO_LINK, &client_id(RICH), &asked);
-    let by_prefix = leasequery(QUERY_BY_ADDRESS, NO_LINK, &iaaddr("2001:db8:1:810f:ffff::1"), &[]);
-    let spread = leasequery(QUERY_BY_CLIENTID, NO_LINK, &client_id(SPREAD), &[]);
-    let deprecated = leasequery(QUERY_BY_CLIENTID, NO_LINK, &client_id(DEPRECATED), &[]);
-    let crowded = leasequery(QUERY_BY_CLIENTID, NO_LINK, &client_id(CROWDED.0), &[]);
+    let rich = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(RICH), &asked);
+    let by_prefix = leasequery(query::BY_ADDRESS, NO_LINK, &iaaddr("2001:db8:1:810f:ffff::1"), &[]);
+    let spread = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(SPREAD), &[]);
+    let deprecated = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(DEPRECATED), &[]);
+    let crowded = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(CROWDED.0), &[]);
     let crowd = (1..=CROWDED.1).map(|host| sample::crowd_address(CROWDED.0, host));
     let types = field("option.type", [1, 2, 45, 1, 5, 5, 26, 26, 46]);
     let types_asked = field("option.type", [1, 2, 45, 1, 5, 5, 26, 26, 46, 39, 79, 23, 24]);
@@ -126,12 +120,12 @@ fn rich_fields() -> Vec<Field> {
     fields
 }
 
-/// `LQ_RELAY_DATA` with this many relays: its message is lifted out, and then is a RELAY-FORW without a
-/// message at its core.
+/// `LQ_RELAY_DATA` of this many relays: its message is lifted out, and is a RELAY-FORW without a message at
+/// its core.
 fn relay_data(depth: u8) -> Case {
     let target = iaaddr(&sample::relayed_address(depth).to_string());
-    let query = leasequery(QUERY_BY_ADDRESS, NO_LINK, &target, &[code::LQ_RELAY_DATA]);
-    let outermost = relay(depth - 1).0;
+    let query = leasequery(query::BY_ADDRESS, NO_LINK, &target, &[code::LQ_RELAY_DATA]);
+    let outermost = relay(depth - 1).link;
     let fields = vec![
         field("lq_relay_data_peer_addr", [outermost]),
         field(
@@ -143,8 +137,8 @@ fn relay_data(depth: u8) -> Case {
     Case::new(format!("relay data of {depth} relays"), query, fields).lifting(vec![
         field("msgtype", hops().map(|_| msg::RELAY_FORW)),
         field("hopcount", hops()),
-        field("linkaddr", hops().map(|hop| relay(hop).0)),
-        field("peeraddr", hops().map(|hop| relay(hop).1)),
+        field("linkaddr", hops().map(|hop| relay(hop).link)),
+        field("peeraddr", hops().map(|hop| relay(hop).peer)),
         field("interface_id", hops().map(|hop| colon_hex(&interface_id(hop)))),
         field("remoteid.enterprise", hops().map(|_| 4491)),
         field("remoteid_enterprise_id", hops().map(|_| colon_hex(b"modem"))),
@@ -152,28 +146,21 @@ fn relay_data(depth: u8) -> Case {
     ])
 }
 
-/// A query that came through this many relays, the outermost with a port of its own.
+/// A query through this many relays, the outermost with a port of its own.
 fn relayed_reply(depth: u8) -> Case {
-    let mut query = leasequery(QUERY_BY_CLIENTID, NO_LINK, &client_id(RICH), &[]);
-    for hop in 0..depth {
-        let (link, peer) = relay(hop);
-        let mut forward = vec![msg::RELAY_FORW, hop];
-        forward.extend([link.octets(), peer.octets()].concat());
-        forward.extend(option(code::INTERFACE_ID, &interface_id(hop)));
-        if hop + 1 == depth {
-            forward.extend(option(RELAY_SOURCE_PORT, &[0, 0]));
-        }
-        forward.extend(option(code::RELAY_MSG, &query));
-        query = forward;
-    }
+    let mut relays: Vec<_> = (0..depth).map(relay).collect();
+    // RFC 8357 §5: the reply then comes to our port instead of 547.
+    relays.last_mut().expect("a relay").options.push((code::RELAY_SOURCE_PORT, vec![0, 0]));
+    let query = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(RICH), &[]);
+    let query = relay_forward(&relays, Some(query));
     let hops = || (0..depth).rev();
     let mut fields = rich_leases();
     fields.retain(|(name, _)| *name != "dhcpv6.msgtype");
     fields.extend([
         field("msgtype", hops().map(|_| msg::RELAY_REPL).chain([msg::LEASEQUERY_REPLY])),
         field("hopcount", hops()),
-        field("linkaddr", hops().map(|hop| relay(hop).0)),
-        field("peeraddr", hops().map(|hop| relay(hop).1)),
+        field("linkaddr", hops().map(|hop| relay(hop).link)),
+        field("peeraddr", hops().map(|hop| relay(hop).peer)),
         field("interface_id", hops().map(|hop| colon_hex(&interface_id(hop)))),
         field("relay_port", [0]),
     ]);
@@ -187,29 +174,19 @@ fn header(message_type: u8) -> Vec<Field> {
     vec![field("msgtype", [message_type]), field("xid", ["0xa1b2c3"])]
 }
 
-/// A LEASEQUERY with one query and these options in its ORO.
 fn leasequery(query_type: u8, link: Ipv6Addr, target: &[u8], asked: &[u16]) -> Vec<u8> {
-    let mut query = [&[query_type][..], &link.octets(), target].concat();
-    if !asked.is_empty() {
-        let codes: Vec<u8> = asked.iter().flat_map(|code| code.to_be_bytes()).collect();
-        query.extend(option(code::ORO, &codes));
-    }
-    let mut message = [&[msg::LEASEQUERY][..], &TRANSACTION].concat();
-    message.extend(option(code::CLIENTID, &REQUESTOR_DUID));
-    message.extend(option(code::LQ_QUERY, &query));
-    message
+    message::leasequery(TRANSACTION, query_type, link, target, asked)
 }
 
 fn iaaddr(address: &str) -> Vec<u8> {
-    let address: Ipv6Addr = address.parse().expect("an IPv6 address");
-    option(code::IAADDR, &[&address.octets()[..], &[0; 8]].concat())
+    message::iaaddr(address.parse().expect("an IPv6 address"))
 }
 
 fn client_id(client: u8) -> Vec<u8> {
     option(code::CLIENTID, &duid(client))
 }
 
-/// `field("clt_time", [0])`: the values that `dhcpv6.clt_time` must have.
+/// Returns the required values of a field: `field("clt_time", [0])` is `dhcpv6.clt_time`.
 fn field(name: &str, values: impl IntoIterator<Item: ToString>) -> Field {
     (format!("dhcpv6.{name}"), values.into_iter().map(|value| value.to_string()).collect())
 }

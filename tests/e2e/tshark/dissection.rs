@@ -1,4 +1,4 @@
-//! What tshark makes of a datagram.
+//! tshark's dissection of a datagram.
 
 use std::process::Command;
 
@@ -9,14 +9,13 @@ use super::pcap;
 /// `PI_WARN` of Wireshark's expert information; errors are above it, notes and chats below.
 const SEVERITY_WARN: u64 = 0x0060_0000;
 
-/// Octets of a UDP header, which UDP's length counts too.
+/// Length of a UDP header, which UDP's length includes.
 const UDP_HEADER_LEN: u64 = 8;
 
-/// Complaints that say something about tshark 4.0, not about the packet: (name of the item, text).
+/// Complaints caused by limits of tshark 4.0, not by the packet: (name of the item, text).
 ///
-/// Its table has the message in `LQ_RELAY_DATA` as text, and it knows `OPTION_CLIENT_FQDN` from RFC 4704
-/// alone, not as an option that a requestor may ask for (RFC 5007 §4.1.2.1). Both are dissected apart, see
-/// `lift`.
+/// It treats the message in `LQ_RELAY_DATA` as text, and knows `OPTION_CLIENT_FQDN` from RFC 4704 alone, not
+/// as an option that a requestor may request (RFC 5007 §4.1.2.1). `lift` has both dissected separately.
 const KNOWN: [(&str, &str); 2] = [
     ("dhcpv6.lq_relay_data_msg_tree", "Trailing stray characters"),
     (
@@ -25,7 +24,7 @@ const KNOWN: [(&str, &str); 2] = [
     ),
 ];
 
-/// One packet as tshark's JSON has it, with repeated keys gathered in lists.
+/// One packet in tshark's JSON, with repeated keys gathered in lists.
 pub(super) struct Dissection(Value);
 
 /// Runs tshark over these datagrams.
@@ -53,7 +52,7 @@ pub(super) fn dissect(datagrams: &[Vec<u8>]) -> Vec<Dissection> {
 }
 
 impl Dissection {
-    /// All values of a field, in the packet's order.
+    /// Returns all values of a field, in the packet's order.
     pub(super) fn values(&self, field: &str) -> Vec<String> {
         let mut found = Vec::new();
         visit(&self.0, "", &mut |_, name, value| {
@@ -64,9 +63,8 @@ impl Dissection {
         found
     }
 
-    /// All that is wrong with the packet: it is no DHCPv6, tshark calls something malformed, it has expert
-    /// information of severity warning or error, or its options do not fill exactly the room that they are in
-    /// (which tshark passes over in silence).
+    /// Returns all defects: not DHCPv6, malformed items, expert information of severity warning or error,
+    /// options that do not exactly fill their container (which tshark does not report).
     pub(super) fn complaints(&self) -> Vec<String> {
         let mut complaints = Vec::new();
         visit(&self.0, "", &mut |parent, name, value| match name {
@@ -98,7 +96,7 @@ fn warning(parent: &str, expert: &Value) -> Option<String> {
     matters.then(|| format!("{parent}: {text}"))
 }
 
-/// A message whose header and options are not as long together as they should be.
+/// Checks that header and options of a message have the right total length.
 fn unfilled_message(message: &Value, length: u64) -> Vec<String> {
     let header = match message["dhcpv6.msgtype"].as_str() {
         Some("12" | "13") => 34, // relay messages, RFC 8415 §9
@@ -107,7 +105,7 @@ fn unfilled_message(message: &Value, length: u64) -> Vec<String> {
     unfilled(message, length.saturating_sub(header))
 }
 
-/// The same for the options right inside of `container`, and for what is inside those.
+/// Checks that the options in `container` fill it, recursively.
 fn unfilled(container: &Value, length: u64) -> Vec<String> {
     let options = listed(&container["dhcpv6.option.type_str_tree"]);
     let mut complaints = Vec::new();
@@ -132,9 +130,9 @@ fn unfilled(container: &Value, length: u64) -> Vec<String> {
     complaints
 }
 
-/// Shows every named value below `tree` to `see`, with its parent's name.
+/// Calls `see` with every named value below `tree`, and its parent's name.
 ///
-/// The JSON reader sorts the names; in DHCPv6 all plain fields of a header come before what is nested.
+/// The JSON parser sorts the names; in DHCPv6 all plain fields of a header precede nested ones.
 fn visit<'a>(tree: &'a Value, parent: &'a str, see: &mut impl FnMut(&str, &str, &'a Value)) {
     match tree {
         Value::Object(fields) => {
@@ -150,7 +148,7 @@ fn visit<'a>(tree: &'a Value, parent: &'a str, see: &mut impl FnMut(&str, &str, 
     }
 }
 
-/// What may be there never, once, or several times.
+/// Returns the values of a key that may be absent, single or repeated.
 fn listed(value: &Value) -> &[Value] {
     match value {
         Value::Null => &[],

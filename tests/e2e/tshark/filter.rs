@@ -1,14 +1,14 @@
-//! The complaints that a dissection makes are worth something: broken packets get them, and sound ones do
-//! not.
+//! Reliability of complaints: broken packets cause some, sound ones none.
 
 use std::path::Path;
 
 use libtest_mimic::Failed;
 
 use super::dissection::{Dissection, dissect};
-use crate::live_kea::octets::{CLIENT_HEADER_LEN, code, msg, option, options, single};
+use crate::support::hex::parse_hex;
+use crate::support::message::{CLIENT_HEADER_LEN, code, msg, option, options, single};
 
-/// Each of these faults in an otherwise sound reply is complained about.
+/// Each of these defects in an otherwise sound reply causes a complaint.
 pub(super) fn broken_packets_are_noticed() -> Result<(), Failed> {
     let sound = reply(&[iaaddr(24), clt_time(4)].concat());
     let truncated = &sound[..sound.len() - 3];
@@ -38,14 +38,14 @@ pub(super) fn broken_packets_are_noticed() -> Result<(), Failed> {
     for sound in whole {
         assert_eq!(sound.complaints(), [""; 0], "a sound reply");
     }
-    for ((fault, _), dissection) in broken.iter().zip(dissected) {
-        assert_ne!(dissection.complaints(), [""; 0], "{fault}");
+    for ((failure, _), dissection) in broken.iter().zip(dissected) {
+        assert_ne!(dissection.complaints(), [""; 0], "{failure}");
     }
     Ok(())
 }
 
-/// Answers that Kea 3.3.1 gave: all are sound, but for relay data of four and more relays, where it counts
-/// four octets too few for each further level.
+/// Answers of Kea 3.3.1: all are sound, but for relay data of four and more relays, where it counts four
+/// octets too few for each further relay.
 pub(super) fn kea_answers() -> Result<(), Failed> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/kea-3.3-answers");
     let mut files: Vec<_> = std::fs::read_dir(&directory).expect("the data is there").flatten().collect();
@@ -63,23 +63,21 @@ pub(super) fn kea_answers() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The octets of the file's one line that begins with `reply`, if Kea replied.
+/// Returns the octets of the file's line that begins with `reply`, if Kea replied.
 fn reply_in(text: &str) -> Option<Vec<u8>> {
     let line = text.lines().find_map(|line| line.strip_prefix("reply ")).expect("a line with the reply");
     let digits = line.split_whitespace().next().expect("octets in hexadecimal");
-    let pair = |at: usize| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let octets = (0..digits.len()).step_by(2).map(|at| pair(at).expect("hexadecimal digits"));
-    (digits != "-").then(|| octets.collect())
+    (digits != "-").then(|| parse_hex(digits).expect("hexadecimal digits"))
 }
 
-/// The message in `LQ_RELAY_DATA`, which Kea puts beside the client data, not into it.
+/// Returns the message in `LQ_RELAY_DATA`, which Kea puts beside the client data, not into it.
 fn relay_message(reply: &[u8]) -> Option<Vec<u8>> {
     let top = options(&reply[CLIENT_HEADER_LEN..]).expect("the outermost options are sound");
     let relay_data = single(&top, code::LQ_RELAY_DATA).expect("at most one")?;
     Some(relay_data[16..].to_vec())
 }
 
-/// Header, client and server identifier: 28 octets.
+/// Returns header, client and server identifier: 28 octets.
 fn top() -> Vec<u8> {
     let identifiers = [
         option(code::CLIENTID, &[0, 3, 0, 1, 2, 0, 0, 0]),

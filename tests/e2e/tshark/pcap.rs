@@ -1,12 +1,11 @@
-//! Capture files in the classic format (pcap-savefile(5)), with the headers of the layers below written by
-//! hand.
+//! Capture files in the classic format (pcap-savefile(5)), with hand-written headers of the lower layers.
 
 use std::net::Ipv6Addr;
 use std::path::Path;
 
 /// Port from which servers and relays send (RFC 8415 §7.2); tshark knows DHCPv6 by it.
 const SERVER_PORT: u16 = 547;
-/// Some port of a requestor.
+/// Port of a requestor.
 const REQUESTOR_PORT: u16 = 49_152;
 const UDP_HEADER_LEN: u16 = 8;
 const UDP_PROTOCOL: u8 = 17;
@@ -49,7 +48,7 @@ fn frame(datagram: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// One's complement of the one's complement sum of 16-bit words; 0 is sent as ffff (RFC 768).
+/// Returns the one's complement of the one's complement sum of 16-bit words; 0 is sent as ffff (RFC 768).
 fn checksum(octets: &[u8]) -> u16 {
     let words =
         octets.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], *word.get(1).unwrap_or(&0)])));

@@ -1,4 +1,4 @@
-//! What `lq` sends, as tshark reads it.
+//! Queries of `lq`, read by tshark.
 
 use libtest_mimic::Failed;
 
@@ -6,7 +6,7 @@ use super::dissection::{Dissection, dissect};
 use crate::lq::proxy::Proxy;
 use crate::support::lq;
 
-/// Queries by every flag that shapes them, alone and relayed; and what tshark must read.
+/// Queries with every flag that shapes them, direct and relayed, have the expected fields.
 pub(super) fn queries() -> Result<(), Failed> {
     let target = "00:03:00:01:02:00:00:00:00:01";
     let rich = [
@@ -51,7 +51,7 @@ pub(super) fn queries() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The first datagram of this question.
+/// Returns the first datagram that `lq` sends for this question.
 fn sent(question: &[&str]) -> Vec<u8> {
     let silent = Proxy::start(Box::new(|_, _| Vec::new()));
     let server = silent.address.to_string();

@@ -1,25 +1,23 @@
-//! The leases that the replies speak of.
+//! Sample leases of the replies.
 
 use std::net::Ipv6Addr;
 
-use crate::live_kea::octets::{code, option};
 use crate::support::Fixture;
+use crate::support::hex::{colon_hex, grouped_hex};
+use crate::support::message::{Relay, code, option};
 
-/// DUID of the server, as `KEA_CONFIG` sets it.
-pub(super) const SERVER_DUID: [u8; 10] = [0, 2, 0, 0, 0x09, 0xbf, 0xa1, 0xb2, 0xc3, 0xd4];
-
-/// Two addresses, two prefixes, a name.
+/// Client with two addresses, two prefixes, a name.
 pub(super) const RICH: u8 = 1;
-/// One address on each of two links.
+/// Client with one address on each of two links.
 pub(super) const SPREAD: u8 = 2;
-/// An address whose preferred lifetime has passed.
+/// Client with an address whose preferred lifetime has passed.
 pub(super) const DEPRECATED: u8 = 3;
-/// Came through so many relays more than this number says.
+/// Client behind N relays: this number plus N.
 pub(super) const RELAYED: u8 = 0x10;
-/// As many addresses as one reply can hold: 65,527 octets of payload less header, identifiers and time (58
-/// octets in all), 28 octets for each address.
+/// Client with as many addresses as one reply can hold: 65,527 octets of payload less header, identifiers and
+/// time (58 octets in all), 28 octets for each address.
 pub(super) const CROWDED: (u8, u16) = (0x20, 2338);
-/// One more.
+/// Client with one address more.
 pub(super) const OVERCROWDED: (u8, u16) = (0x21, 2339);
 
 const KEA_CONFIG: &str = r#"{ "Dhcp6": {
@@ -37,34 +35,34 @@ const KEA_CONFIG: &str = r#"{ "Dhcp6": {
     }]
 }}"#;
 
-/// Kea's files with all of these.
+/// Returns Kea's files with the leases of all clients.
 pub(super) fn fixture() -> Fixture {
     let crowds = [CROWDED, OVERCROWDED].into_iter().flat_map(|(client, count)| {
         let addresses = (1..=count).map(move |host| crowd_address(client, host));
-        addresses.map(move |address| Row { subnet_id: 2, ..Row::new(address, client) })
+        addresses.map(move |address| SampleLease { subnet_id: 2, ..SampleLease::new(address, client) })
     });
     let rows = rich_rows().into_iter().chain(other_rows()).chain((1..=5).map(relayed_row)).chain(crowds);
     Fixture::new(KEA_CONFIG, &rows.map(|row| row.text()).collect::<String>())
 }
 
-/// What is not the same in every row of the lease file.
-struct Row {
+/// Columns that vary among the rows of the lease file.
+struct SampleLease {
     address: Ipv6Addr,
     client: u8,
     subnet_id: u8,
     valid_s: u32,
     preferred_s: u32,
     cltt: &'static str,
-    /// For a prefix, its length.
+    /// Length of a prefix.
     prefix_len: Option<u8>,
     hostname: &'static str,
     link_layer: String,
     user_context: String,
 }
 
-impl Row {
-    /// An address without end in subnet 1, whose client last spoke in the future: so that all times in a
-    /// reply are fixed.
+impl SampleLease {
+    /// Returns an infinite lease in subnet 1; its client's last transaction is in the future, so that all
+    /// times in a reply are fixed.
     fn new(address: Ipv6Addr, client: u8) -> Self {
         Self {
             address,
@@ -80,7 +78,7 @@ impl Row {
         }
     }
 
-    /// In the order of Kea's columns.
+    /// Formats the row in the order of Kea's columns.
     fn text(&self) -> String {
         let Self {
             address, subnet_id, valid_s, preferred_s, cltt, hostname, link_layer, user_context, ..
@@ -95,71 +93,73 @@ impl Row {
     }
 }
 
-fn rich_rows() -> [Row; 4] {
+fn rich_rows() -> [SampleLease; 4] {
     let leases = [("1::1", None), ("1::2", None), ("1:8000::", Some(56)), ("1:8100::", Some(60))];
-    leases.map(|(address, prefix_len)| Row {
+    leases.map(|(address, prefix_len)| SampleLease {
         prefix_len,
         hostname: "host.example.org.",
         link_layer: colon_hex(&[2, 0, 0, 0, 0, RICH]),
-        ..Row::new(sample_address(address), RICH)
+        ..SampleLease::new(sample_address(address), RICH)
     })
 }
 
-fn other_rows() -> [Row; 3] {
-    let deprecated = Row::new(sample_address("1::4"), DEPRECATED);
+fn other_rows() -> [SampleLease; 3] {
+    let deprecated = SampleLease::new(sample_address("1::4"), DEPRECATED);
     [
-        Row::new(sample_address("1::3"), SPREAD),
-        Row { subnet_id: 2, ..Row::new(sample_address("2::3"), SPREAD) },
-        Row { valid_s: 90_000, preferred_s: 50, cltt: "now-100", ..deprecated },
+        SampleLease::new(sample_address("1::3"), SPREAD),
+        SampleLease { subnet_id: 2, ..SampleLease::new(sample_address("2::3"), SPREAD) },
+        SampleLease { valid_s: 90_000, preferred_s: 50, cltt: "now-100", ..deprecated },
     ]
 }
 
-fn relayed_row(depth: u8) -> Row {
+fn relayed_row(depth: u8) -> SampleLease {
     let relays: Vec<String> = (0..depth).rev().map(relay_info).collect(); // Kea begins with the outermost
     let context = format!(r#"{{ "ISC": {{ "relay-info": [ {} ] }} }}"#, relays.join(", "));
-    Row { user_context: context.replace(',', "&#x2c"), ..Row::new(relayed_address(depth), RELAYED + depth) }
+    SampleLease {
+        user_context: context.replace(',', "&#x2c"),
+        ..SampleLease::new(relayed_address(depth), RELAYED + depth)
+    }
 }
 
 fn sample_address(end: &str) -> Ipv6Addr {
     format!("2001:db8:{end}").parse().expect("an IPv6 address")
 }
 
-/// Address of a client with many.
+/// Returns an address of a client with many.
 pub(super) fn crowd_address(client: u8, host: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 2, u16::from(client), 0, 0, 0, host)
 }
 
-/// DUID-LL of a client.
+/// Returns the DUID-LL of a client.
 pub(super) fn duid(client: u8) -> [u8; 10] {
     [0, 3, 0, 1, 2, 0, 0, 0, 0, client]
 }
 
-/// Address of a client that came through `depth` relays.
+/// Returns the address of a client behind `depth` relays.
 pub(super) fn relayed_address(depth: u8) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, u16::from(RELAYED + depth))
 }
 
-/// Link-address and peer-address of the relay with this hop-count.
-pub(super) fn relay(hop: u8) -> (Ipv6Addr, Ipv6Addr) {
+/// Returns the relay with this hop-count, with only its Interface-Id.
+pub(super) fn relay(hop: u8) -> Relay {
     let host = u16::from(hop) + 1;
-    (Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0xeeee, host), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, host))
+    Relay {
+        link: Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0xeeee, host),
+        peer: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, host),
+        options: vec![(code::INTERFACE_ID, interface_id(hop).to_vec())],
+    }
 }
 
-/// Interface-Id of the relay with this hop-count.
+/// Returns the Interface-Id of the relay with this hop-count.
 pub(super) fn interface_id(hop: u8) -> [u8; 5] {
     [b'p', b'o', b'r', b't', hop]
 }
 
 fn relay_info(hop: u8) -> String {
-    let (link, peer) = relay(hop);
+    let Relay { link, peer, .. } = relay(hop);
     let remote_id = [&4491_u32.to_be_bytes()[..], b"modem"].concat();
     let options =
         [option(code::INTERFACE_ID, &interface_id(hop)), option(code::REMOTE_ID, &remote_id)].concat();
-    let options: String = options.iter().map(|octet| format!("{octet:02X}")).collect();
+    let options = grouped_hex(&options, usize::MAX, "").to_uppercase();
     format!(r#"{{ "hop": {hop}, "link": "{link}", "peer": "{peer}", "options": "0x{options}" }}"#)
-}
-
-/// `aa:bb:…`, as Kea and tshark write octets.
-pub(super) fn colon_hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":")
 }

@@ -1,4 +1,4 @@
-//! Which client and which of its leases a reply holds: RFC 5007 §4.1.2.2, §4.4.1 and §4.4.2.
+//! Client and leases of a reply: RFC 5007 §4.1.2.2, §4.4.1 and §4.4.2.
 
 use crate::conformance::row::{ROW, Row, Want};
 
@@ -137,7 +137,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "the address beside that one",
+        name: "address beside a lease within another client's prefix",
         rfc: "5007 §4.1.2.1",
         ids: &["S19"],
         query: "0e 50000d  $me  002c 002d 01 ::  0005 0018 2001:db8:a012:1a0::2 $zero",
@@ -243,7 +243,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "the client that had it before",
+        name: "client that held that address before",
         rfc: "5007 §4.1.2.1",
         ids: &["S30"],
         query: "0e 50001a  $me  002c 001f 02 ::  $c25",

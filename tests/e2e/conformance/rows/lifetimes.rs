@@ -1,10 +1,10 @@
-//! Lifetimes that run, and the time of the last transaction: RFC 5007 §4.1.2.3, RFC 8415 §7.7.
+//! Remaining lifetimes, and the time of the last transaction: RFC 5007 §4.1.2.3, RFC 8415 §7.7.
 
 use crate::conformance::row::{ROW, Row, Want};
 
 pub const ROWS: &[Row] = &[
     Row {
-        name: "what remains of both lifetimes",
+        name: "both lifetimes count down",
         rfc: "5007 §4.1.2.2 (4388 §6.4.2: time remaining)",
         ids: &["A1", "S20", "A27"],
         query: "0e 600001  $me  002c 002d 01 ::  0005 0018 2001:db8:1::e01 $zero",
@@ -15,7 +15,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "preferred lifetime is over",
+        name: "preferred lifetime has passed",
         rfc: "5007 §4.1.2.2",
         ids: &["A3", "A1"],
         query: "0e 600002  $me  002c 001f 02 ::  $c0f",
@@ -37,7 +37,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "valid without end, preferred over",
+        name: "infinite valid lifetime, preferred lifetime has passed",
         rfc: "8415 §7.7",
         ids: &["A2", "A3"],
         query: "0e 600004  $me  002c 002d 01 ::  0005 0018 2001:db8:1::1101 $zero",
@@ -96,7 +96,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "the second in which the preferred lifetime is over",
+        name: "the second at which the preferred lifetime ends",
         rfc: "5007 §4.1.2.2",
         ids: &["A3"],
         at: 30,
@@ -120,7 +120,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "the second in which the valid lifetime is over, by client-id",
+        name: "the second at which the valid lifetime ends, by client-id",
         rfc: "5007 §4.1.2.2 (non-zero valid lifetime)",
         ids: &["A3"],
         at: 60,
@@ -129,7 +129,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "the second in which the valid lifetime is over, by address",
+        name: "the second at which the valid lifetime ends, by address",
         rfc: "5007 §4.1.2.2 (non-zero valid lifetime)",
         ids: &["A3"],
         at: 60,

@@ -1,4 +1,4 @@
-//! Which link a query is about, and a client on several: RFC 5007 §4.1.2.5 and §4.4.1.
+//! Link of a query, and clients on several links: RFC 5007 §4.1.2.5 and §4.4.1.
 
 use crate::conformance::row::{ROW, Row, Want};
 
@@ -68,7 +68,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "client that nobody knows",
+        name: "unknown client",
         rfc: "5007 §4.3.3 (3)",
         ids: &["S30", "S31", "S13"],
         query: "0e 400009  $me  002c 001f 02 ::  $cff",
@@ -76,7 +76,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "client that nobody knows, on a known link",
+        name: "unknown client, on a known link",
         rfc: "5007 §4.3.3 (3)",
         ids: &["S30", "S10"],
         query: "0e 40000a  $me  002c 001f 02 2001:db8:1::  $cff",
@@ -124,7 +124,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "client on two links, options asked for: still no client data",
+        name: "client on two links, options requested: still no client data",
         rfc: "5007 §4.4.1",
         ids: &["S15"],
         query: "0e 400010  $me  002c 0027 02 ::  $c04  0006 0004 0017 002f",
@@ -132,7 +132,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "client on two links, the first as it was named",
+        name: "client on two links, the first by its reported address",
         rfc: "5007 §4.1.2.5, §4.3.3 (2)",
         ids: &["S29", "S10"],
         query: "0e 400011  $me  002c 001f 02 2001:db8:1::  $c04",
@@ -140,7 +140,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "client on two links, the second as it was named",
+        name: "client on two links, the second by its reported address",
         rfc: "5007 §4.1.2.5, §4.3.3 (2)",
         ids: &["S29", "S10", "S18"],
         query: "0e 400012  $me  002c 001f 02 2001:db8:ffff::2  $c04",
@@ -151,7 +151,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "client on two links, asked by address: that link alone",
+        name: "client on two links, queried by address: that link alone",
         rfc: "5007 §4.4.1",
         ids: &["S11", "S15", "S18"],
         query: "0e 400013  $me  002c 002d 01 ::  0005 0018 2001:db8:1::401 $zero",
@@ -167,7 +167,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "that shared network as it was named",
+        name: "that shared network by its reported address",
         rfc: "5007 §4.1.2.5, §4.3.3 (2)",
         ids: &["S29", "A7"],
         query: "0e 400015  $me  002c 001f 02 2001:db8:ffff::3  $c05",

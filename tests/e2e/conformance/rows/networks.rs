@@ -1,4 +1,4 @@
-//! What a link-address names, and where a lease is, on networks that are not tidy: A6, A7 and A9 of
+//! Links named by a link-address, and the link of a lease, on untidy networks: A6, A7, A9 of
 //! `tests/CONFORMANCE.md`.
 
 use crate::conformance::row::{ROW, Row, Want};
@@ -97,7 +97,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "links that begin at one address, the inner one as it was named",
+        name: "links that begin at one address, the inner one by its reported address",
         rfc: "5007 §4.1.2.5",
         ids: &["S29", "A7"],
         query: "0e 40010b  $me  002c 001f 02 2001:db8:16::  $c45",
@@ -105,7 +105,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "links that begin at one address, the outer one as it was named",
+        name: "links that begin at one address, the outer one by its reported address",
         rfc: "5007 §4.1.2.5",
         ids: &["S29", "A7"],
         query: "0e 40010c  $me  002c 001f 02 2001:db8:16:1::  $c45",
@@ -113,7 +113,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "prefix around an address of another link, asked on the prefix's link",
+        name: "prefix around an address of another link, queried on the prefix's link",
         rfc: "5007 §4.4.1",
         ids: &["S19", "S10"],
         query: "0e 40010d  $me  002c 002d 01 2001:db8:18::1  0005 0018 2001:db8:c000:aa::47 $zero",
@@ -123,7 +123,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "prefix around an address of another link, asked on the address's link",
+        name: "prefix around an address of another link, queried on the address's link",
         rfc: "5007 §4.4.1",
         ids: &["S19", "S10"],
         query: "0e 40010e  $me  002c 002d 01 2001:db8:c000:aa::1  0005 0018 2001:db8:c000:aa::47 $zero",
@@ -153,7 +153,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "lease of a subnet id that is gone, by address",
+        name: "lease of a removed subnet id, by address",
         rfc: "5007 §4.4.1",
         ids: &["A9", "A21"],
         query: "0e 400111  $me  002c 002d 01 ::  0005 0018 2001:db8:5::48 $zero",
@@ -161,7 +161,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "lease of a subnet id that is gone, by client-id",
+        name: "lease of a removed subnet id, by client-id",
         rfc: "5007 §4.4.1",
         ids: &["A9", "A21"],
         query: "0e 400112  $me  002c 001f 02 ::  $c48",
@@ -169,7 +169,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "lease of a subnet id that is gone, on the link that contains it",
+        name: "lease of a removed subnet id, on the link that contains it",
         rfc: "5007 §4.4.1",
         ids: &["A9", "S10"],
         query: "0e 400113  $me  002c 001f 02 2001:db8:5::1  $c48",
@@ -193,7 +193,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "prefix of a subnet id that is gone, in a pool of two subnets",
+        name: "prefix of a removed subnet id, in a pool of two subnets",
         rfc: "5007 §4.4.1",
         ids: &["A9", "A6"],
         query: "0e 400116  $me  002c 001f 02 2001:db8:15::1  $c4a",

@@ -1,4 +1,4 @@
-//! Options that the ORO within LQ_QUERY asks for, relay data among them: RFC 5007 §4.1.2.1, §4.1.2.4 and §4.4.2.
+//! Options requested by the ORO in LQ_QUERY, relay data among them: RFC 5007 §4.1.2.1, §4.1.2.4 and §4.4.2.
 
 use crate::conformance::row::{ROW, Row, Setup, Want};
 
@@ -40,7 +40,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "two options in the order asked",
+        name: "two options in the requested order",
         rfc: "5007 §4.4.2",
         ids: &["S21", "A16"],
         query: "0e 700004  $me  002c 0027 02 ::  $c01  0006 0004 0018 0017",
@@ -64,7 +64,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "an option asked for twice comes once",
+        name: "an option requested twice is returned once",
         rfc: "8415 §24 (singleton)",
         ids: &["S21"],
         query: "0e 700006  $me  002c 0029 02 ::  $c01  0006 0006 0017 03e7 0017",
@@ -75,7 +75,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "options that the reply holds anyhow are not added again",
+        name: "options that the reply has anyhow are not repeated",
         rfc: "5007 §4.4.2",
         ids: &["S17", "S21", "A19"],
         query: "0e 700007  $me  002c 002b 02 ::  $c01  0006 0008 0001 0005 001a 002e",
@@ -83,7 +83,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "options that nobody has",
+        name: "options that the server does not have",
         rfc: "5007 §4.4.2",
         ids: &["S21"],
         query: "0e 700008  $me  002c 0027 02 ::  $c01  0006 0004 03e7 0000",
@@ -177,7 +177,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "relay data is not there unasked",
+        name: "no relay data unless requested",
         rfc: "5007 §4.1.2.4",
         ids: &["S28"],
         query: "0e 700011  $me  002c 002d 01 ::  0005 0018 2001:db8:1::701 $zero",
@@ -201,7 +201,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "relay data comes last, whatever the order asked",
+        name: "relay data comes last, whatever the requested order",
         rfc: "5007 §4.4.2",
         ids: &["A13", "A16", "S21"],
         query: "0e 700013  $me  002c 0027 02 ::  $c07  0006 0004 002f 004f",
@@ -218,7 +218,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "no relay data for a client that was direct",
+        name: "no relay data for a direct client",
         rfc: "5007 §4.1.2.4",
         ids: &["S25"],
         query: "0e 700014  $me  002c 0025 02 ::  $c01  0006 0002 002f",
@@ -226,7 +226,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "no relay data for a client that was relayed once and direct since",
+        name: "no relay data for a client once relayed, direct since",
         rfc: "5007 §4.1.2.4 (most recently received)",
         ids: &["S25", "S26"],
         query: "0e 700015  $me  002c 0025 02 ::  $c21  0006 0002 002f",
@@ -249,7 +249,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "relay data as Kea kept it before 2.3.2",
+        name: "relay data in Kea's format before 2.3.2",
         rfc: "5007 §4.1.2.4",
         ids: &["S26", "A25"],
         query: "0e 700017  $me  002c 0025 02 ::  $c23  0006 0002 002f",

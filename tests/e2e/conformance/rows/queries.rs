@@ -1,4 +1,4 @@
-//! Odd but right queries: what is ignored, which of several options counts, and what a reply copies.
+//! Unusual but valid queries: ignored options, repeated options, copied fields.
 
 use crate::conformance::row::{ROW, Row, Want};
 

@@ -1,4 +1,4 @@
-//! What is answered with a status code and nothing else: RFC 5007 §4.1.3 and §4.4.1.
+//! Replies with a status code and nothing else: RFC 5007 §4.1.3 and §4.4.1.
 
 use crate::conformance::row::{ROW, Row, Setup, Want};
 
@@ -334,7 +334,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "as many bindings as the limit has room for",
+        name: "as many bindings as the limit holds",
         rfc: "5007 §4.1.2.2",
         ids: &["A20"],
         setup: Setup::ShortReplies,
@@ -355,7 +355,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "one binding more than the limit has room for, by client-id",
+        name: "one binding more than the limit holds, by client-id",
         rfc: "5007 §4.1.2.2, §4.1.3",
         ids: &["A20"],
         setup: Setup::ShortReplies,
@@ -364,7 +364,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "one binding more than the limit has room for, by address",
+        name: "one binding more than the limit holds, by address",
         rfc: "5007 §4.1.2.2, §4.1.3",
         ids: &["A20"],
         setup: Setup::ShortReplies,
@@ -373,7 +373,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "options asked for that the limit has no room for",
+        name: "requested options beyond the limit",
         rfc: "5007 §4.1.2.2, §4.1.3",
         ids: &["A20"],
         setup: Setup::ShortReplies,
@@ -395,7 +395,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "a refusal longer than the limit is given nevertheless",
+        name: "a refusal longer than the limit is sent nevertheless",
         rfc: "5007 §4.1.3",
         ids: &["A20"],
         setup: Setup::ShortReplies,

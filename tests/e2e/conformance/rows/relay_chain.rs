@@ -1,7 +1,7 @@
-//! Relay chains as deep as they may be, and one relay more: RFC 8415 §7.6 and §19.1.2, RFC 3315 §5.5.
+//! The longest permitted relay chains, and one relay more: RFC 8415 §7.6 and §19.1.2, RFC 3315 §5.5.
 //!
-//! A relay agent adds its level unless hop-count has reached HOP_COUNT_LIMIT: 8 in RFC 8415, thus hop-counts 0 to 8
-//! and 9 levels; 32 in RFC 3315, thus 33.
+//! A relay agent adds its hop unless hop-count has reached HOP_COUNT_LIMIT: 8 in RFC 8415, so hop-counts 0 to
+//! 8 and 9 relays; 32 in RFC 3315, so 33 relays.
 
 use crate::conformance::row::{ROW, Row, Setup, Want};
 
@@ -52,7 +52,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "33 relays where 33 may be: hop-count 32",
+        name: "33 relays, limit 33: hop-count 32",
         rfc: "3315 §5.5",
         ids: &["S35", "S40", "S48"],
         setup: Setup::ManyRelays,
@@ -129,7 +129,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "34 relays where 33 may be",
+        name: "34 relays, limit 33",
         rfc: "3315 §5.5",
         ids: &["S40", "S48"],
         setup: Setup::ManyRelays,

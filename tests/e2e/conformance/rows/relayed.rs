@@ -1,4 +1,5 @@
-//! Queries through relay agents, and where replies go: RFC 8415 §18.3.10 and §19.3, RFC 8357 §5.2.
+//! Queries through relay agents, and destinations of their replies: RFC 8415 §18.3.10 and §19.3, RFC 8357
+//! §5.2.
 
 use crate::conformance::row::{ROW, Row, Setup, Want};
 
@@ -30,7 +31,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "hop-count is copied, whatever it is",
+        name: "hop-count is copied unchanged",
         rfc: "8415 §19.3",
         ids: &["S35"],
         query: "0c ff 2001:db8:1::1 fe80::1
@@ -215,7 +216,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "relay data asked through a relay",
+        name: "relay data requested through a relay",
         rfc: "5007 §4.1.2.4",
         ids: &["S34", "A13"],
         query: "0c 00 2001:db8:1::1 fe80::1
@@ -255,7 +256,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "one relay where one may be",
+        name: "one relay, limit 1",
         rfc: "5007 §5",
         ids: &["S40"],
         setup: Setup::OneRelay,
@@ -268,7 +269,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "two relays where one may be",
+        name: "two relays, limit 1",
         rfc: "5007 §5",
         ids: &["S40"],
         setup: Setup::OneRelay,
@@ -278,7 +279,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "relayed where that is dropped",
+        name: "relayed, where relayed queries are dropped",
         rfc: "5007 §5",
         ids: &["S40", "A24"],
         setup: Setup::RelayedDropped,
@@ -287,7 +288,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "direct where relayed is dropped",
+        name: "direct, where relayed queries are dropped",
         rfc: "5007 §5",
         ids: &["S40", "S33"],
         setup: Setup::RelayedDropped,

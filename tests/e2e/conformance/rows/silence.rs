@@ -1,4 +1,4 @@
-//! What is discarded: messages that RFC 5007 §4.2 forbids to answer, and datagrams that do not parse.
+//! Discarded datagrams: messages that RFC 5007 §4.2 forbids to answer, and datagrams that do not parse.
 
 use crate::conformance::row::{ROW, Row, Setup, Want};
 
@@ -185,7 +185,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "not allowed, told so by silence",
+        name: "not allowed, answered by silence",
         rfc: "5007 §4.4.1",
         ids: &["S9", "A23"],
         setup: Setup::DeniedSilently,
@@ -194,7 +194,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "not allowed, relayed for an allowed peer, told so by silence",
+        name: "not allowed, relayed for an allowed peer, answered by silence",
         rfc: "5007 §4.4.1",
         ids: &["S9", "A24"],
         setup: Setup::DeniedSilently,
