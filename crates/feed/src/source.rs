@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use lqd_index::{Batch, Links, Loader};
 
+use crate::subnet_numbers::SourceSubnets;
+
 /// A source of leases: a snapshot first, then each change, in the source's order.
 ///
 /// One thread calls it. After a load, [`Self::poll`] goes on where that ended; before the first one, and whenever
@@ -58,18 +60,59 @@ impl fmt::Display for SourceName {
 /// Terms of a load.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadRequest<'a> {
-    /// The links that the leases will be served with.
+    /// The links of this source, with its own subnet ids.
     pub links: &'a Links,
     /// Threads to load on.
     pub threads: NonZeroUsize,
     /// Leases are known already: a snapshot that may be a part of all leases is an error.
     pub replaces: bool,
+    subnets: Option<&'a SourceSubnets>,
+}
+
+impl<'a> LoadRequest<'a> {
+    /// A load outside of a feed: leases keep the subnet ids of the source.
+    pub fn new(links: &'a Links, threads: NonZeroUsize, replaces: bool) -> Self {
+        Self { links, threads, replaces, subnets: None }
+    }
+
+    pub(crate) fn numbered(self, subnets: &'a SourceSubnets) -> Self {
+        Self { subnets: Some(subnets), ..self }
+    }
+
+    /// Makes the rows of the snapshot, to be filled by the source; `text_bytes`: size of their text, which counts where
+    /// address space is limited, or 0.
+    pub fn rows(&self, text_bytes: u64) -> SnapshotRows {
+        SnapshotRows { loader: Loader::for_text(text_bytes), subnets: self.subnets.cloned() }
+    }
+}
+
+/// Rows of a snapshot, on their way into the index.
+#[derive(Default)]
+pub struct SnapshotRows {
+    loader: Loader,
+    subnets: Option<SourceSubnets>,
+}
+
+impl SnapshotRows {
+    /// Takes the rows of a batch from any thread, as [`Loader::take`] does; their subnet ids are replaced by numbers that
+    /// no other source has.
+    pub fn take(&self, first: u64, batch: &mut Batch) {
+        if let Some(subnets) = &self.subnets {
+            subnets.renumber(batch);
+        }
+        self.loader.take(first, batch);
+    }
+
+    /// Returns the rows as the index takes them.
+    pub fn into_loader(self) -> Loader {
+        self.loader
+    }
 }
 
 /// Leases of a snapshot.
 pub struct Loaded {
-    /// The leases.
-    pub rows: Loader,
+    /// The leases; made by [`LoadRequest::rows`].
+    pub rows: SnapshotRows,
     /// Rows read from each part of the source, in reading order.
     pub parts: Vec<Part>,
     /// Subnets and an example among the leases.
@@ -143,7 +186,7 @@ pub enum Step<'a> {
     /// Rows were read.
     Rows {
         /// Their changes; none if all rows were faulty. What one batch holds is applied in some milliseconds.
-        batch: &'a Batch,
+        batch: &'a mut Batch,
         /// Counts of these rows.
         tally: RowTally,
     },

@@ -302,6 +302,32 @@ impl Batch {
         Ok(())
     }
 
+    /// Appends a change of another batch, its subnet number with it.
+    ///
+    /// # Errors
+    /// If this batch is full.
+    ///
+    /// # Panics
+    /// If `other` has no such row.
+    pub fn push_from(&mut self, other: &Self, row: usize) -> Result<(), LeaseFault> {
+        self.push_row(other, &other.rows[row])
+    }
+
+    pub(crate) fn push_row(&mut self, other: &Self, row: &Row) -> Result<(), LeaseFault> {
+        self.push(other.change(row))?;
+        if let Some(last) = self.rows.last_mut() {
+            last.subnet_id = row.subnet_id;
+        }
+        Ok(())
+    }
+
+    /// Replaces the subnet number of each change that is not a removal; a lease that cannot be read has number 0 at first.
+    pub fn renumber_subnets(&mut self, mut number: impl FnMut(u32) -> u32) {
+        for row in self.rows.iter_mut().filter(|row| !row.is_removal()) {
+            row.subnet_id = number(row.subnet_id);
+        }
+    }
+
     /// The changes in order.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
         self.rows.iter().map(|row| self.change(row))

@@ -52,4 +52,4 @@ pub use record::{Binding, Bindings, Client, Covering, Left};
 pub use removal::{Removal, RemovalReason};
 pub use room::NoRoom;
 pub use store::{Pinned, READERS_MAX, Reader, Store, Summary};
-pub use writer::{Applied, OversizedClient, Writer};
+pub use writer::{Applied, Held, OversizedClient, Writer};

@@ -40,6 +40,7 @@ use crate::tables::Tables;
 use crate::written::Written;
 
 mod doubts;
+mod held;
 mod merge;
 mod overlap;
 mod oversized;
@@ -48,6 +49,7 @@ mod publish;
 #[cfg(test)]
 mod tests;
 
+pub use held::Held;
 pub use oversized::OversizedClient;
 
 use doubts::{Doubts, Duid};

@@ -52,7 +52,7 @@ pub(super) enum FileStep<'a> {
     /// Rows were read.
     Rows {
         /// Their changes, 8,192 at most; none if all rows were faulty.
-        batch: &'a Batch,
+        batch: &'a mut Batch,
         /// What became of the rows of this step.
         tally: &'a Tally,
     },
@@ -207,7 +207,7 @@ impl Follower {
         let before = (self.trouble, self.is_incomplete());
         loop {
             match self.advance() {
-                Advance::Rows => return FileStep::Rows { batch: &self.batch, tally: &self.tally },
+                Advance::Rows => return FileStep::Rows { batch: &mut self.batch, tally: &self.tally },
                 Advance::Reload(reason) => {
                     self.is_outdated = true;
                     if self.stands_still(reason) {

@@ -3,25 +3,24 @@
 //! The files are cut into chunks of equal length, whoever is free takes the next one, and a line belongs to
 //! the chunk in which it starts. Chunks are read, not mapped: a file that is truncated under a mapping ends
 //! the process with SIGBUS. At any time one chunk of text and one of rows for each thread is in memory; rows go
-//! to the index at once ([`Loader`]), numbered by their chunk's place in the files, so that their order needs no
+//! to the index at once ([`SnapshotRows`]), numbered by their chunk's place in the files, so that their order needs no
 //! waiting for each other.
 
 use std::fs::File;
 use std::io;
-use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lqd_index::{Batch, Change, LeaseKind, Links, Loader, NoRoom};
+use lqd_index::{Batch, Change, LeaseKind, Links, NoRoom};
 use memchr::{memchr, memrchr};
 
 use super::columns::{Columns, HeaderFault};
 use super::files::{LeaseFile, LeaseFiles, OpenFault, Snapshot};
 use super::lines::{LINE_LEN_MAX, Lines, Tally};
 use super::row::mark_unreadable;
-use crate::source::Seen;
+use crate::source::{LoadRequest, Seen, SnapshotRows};
 
 /// Octets of text in a chunk: some seven thousand rows, which stay in a processor's cache until the index has taken
 /// them.
@@ -39,7 +38,7 @@ const SAMPLE_LEN: usize = 256;
 pub(super) const HEADER_LEN_MAX: usize = 16 << 10;
 
 /// Everything that a snapshot says.
-pub(super) struct Loaded<R = Loader> {
+pub(super) struct Loaded<R = SnapshotRows> {
     /// Its rows.
     pub(super) rows: R,
     /// What became of the rows of each file, in reading order.
@@ -50,25 +49,25 @@ pub(super) struct Loaded<R = Loader> {
     pub(super) seen: Seen,
 }
 
-/// Where rows go.
+/// Destination of rows.
 pub(super) trait Rows: Default + Sync {
     /// Takes rows, numbered from `first` on; called on any thread, in any order. A later row has a higher number. The
     /// batch is for the taker to keep or leave.
     fn take(&self, first: u64, batch: &mut Batch);
 
-    /// Made for a text of so many octets.
-    fn for_text(_octets: u64) -> Self {
+    /// Makes one for a load of so many bytes of text.
+    fn for_request(_request: &LoadRequest<'_>, _text_bytes: u64) -> Self {
         Self::default()
     }
 }
 
-impl Rows for Loader {
+impl Rows for SnapshotRows {
     fn take(&self, first: u64, batch: &mut Batch) {
-        Loader::take(self, first, batch);
+        SnapshotRows::take(self, first, batch);
     }
 
-    fn for_text(octets: u64) -> Self {
-        Loader::for_text(octets)
+    fn for_request(request: &LoadRequest<'_>, text_bytes: u64) -> Self {
+        request.rows(text_bytes)
     }
 }
 
@@ -199,29 +198,23 @@ pub(super) enum LoadFault {
 /// Opens the set and loads it on `threads` threads; begins anew if a file becomes shorter or is written anew meanwhile.
 ///
 /// Rows that Kea discards with these links are left out.
-pub(super) fn load<R: Rows>(
-    files: &LeaseFiles,
-    threads: NonZeroUsize,
-    links: &Links,
-) -> Result<Loaded<R>, LoadFault> {
-    load_opened(|| files.open(), threads, links)
+pub(super) fn load<R: Rows>(files: &LeaseFiles, request: &LoadRequest<'_>) -> Result<Loaded<R>, LoadFault> {
+    load_opened(|| files.open(), request)
 }
 
 /// The same where nothing is known yet: other files of the set will do if the current one is missing.
 pub(super) fn load_first<R: Rows>(
     files: &LeaseFiles,
-    threads: NonZeroUsize,
-    links: &Links,
+    request: &LoadRequest<'_>,
 ) -> Result<Loaded<R>, LoadFault> {
-    load_opened(|| files.open_what_is_there(), threads, links)
+    load_opened(|| files.open_what_is_there(), request)
 }
 
 fn load_opened<R: Rows>(
     open: impl Fn() -> Result<Snapshot, OpenFault>,
-    threads: NonZeroUsize,
-    links: &Links,
+    request: &LoadRequest<'_>,
 ) -> Result<Loaded<R>, LoadFault> {
-    let load_snapshot = |snapshot| within_room(|| load_snapshot(snapshot, threads, links)).flatten();
+    let load_snapshot = |snapshot| within_room(|| load_snapshot(snapshot, request)).flatten();
     let mut result = load_snapshot(open()?);
     for _ in 1..ATTEMPTS_MAX {
         match result {
@@ -248,15 +241,14 @@ fn within_room<T>(work: impl FnOnce() -> T) -> Result<T, LoadFault> {
 /// follower, as Kea may be writing it; until then its address is unreadable.
 pub(super) fn load_snapshot<R: Rows>(
     snapshot: Snapshot,
-    threads: NonZeroUsize,
-    links: &Links,
+    request: &LoadRequest<'_>,
 ) -> Result<Loaded<R>, LoadFault> {
-    load_in_chunks(snapshot, (threads, links), CHUNK_LEN)
+    load_in_chunks(snapshot, request, CHUNK_LEN)
 }
 
 fn load_in_chunks<R: Rows>(
     snapshot: Snapshot,
-    (threads, links): (NonZeroUsize, &Links),
+    request: &LoadRequest<'_>,
     chunk_len: u64,
 ) -> Result<Loaded<R>, LoadFault> {
     let Snapshot { earlier: mut opened, current } = snapshot;
@@ -266,8 +258,8 @@ fn load_in_chunks<R: Rows>(
     let mut texts = earlier.iter().map(|file| Text::new(file, false)).collect::<Result<Vec<_>, _>>()?;
     texts.push(Text::new(last, !current_missing)?);
     let chunks = chunks(&texts, chunk_len);
-    let rows = R::for_text(texts.iter().map(|text| text.len).sum());
-    let parts = parse(&texts, &chunks, (threads, links), &rows)?;
+    let rows = R::for_request(request, texts.iter().map(|text| text.len).sum());
+    let parts = parse(&texts, &chunks, request, &rows)?;
 
     see_unchanged(&texts, &chunks, &parts)?;
 
@@ -464,7 +456,7 @@ impl<'a> Text<'a> {
 fn parse(
     texts: &[Text<'_>],
     chunks: &[Chunk],
-    (threads, links): (NonZeroUsize, &Links),
+    &LoadRequest { links, threads, .. }: &LoadRequest<'_>,
     rows: &impl Rows,
 ) -> Result<Vec<Part>, LoadFault> {
     let next = AtomicUsize::new(0);

@@ -4,15 +4,13 @@ use std::path::{Path, PathBuf};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use lqd_index::Loader;
-
 use super::currency::Currency;
 use super::files::{LeaseFiles, OpenFault};
 use super::follow::{FileStatus, FileStep, Follower};
 use super::load::{FileTally, LoadFault, Loaded, Position, load, load_first};
 use crate::source::{
-    Figure, FigureValue, LeaseSource, LoadError, LoadRequest, Loaded as Snapshot, Missing, Part, SourceName,
-    Status, Step,
+    Figure, FigureValue, LeaseSource, LoadError, LoadRequest, Loaded as Snapshot, Missing, Part,
+    SnapshotRows, SourceName, Status, Step,
 };
 
 /// Kind of this source and of its parts.
@@ -54,12 +52,11 @@ impl KeaMemfile {
     }
 
     fn load_files(&self, request: &LoadRequest<'_>) -> Result<Loaded, LoadFault> {
-        let &LoadRequest { links, threads, replaces } = request;
-        if !replaces {
+        if !request.replaces {
             // Where nothing is known yet, all that is there is more than nothing.
-            return load_first::<Loader>(&self.files, threads, links);
+            return load_first::<SnapshotRows>(&self.files, request);
         }
-        let loaded = load::<Loader>(&self.files, threads, links)?;
+        let loaded = load::<SnapshotRows>(&self.files, request)?;
         // A current file without header says nothing of the leases.
         match loaded.position.columns {
             Some(_) => Ok(loaded),
@@ -218,7 +215,7 @@ mod tests {
                           fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,hwaddr_source,pool_id\n";
 
     fn load(source: &mut KeaMemfile, replaces: bool) -> Result<Snapshot, LoadError> {
-        source.load(&LoadRequest { links: &Links::default(), threads: NonZeroUsize::MIN, replaces })
+        source.load(&LoadRequest::new(&Links::default(), NonZeroUsize::MIN, replaces))
     }
 
     #[test]

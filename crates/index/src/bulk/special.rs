@@ -27,13 +27,13 @@ impl Aside {
             self.numbers.push(Vec::new());
         }
         if let (Some(batches), Some(numbers)) = (self.batches.last_mut(), self.numbers.last_mut())
-            && batches.push(batch.change(row)).is_ok()
+            && batches.push_row(batch, row).is_ok()
         {
             numbers.push(number);
         } else {
             // What does not fit beside others fits alone.
             let mut alone = Batch::new();
-            if alone.push(batch.change(row)).is_ok() {
+            if alone.push_row(batch, row).is_ok() {
                 self.batches.push(alone);
                 self.numbers.push(vec![number]);
             }

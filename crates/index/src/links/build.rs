@@ -46,13 +46,19 @@ fn entry(link: LinkId, subnet: &Subnet) -> SubnetEntry {
     SubnetEntry { prefix: Octets::new(subnet.prefix), pd_pools, options, id: subnet.id, link }
 }
 
-/// Makes one link of those that share a relay address, directly or by way of others; in the order of their first ones.
+/// Makes one link of those that share a relay address or a subnet's prefix, directly or by way of others; in the order of
+/// their first ones.
 fn join(links: Vec<Link>) -> Vec<Link> {
     let mut parents: Vec<usize> = (0..links.len()).collect();
     let mut first_with = HashMap::new();
     for (number, link) in links.iter().enumerate() {
-        for address in &link.relay_addresses {
-            let other = *first_with.entry(*address).or_insert(number);
+        let relays = link.relay_addresses.iter().map(|&address| (true, u128::from(address), 128));
+        let subnets = link.subnets.iter().map(|subnet| {
+            let (first, _) = first_and_mask(subnet.prefix);
+            (false, first, subnet.prefix.len)
+        });
+        for identity in relays.chain(subnets) {
+            let other = *first_with.entry(identity).or_insert(number);
             let (one, other) = (root(&mut parents, number), root(&mut parents, other));
             parents[one.max(other)] = one.min(other);
         }

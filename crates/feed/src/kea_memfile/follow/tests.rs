@@ -21,6 +21,7 @@ use crate::kea_memfile::files::LeaseFiles;
 use crate::kea_memfile::lines::Tally;
 use crate::kea_memfile::load::load;
 use crate::kea_memfile::load::tests::Batches;
+use crate::source::LoadRequest;
 
 /// Longest that anything which must happen is waited for.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -62,7 +63,8 @@ struct Reader {
 
 impl Reader {
     fn new(files: LeaseFiles) -> Self {
-        let loaded = load::<Batches>(&files, NonZeroUsize::MIN, &Links::default()).unwrap();
+        let loaded =
+            load::<Batches>(&files, &LoadRequest::new(&Links::default(), NonZeroUsize::MIN, true)).unwrap();
         let mut leases = Leases::new();
         loaded.rows.into_batches().iter().for_each(|batch| apply(&mut leases, batch));
         let mut follower = Follower::new(&files, loaded.position).unwrap();
@@ -90,7 +92,8 @@ impl Reader {
         self.reloads.push(reason);
         let limit = Instant::now() + LIMIT;
         let loaded = loop {
-            match load::<Batches>(&self.files, NonZeroUsize::MIN, &Links::default()) {
+            match load::<Batches>(&self.files, &LoadRequest::new(&Links::default(), NonZeroUsize::MIN, true))
+            {
                 Ok(loaded) => break loaded,
                 // Truncated again while it was being read.
                 Err(fault) => assert!(Instant::now() < limit, "{fault}"),

@@ -1,8 +1,10 @@
 use super::*;
 use crate::kea_memfile::What;
+use crate::source::LoadRequest;
 use lqd_index::{Change, Links};
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,\
@@ -70,7 +72,7 @@ fn files_are_read_in_keas_order_each_with_its_own_header() {
     fs::write(files.with_suffix(".2"), format!("{OLD_HEADER}{}\n", old_row(1, ""))).unwrap();
     fs::write(files.with_suffix(".1"), format!("{HEADER}{}\n{}", row(2, ""), row(3, ""))).unwrap();
     fs::write(files.current(), format!("{HEADER}{}\nbad\n\n{}\n2001:db8::", row(4, ""), row(5, ""))).unwrap();
-    let loaded = load::<Batches>(&files, threads(2), &Links::default()).unwrap();
+    let loaded = load::<Batches>(&files, &LoadRequest::new(&Links::default(), threads(2), true)).unwrap();
     assert_eq!(numbers(loaded.rows), [1, 2, 3, 4, 5]);
     let rows: Vec<_> = loaded.files.iter().map(|file| (file.tally.rows, file.tally.bad_rows)).collect();
     assert_eq!(rows, [(1, 0), (2, 0), (2, 1)]);
@@ -104,9 +106,12 @@ fn chunks_of_any_length_give_the_same_as_one() {
     let whole = text.len() as u64;
     fs::write(files.current(), text.clone() + "2001:db8::7").unwrap();
     for chunk_len in (1..200).chain([300, 1000, whole - 1, whole, whole + 100]) {
-        let loaded =
-            load_in_chunks::<Batches>(files.open().unwrap(), (threads(3), &Links::default()), chunk_len)
-                .unwrap();
+        let loaded = load_in_chunks::<Batches>(
+            files.open().unwrap(),
+            &LoadRequest::new(&Links::default(), threads(3), true),
+            chunk_len,
+        )
+        .unwrap();
         assert_eq!(numbers(loaded.rows), expected, "chunks of {chunk_len}");
         assert_eq!((loaded.position.offset, loaded.position.lines), (whole, 60), "chunks of {chunk_len}");
         let tally = &loaded.files[0].tally;
@@ -121,12 +126,14 @@ fn the_header_may_be_missing_or_half_written() {
     let (_directory, files) = set();
     for text in ["", "address,du"] {
         fs::write(files.current(), text).unwrap();
-        let Loaded { rows, position, .. } = load::<Batches>(&files, threads(1), &Links::default()).unwrap();
+        let Loaded { rows, position, .. } =
+            load::<Batches>(&files, &LoadRequest::new(&Links::default(), threads(1), true)).unwrap();
         assert!(rows.into_batches().is_empty());
         assert_eq!((position.offset, position.lines, position.columns), (0, 0, None));
     }
     fs::write(files.current(), HEADER).unwrap();
-    let Loaded { position, .. } = load::<Batches>(&files, threads(1), &Links::default()).unwrap();
+    let Loaded { position, .. } =
+        load::<Batches>(&files, &LoadRequest::new(&Links::default(), threads(1), true)).unwrap();
     assert_eq!((position.offset, position.lines), (HEADER.len() as u64, 1));
     assert!(position.columns.is_some());
 }
@@ -136,11 +143,15 @@ fn a_wrong_header_is_refused_with_the_files_name_and_the_mend() {
     let (_directory, files) = set();
     fs::write(files.current(), HEADER).unwrap();
     fs::write(files.with_suffix(".1"), "address,hwaddr,client_id,valid_lifetime\n").unwrap();
-    let fault = load::<Batches>(&files, threads(1), &Links::default()).err().unwrap().to_string();
+    let fault = load::<Batches>(&files, &LoadRequest::new(&Links::default(), threads(1), true))
+        .err()
+        .unwrap()
+        .to_string();
     assert!(fault.contains("kea-leases6.csv.1: not a DHCPv6 lease file of Kea: column 2"), "{fault}");
     assert!(fault.contains("name Kea's kea-leases6.csv"), "{fault}");
     fs::write(files.with_suffix(".1"), "x".repeat(HEADER_LEN_MAX + 1)).unwrap();
-    let fault = load::<Batches>(&files, threads(1), &Links::default()).err().unwrap();
+    let fault =
+        load::<Batches>(&files, &LoadRequest::new(&Links::default(), threads(1), true)).err().unwrap();
     assert!(matches!(fault, LoadFault::Header { source: HeaderFault::Endless, .. }), "{fault}");
 }
 
@@ -152,9 +163,12 @@ fn endless_lines_are_one_bad_row_each() {
     fs::write(files.with_suffix(".1"), format!("{text}{long}")).unwrap();
     fs::write(files.current(), format!("{text}{long}")).unwrap();
     for chunk_len in [100, 4096, LINE_LEN_MAX as u64, CHUNK_LEN] {
-        let loaded =
-            load_in_chunks::<Batches>(files.open().unwrap(), (threads(2), &Links::default()), chunk_len)
-                .unwrap();
+        let loaded = load_in_chunks::<Batches>(
+            files.open().unwrap(),
+            &LoadRequest::new(&Links::default(), threads(2), true),
+            chunk_len,
+        )
+        .unwrap();
         assert_eq!(numbers(loaded.rows), [1, 2, 1, 2], "chunks of {chunk_len}");
         let bad: Vec<_> = loaded.files.iter().map(|file| file.tally.first_bad_rows.clone()).collect();
         let lines = |file: usize| bad[file].iter().map(|bad| (bad.line, bad.fault.what)).collect::<Vec<_>>();
@@ -213,8 +227,11 @@ fn a_file_that_is_written_anew_in_place_is_an_error() {
     for (text, chunk_len, changes) in [(&old, 100, false), (&new, 100, true), (&new, CHUNK_LEN, true)] {
         fs::write(files.current(), &old).unwrap();
         *NEW_TEXT.lock().unwrap() = Some((files.current().to_owned(), text.clone() + &row(99, "") + "\n"));
-        let result =
-            load_in_chunks::<WrittenAnew>(files.open().unwrap(), (threads(1), &Links::default()), chunk_len);
+        let result = load_in_chunks::<WrittenAnew>(
+            files.open().unwrap(),
+            &LoadRequest::new(&Links::default(), threads(1), true),
+            chunk_len,
+        );
         match result {
             Ok(_) => assert!(!changes, "in chunks of {chunk_len}"),
             Err(LoadFault::Read { source, .. }) => {
@@ -226,7 +243,12 @@ fn a_file_that_is_written_anew_in_place_is_an_error() {
     // Once it stands still, it is loaded.
     fs::write(files.current(), &old).unwrap();
     *NEW_TEXT.lock().unwrap() = Some((files.current().to_owned(), new));
-    assert_eq!(load::<WrittenAnew>(&files, threads(1), &Links::default()).unwrap().files[0].tally.rows, 40);
+    assert_eq!(
+        load::<WrittenAnew>(&files, &LoadRequest::new(&Links::default(), threads(1), true)).unwrap().files[0]
+            .tally
+            .rows,
+        40
+    );
     assert!(NEW_TEXT.lock().unwrap().is_none());
 }
 
@@ -244,7 +266,7 @@ impl Rows for Full {
 fn leases_that_do_not_fit_are_an_error() {
     let (_directory, files) = set();
     fs::write(files.current(), format!("{HEADER}{}\n", row(1, ""))).unwrap();
-    let fault = load::<Full>(&files, threads(2), &Links::default()).err().unwrap();
+    let fault = load::<Full>(&files, &LoadRequest::new(&Links::default(), threads(2), true)).err().unwrap();
     assert!(matches!(fault, LoadFault::NoRoom(NoRoom::Full { mebibytes: 16 })), "{fault}");
     assert!(fault.to_string().contains("LimitAS="), "{fault}");
 }

@@ -2,6 +2,7 @@ use std::fs;
 use std::os::fd::AsRawFd as _;
 use std::thread;
 
+use crate::source::LoadRequest;
 use lqd_index::Links;
 
 use super::kea::{HEADER, Kea, line};
@@ -249,7 +250,9 @@ fn a_start_without_current_file_goes_on_when_there_is_one() {
         let (mut kea, _) = setting(&[1, 2]);
         kea.rotate_away();
         (0..steps).for_each(|step| kea.clean_up(step));
-        let loaded = load_first::<Batches>(&kea.files, NonZeroUsize::MIN, &Links::default()).unwrap();
+        let loaded =
+            load_first::<Batches>(&kea.files, &LoadRequest::new(&Links::default(), NonZeroUsize::MIN, true))
+                .unwrap();
         let follower = Follower::new(&kea.files, loaded.position).unwrap();
         let mut leases = Leases::new();
         loaded.rows.into_batches().iter().for_each(|batch| apply(&mut leases, batch));
@@ -326,7 +329,9 @@ fn a_new_file_with_another_header() {
     kea.rotate_away();
     fs::write(kea.files.current(), "address,hwaddr\n").unwrap();
     assert!(matches!(reader.follower.poll(Duration::ZERO), FileStep::Reload(Reload::Header)));
-    assert!(load::<Batches>(&kea.files, NonZeroUsize::MIN, &Links::default()).is_err());
+    assert!(
+        load::<Batches>(&kea.files, &LoadRequest::new(&Links::default(), NonZeroUsize::MIN, true)).is_err()
+    );
 }
 
 #[test]
@@ -365,7 +370,9 @@ fn other_files_do_not_matter() {
 fn a_file_rewritten_between_load_and_following() {
     let mut kea = Kea::new();
     (1..5).for_each(|number| kea.append(lease(number)));
-    let position = load::<Batches>(&kea.files, NonZeroUsize::MIN, &Links::default()).unwrap().position;
+    let position = load::<Batches>(&kea.files, &LoadRequest::new(&Links::default(), NonZeroUsize::MIN, true))
+        .unwrap()
+        .position;
     kea.truncate();
     (5..20).for_each(|number| kea.append(lease(number)));
     let mut follower = Follower::new(&kea.files, position).unwrap();

@@ -1,5 +1,6 @@
 //! A last line without end, which Kea takes as a row when it loads the file: its address is never said to be free.
 
+use crate::source::LoadRequest;
 use lqd_index::{LeaseKind, Links};
 
 use super::cases::{agree, lease, setting};
@@ -19,7 +20,8 @@ fn loaded(text: &str) -> (Kea, Position, Batch) {
     let mut kea = Kea::new();
     kea.append(lease(1));
     kea.write(text);
-    let loaded = load::<Batches>(&kea.files, NonZeroUsize::MIN, &Links::default()).unwrap();
+    let loaded =
+        load::<Batches>(&kea.files, &LoadRequest::new(&Links::default(), NonZeroUsize::MIN, true)).unwrap();
     assert_eq!((loaded.files[0].tally.rows, loaded.files[0].tally.bad_rows), (1, 0));
     let mut known = Batch::new();
     for batch in loaded.rows.into_batches() {
@@ -116,7 +118,10 @@ fn nobody_is_said_not_to_hold_an_address_whose_row_is_behind_half_a_row() {
         let put = |change| matches!(change, Change::Put(put) if put.address == lease(2).0);
         assert!(len <= 11 || marked(batch, 2) || batch.changes().any(put), "{len} octets, followed");
         let loaded =
-            load::<Batches>(&kea.files, NonZeroUsize::MIN, &Links::default()).unwrap().rows.into_batches();
+            load::<Batches>(&kea.files, &LoadRequest::new(&Links::default(), NonZeroUsize::MIN, true))
+                .unwrap()
+                .rows
+                .into_batches();
         assert!(loaded.iter().any(|batch| marked(batch, 3)), "{len} octets, loaded");
     }
 }

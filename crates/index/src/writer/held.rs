@@ -1,0 +1,125 @@
+//! Leases read back by the writer, to compare those of one source with those of others.
+
+use std::net::Ipv6Addr;
+
+use super::Writer;
+use super::doubts::Duid;
+use crate::lease::{Batch, Lease, LeaseFault};
+use crate::record::{Binding, Client};
+
+/// A lease in the index, as the writer reads it back.
+pub struct Held<'w> {
+    client: Client<'w>,
+    /// As its source wrote it.
+    address: Ipv6Addr,
+    binding: Binding,
+    /// Clients that are in doubt by it.
+    doubts: &'w [Duid],
+}
+
+impl Writer {
+    /// Returns the lease with this address as its source wrote it.
+    pub fn held(&self, address: Ipv6Addr) -> Option<Held<'_>> {
+        let (first, number) = self.written.place(address.into());
+        let (client, binding) = self.tables.lease_from(first, number)?;
+        Some(self.read_back(self.tables.client(client)?, address, binding))
+    }
+
+    /// Returns the number of leases, expired ones included.
+    pub fn lease_count(&self) -> usize {
+        self.tables.lease_count()
+    }
+
+    /// Returns all leases, by client.
+    pub fn all_held(&self) -> impl Iterator<Item = Held<'_>> {
+        let clients = (0..self.tables.clients.end()).filter_map(|client| self.tables.client(client));
+        clients.flat_map(move |client| {
+            let leases = client.as_written(&self.written);
+            leases.map(move |(address, binding)| self.read_back(client, address, binding))
+        })
+    }
+
+    fn read_back<'w>(&'w self, client: Client<'w>, address: Ipv6Addr, binding: Binding) -> Held<'w> {
+        let doubts = if client.is_unreadable() { self.doubts.of_lease(address.into()) } else { &[] };
+        Held { client, address, binding, doubts }
+    }
+}
+
+impl Held<'_> {
+    /// The address as its source wrote it.
+    pub fn address(&self) -> Ipv6Addr {
+        self.address
+    }
+
+    /// The number of its subnet.
+    pub fn subnet_id(&self) -> u32 {
+        self.binding.subnet_id
+    }
+
+    /// The time at which its source last spoke with the client, UNIX seconds.
+    pub fn cltt(&self) -> u32 {
+        self.binding.cltt
+    }
+
+    /// Whether the lease [cannot be read](crate::Change::Unreadable).
+    pub fn is_unreadable(&self) -> bool {
+        self.client.is_unreadable()
+    }
+
+    /// Whether `other`, of another index, is the same lease.
+    pub fn is_same(&self, other: &Held<'_>) -> bool {
+        let key = |held: &Held<'_>| {
+            let Binding { prefix_len, kind, valid_lifetime, preferred_lifetime, cltt, subnet_id, .. } =
+                held.binding;
+            (held.address, prefix_len, kind, valid_lifetime, preferred_lifetime, cltt, subnet_id)
+        };
+        key(self) == key(other)
+            && self.doubts == other.doubts
+            && self.duid() == other.duid()
+            && self.options() == other.options()
+    }
+
+    /// Appends the change that makes it the lease on its address.
+    ///
+    /// # Errors
+    /// If the batch is full.
+    pub fn push_into(&self, batch: &mut Batch) -> Result<(), LeaseFault> {
+        let Binding { prefix_len, kind, valid_lifetime, preferred_lifetime, cltt, subnet_id, .. } =
+            self.binding;
+        let address = self.address;
+        if !self.is_unreadable() {
+            let (duid, options) = (&self.duid()[..], &self.options()[..]);
+            return batch.put(&Lease {
+                address,
+                prefix_len,
+                kind,
+                duid,
+                valid_lifetime,
+                preferred_lifetime,
+                cltt,
+                subnet_id,
+                options,
+            });
+        }
+        let first = batch.len();
+        batch.unreadable(address, prefix_len, &[])?;
+        for duid in self.doubts {
+            batch.unreadable(address, prefix_len, duid)?;
+        }
+        batch.rows[first..].iter_mut().for_each(|row| row.subnet_id = subnet_id);
+        Ok(())
+    }
+
+    fn duid(&self) -> Vec<u8> {
+        let mut duid = vec![0; self.client.duid_len()];
+        self.client.copy_duid(&mut duid);
+        duid
+    }
+
+    /// Its options in wire form.
+    fn options(&self) -> Vec<u8> {
+        let mut options = Vec::new();
+        self.client.options(&self.binding).copy_to(&mut options);
+        options
+    }
+}
