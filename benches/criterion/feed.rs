@@ -7,8 +7,8 @@ use std::thread;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lqd_benches::{leases, rows};
-use lqd_feed::Feed;
 use lqd_feed::kea_memfile::{Columns, KeaMemfile, RowParser};
+use lqd_feed::{Feed, SourceConfig};
 use lqd_index::{Batch, Writer};
 
 /// Clients of the parsed rows, two rows each.
@@ -51,12 +51,16 @@ fn load(c: &mut Criterion) {
         fs::write(&path, rows::file(CLIENTS_LOADED, relay_data)).expect("the lease file is written");
         group.bench_function(name, |b| {
             b.iter_batched(
-                || (Writer::new().0, leases::links()),
-                |(writer, links)| {
+                || {
+                    let source = Box::new(KeaMemfile::new(&path));
+                    let links = leases::configured_links();
+                    let source = SourceConfig::new("kea", source, links, LeaseChecks::Keep);
+                    (Writer::new().0, vec![source.expect("the links are disjoint")])
+                },
+                |(writer, sources)| {
                     let (feed, report) =
-                        Feed::start(writer, links, Box::new(KeaMemfile::new(&path)), threads)
-                            .expect("the file can be loaded");
-                    assert_eq!(report.applied.put, 2 * CLIENTS_LOADED as usize);
+                        Feed::start(writer, sources, threads).expect("the file can be loaded");
+                    assert_eq!(report.leases, 2 * CLIENTS_LOADED as usize);
                     feed // dropped outside the measured time
                 },
                 BatchSize::PerIteration,

@@ -77,13 +77,18 @@ fn options(client: &Client) -> Vec<u8> {
 /// # Panics
 /// If the index refuses them.
 pub fn links() -> Links {
+    Links::new(configured_links()).expect("the links of the generator are disjoint")
+}
+
+/// The same as a source is configured with them.
+pub fn configured_links() -> Vec<Link> {
     let link = |id| {
         let prefix = Prefix { address: network::subnet(id), len: 64 };
         let pd_pools = vec![Prefix { address: network::pd_pool(id), len: PD_POOL_LEN }];
         let subnets = vec![Subnet { id, prefix, pd_pools, options: SubnetOptions::default() }];
         Link { address: None, subnets, relay_addresses: Vec::new() }
     };
-    Links::new((1..=LINKS).map(link).collect()).expect("the links of the generator are disjoint")
+    (1..=LINKS).map(link).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use lqd_feed::{LeftOut, LoadRequest, Part};
+use lqd_feed::{Feed, LeftOut, Part};
 use lqd_index::{CLIENT_LEASES_MAX, Writer};
 use lqd_wire::Duid;
 
@@ -30,16 +30,16 @@ fn report(settings: &Settings) -> Result<Vec<u8>, Failure> {
 }
 
 fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
-    let mut site = Site::read(settings)?;
+    let site = Site::read(settings)?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let request = LoadRequest { links: &site.links, threads, replaces: false };
-    let loaded = site.source.load(&request).map_err(Failure::unusable)?;
-    let (mut writer, store) = Writer::new();
     let (links, subnets) = (site.links.len(), site.links.subnet_count());
-    writer.replace_by(loaded.rows, Some(site.links));
+    let (writer, store) = Writer::new();
+    let (_feed, report) = Feed::start(writer, site.sources, threads).map_err(Failure::unusable)?;
     let summary = store.summary();
 
-    writeln!(out, "configuration  {}", settings.kea_config.display())?;
+    for source in &settings.sources {
+        writeln!(out, "configuration  {}", source.kea_config.display())?;
+    }
     writeln!(out, "links          {links} with {subnets} subnets")?;
     if let Some(duid) = Duid::new(&site.policy.server_duid) {
         writeln!(out, "server DUID    {duid}")?;
@@ -52,23 +52,21 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
     for (prefix, rights) in rows().filter(|(prefix, _)| access::has_row(settings, *prefix)) {
         writeln!(out, "access         {prefix}: {}", access::describe(rights))?;
     }
-    for part in &loaded.parts {
+    for part in &report.parts {
         write_part(part, out)?;
     }
     writeln!(out, "leases         {} of {} clients", summary.leases, summary.clients)?;
-    if let Some(largest) = writer.oversized().max_by_key(|client| client.leases) {
+    if let Some(largest) = &report.largest_client {
         writeln!(
             out,
             "oversized      {} clients with more than {CLIENT_LEASES_MAX} leases: queries about them get UnspecFail; \
              the largest, DUID {largest}, has {}",
-            writer.oversized_count(),
-            largest.leases
+            summary.oversized_clients, largest.leases
         )?;
     }
     writeln!(out, "memory         {} MiB for leases", summary.octets >> 20)?;
-    let source = site.source.status().source;
-    for warning in &loaded.warnings {
-        writeln!(out, "warning        {source}: {warning}")?;
+    for warning in &report.warnings {
+        writeln!(out, "warning        {warning}")?;
     }
     for warning in &site.warnings {
         writeln!(out, "warning        {warning}")?;

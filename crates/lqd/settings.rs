@@ -27,6 +27,7 @@ mod network;
 mod number;
 mod query_log;
 mod sensitive;
+mod source;
 mod spelled;
 
 #[cfg(test)]
@@ -34,7 +35,6 @@ mod tests;
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
@@ -50,6 +50,7 @@ pub(crate) use self::flags::Flags;
 pub(crate) use self::interface::Interface;
 pub(crate) use self::link_address::LinkAddress;
 pub(crate) use self::query_log::{LogTarget, QueryLog};
+pub(crate) use self::source::SourceSettings;
 
 /// Most workers, whatever the machine has; the limit of `--workers`.
 const WORKERS_MAX: usize = 256;
@@ -59,10 +60,8 @@ const WORKERS_MAX: usize = 256;
 /// The manual of each is at the flag of the same name in [`Flags`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// Kea's configuration file.
-    pub(crate) kea_config: PathBuf,
-    /// Kea's lease file, if not the one that its configuration names.
-    pub(crate) kea_leases: Option<PathBuf>,
+    /// Kea servers whose leases are served, one at least.
+    pub(crate) sources: Vec<SourceSettings>,
     /// DUID in OPTION_SERVERID, 1..=130 octets, if not Kea's.
     pub(crate) server_duid: Option<Vec<u8>>,
     /// Where to listen: one at least, each once, unicast or `::`, scope ids filled in.
@@ -77,8 +76,6 @@ pub(crate) struct Settings {
     pub(crate) access: Vec<AccessRow>,
     /// RELAY-FORW levels accepted around a query, 0..=33.
     pub(crate) max_relay_hops: u8,
-    /// Addresses told for links, each subnet and each address once.
-    pub(crate) link_addresses: Vec<LinkAddress>,
     /// How old leases may be before they are stale, 1..=86,400 s.
     pub(crate) max_feed_age: Duration,
     /// What queries without a known binding get then.
@@ -127,7 +124,8 @@ impl Settings {
     }
 
     /// Gives each setting its meaning; here, and only here, are the defaults.
-    fn checked(typed: Flags) -> Result<Self, SettingsError> {
+    fn checked(mut typed: Flags) -> Result<Self, SettingsError> {
+        let sources = source::sources(&mut typed)?;
         let query_log = query_log(&typed)?;
         let cpus = typed.cpus.map(|list| list.0);
         let workers = typed.workers.map(|number| number.0);
@@ -148,8 +146,7 @@ impl Settings {
             restricted_requestor: typed.restricted_requestor,
         };
         Ok(Self {
-            kea_config: typed.kea_config.ok_or(SettingsError::NoKeaConfig)?,
-            kea_leases: typed.kea_leases,
+            sources,
             server_duid: typed.server_duid.map(|duid| duid.0),
             listen: listen::resolve(typed.listen)?,
             multicast: interface::resolve(typed.multicast.unwrap_or_default())?,
@@ -157,7 +154,6 @@ impl Settings {
             access: typed.access.unwrap_or_default().into_iter().map(|row| row.over(&rights)).collect(),
             rights,
             max_relay_hops: typed.max_relay_hops.map_or(9, |hops| hops.0),
-            link_addresses: link_address::each_once(typed.link_address.unwrap_or_default())?,
             max_feed_age: Duration::from_secs(typed.max_feed_age.map_or(60, |seconds| seconds.0).into()),
             when_stale: typed.when_stale.unwrap_or(WhenStale::Silent),
             admin: admin::resolve(typed.admin.unwrap_or_default())?,

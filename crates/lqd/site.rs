@@ -1,4 +1,4 @@
-//! What is served: settings and Kea's configuration come to links, a lease source and a policy.
+//! The served site: settings and Kea's configurations come to links, lease sources and a policy.
 
 pub(crate) mod access;
 
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv6Net};
 use lqd_answer::{Engine, Policy, Unbound};
-use lqd_feed::LeaseSource;
 use lqd_feed::kea_config::{self, Document, ExtendedInfo, KeaConfig, ServerDuid};
 use lqd_feed::kea_memfile::KeaMemfile;
+use lqd_feed::{LeaseSource, Missing, SourceConfig, links_of};
 use lqd_index::{Link, Links};
 use tracing::warn;
 
 use crate::Failure;
-use crate::settings::{self, LinkAddress, Settings};
+use crate::settings::{self, LinkAddress, Settings, SourceSettings};
 
 /// Where Kea's service is told to keep its files, if not in `/var/lib/kea`.
 const KEA_DATA_DIR: &str = "KEA_DHCP_DATA_DIR";
@@ -23,8 +23,8 @@ const KEA_DATA_DIR: &str = "KEA_DHCP_DATA_DIR";
 pub(crate) struct Site {
     /// The links.
     pub(crate) links: Links,
-    /// The source of the leases.
-    pub(crate) source: Box<dyn LeaseSource>,
+    /// The sources of the leases, one at least.
+    pub(crate) sources: Vec<SourceConfig>,
     /// Policy and identity.
     pub(crate) policy: Policy,
     /// Its judge.
@@ -38,18 +38,19 @@ pub(crate) struct Site {
 impl Site {
     /// Reads Kea's configuration and what it refers to, except leases.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Failure> {
-        let document = kea_config::read(&settings.kea_config).map_err(Failure::unusable)?;
-        let data_dir = std::env::var_os(KEA_DATA_DIR).map(PathBuf::from);
-        let kea = KeaConfig::from_document(&document, data_dir.as_deref()).map_err(Failure::unusable)?;
+        let keas = settings.sources.iter().map(|source| Kea::read(source, settings.sources.len() > 1));
+        let keas = keas.collect::<Result<Vec<_>, _>>()?;
         let mut warnings = Vec::new();
-        warnings.extend(extended_info_warning(&kea.extended_info));
-        let allow = allow(settings, &kea, &mut warnings);
-        warnings.extend(access::warnings(settings, &allow, &kea.extended_info));
-        let mut reads = reads(settings, &document, &kea);
-        let source = lease_source(settings, &kea, &mut reads, &mut warnings)?;
-        let server_duid = match &settings.server_duid {
-            Some(duid) => duid.clone(),
-            None => kea.server_duid.resolve().map_err(Failure::unusable)?,
+        warnings.extend(keas.iter().filter_map(|kea| Some(kea.about(extended_info_warning(&kea.config)?))));
+        let allow = allow(settings, &keas, &mut warnings);
+        let mut kept = keas.iter().map(|kea| &kea.config.extended_info);
+        let least = kept.find(|kept| **kept != ExtendedInfo::All).unwrap_or(&ExtendedInfo::All);
+        warnings.extend(access::warnings(settings, &allow, least));
+        let mut reads: Vec<_> = keas.iter().flat_map(Kea::reads).collect();
+        let server_duid = match (&settings.server_duid, keas.first()) {
+            (Some(duid), _) => duid.clone(),
+            (None, Some(first)) => first.config.server_duid.resolve().map_err(Failure::unusable)?,
+            (None, None) => unreachable!("settings have one source at least"),
         };
         let policy = Policy {
             server_duid,
@@ -58,14 +59,12 @@ impl Site {
         };
         let engine = Engine::new(policy.clone()).map_err(Failure::unusable)?;
         let engine = engine.with_unbound_if_incomplete(unbound(settings, true));
-        warnings.extend(kea.warnings.iter().map(ToString::to_string));
-        let mut links = kea.links;
-        for given in &settings.link_addresses {
-            name_link(&mut links, *given)?;
+        let mut sources = Vec::new();
+        for kea in keas {
+            warnings.extend(kea.config.warnings.iter().map(|warning| kea.about(warning.to_string())));
+            sources.push(kea.into_source(&mut reads, &mut warnings)?);
         }
-        let links = Links::new(links)
-            .map_err(|error| Failure::unusable(in_file(&settings.kea_config, &error.to_string())))?
-            .with_lease_checks(kea.lease_checks);
+        let links = links_of(&sources).map_err(Failure::unusable)?;
         warnings.extend(links.unreachable().map(|address| {
             format!(
                 "no address leads to the link of the subnet that begins with {address}, as other links' subnets cover \
@@ -77,7 +76,14 @@ impl Site {
                 "Kea's configuration has no subnet: every query will be answered NotConfigured".to_owned(),
             );
         }
-        Ok(Self { links, source, policy, engine, reads, warnings })
+        Ok(Self { links, sources, policy, engine, reads, warnings })
+    }
+
+    /// Returns what the first load of a source needs and does not find yet: a place before leases, as the sandbox reaches
+    /// none that is made later.
+    pub(crate) fn missing(&self) -> Option<Missing> {
+        let missing = || self.sources.iter().filter_map(|source| source.source().missing());
+        missing().find(|missing| matches!(missing, Missing::Place(_))).or_else(|| missing().next())
     }
 
     /// Says what an operator should know.
@@ -88,19 +94,57 @@ impl Site {
     }
 }
 
-/// Kea's configuration and the files it includes, and those that may hold the server's DUID.
-fn reads(settings: &Settings, document: &Document, kea: &KeaConfig) -> Vec<PathBuf> {
-    let mut reads = vec![settings.kea_config.clone()];
-    reads.extend(document.includes().iter().map(|include| include.taken.clone()));
-    if let ServerDuid::File { candidates, .. } = &kea.server_duid {
-        reads.extend(candidates.iter().cloned());
-    }
-    reads
+/// A Kea server, its configuration read.
+struct Kea<'a> {
+    settings: &'a SourceSettings,
+    /// There are others.
+    is_one_of_several: bool,
+    document: Document,
+    config: KeaConfig,
 }
 
-/// The source of the leases, the one place that knows which kinds there are; adds the files that it reads.
+impl<'a> Kea<'a> {
+    fn read(settings: &'a SourceSettings, is_one_of_several: bool) -> Result<Self, Failure> {
+        let document = kea_config::read(&settings.kea_config).map_err(Failure::unusable)?;
+        let data_dir = std::env::var_os(KEA_DATA_DIR).map(PathBuf::from);
+        let config = KeaConfig::from_document(&document, data_dir.as_deref()).map_err(Failure::unusable)?;
+        Ok(Self { settings, is_one_of_several, document, config })
+    }
+
+    /// Names the server in a warning, where there are several.
+    fn about(&self, warning: String) -> String {
+        if self.is_one_of_several { format!("{}: {warning}", self.settings.name) } else { warning }
+    }
+
+    /// Files that were read: the configuration and the files it includes, and those that may hold the server's DUID.
+    fn reads(&self) -> Vec<PathBuf> {
+        let mut reads = vec![self.settings.kea_config.clone()];
+        reads.extend(self.document.includes().iter().map(|include| include.taken.clone()));
+        if let ServerDuid::File { candidates, .. } = &self.config.server_duid {
+            reads.extend(candidates.iter().cloned());
+        }
+        reads
+    }
+
+    /// The lease source and its links; adds the files that it reads.
+    fn into_source(
+        self,
+        reads: &mut Vec<PathBuf>,
+        warnings: &mut Vec<String>,
+    ) -> Result<SourceConfig, Failure> {
+        let source = lease_source(self.settings, &self.config, reads, warnings)?;
+        let mut links = self.config.links;
+        for given in &self.settings.link_addresses {
+            name_link(&mut links, *given)?;
+        }
+        SourceConfig::new(&*self.settings.name, source, links, self.config.lease_checks)
+            .map_err(|error| Failure::unusable(in_file(&self.settings.kea_config, &error.to_string())))
+    }
+}
+
+/// Makes a lease source, in the one place that knows which kinds there are; adds the files that it reads.
 fn lease_source(
-    settings: &Settings,
+    settings: &SourceSettings,
     kea: &KeaConfig,
     reads: &mut Vec<PathBuf>,
     warnings: &mut Vec<String>,
@@ -132,12 +176,16 @@ fn in_file(file: &Path, fault: &str) -> String {
     format!("{}: {fault}", file.display())
 }
 
-/// Who may ask: as set, else as Kea's lease_query hook says, else this host only.
-fn allow(settings: &Settings, kea: &KeaConfig, warnings: &mut Vec<String>) -> Vec<Ipv6Net> {
+/// Returns the networks of the requestors that are allowed: as set, else as Kea's lease_query hook says, else this host.
+///
+/// Several Kea servers have to say the same: a requestor that one of them does not allow is not told its leases.
+fn allow(settings: &Settings, keas: &[Kea<'_>], warnings: &mut Vec<String>) -> Vec<Ipv6Net> {
     if let Some(allow) = &settings.allow {
         return allow.clone();
     }
-    if let Some(requesters) = &kea.requesters {
+    let mut said = keas.iter().map(|kea| &kea.config.requesters);
+    let first = said.next().and_then(Option::as_ref);
+    if let Some(requesters) = first.filter(|first| said.all(|other| other.as_ref() == Some(*first))) {
         return requesters
             .iter()
             .filter_map(|net| if let IpNet::V6(net) = net { Some(*net) } else { None })
@@ -149,6 +197,11 @@ fn allow(settings: &Settings, kea: &KeaConfig, warnings: &mut Vec<String>) -> Ve
              --allow with the addresses of the access concentrators"
                 .to_owned(),
         );
+        if keas.len() > 1 {
+            warnings.push(
+                "requesters of the lease_query hook count only if all sources have the same".to_owned(),
+            );
+        }
     }
     vec![Ipv6Net::from(Ipv6Addr::LOCALHOST)]
 }
@@ -174,10 +227,10 @@ fn mount_warning(source: &KeaMemfile) -> Option<String> {
     })
 }
 
-fn extended_info_warning(extended_info: &ExtendedInfo) -> Option<String> {
+fn extended_info_warning(kea: &KeaConfig) -> Option<String> {
     const CONSEQUENCE: &str = "OPTION_LQ_RELAY_DATA cannot be answered, and a CMTS that verifies sources by it cuts \
                                subscribers off; set \"store-extended-info\": true in Kea and let clients renew";
-    match extended_info {
+    match &kea.extended_info {
         ExtendedInfo::All => None,
         ExtendedInfo::None => {
             Some(format!("Kea keeps no relay data (store-extended-info is false): {CONSEQUENCE}"))

@@ -278,10 +278,11 @@ impl Lqd {
         // Loaded as a file that Kea has rotated away, whose last line needs no end.
         fs::write(file.with_extension("csv.1"), text)?;
         fs::write(&file, format!("{HEADER}\n"))?;
-        let request = LoadRequest { links: &Links::default(), threads: NonZeroUsize::MIN, replaces: true };
+        let links = Links::default();
+        let request = LoadRequest::new(&links, NonZeroUsize::MIN, true);
         let loaded = KeaMemfile::new(file).load(&request)?;
         let (mut writer, store) = Writer::new();
-        let leases = writer.replace_by(loaded.rows, None).put;
+        let leases = writer.replace_by(loaded.rows.into_loader(), None).put;
         Ok(Self { reader: store.reader().ok_or("no place for a reader")?, leases })
     }
 

@@ -19,6 +19,7 @@ mod lease_rows;
 mod live_kea;
 mod lq;
 mod mutation;
+mod sources;
 mod taps;
 mod tshark;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         cli::trials,
         faults::trials,
         mutation::trials,
+        sources::trials,
         kea_config::trials,
         lease_rows::trials,
         live_kea::trials,

@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
-use lqd_index::{Links, LinksError, Writer};
+use lqd_index::{Links, LinksError, OversizedClient, Writer};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tracing::{error, info, warn};
 
@@ -89,6 +89,8 @@ pub struct Report {
     pub example: Option<Ipv6Addr>,
     /// Faults of the snapshots that an operator should know of, each with its source.
     pub warnings: Vec<String>,
+    /// The client with the most leases, if one reply cannot carry them.
+    pub largest_client: Option<OversizedClient>,
 }
 
 /// Lease sources that are loaded and can be followed.
@@ -125,6 +127,7 @@ impl Feed {
             unknown_subnets: Vec::new(),
             example: None,
             warnings: Vec::new(),
+            largest_client: None,
         };
         for config in sources {
             let subnets = feed.subnets(&config.label);
@@ -138,7 +141,11 @@ impl Feed {
             feed.sources.push(followed);
         }
         feed.set_watched();
-        report.leases = feed.shared.index.lock().writer().lease_count();
+        {
+            let index = feed.shared.index.lock();
+            report.leases = index.writer().lease_count();
+            report.largest_client = index.writer().oversized().max_by_key(|client| client.leases);
+        }
         report.took = began.elapsed();
         Ok((feed, report))
     }

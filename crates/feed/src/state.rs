@@ -42,6 +42,11 @@ impl SourceState {
         self.caught_up.elapsed()
     }
 
+    /// Returns the name that the operator gave to the source.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
     /// Returns the figures of the source.
     pub fn figures(&self) -> impl Iterator<Item = &Figure> {
         std::iter::once(&self.backlog).chain(&self.detail)

@@ -1,10 +1,12 @@
 //! A scrape as Prometheus text. The table is the list of metrics, and its texts are their manual; a lease source adds its
 //! own figures, which `lqd_feed` describes.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lqd_answer::{BATCH_MAX, Outcome, QueryClass};
-use lqd_feed::{Figure, FigureValue};
+use lqd_feed::{Figure, FigureValue, SourceState};
 use lqd_net::{SendFailure, Sizes};
 use lqd_stats::{Exposition, Family, Kind};
 use lqd_wire::StatusCode;
@@ -37,19 +39,37 @@ pub(super) fn text(scrape: &Scrape) -> String {
         }
     }
     if let Some(served) = &scrape.served {
-        served.feed.figures().for_each(|figure| source_figure(&mut text, figure));
+        source_figures(&mut text, &served.feed.sources);
     }
     text.into_text()
 }
 
-/// Writes a figure that the lease source brings with its name and manual.
-fn source_figure(text: &mut Exposition, figure: &Figure) {
-    let kind = if figure.metric.ends_with("_total") { Counter } else { Gauge };
-    let value = match figure.value {
-        FigureValue::Count(count) => count,
-        FigureValue::Flag(flag) => flag.into(),
-    };
-    text.family(figure.metric, kind, figure.help).sample(&[], value);
+/// Writes the figures that lease sources bring with their names and manuals, each family once.
+fn source_figures(text: &mut Exposition, sources: &[SourceState]) {
+    let mut families = BTreeMap::<&str, Vec<(&SourceState, &Figure)>>::new();
+    for (source, figure) in
+        sources.iter().flat_map(|source| source.figures().map(move |figure| (source, figure)))
+    {
+        families.entry(figure.metric).or_default().push((source, figure));
+    }
+    for (name, samples) in families {
+        let kind = if name.ends_with("_total") { Counter } else { Gauge };
+        let mut family = text.family(name, kind, samples[0].1.help);
+        for (source, figure) in samples {
+            let value = match figure.value {
+                FigureValue::Count(count) => count,
+                FigureValue::Flag(flag) => flag.into(),
+            };
+            family.sample(&[("source", &source.label)], value);
+        }
+    }
+}
+
+/// Writes a sample for each lease source.
+fn by_source<V: Display>(served: &Served, family: &mut Family<'_>, value: impl Fn(&SourceState) -> V) {
+    for source in &served.feed.sources {
+        family.sample(&[("source", &source.label)], value(source));
+    }
 }
 
 /// Answer times have a bucket for each power of two from 2^9 ns to 2^29 ns, which is half a second.
@@ -144,20 +164,24 @@ const TABLE: &[Row] = &[
     Row("lqd_net_rearmed_total", Counter, "Receives started again after one ended (io_uring).",
         Of(|s, f| f.sample(&[], s.net(|n| n.rearmed.get())))),
 
-    Row("lqd_feed_age_seconds", Gauge, "How long there may have been changes of leases that are not known here; below 2 in good order, however little happens.",
-        Of(|s, f| f.sample(&[], s.feed.age().as_secs_f64()))),
+    Row("lqd_feed_age_seconds", Gauge, "Upper bound on the age of lease data, by source; normally below 2, even when idle.",
+        Of(|s, f| by_source(s, f, |source| source.age().as_secs_f64()))),
     Row("lqd_feed_trouble", Gauge, "1 if the lease source cannot be followed; /status says why.",
-        Of(|s, f| f.sample(&[], u8::from(s.feed.trouble.is_some())))),
-    Row("lqd_leases_incomplete", Gauge, "1 if the lease source holds leases that lqd does not know yet, as while the lease file is rewritten or reloaded: queries with no matching lease get the --when-stale response.",
-        Of(|s, f| f.sample(&[], u8::from(s.feed.is_incomplete)))),
+        Of(|s, f| by_source(s, f, |source| u8::from(source.trouble.is_some())))),
+    Row("lqd_feed_incomplete", Gauge, "1 if the lease source holds leases that are not known here, as while a lease file is written or reloaded.",
+        Of(|s, f| by_source(s, f, |source| u8::from(source.is_incomplete)))),
+    Row("lqd_leases_incomplete", Gauge, "1 if any lease source is incomplete (lqd_feed_incomplete): queries without lease get what --when-stale says.",
+        Of(|s, f| f.sample(&[], u8::from(s.feed.incomplete().is_some())))),
+    Row("lqd_leases_in_conflict", Gauge, "Addresses for which several lease sources have a lease; the one with the newest client-last-transaction-time is served.",
+        Of(|s, f| f.sample(&[], s.feed.conflicts))),
     Row("lqd_feed_rows_total", Counter, "Rows of the lease source that became changes, those of whole loads included.",
-        Of(|s, f| f.sample(&[], s.feed.rows))),
+        Of(|s, f| by_source(s, f, |source| source.rows))),
     Row("lqd_feed_bad_rows_total", Counter, "Rows that were skipped as faulty, those of whole loads included.",
-        Of(|s, f| f.sample(&[], s.feed.bad_rows))),
-    Row("lqd_feed_reloads_total", Counter, "Times all leases were loaded again, as only that could be right.",
-        Of(|s, f| f.sample(&[], s.feed.reloads))),
+        Of(|s, f| by_source(s, f, |source| source.bad_rows))),
+    Row("lqd_feed_reloads_total", Counter, "Times all leases of the source were loaded again, as only that could be right.",
+        Of(|s, f| by_source(s, f, |source| source.reloads))),
     Row("lqd_feed_failed_reloads_total", Counter, "Times that failed; leases stayed as they were.",
-        Of(|s, f| f.sample(&[], s.feed.failed_reloads))),
+        Of(|s, f| by_source(s, f, |source| source.failed_reloads))),
 
     Row("lqd_index_leases", Gauge, "Leases held, those that are over included.",
         Of(|s, f| f.sample(&[], s.index.leases))),

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use lqd_answer::{BATCH_MAX, Outcome};
-use lqd_feed::Standing;
+use lqd_feed::FeedState;
 use lqd_index::Summary;
 use lqd_net::{NetCounters, Sizes};
 use lqd_stats::Distribution;
@@ -48,7 +48,7 @@ pub(super) struct Served {
     pub(super) answer_times: Distribution,
     /// Datagrams of those who sent most, at least; most first.
     pub(super) requestors: Vec<(Ipv6Addr, u64)>,
-    pub(super) feed: Standing,
+    pub(super) feed: FeedState,
     pub(super) index: Summary,
     pub(super) memory: Vec<(&'static str, usize)>,
     pub(super) census: Option<Arc<Census>>,
@@ -93,7 +93,7 @@ impl Served {
             workers: serving.workers.iter().map(|books| WorkerCounts::of(books)).collect(),
             answer_times,
             requestors: requestors(&serving.workers),
-            feed: serving.feed.standing(),
+            feed: serving.feed.state(),
             index: serving.store.summary(),
             memory: serving.store.memory(),
             census,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use lqd_answer::{BATCH_MAX, Outcome, QueryClass};
-use lqd_feed::Watch;
+use lqd_feed::{FeedWatch, SourceState};
 use lqd_index::Store;
 use lqd_net::NetCounters;
 use lqd_stats::{Counters, Histogram, Top};
@@ -76,7 +76,7 @@ pub(crate) struct Serving {
     /// Leases and links.
     pub(crate) store: Arc<Store>,
     /// Where they come from.
-    pub(crate) feed: Watch,
+    pub(crate) feed: FeedWatch,
     /// The workers, in order.
     pub(crate) workers: Vec<Arc<WorkerBooks>>,
     /// What is taken aside for diagnosis.
@@ -141,15 +141,21 @@ impl Board {
             let reason = awaited.as_deref().unwrap_or("the first snapshot is not complete");
             return Some(format!("starting: {reason}"));
         };
-        let standing = serving.feed.standing();
+        let state = serving.feed.state();
         if !self.is_stale() {
-            let loading = || format!("the {} is being loaded anew", standing.source.kind);
-            let is_incomplete = standing.is_incomplete;
-            return is_incomplete.then(|| {
-                format!("leases are incomplete: {}", standing.trouble.clone().unwrap_or_else(loading))
-            });
+            let source = state.incomplete()?;
+            let loading = || format!("the {} is being reloaded", source.source.kind);
+            let reason = source.trouble.clone().unwrap_or_else(loading);
+            return Some(format!("leases are incomplete: {}", about(&state.sources, source, reason)));
         }
-        let why = standing.trouble.as_deref().unwrap_or(NO_TROUBLE);
-        Some(format!("leases are stale: last certain {} s ago; {why}", standing.age().as_secs()))
+        let oldest = state.oldest()?;
+        let reason = oldest.trouble.clone().unwrap_or_else(|| NO_TROUBLE.to_owned());
+        let (age, reason) = (state.age().as_secs(), about(&state.sources, oldest, reason));
+        Some(format!("leases are stale: last certain {age} s ago; {reason}"))
     }
+}
+
+/// A reason with the name of its source, where there are several.
+fn about(sources: &[SourceState], source: &SourceState, reason: String) -> String {
+    if sources.len() > 1 { format!("{}: {reason}", source.label) } else { reason }
 }

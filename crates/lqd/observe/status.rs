@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lqd_answer::{Outcome, QueryClass};
-use lqd_feed::FigureValue;
+use lqd_feed::{FigureValue, SourceState};
 use lqd_net::SendFailure;
 use lqd_stats::Distribution;
 use lqd_wire::StatusCode;
@@ -60,6 +60,7 @@ fn add_served(status: &mut Map<String, Value>, served: &Served, max_feed_age: Du
             requestors.map(|(source, count)| json!({ "address": source, "datagrams": count })).collect(),
         ),
         ("feed", feed(served, max_feed_age)),
+        ("sources", served.feed.sources.iter().map(source).collect()),
         ("leases", leases(served)),
         ("workers", served.workers.iter().enumerate().map(worker).collect()),
     ];
@@ -87,21 +88,33 @@ fn times(times: &Distribution) -> Value {
     })
 }
 
+/// The feed as a whole: as old as its oldest source.
 fn feed(served: &Served, max_feed_age: Duration) -> Value {
     let feed = &served.feed;
-    let mut status = json!({
-        "source": feed.source.place,
+    json!({
         "age_seconds": feed.age().as_secs_f64(),
         "max_age_seconds": max_feed_age.as_secs(),
-        "trouble": feed.trouble,
-        "incomplete": feed.is_incomplete,
-        "rows": feed.rows,
-        "bad_rows": feed.bad_rows,
-        "reloads": feed.reloads,
-        "failed_reloads": feed.failed_reloads,
+        "trouble": feed.sources.iter().find_map(|source| source.trouble.as_deref()),
+        "incomplete": feed.incomplete().is_some(),
+        "addresses_in_conflict": feed.conflicts,
+    })
+}
+
+fn source(source: &SourceState) -> Value {
+    let mut status = json!({
+        "name": source.label,
+        "kind": source.source.kind,
+        "place": source.source.place,
+        "age_seconds": source.age().as_secs_f64(),
+        "trouble": source.trouble,
+        "incomplete": source.is_incomplete,
+        "rows": source.rows,
+        "bad_rows": source.bad_rows,
+        "reloads": source.reloads,
+        "failed_reloads": source.failed_reloads,
     });
     if let Some(status) = status.as_object_mut() {
-        status.extend(feed.figures().map(|figure| (figure.key.to_owned(), value(figure.value))));
+        status.extend(source.figures().map(|figure| (figure.key.to_owned(), value(figure.value))));
     }
     status
 }

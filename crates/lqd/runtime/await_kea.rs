@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lqd_feed::kea_config::ConfigError;
-use lqd_feed::{LeaseSource, LoadError, Missing};
+use lqd_feed::{LoadError, Missing, SourceConfig};
 use tracing::{info, warn};
 
 use crate::observe::state::Board;
@@ -24,7 +24,7 @@ pub(crate) fn site(settings: &Settings) -> Result<Site, Failure> {
     let mut waiting = Waiting::default();
     loop {
         let reason = match Site::read(settings) {
-            Ok(site) => match site.source.missing() {
+            Ok(site) => match site.missing() {
                 Some(Missing::Place(reason)) => reason,
                 Some(Missing::Leases(_)) | None => {
                     waiting.end();
@@ -41,10 +41,11 @@ pub(crate) fn site(settings: &Settings) -> Result<Site, Failure> {
     }
 }
 
-/// Returns when the source has leases to load.
-pub(crate) fn leases(source: &dyn LeaseSource, board: &Board) {
+/// Returns when all sources have leases to load.
+pub(crate) fn leases(sources: &[SourceConfig], board: &Board) {
     let mut waiting = Waiting::default();
-    while let Some(Missing::Leases(reason) | Missing::Place(reason)) = source.missing() {
+    let missing = || sources.iter().find_map(|source| source.source().missing());
+    while let Some(Missing::Leases(reason) | Missing::Place(reason)) = missing() {
         board.set_awaited(Some(reason.clone()));
         waiting.pause(&reason);
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crossbeam::channel::Sender;
 use lqd_answer::Engine;
-use lqd_feed::Steering;
+use lqd_feed::FeedHandle;
 use tracing::warn;
 
 use super::serve::Event;
@@ -26,7 +26,7 @@ pub(crate) struct Reloaded {
 /// The reload that is under way, if any, and what it is made with.
 pub(crate) struct Reloads {
     flags: Flags,
-    steering: Steering,
+    feed: FeedHandle,
     events: Sender<Event>,
     started: Option<Instant>,
     /// SIGHUP came again meanwhile.
@@ -34,8 +34,8 @@ pub(crate) struct Reloads {
 }
 
 impl Reloads {
-    pub(crate) fn new(flags: Flags, steering: Steering, events: Sender<Event>) -> Self {
-        Self { flags, steering, events, started: None, again: false }
+    pub(crate) fn new(flags: Flags, feed: FeedHandle, events: Sender<Event>) -> Self {
+        Self { flags, feed, events, started: None, again: false }
     }
 
     /// Starts a reload, or notes that one is to follow; its result comes as [`Event::Reloaded`].
@@ -53,9 +53,9 @@ impl Reloads {
             );
             return Ok(());
         }
-        let (flags, steering, events) = (self.flags.clone(), self.steering.clone(), self.events.clone());
+        let (flags, feed, events) = (self.flags.clone(), self.feed.clone(), self.events.clone());
         let run = move || {
-            let result = catch_unwind(AssertUnwindSafe(|| read(&flags, &steering)))
+            let result = catch_unwind(AssertUnwindSafe(|| read(&flags, &feed)))
                 .unwrap_or_else(|_| Err(Failure::running("reading it panicked; report the line about it")));
             // Nobody listens any more when the program ends.
             let _ = events.send(Event::Reloaded(Box::new(result)));
@@ -73,11 +73,11 @@ impl Reloads {
 }
 
 /// Reads settings and Kea's configuration again, and has the feed follow them; what cannot be used changes nothing.
-fn read(flags: &Flags, steering: &Steering) -> Result<Reloaded, Failure> {
+fn read(flags: &Flags, feed: &FeedHandle) -> Result<Reloaded, Failure> {
     let settings = Settings::read(flags).map_err(Failure::unusable)?;
     let site = Site::read(&settings)?;
     let taps = Recorder::prepare(&settings)?;
     site.warn();
-    steering.configure(site.links, site.source).map_err(Failure::unusable)?;
+    feed.configure(site.sources).map_err(Failure::unusable)?;
     Ok(Reloaded { settings, engine: site.engine, taps })
 }

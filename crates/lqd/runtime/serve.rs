@@ -12,7 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use lqd_answer::{Engine, Outcome};
-use lqd_feed::{Feed, Part, Report, SkippedRow, Watch, speak_of_unknown_subnets};
+use lqd_feed::{Feed, FeedWatch, Part, Report, SkippedRow, SourceState, UnknownSubnets};
 use lqd_index::{Store, Writer};
 use sd_notify::NotifyState;
 use signal_hook::consts::SIGHUP;
@@ -74,11 +74,11 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     // Before the leases: that they are not there yet is worth asking for.
     sandbox.without_capabilities(|| admin.answer(&board))?;
     let (writer, store) = Writer::new();
-    let (links, source, wanted, awaited) = (site.links, site.source, settings.clone(), Arc::clone(&board));
+    let (sources, wanted, awaited) = (site.sources, settings.clone(), Arc::clone(&board));
     let load = move || {
         let taps = Recorder::prepare(&wanted)?;
-        await_kea::leases(&*source, &awaited);
-        let loaded = Feed::start(writer, links, source, load_threads()).map_err(await_kea::failure)?;
+        await_kea::leases(&sources, &awaited);
+        let loaded = Feed::start(writer, sources, load_threads()).map_err(await_kea::failure)?;
         Ok((taps, loaded))
     };
     let loaded = signals.during("the lease file or the query log", Some(&sandbox), load)?;
@@ -89,9 +89,9 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let engine = Arc::new(ArcSwap::from_pointee(site.engine));
     let mut crew = Crew::start(&settings, &store, &engine, &recorder, &events, &mut sandbox)?;
     await_workers(&incoming, settings.workers)?;
-    let (steering, watch) = (feed.steering(), feed.watch());
+    let (handle, watch) = (feed.handle(), feed.watch());
     spawn_feed(feed, crew.cpus.clone(), events.clone())?;
-    let reloads = Reloads::new(flags.clone(), steering.clone(), events.clone());
+    let reloads = Reloads::new(flags.clone(), handle.clone(), events.clone());
     signals.forward(events)?;
     if let Err(fault) = sandbox.seal(admin.needs()) {
         crew.stop(); // what its sockets were given meanwhile is answered
@@ -107,7 +107,7 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), Failure> {
     let end = running.until_told(&incoming, &mut Care::new(&mut crew));
     tell_service_manager(&NotifyState::Stopping);
     running.board.set_stopping();
-    steering.stop();
+    handle.stop();
     let totals = crew.stop();
     running.recorder.stop();
     for ((_, name, _), count) in Outcome::TABLE.iter().zip(totals).filter(|(_, count)| *count > 0) {
@@ -136,7 +136,7 @@ fn reach(flags: &Flags, settings: &Settings, site: &Site) -> Reach {
 }
 
 /// What the admin port shows from now on.
-fn serving(crew: &Crew, store: &Arc<Store>, watch: &Watch, recorder: &Recorder) -> Serving {
+fn serving(crew: &Crew, store: &Arc<Store>, watch: &FeedWatch, recorder: &Recorder) -> Serving {
     Serving {
         listen: crew.addresses.clone(),
         store: Arc::clone(store),
@@ -152,7 +152,7 @@ struct Running {
     settings: Settings,
     engine: Arc<ArcSwap<Engine>>,
     reloads: Reloads,
-    watch: Watch,
+    watch: FeedWatch,
     board: Arc<Board>,
     recorder: Recorder,
     /// Policies of before: kept, so that no worker is the one to free them.
@@ -199,8 +199,8 @@ impl Running {
 
     /// Has queries without a known binding answered by how certain it is that there is none.
     fn judge_age(&mut self) {
-        let standing = self.watch.standing();
-        let stale = standing.age() > self.settings.max_feed_age;
+        let state = self.watch.state();
+        let stale = state.age() > self.settings.max_feed_age;
         if stale == self.board.is_stale() {
             return;
         }
@@ -209,9 +209,12 @@ impl Running {
         self.replace(engine);
         self.board.set_stale(stale);
         if stale {
-            let (age, when_stale) = (standing.age().as_secs(), self.settings.when_stale);
-            let reason = standing.trouble.as_deref().unwrap_or(NO_TROUBLE);
+            let (age, when_stale) = (state.age().as_secs(), self.settings.when_stale);
+            let oldest = state.oldest();
+            let reason = oldest.and_then(|source| source.trouble.as_deref()).unwrap_or(NO_TROUBLE);
+            let source = oldest.map(SourceState::label);
             error!(
+                source,
                 age,
                 reason,
                 ?when_stale,
@@ -307,7 +310,7 @@ fn tell(report: &Report, store: &Store) {
             );
         }
     }
-    speak_of_unknown_subnets(&report.unknown_subnets);
+    report.unknown_subnets.iter().for_each(UnknownSubnets::log);
     let summary = store.summary();
     info!(
         leases = summary.leases,

@@ -1,4 +1,4 @@
-//! Long help of `--config`: the form of the file, and the keys of an access rule.
+//! Long help of `--config`: the form of the file, and the keys of its tables.
 
 use lqd_answer::QueryKind;
 
@@ -9,6 +9,13 @@ Flags are written there without dashes in front, and those that may
 be repeated take a list: listen = ["[::1]:547", "[2001:db8::1]:547"].
 A flag wins over the key; a repeated one replaces the whole list.
 Relative paths in the file start from the file's folder.
+Several Kea servers are given there in place of --kea-config,
+--kea-leases and --link-address, each with a name of its own:
+  [[source]]
+  name = "kea-a"
+  kea-config = "/etc/kea-a/kea-dhcp6.conf"
+  kea-leases = "/var/lib/kea-a/kea-leases6.csv"   may be left out
+  link-address = ["7=2001:db8:7::1"]              may be left out
 At its end may stand what requestors of one prefix may do, as often
 as needed:
   [[access]]

@@ -42,6 +42,7 @@ pub(super) fn read(path: &Path) -> Result<Flags, SettingsError> {
     for path in [&mut flags.kea_config, &mut flags.kea_leases].into_iter().flatten() {
         *path = folder.join(PathBuf::from(&*path));
     }
+    flags.source.iter_mut().flatten().for_each(|source| source.below(folder));
     if let Some(target) = &mut flags.query_log {
         target.below(folder);
     }

@@ -22,6 +22,7 @@ use super::network::Network;
 use super::number::{Octets, PowerOfTwo, Within};
 use super::query_log::LogTarget;
 use super::sensitive::SensitiveOption;
+use super::source::TypedSource;
 use super::spelled::{choice, list, one};
 
 /// What was typed: each field is a flag, and a key of the file of `--config`.
@@ -181,6 +182,10 @@ pub(crate) struct Flags {
     /// Default: off.
     #[arg(long, verbatim_doc_comment)]
     pub(super) restricted_requestor: bool,
+
+    /// Lease sources of the file, in place of the flags for a single one.
+    #[arg(skip)]
+    pub(super) source: Option<Vec<TypedSource>>,
 
     /// Rows of the file, each for the requestors of one prefix.
     #[arg(skip)]
@@ -406,6 +411,7 @@ impl Flags {
             rate: self.rate.or(file.rate),
             burst: self.burst.or(file.burst),
             restricted_requestor: self.restricted_requestor || file.restricted_requestor,
+            source: file.source,
             access: file.access,
             max_feed_age: self.max_feed_age.or(file.max_feed_age),
             when_stale: self.when_stale.or(file.when_stale),

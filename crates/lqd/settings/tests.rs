@@ -2,6 +2,7 @@
 
 mod faults;
 mod help;
+mod sources;
 
 use std::fs;
 use std::path::Path;
@@ -28,6 +29,16 @@ struct Row {
 }
 
 macro_rules! row {
+    ($name:literal, $flags:expr, $toml:literal, sources[0].$field:ident, $want:literal, default $default:literal) => {
+        Row {
+            name: $name,
+            flags: &$flags,
+            toml: $toml,
+            read: |settings| format!("{:?}", settings.sources[0].$field),
+            want: $want,
+            default: $default,
+        }
+    };
     ($name:literal, $flags:expr, $toml:literal, $($field:ident).+, $want:literal, default $default:literal) => {
         Row {
             name: $name,
@@ -42,9 +53,9 @@ macro_rules! row {
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    row!("kea-config", ["--kea-config=/etc/dhcp6.conf"], "kea-config = '/etc/dhcp6.conf'", kea_config,
+    row!("kea-config", ["--kea-config=/etc/dhcp6.conf"], "kea-config = '/etc/dhcp6.conf'", sources[0].kea_config,
         "\"/etc/dhcp6.conf\"", default "\"kea.conf\""),
-    row!("kea-leases", ["--kea-leases=/var/leases.csv"], "kea-leases = '/var/leases.csv'", kea_leases,
+    row!("kea-leases", ["--kea-leases=/var/leases.csv"], "kea-leases = '/var/leases.csv'", sources[0].kea_leases,
         "Some(\"/var/leases.csv\")", default "None"),
     row!("server-duid", ["--server-duid=00:03:ff"], "server-duid = '00:03:ff'", server_duid,
         "Some([0, 3, 255])", default "None"),
@@ -59,7 +70,7 @@ const ROWS: &[Row] = &[
     row!("deny", ["--deny=not-allowed"], "deny = 'not-allowed'", rights.deny, "NotAllowed", default "NotAllowed"),
     row!("relayed", ["--relayed=drop"], "relayed = 'drop'", rights.relayed, "Drop", default "Answer"),
     row!("max-relay-hops", ["--max-relay-hops=0"], "max-relay-hops = 0", max_relay_hops, "0", default "9"),
-    row!("link-address", ["--link-address=7=2001:db8:7::1"], "link-address = ['7=2001:db8:7::1']", link_addresses,
+    row!("link-address", ["--link-address=7=2001:db8:7::1"], "link-address = ['7=2001:db8:7::1']", sources[0].link_addresses,
         "[LinkAddress { subnet_id: 7, address: 2001:db8:7::1 }]", default "[]"),
     row!("sensitive-option", ["--sensitive-option=79", "--sensitive-option=39", "--sensitive-option=79"],
         "sensitive-option = [79, 39, 79]", rights.sensitive_options, "[39, 79]", default "[]"),
@@ -176,7 +187,7 @@ fn flags_win_over_the_file_key_by_key() {
     assert_eq!(settings.workers, 5);
     assert_eq!(settings.allow, Some(vec!["2001:db8::/32".parse().unwrap()]), "the list is replaced whole");
     assert_eq!((settings.buffers, settings.example_query), (64, true), "untouched by flags");
-    assert_eq!(settings.kea_config, Path::new("/k"));
+    assert_eq!(settings.sources[0].kea_config, Path::new("/k"));
 }
 
 #[test]
@@ -223,11 +234,11 @@ fn paths_in_the_file_start_from_its_folder_and_flags_from_here() {
     let folder = file("kea-config = 'kea/dhcp6.conf'\nkea-leases = '../leases.csv'");
     let config = folder.path().join("lqd.toml").display().to_string();
     let settings = Settings::read(&typed(&["--config", &config])).unwrap();
-    assert_eq!(settings.kea_config, folder.path().join("kea/dhcp6.conf"));
-    assert_eq!(settings.kea_leases, Some(folder.path().join("../leases.csv")));
+    assert_eq!(settings.sources[0].kea_config, folder.path().join("kea/dhcp6.conf"));
+    assert_eq!(settings.sources[0].kea_leases, Some(folder.path().join("../leases.csv")));
 
     let settings = Settings::read(&typed(&["--config", &config, "--kea-config", "here.conf"])).unwrap();
-    assert_eq!(settings.kea_config, Path::new("here.conf"));
+    assert_eq!(settings.sources[0].kea_config, Path::new("here.conf"));
 }
 
 #[test]

@@ -168,10 +168,11 @@ impl Engine {
         let fixture = fixture();
         let document = kea_config::read(fixture.kea_config())?;
         let kea = KeaConfig::from_document(&document, None)?;
-        let request = LoadRequest { links: &Links::default(), threads: NonZeroUsize::MIN, replaces: true };
+        let links = Links::default();
+        let request = LoadRequest::new(&links, NonZeroUsize::MIN, true);
         let loaded = KeaMemfile::new(fixture.leases()).load(&request)?;
         let (mut writer, store) = Writer::new();
-        writer.replace_by(loaded.rows, Some(Links::new(kea.links)?));
+        writer.replace_by(loaded.rows.into_loader(), Some(Links::new(kea.links)?));
         let reader = store.reader().ok_or("no place for a reader")?;
         let engine = lqd_answer::Engine::new(policy(kea.server_duid.resolve()?))?;
         let limits = RefCell::new(Limits::new(0));

@@ -146,7 +146,7 @@ fn wrong_types_are_told_what_to_write() {
 fn unknown_keys_are_told_the_known_ones() {
     let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
                  `deny`, `relayed`, `max-relay-hops`, `link-address`, `sensitive-option`, `max-reply`, `rate`, `burst`, \
-                 `restricted-requestor`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
+                 `restricted-requestor`, `source`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
                  `query-log-sample`, `query-log-requestor`, `keep-discards`, `workers`, `cpus`, \
                  `io`, `gro`, `buffers`, `receive-buffer`, `send-buffer`, `steering`, \
                  `busy-poll`, `sandbox`, `log-format`, `log`, `example-query`";
