@@ -82,7 +82,7 @@ pub fn unspec_fail() -> Pattern {
 }
 
 /// Expected reply to [`by_address`] for an address on no link.
-fn not_configured() -> Pattern {
+pub fn not_configured() -> Pattern {
     Pattern::parse("0f c00001  $me $server  000d { 0009 text }")
 }
 
