@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use lqd_benches::{leases, rows};
 use lqd_feed::kea_memfile::{Columns, KeaMemfile, RowParser};
 use lqd_feed::{Feed, SourceConfig};
-use lqd_index::{Batch, Writer};
+use lqd_index::{Batch, LeaseChecks, Writer};
 
 /// Clients of the parsed rows, two rows each.
 const CLIENTS_PARSED: u32 = 5_000;
