@@ -1,4 +1,4 @@
-//! The shape of the code base, held by a test: which crate may use which, and where `unsafe` may stand.
+//! Rules that the compiler cannot check: arrows between crates, places of `unsafe`, sizes, language.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Which crate of the project may use which; crates/README.md draws it.
+#[path = "tidy/language.rs"]
+mod language;
+
+/// Crates of the project that a crate may use; crates/README.md draws it.
 const ARROWS: &[(&str, &[&str])] = &[
     ("lqd-wire", &[]),
     ("lqd-stats", &[]),
@@ -21,8 +24,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lqd-benches", &["lqd-answer", "lqd-feed", "lqd-index", "lqd-net", "lqd-stats", "lqd-wire"]),
 ];
 
-/// Where `unsafe` may stand: a crate, or single files of one.
+/// Places that may hold `unsafe`: a crate, or single files of one.
 const UNSAFE_PLACES: &[&str] = &["crates/net/", "crates/index/src/pages.rs", "crates/index/src/prefetch.rs"];
+
+/// Folders with sources and documents.
+const FOLDERS: &[&str] = &["crates", "loadgen", "benches", "tests", "deploy"];
 
 /// A file longer than this does more than one job.
 const LINES_MAX: usize = 600;
@@ -93,21 +99,32 @@ fn files_do_one_job() {
 
 /// Every Rust file of the project with its path from the root.
 fn sources() -> Vec<(String, String)> {
+    files(&["rs"])
+}
+
+/// Every file of the project with one of the extensions: its path from the root, and its text.
+fn files(extensions: &[&str]) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders: Vec<PathBuf> =
-        ["crates", "loadgen", "benches", "tests"].map(|folder| root.join(folder)).into();
-    let mut found = Vec::new();
+    let mut paths: Vec<PathBuf> = entries(root).filter(|path| path.is_file()).collect();
+    let mut folders: Vec<PathBuf> = FOLDERS.iter().map(|folder| root.join(folder)).collect();
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(root).expect("below the root").display().to_string();
-                found.push((name, fs::read_to_string(&path).expect("a source file is text")));
-            }
-        }
+        let (inner, files): (Vec<_>, Vec<_>) = entries(&folder).partition(|path| path.is_dir());
+        folders
+            .extend(inner.into_iter().filter(|path| path.file_name().is_some_and(|name| name != "target")));
+        paths.extend(files);
     }
+    let is_wanted =
+        |path: &PathBuf| path.extension().is_some_and(|end| extensions.iter().any(|one| end == *one));
+    let read = |path: PathBuf| {
+        let name = path.strip_prefix(root).expect("below the root").display().to_string();
+        (name, fs::read_to_string(&path).expect("a source file is text"))
+    };
+    let found: Vec<_> = paths.into_iter().filter(is_wanted).map(read).collect();
     assert!(found.len() > 50, "the sources were found");
     found
+}
+
+/// Paths in a folder; none if it cannot be read.
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
