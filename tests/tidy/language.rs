@@ -42,16 +42,14 @@ const COLUMNS_MAX: usize = 110;
 
 #[test]
 fn texts_are_plain_english() {
-    let is_plain = |path: &str| {
-        PLAIN.iter().any(|part| path.starts_with(part)) && !QUOTING.iter().any(|quoting| path == *quoting)
-    };
+    let is_plain = |path: &str| PLAIN.iter().any(|part| path.starts_with(part)) && !QUOTING.contains(&path);
     let plain = files(&["rs", "md"]).into_iter().filter(|(path, _)| is_plain(path));
-    let found: Vec<String> = plain.flat_map(|(path, text)| faults(&path, &text)).collect();
+    let found: Vec<String> = plain.flat_map(|(path, text)| breaches(&path, &text)).collect();
     assert!(found.is_empty(), "{} texts to reword (see CONTRIBUTING.md):\n{}", found.len(), found.join("\n"));
 }
 
 /// Every breach of the rules in a file, as `path:line: reason`.
-fn faults(path: &str, text: &str) -> Vec<String> {
+fn breaches(path: &str, text: &str) -> Vec<String> {
     let mut found = odd_words(text);
     if path.ends_with(".rs") {
         found.extend(vague_headlines(text));
@@ -151,13 +149,16 @@ fn breaches_are_found() {
         "a.rs:4: `hire`: write spawn",
         "a.rs:5: comment of 114 columns: at most 110",
     ];
-    assert_eq!(faults("a.rs", &text), expected);
-    assert_eq!(faults("a.md", "Its look-ups\n"), ["a.md:1: `look-up`: write lookup (noun), look up (verb)"]);
+    assert_eq!(breaches("a.rs", &text), expected);
+    assert_eq!(
+        breaches("a.md", "Its look-ups\n"),
+        ["a.md:1: `look-up`: write lookup (noun), look up (verb)"]
+    );
 }
 
 #[test]
 fn plain_texts_pass() {
     let text = "//! Sockets of a worker.\n//! Of these, each is checked against its own baseline.\n\
                 /// Returns the recommended lookup; callers look up further.\nfn floor_() { 1.5_f64.floor(); }\n";
-    assert_eq!(faults("a.rs", &text.replace("floor_", "lower")), [""; 0]);
+    assert_eq!(breaches("a.rs", &text.replace("floor_", "lower")), [""; 0]);
 }
