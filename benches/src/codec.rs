@@ -2,7 +2,9 @@
 //!
 //! Shared by the criterion bench and the instruction counts, so that both speak of the same work.
 
-use lqd_wire::{IaAddress, IaPrefix, Message, MessageType, NoRoom, OptionCode, Query, TransactionId, Writer};
+use lqd_wire::{
+    IaAddress, IaPrefix, Message, MessageType, NoRoomError, OptionCode, Query, TransactionId, Writer,
+};
 
 use crate::leases::{PREFERRED_LIFETIME, VALID_LIFETIME};
 use crate::network::{Client, DELEGATED_LEN};
@@ -36,7 +38,7 @@ pub fn parse_query(octets: &[u8]) -> Option<usize> {
 ///
 /// # Errors
 /// The buffer is too short.
-pub fn write_reply(client: &Client, requestor: &[u8], buffer: &mut [u8]) -> Result<usize, NoRoom> {
+pub fn write_reply(client: &Client, requestor: &[u8], buffer: &mut [u8]) -> Result<usize, NoRoomError> {
     let mut w = Writer::new(buffer);
     let (preferred_lifetime, valid_lifetime) = (PREFERRED_LIFETIME, VALID_LIFETIME);
     w.header(MessageType::LEASEQUERY_REPLY, TransactionId([1, 2, 3]))?;
@@ -49,5 +51,5 @@ pub fn write_reply(client: &Client, requestor: &[u8], buffer: &mut [u8]) -> Resu
         IaPrefix { address: client.prefix, prefix_len, preferred_lifetime, valid_lifetime }.write(w)?;
         w.option(OptionCode::CLT_TIME, |w| w.put(&3600_u32.to_be_bytes()))
     })?;
-    Ok(w.len())
+    Ok(w.position())
 }

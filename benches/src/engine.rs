@@ -35,7 +35,7 @@ pub fn limited_engine() -> Engine {
 }
 
 fn with(access: Access) -> Engine {
-    let policy = Policy { server_duid: SERVER_DUID.to_vec(), access, relay_levels_max: 9 };
+    let policy = Policy { server_duid: SERVER_DUID.to_vec(), access, relay_hops_max: 9 };
     Engine::new(policy).expect("the policy is a valid one")
 }
 

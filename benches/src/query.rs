@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_wire::{IaAddress, MessageType, NoRoom, OptionCode, QueryType, TransactionId, Writer};
+use lqd_wire::{IaAddress, MessageType, NoRoomError, OptionCode, QueryType, TransactionId, Writer};
 
 use crate::network::{self, Client};
 
@@ -58,7 +58,7 @@ impl Kind {
     }
 }
 
-fn write(w: &mut Writer<'_>, kind: Kind, client: &Client) -> Result<(), NoRoom> {
+fn write(w: &mut Writer<'_>, kind: Kind, client: &Client) -> Result<(), NoRoomError> {
     if kind != Kind::Relayed {
         return write_message(w, kind, client);
     }
@@ -69,7 +69,7 @@ fn write(w: &mut Writer<'_>, kind: Kind, client: &Client) -> Result<(), NoRoom> 
     w.option(OptionCode::RELAY_MSG, |w| write_message(w, kind, client))
 }
 
-fn write_message(w: &mut Writer<'_>, kind: Kind, client: &Client) -> Result<(), NoRoom> {
+fn write_message(w: &mut Writer<'_>, kind: Kind, client: &Client) -> Result<(), NoRoomError> {
     let [.., a, b, c] = client.duid;
     w.header(MessageType::LEASEQUERY, TransactionId([a, b, c]))?;
     w.option(OptionCode::CLIENTID, |w| w.put(&REQUESTOR))?;

@@ -46,7 +46,7 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
     }
     let list = |items: Vec<String>| items.join(" ");
     writeln!(out, "listens on     {}", list(settings.listen.iter().map(ToString::to_string).collect()))?;
-    let rows = || site.policy.access.rows().skip(1);
+    let rows = || site.policy.access.rules().skip(1);
     let allowed = rows().filter(|(_, rights)| rights.allow).map(|(prefix, _)| prefix.to_string());
     writeln!(out, "answers        {}", list(allowed.collect()))?;
     for (prefix, rights) in rows().filter(|(prefix, _)| access::has_row(settings, *prefix)) {

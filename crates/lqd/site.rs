@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv6Net};
-use lqd_answer::{Engine, Policy, Unbound};
+use lqd_answer::{Engine, NoBindingPolicy, Policy};
 use lqd_feed::kea_config::{self, Document, ExtendedInfo, KeaConfig, ServerDuid};
 use lqd_feed::kea_memfile::KeaMemfile;
 use lqd_feed::{LeaseSource, Missing, SourceConfig, links_of};
@@ -55,10 +55,10 @@ impl Site {
         let policy = Policy {
             server_duid,
             access: access::table(settings, &allow).map_err(Failure::unusable)?,
-            relay_levels_max: settings.max_relay_hops,
+            relay_hops_max: settings.max_relay_hops,
         };
         let engine = Engine::new(policy.clone()).map_err(Failure::unusable)?;
-        let engine = engine.with_unbound_if_incomplete(unbound(settings, true));
+        let engine = engine.with_no_binding_if_incomplete(no_binding_policy(settings, true));
         let mut sources = Vec::new();
         for kea in keas {
             warnings.extend(kea.config.warnings.iter().map(|warning| kea.about(warning.to_string())));
@@ -206,13 +206,13 @@ fn allow(settings: &Settings, keas: &[Kea<'_>], warnings: &mut Vec<String>) -> V
     vec![Ipv6Net::from(Ipv6Addr::LOCALHOST)]
 }
 
-/// What queries get for which no binding is known.
-pub(crate) fn unbound(settings: &Settings, stale: bool) -> Unbound {
+/// Returns the reply to queries with no matching lease.
+pub(crate) fn no_binding_policy(settings: &Settings, stale: bool) -> NoBindingPolicy {
     match settings.when_stale {
-        _ if !stale => Unbound::Answer,
-        settings::WhenStale::Answer => Unbound::Answer,
-        settings::WhenStale::Silent => Unbound::Silent,
-        settings::WhenStale::Refuse => Unbound::Refuse,
+        _ if !stale => NoBindingPolicy::Answer,
+        settings::WhenStale::Answer => NoBindingPolicy::Answer,
+        settings::WhenStale::Silent => NoBindingPolicy::Silent,
+        settings::WhenStale::Refuse => NoBindingPolicy::Refuse,
     }
 }
 

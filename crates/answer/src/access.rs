@@ -1,14 +1,12 @@
-//! Who may ask, what, and how often (RFC 5007 §4.4.1, §4.4.2, §5).
+//! Access rules: the rights and rate limits of requestors (RFC 5007 §4.4.1, §4.4.2, §5).
 //!
-//! Each source address belongs to exactly one row: that of the longest prefix that contains it, or the row of all
-//! others. That row decides alone; nothing is taken from shorter prefixes around it, so that a row can be read
-//! without the rest of the table.
+//! Each source address has exactly one rule: that of the longest prefix that contains it, or the rule of all
+//! others. Nothing is inherited from shorter prefixes, so a rule can be read without the rest of the table.
 
-mod gate;
+mod admission;
 mod limit;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::net::Ipv6Addr;
 
@@ -17,40 +15,40 @@ use lqd_index::{Prefix, Prefixes};
 use lqd_wire::{DATAGRAM_LEN_MAX, OptionCode, QueryType};
 
 use crate::Outcome;
-pub(crate) use gate::Gate;
+pub(crate) use admission::Admission;
 pub use limit::{Limits, RATE_MAX, Rate};
 
-/// Most rows of a table, that of all others included.
-pub const ROWS_MAX: usize = 65_536;
+/// Most rules of a table, that of all others included.
+pub const RULES_MAX: usize = 65_536;
 
-/// What the requestors of one row may do.
+/// The rights of the requestors under one rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rights {
-    /// Whether they may ask at all (RFC 5007 §4.4.1).
+    /// Whether they may query at all (RFC 5007 §4.4.1).
     pub allow: bool,
-    /// What they get for what they may not.
+    /// The reply to a query that they are not allowed.
     pub deny: Deny,
-    /// What they may ask (RFC 5007 §4.4.1).
+    /// The query-types that they may use (RFC 5007 §4.4.1).
     pub query_types: QueryTypes,
-    /// What becomes of queries that they relay (RFC 5007 §5).
+    /// The treatment of queries that they relay (RFC 5007 §5).
     pub relayed: Relayed,
-    /// Options that they never get, even if they ask for them (RFC 5007 §4.4.2, "sensitive options").
+    /// Options that are withheld even if requested (RFC 5007 §4.4.2, "sensitive options").
     pub sensitive: Vec<OptionCode>,
-    /// Longest reply with bindings or links, octets: what is longer becomes UnspecFail. At most [`DATAGRAM_LEN_MAX`]
-    /// counts.
+    /// Longest reply with bindings or links, in octets; longer ones become UnspecFail. Values above
+    /// [`DATAGRAM_LEN_MAX`] have no effect.
     pub reply_len_max: usize,
-    /// How often one address may ask; all addresses together, if the row's requestors may not ask at all.
+    /// The rate limit of one address; of all addresses together, if `allow` is false.
     pub rate: Option<Rate>,
-    /// How often all addresses of the row together may ask.
+    /// The rate limit of all addresses under the rule together.
     pub prefix_rate: Option<Rate>,
-    /// Whether they get only bindings that came through them (RFC 5007 §5).
+    /// Whether they see only bindings that they relayed (RFC 5007 §5).
     pub restricted: bool,
-    /// Under which addresses, beside the one that they ask from, they are relay agents; for `restricted`.
+    /// Their addresses as relay agents, beside the source of the query; for `restricted`.
     pub relay_addresses: Vec<Ipv6Net>,
 }
 
 impl Rights {
-    /// May not ask, and is told so; otherwise without limits.
+    /// Not allowed, and told so; no other restriction.
     pub const NONE: Self = Self {
         allow: false,
         deny: Deny::NotAllowed,
@@ -72,16 +70,16 @@ impl Default for Rights {
     }
 }
 
-/// What a requestor gets for what it may not ask.
+/// The reply to a query that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Deny {
     /// The status NotAllowed.
     NotAllowed,
-    /// Nothing.
+    /// No reply.
     Drop,
 }
 
-/// What becomes of relayed queries.
+/// The treatment of relayed queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Relayed {
     /// They are answered in a RELAY-REPL.
@@ -90,15 +88,15 @@ pub enum Relayed {
     Drop,
 }
 
-/// A set of query-types (RFC 5007 §4.1.2.1), of all that the wire can carry.
+/// A set of query-types, known and unknown (RFC 5007 §4.1.2.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct QueryTypes([u64; 4]);
 
 impl QueryTypes {
-    /// All of them.
+    /// All query-types.
     pub const ALL: Self = Self([u64::MAX; 4]);
 
-    /// Whether this one is in the set.
+    /// Returns whether the query-type is in the set.
     #[inline]
     pub fn contains(&self, query_type: QueryType) -> bool {
         let QueryType(number) = query_type;
@@ -116,112 +114,100 @@ impl FromIterator<QueryType> for QueryTypes {
     }
 }
 
-/// A row of the table; the number means nothing in another table.
+/// The number of a rule, valid in one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RowId(u32);
+pub(crate) struct RuleId(u32);
 
-impl RowId {
+impl RuleId {
     const OTHERS: Self = Self(0);
 
-    /// Its position, below [`ROWS_MAX`].
+    /// Returns the position in the table, below [`RULES_MAX`].
     pub(crate) fn position(self) -> usize {
         self.0 as usize
     }
 }
 
-/// All rows, ready for look-up.
+/// The table of access rules, indexed for lookup.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// First the row of all others, as `::/0`.
-    rows: Box<[(Ipv6Net, Rights)]>,
-    table: Prefixes<RowId>,
+    /// First the rule of all others, as `::/0`.
+    rules: Box<[(Ipv6Net, Rights)]>,
+    table: Prefixes<RuleId>,
     limited: bool,
     fingerprint: u64,
 }
 
-/// Why a table cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccessFault {
-    /// Two rows have this prefix.
-    Twice(Ipv6Net),
+/// An unusable table of access rules.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// Two rules have this prefix.
+    #[error("two access rules have the prefix {0}; remove one")]
+    Duplicate(Ipv6Net),
     /// A prefix has bits set beyond its length.
+    #[error("{0} has bits set beyond its length; write {net}", net = .0.trunc())]
     HostBits(Ipv6Net),
-    /// A rate of the row is not in `1..=RATE_MAX`, or its burst not in `1..=RATE_MAX`.
+    /// A rate or burst of the rule is not in `1..=RATE_MAX`.
+    #[error("the access rule {0} has a rate or burst that is not in 1..={RATE_MAX}")]
     Rate(Ipv6Net),
-    /// More than [`ROWS_MAX`] rows.
+    /// More than [`RULES_MAX`] rules.
+    #[error("{0} access rules; at most {RULES_MAX} can be used")]
     TooMany(usize),
 }
 
-impl fmt::Display for AccessFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Twice(prefix) => write!(f, "two access rows have the prefix {prefix}; leave one out"),
-            Self::HostBits(prefix) => {
-                write!(f, "{prefix} has bits set beyond its length; write {}", prefix.trunc())
-            }
-            Self::Rate(prefix) => {
-                write!(f, "the access row {prefix} has a rate or burst that is not in 1..={RATE_MAX}")
-            }
-            Self::TooMany(rows) => write!(f, "{rows} access rows; at most {ROWS_MAX} can be used"),
-        }
-    }
-}
-
-impl std::error::Error for AccessFault {}
-
 impl Access {
-    /// Builds the table of `rows` and of what all `others` may do.
-    pub fn new(others: Rights, rows: Vec<(Ipv6Net, Rights)>) -> Result<Self, AccessFault> {
-        if rows.len() >= ROWS_MAX {
-            return Err(AccessFault::TooMany(rows.len() + 1));
+    /// Builds the table from `rules` and the rights of all `others`.
+    pub fn new(others: Rights, rules: Vec<(Ipv6Net, Rights)>) -> Result<Self, AccessError> {
+        if rules.len() >= RULES_MAX {
+            return Err(AccessError::TooMany(rules.len() + 1));
         }
-        let rows: Box<[_]> = std::iter::once((Ipv6Net::default(), others)).chain(rows).collect();
-        let mut prefixes = HashMap::with_capacity(rows.len());
-        for (position, (prefix, rights)) in rows.iter().enumerate() {
+        let rules: Box<[_]> = std::iter::once((Ipv6Net::default(), others)).chain(rules).collect();
+        let mut prefixes = HashMap::with_capacity(rules.len());
+        for (position, (prefix, rights)) in rules.iter().enumerate() {
             if *prefix != prefix.trunc() {
-                return Err(AccessFault::HostBits(*prefix));
+                return Err(AccessError::HostBits(*prefix));
             }
             if [rights.rate, rights.prefix_rate].iter().flatten().any(|rate| !rate.is_usable()) {
-                return Err(AccessFault::Rate(*prefix));
+                return Err(AccessError::Rate(*prefix));
             }
             let key = Prefix { address: prefix.addr(), len: prefix.prefix_len() };
-            if position > 0 && prefixes.insert(key, RowId(position as u32)).is_some() {
-                return Err(AccessFault::Twice(*prefix));
+            // The rule of all others stays out of the map, so that an explicit ::/0 may override it.
+            if position > 0 && prefixes.insert(key, RuleId(position as u32)).is_some() {
+                return Err(AccessError::Duplicate(*prefix));
             }
         }
-        let limited = rows.iter().any(|(_, rights)| rights.rate.is_some() || rights.prefix_rate.is_some());
-        let fingerprint = BuildHasherDefault::<DefaultHasher>::default().hash_one(&rows);
-        Ok(Self { rows, table: Prefixes::new(prefixes), limited, fingerprint })
+        let limited = rules.iter().any(|(_, rights)| rights.rate.is_some() || rights.prefix_rate.is_some());
+        let fingerprint = BuildHasherDefault::<DefaultHasher>::default().hash_one(&rules);
+        Ok(Self { rules, table: Prefixes::new(prefixes), limited, fingerprint })
     }
 
-    /// A table in which these networks may ask for everything, and others for nothing.
-    pub fn of(networks: impl IntoIterator<Item = Ipv6Net>) -> Result<Self, AccessFault> {
+    /// Builds a table that allows these networks everything, and others nothing.
+    pub fn of(networks: impl IntoIterator<Item = Ipv6Net>) -> Result<Self, AccessError> {
         let allowed = |network| (network, Rights { allow: true, ..Rights::default() });
         Self::new(Rights::default(), networks.into_iter().map(allowed).collect())
     }
 
-    /// The rows as given, that of all others first.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = (Ipv6Net, &Rights)> {
-        self.rows.iter().map(|(prefix, rights)| (*prefix, rights))
+    /// Returns the rules in the given order, that of all others first.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = (Ipv6Net, &Rights)> {
+        self.rules.iter().map(|(prefix, rights)| (*prefix, rights))
     }
 
-    /// Whether any row has a rate.
+    /// Returns whether any rule has a rate.
     pub(crate) fn is_limited(&self) -> bool {
         self.limited
     }
 
-    /// Equal for equal tables.
+    /// Returns a hash that is equal for equal tables.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 
-    pub(crate) fn row_of(&self, source: Ipv6Addr) -> RowId {
-        self.table.containing(source).unwrap_or(RowId::OTHERS)
+    pub(crate) fn rule_of(&self, source: Ipv6Addr) -> RuleId {
+        self.table.containing(source).unwrap_or(RuleId::OTHERS)
     }
 
-    /// Prefix and rights of a row of this table.
-    pub(crate) fn row(&self, row: RowId) -> (Ipv6Net, &Rights) {
-        let (prefix, rights) = &self.rows[row.position()];
+    /// Returns prefix and rights of a rule of this table.
+    pub(crate) fn rule(&self, rule: RuleId) -> (Ipv6Net, &Rights) {
+        let (prefix, rights) = &self.rules[rule.position()];
         (*prefix, rights)
     }
 }
@@ -231,7 +217,7 @@ impl Rights {
         self.sensitive.contains(&code)
     }
 
-    /// The outcome of a query from a source that may not ask, if that is silence.
+    /// Returns the outcome of any query from the source, if it is not allowed and gets no reply.
     pub(crate) fn silence(&self) -> Option<Outcome> {
         (!self.allow && self.deny == Deny::Drop).then_some(Outcome::DropNotAllowed)
     }

@@ -1,28 +1,28 @@
-//! OPTION_CLIENT_DATA (RFC 5007 §4.1.2.2, §4.4.2), however the query came.
+//! The writer of OPTION_CLIENT_DATA (RFC 5007 §4.1.2.2, §4.4.2), independent of the transport.
 
 mod configured;
 mod options;
 mod relay_data;
 
 use lqd_index::{Binding, Client, LeaseKind, Left};
-use lqd_wire::{Free, IaAddress, IaPrefix, NoRoom, OptionCode, OptionRequest, Writer};
+use lqd_wire::{Free, IaAddress, IaPrefix, NoRoomError, OptionCode, OptionRequest, Writer};
 
 use crate::Rights;
 use crate::select::{OnLinks, View, is_on_link_of};
 use options::ClientOptions;
 
-/// Options that a requestor asks for about a client.
+/// The options about a client that a query requests.
 #[derive(Clone, Copy)]
 pub(crate) struct Requested<'a> {
-    /// Their codes, in the order in which they are asked for.
+    /// Their codes in the requested order.
     pub(crate) codes: OptionRequest<'a>,
-    /// The requestor's rights, which say what is sensitive.
+    /// The requestor's rights, which name the sensitive options.
     pub(crate) rights: &'a Rights,
 }
 
-/// Writes OPTION_CLIENT_DATA about the client's bindings on these links that this view shows; `now` in UNIX seconds.
+/// Writes OPTION_CLIENT_DATA with the client's bindings on these links that `view` shows.
 ///
-/// Addresses, then prefixes, as the record has them.
+/// Addresses come before prefixes, as in the record. `now` is in UNIX seconds.
 #[inline]
 pub(crate) fn write(
     w: &mut Writer<'_>,
@@ -31,7 +31,7 @@ pub(crate) fn write(
     client: &Client<'_>,
     on_links: &OnLinks<'_>,
     requested: Requested<'_>,
-) -> Result<(), NoRoom> {
+) -> Result<(), NoRoomError> {
     w.option(OptionCode::CLIENT_DATA, |w| contents(w, view, now, client, on_links, requested))
 }
 
@@ -43,11 +43,11 @@ fn contents(
     client: &Client<'_>,
     on_links: &OnLinks<'_>,
     requested: Requested<'_>,
-) -> Result<(), NoRoom> {
+) -> Result<(), NoRoomError> {
     let newest = w.extend(|free| {
         let duid_len = client.duid_len() as u8; // at most DUID_LEN_MAX, 130
         match client.short_duid() {
-            // What is behind its end, at most 7 octets, is written over by OPTION_CLT_TIME, if by nothing before.
+            // At most 7 surplus octets follow, which OPTION_CLT_TIME at the latest overwrites.
             Some(duid) => free.option_within(OptionCode::CLIENTID, duid, duid_len)?,
             None => client.copy_duid(free.option_room(OptionCode::CLIENTID, duid_len.into())?),
         }
@@ -60,7 +60,7 @@ fn contents(
     Ok(())
 }
 
-/// The client's addresses and prefixes on a link, and how long ago the server last spoke with it there; when that was.
+/// Writes addresses, prefixes and CLT_TIME; returns the latest `cltt` in UNIX seconds.
 #[inline(always)]
 fn leases(
     free: &mut Free<'_>,
@@ -68,11 +68,11 @@ fn leases(
     now: u32,
     client: &Client<'_>,
     on_links: &OnLinks<'_>,
-) -> Result<u32, NoRoom> {
-    // Decided once for all bindings.
+) -> Result<u32, NoRoomError> {
+    // One loop for each case, so that common ones test no case for each binding.
     match on_links {
         OnLinks::Whole => leases_that(free, now, client, |_| true),
-        OnLinks::Of(subnet) if view.is_whole() => {
+        OnLinks::OwnSubnet(subnet) if view.is_whole() => {
             leases_that(free, now, client, |binding| is_on_link_of(*subnet, view, binding))
         }
         _ => leases_on(free, view, now, client, on_links),
@@ -86,7 +86,7 @@ fn leases_on(
     now: u32,
     client: &Client<'_>,
     on_links: &OnLinks<'_>,
-) -> Result<u32, NoRoom> {
+) -> Result<u32, NoRoomError> {
     leases_that(free, now, client, |binding| on_links.has(view, *client, binding))
 }
 
@@ -95,11 +95,11 @@ fn leases_that(
     free: &mut Free<'_>,
     now: u32,
     client: &Client<'_>,
-    is_there: impl Fn(&Binding) -> bool,
-) -> Result<u32, NoRoom> {
+    is_on_links: impl Fn(&Binding) -> bool,
+) -> Result<u32, NoRoomError> {
     let mut newest = 0;
     for binding in client.bindings() {
-        if !is_there(&binding) {
+        if !is_on_links(&binding) {
             continue;
         }
         newest = newest.max(binding.cltt);
@@ -118,7 +118,7 @@ fn leases_that(
     let option = free.take::<8>()?;
     option[..2].copy_from_slice(&OptionCode::CLT_TIME.0.to_be_bytes());
     option[2..4].copy_from_slice(&4_u16.to_be_bytes());
-    // 0 if the source's clock is ahead of ours.
+    // 0 if the lease source's clock is ahead.
     option[4..].copy_from_slice(&now.saturating_sub(newest).to_be_bytes());
     Ok(newest)
 }

@@ -1,13 +1,13 @@
-//! The table of query kinds: the query-types that are answered (RFC 5007 §4.1.2.1), one row and one file each.
+//! The table of query kinds: the supported query-types (RFC 5007 §4.1.2.1), one row and one file each.
 //!
-//! A row gives a kind its number on the wire and its names in settings, metrics and query log; access rules, counters,
-//! help and log follow from it. Its file says how the subject is read and looked up, and which bindings answer.
+//! A row gives a kind its number on the wire and its names in settings, metrics and query log; access rules,
+//! counters, help and log follow from it. Its file parses the subject, looks it up and decides the reply.
 
 mod by_address;
 mod by_client_id;
-mod incomplete;
 mod kind;
-mod question;
+mod parsed;
+mod partial;
 
 use lqd_index::{Found, LinkSet, LookUps, Pinned};
 use lqd_wire::{OptionCode, Options, Query, QueryType};
@@ -19,9 +19,9 @@ use by_address::ByAddress;
 use by_client_id::ByClientId;
 use kind::Kind;
 pub use kind::Subject;
-pub(crate) use question::Question;
+pub(crate) use parsed::ParsedQuery;
 
-/// Declares everything that has a row or an arm for each kind.
+/// Declares the items that have a row or an arm for each kind.
 macro_rules! query_kinds {
     (
         answered {
@@ -29,7 +29,7 @@ macro_rules! query_kinds {
         }
         bulk_only { $($bulk:ident)|+ }
     ) => {
-        /// A query-type that is answered.
+        /// A supported query-type.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum QueryKind {
             $(#[doc = $help] $kind,)+
@@ -39,14 +39,14 @@ macro_rules! query_kinds {
             /// All kinds, in order.
             pub const ALL: &'static [Self] = &[$(Self::$kind),+];
 
-            /// The number on the wire; it is also the right to ask, in [`QueryTypes`].
+            /// Returns the number on the wire, which is also the right in [`QueryTypes`].
             pub fn wire(self) -> QueryType {
                 match self {
                     $(Self::$kind => QueryType::$wire,)+
                 }
             }
 
-            /// The name in settings.
+            /// Returns the name in settings.
             pub fn setting(self) -> &'static str {
                 match self {
                     $(Self::$kind => $setting,)+
@@ -54,29 +54,29 @@ macro_rules! query_kinds {
             }
         }
 
-        /// The class in which a datagram is counted: its kind of query, as far as it was read.
+        /// The class in which a datagram is counted: its query kind, if parsed so far.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum QueryClass {
             $(#[doc = $help] $kind,)+
-            /// A query-type of bulk leasequery, which is for TCP only (RFC 5460 §4).
+            /// A query-type of bulk leasequery, for TCP only (RFC 5460 §4).
             BulkOnly,
             /// Another query-type.
             Unknown,
-            /// Discarded, malformed or not allowed before its query-type counted.
+            /// A datagram that was discarded, malformed or not allowed before its query-type was parsed.
             Unparsed,
         }
 
         impl QueryClass {
-            /// All classes with their names in metrics and query log: the position is `class as usize`.
+            /// All classes with their names in metrics and query log; the position is `class as usize`.
             pub const TABLE: &'static [(Self, &'static str)] = &[
                 $((Self::$kind, $label),)+
                 (Self::BulkOnly, "bulk_only"),
                 (Self::Unknown, "unknown"),
-                (Self::Unparsed, "unread"),
+                (Self::Unparsed, "unparsed"),
             ];
 
-            /// The field of the query log that holds the subject; `None` if a query of this class has none.
+            /// Returns the query-log field of the subject; `None` for classes without a subject.
             pub fn subject_field(self) -> Option<&'static str> {
                 match self {
                     $(Self::$kind => Some($field),)+
@@ -84,7 +84,7 @@ macro_rules! query_kinds {
                 }
             }
 
-            /// The class of a query about this target, unless it is refused.
+            /// Returns the class of a query about this target.
             #[inline]
             pub(crate) fn of(target: Target<'_>, refusal: Option<Refusal>) -> Self {
                 match (refusal, target) {
@@ -99,28 +99,28 @@ macro_rules! query_kinds {
         /// The kind and subject of a query, in place in the datagram.
         #[derive(Clone, Copy, Debug)]
         pub(crate) enum Target<'a> {
-            Nobody,
+            None,
             $($kind($kind<'a>),)+
         }
 
         impl<'a> Target<'a> {
-            /// Reads the query-options into `self`; the value of OPTION_ORO, if there is one.
+            /// Parses the query-options into `self`; returns the value of OPTION_ORO, if any.
             ///
-            /// The query-type decides before the query-options are read (§4.4.1). `allowed`: what the requestor may ask;
-            /// `bulk_offered`: whether the server offers bulk leasequery over TCP.
+            /// `allowed`: the requestor's query-types; `bulk_offered`: whether TCP offers bulk leasequery.
             #[inline(always)]
-            pub(crate) fn read(
+            pub(crate) fn parse(
                 &mut self,
                 query: Query<'a>,
                 allowed: &QueryTypes,
                 bulk_offered: bool,
             ) -> Result<Option<&'a [u8]>, Refusal> {
+                // The query-type decides before the query-options are parsed (§4.4.1).
                 match query.kind {
                     $(QueryType::$wire => {
                         if !allowed.contains(QueryType::$wire) {
                             return Err(Refusal::QueryType);
                         }
-                        let (subject, request) = read_options(query.options)?;
+                        let (subject, request) = parse_options(query.options)?;
                         *self = Self::$kind(subject);
                         Ok(request)
                     })+
@@ -134,15 +134,15 @@ macro_rules! query_kinds {
             /// Returns the subject in a form common to all kinds.
             pub(crate) fn subject(self) -> Option<Subject<'a>> {
                 match self {
-                    Self::Nobody => None,
+                    Self::None => None,
                     $(Self::$kind(subject) => Some(subject.subject()),)+
                 }
             }
 
-            /// Whether a lookup tells the binding that decides, and not its client alone.
+            /// Returns whether the lookup yields the covering binding, and not only a client.
             pub(crate) fn finds_binding(self) -> bool {
                 match self {
-                    Self::Nobody => true,
+                    Self::None => true,
                     $(Self::$kind(_) => $kind::FINDS_BINDING,)+
                 }
             }
@@ -151,7 +151,7 @@ macro_rules! query_kinds {
             #[inline(always)]
             pub(crate) fn begin<const N: usize>(self, look_ups: &mut LookUps<'_, 'a, N>) {
                 match self {
-                    Self::Nobody => look_ups.begin_none(),
+                    Self::None => look_ups.begin_none(),
                     $(Self::$kind(subject) => subject.begin(look_ups),)+
                 }
             }
@@ -166,7 +166,7 @@ macro_rules! query_kinds {
                 found: Option<Found<'p>>,
             ) -> Content<'p> {
                 match self {
-                    Self::Nobody => Content::Refused(Refusal::MalformedQuery),
+                    Self::None => Content::Refused(Refusal::MalformedQuery),
                     $(Self::$kind(subject) => subject.on_any_link(leases, view, now, found),)+
                 }
             }
@@ -182,7 +182,7 @@ macro_rules! query_kinds {
                 named: LinkSet<'p>,
             ) -> Content<'p> {
                 match self {
-                    Self::Nobody => Content::Refused(Refusal::MalformedQuery),
+                    Self::None => Content::Refused(Refusal::MalformedQuery),
                     $(Self::$kind(subject) => subject.on_named_links(leases, view, now, found, named),)+
                 }
             }
@@ -200,15 +200,15 @@ query_kinds! {
 }
 
 impl QueryClass {
-    /// The name in metrics and query log.
+    /// Returns the name in metrics and query log.
     pub fn name(self) -> &'static str {
         Self::TABLE[self as usize].1
     }
 }
 
-/// Reads subject and OPTION_ORO out of the query-options; of several the first counts, other options are ignored.
+/// Parses subject and OPTION_ORO in the query-options; the first of each counts, other options are ignored.
 #[inline(always)]
-fn read_options<'a, K: Kind<'a>>(options: Options<'a>) -> Result<(K, Option<&'a [u8]>), Refusal> {
+fn parse_options<'a, K: Kind<'a>>(options: Options<'a>) -> Result<(K, Option<&'a [u8]>), Refusal> {
     let (mut subject, mut request) = (None, None);
     for option in options {
         let (code, value) = option?;
@@ -218,14 +218,14 @@ fn read_options<'a, K: Kind<'a>>(options: Options<'a>) -> Result<(K, Option<&'a 
             request = Some(value);
         }
     }
-    Ok((K::read(subject.ok_or(Refusal::MalformedQuery)?)?, request))
+    Ok((K::parse(subject.ok_or(Refusal::MalformedQuery)?)?, request))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Whether no two of the names are equal.
+    /// Returns whether no two names are equal.
     fn are_distinct<T: Eq>(names: impl Iterator<Item = T>) -> bool {
         let names: Vec<_> = names.collect();
         names.iter().enumerate().all(|(position, name)| !names[..position].contains(name))
@@ -242,26 +242,26 @@ mod tests {
         assert!(are_distinct(QueryKind::ALL.iter().map(|kind| kind.setting())));
     }
 
-    /// Each row by itself: wire number, right to ask, subject, class. Octets by hand (§4.1.2.1).
+    /// Checks each row by itself, with octets written by hand (§4.1.2.1).
     #[test]
-    fn each_kind_is_read_by_its_number_where_it_is_allowed() {
+    fn each_allowed_kind_is_parsed_by_its_number() {
         for &kind in QueryKind::ALL {
             let none = QueryTypes::default();
             let only: QueryTypes = [kind.wire()].into_iter().collect();
-            let read = |allowed: &QueryTypes, options: &'static [u8]| {
+            let parse = |allowed: &QueryTypes, options: &'static [u8]| {
                 let octets: &'static [u8] = [&[kind.wire().0], &[0; 16][..], options].concat().leak();
-                let mut target = Target::Nobody;
-                let request = target.read(Query::parse(octets).unwrap(), allowed, false);
+                let mut target = Target::None;
+                let request = target.parse(Query::parse(octets).unwrap(), allowed, false);
                 (request.err(), target)
             };
-            assert_eq!(read(&none, &[]).0, Some(Refusal::QueryType), "{kind:?}");
-            assert_eq!(read(&only, &[]).0, Some(Refusal::MalformedQuery), "{kind:?}: no subject");
+            assert_eq!(parse(&none, &[]).0, Some(Refusal::QueryType), "{kind:?}");
+            assert_eq!(parse(&only, &[]).0, Some(Refusal::MalformedQuery), "{kind:?}: no subject");
             // OPTION_IAADDR and OPTION_CLIENTID.
             let options: &[u8] = &[
                 0, 5, 0, 24, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0,
                 0, 1, 0, 3, 7, 7, 7,
             ];
-            let (refusal, target) = read(&only, options);
+            let (refusal, target) = parse(&only, options);
             let class = QueryClass::of(target, refusal);
             assert_eq!(format!("{class:?}"), format!("{kind:?}"));
             assert!(class.subject_field().is_some() && target.subject().is_some(), "{kind:?}");

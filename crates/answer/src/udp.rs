@@ -1,8 +1,8 @@
-//! The batch engine: datagrams in a batch are pipelined, so that the memory that one's lookup waits for is hidden behind
-//! the work for others.
+//! The batch engine: datagrams in a batch are pipelined, each runs a few steps behind the previous one.
 //!
-//! A datagram takes five steps: access and parsing (`received`), lookup (the index), decision (`query`, `select`),
-//! encoding (`reply`, `client_data`).
+//! The memory latency of one lookup is hidden behind the work on other datagrams. The steps are admission
+//! (`access`), parsing (`received`), lookup (the index), decision (`query`, `select`) and encoding (`reply`,
+//! `client_data`).
 
 mod client_links;
 mod received;
@@ -12,94 +12,96 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_index::Pinned;
 
-use crate::access::{Gate, Limits};
+use crate::access::{Admission, Limits};
 use crate::select::{Content, View};
-use crate::{Outcome, Policy, Unbound};
+use crate::{NoBindingPolicy, Outcome, Policy, PolicyError};
 use received::Received;
 pub use reply::Reply;
 
-/// Most datagrams that are answered together.
+/// Most datagrams of a batch.
 pub const BATCH_MAX: usize = 64;
 
-/// A datagram as it came in.
+/// A received datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
-    /// What it holds.
+    /// The UDP payload.
     pub octets: &'a [u8],
-    /// Who sent it.
+    /// The source address and port.
     pub source: SocketAddrV6,
 }
 
 impl Datagram<'_> {
-    /// Fills the unused end of a batch.
+    /// A placeholder in the unused end of a batch.
     pub const EMPTY: Self =
         Datagram { octets: &[], source: SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0) };
 }
 
-/// When a batch is judged.
+/// The time at which a batch is answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
-    /// Seconds since 1970-01-01 UTC, by which lifetimes are measured.
+    /// Seconds since 1970-01-01 UTC, for lifetimes.
     pub unix_seconds: u32,
-    /// Nanoseconds of a clock that is never set, from any start, by which rates are measured.
+    /// Nanoseconds of a monotonic clock of any epoch, for rate limits.
     pub monotonic_ns: u64,
 }
 
-/// What is to be done about one datagram.
+/// The result for one datagram.
 pub enum Verdict<'a> {
-    /// Send this, to [`Reply::to`].
+    /// A reply to be sent to [`Reply::to`].
     Reply(&'a Reply<'a>),
-    /// Send nothing.
+    /// No reply.
     Silence(Outcome),
 }
 
-/// Answers queries under one [`Policy`].
+/// A leasequery server under one [`Policy`].
 #[derive(Clone, Debug)]
 pub struct Engine {
     policy: Policy,
-    unbound: Unbound,
-    unbound_if_incomplete: Unbound,
+    no_binding: NoBindingPolicy,
+    no_binding_if_incomplete: NoBindingPolicy,
     bulk_offered: bool,
 }
 
 impl Engine {
-    /// Takes the policy, or says what to mend in it.
-    pub fn new(policy: Policy) -> Result<Self, &'static str> {
+    /// Creates an engine that answers "no binding" while leases are complete, and not at all while they are
+    /// incomplete.
+    pub fn new(policy: Policy) -> Result<Self, PolicyError> {
         policy.check()?;
         Ok(Self {
             policy,
-            unbound: Unbound::Answer,
-            unbound_if_incomplete: Unbound::Silent,
+            no_binding: NoBindingPolicy::Answer,
+            no_binding_if_incomplete: NoBindingPolicy::Silent,
             bulk_offered: false,
         })
     }
 
-    /// From now on, queries for which no binding is known get this: for the time in which leases are stale.
+    /// Sets the reply to queries with no matching lease, for instance while leases are stale.
     #[must_use]
-    pub fn with_unbound(self, unbound: Unbound) -> Self {
-        Self { unbound, ..self }
+    pub fn with_no_binding(self, no_binding: NoBindingPolicy) -> Self {
+        Self { no_binding, ..self }
     }
 
-    /// From now on, queries for which no binding is known get this while the leases are
-    /// [incomplete](Pinned::is_incomplete); before, silence.
+    /// Sets the reply to queries with no matching lease while the leases are
+    /// [incomplete](Pinned::is_incomplete).
     #[must_use]
-    pub fn with_unbound_if_incomplete(self, unbound_if_incomplete: Unbound) -> Self {
-        Self { unbound_if_incomplete, ..self }
+    pub fn with_no_binding_if_incomplete(self, no_binding_if_incomplete: NoBindingPolicy) -> Self {
+        Self { no_binding_if_incomplete, ..self }
     }
 
-    /// From now on, query-types of bulk leasequery are NotAllowed over UDP, as TCP has them (RFC 5460 §4); before, they
-    /// are unknown.
+    /// Answers query-types of bulk leasequery NotAllowed, as they are for TCP (RFC 5460 §4), not
+    /// UnknownQueryType.
     #[must_use]
     pub fn with_bulk_offered(self) -> Self {
         Self { bulk_offered: true, ..self }
     }
 
-    /// Judges up to [`BATCH_MAX`] datagrams at `now`; `deliver` gets each one's position and verdict, in order.
+    /// Answers up to [`BATCH_MAX`] datagrams at `now`; `deliver` gets the position and verdict of each, in
+    /// order.
     ///
-    /// `limits` are the buckets of the worker that received them.
+    /// `limits` are the token buckets of the worker that received them.
     ///
     /// # Panics
-    /// If there are more than [`BATCH_MAX`].
+    /// With more than [`BATCH_MAX`] datagrams.
     #[inline]
     pub fn answer(
         &self,
@@ -110,7 +112,7 @@ impl Engine {
         deliver: impl FnMut(usize, Verdict<'_>),
     ) {
         assert!(datagrams.len() <= BATCH_MAX, "a batch of {}", datagrams.len());
-        // A lone query should not pay for the preparation of 64.
+        // A lone query should not pay for preparing 64 slots.
         match datagrams.len() {
             ..=1 => self.group::<1>(limits, leases, now, datagrams, deliver),
             2..=8 => self.group::<8>(limits, leases, now, datagrams, deliver),
@@ -131,20 +133,21 @@ impl Engine {
         let mut outcomes = [None; N];
         let mut look_ups = leases.look_ups::<N>(datagrams.len());
         let first = datagrams.first().map_or(Ipv6Addr::UNSPECIFIED, |datagram| *datagram.source.ip());
-        let mut gate = Gate::new(&self.policy.access, limits, now.monotonic_ns, first);
+        let mut admission = Admission::new(&self.policy.access, limits, now.monotonic_ns, first);
         let (now, turns) = (now.unix_seconds, look_ups.turns());
-        let unbound = if leases.is_incomplete() { self.unbound_if_incomplete } else { self.unbound };
+        let no_binding = if leases.is_incomplete() { self.no_binding_if_incomplete } else { self.no_binding };
         for turn in 0..datagrams.len() + turns {
             if let Some(datagram) = datagrams.get(turn) {
                 let received = &mut received[turn];
-                let read = gate
-                    .enter(datagram.source.ip())
-                    .and_then(|rights| received.read(&self.policy, self.bulk_offered, rights, datagram));
-                outcomes[turn] = read.err();
+                let parsed = admission
+                    .admit(datagram.source.ip())
+                    .and_then(|rights| received.parse(&self.policy, self.bulk_offered, rights, datagram));
+                outcomes[turn] = parsed.err();
                 if outcomes[turn].is_some() || received.refusal.is_some() {
+                    // Keeps positions in step with the batch.
                     look_ups.begin_none();
                 } else {
-                    received.question.target.begin(&mut look_ups);
+                    received.query.target.begin(&mut look_ups);
                 }
             }
             look_ups.turn();
@@ -158,13 +161,13 @@ impl Engine {
             let found = look_ups.found(now, position);
             let content = &if found.is_some_and(|found| found.client.is_partial()) {
                 // Looked up again: passing `found` on would store it in memory for every query.
-                received.question.decide_partial(leases, &view, now, look_ups.found(now, position))
+                received.query.decide_partial(leases, &view, now, look_ups.found(now, position))
             } else if let Some(refusal) = received.refusal {
                 Content::Refused(refusal)
             } else {
-                received.question.decide(leases, &view, now, found)
+                received.query.decide(leases, &view, now, found)
             };
-            let reply = Reply { policy, unbound, view, now, received, content };
+            let reply = Reply { policy, no_binding, view, now, received, content };
             match reply.silence() {
                 Some(silence) => deliver(position, Verdict::Silence(silence)),
                 None => deliver(position, Verdict::Reply(&reply)),

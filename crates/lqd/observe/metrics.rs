@@ -105,7 +105,7 @@ const TABLE: &[Row] = &[
         Of(|s, f| for (position, (_, name, _)) in Outcome::TABLE.iter().enumerate() {
             f.sample(&[("outcome", name)], s.by_outcome(position));
         })),
-    Row("lqd_queries_total", Counter, "Datagrams by query-type; unread are those discarded, malformed or refused before it counted.",
+    Row("lqd_queries_total", Counter, "Datagrams by query-type; unparsed are those discarded, malformed or refused before the query-type was parsed.",
         Of(|s, f| for (position, (_, name)) in QueryClass::TABLE.iter().enumerate() {
             f.sample(&[("query_type", name)], s.by_query_class(position));
         })),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_feed::Report;
-use lqd_wire::{IaAddress, MessageType, NoRoom, OptionCode, QueryType, TransactionId, Writer};
+use lqd_wire::{IaAddress, MessageType, NoRoomError, OptionCode, QueryType, TransactionId, Writer};
 
 use crate::log;
 
@@ -37,7 +37,7 @@ pub(crate) fn print(addresses: &[SocketAddrV6], report: &Report) {
     log::say(text.as_bytes());
 }
 
-fn write(w: &mut Writer<'_>, address: Ipv6Addr) -> Result<(), NoRoom> {
+fn write(w: &mut Writer<'_>, address: Ipv6Addr) -> Result<(), NoRoomError> {
     w.header(MessageType::LEASEQUERY, TransactionId([1, 2, 3]))?;
     w.option(OptionCode::CLIENTID, |w| w.put(&REQUESTOR))?;
     w.option(OptionCode::LQ_QUERY, |w| {

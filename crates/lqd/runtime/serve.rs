@@ -204,8 +204,8 @@ impl Running {
         if stale == self.board.is_stale() {
             return;
         }
-        let unbound = site::unbound(&self.settings, stale);
-        let engine = Engine::clone(&self.engine.load()).with_unbound(unbound);
+        let no_binding = site::no_binding_policy(&self.settings, stale);
+        let engine = Engine::clone(&self.engine.load()).with_no_binding(no_binding);
         self.replace(engine);
         self.board.set_stale(stale);
         if stale {
@@ -242,8 +242,8 @@ impl Running {
     fn apply(&mut self, Reloaded { settings, engine, taps }: Reloaded) {
         self.board.reloads.fetch_add(1, Ordering::Relaxed);
         self.board.set_max_feed_age(settings.max_feed_age);
-        let unbound = site::unbound(&settings, self.board.is_stale());
-        self.replace(engine.with_unbound(unbound));
+        let no_binding = site::no_binding_policy(&settings, self.board.is_stale());
+        self.replace(engine.with_no_binding(no_binding));
         for setting in self.settings.restart_needed(&settings) {
             warn!(setting, "this setting changed, but takes effect at the next start only");
         }

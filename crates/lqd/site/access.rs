@@ -10,14 +10,14 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use ipnet::Ipv6Net;
-use lqd_answer::{Access, AccessFault, Deny, QueryKind, Rate, Relayed, Rights};
+use lqd_answer::{Access, AccessError, Deny, QueryKind, Rate, Relayed, Rights};
 use lqd_feed::kea_config::ExtendedInfo;
 use lqd_wire::{DATAGRAM_LEN_MAX, OptionCode};
 
 use crate::settings::{self, AccessRow, Settings};
 
 /// The table; `allow` are the networks that are let in by flag, or by Kea.
-pub(crate) fn table(settings: &Settings, allow: &[Ipv6Net]) -> Result<Access, AccessFault> {
+pub(crate) fn table(settings: &Settings, allow: &[Ipv6Net]) -> Result<Access, AccessError> {
     let mut named: HashSet<Ipv6Net> = settings.access.iter().map(|row| row.prefix).collect();
     let flags = rights(&settings.rights);
     let mut rows: Vec<_> = settings.access.iter().map(|row| (row.prefix, of_row(row, allow))).collect();

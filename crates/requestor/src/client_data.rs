@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
-use lqd_wire::{IaAddress, IaPrefix, OptionCode, Options, ParseError, ParseFault};
+use lqd_wire::{IaAddress, IaPrefix, OptionCode, Options, ParseError, ParseErrorKind};
 
 use crate::domain_name::{Fqdn, domain_names};
 use crate::relay_data::RelayChain;
@@ -137,7 +137,7 @@ impl ClientDataParser {
             matches!(code, OptionCode::CLIENTID | OptionCode::CLT_TIME | OptionCode::LQ_RELAY_DATA);
         // Repeated IA options are several leases; a repeated singleton would leave open which one counts.
         if singleton && self.seen.contains(&code) {
-            return Err(ParseError { at, fault: ParseFault::Repeated });
+            return Err(ParseError { at, kind: ParseErrorKind::Repeated });
         }
         self.seen.push(code);
         match code {
@@ -146,7 +146,7 @@ impl ClientDataParser {
             OptionCode::IAADDR => self.leases.push(IaAddress::parse(value).map_err(inside)?.into()),
             OptionCode::IAPREFIX => self.leases.push(IaPrefix::parse(value).map_err(inside)?.into()),
             OptionCode::CLT_TIME => {
-                let octets = value.try_into().map_err(|_| ParseError { at, fault: ParseFault::Length })?;
+                let octets = value.try_into().map_err(|_| ParseError { at, kind: ParseErrorKind::Length })?;
                 self.clt_time_s = Some(u32::from_be_bytes(octets));
             }
             OptionCode::LQ_RELAY_DATA => {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_wire::{IaAddress, MessageType, NoRoom, OptionCode, QueryType, TransactionId, Writer};
+use lqd_wire::{IaAddress, MessageType, NoRoomError, OptionCode, QueryType, TransactionId, Writer};
 
 use crate::Duid;
 
@@ -73,9 +73,9 @@ impl Query {
         }
     }
 
-    /// Encodes the LEASEQUERY (RFC 5007 §4.3.1); `NoRoom` if more options are requested than an option can
+    /// Encodes the LEASEQUERY (RFC 5007 §4.3.1); `NoRoomError` if more options are requested than an option can
     /// list.
-    pub fn encode(&self, own: &Duid, id: TransactionId) -> Result<Vec<u8>, NoRoom> {
+    pub fn encode(&self, own: &Duid, id: TransactionId) -> Result<Vec<u8>, NoRoomError> {
         let mut message = vec![0; LEN_WITHOUT_REQUEST + 2 * self.requested.len()];
         let mut w = Writer::new(&mut message);
         w.header(MessageType::LEASEQUERY, id)?;
@@ -84,12 +84,12 @@ impl Query {
             w.option(OptionCode::SERVERID, |w| w.put(server.octets()))?;
         }
         w.option(OptionCode::LQ_QUERY, |w| self.write_body(w))?;
-        let len = w.len();
+        let len = w.position();
         message.truncate(len);
         Ok(message)
     }
 
-    fn write_body(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
+    fn write_body(&self, w: &mut Writer<'_>) -> Result<(), NoRoomError> {
         w.put(&[self.kind().0])?;
         w.put(&self.link.unwrap_or(Ipv6Addr::UNSPECIFIED).octets())?;
         match &self.target {
@@ -151,6 +151,6 @@ mod tests {
         let query = Query::by_client_id(long.clone()).to_server(long.clone());
         assert_eq!(query.encode(&long, ID).map(|message| message.len()), Ok(4 + 3 * 134 + 4 + 17));
         let greedy = Query::by_client_id(long.clone()).requesting((0..=32_767).map(OptionCode));
-        assert_eq!(greedy.encode(&long, ID), Err(NoRoom));
+        assert_eq!(greedy.encode(&long, ID), Err(NoRoomError));
     }
 }

@@ -7,7 +7,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_wire::{MessageType, NoRoom, OptionCode, Relay, RelayHeader, Writer};
+use lqd_wire::{MessageType, NoRoomError, OptionCode, Relay, RelayHeader, Writer};
 
 use crate::IgnoreReason;
 
@@ -37,7 +37,7 @@ pub struct Unwrapped<'a> {
 
 impl RelayPath {
     /// Wraps the message as the outermost relay agent sends it.
-    pub fn wrap(&self, message: Vec<u8>) -> Result<Vec<u8>, NoRoom> {
+    pub fn wrap(&self, message: Vec<u8>) -> Result<Vec<u8>, NoRoomError> {
         let outermost = self.0.len().saturating_sub(1);
         self.0.iter().enumerate().try_fold(message, |message, (hop, level)| {
             let len = Relay::HEADER_LEN
@@ -56,7 +56,7 @@ impl RelayPath {
                 w.option(OptionCode::RELAY_SOURCE_PORT, |w| w.put(&[0, 0]))?;
             }
             w.option(OptionCode::RELAY_MSG, |w| w.put(&message))?;
-            let len = w.len();
+            let len = w.position();
             forward.truncate(len);
             Ok(forward)
         })
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(path().wrap(vec![0x0e, 0xa1, 0xb2, 0xc3, 0x77]), Ok(octets(FORWARD)));
         assert_eq!(RelayPath::default().wrap(vec![1, 2]), Ok(vec![1, 2]));
         let long = RelayPath(path().0.into_iter().take(1).collect());
-        assert_eq!(long.wrap(vec![0; 65_536]), Err(NoRoom));
+        assert_eq!(long.wrap(vec![0; 65_536]), Err(NoRoomError));
     }
 
     #[test]

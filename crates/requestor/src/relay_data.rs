@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_wire::{MessageType, OptionCode, Options, ParseError, ParseFault, RelayData, RelayHeader};
+use lqd_wire::{MessageType, OptionCode, Options, ParseError, ParseErrorKind, RelayData, RelayHeader};
 
 use crate::{Deviation, RawOption};
 
@@ -73,7 +73,7 @@ fn read_hops(
         let outer = |error: ParseError| ParseError { at: offset + error.at, ..error };
         let (header, options) = RelayHeader::parse(level).map_err(|error| fault.unwrap_or(outer(error)))?;
         if header.kind != MessageType::RELAY_FORW {
-            return Err(fault.unwrap_or(ParseError { at: offset, fault: ParseFault::Value }));
+            return Err(fault.unwrap_or(ParseError { at: offset, kind: ParseErrorKind::Value }));
         }
         let mut relay = RelayAgent::new(header);
         let (inner, broken) = relay.read_options(options);
@@ -88,7 +88,7 @@ fn read_hops(
             Some((message, at)) => (level, offset) = (message, offset + at),
         }
     }
-    Err(fault.unwrap_or(ParseError { at: offset, fault: ParseFault::Value }))
+    Err(fault.unwrap_or(ParseError { at: offset, kind: ParseErrorKind::Value }))
 }
 
 impl RelayAgent {

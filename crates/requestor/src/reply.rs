@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use lqd_wire::{
-    ClientLinks, Message, MessageType, OptionCode, ParseError, ParseFault, StatusCode, TransactionId,
+    ClientLinks, Message, MessageType, OptionCode, ParseError, ParseErrorKind, StatusCode, TransactionId,
 };
 
 use crate::client_data::ClientDataParser;
@@ -111,7 +111,7 @@ impl<'a> MessageOptions<'a> {
                 }
             };
             if repeated {
-                return Err(ParseError { at, fault: ParseFault::Repeated });
+                return Err(ParseError { at, kind: ParseErrorKind::Repeated });
             }
         }
     }

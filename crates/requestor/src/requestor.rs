@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use ipnet::Ipv6Net;
-use lqd_wire::{Message, MessageType, RELAY_LEVELS_MAX, RelayHeader, SERVER_PORT, TransactionId};
+use lqd_wire::{Message, MessageType, RELAY_HOPS_MAX, RelayHeader, SERVER_PORT, TransactionId};
 use tokio::net::UdpSocket;
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -376,7 +376,7 @@ impl Shared {
 /// Returns the transaction-id of a reply, through its relay hops.
 fn transaction_id(octets: &[u8]) -> Result<TransactionId, IgnoreReason> {
     let mut octets = octets;
-    for _ in 0..=RELAY_LEVELS_MAX {
+    for _ in 0..=RELAY_HOPS_MAX {
         match octets.first().map(|&kind| MessageType(kind)) {
             None => return Err(IgnoreReason::Empty),
             Some(MessageType::LEASEQUERY) => return Err(IgnoreReason::Leasequery),

@@ -1,22 +1,22 @@
-//! Addresses and prefixes with their lifetimes.
+//! OPTION_IAADDR and OPTION_IAPREFIX: addresses and prefixes with lifetimes (RFC 8415 §21.6, §21.22).
 
 use core::net::Ipv6Addr;
 
-use crate::{Free, OptionCode, Options, ParseError, ParseFault, Writer, write::NoRoom};
+use crate::{Free, OptionCode, Options, ParseError, ParseErrorKind, Writer, write::NoRoomError};
 
-/// OPTION_IAADDR: an address and its lifetimes in seconds (RFC 8415 §21.6).
+/// OPTION_IAADDR: an address and its lifetimes (RFC 8415 §21.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IaAddress {
     /// The address.
     pub address: Ipv6Addr,
-    /// Seconds; 0xffffffff is infinity.
+    /// Preferred lifetime in seconds; 0xffffffff is infinity.
     pub preferred_lifetime: u32,
-    /// Seconds; 0xffffffff is infinity.
+    /// Valid lifetime in seconds; 0xffffffff is infinity.
     pub valid_lifetime: u32,
 }
 
 impl IaAddress {
-    /// Reads the option's value; its inner options must parse but are not kept.
+    /// Parses the option's value; its inner options must parse but are not kept.
     pub fn parse(value: &[u8]) -> Result<Self, ParseError> {
         let Some((address, rest)) = value.split_first_chunk::<16>() else { return Err(short(value)) };
         let Some((lifetimes, inner)) = rest.split_first_chunk::<8>() else { return Err(short(value)) };
@@ -25,7 +25,7 @@ impl IaAddress {
         Ok(Self { address: Ipv6Addr::from(*address), preferred_lifetime, valid_lifetime })
     }
 
-    /// As [`Self::parse`], for who wants the address only, and wants it where it is.
+    /// Parses the option's value as [`Self::parse`], but returns the address alone, in place.
     #[inline]
     pub fn parse_address(value: &[u8]) -> Result<&[u8; 16], ParseError> {
         let Some((address, rest)) = value.split_first_chunk::<16>() else { return Err(short(value)) };
@@ -38,13 +38,13 @@ impl IaAddress {
 
     /// Writes the option.
     #[inline]
-    pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
+    pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoomError> {
         w.extend(|free| self.fill(free))
     }
 
-    /// As [`Self::write`].
+    /// Writes the option to the unwritten end of a buffer.
     #[inline]
-    pub fn fill(&self, free: &mut Free<'_>) -> Result<(), NoRoom> {
+    pub fn fill(&self, free: &mut Free<'_>) -> Result<(), NoRoomError> {
         let option = free.take::<28>()?;
         option[..2].copy_from_slice(&OptionCode::IAADDR.0.to_be_bytes());
         option[2..4].copy_from_slice(&24_u16.to_be_bytes());
@@ -55,27 +55,27 @@ impl IaAddress {
     }
 }
 
-/// OPTION_IAPREFIX: a delegated prefix and its lifetimes in seconds (RFC 8415 §21.22).
+/// OPTION_IAPREFIX: a delegated prefix and its lifetimes (RFC 8415 §21.22).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IaPrefix {
-    /// First address of the prefix.
+    /// The first address of the prefix.
     pub address: Ipv6Addr,
-    /// 0..=128.
+    /// Prefix length, 0..=128.
     pub prefix_len: u8,
-    /// Seconds; 0xffffffff is infinity.
+    /// Preferred lifetime in seconds; 0xffffffff is infinity.
     pub preferred_lifetime: u32,
-    /// Seconds; 0xffffffff is infinity.
+    /// Valid lifetime in seconds; 0xffffffff is infinity.
     pub valid_lifetime: u32,
 }
 
 impl IaPrefix {
-    /// Reads the option's value; its inner options must parse but are not kept.
+    /// Parses the option's value; its inner options must parse but are not kept.
     pub fn parse(value: &[u8]) -> Result<Self, ParseError> {
         let Some((lifetimes, rest)) = value.split_first_chunk::<8>() else { return Err(short(value)) };
         let Some((&[prefix_len], rest)) = rest.split_first_chunk::<1>() else { return Err(short(value)) };
         let Some((address, inner)) = rest.split_first_chunk::<16>() else { return Err(short(value)) };
         if prefix_len > 128 {
-            return Err(ParseError { at: 8, fault: ParseFault::Value });
+            return Err(ParseError { at: 8, kind: ParseErrorKind::Value });
         }
         Options::at(inner, 25).validate()?;
         let [preferred_lifetime, valid_lifetime] = two_words(*lifetimes);
@@ -84,13 +84,13 @@ impl IaPrefix {
 
     /// Writes the option.
     #[inline]
-    pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
+    pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoomError> {
         w.extend(|free| self.fill(free))
     }
 
-    /// As [`Self::write`].
+    /// Writes the option to the unwritten end of a buffer.
     #[inline]
-    pub fn fill(&self, free: &mut Free<'_>) -> Result<(), NoRoom> {
+    pub fn fill(&self, free: &mut Free<'_>) -> Result<(), NoRoomError> {
         let option = free.take::<29>()?;
         option[..2].copy_from_slice(&OptionCode::IAPREFIX.0.to_be_bytes());
         option[2..4].copy_from_slice(&25_u16.to_be_bytes());
@@ -103,7 +103,7 @@ impl IaPrefix {
 }
 
 fn short(value: &[u8]) -> ParseError {
-    ParseError { at: value.len(), fault: ParseFault::Length }
+    ParseError { at: value.len(), kind: ParseErrorKind::Length }
 }
 
 fn two_words([a, b, c, d, e, f, g, h]: [u8; 8]) -> [u32; 2] {
@@ -113,17 +113,20 @@ fn two_words([a, b, c, d, e, f, g, h]: [u8; 8]) -> [u32; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec::Vec;
 
-    // Values out of answers of Kea 3.3.1.
+    // From answers of Kea 3.3.1.
     const IAADDR: &str = "20010db805000000411643091d48cbd90012b37e002679fe";
     const IAPREFIX: &str = "0012b37e002679fe3820010db805a342000000000000000000";
 
     fn octets<const N: usize>(hex: &str) -> [u8; N] {
-        core::array::from_fn(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap())
+        let mut octets = Vec::new();
+        crate::hex::parse_undivided(hex.as_bytes(), &mut octets).unwrap();
+        octets.try_into().unwrap()
     }
 
     #[test]
-    fn address_of_kea() {
+    fn an_address_from_kea_survives_parsing_and_writing() {
         let value: [u8; 24] = octets(IAADDR);
         let parsed = IaAddress::parse(&value).unwrap();
         assert_eq!(parsed.address, "2001:db8:500:0:4116:4309:1d48:cbd9".parse::<Ipv6Addr>().unwrap());
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn prefix_of_kea() {
+    fn a_prefix_from_kea_survives_parsing_and_writing() {
         let value: [u8; 25] = octets(IAPREFIX);
         let parsed = IaPrefix::parse(&value).unwrap();
         assert_eq!(parsed.address, "2001:db8:5a3:4200::".parse::<Ipv6Addr>().unwrap());
@@ -149,22 +152,22 @@ mod tests {
     }
 
     #[test]
-    fn short_values_and_broken_inner_options_are_faults() {
+    fn short_values_and_broken_inner_options_are_errors() {
         let address: [u8; 24] = octets(IAADDR);
         let prefix: [u8; 25] = octets(IAPREFIX);
         for len in 0..24 {
-            assert_eq!(IaAddress::parse(&address[..len]).unwrap_err().fault, ParseFault::Length);
-            assert_eq!(IaAddress::parse_address(&address[..len]).unwrap_err().fault, ParseFault::Length);
-            assert_eq!(IaPrefix::parse(&prefix[..len]).unwrap_err().fault, ParseFault::Length);
+            assert_eq!(IaAddress::parse(&address[..len]).unwrap_err().kind, ParseErrorKind::Length);
+            assert_eq!(IaAddress::parse_address(&address[..len]).unwrap_err().kind, ParseErrorKind::Length);
+            assert_eq!(IaPrefix::parse(&prefix[..len]).unwrap_err().kind, ParseErrorKind::Length);
         }
         let mut broken = [0; 27];
         broken[..24].copy_from_slice(&address);
-        let fault = ParseError { at: 24, fault: ParseFault::Truncated };
-        assert_eq!(IaAddress::parse(&broken).unwrap_err(), fault);
-        assert_eq!(IaAddress::parse_address(&broken).unwrap_err(), fault);
+        let error = ParseError { at: 24, kind: ParseErrorKind::Truncated };
+        assert_eq!(IaAddress::parse(&broken).unwrap_err(), error);
+        assert_eq!(IaAddress::parse_address(&broken).unwrap_err(), error);
         assert_eq!(IaAddress::parse_address(&address).unwrap(), &address[..16]);
         let mut too_long = prefix;
         too_long[8] = 129;
-        assert_eq!(IaPrefix::parse(&too_long).unwrap_err().fault, ParseFault::Value);
+        assert_eq!(IaPrefix::parse(&too_long).unwrap_err().kind, ParseErrorKind::Value);
     }
 }

@@ -1,6 +1,6 @@
-//! Code points, one row each; unknown values survive as themselves.
+//! Code points of DHCPv6 and leasequery, one row each; unknown values are kept as numbers.
 
-/// Declares an open set of code points: a newtype, a constant and a name for each known value.
+/// Declares an open set of code points: a newtype, with a constant and a name for each known value.
 macro_rules! iana_codes {
     ($(#[$doc:meta])* $set:ident($int:ty) { $($(#[$row_doc:meta])* $name:ident = $value:literal, $text:literal;)+ }) => {
         $(#[$doc])*
@@ -13,7 +13,7 @@ macro_rules! iana_codes {
             /// Every known value.
             pub const KNOWN: &'static [Self] = &[$(Self::$name),+];
 
-            /// The registered name, if the value is known here.
+            /// Returns the registered name of a known value.
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($value => Some($text),)+
@@ -50,13 +50,13 @@ iana_codes! {
 iana_codes! {
     /// DHCPv6 option code (RFC 8415 §21 and the RFC named at each row).
     OptionCode(u16) {
-        /// A DUID: whose message, or whose bindings (RFC 8415 §21.2).
+        /// The DUID of the sender or, inside leasequery options, of the client (RFC 8415 §21.2).
         CLIENTID = 1, "client-id";
         /// The server's DUID (RFC 8415 §21.3).
         SERVERID = 2, "server-id";
         /// An address with its lifetimes (RFC 8415 §21.6).
         IAADDR = 5, "ia-addr";
-        /// Codes of the options that are asked for (RFC 8415 §21.7).
+        /// Codes of the requested options (RFC 8415 §21.7).
         ORO = 6, "oro";
         /// The message inside a relay message (RFC 8415 §21.10).
         RELAY_MSG = 9, "relay-msg";
@@ -70,11 +70,11 @@ iana_codes! {
         REMOTE_ID = 37, "remote-id";
         /// The client's domain name (RFC 4704 §4).
         CLIENT_FQDN = 39, "client-fqdn";
-        /// What is asked (RFC 5007 §4.1.2.1).
+        /// The query (RFC 5007 §4.1.2.1).
         LQ_QUERY = 44, "lq-query";
         /// The bindings of one client on one link (RFC 5007 §4.1.2.2).
         CLIENT_DATA = 45, "client-data";
-        /// Seconds since the server last spoke with the client (RFC 5007 §4.1.2.3).
+        /// Seconds since the server last communicated with the client (RFC 5007 §4.1.2.3).
         CLT_TIME = 46, "clt-time";
         /// The relay chain of the client's last message (RFC 5007 §4.1.2.4).
         LQ_RELAY_DATA = 47, "relay-data";
@@ -92,9 +92,9 @@ iana_codes! {
 iana_codes! {
     /// Status code (RFC 8415 §21.13, RFC 5007 §4.1.3).
     StatusCode(u16) {
-        /// All is well.
+        /// Success.
         SUCCESS = 0, "Success";
-        /// Failed for a reason that no other code names.
+        /// Failure for a reason that no other code names.
         UNSPEC_FAIL = 1, "UnspecFail";
         /// The query-type is unknown to or not supported by the server.
         UNKNOWN_QUERY_TYPE = 7, "UnknownQueryType";

@@ -4,9 +4,9 @@ use core::fmt;
 
 use crate::hex::Hex;
 
-/// A DUID as it lies in a message: 1..=130 octets, compared octet by octet and never interpreted (RFC 8415 §11).
+/// A DUID in place in a message: 1..=130 octets, never interpreted (RFC 8415 §11).
 ///
-/// RFC 8415 asks for 3 octets at least; shorter ones are seen in the field and do no harm.
+/// RFC 8415 requires at least 3 octets; shorter DUIDs exist in the field and do no harm.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Duid<'a>(&'a [u8]);
 
@@ -14,15 +14,15 @@ impl<'a> Duid<'a> {
     /// Longest DUID in octets: two of type and 128 of identifier (RFC 8415 §11.1).
     pub const LEN_MAX: usize = 130;
 
-    /// One octet, which nobody's DUID is, for places that are filled in later.
-    pub const UNKNOWN: Self = Self(&[0]);
+    /// A placeholder of one octet, which is no client's DUID.
+    pub const PLACEHOLDER: Self = Self(&[0]);
 
-    /// Takes 1..=130 octets; anything else is no DUID.
+    /// Returns the DUID, or `None` unless there are 1..=130 octets.
     pub fn new(octets: &'a [u8]) -> Option<Self> {
         (1..=Self::LEN_MAX).contains(&octets.len()).then_some(Self(octets))
     }
 
-    /// The octets, type first.
+    /// Returns the octets, type first.
     pub fn octets(self) -> &'a [u8] {
         self.0
     }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn shown_as_keas_file_does() {
+    fn displays_as_in_keas_lease_file() {
         assert_eq!(format!("{}", Duid::new(&[0, 3, 0, 0xff]).unwrap()), "00:03:00:ff");
     }
 }

@@ -1,13 +1,13 @@
-//! The free end of a buffer.
+//! The unwritten end of a buffer.
 
 use core::mem;
 
-use crate::{NoRoom, OptionCode};
+use crate::{NoRoomError, OptionCode};
 
-/// What a [`Writer`](crate::Writer) has not written yet, taken from the front piece by piece.
+/// The unwritten end of a [`Writer`](crate::Writer)'s buffer, taken from the front piece by piece.
 ///
-/// For what is written for every packet: it is held against its own length once, where a writer holds a position
-/// against its buffer twice. After [`NoRoom`] nothing can be said of what is left.
+/// One bounds check per write; `Writer` needs two. After [`NoRoomError`] the rest of the buffer is
+/// unspecified.
 #[derive(Debug)]
 pub struct Free<'a>(&'a mut [u8]);
 
@@ -16,45 +16,46 @@ impl<'a> Free<'a> {
         Self(octets)
     }
 
-    /// Octets that are left.
+    /// Returns the number of octets left.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Takes `N` octets of any content for the caller to fill.
+    /// Takes `N` octets of unspecified content for the caller to fill.
     #[inline]
-    pub fn take<const N: usize>(&mut self) -> Result<&'a mut [u8; N], NoRoom> {
-        let (taken, rest) = mem::take(&mut self.0).split_first_chunk_mut().ok_or(NoRoom)?;
+    pub fn take<const N: usize>(&mut self) -> Result<&'a mut [u8; N], NoRoomError> {
+        let (taken, rest) = mem::take(&mut self.0).split_first_chunk_mut().ok_or(NoRoomError)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    /// Takes one option of `len` octets of any content, which the caller is to fill.
+    /// Takes one option of `len` octets of unspecified content for the caller to fill.
     #[inline]
-    pub fn option_room(&mut self, code: OptionCode, len: u16) -> Result<&'a mut [u8], NoRoom> {
+    pub fn option_room(&mut self, code: OptionCode, len: u16) -> Result<&'a mut [u8], NoRoomError> {
         *self.take()? = header(code, len);
-        let (room, rest) = mem::take(&mut self.0).split_at_mut_checked(len.into()).ok_or(NoRoom)?;
+        let (room, rest) = mem::take(&mut self.0).split_at_mut_checked(len.into()).ok_or(NoRoomError)?;
         self.0 = rest;
         Ok(room)
     }
 
     /// Appends one option with this value.
     #[inline]
-    pub fn option_with(&mut self, code: OptionCode, value: &[u8]) -> Result<(), NoRoom> {
-        let len = u16::try_from(value.len()).map_err(|_| NoRoom)?;
+    pub fn option_with(&mut self, code: OptionCode, value: &[u8]) -> Result<(), NoRoomError> {
+        let len = u16::try_from(value.len()).map_err(|_| NoRoomError)?;
         copy(value, self.option_room(code, len)?);
         Ok(())
     }
 
-    /// Appends one option with the first `len` octets of this value.
+    /// Appends one option with the first `len` octets of `value`.
     ///
-    /// There must be room for the whole value. What is behind its end may be written meanwhile.
+    /// There must be room for all of `value`: the octets behind the option may be overwritten.
     #[inline]
-    pub fn option_within(&mut self, code: OptionCode, value: [u8; 16], len: u8) -> Result<(), NoRoom> {
+    pub fn option_within(&mut self, code: OptionCode, value: [u8; 16], len: u8) -> Result<(), NoRoomError> {
         *self.take()? = header(code, len.into());
-        *self.0.first_chunk_mut().ok_or(NoRoom)? = value;
-        self.0 = mem::take(&mut self.0).get_mut(len.into()..).ok_or(NoRoom)?;
+        // A copy of constant length is one or two moves; the next option overwrites the surplus.
+        *self.0.first_chunk_mut().ok_or(NoRoomError)? = value;
+        self.0 = mem::take(&mut self.0).get_mut(len.into()..).ok_or(NoRoomError)?;
         Ok(())
     }
 }
@@ -64,14 +65,13 @@ fn header(code: OptionCode, len: u16) -> [u8; 4] {
     [c0, c1, l0, l1]
 }
 
-/// Copies between slices of one length.
-///
-/// Most DUIDs have 8 to 16 octets: two moves of 8, which may overlap, cost less than a call that copies any length.
+/// Copies between slices of equal length.
 #[inline]
 fn copy(from: &[u8], to: &mut [u8]) {
     if let (8..=16, Some(first), Some(last)) = (from.len(), from.first_chunk::<8>(), from.last_chunk::<8>())
         && to.len() == from.len()
     {
+        // Most DUIDs have 8 to 16 octets: two overlapping moves of 8 cost less than a call of memcpy.
         to.first_chunk_mut().into_iter().for_each(|to| *to = *first);
         to.last_chunk_mut().into_iter().for_each(|to| *to = *last);
     } else {
@@ -85,7 +85,7 @@ mod tests {
     use crate::Writer;
 
     #[test]
-    fn options_of_every_length_end_to_end() {
+    fn options_of_every_length_follow_each_other() {
         let value: [u8; 40] = core::array::from_fn(|at| at as u8 + 1);
         for len in 0..value.len() {
             let mut buffer = [0xee; 100];
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_end_before_its_octets() {
+    fn option_within_keeps_the_first_octets_only() {
         for len in 0..=16 {
             let mut buffer = [0xee; 24];
             let mut w = Writer::new(&mut buffer);
@@ -118,11 +118,11 @@ mod tests {
         }
         let mut free = [0; 19];
         let mut free = Free::new(&mut free);
-        assert_eq!(free.option_within(OptionCode::CLIENTID, [5; 16], 1), Err(NoRoom));
+        assert_eq!(free.option_within(OptionCode::CLIENTID, [5; 16], 1), Err(NoRoomError));
     }
 
     #[test]
-    fn what_has_no_room_leaves_the_writer_as_it_was() {
+    fn a_failed_extend_leaves_the_writer_unchanged() {
         for size in 0..14 {
             let mut buffer = [0; 14];
             let mut w = Writer::new(&mut buffer[..size]);
@@ -131,7 +131,7 @@ mod tests {
                 *free.take()? = [9; 6];
                 Ok(free.len())
             });
-            assert_eq!((extended, w.len()), (Err(NoRoom), 0), "buffer of {size}");
+            assert_eq!((extended, w.position()), (Err(NoRoomError), 0), "buffer of {size}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Octets in hexadecimal text: DUIDs, link-layer addresses, option values.
 //!
-//! Parsers append to anything that takes octets, such as a `Vec`; [`Hex`] formats. Each caller decides which forms it
-//! accepts.
+//! Parsers append to anything that takes octets, such as a `Vec`; [`Hex`] formats. Each caller decides which
+//! forms it accepts.
 
 use core::fmt::{self, Write as _};
 use core::iter;
@@ -58,8 +58,8 @@ pub fn parse_undivided(text: &[u8], out: &mut impl Extend<u8>) -> Result<(), Hex
     let (pairs, odd) = text.as_chunks::<2>();
     let mut invalid = odd.len() as u8;
     out.extend(pairs.iter().map(|&pair| {
-        let (octet, fault) = octet_of(pair);
-        invalid |= fault;
+        let (octet, invalid_digit) = octet_of(pair);
+        invalid |= invalid_digit;
         octet
     }));
     if invalid == 0 { Ok(()) } else { Err(HexError) }
@@ -73,8 +73,8 @@ pub fn parse_divided(text: &[u8], separator: u8, out: &mut impl Extend<u8>) -> R
     let mut invalid = 0;
     let last = iter::once([high, low, separator]);
     out.extend(groups.iter().copied().chain(last).map(|[high, low, divider]| {
-        let (octet, fault) = octet_of([high, low]);
-        invalid |= fault | (divider ^ separator);
+        let (octet, invalid_digit) = octet_of([high, low]);
+        invalid |= invalid_digit | (divider ^ separator);
         octet
     }));
     if invalid == 0 { Ok(()) } else { Err(HexError) }

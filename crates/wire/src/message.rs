@@ -1,11 +1,11 @@
-//! Message headers: client/server messages and relay messages.
+//! Client/server messages and relay messages (RFC 8415 §8, §9).
 
 use core::fmt;
 use core::net::Ipv6Addr;
 
-use crate::{MessageType, OptionCode, Options, ParseError, ParseFault};
+use crate::{MessageType, OptionCode, Options, ParseError, ParseErrorKind};
 
-/// Transaction id of one exchange, three octets in wire order (RFC 8415 §8).
+/// The transaction id of an exchange, three octets in wire order (RFC 8415 §8).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TransactionId(pub [u8; 3]);
 
@@ -19,19 +19,19 @@ impl fmt::Debug for TransactionId {
 /// A client/server message: type, transaction id, options (RFC 8415 §8).
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
-    /// Its type; not checked.
+    /// The message type; not checked.
     pub kind: MessageType,
-    /// Its transaction id.
+    /// The transaction id.
     pub transaction_id: TransactionId,
-    /// Its options, offsets counted from the start of the message.
+    /// The options, offsets counted from the start of the message.
     pub options: Options<'a>,
 }
 
 impl<'a> Message<'a> {
-    /// Octets before the options.
+    /// Length in octets of the part before the options.
     pub const HEADER_LEN: usize = 4;
 
-    /// Reads the header; `None` if the message is shorter.
+    /// Parses the header; `None` if the message is shorter.
     pub fn parse(octets: &'a [u8]) -> Option<Self> {
         let (&[kind, a, b, c], rest) = octets.split_first_chunk::<4>()?;
         Some(Self {
@@ -42,32 +42,32 @@ impl<'a> Message<'a> {
     }
 }
 
-/// One level of a relayed message (RFC 8415 §9): what a server needs to answer it, and the message inside.
+/// One relay hop of a message (RFC 8415 §9): the fields that a reply repeats, and the message inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relay<'a> {
-    /// Relay agents that the message passed before this one.
+    /// The number of relay agents that the message passed before this one.
     pub hop_count: u8,
-    /// An address of the link on which the client is, or `::`.
+    /// An address of the client's link, or `::`.
     pub link_address: Ipv6Addr,
-    /// From whom the relay agent had the message.
+    /// The address from which the relay agent received the message.
     pub peer_address: Ipv6Addr,
-    /// Value of the Interface-Id option, which a server must copy (RFC 8415 §21.18).
+    /// The value of the Interface-Id option, which a server must copy (RFC 8415 §21.18).
     pub interface_id: Option<&'a [u8]>,
-    /// Value of the Relay Source Port option, which a server must copy (RFC 8357 §5.2).
+    /// The value of the Relay Source Port option, which a server must copy (RFC 8357 §5.2).
     pub source_port: Option<&'a [u8]>,
     /// The message inside (OPTION_RELAY_MSG).
     pub message: &'a [u8],
 }
 
 impl<'a> Relay<'a> {
-    /// Octets before the options (RFC 8415 §9).
+    /// Length in octets of the part before the options (RFC 8415 §9).
     pub const HEADER_LEN: usize = 34;
 
-    /// Reads a RELAY-FORW or RELAY-REPL message, all of its options too; the type octet is not checked.
+    /// Parses a RELAY-FORW or RELAY-REPL message with all its options; the type octet is not checked.
     ///
     /// OPTION_RELAY_MSG must appear once; Interface-Id and Relay Source Port (two octets) at most once.
     pub fn parse(octets: &'a [u8]) -> Result<Self, ParseError> {
-        let truncated = ParseError { at: octets.len(), fault: ParseFault::Truncated };
+        let truncated = ParseError { at: octets.len(), kind: ParseErrorKind::Truncated };
         let (&[_, hop_count], rest) = octets.split_first_chunk::<2>().ok_or(truncated)?;
         let (link, rest) = rest.split_first_chunk::<16>().ok_or(truncated)?;
         let (peer, rest) = rest.split_first_chunk::<16>().ok_or(truncated)?;
@@ -77,17 +77,17 @@ impl<'a> Relay<'a> {
             let at = options.offset();
             let Some(option) = options.next() else { break };
             let (code, value) = option?;
-            let place = match code {
+            let value_of_option = match code {
                 OptionCode::RELAY_MSG => &mut message,
                 OptionCode::INTERFACE_ID => &mut interface_id,
                 OptionCode::RELAY_SOURCE_PORT if value.len() != 2 => {
-                    return Err(ParseError { at, fault: ParseFault::Length });
+                    return Err(ParseError { at, kind: ParseErrorKind::Length });
                 }
                 OptionCode::RELAY_SOURCE_PORT => &mut source_port,
                 _ => continue,
             };
-            if place.replace(value).is_some() {
-                return Err(ParseError { at, fault: ParseFault::Repeated });
+            if value_of_option.replace(value).is_some() {
+                return Err(ParseError { at, kind: ParseErrorKind::Repeated });
             }
         }
         Ok(Self {
@@ -96,7 +96,7 @@ impl<'a> Relay<'a> {
             peer_address: Ipv6Addr::from(*peer),
             interface_id,
             source_port,
-            message: message.ok_or(ParseError { at: octets.len(), fault: ParseFault::Missing })?,
+            message: message.ok_or(ParseError { at: octets.len(), kind: ParseErrorKind::Missing })?,
         })
     }
 }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn header_of_a_message() {
+    fn a_message_header_has_four_octets() {
         let message = Message::parse(&[14, 0xa1, 0xb2, 0xc3, 0, 1]).unwrap();
         assert_eq!((message.kind, message.options.offset()), (MessageType::LEASEQUERY, 4));
         assert_eq!(format!("{:?}", message.transaction_id), "a1b2c3");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn relay_with_all_it_may_hold() {
+    fn a_relay_message_with_every_option_parses() {
         let octets = relay(&[0, 9, 0, 1, 14, 0, 18, 0, 2, 5, 6, 0, 135, 0, 2, 0x12, 0x34, 0, 37, 0, 1, 9]);
         let parsed = Relay::parse(&octets).unwrap();
         assert_eq!((parsed.hop_count, parsed.message), (1, &[14][..]));
@@ -135,22 +135,22 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_a_relay_message() {
-        let rows: [(&str, &[u8], ParseFault, usize); 5] = [
-            ("no message inside", &[0, 18, 0, 1, 7], ParseFault::Missing, 39),
-            ("two messages inside", &[0, 9, 0, 0, 0, 9, 0, 0], ParseFault::Repeated, 38),
-            ("two interface-ids", &[0, 18, 0, 0, 0, 18, 0, 0, 0, 9, 0, 0], ParseFault::Repeated, 38),
-            ("source port of one octet", &[0, 135, 0, 1, 2, 0, 9, 0, 0], ParseFault::Length, 34),
-            ("cut option", &[0, 9, 0, 1], ParseFault::Truncated, 34),
+    fn each_error_of_a_relay_message_has_its_kind_and_offset() {
+        let rows: [(&str, &[u8], ParseErrorKind, usize); 5] = [
+            ("no message inside", &[0, 18, 0, 1, 7], ParseErrorKind::Missing, 39),
+            ("two messages inside", &[0, 9, 0, 0, 0, 9, 0, 0], ParseErrorKind::Repeated, 38),
+            ("two interface-ids", &[0, 18, 0, 0, 0, 18, 0, 0, 0, 9, 0, 0], ParseErrorKind::Repeated, 38),
+            ("source port of one octet", &[0, 135, 0, 1, 2, 0, 9, 0, 0], ParseErrorKind::Length, 34),
+            ("cut option", &[0, 9, 0, 1], ParseErrorKind::Truncated, 34),
         ];
-        for (name, options, fault, at) in rows {
-            assert_eq!(Relay::parse(&relay(options)), Err(ParseError { at, fault }), "{name}");
+        for (name, options, kind, at) in rows {
+            assert_eq!(Relay::parse(&relay(options)), Err(ParseError { at, kind }), "{name}");
         }
         let header = relay(&[]);
         for len in 0..header.len() {
             assert_eq!(
-                Relay::parse(&header[..len]).unwrap_err().fault,
-                ParseFault::Truncated,
+                Relay::parse(&header[..len]).unwrap_err().kind,
+                ParseErrorKind::Truncated,
                 "{len} octets"
             );
         }

@@ -1,54 +1,43 @@
-//! Walking a list of options in place.
-
-use core::fmt;
+//! Lists of options, walked in place (RFC 8415 §21.1).
 
 use crate::OptionCode;
 
-/// Octets of an option's code and length fields.
+/// Length in octets of an option's code and length fields.
 const HEADER_LEN: usize = 4;
 
-/// What is wrong with some octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParseFault {
+/// The kind of a [`ParseError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseErrorKind {
     /// The octets end inside a header or a value.
+    #[error("the octets end inside an option or header")]
     Truncated,
-    /// An option has a length that its definition does not allow.
+    /// The length of an option is not one that its definition allows.
+    #[error("an option has a length that its definition does not allow")]
     Length,
     /// An option that may appear once appears again.
+    #[error("an option that may appear once appears again")]
     Repeated,
     /// A required option is missing.
+    #[error("a required option is missing")]
     Missing,
-    /// A value that its definition does not allow.
+    /// A value is not one that its definition allows.
+    #[error("a value is outside its definition")]
     Value,
 }
 
-/// A fault and the offset of the octet where it starts, counted from the start of the list or message parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An error and its offset from the start of the parsed list or message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} (octet {at})")]
 pub struct ParseError {
     /// Offset in octets.
     pub at: usize,
-    /// What is wrong there.
-    pub fault: ParseFault,
+    /// The kind of error.
+    pub kind: ParseErrorKind,
 }
 
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.fault {
-            ParseFault::Truncated => "the octets end inside an option or header",
-            ParseFault::Length => "an option has a length that its definition does not allow",
-            ParseFault::Repeated => "an option that may appear once appears again",
-            ParseFault::Missing => "a required option is missing",
-            ParseFault::Value => "a value is outside its definition",
-        };
-        write!(f, "{what} (octet {})", self.at)
-    }
-}
-
-impl core::error::Error for ParseError {}
-
-/// The options in some octets, in order: code, length, value each (RFC 8415 §21.1).
+/// An iterator over the options in a list: code and value of each (RFC 8415 §21.1).
 ///
-/// After the first fault the iterator is at its end.
+/// It ends after the first error.
 #[derive(Clone, Debug)]
 pub struct Options<'a> {
     rest: &'a [u8],
@@ -56,17 +45,17 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// Walks these octets from their start.
+    /// Walks a list from its start.
     pub fn new(octets: &'a [u8]) -> Self {
         Self { rest: octets, offset: 0 }
     }
 
-    /// Walks these octets, which lie `offset` octets into what is being parsed; only errors show the difference.
+    /// Walks a list that starts `offset` octets into the parsed message; offsets in errors count from there.
     pub fn at(octets: &'a [u8], offset: usize) -> Self {
         Self { rest: octets, offset }
     }
 
-    /// The offset of the next option.
+    /// Returns the offset of the next option.
     pub fn offset(&self) -> usize {
         self.offset
     }
@@ -81,7 +70,7 @@ impl<'a> Options<'a> {
 
     fn truncated(&mut self) -> ParseError {
         self.rest = &[];
-        ParseError { at: self.offset, fault: ParseFault::Truncated }
+        ParseError { at: self.offset, kind: ParseErrorKind::Truncated }
     }
 }
 
@@ -113,20 +102,20 @@ mod tests {
     use std::vec::Vec;
 
     #[test]
-    fn values_in_order_unknown_codes_too() {
+    fn options_come_in_order_with_unknown_codes() {
         let octets = [0, 1, 0, 2, 0xaa, 0xbb, 0x12, 0x34, 0, 0];
         let options: Vec<_> = Options::new(&octets).map(Result::unwrap).collect();
         assert_eq!(options, [(OptionCode::CLIENTID, &[0xaa, 0xbb][..]), (OptionCode(0x1234), &[][..])]);
     }
 
     #[test]
-    fn every_cut_of_an_option_is_one_fault_at_its_start() {
+    fn a_truncated_option_is_one_error_at_its_start() {
         let octets = [0, 1, 0, 0, 0, 2, 0, 3, 1, 2, 3];
         for end in 5..octets.len() {
             let mut options = Options::new(&octets[..end]);
             assert_eq!(options.next(), Some(Ok((OptionCode::CLIENTID, &[][..]))));
-            let fault = ParseError { at: 4, fault: ParseFault::Truncated };
-            assert_eq!(options.next(), Some(Err(fault)), "cut after {end}");
+            let error = ParseError { at: 4, kind: ParseErrorKind::Truncated };
+            assert_eq!(options.next(), Some(Err(error)), "cut after {end}");
             assert_eq!(options.next(), None, "fused");
         }
     }

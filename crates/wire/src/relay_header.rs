@@ -1,29 +1,29 @@
-//! The fixed part of a relay message, alone: for chains without a message at their core, and for writing.
+//! The fixed part of a relay message, for relay chains without a client message and for writing.
 
 use core::net::Ipv6Addr;
 
-use crate::{MessageType, NoRoom, Options, ParseError, ParseFault, Relay, Writer};
+use crate::{MessageType, NoRoomError, Options, ParseError, ParseErrorKind, Relay, Writer};
 
 /// Type, hop-count and addresses of a RELAY-FORW or RELAY-REPL message (RFC 8415 §9).
 ///
-/// [`Relay`] is what a server needs, with a message inside; the chain in OPTION_LQ_RELAY_DATA has none at its core
+/// [`Relay`] requires a message inside; the innermost one in OPTION_LQ_RELAY_DATA has none
 /// (RFC 5007 §4.1.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelayHeader {
-    /// RELAY-FORW or RELAY-REPL; not checked.
+    /// The message type, RELAY-FORW or RELAY-REPL; not checked.
     pub kind: MessageType,
-    /// Relay agents that the message passed before this one.
+    /// The number of relay agents that the message passed before this one.
     pub hop_count: u8,
-    /// An address of the link on which the client is, or `::`.
+    /// An address of the client's link, or `::`.
     pub link_address: Ipv6Addr,
-    /// From whom the relay agent had the message.
+    /// The address from which the relay agent received the message.
     pub peer_address: Ipv6Addr,
 }
 
 impl RelayHeader {
-    /// Reads the header; the options after it are not looked at yet, offsets counted from the start of the message.
+    /// Parses the header; the options are not checked yet, their offsets count from the start of the message.
     pub fn parse(octets: &[u8]) -> Result<(Self, Options<'_>), ParseError> {
-        let truncated = ParseError { at: octets.len(), fault: ParseFault::Truncated };
+        let truncated = ParseError { at: octets.len(), kind: ParseErrorKind::Truncated };
         let (&[kind, hop_count], rest) = octets.split_first_chunk::<2>().ok_or(truncated)?;
         let (link, rest) = rest.split_first_chunk::<16>().ok_or(truncated)?;
         let (peer, rest) = rest.split_first_chunk::<16>().ok_or(truncated)?;
@@ -37,7 +37,7 @@ impl RelayHeader {
     }
 
     /// Writes the header; options follow.
-    pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
+    pub fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoomError> {
         w.put(&[self.kind.0, self.hop_count])?;
         w.put(&self.link_address.octets())?;
         w.put(&self.peer_address.octets())
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_without_a_message_inside() {
+    fn a_header_without_a_message_inside_survives_parsing_and_writing() {
         let mut octets = [0; 40];
         octets[..2].copy_from_slice(&[12, 3]);
         (octets[17], octets[33]) = (1, 2);
@@ -67,8 +67,8 @@ mod tests {
         header.write(&mut w).unwrap();
         assert_eq!(w.written(), &octets[..34]);
         for len in 0..34 {
-            let fault = ParseError { at: len, fault: ParseFault::Truncated };
-            assert_eq!(RelayHeader::parse(&octets[..len]).unwrap_err(), fault);
+            let error = ParseError { at: len, kind: ParseErrorKind::Truncated };
+            assert_eq!(RelayHeader::parse(&octets[..len]).unwrap_err(), error);
         }
     }
 }

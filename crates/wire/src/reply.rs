@@ -1,23 +1,23 @@
-//! What a LEASEQUERY-REPLY holds beyond leases: a status, relay data, links.
+//! Options of a LEASEQUERY-REPLY beside leases: status, relay data, links (RFC 5007 §4.1.2).
 
 use core::net::Ipv6Addr;
 
-use crate::{ParseError, ParseFault, StatusCode};
+use crate::{ParseError, ParseErrorKind, StatusCode};
 
-/// OPTION_STATUS_CODE: a code and a text for humans (RFC 8415 §21.13).
+/// OPTION_STATUS_CODE: a code and a text for people (RFC 8415 §21.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status<'a> {
-    /// Any value.
+    /// The status code; any value.
     pub code: StatusCode,
-    /// Should be UTF-8; not checked.
+    /// The text, which should be UTF-8; not checked.
     pub text: &'a [u8],
 }
 
 impl<'a> Status<'a> {
-    /// Reads the option's value.
+    /// Parses the option's value.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let Some((code, text)) = value.split_first_chunk::<2>() else {
-            return Err(ParseError { at: value.len(), fault: ParseFault::Length });
+            return Err(ParseError { at: value.len(), kind: ParseErrorKind::Length });
         };
         Ok(Self { code: StatusCode(u16::from_be_bytes(*code)), text })
     }
@@ -26,20 +26,20 @@ impl<'a> Status<'a> {
 /// OPTION_LQ_RELAY_DATA: the relay chain of the client's last message (RFC 5007 §4.1.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelayData<'a> {
-    /// The relay agent from which the server had the message.
+    /// The relay agent from which the server received the message.
     pub peer_address: Ipv6Addr,
-    /// RELAY-FORW, perhaps of several levels, without the client's message; not checked.
+    /// The RELAY-FORW message, possibly nested, without the client's message; not checked.
     pub message: &'a [u8],
 }
 
 impl<'a> RelayData<'a> {
-    /// Octets before the relay message.
+    /// Length in octets of the part before the relay message.
     pub const HEADER_LEN: usize = 16;
 
-    /// Reads the option's value; the relay message is not looked at yet.
+    /// Parses the option's value; the relay message is not checked yet.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let Some((peer, message)) = value.split_first_chunk::<16>() else {
-            return Err(ParseError { at: value.len(), fault: ParseFault::Length });
+            return Err(ParseError { at: value.len(), kind: ParseErrorKind::Length });
         };
         Ok(Self { peer_address: Ipv6Addr::from(*peer), message })
     }
@@ -50,15 +50,15 @@ impl<'a> RelayData<'a> {
 pub struct ClientLinks<'a>(&'a [[u8; 16]]);
 
 impl<'a> ClientLinks<'a> {
-    /// Reads the option's value: a multiple of 16 octets.
+    /// Parses the option's value: a multiple of 16 octets.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         match value.as_chunks() {
             (links, []) => Ok(Self(links)),
-            _ => Err(ParseError { at: value.len(), fault: ParseFault::Length }),
+            _ => Err(ParseError { at: value.len(), kind: ParseErrorKind::Length }),
         }
     }
 
-    /// The link-addresses in the server's order.
+    /// Returns the link-addresses in the server's order.
     pub fn addresses(self) -> impl Iterator<Item = Ipv6Addr> + 'a {
         self.0.iter().map(|&octets| Ipv6Addr::from(octets))
     }
@@ -70,14 +70,14 @@ mod tests {
     use std::vec::Vec;
 
     #[test]
-    fn a_status_has_two_octets_at_least() {
+    fn a_status_has_at_least_two_octets() {
         assert!(Status::parse(&[0]).is_err());
         let status = Status::parse(&[0, 9, b'n', b'o']).unwrap();
         assert_eq!((status.code, status.text), (StatusCode::NOT_CONFIGURED, &b"no"[..]));
     }
 
     #[test]
-    fn relay_data_has_a_peer_at_least() {
+    fn relay_data_has_at_least_a_peer_address() {
         let value = [0x20; 18];
         assert!(RelayData::parse(&value[..15]).is_err());
         assert_eq!(RelayData::parse(&value[..16]).unwrap().message, [0; 0]);
@@ -85,12 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn links_come_in_sixteens() {
+    fn link_addresses_have_16_octets_each() {
         let mut value = [0; 32];
         (value[15], value[31]) = (1, 2);
         let links: Vec<_> = ClientLinks::parse(&value).unwrap().addresses().collect();
         assert_eq!(links, ["::1", "::2"].map(|text| text.parse::<Ipv6Addr>().unwrap()));
-        assert_eq!(ClientLinks::parse(&value[..17]).unwrap_err().fault, ParseFault::Length);
+        assert_eq!(ClientLinks::parse(&value[..17]).unwrap_err().kind, ParseErrorKind::Length);
         assert_eq!(ClientLinks::parse(&[]).unwrap().addresses().count(), 0);
     }
 }

@@ -1,94 +1,86 @@
-//! Writing messages into a caller's buffer.
+//! Messages written into the caller's buffer.
 
 use crate::{Free, MessageType, OptionCode, TransactionId};
 
 /// The buffer is full, or a value is too long for its length field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoRoom;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message does not fit into its buffer or length field")]
+pub struct NoRoomError;
 
-impl core::fmt::Display for NoRoom {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the message does not fit into its buffer or length field")
-    }
-}
-
-impl core::error::Error for NoRoom {}
-
-/// Writes from the front of a buffer; what was written so far can be read back.
+/// A buffer that is written from its front.
 #[derive(Debug)]
 pub struct Writer<'a> {
     buffer: &'a mut [u8],
-    len: usize,
+    position: usize,
 }
 
 impl<'a> Writer<'a> {
-    /// Starts at the front of `buffer`.
+    /// Starts writing at the front of `buffer`.
     pub fn new(buffer: &'a mut [u8]) -> Self {
-        Self { buffer, len: 0 }
+        Self { buffer, position: 0 }
     }
 
-    /// Octets written so far.
-    pub fn len(&self) -> usize {
-        self.len
+    /// Returns the number of octets written so far.
+    pub fn position(&self) -> usize {
+        self.position
     }
 
-    /// Nothing is written yet.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// What is written so far.
+    /// Returns the octets written so far.
     pub fn written(&self) -> &[u8] {
-        self.buffer.get(..self.len).unwrap_or_default()
+        self.buffer.get(..self.position).unwrap_or_default()
     }
 
-    /// Takes back everything after the first `len` octets; longer than what is written changes nothing.
+    /// Discards all but the first `len` octets; no effect if fewer are written.
     pub fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
+        self.position = self.position.min(len);
     }
 
     /// Appends octets, all or none.
     #[inline]
-    pub fn put(&mut self, octets: &[u8]) -> Result<(), NoRoom> {
+    pub fn put(&mut self, octets: &[u8]) -> Result<(), NoRoomError> {
         self.room(octets.len())?.copy_from_slice(octets);
         Ok(())
     }
 
-    /// Appends what `write` takes from the free end of the buffer, all or none.
+    /// Appends the octets that `write` takes from the unwritten end of the buffer, all or none.
     #[inline]
-    pub fn extend<R>(&mut self, write: impl FnOnce(&mut Free<'_>) -> Result<R, NoRoom>) -> Result<R, NoRoom> {
-        let mut free = Free::new(self.buffer.get_mut(self.len..).ok_or(NoRoom)?);
+    pub fn extend<R>(
+        &mut self,
+        write: impl FnOnce(&mut Free<'_>) -> Result<R, NoRoomError>,
+    ) -> Result<R, NoRoomError> {
+        let mut free = Free::new(self.buffer.get_mut(self.position..).ok_or(NoRoomError)?);
         let before = free.len();
         let written = write(&mut free)?;
-        self.len += before - free.len();
+        self.position += before - free.len();
         Ok(written)
     }
 
-    /// Appends `len` octets of any content for the caller to fill, all or none.
+    /// Appends `len` octets of unspecified content for the caller to fill, all or none.
     #[inline]
-    pub fn room(&mut self, len: usize) -> Result<&mut [u8], NoRoom> {
-        let room = self.buffer.get_mut(self.len..).and_then(|rest| rest.get_mut(..len)).ok_or(NoRoom)?;
-        self.len += len;
+    pub fn room(&mut self, len: usize) -> Result<&mut [u8], NoRoomError> {
+        let room =
+            self.buffer.get_mut(self.position..).and_then(|rest| rest.get_mut(..len)).ok_or(NoRoomError)?;
+        self.position += len;
         Ok(room)
     }
 
-    /// Appends one option with this value, all or none.
+    /// Appends one option with `value`, all or none.
     #[inline]
-    pub fn option_with(&mut self, code: OptionCode, value: &[u8]) -> Result<(), NoRoom> {
+    pub fn option_with(&mut self, code: OptionCode, value: &[u8]) -> Result<(), NoRoomError> {
         self.extend(|free| free.option_with(code, value))
     }
 
-    /// Appends one option, filling in option-len once `body` ran; after `NoRoom` the buffer ends where it began.
+    /// Appends one option whose value `body` writes, all or none.
     #[inline]
     pub fn option(
         &mut self,
         code: OptionCode,
-        body: impl FnOnce(&mut Self) -> Result<(), NoRoom>,
-    ) -> Result<(), NoRoom> {
-        let start = self.len;
+        body: impl FnOnce(&mut Self) -> Result<(), NoRoomError>,
+    ) -> Result<(), NoRoomError> {
+        let start = self.position;
         let written = self.option_parts(code, body);
         if written.is_err() {
-            self.len = start;
+            self.position = start;
         }
         written
     }
@@ -97,21 +89,22 @@ impl<'a> Writer<'a> {
     fn option_parts(
         &mut self,
         code: OptionCode,
-        body: impl FnOnce(&mut Self) -> Result<(), NoRoom>,
-    ) -> Result<(), NoRoom> {
+        body: impl FnOnce(&mut Self) -> Result<(), NoRoomError>,
+    ) -> Result<(), NoRoomError> {
         self.put(&code.0.to_be_bytes())?;
-        let length_at = self.len;
+        let length_at = self.position;
         self.put(&[0, 0])?;
         body(self)?;
-        let len = u16::try_from(self.len - length_at - 2).map_err(|_| NoRoom)?;
-        let field = self.buffer.get_mut(length_at..length_at + 2).ok_or(NoRoom)?;
+        // The length is known once the body is written.
+        let len = u16::try_from(self.position - length_at - 2).map_err(|_| NoRoomError)?;
+        let field = self.buffer.get_mut(length_at..length_at + 2).ok_or(NoRoomError)?;
         field.copy_from_slice(&len.to_be_bytes());
         Ok(())
     }
 
     /// Appends the header of a client/server message (RFC 8415 §8); options follow.
     #[inline]
-    pub fn header(&mut self, kind: MessageType, transaction_id: TransactionId) -> Result<(), NoRoom> {
+    pub fn header(&mut self, kind: MessageType, transaction_id: TransactionId) -> Result<(), NoRoomError> {
         let [a, b, c] = transaction_id.0;
         self.put(&[kind.0, a, b, c])
     }
@@ -122,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nested_lengths_fill_themselves() {
+    fn lengths_of_nested_options_are_filled_in() {
         let mut buffer = [0xee; 32];
         let mut w = Writer::new(&mut buffer);
         w.header(MessageType::LEASEQUERY_REPLY, TransactionId([1, 2, 3])).unwrap();
@@ -136,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_known_length() {
+    fn options_of_known_length_are_written_or_refused_whole() {
         let mut buffer = [0xee; 14];
         let mut w = Writer::new(&mut buffer);
         w.option_with(OptionCode::CLIENTID, &[7, 8]).unwrap();
@@ -147,20 +140,20 @@ mod tests {
         .unwrap();
         let expected = [0, 1, 0, 2, 7, 8, 0, 46, 0, 4, 0, 0, 0, 9];
         assert_eq!(w.written(), expected);
-        assert_eq!(w.option_with(OptionCode::CLIENTID, &[]), Err(NoRoom));
-        assert_eq!(w.room(1), Err(NoRoom));
+        assert_eq!(w.option_with(OptionCode::CLIENTID, &[]), Err(NoRoomError));
+        assert_eq!(w.room(1), Err(NoRoomError));
         assert_eq!(w.written(), expected, "nothing was appended");
     }
 
     #[test]
-    fn no_room_leaves_no_half_option() {
+    fn a_full_buffer_leaves_no_partial_option() {
         for size in 1..12 {
             let mut buffer = [0; 12];
             let mut w = Writer::new(&mut buffer[..size]);
             w.put(&[7]).unwrap();
             let full =
                 w.option(OptionCode::CLIENT_DATA, |w| w.option(OptionCode::CLIENTID, |w| w.put(&[1, 2, 3])));
-            assert_eq!((full, w.written()), (Err(NoRoom), &[7][..]), "buffer of {size}");
+            assert_eq!((full, w.written()), (Err(NoRoomError), &[7][..]), "buffer of {size}");
         }
     }
 
@@ -168,9 +161,9 @@ mod tests {
     fn a_value_over_65535_octets_is_refused() {
         let mut buffer = std::vec![0; 70_000];
         let mut w = Writer::new(&mut buffer);
-        assert_eq!(w.option(OptionCode::RELAY_MSG, |w| w.put(&[0; 65_536])), Err(NoRoom));
-        assert_eq!(w.option_with(OptionCode::RELAY_MSG, &[0; 65_536]), Err(NoRoom));
+        assert_eq!(w.option(OptionCode::RELAY_MSG, |w| w.put(&[0; 65_536])), Err(NoRoomError));
+        assert_eq!(w.option_with(OptionCode::RELAY_MSG, &[0; 65_536]), Err(NoRoomError));
         assert_eq!(w.option(OptionCode::RELAY_MSG, |w| w.put(&[0; 65_535])), Ok(()));
-        assert_eq!(w.len(), 65_539);
+        assert_eq!(w.position(), 65_539);
     }
 }

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use lqd_wire::{MessageType, NoRoom, OptionCode, TransactionId, Writer};
+use lqd_wire::{MessageType, NoRoomError, OptionCode, TransactionId, Writer};
 
 use crate::fault::Fault;
 use crate::leases::{self, Clients};
@@ -90,7 +90,7 @@ impl Datagrams {
         (&self.octets, &self.ends)
     }
 
-    fn write(&mut self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
+    fn write(&mut self, w: &mut Writer<'_>) -> Result<(), NoRoomError> {
         if self.kind == Kind::Garbage {
             let mut garbage = [0; GARBAGE_LEN];
             garbage.chunks_mut(8).for_each(|chunk| {
@@ -103,12 +103,12 @@ impl Datagrams {
         }
         self.write_query(w)?;
         if self.kind == Kind::Truncated {
-            w.truncate(w.len() - 1);
+            w.truncate(w.position() - 1);
         }
         Ok(())
     }
 
-    fn write_query(&mut self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
+    fn write_query(&mut self, w: &mut Writer<'_>) -> Result<(), NoRoomError> {
         let [a, b, c, ..] = self.random.next().to_be_bytes();
         let subject = if self.kind == Kind::Largest { Subject::ClientId } else { Subject::Address };
         let mut query = Query { subject, relayed: false, lease: 0, client: self.largest, salt: 0 };
@@ -123,7 +123,7 @@ impl Datagrams {
     }
 
     /// Levels as access networks nest them, the outermost first, each to be given back in the reply.
-    fn write_relayed(&mut self, w: &mut Writer<'_>, levels: u8) -> Result<(), NoRoom> {
+    fn write_relayed(&mut self, w: &mut Writer<'_>, levels: u8) -> Result<(), NoRoomError> {
         let Some(inside) = levels.checked_sub(1) else { return self.write_query(w) };
         w.put(&[MessageType::RELAY_FORW.0, inside])?;
         w.put(&Ipv6Addr::UNSPECIFIED.octets())?;

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_wire::{IaAddress, MessageType, NoRoom, OptionCode, QueryType, TransactionId, Writer};
+use lqd_wire::{IaAddress, MessageType, NoRoomError, OptionCode, QueryType, TransactionId, Writer};
 
 use super::{Query, Subject};
 use crate::leases::Clients;
@@ -42,7 +42,7 @@ impl Encoder {
         id: TransactionId,
         query: Query,
         clients: &Clients,
-    ) -> Result<(), NoRoom> {
+    ) -> Result<(), NoRoomError> {
         let duid = clients.get(query.client).duid;
         self.write_for(w, id, query, query.address(clients), duid)
     }
@@ -55,7 +55,7 @@ impl Encoder {
         query: Query,
         address: Ipv6Addr,
         duid: &[u8],
-    ) -> Result<(), NoRoom> {
+    ) -> Result<(), NoRoomError> {
         if !query.relayed {
             return self.write_query(w, id, query.subject, address, duid);
         }
@@ -76,7 +76,7 @@ impl Encoder {
         subject: Subject,
         address: Ipv6Addr,
         duid: &[u8],
-    ) -> Result<(), NoRoom> {
+    ) -> Result<(), NoRoomError> {
         w.header(MessageType::LEASEQUERY, id)?;
         w.option(OptionCode::CLIENTID, |w| w.put(&self.requestor))?;
         w.option(OptionCode::LQ_QUERY, |w| {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use lqd_net::{ConnectError, Requestor, RequestorOptions};
-use lqd_wire::{NoRoom, Writer};
+use lqd_wire::{NoRoomError, Writer};
 
 use crate::fault::Fault;
 
@@ -44,12 +44,12 @@ impl Batch {
     /// Appends the datagram that `write` writes.
     pub(super) fn push(
         &mut self,
-        write: impl FnOnce(&mut Writer<'_>) -> Result<(), NoRoom>,
-    ) -> Result<(), NoRoom> {
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), NoRoomError>,
+    ) -> Result<(), NoRoomError> {
         let start = self.ends.last().copied().unwrap_or(0);
         let mut writer = Writer::new(&mut self.octets[start..]);
         write(&mut writer)?;
-        self.ends.push(start + writer.len());
+        self.ends.push(start + writer.position());
         Ok(())
     }
 

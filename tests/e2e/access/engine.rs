@@ -71,7 +71,7 @@ fn nothing_is_allocated() -> Result<(), Failed> {
     for setup in Setup::ALL {
         let rows = setup.access();
         let limited = |rights: &Rights| Rights { rate, prefix_rate: rate, ..rights.clone() };
-        let mut rows = rows.rows().map(|(prefix, rights)| (prefix, limited(rights)));
+        let mut rows = rows.rules().map(|(prefix, rights)| (prefix, limited(rights)));
         let others = rows.next().ok_or("the row of all others")?.1;
         let limited = Access::new(others, rows.collect())?;
         for access in [setup.access(), limited] {

@@ -22,10 +22,10 @@ const QUERIES: &[(&str, &str, &str, Option<&str>)] = &[
     ("0e d00004  $me  002c 002d 01 ::  0005 0018 2001:db8:9::1 $zero", "not_configured", "by_address", Some("NotConfigured")),
     ("0e d00005  $me  002c 0011 03 ::", "unknown_query_type", "bulk_only", Some("UnknownQueryType")),
     ("0e d00006  $me  002c 0011 63 ::", "unknown_query_type", "unknown", Some("UnknownQueryType")),
-    ("0e d00007  $me  002c 0011 01 ::", "malformed_query", "unread", Some("MalformedQuery")),
-    ("0e d00008  002c 0011 01 ::", "drop_no_client_id", "unread", None),
-    ("ff", "drop_malformed", "unread", None),
-    ("0e d00009  $me $me  002c 0011 01 ::", "drop_duplicate_id", "unread", None),
+    ("0e d00007  $me  002c 0011 01 ::", "malformed_query", "unparsed", Some("MalformedQuery")),
+    ("0e d00008  002c 0011 01 ::", "drop_no_client_id", "unparsed", None),
+    ("ff", "drop_malformed", "unparsed", None),
+    ("0e d00009  $me $me  002c 0011 01 ::", "drop_duplicate_id", "unparsed", None),
 ];
 
 pub fn trials() -> Vec<Trial> {

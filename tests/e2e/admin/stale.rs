@@ -91,7 +91,7 @@ fn lease_file_removed(policy: &str, wanted: Option<&str>) -> Result<(), Failed> 
         _ => [1.0, 0.0, 1.0],
     };
     assert_eq!(counts, wanted_counts);
-    assert_eq!(scrape.labelled("lqd_queries_total", "query_type", "unread"), 0.0);
+    assert_eq!(scrape.labelled("lqd_queries_total", "query_type", "unparsed"), 0.0);
     assert_eq!(monitored.status()["feed"]["trouble"], "the lease file is gone");
 
     fs::write(fixture.leases(), text)?;

@@ -6,7 +6,9 @@ use std::num::NonZeroUsize;
 
 use ipnet::Ipv6Net;
 use libtest_mimic::{Failed, Trial};
-use lqd_answer::{Access, BATCH_MAX, Datagram, Deny, Limits, Now, Policy, Relayed, Rights, Unbound, Verdict};
+use lqd_answer::{
+    Access, BATCH_MAX, Datagram, Deny, Limits, NoBindingPolicy, Now, Policy, Relayed, Rights, Verdict,
+};
 use lqd_feed::kea_config::{self, KeaConfig};
 use lqd_feed::kea_memfile::KeaMemfile;
 use lqd_feed::{LeaseSource, LoadRequest};
@@ -34,8 +36,8 @@ pub fn trials() -> Vec<Trial> {
     };
     let mut trials: Vec<_> = Setup::ALL.into_iter().map(of_setup).collect();
     for (name, with) in [
-        ("stale", Engine::with_unbound as fn(Engine, Unbound) -> Engine),
-        ("incomplete", Engine::with_unbound_as_incomplete),
+        ("stale", Engine::with_no_binding as fn(Engine, NoBindingPolicy) -> Engine),
+        ("incomplete", Engine::with_no_binding_as_incomplete),
     ] {
         let name = |policy| format!("conformance::engine::{name}_{policy}");
         trials.push(Trial::test(name("silent"), move || misses_and_silence(with)));
@@ -54,8 +56,8 @@ fn says_no_binding(row: &Row) -> bool {
 
 /// With stale or incomplete leases and silence for misses, misses get silence, and every other row is
 /// answered as before.
-fn misses_and_silence(with: fn(Engine, Unbound) -> Engine) -> Result<(), Failed> {
-    let engine = with(Engine::new(Setup::Default)?, Unbound::Silent);
+fn misses_and_silence(with: fn(Engine, NoBindingPolicy) -> Engine) -> Result<(), Failed> {
+    let engine = with(Engine::new(Setup::Default)?, NoBindingPolicy::Silent);
     let rows: Vec<Row> = rows()
         .filter(|row| row.setup == Setup::Default)
         .map(|row| if says_no_binding(row) { Row { want: Want::Silence, ..*row } } else { *row })
@@ -64,8 +66,8 @@ fn misses_and_silence(with: fn(Engine, Unbound) -> Engine) -> Result<(), Failed>
 }
 
 /// The same, with UnspecFail for misses.
-fn misses_and_refusal(with: fn(Engine, Unbound) -> Engine) -> Result<(), Failed> {
-    let engine = with(Engine::new(Setup::Default)?, Unbound::Refuse);
+fn misses_and_refusal(with: fn(Engine, NoBindingPolicy) -> Engine) -> Result<(), Failed> {
+    let engine = with(Engine::new(Setup::Default)?, NoBindingPolicy::Refuse);
     let mut refused = 0;
     let mut rows: Vec<Row> = rows().filter(|row| row.setup == Setup::Default).copied().collect();
     // Skip RELAY-REPL: the lengths around the status would change as well.
@@ -161,7 +163,7 @@ impl Engine {
     /// # Errors
     /// The sample leases cannot be read.
     pub fn with_access(access: Access) -> Result<Self, Failed> {
-        Self::with(|server_duid| Policy { server_duid, access, relay_levels_max: 9 })
+        Self::with(|server_duid| Policy { server_duid, access, relay_hops_max: 9 })
     }
 
     fn with(policy: impl FnOnce(Vec<u8>) -> Policy) -> Result<Self, Failed> {
@@ -180,13 +182,13 @@ impl Engine {
     }
 
     /// Returns the same engine, with incomplete leases.
-    fn with_unbound_as_incomplete(mut self, unbound: Unbound) -> Self {
+    fn with_no_binding_as_incomplete(mut self, no_binding: NoBindingPolicy) -> Self {
         self.writer.set_incomplete(true);
-        Self { engine: self.engine.with_unbound_if_incomplete(unbound), ..self }
+        Self { engine: self.engine.with_no_binding_if_incomplete(no_binding), ..self }
     }
 
-    fn with_unbound(self, unbound: Unbound) -> Self {
-        Self { engine: self.engine.with_unbound(unbound), ..self }
+    fn with_no_binding(self, no_binding: NoBindingPolicy) -> Self {
+        Self { engine: self.engine.with_no_binding(no_binding), ..self }
     }
 
     /// Answers a batch, so many seconds after the sample leases were written.
@@ -253,7 +255,7 @@ impl Server for Engine {
 fn policy(setup: Setup, server_duid: Vec<u8>) -> Policy {
     let elsewhere = Ipv6Net::new(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0), 48);
     let (mut network, mut rights) = (Ipv6Net::from(Ipv6Addr::LOCALHOST), Rights::default());
-    let mut relay_levels_max = 9;
+    let mut relay_hops_max = 9;
     match setup {
         Setup::Default => {}
         Setup::Denied => network = elsewhere.expect("48 bits"),
@@ -262,12 +264,12 @@ fn policy(setup: Setup, server_duid: Vec<u8>) -> Policy {
             rights.deny = Deny::Drop;
         }
         Setup::RelayedDropped => rights.relayed = Relayed::Drop,
-        Setup::OneRelay => relay_levels_max = 1,
-        Setup::ManyRelays => relay_levels_max = 33,
+        Setup::OneRelay => relay_hops_max = 1,
+        Setup::ManyRelays => relay_hops_max = 33,
         Setup::Sensitive => rights.sensitive = [23, 39, 47].map(OptionCode).to_vec(),
         Setup::SensitiveInRelayData => rights.sensitive = [37, 79].map(OptionCode).to_vec(),
         Setup::ShortReplies => rights.reply_len_max = 512,
     }
     let rows = vec![(network, Rights { allow: true, ..rights.clone() })];
-    Policy { server_duid, access: Access::new(rights, rows).expect("one row"), relay_levels_max }
+    Policy { server_duid, access: Access::new(rights, rows).expect("one row"), relay_hops_max }
 }

@@ -29,7 +29,7 @@ pub fn judge(sample: &Sample, policy: &Policy, query: &[u8], answer: &Answer) {
     let (asked_through, question) = levels(query, MessageType::RELAY_FORW);
     let (answered_through, message) = levels(reply, MessageType::RELAY_REPL);
     assert_eq!(asked_through, answered_through, "the reply goes back the way the query came");
-    assert!(asked_through.len() <= usize::from(policy.relay_levels_max));
+    assert!(asked_through.len() <= usize::from(policy.relay_hops_max));
     let mut expected = SOURCE;
     if asked_through.first().is_some_and(|level| level.source_port.is_none()) {
         expected.set_port(SERVER_PORT);
@@ -166,7 +166,7 @@ fn judge_client_data(sample: &Sample, policy: &Policy, ask: &Ask<'_>, outcome: O
     for (code, value) in options {
         assert!(ask.requests(code), "{code:?} was not asked for");
         let hides = |code: OptionCode| {
-            let mut rights = policy.access.rows().map(|(_, rights)| rights);
+            let mut rights = policy.access.rules().map(|(_, rights)| rights);
             rights.any(|rights| rights.allow && rights.sensitive.contains(&code))
         };
         assert!(!hides(code), "{code:?} is sensitive");

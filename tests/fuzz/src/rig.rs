@@ -119,11 +119,11 @@ fn refuses_short_slots(reply: &lqd_answer::Reply<'_>, len: usize, slot: &mut [u8
 
 /// The default, and one that takes the longest relay chains and returns less.
 fn policies(server_duid: &[u8]) -> [Policy; 2] {
-    let of = |relay_levels_max, sensitive| {
+    let of = |relay_hops_max, sensitive| {
         let rights = Rights { allow: true, sensitive, ..Rights::default() };
         let rows = vec![(Ipv6Net::from(Ipv6Addr::LOCALHOST), rights)];
         let access = Access::new(Rights::default(), rows).expect("one row");
-        Policy { server_duid: server_duid.to_vec(), access, relay_levels_max }
+        Policy { server_duid: server_duid.to_vec(), access, relay_hops_max }
     };
     [of(9, Vec::new()), of(33, vec![OptionCode::CLIENT_FQDN, OptionCode::INTERFACE_ID])]
 }

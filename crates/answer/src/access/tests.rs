@@ -10,18 +10,18 @@ fn allowed() -> Rights {
 }
 
 #[test]
-fn faults() {
-    let of = |rows: &[(&str, Rights)]| {
-        let rows = rows.iter().map(|(prefix, rights)| (net(prefix), rights.clone())).collect();
-        Access::new(Rights::default(), rows).map(|_| ()).map_err(|fault| fault.to_string())
+fn unusable_rules_are_rejected() {
+    let of = |rules: &[(&str, Rights)]| {
+        let rules = rules.iter().map(|(prefix, rights)| (net(prefix), rights.clone())).collect();
+        Access::new(Rights::default(), rules).map(|_| ()).map_err(|error| error.to_string())
     };
     let rate = |per_second, burst| Rights { rate: Some(Rate { per_second, burst }), ..allowed() };
-    let unusable = "the access row fd00::/8 has a rate or burst that is not in 1..=1000000";
+    let unusable = "the access rule fd00::/8 has a rate or burst that is not in 1..=1000000";
     let rows = [
         (vec![("fd00::/8", allowed()), ("::/0", allowed())], Ok(())),
         (
             vec![("fd00::/8", allowed()), ("fd00::/8", Rights::default())],
-            Err("two access rows have the prefix fd00::/8; leave one out"),
+            Err("two access rules have the prefix fd00::/8; remove one"),
         ),
         (vec![("fd00::1/8", allowed())], Err("fd00::1/8 has bits set beyond its length; write fd00::/8")),
         (vec![("fd00::/8", rate(1, 1_000_000))], Ok(())),
@@ -33,13 +33,13 @@ fn faults() {
     for (table, want) in rows {
         assert_eq!(of(&table), want.map_err(str::to_owned), "{table:?}");
     }
-    let many = (0..ROWS_MAX as u128).map(|number| (Ipv6Net::from(Ipv6Addr::from(number)), allowed()));
-    let fault = Access::new(Rights::default(), many.collect()).unwrap_err();
-    assert_eq!(fault.to_string(), "65537 access rows; at most 65536 can be used");
+    let many = (0..RULES_MAX as u128).map(|number| (Ipv6Net::from(Ipv6Addr::from(number)), allowed()));
+    let error = Access::new(Rights::default(), many.collect()).unwrap_err();
+    assert_eq!(error.to_string(), "65537 access rules; at most 65536 can be used");
 }
 
 #[test]
-fn the_fingerprint_tells_tables_apart() {
+fn equal_tables_alone_have_equal_fingerprints() {
     let of =
         |prefix, rights| Access::new(Rights::default(), vec![(net(prefix), rights)]).unwrap().fingerprint();
     let one = of("fd00::/8", allowed());
@@ -48,7 +48,7 @@ fn the_fingerprint_tells_tables_apart() {
     assert_ne!(one, of("fd00::/8", Rights { rate: Some(Rate { per_second: 1, burst: 1 }), ..allowed() }));
 }
 
-/// Prefixes that nest often: few different bits.
+/// Generates prefixes that nest often: few different bits.
 fn prefix() -> impl Strategy<Value = Ipv6Net> {
     (prop::collection::vec(0..4_u8, 4), 0..=128_u8).prop_map(|(bits, len)| {
         let address = bits.iter().fold(0_u128, |address, bits| address << 32 | u128::from(*bits) << 30);
@@ -57,14 +57,14 @@ fn prefix() -> impl Strategy<Value = Ipv6Net> {
 }
 
 proptest! {
-    /// The row of an address is that of the longest of all prefixes that contain it.
+    /// The rule of an address is that of the longest prefix that contains it.
     #[test]
     fn the_longest_prefix_decides(
         prefixes in prop::collection::btree_set(prefix(), 0..40),
         addresses in prop::collection::vec(any::<u128>(), 20),
     ) {
-        let rows: Vec<_> = prefixes.iter().map(|prefix| (*prefix, allowed())).collect();
-        let access = Access::new(Rights::default(), rows).unwrap();
+        let rules = prefixes.iter().map(|prefix| (*prefix, allowed())).collect();
+        let access = Access::new(Rights::default(), rules).unwrap();
         // At random, and at both ends of each prefix and just beyond them.
         let ends = prefixes.iter().flat_map(|prefix| {
             let (first, last) = (u128::from(prefix.network()), u128::from(prefix.broadcast()));
@@ -73,10 +73,10 @@ proptest! {
         for address in ends.chain(addresses) {
             let address = Ipv6Addr::from(address);
             let longest = prefixes.iter().filter(|prefix| prefix.contains(&address)).max_by_key(|prefix| prefix.prefix_len());
-            let row = access.row_of(address);
+            let rule = access.rule_of(address);
             match longest {
-                Some(prefix) => prop_assert_eq!(access.row(row).0, *prefix, "{}", address),
-                None => prop_assert_eq!(row, RowId::OTHERS, "{}", address),
+                Some(prefix) => prop_assert_eq!(access.rule(rule).0, *prefix, "{}", address),
+                None => prop_assert_eq!(rule, RuleId::OTHERS, "{}", address),
             }
         }
     }

@@ -1,23 +1,23 @@
-//! Options that the server's configuration gives to a client, judged by its newest leases.
+//! Options that the DHCP server's configuration gives to a client, derived from its newest leases.
 //!
-//! The last message of the client brought all leases of the newest time. For these the server takes an option from
-//! the pool of one of them, else from the subnet. Where two pools, or two subnets of a shared network, give it
-//! different values, or a reservation may, the leases do not tell which one was sent: then there is no answer.
+//! The client's last message renewed all leases of the newest time. The server takes an option from the pool
+//! of one of them, else from the subnet. Where two pools, or two subnets of a shared network, give different
+//! values, or a reservation may, the leases do not show which value was sent, and the option is left out.
 
 use lqd_index::{Binding, Client, Links, PoolOptions, SubnetOptions};
 use lqd_wire::{OptionCode, Options};
 
-/// Pools and subnets of one client's newest leases that are compared; a client with more gets no configured option.
+/// Most pools, and most subnets, that are compared; a client with more gets no configured option.
 const SOURCES_MAX: usize = 4;
 
 /// The configured options of one client.
 pub(crate) struct Configured<'a> {
     subnets: [Option<&'a SubnetOptions>; SOURCES_MAX],
     pools: [Option<&'a PoolOptions>; SOURCES_MAX],
-    /// Codes of the client's reservations by subnet, in the subnet and for all.
+    /// Codes in the client's reservations, by subnet: those in the subnet, and the global ones.
     reserved: [[&'a [u16]; 2]; SOURCES_MAX],
-    /// There are more pools or subnets than places, or a lease outside its subnet.
-    unclear: bool,
+    /// Whether there are too many pools or subnets, or a lease is outside its subnet.
+    is_ambiguous: bool,
 }
 
 impl<'a> Configured<'a> {
@@ -26,68 +26,68 @@ impl<'a> Configured<'a> {
             subnets: [None; SOURCES_MAX],
             pools: [None; SOURCES_MAX],
             reserved: [[&[]; 2]; SOURCES_MAX],
-            unclear: false,
+            is_ambiguous: false,
         }
     }
 
     /// Adds one of the newest leases of `client`.
     pub(crate) fn add(&mut self, links: &'a Links, client: Client<'a>, binding: &Binding) {
         let Some(subnet) = links.options_of(binding.subnet_id, binding.address, binding.kind) else {
-            self.unclear = true;
+            self.is_ambiguous = true;
             return;
         };
-        match place(&mut self.subnets, subnet) {
-            Place::Known => {}
-            Place::New(at) => self.reserved[at] = subnet.reserved(client),
-            Place::None => self.unclear = true,
+        match insert(&mut self.subnets, subnet) {
+            Inserted::Already => {}
+            Inserted::At(position) => self.reserved[position] = subnet.reserved(client),
+            Inserted::Full => self.is_ambiguous = true,
         }
         if let Some(pool) = subnet.pool(binding.kind, binding.address) {
-            self.unclear |= matches!(place(&mut self.pools, pool), Place::None);
+            self.is_ambiguous |= matches!(insert(&mut self.pools, pool), Inserted::Full);
         }
     }
 
-    /// The values of an option, several only for those that may come several times.
+    /// Returns the values of an option; several if it may be repeated.
     pub(crate) fn values(&self, code: OptionCode) -> impl Iterator<Item = &'a [u8]> {
         values(self.source(code).unwrap_or_default(), code)
     }
 
-    /// The options among which the one that was sent is.
+    /// Returns the options of the pool or subnet that gave this one, if all candidates agree.
     fn source(&self, code: OptionCode) -> Option<&'a [u8]> {
         let subnets = || self.subnets.iter().flatten();
-        if self.unclear || self.reserved.as_flattened().iter().any(|codes| codes.contains(&code.0)) {
+        if self.is_ambiguous || self.reserved.as_flattened().iter().any(|codes| codes.contains(&code.0)) {
             return None;
         }
         let mut pools = self.pools.iter().flatten().filter(|pool| has(pool, code));
         if let Some(first) = pools.next() {
-            let clear =
+            let is_clear =
                 !first.hidden.contains(&code.0) && pools.all(|pool| same(&first.given, &pool.given, code));
-            return clear.then_some(&first.given);
+            return is_clear.then_some(&first.given);
         }
         let first = subnets().next()?;
         subnets().all(|subnet| same(&first.given, &subnet.given, code)).then_some(&first.given)
     }
 }
 
-/// Where a source of options was put.
-enum Place {
-    Known,
-    New(usize),
-    None,
+/// The result of [`insert`].
+enum Inserted {
+    Already,
+    At(usize),
+    Full,
 }
 
-/// Puts `source` in, once.
-fn place<'a, T>(places: &mut [Option<&'a T>], source: &'a T) -> Place {
-    for (at, place) in places.iter_mut().enumerate() {
-        match place {
-            Some(other) if std::ptr::eq(*other, source) => return Place::Known,
+/// Inserts `source` unless it is in the set.
+fn insert<'a, T>(sources: &mut [Option<&'a T>], source: &'a T) -> Inserted {
+    for (position, slot) in sources.iter_mut().enumerate() {
+        match slot {
+            Some(other) if std::ptr::eq(*other, source) => return Inserted::Already,
             Some(_) => {}
             None => {
-                *place = Some(source);
-                return Place::New(at);
+                *slot = Some(source);
+                return Inserted::At(position);
             }
         }
     }
-    Place::None
+    Inserted::Full
 }
 
 fn has(pool: &PoolOptions, code: OptionCode) -> bool {
@@ -107,7 +107,7 @@ fn values(options: &[u8], code: OptionCode) -> impl Iterator<Item = &[u8]> {
 mod tests {
     use super::*;
 
-    /// A wire option of one octet.
+    /// An option with a value of one octet.
     fn option(code: u8, value: u8) -> Vec<u8> {
         vec![0, code, 0, 1, value]
     }
@@ -128,17 +128,17 @@ mod tests {
     fn value(subnets: &[&SubnetOptions], pools: &[&PoolOptions], reserved: &[u16]) -> Option<u8> {
         let mut configured = Configured::new();
         for subnet in subnets {
-            configured.unclear |= matches!(place(&mut configured.subnets, subnet), Place::None);
+            configured.is_ambiguous |= matches!(insert(&mut configured.subnets, subnet), Inserted::Full);
         }
         for pool in pools {
-            configured.unclear |= matches!(place(&mut configured.pools, pool), Place::None);
+            configured.is_ambiguous |= matches!(insert(&mut configured.pools, pool), Inserted::Full);
         }
         configured.reserved[0][1] = reserved;
         configured.values(OptionCode(7)).next().map(|value| value[0])
     }
 
     #[test]
-    fn the_pool_goes_before_the_subnet_and_a_reservation_hides_both() {
+    fn a_pool_overrides_the_subnet_and_a_reservation_hides_both() {
         let seven = subnet(option(7, 1));
         let (own, other, hidden) = (pool(option(7, 2), &[]), pool(option(8, 2), &[]), pool(vec![], &[7]));
         assert_eq!(value(&[&seven], &[], &[]), Some(1));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn leases_that_contradict_one_another_give_no_option() {
+    fn contradictory_leases_give_no_option() {
         let (one, same, two) = (subnet(option(7, 1)), subnet(option(7, 1)), subnet(option(7, 2)));
         assert_eq!(value(&[&one, &same, &one], &[], &[]), Some(1));
         assert_eq!(value(&[&one, &two], &[], &[]), None);

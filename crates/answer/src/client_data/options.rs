@@ -1,23 +1,23 @@
-//! Options about a client that a query asks for by ORO (RFC 5007 §4.4.2).
+//! Options about a client, as requested by the query's ORO (RFC 5007 §4.4.2).
 
 use std::cell::OnceCell;
 
 use lqd_index::{Binding, Client, StoredOption};
-use lqd_wire::{NoRoom, OptionCode, OptionRequest, Options, Writer};
+use lqd_wire::{NoRoomError, OptionCode, OptionRequest, Options, Writer};
 
 use super::configured::Configured;
 use super::relay_data;
 use crate::Rights;
 use crate::select::{OnLinks, View};
 
-/// How many different options a source can store with the bindings of a client.
+/// Most different options stored with the bindings of a client; further ones are ignored.
 ///
-/// Kea's data gives three: FQDN, link-layer address, relay data. More than this many are not offered.
+/// Kea's data gives three: FQDN, link-layer address, relay data.
 const STORED_MAX: usize = 8;
 
-/// What can be told about a client on a link, beyond its bindings.
+/// The options of a client on a link, both stored with its bindings and configured.
 ///
-/// Collected once for a reply, so that an ORO of thousands of codes costs no walk through the bindings for each.
+/// Collected once for a reply: an ORO of thousands of codes must not walk the bindings for each code.
 pub(crate) struct ClientOptions<'a> {
     view: View<'a>,
     client: Client<'a>,
@@ -25,7 +25,7 @@ pub(crate) struct ClientOptions<'a> {
     /// The latest `cltt` of the client's bindings on the link.
     newest: u32,
     stored: [Option<Stored<'a>>; STORED_MAX],
-    /// Collected when an option is asked for that is not stored.
+    /// Collected when an option is requested that is not stored.
     configured: OnceCell<Configured<'a>>,
 }
 
@@ -37,16 +37,16 @@ struct Stored<'a> {
 }
 
 impl<'a> ClientOptions<'a> {
-    /// `newest` is the latest `cltt` of the client's bindings on the link.
+    /// Collects the options; `newest` is the latest `cltt` of the client's bindings on the link.
     ///
-    /// Each option is taken from the newest binding that has it. Relay data is that of the last message or none:
-    /// if a newer binding has none, the client came without a relay agent (§4.1.2.4).
+    /// Each option comes from the newest binding that has it, but relay data from the last message only.
     pub(crate) fn collect(view: View<'a>, client: Client<'a>, on_links: OnLinks<'a>, newest: u32) -> Self {
         let (stored, configured) = ([None; STORED_MAX], OnceCell::new());
         let mut options = Self { view, client, on_links, newest, stored, configured };
         for binding in client.bindings().filter(|binding| on_links.has(&view, client, binding)) {
             for (code, option) in client.options(&binding).iter() {
                 let code = OptionCode(code);
+                // If a newer binding has no relay data, the last message was not relayed (§4.1.2.4).
                 if code != OptionCode::LQ_RELAY_DATA || binding.cltt == newest {
                     options.offer(code, &binding, option);
                 }
@@ -56,27 +56,27 @@ impl<'a> ClientOptions<'a> {
     }
 
     fn offer(&mut self, code: OptionCode, binding: &Binding, option: StoredOption<'a>) {
-        let place = self.stored.iter_mut().find(|place| place.is_none_or(|stored| stored.code == code));
-        if let Some(place) = place
-            && place.is_none_or(|stored| stored.cltt < binding.cltt)
+        let slot = self.stored.iter_mut().find(|slot| slot.is_none_or(|stored| stored.code == code));
+        if let Some(slot) = slot
+            && slot.is_none_or(|stored| stored.cltt < binding.cltt)
         {
-            *place = Some(Stored { code, cltt: binding.cltt, option });
+            *slot = Some(Stored { code, cltt: binding.cltt, option });
         }
     }
 
-    /// Writes what is asked for and not sensitive, in the order in which it is asked for; relay data comes last.
+    /// Writes the requested options that are not sensitive, in the requested order; relay data comes last.
     pub(crate) fn write(
         &self,
         w: &mut Writer<'_>,
         rights: &Rights,
         request: OptionRequest<'_>,
-    ) -> Result<(), NoRoom> {
-        let start = w.len();
+    ) -> Result<(), NoRoomError> {
+        let start = w.position();
         for code in request.codes() {
             if code == OptionCode::LQ_RELAY_DATA || rights.is_sensitive(code) || !self.has(code) {
                 continue;
             }
-            // What is written is few, however many codes were asked for, and however often.
+            // A linear search: few options are written, however many codes were requested.
             let mut written =
                 Options::new(w.written().get(start..).unwrap_or_default()).map_while(Result::ok);
             if !written.any(|(earlier, _)| earlier == code) {
@@ -90,14 +90,14 @@ impl<'a> ClientOptions<'a> {
         Ok(())
     }
 
-    /// Relay data, without the sensitive options in it.
-    fn write_relay_data(&self, w: &mut Writer<'_>, rights: &Rights) -> Result<(), NoRoom> {
+    /// Writes relay data without the sensitive options in it.
+    fn write_relay_data(&self, w: &mut Writer<'_>, rights: &Rights) -> Result<(), NoRoomError> {
         let Some(option) = self.stored(OptionCode::LQ_RELAY_DATA) else { return Ok(()) };
-        let start = w.len();
+        let start = w.position();
         let octets = w.room(option.len())?;
         option.copy_into(octets);
         if !rights.sensitive.is_empty() {
-            // Relay data that cannot be read might hide an option: it is left out whole.
+            // Relay data that does not parse might hide a sensitive option: it is left out whole.
             let kept = relay_data::strip(octets, |code| rights.is_sensitive(code)).unwrap_or(0);
             w.truncate(start + kept);
         }
@@ -116,16 +116,16 @@ impl<'a> ClientOptions<'a> {
         self.configured.get_or_init(|| {
             let mut configured = Configured::new();
             let is_newest = |binding: &Binding| binding.cltt == self.newest;
-            let there = |binding: &Binding| self.on_links.has(&self.view, self.client, binding);
-            for binding in self.client.bindings().filter(is_newest).filter(there) {
+            let is_on_links = |binding: &Binding| self.on_links.has(&self.view, self.client, binding);
+            for binding in self.client.bindings().filter(is_newest).filter(is_on_links) {
                 configured.add(self.view.links(), self.client, &binding);
             }
             configured
         })
     }
 
-    /// What is stored with the client goes before what the configuration says.
-    fn write_one(&self, w: &mut Writer<'_>, code: OptionCode) -> Result<(), NoRoom> {
+    /// Writes an option; a stored one takes precedence over a configured one.
+    fn write_one(&self, w: &mut Writer<'_>, code: OptionCode) -> Result<(), NoRoomError> {
         if let Some(option) = self.stored(code) {
             option.copy_into(w.room(option.len())?);
             return Ok(());

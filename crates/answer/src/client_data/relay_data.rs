@@ -1,29 +1,28 @@
 //! Sensitive options inside OPTION_LQ_RELAY_DATA (RFC 5007 §4.1.2.4, §4.4.2).
 //!
-//! A relay agent says of a client much of what the client says itself: its link-layer address (option 79), a
-//! subscriber (38), a circuit (18, 37). What a requestor must not see is taken out of each level; the message inside
-//! (OPTION_RELAY_MSG) is the structure, and stays.
+//! A relay agent reports much of a client: its link-layer address (option 79), subscriber (38), circuit (18,
+//! 37). Sensitive options are removed at each relay hop; OPTION_RELAY_MSG carries the structure and stays.
 
-use lqd_wire::{MessageType, OptionCode, RELAY_LEVELS_MAX, Relay};
+use lqd_wire::{MessageType, OptionCode, RELAY_HOPS_MAX, Relay};
 
-/// Octets of an option before its value.
+/// Length in octets of an option's code and length fields.
 const OPTION_HEADER_LEN: usize = 4;
-/// Octets of OPTION_LQ_RELAY_DATA before the relay message: its header, peer-address.
+/// Length in octets of OPTION_LQ_RELAY_DATA before the relay message: header and peer-address.
 const FRONT_LEN: usize = OPTION_HEADER_LEN + 16;
 
-/// Takes the options of these codes out of the relay data in `option`, a whole OPTION_LQ_RELAY_DATA; its new length.
+/// Removes sensitive options from `option`, a whole OPTION_LQ_RELAY_DATA, in place; returns its new length.
 ///
-/// What is kept moves to the front, and the lengths around it shrink. `None` if the relay data does not parse, or is
-/// nested deeper than [`RELAY_LEVELS_MAX`]: then the octets mean nothing.
+/// `None`, with `option` unspecified, if the relay data does not parse or has more than [`RELAY_HOPS_MAX`]
+/// hops.
 pub(crate) fn strip(option: &mut [u8], is_sensitive: impl Fn(OptionCode) -> bool) -> Option<usize> {
     let end = option.len();
     let mut compaction = Compaction { octets: option, read: FRONT_LEN, written: FRONT_LEN };
-    compaction.level(end, RELAY_LEVELS_MAX, &is_sensitive)?;
+    compaction.relay_message(end, RELAY_HOPS_MAX, &is_sensitive)?;
     compaction.set_len(2, FRONT_LEN - 16)?;
     Some(compaction.written)
 }
 
-/// Octets that move to the front of the same buffer; `written` is never beyond `read`.
+/// A move of octets towards the front of one buffer; `written` never exceeds `read`.
 struct Compaction<'a> {
     octets: &'a mut [u8],
     read: usize,
@@ -31,9 +30,14 @@ struct Compaction<'a> {
 }
 
 impl Compaction<'_> {
-    /// Moves a relay message that goes up to `end`.
-    fn level(&mut self, end: usize, levels: usize, is_sensitive: &impl Fn(OptionCode) -> bool) -> Option<()> {
-        let levels = levels.checked_sub(1)?;
+    /// Moves a relay message that ends at `end`.
+    fn relay_message(
+        &mut self,
+        end: usize,
+        hops: usize,
+        is_sensitive: &impl Fn(OptionCode) -> bool,
+    ) -> Option<()> {
+        let hops = hops.checked_sub(1)?;
         if *self.octets.get(self.read)? != MessageType::RELAY_FORW.0 {
             return None;
         }
@@ -44,7 +48,8 @@ impl Compaction<'_> {
                 let inner = self.read + OPTION_HEADER_LEN + len;
                 self.keep(OPTION_HEADER_LEN, end)?;
                 let start = self.written;
-                self.level(inner, levels, is_sensitive)?;
+                self.relay_message(inner, hops, is_sensitive)?;
+                // The inner message may have shrunk.
                 self.set_len(start - 2, start)?;
             } else if is_sensitive(code) {
                 self.read += OPTION_HEADER_LEN + len;
@@ -55,7 +60,7 @@ impl Compaction<'_> {
         Some(())
     }
 
-    /// Code and value length of the next option, which ends at `end` at the latest.
+    /// Returns code and value length of the next option, which must end by `end`.
     fn option_header(&self, end: usize) -> Option<(OptionCode, usize)> {
         let &[c0, c1, l0, l1] = self.octets.get(self.read..end)?.first_chunk()?;
         let len = usize::from(u16::from_be_bytes([l0, l1]));
@@ -72,7 +77,7 @@ impl Compaction<'_> {
         Some(())
     }
 
-    /// Fills in, at `at`, how many octets were written from `start` on.
+    /// Writes the number of octets since `start` into the length field at `at`.
     fn set_len(&mut self, at: usize, start: usize) -> Option<()> {
         let len = u16::try_from(self.written - start).ok()?;
         self.octets.get_mut(at..at + 2)?.copy_from_slice(&len.to_be_bytes());

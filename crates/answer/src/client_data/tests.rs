@@ -1,15 +1,15 @@
-//! OPTION_CLIENT_DATA without a datagram around it, in octets written by hand (RFC 5007 §4.1.2.2, §4.4.2).
+//! OPTION_CLIENT_DATA without a query, checked against octets written by hand (RFC 5007 §4.1.2.2, §4.4.2).
 
 use lqd_index::{Batch, Lease, Links, LookUp, Writer as IndexWriter};
 use lqd_wire::DATAGRAM_LEN_MAX;
 
 use super::*;
 
-/// OPTION_CLIENT_FQDN as the lease source has stored it.
+/// OPTION_CLIENT_FQDN as stored by the lease source.
 const FQDN: [u8; 7] = [0, 39, 0, 3, 0, 1, b'a'];
 
 #[test]
-fn it_needs_links_view_time_and_requested_options_only() {
+fn client_data_is_written_without_a_datagram() {
     let address = "2001:db8::1".parse().unwrap();
     let mut batch = Batch::new();
     batch

@@ -1,13 +1,13 @@
-//! QUERY_BY_ADDRESS: the client whose lease, or delegated prefix, covers an address.
+//! QUERY_BY_ADDRESS: the client whose lease, or delegated prefix, covers an address (RFC 5007 §4.1.2.1).
 
 use lqd_index::{Client, Covering, Found, LinkSet, LookUps, Pinned};
 use lqd_wire::{IaAddress, OptionCode};
 
 use super::kind::{Kind, Subject};
 use crate::refusal::Refusal;
-use crate::select::{Content, OnLinks, View, nothing_on, whole};
+use crate::select::{Content, OnLinks, View, complete_or_refused, nothing_on};
 
-/// The address.
+/// The queried address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByAddress<'a>(&'a [u8; 16]);
 
@@ -16,7 +16,7 @@ impl<'a> Kind<'a> for ByAddress<'a> {
     const FINDS_BINDING: bool = true;
 
     #[inline(always)]
-    fn read(value: &'a [u8]) -> Result<Self, Refusal> {
+    fn parse(value: &'a [u8]) -> Result<Self, Refusal> {
         Ok(Self(IaAddress::parse_address(value)?))
     }
 
@@ -39,7 +39,7 @@ impl<'a> Kind<'a> for ByAddress<'a> {
     ) -> Content<'p> {
         match found.and_then(covering) {
             Some((client, covering)) => match view.own_subnet_covering(covering) {
-                Some(subnet) => covered(view, client, covering, OnLinks::Of(subnet)),
+                Some(subnet) => covered(view, client, covering, OnLinks::OwnSubnet(subnet)),
                 None => covered_outside(leases, view, now, self.0),
             },
             None => not_covered(view, self.0),
@@ -58,19 +58,19 @@ impl<'a> Kind<'a> for ByAddress<'a> {
         match found.and_then(covering) {
             Some((client, covering)) => match view.own_subnet_covering(covering) {
                 Some(subnet) if named.is_only(subnet.link()) => {
-                    covered_on(view, client, covering, &named, OnLinks::Of(subnet))
+                    covered_on(view, client, covering, &named, OnLinks::OwnSubnet(subnet))
                 }
                 _ if view.is_covering_on(&named, covering) => {
                     covered_on(view, client, covering, &named, OnLinks::Links(named))
                 }
-                _ => covered_on_by_another(leases, view, now, self.0, named),
+                _ => covered_on_by_shorter(leases, view, now, self.0, named),
             },
             None => nothing_on(view, &named),
         }
     }
 }
 
-/// The data of the client whose lease, which is on these links, covers an address, when no link is named.
+/// Decides the reply when a lease on these links covers the address and no link is named.
 #[inline(always)]
 fn covered<'p>(
     view: &View<'p>,
@@ -85,7 +85,7 @@ fn covered<'p>(
     }
 }
 
-/// As [`covered`], when links are named.
+/// Decides the reply when a lease on the named links covers the address.
 #[inline(always)]
 fn covered_on<'p>(
     view: &View<'p>,
@@ -101,22 +101,22 @@ fn covered_on<'p>(
     }
 }
 
-/// As [`covered`], when the lease's own subnet does not contain it.
+/// Decides the reply when no link is named and the covering lease is outside its own subnet.
 #[cold]
 fn covered_outside<'p>(leases: &'p Pinned<'_>, view: &View<'p>, now: u32, address: &[u8; 16]) -> Content<'p> {
     let found = leases.covering_where((*address).into(), now, |_, _| true);
     match found.and_then(covering) {
         Some((client, covering)) => match view.locate_covering(covering).link() {
-            Some(link) => whole(covered(view, client, covering, OnLinks::of_link(view, link))),
+            Some(link) => complete_or_refused(covered(view, client, covering, OnLinks::of_link(view, link))),
             None => Content::Refused(Refusal::NotConfigured),
         },
         None => not_covered(view, address),
     }
 }
 
-/// When the longest lease that covers the address is on a link that is not named: a shorter one may be on one that is.
+/// Decides the reply when the longest covering lease is on no named link, but a shorter one may be.
 #[cold]
-fn covered_on_by_another<'p>(
+fn covered_on_by_shorter<'p>(
     leases: &'p Pinned<'_>,
     view: &View<'p>,
     now: u32,
@@ -129,7 +129,9 @@ fn covered_on_by_another<'p>(
     match found.and_then(covering) {
         // Neither its link nor its relay agents are known: "no binding" could be false to any requestor.
         Some((client, _)) if client.is_unreadable() => Content::Refused(Refusal::Unreadable),
-        Some((client, covering)) => whole(covered_on(view, client, covering, &named, OnLinks::Links(named))),
+        Some((client, covering)) => {
+            complete_or_refused(covered_on(view, client, covering, &named, OnLinks::Links(named)))
+        }
         None => nothing_on(view, &named),
     }
 }

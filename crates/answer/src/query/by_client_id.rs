@@ -1,4 +1,4 @@
-//! QUERY_BY_CLIENTID: the bindings of one client, on one link or on all.
+//! QUERY_BY_CLIENTID: the bindings of one client, on one link or on all (RFC 5007 §4.1.2.1).
 
 use lqd_index::{Binding, Client, Found, LinkSet, Links, LookUps, Pinned};
 use lqd_wire::{Duid, OptionCode};
@@ -7,7 +7,7 @@ use super::kind::{Kind, Subject};
 use crate::refusal::Refusal;
 use crate::select::{Content, OnLinks, View, nothing_on};
 
-/// The client's DUID.
+/// The DUID of the queried client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByClientId<'a>(Duid<'a>);
 
@@ -16,7 +16,7 @@ impl<'a> Kind<'a> for ByClientId<'a> {
     const FINDS_BINDING: bool = false;
 
     #[inline(always)]
-    fn read(value: &'a [u8]) -> Result<Self, Refusal> {
+    fn parse(value: &'a [u8]) -> Result<Self, Refusal> {
         Duid::new(value).map(Self).ok_or(Refusal::MalformedQuery)
     }
 
@@ -66,7 +66,7 @@ fn is_bound(view: &View<'_>, now: u32, client: Client<'_>, links: LinkSet<'_>) -
     client.bindings().any(|binding| on_links.has(view, client, &binding) && binding.valid_left(now) > 0)
 }
 
-/// A client looked for on all links: its data if it is on one, the links if on more.
+/// Decides the reply when no link is named: the client's data if it is on one link, its links if on several.
 fn anywhere<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
     if view.is_whole() && is_bound_on_its_only_link(view.links(), now, client) {
         return Content::Client(client, OnLinks::Whole);
@@ -74,7 +74,7 @@ fn anywhere<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
     on_any_links(view, now, client)
 }
 
-/// Whether all bindings of the client are on one link, by their own subnets, and one has not ended: the common case.
+/// Returns whether all bindings are in their own subnets on one link, one unexpired: the common case.
 #[inline(always)]
 fn is_bound_on_its_only_link(links: &Links, now: u32, client: Client<'_>) -> bool {
     let (mut is_bound, mut only) = (false, None);
@@ -88,10 +88,7 @@ fn is_bound_on_its_only_link(links: &Links, now: u32, client: Client<'_>) -> boo
     is_bound
 }
 
-/// As [`anywhere`], whatever the bindings.
-///
-/// Bindings that are on no link that is configured are on none that a requestor could be told. A client that has
-/// only such bindings is not without binding: its link is not configured.
+/// Decides the reply as [`anywhere`], for any bindings.
 fn on_any_links<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
     let (mut is_bound, mut first) = (false, None);
     let active = |binding: &Binding| binding.valid_left(now) > 0 && view.shows(client, binding);
@@ -106,6 +103,7 @@ fn on_any_links<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p
     }
     match first {
         Some(first) => Content::Client(client, OnLinks::Links(first)),
+        // A client with bindings on unconfigured links only is not without binding.
         None if is_bound => Content::Refused(Refusal::NotConfigured),
         None => nothing_anywhere(view),
     }

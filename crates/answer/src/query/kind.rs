@@ -1,4 +1,4 @@
-//! Each kind of query by itself: its contract with the table.
+//! The contract of a query kind with the table.
 
 use std::net::Ipv6Addr;
 
@@ -8,20 +8,18 @@ use lqd_wire::{Duid, OptionCode};
 use crate::refusal::Refusal;
 use crate::select::{Content, View};
 
-/// One kind of query: how its subject is read, looked up and answered.
-///
-/// A value is the subject of one query, in place in the datagram.
+/// A query kind. A value is the subject of one query, in place in the datagram.
 pub(super) trait Kind<'a>: Copy {
     /// The query-option that names the subject; the first one counts.
     const OPTION: OptionCode;
 
-    /// Whether a lookup tells the binding that decides, and not its client alone.
+    /// Whether the lookup yields the covering binding, and not only a client.
     const FINDS_BINDING: bool;
 
-    /// Reads the value of [`Self::OPTION`].
-    fn read(value: &'a [u8]) -> Result<Self, Refusal>;
+    /// Parses the value of [`Self::OPTION`].
+    fn parse(value: &'a [u8]) -> Result<Self, Refusal>;
 
-    /// Returns the subject in a form common to all kinds.
+    /// Returns the subject in the form common to all kinds.
     fn subject(self) -> Subject<'a>;
 
     /// Begins the lookup.
@@ -47,7 +45,7 @@ pub(super) trait Kind<'a>: Copy {
     ) -> Content<'p>;
 }
 
-/// The subject of a query, in the forms that subjects have.
+/// The subject of a query.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
     /// An address.

@@ -1,113 +1,104 @@
-//! What a requestor may see of the leases (RFC 5007 §5: "restrict the information returned for a client … even to a
-//! trusted LEASEQUERY requestor").
+//! The leases that a requestor may see (RFC 5007 §5: "restrict the information returned for a client … even
+//! to a trusted LEASEQUERY requestor").
 //!
-//! A restricted requestor gets a binding if it is a relay agent that the binding came through, or one of those that
-//! the configuration names for the binding's link. It is a relay agent under the source address of its query, and
-//! under the relay addresses that its access row gives to it. Addresses of a binding's relay agents are those that
-//! the lease source has recorded with it: all link-addresses, and the peer-addresses of all levels but the
-//! innermost, as that one is the client's own. Not what the query itself says: whoever asks can write any RELAY-FORW
-//! around his query, so a relayed query, whose source is not its requestor, gets no binding at all. Nor a source
-//! that merely lies in a subnet of the link: so do its subscribers.
-//!
-//! All else is refused with one and the same status, NotAllowed, whether there is a binding or not: who asks learns
-//! nothing of others' clients, and is not told "no binding" of a client that has one. "No binding" is said only of
-//! links whose relay agents the configuration names, to these.
+//! A restricted requestor sees a binding if it relayed the client's message, or if the configuration names it
+//! as relay agent of the binding's link. All else gets one and the same status, NotAllowed, whether there is
+//! a binding or not. `crates/answer/DESIGN.md` gives the reasons.
 
 use std::net::Ipv6Addr;
 
 use lqd_index::{Binding, Client, Covering, LinkId, LinkSet, Links, Location, OwnSubnet, StoredOption};
-use lqd_wire::{MessageType, OptionCode, RELAY_LEVELS_MAX, Relay};
+use lqd_wire::{MessageType, OptionCode, RELAY_HOPS_MAX, Relay};
 
 use crate::Rights;
 
-/// One requestor's view of the leases.
+/// A requestor's view of the leases.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     links: &'a Links,
-    /// `None`: it sees everything.
-    requestor: Option<Requestor<'a>>,
+    /// `None` if the requestor sees everything.
+    restricted: Option<RestrictedRequestor<'a>>,
 }
 
 /// A requestor that does not see everything.
 #[derive(Clone, Copy)]
-struct Requestor<'a> {
-    /// `None` if the query was relayed: then nobody knows.
+struct RestrictedRequestor<'a> {
+    /// `None` if the query was relayed: the requestor is unknown.
     source: Option<&'a Ipv6Addr>,
     rights: &'a Rights,
 }
 
 impl<'a> View<'a> {
-    /// The view of the requestor at `source`; `None` if the query was relayed.
+    /// The view of the requestor at `source`, which is `None` if the query was relayed.
     #[inline]
     pub(crate) fn new(links: &'a Links, rights: &'a Rights, source: Option<&'a Ipv6Addr>) -> Self {
-        Self { links, requestor: rights.restricted.then_some(Requestor { source, rights }) }
+        Self { links, restricted: rights.restricted.then_some(RestrictedRequestor { source, rights }) }
     }
 
-    /// The links, of which there is nothing to hide.
+    /// Returns all links, as every requestor may know them.
     pub(crate) fn links(&self) -> &'a Links {
         self.links
     }
 
-    /// Whether it may know of every client whether it is there.
+    /// Returns whether the requestor sees everything.
     pub(crate) fn is_whole(&self) -> bool {
-        self.requestor.is_none()
+        self.restricted.is_none()
     }
 
-    /// Where a binding is.
+    /// Returns the location of a binding.
     #[inline(always)]
     pub(crate) fn locate(&self, binding: &Binding) -> Location<'a> {
         self.links.locate(binding.subnet_id, binding.address, binding.kind)
     }
 
-    /// Whether a binding is on one of these links.
+    /// Returns whether a binding is on one of these links.
     #[inline(always)]
     pub(crate) fn is_on(&self, links: &LinkSet<'_>, binding: &Binding) -> bool {
         self.links.is_on(links, binding.subnet_id, binding.address, binding.kind)
     }
 
-    /// The subnet of the binding that covers an address, if it contains that: the common case of
-    /// [`Self::locate_covering`].
+    /// Returns the own subnet of the covering binding: the common case of [`Self::locate_covering`].
     #[inline(always)]
     pub(crate) fn own_subnet_covering(&self, covering: Covering<'_>) -> Option<OwnSubnet<'a>> {
         self.links.own_subnet(covering.subnet_id(), covering.address())
     }
 
-    /// As [`Self::is_on`], for the binding that covers an address.
+    /// Returns whether the covering binding is on one of these links.
     #[inline(always)]
     pub(crate) fn is_covering_on(&self, links: &LinkSet<'_>, covering: Covering<'_>) -> bool {
         self.links.is_on(links, covering.subnet_id(), covering.address(), covering.kind())
     }
 
-    /// As [`Self::locate`], for the binding that covers an address.
+    /// Returns the location of the covering binding.
     #[inline(always)]
     pub(crate) fn locate_covering(&self, covering: Covering<'_>) -> Location<'a> {
         self.links.locate(covering.subnet_id(), covering.address(), covering.kind())
     }
 
-    /// Whether it may know of every client whether it is on these links.
+    /// Returns whether the requestor may know of any client whether it is on these links.
     #[inline]
     pub(crate) fn shows_links(&self, links: &LinkSet<'_>) -> bool {
-        self.requestor.is_none_or(|requestor| links.iter().all(|link| self.is_relay_on(requestor, link)))
+        self.restricted.is_none_or(|requestor| links.iter().all(|link| self.is_relay_on(requestor, link)))
     }
 
-    fn is_relay_on(&self, requestor: Requestor<'_>, link: LinkId) -> bool {
+    fn is_relay_on(&self, requestor: RestrictedRequestor<'_>, link: LinkId) -> bool {
         self.links.relay_addresses(link).any(|address| requestor.is_relay(address))
     }
 
-    /// Whether it may see this binding of the client.
+    /// Returns whether the requestor may see this binding of the client.
     #[inline]
     pub(crate) fn shows(&self, client: Client<'_>, binding: &Binding) -> bool {
-        self.requestor.is_none_or(|requestor| self.shows_to(requestor, client, *binding))
+        self.restricted.is_none_or(|requestor| self.shows_to(requestor, client, *binding))
     }
 
-    /// As [`Self::shows`], for the binding that covers an address.
+    /// Returns whether the requestor may see the covering binding of the client.
     #[inline]
     pub(crate) fn shows_covering(&self, client: Client<'_>, covering: Covering<'_>) -> bool {
-        self.requestor.is_none_or(|requestor| self.shows_to(requestor, client, covering.binding()))
+        self.restricted.is_none_or(|requestor| self.shows_to(requestor, client, covering.binding()))
     }
 
     #[cold]
-    fn shows_to(&self, requestor: Requestor<'_>, client: Client<'_>, binding: Binding) -> bool {
+    fn shows_to(&self, requestor: RestrictedRequestor<'_>, client: Client<'_>, binding: Binding) -> bool {
         let is_relay_on = |link| self.is_relay_on(requestor, link);
         let is_relay_there = match self.locate(&binding) {
             Location::Link(link) => is_relay_on(link),
@@ -119,40 +110,42 @@ impl<'a> View<'a> {
         }
         let mut options = client.options(&binding).iter();
         let relay_data = options.find(|&(code, _)| OptionCode(code) == OptionCode::LQ_RELAY_DATA);
-        relay_data.is_some_and(|(_, option)| came_through(option, |address| requestor.is_relay(address)))
+        relay_data.is_some_and(|(_, option)| is_relayed_by(option, |address| requestor.is_relay(address)))
     }
 
-    /// All bindings of the client that it may see, ended ones included.
+    /// Returns the client's bindings that the requestor may see, expired ones included.
     pub(crate) fn bindings<'p>(self, client: Client<'p>) -> impl Iterator<Item = Binding> + use<'p, 'a> {
         client.bindings().filter(move |binding| self.shows(client, binding))
     }
 }
 
-impl Requestor<'_> {
-    /// Whether it is the relay agent with this address, which may be any; not a link-local one, as each link has its own.
+impl RestrictedRequestor<'_> {
+    /// Returns whether it is the relay agent with this address.
     fn is_relay(&self, address: Ipv6Addr) -> bool {
         let Some(source) = self.source else { return false };
+        // A link-local address names another host on each link.
         let is_global = !address.is_unspecified() && !address.is_unicast_link_local();
         is_global
             && (address == *source || self.rights.relay_addresses.iter().any(|net| net.contains(&address)))
     }
 }
 
-/// Whether an address in this OPTION_LQ_RELAY_DATA (RFC 5007 §4.1.2.4), other than the client's, is one of those.
-fn came_through(option: StoredOption<'_>, is_one: impl Fn(Ipv6Addr) -> bool) -> bool {
+/// Returns whether the requestor is a relay agent in this OPTION_LQ_RELAY_DATA (RFC 5007 §4.1.2.4).
+fn is_relayed_by(option: StoredOption<'_>, is_requestor: impl Fn(Ipv6Addr) -> bool) -> bool {
     const OPTION_HEADER_LEN: usize = 4;
     let address = |at| option.octets::<16>(at).map(Ipv6Addr::from);
     let mut agent = address(OPTION_HEADER_LEN);
     let mut at = OPTION_HEADER_LEN + 16;
-    for _ in 0..RELAY_LEVELS_MAX {
+    for _ in 0..RELAY_HOPS_MAX {
         let relay_forw = option.octets::<1>(at) == Some([MessageType::RELAY_FORW.0]);
         let (true, Some(link), Some(peer)) = (relay_forw, address(at + 2), address(at + 18)) else {
             return false;
         };
         // `agent` sent this RELAY-FORW, so it is no client.
-        if agent.is_some_and(&is_one) || is_one(link) {
+        if agent.is_some_and(&is_requestor) || is_requestor(link) {
             return true;
         }
+        // The innermost peer is the client: it counts only if another RELAY-FORW follows.
         agent = Some(peer);
         at += Relay::HEADER_LEN;
         loop {

@@ -1,75 +1,73 @@
-//! From octets to a query: relay levels, message validation (RFC 5007 §4.2.1).
+//! Parsed datagrams: relay hops and message validation (RFC 5007 §4.2.1).
 //!
-//! What must be discarded and what must be refused are different types: [`Received::read`] ends in an
-//! [`Outcome`] for the first, in a [`Refusal`] for the second.
+//! A datagram to discard ends in an [`Outcome`], a query to refuse in a [`Refusal`].
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_wire::{Duid, Message, MessageType, OptionCode, Options, Relay, SERVER_PORT, TransactionId};
 
 use super::Datagram;
-use crate::query::Question;
+use crate::query::ParsedQuery;
 use crate::refusal::Refusal;
 use crate::{Outcome, Policy, Relayed, Rights};
 
-/// A datagram, as far as it was read.
+/// A datagram, parsed as far as it goes.
 ///
-/// It is filled in where it is kept, field by field, and refers to the datagram for what is there: what is stored in
-/// pieces and copied as a whole holds the processor up (two stores of 8 octets do not forward to a load of 16).
+/// Filled in place, field by field: copying a partly written struct defeats store-to-load forwarding.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received<'a> {
-    /// The first `relay_levels` levels of it are relay messages.
+    /// The datagram, whose outer `relay_hops` messages are RELAY-FORW.
     pub(crate) datagram: &'a Datagram<'a>,
-    /// What its source may do.
+    /// The rights of the source.
     pub(crate) rights: &'a Rights,
-    /// The requestor's DUID; it drops replies that do not repeat it (§4.2.2).
+    /// The requestor's DUID, which the reply must repeat (§4.2.2).
     pub(crate) requestor: Duid<'a>,
     /// OPTION_LQ_QUERY.
-    pub(crate) question: Question<'a>,
-    /// Where the reply goes, at the datagram's source.
+    pub(crate) query: ParsedQuery<'a>,
+    /// The destination port of the reply, at the datagram's source address.
     pub(crate) port: u16,
-    pub(crate) relay_levels: u8,
+    pub(crate) relay_hops: u8,
     pub(crate) transaction_id: TransactionId,
-    /// Why it gets a status instead of data; then the question means nothing.
+    /// The reason for a status instead of data; `query` is then unspecified.
     pub(crate) refusal: Option<Refusal>,
 }
 
-/// What a source may do of which nothing is known.
+/// The rights in the placeholder.
 static NO_RIGHTS: Rights = Rights::NONE;
 
 impl<'a> Received<'a> {
-    /// Fills the unused end of a batch.
+    /// A placeholder in the unused end of a batch.
     pub(crate) const EMPTY: Self = Received {
         datagram: &Datagram::EMPTY,
         rights: &NO_RIGHTS,
-        requestor: Duid::UNKNOWN,
-        question: Question::EMPTY,
+        requestor: Duid::PLACEHOLDER,
+        query: ParsedQuery::EMPTY,
         port: 0,
-        relay_levels: 0,
+        relay_hops: 0,
         transaction_id: TransactionId([0; 3]),
         refusal: None,
     };
 
-    /// The requestor's address, unless relay agents stand between: what these say of it may be made up.
+    /// Returns the requestor's address; `None` for a relayed query, as relay messages can be forged.
     pub(crate) fn source(&self) -> Option<&'a Ipv6Addr> {
-        (self.relay_levels == 0).then_some(self.datagram.source.ip())
+        (self.relay_hops == 0).then_some(self.datagram.source.ip())
     }
 
-    /// Where the reply goes.
+    /// Returns the destination of the reply.
     pub(crate) fn to(&self) -> SocketAddrV6 {
         let mut to = self.datagram.source;
         to.set_port(self.port);
         to
     }
 
-    /// Reads a datagram, whose source has these rights, as far as it takes to know whether and to whom to reply.
+    /// Parses a datagram, whose source has `rights`, into `self`.
     ///
     /// `bulk_offered`: whether the server offers bulk leasequery over TCP.
     ///
     /// # Errors
-    /// The outcome, if RFC 5007 §4.2.1 tells us not to.
+    /// The outcome, if the datagram is discarded (RFC 5007 §4.2.1).
     #[inline]
-    pub(crate) fn read(
+    pub(crate) fn parse(
         &mut self,
         policy: &Policy,
         bulk_offered: bool,
@@ -91,16 +89,13 @@ impl<'a> Received<'a> {
         let query = self.validate(policy, message.options)?;
         self.refusal = match query {
             _ if !rights.allow => Some(Refusal::NotAllowed),
-            Some(query) => self.question.read(query, &self.rights.query_types, bulk_offered).err(),
+            Some(query) => self.query.parse(query, &self.rights.query_types, bulk_offered).err(),
             None => Some(Refusal::MalformedQuery),
         };
         Ok(())
     }
 
-    /// Takes the relay levels off (RFC 8415 §19.3); the message inside.
-    ///
-    /// A direct query is answered at its source address and port (RFC 5007 §4.4.3); a relayed one at the relay agent's
-    /// port 547, or at its source port if it says so in option 135 (RFC 8357 §5.2).
+    /// Removes the relay hops (RFC 8415 §19.3) and returns the message inside.
     #[inline(never)]
     fn unwrap(&mut self, policy: &Policy) -> Result<&'a [u8], Outcome> {
         let mut message = self.datagram.octets;
@@ -108,21 +103,22 @@ impl<'a> Received<'a> {
             if self.rights.relayed == Relayed::Drop {
                 return Err(Outcome::DropRelayed);
             }
-            if self.relay_levels == policy.relay_levels_max {
+            if self.relay_hops == policy.relay_hops_max {
                 return Err(Outcome::DropRelayChain);
             }
             let relay = Relay::parse(message).map_err(|_| Outcome::DropMalformed)?;
-            if self.relay_levels == 0 && relay.source_port.is_none() {
+            // The reply goes to port 547, unless option 135 asks for the source port (RFC 8357 §5.2).
+            if self.relay_hops == 0 && relay.source_port.is_none() {
                 self.port = SERVER_PORT;
             }
-            self.relay_levels += 1;
+            self.relay_hops += 1;
             message = relay.message;
         }
         Ok(message)
     }
 
-    /// Message validation (RFC 5007 §4.2.1); the value of OPTION_LQ_QUERY, or none if it is there twice, which is a
-    /// malformed query. Unknown options are ignored (RFC 8415 §16).
+    /// Validates the message (RFC 5007 §4.2.1); returns the value of OPTION_LQ_QUERY, or `None` if it is
+    /// repeated, which is a malformed query. Unknown options are ignored (RFC 8415 §16).
     #[inline]
     fn validate(&mut self, policy: &Policy, options: Options<'a>) -> Result<Option<&'a [u8]>, Outcome> {
         let (mut client_id, mut server_id, mut query, mut queries) = (None, None, None, 0);

@@ -57,7 +57,7 @@ impl About {
         Self {
             class: reply.query_class(),
             transaction_id: reply.transaction_id(),
-            relays: reply.relay_levels(),
+            relays: reply.relay_hops(),
             link_address: reply.link_address(),
             subject: reply.subject().map(kept),
         }

@@ -27,7 +27,7 @@ fn net(text: &str) -> Ipv6Net {
 fn described(flags: &[&str], text: &str) -> Vec<String> {
     let settings = settings(flags, text);
     let table = table(&settings, settings.allow.as_deref().unwrap_or(&[net("::1/128")])).unwrap();
-    table.rows().map(|(prefix, rights)| format!("{prefix}: {}", describe(rights))).collect()
+    table.rules().map(|(prefix, rights)| format!("{prefix}: {}", describe(rights))).collect()
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_row_can_allow_each_query_kind_alone() {
         let row = format!("[[access]]\nprefix = 'fd00::/8'\nallow = true\nquery-types = ['{name}']");
         let settings = settings(&[], &row);
         let table = table(&settings, &[]).unwrap();
-        let (_, rights) = table.rows().find(|(prefix, _)| *prefix == net("fd00::/8")).unwrap();
+        let (_, rights) = table.rules().find(|(prefix, _)| *prefix == net("fd00::/8")).unwrap();
         for other in QueryKind::ALL {
             assert_eq!(rights.query_types.contains(other.wire()), other == kind, "{kind:?} and {other:?}");
         }
@@ -99,7 +99,7 @@ fn who_is_let_in() {
     ] {
         let settings = settings(flags, rows);
         let table = table(&settings, settings.allow.as_deref().unwrap()).unwrap();
-        let got: Vec<_> = table.rows().skip(1).map(|(_, rights)| rights.allow).collect();
+        let got: Vec<_> = table.rules().skip(1).map(|(_, rights)| rights.allow).collect();
         assert_eq!(got, want[..got.len()], "{name}");
         let warned = warnings(&settings, settings.allow.as_deref().unwrap(), &ExtendedInfo::None);
         let denied = got.iter().filter(|allow| !**allow).count();

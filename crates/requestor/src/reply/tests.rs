@@ -28,8 +28,8 @@ fn client_data(options: &str) -> String {
 /// R1, R2, R3.
 #[test]
 fn replies_that_rfc_5007_4_2_2_has_discarded_are_ignored() {
-    use ParseFault::{Length, Repeated, Truncated};
-    let malformed = |at, fault| IgnoreReason::Malformed(ParseError { at, fault });
+    use ParseErrorKind::{Length, Repeated, Truncated};
+    let malformed = |at, kind| IgnoreReason::Malformed(ParseError { at, kind });
     let data = |options: &str| format!("0f a1b2c3 {IDS} {}", client_data(options));
     let rows: [(&str, String, IgnoreReason); 15] = [
         ("an empty datagram", String::new(), IgnoreReason::Empty),

@@ -135,7 +135,10 @@ fn ignored_datagrams_leave_the_exchange_unchanged() {
         (
             one(),
             reply(0xbb, "000d"),
-            IgnoreReason::Malformed(lqd_wire::ParseError { at: 18, fault: lqd_wire::ParseFault::Truncated }),
+            IgnoreReason::Malformed(lqd_wire::ParseError {
+                at: 18,
+                kind: lqd_wire::ParseErrorKind::Truncated,
+            }),
         ),
         (one(), octets("0e a1b2c3"), IgnoreReason::Leasequery),
         (one(), octets("0d 000000"), IgnoreReason::OtherMessage(lqd_wire::MessageType::RELAY_REPL)),

@@ -1,4 +1,4 @@
-//! Relay data as hexadecimal text, written by hand; chains of any depth by a writer of their own, level by level.
+//! Relay data as hexadecimal text, written by hand, and relay chains of any depth from an independent writer.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn hex(text: &str) -> Vec<u8> {
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
 }
 
-/// The option without options of these codes.
+/// Strips options of these codes from OPTION_LQ_RELAY_DATA.
 fn stripped(option: &[u8], codes: &[u16]) -> Option<Vec<u8>> {
     let mut octets = option.to_vec();
     let len = strip(&mut octets, |code| codes.contains(&code.0))?;
@@ -17,14 +17,15 @@ fn stripped(option: &[u8], codes: &[u16]) -> Option<Vec<u8>> {
     Some(octets)
 }
 
-/// Peer-address, and link-address and peer-address of the levels.
+/// The peer-address, and the link-address and peer-address of each relay hop.
 const PEER: &str = "20010db8000000010000000000000001";
 const OUTER: &str = "20010db8000000010000000000000001 fe800000000000000000000000000001";
 const INNER: &str = "20010db8000000020000000000000001 fe800000000000000000000000000002";
 
 #[test]
-fn sensitive_options_are_left_out_at_every_level() {
-    // Interface-Id (18), remote-id (37), client link-layer address (79); lengths: 16 + 34 + 9 + 12 + 4 + 34 + 9 + 12.
+fn sensitive_options_are_removed_at_every_relay_hop() {
+    // Interface-Id (18), remote-id (37), client link-layer address (79).
+    // Lengths: 16 + 34 + 9 + 12 + 4 + 34 + 9 + 12.
     let whole = format!(
         "002f0082 {PEER} 0c01 {OUTER} 0012 0005 6f6c742d37 004f 0008 0001020000000701
            0009 0037 0c00 {INNER} 0025 0005 0000118b01 004f 0008 0001020000000701"
@@ -41,7 +42,7 @@ fn sensitive_options_are_left_out_at_every_level() {
 }
 
 #[test]
-fn options_behind_the_message_inside_are_left_out_too() {
+fn sensitive_options_after_the_relay_message_option_are_removed() {
     let whole = format!(
         "002f006d {PEER} 0c01 {OUTER} 0009 002b 0c00 {INNER} 004f 0005 0001020304 0012 0001 61 0026 0003 737562"
     );
@@ -50,7 +51,7 @@ fn options_behind_the_message_inside_are_left_out_too() {
 }
 
 #[test]
-fn relay_data_that_does_not_parse_is_left_out_whole() {
+fn relay_data_that_does_not_parse_is_refused() {
     let whole =
         hex(&format!("002f0048 {PEER} 0c00 {OUTER} 0012 0001 61 004f 0001 62 0025 0004 0000118b 004f 0000"));
     assert!(stripped(&whole, &[79]).is_some());
@@ -65,51 +66,51 @@ fn relay_data_that_does_not_parse_is_left_out_whole() {
 }
 
 #[test]
-fn thirty_three_levels_are_stripped_and_deeper_ones_left_out() {
-    let levels = |count| chain(&vec![vec![(79, vec![7; 8]), (18, vec![1])]; count]);
+fn up_to_33_relay_hops_are_stripped() {
+    let hops = |count| chain(&vec![vec![(79, vec![7; 8]), (18, vec![1])]; count]);
     let kept = |count| chain(&vec![vec![(18, vec![1])]; count]);
     for count in [1, 32, 33] {
-        assert_eq!(stripped(&levels(count), &[79]), Some(kept(count)), "{count} levels");
+        assert_eq!(stripped(&hops(count), &[79]), Some(kept(count)), "{count} relay hops");
     }
-    assert_eq!(stripped(&levels(34), &[79]), None);
+    assert_eq!(stripped(&hops(34), &[79]), None);
 }
 
-/// Options of one level: code and value.
-type Level = Vec<(u16, Vec<u8>)>;
+/// Options of one relay hop: code and value.
+type Hop = Vec<(u16, Vec<u8>)>;
 
-/// OPTION_LQ_RELAY_DATA of these levels, the outermost first.
-fn chain(levels: &[Level]) -> Vec<u8> {
+/// OPTION_LQ_RELAY_DATA of these relay hops, the outermost first.
+fn chain(hops: &[Hop]) -> Vec<u8> {
     let option = |code: u16, value: &[u8]| {
         [&code.to_be_bytes()[..], &(value.len() as u16).to_be_bytes(), value].concat()
     };
     let mut message = Vec::new();
-    for level in levels.iter().rev() {
+    for hop in hops.iter().rev() {
         let inside = if message.is_empty() { Vec::new() } else { option(9, &message) };
-        let options: Vec<u8> = level.iter().flat_map(|(code, value)| option(*code, value)).collect();
+        let options: Vec<u8> = hop.iter().flat_map(|(code, value)| option(*code, value)).collect();
         message = [&[12, 0][..], &[0xfd; 32], &options, &inside].concat();
     }
     option(47, &[&[0xfd; 16][..], &message].concat())
 }
 
 proptest! {
-    /// The model leaves the options out before it writes the chain.
+    /// Compares with a model that leaves the options out before it writes the chain.
     #[test]
-    fn any_chain_is_as_if_it_never_had_them(
-        levels in prop::collection::vec(
+    fn a_stripped_chain_equals_one_written_without_the_options(
+        hops in prop::collection::vec(
             prop::collection::vec((prop::sample::select(vec![18_u16, 37, 38, 79, 300]), prop::collection::vec(any::<u8>(), 0..9)), 0..5),
             1..9,
         ),
         codes in prop::collection::vec(prop::sample::select(vec![18_u16, 37, 38, 79, 300]), 0..3),
     ) {
-        let kept: Vec<Level> = levels
+        let kept: Vec<Hop> = hops
             .iter()
-            .map(|level| level.iter().filter(|(code, _)| !codes.contains(code)).cloned().collect())
+            .map(|hop| hop.iter().filter(|(code, _)| !codes.contains(code)).cloned().collect())
             .collect();
-        prop_assert_eq!(stripped(&chain(&levels), &codes), Some(chain(&kept)));
+        prop_assert_eq!(stripped(&chain(&hops), &codes), Some(chain(&kept)));
     }
 
     #[test]
-    fn no_octets_panic(mut octets in prop::collection::vec(any::<u8>(), 0..120), cut in 0..120_usize) {
+    fn stripping_any_octets_does_not_panic(mut octets in prop::collection::vec(any::<u8>(), 0..120), cut in 0..120_usize) {
         let mut near = chain(&[vec![(79, octets.clone())], vec![(18, octets.clone())]]);
         if let Some(octet) = near.get_mut(cut) {
             *octet ^= 0x41;

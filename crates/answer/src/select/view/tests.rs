@@ -1,10 +1,10 @@
-//! What OPTION_LQ_RELAY_DATA says of relay agents, in octets written by hand (RFC 5007 §4.1.2.4, RFC 8415 §9).
+//! Relay agents in OPTION_LQ_RELAY_DATA, in octets written by hand (RFC 5007 §4.1.2.4, RFC 8415 §9).
 
 use lqd_index::{Batch, Lease, LeaseKind, LookUp, Writer};
 
 use super::*;
 
-/// An address as octets.
+/// The octets of an address.
 fn octets(text: &str) -> [u8; 16] {
     text.parse::<Ipv6Addr>().unwrap().octets()
 }
@@ -15,7 +15,7 @@ fn option(code: u8, value: &[u8]) -> Vec<u8> {
     [&[0, code, len[0], len[1]], value].concat()
 }
 
-/// A RELAY-FORW with these addresses, options behind.
+/// A RELAY-FORW with these addresses and options.
 fn relay_forw(link: &str, peer: &str, options: &[u8]) -> Vec<u8> {
     [&[12, 0], &octets(link)[..], &octets(peer), options].concat()
 }
@@ -25,7 +25,7 @@ fn relay_data(peer: &str, message: &[u8]) -> Vec<u8> {
     option(47, &[&octets(peer)[..], message].concat())
 }
 
-/// Whether the relay agent `who` may see a binding with these options.
+/// Returns whether the relay agent `who` may see a binding with these options.
 fn shows(options: &[u8], who: &str) -> bool {
     let mut batch = Batch::new();
     let address = "2001:db8::1".parse().unwrap();
@@ -59,7 +59,7 @@ fn shows(options: &[u8], who: &str) -> bool {
 }
 
 #[test]
-fn who_a_binding_came_through() {
+fn every_relay_agent_of_the_chain_sees_the_binding_and_the_client_does_not() {
     let interface_id = option(18, b"x");
     let inner = relay_forw("fd00::2", "fd00::c", &interface_id);
     let middle = relay_forw("::", "fd00::1", &[interface_id.clone(), option(9, &inner)].concat());
@@ -86,7 +86,7 @@ fn who_a_binding_came_through() {
 }
 
 #[test]
-fn data_that_is_not_whole_shows_nothing_more() {
+fn truncated_relay_data_shows_the_binding_to_no_further_agent() {
     let inner = relay_forw("fd00::2", "fd00::c", &[]);
     let whole = [&octets("fd00::a")[..], &relay_forw("fd00::b", "fd00::9", &option(9, &inner))].concat();
     for len in 0..whole.len() {
@@ -100,12 +100,12 @@ fn data_that_is_not_whole_shows_nothing_more() {
 }
 
 #[test]
-fn the_innermost_of_33_relay_agents_is_known_and_deeper_ones_are_not() {
-    let levels = |count| {
+fn up_to_33_relay_agents_are_known() {
+    let hops = |count| {
         let innermost = relay_forw("fd00::2", "fe80::1", &[]);
         (1..count).fold(innermost, |inner, _| relay_forw("::", "::", &option(9, &inner)))
     };
     for (count, known) in [(1, true), (32, true), (33, true), (34, false), (41, false)] {
-        assert_eq!(shows(&relay_data("::", &levels(count)), "fd00::2"), known, "{count} levels");
+        assert_eq!(shows(&relay_data("::", &hops(count)), "fd00::2"), known, "{count} relay hops");
     }
 }

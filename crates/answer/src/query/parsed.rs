@@ -1,4 +1,4 @@
-//! OPTION_LQ_QUERY (RFC 5007 §4.1.2.1): reading it, and the decision on it (§4.4.1).
+//! OPTION_LQ_QUERY (RFC 5007 §4.1.2.1), parsed, and the decision on its reply (§4.4.1).
 
 use lqd_index::{Found, Pinned};
 use lqd_wire::{OptionRequest, Query};
@@ -8,27 +8,27 @@ use crate::QueryTypes;
 use crate::refusal::Refusal;
 use crate::select::{Content, View};
 
-/// A query, in place in the datagram.
+/// A parsed query, in place in the datagram.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Question<'a> {
+pub(crate) struct ParsedQuery<'a> {
     /// `None` if the query names no link (`::`).
     pub(crate) link_address: Option<&'a [u8; 16]>,
-    /// Kind and subject.
+    /// The kind and subject.
     pub(crate) target: Target<'a>,
-    /// The options asked for about a client.
+    /// The requested options.
     pub(crate) request: OptionRequest<'a>,
 }
 
-impl<'a> Question<'a> {
+impl<'a> ParsedQuery<'a> {
     /// No query.
     pub(crate) const EMPTY: Self =
-        Self { link_address: None, target: Target::Nobody, request: OptionRequest::NONE };
+        Self { link_address: None, target: Target::None, request: OptionRequest::NONE };
 
-    /// Reads the value of OPTION_LQ_QUERY, from a requestor that may ask these query-types.
+    /// Parses the value of OPTION_LQ_QUERY into `self`.
     ///
-    /// `bulk_offered`: whether the server offers bulk leasequery over TCP.
+    /// `allowed`: the requestor's query-types; `bulk_offered`: whether TCP offers bulk leasequery.
     #[inline]
-    pub(crate) fn read(
+    pub(crate) fn parse(
         &mut self,
         value: &'a [u8],
         allowed: &QueryTypes,
@@ -36,14 +36,14 @@ impl<'a> Question<'a> {
     ) -> Result<(), Refusal> {
         let query = Query::parse(value)?;
         let link_address = query.link_address;
-        if let Some(request) = self.target.read(query, allowed, bulk_offered)? {
+        if let Some(request) = self.target.parse(query, allowed, bulk_offered)? {
             self.request = OptionRequest::parse(request)?;
         }
         self.link_address = Some(link_address).filter(|&address| *address != [0; 16]);
         Ok(())
     }
 
-    /// Decides what to say to a requestor with this view, given what was found.
+    /// Decides the reply to a requestor with this view from the result of the lookup.
     #[inline(always)]
     pub(crate) fn decide<'p>(
         &self,
