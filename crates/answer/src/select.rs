@@ -31,7 +31,9 @@ pub(crate) fn nothing_on<'p>(view: &View<'_>, links: &LinkSet<'_>) -> Content<'p
 pub(crate) fn complete_or_refused(content: Content<'_>) -> Content<'_> {
     match content {
         Content::Client(client, _) if client.is_unreadable() => Content::Refused(Refusal::Unreadable),
-        Content::Client(client, _) | Content::Links(client) if client.is_incomplete() => refused(client),
+        Content::Client(client, _) | Content::Links(client) if client.has_unlisted_bindings() => {
+            refused(client)
+        }
         content => content,
     }
 }

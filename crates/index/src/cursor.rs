@@ -61,7 +61,7 @@ pub struct Replaced;
 /// A record that a scan comes to.
 #[derive(Clone, Copy)]
 pub enum Scanned<'p> {
-    /// A client with all its bindings or, if it is [incomplete](Client::is_incomplete), perhaps without some.
+    /// A client, with all its bindings unless it [has unlisted ones](Client::has_unlisted_bindings).
     Client(Client<'p>),
     /// Some bindings of an [oversized](Client::is_oversized) client, which comes once more as a client.
     ///

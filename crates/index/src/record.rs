@@ -97,7 +97,8 @@ impl<'a> Client<'a> {
         self.duid_len() == 0
     }
 
-    /// Whether it [is unreadable](Self::is_unreadable) or [incomplete](Self::is_incomplete): its bindings are no whole answer.
+    /// Returns whether not all of its bindings are known: it [is unreadable](Self::is_unreadable) or
+    /// [has unlisted ones](Self::has_unlisted_bindings).
     #[inline(always)]
     pub fn is_partial(self) -> bool {
         let head = load(self.words, 0);
@@ -156,22 +157,22 @@ impl<'a> Client<'a> {
         (load(self.words, 0) >> 48) as usize
     }
 
-    /// Only an [incomplete](Self::is_incomplete) client can be found without bindings.
+    /// Returns whether it has no listed bindings; only a client with [unlisted](Self::has_unlisted_bindings) ones can.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the client has, or may have, bindings that are not among [these](Self::bindings): it is
+    /// Returns whether the client has, or may have, bindings that are not among [these](Self::bindings): it is
     /// [oversized](Self::is_oversized) or [in doubt](Self::is_in_doubt).
     #[inline(always)]
-    pub fn is_incomplete(self) -> bool {
+    pub fn has_unlisted_bindings(self) -> bool {
         load(self.words, 0) >> INCOMPLETE_BIT & 1 == 1
     }
 
     /// Whether the client has more leases than a reply can tell ([`CLIENT_LEASES_MAX`](crate::CLIENT_LEASES_MAX)), or had,
     /// not long ago.
     pub fn is_oversized(self) -> bool {
-        self.is_incomplete() && !self.is_in_doubt()
+        self.has_unlisted_bindings() && !self.is_in_doubt()
     }
 
     /// Whether the client may have a lease that [cannot be read](crate::Change::Unreadable): it had it before, or is named

@@ -21,7 +21,7 @@ fn check_clients(reader: &mut Reader, model: &Model, is_loaded: bool) -> usize {
         assert_eq!(found[0].is_some(), is_in_doubt || !expected.is_empty(), "client {number}");
         let Some(client) = found[0].map(|found| found.client) else { continue };
         assert!(client.has_duid(&duid));
-        assert_eq!(client.is_incomplete(), is_in_doubt || client.is_oversized(), "client {number}");
+        assert_eq!(client.has_unlisted_bindings(), is_in_doubt || client.is_oversized(), "client {number}");
         let large: usize = expected.iter().map(|lease| lease.options.len()).sum();
         if client.is_oversized() {
             oversized += 1;
