@@ -2,9 +2,12 @@
 
 use std::net::Ipv6Addr;
 
+use lqd_wire::OptionCode;
+
 use crate::clients::ClientId;
 use crate::links::{LinkSet, Links};
 use crate::record::Client;
+use crate::secondary::{Key, Kind, Secondary, has_id};
 use crate::store::Pinned;
 use crate::tables::Tables;
 
@@ -36,9 +39,11 @@ pub struct Cursor {
 }
 
 /// The clients that a scan comes to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Scope {
     All,
+    /// By the value of one of these options of any relay agent on the path.
+    Relay(OptionCode, Box<[u8]>),
     /// By link-address, as a [`LinkId`](crate::LinkId) means nothing in the next generation.
     Links(Ipv6Addr),
 }
@@ -83,13 +88,25 @@ impl Cursor {
         Self { scope: Scope::Links(link_address), rest: None }
     }
 
+    /// A scan of the clients with a binding, expired or not, that a relay agent with this Relay-ID (the option's value, a
+    /// DUID; RFC 5460 §5.4.1) relayed, directly or through others; and of the [partial](Client::is_partial) ones.
+    pub fn of_relay_id(relay_id: &[u8]) -> Self {
+        Self { scope: Scope::Relay(OptionCode::RELAY_ID, relay_id.into()), rest: None }
+    }
+
+    /// As [`Self::of_relay_id`], by the Remote-ID (the option's value: enterprise number and identifier; RFC 4649 §3).
+    pub fn of_remote_id(remote_id: &[u8]) -> Self {
+        Self { scope: Scope::Relay(OptionCode::REMOTE_ID, remote_id.into()), rest: None }
+    }
+
     /// Whether the last slice has been read to its end.
     pub fn is_done(&self) -> bool {
         self.rest.as_ref().is_some_and(|rest| rest.next == rest.end)
     }
 
-    /// The next slice: the clients among the next `count` client numbers, at least one. Drop the pin
-    /// with the slice: the writer waits for readers.
+    /// The next slice: the clients among the next `count` client numbers, at least one; of those that a [secondary
+    /// index](crate::SecondaryIndexes) has for the scan, if there is one. Drop the pin with the slice: the writer waits
+    /// for readers.
     ///
     /// Of a slice that is dropped before its end, the rest comes with the next slice.
     ///
@@ -102,12 +119,58 @@ impl Cursor {
         }
         let first = || Rest { generation, next: 0, end: tables.clients.end() };
         let rest = self.rest.get_or_insert_with(first);
-        let end = rest.next.saturating_add(count.max(1)).min(rest.end);
-        let scope = match self.scope {
-            Scope::All => None,
-            Scope::Links(link_address) => Some((links, links.named(link_address))),
+        let count = count.max(1);
+        let filter = match &self.scope {
+            Scope::All => Filter::None,
+            Scope::Links(link_address) => Filter::Links(links, links.named(*link_address)),
+            Scope::Relay(code, id) => Filter::Relay(*code, id),
         };
-        Ok(Slice { next: &mut rest.next, end, tables, scope })
+        let listed = filter.listed(leases.secondary(), rest.next, count);
+        let end = match &listed {
+            None => rest.next.saturating_add(count).min(rest.end),
+            Some(clients) if clients.len() < count as usize => rest.end,
+            Some(clients) => clients.last().map_or(rest.end, |&last| rest.end.min(last + 1)),
+        };
+        let listed = listed.map(Vec::into_iter);
+        Ok(Slice { next: &mut rest.next, end, listed, tables, filter })
+    }
+}
+
+/// The scope of a scan in one generation.
+enum Filter<'c, 'p> {
+    None,
+    Links(&'p Links, LinkSet<'p>),
+    Relay(OptionCode, &'c [u8]),
+}
+
+impl Filter<'_, '_> {
+    /// The next client numbers that may be in scope, at least up to `count`; `None` without an index: any may be.
+    fn listed(&self, secondary: &Secondary, first: ClientId, count: u32) -> Option<Vec<ClientId>> {
+        let count = count as usize;
+        let key = match *self {
+            Self::None => return None,
+            Self::Links(_, set) => {
+                let keys = set.iter().map(Key::link).chain([Key::OFF_SUBNET]);
+                return secondary.has(Kind::Link).then(|| secondary.clients(keys, first, count));
+            }
+            Self::Relay(OptionCode::RELAY_ID, id) => Key::relay_id(id),
+            Self::Relay(_, id) => Key::remote_id(id),
+        };
+        secondary.has(key.kind).then(|| secondary.clients([key].into_iter(), first, count))
+    }
+
+    fn takes(&self, scanned: Scanned<'_>) -> bool {
+        let is_one = |client: Client<'_>| match self {
+            Self::None => true,
+            Self::Links(links, set) => {
+                client.bindings().any(|lease| links.is_on(set, lease.subnet_id, lease.address, lease.kind))
+            }
+            Self::Relay(code, id) => has_id(client, *code, id),
+        };
+        match scanned {
+            Scanned::Client(client) => client.is_partial() || is_one(client),
+            Scanned::Segment(segment) => is_one(segment),
+        }
     }
 }
 
@@ -115,42 +178,40 @@ impl Cursor {
 pub struct Slice<'c, 'p> {
     next: &'c mut ClientId,
     end: ClientId,
+    /// The numbers below `end` that may be in scope; `None`: all.
+    listed: Option<std::vec::IntoIter<ClientId>>,
     tables: &'p Tables,
-    /// The links whose clients come, of all links; `None` for all clients.
-    scope: Option<(&'p Links, LinkSet<'p>)>,
+    filter: Filter<'c, 'p>,
+}
+
+impl Slice<'_, '_> {
+    fn next_number(&mut self) -> Option<ClientId> {
+        let number = match &mut self.listed {
+            None => *self.next,
+            // The slice is over when its list is, whatever numbers lie between.
+            Some(listed) => listed.next().unwrap_or(self.end),
+        };
+        *self.next = self.end.min(number.saturating_add(1));
+        (number < self.end).then_some(number)
+    }
 }
 
 impl<'p> Iterator for Slice<'_, 'p> {
     type Item = Scanned<'p>;
 
     fn next(&mut self) -> Option<Scanned<'p>> {
-        while *self.next < self.end {
-            let number = *self.next;
-            *self.next += 1;
+        while let Some(number) = self.next_number() {
             let Some(record) = self.tables.client(number) else { continue };
             let scanned = if is_segment(self.tables, number, record) {
                 Scanned::Segment(record)
             } else {
                 Scanned::Client(record)
             };
-            if self.has_in_scope(scanned) {
+            if self.filter.takes(scanned) {
                 return Some(scanned);
             }
         }
         None
-    }
-}
-
-impl Slice<'_, '_> {
-    fn has_in_scope(&self, scanned: Scanned<'_>) -> bool {
-        let Some((links, set)) = &self.scope else { return true };
-        let is_on = |client: Client<'_>| {
-            client.bindings().any(|lease| links.is_on(set, lease.subnet_id, lease.address, lease.kind))
-        };
-        match scanned {
-            Scanned::Client(client) => client.is_partial() || is_on(client),
-            Scanned::Segment(segment) => is_on(segment),
-        }
     }
 }
 

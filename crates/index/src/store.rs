@@ -17,6 +17,7 @@ use crate::epoch::Epochs;
 use crate::links::Links;
 use crate::look_up::{Found, LookUp, LookUps};
 use crate::record::{Client, Covering};
+use crate::secondary::{PostingsSize, Secondary};
 use crate::tables::Tables;
 
 /// Look-ups that run in lockstep.
@@ -37,6 +38,7 @@ pub(crate) struct Generation {
     pub(crate) number: u64,
     pub(crate) tables: Arc<Tables>,
     pub(crate) links: Arc<Links>,
+    pub(crate) secondary: Arc<Secondary>,
 }
 
 /// Numbers about a store, for logs and metrics.
@@ -66,6 +68,11 @@ impl Store {
     /// Octets taken from the system, by table.
     pub fn memory(&self) -> Vec<(&'static str, usize)> {
         self.current.load().tables.memory().into()
+    }
+
+    /// Size of each secondary index that is maintained, by name.
+    pub fn secondary_indexes(&self) -> Vec<(&'static str, PostingsSize)> {
+        self.current.load().secondary.sizes()
     }
 
     /// Counts as they are now.
@@ -131,6 +138,11 @@ impl Pinned<'_> {
     #[inline(always)]
     pub fn is_incomplete(&self) -> bool {
         self.current.tables.incomplete.load(Ordering::Relaxed)
+    }
+
+    /// The secondary indexes of this generation.
+    pub(crate) fn secondary(&self) -> &Secondary {
+        &self.current.secondary
     }
 
     /// The tables of this generation.

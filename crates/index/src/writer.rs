@@ -35,6 +35,7 @@ use crate::octets::word_of;
 use crate::options::Packer;
 use crate::record::{self, TooLarge, Unpacked, WORDS_MAX, Wholeness};
 use crate::room::Room;
+use crate::secondary::{Extractor, Secondary, SecondaryIndexes};
 use crate::store::{Generation, READERS_MAX, Store};
 use crate::tables::Tables;
 use crate::written::Written;
@@ -46,6 +47,7 @@ mod overlap;
 mod oversized;
 mod plan;
 mod publish;
+mod secondary;
 #[cfg(test)]
 mod tests;
 
@@ -76,6 +78,9 @@ pub struct Writer {
     /// Unlinked before, to be used again once the epoch has passed.
     retired: VecDeque<(Epoch, Vec<Garbage>, Vec<ClientId>)>,
     links: Arc<Links>,
+    secondary_indexes: SecondaryIndexes,
+    secondary: Arc<Secondary>,
+    extractor: Extractor,
     is_incomplete: bool,
     next_is_incomplete: bool,
     oversized: Oversized,
@@ -115,6 +120,7 @@ impl Writer {
                 number: 0,
                 tables: Arc::clone(&tables),
                 links: Arc::clone(&links),
+                secondary: Arc::default(),
             }),
             epochs: Epochs::new(READERS_MAX),
         });
@@ -129,6 +135,9 @@ impl Writer {
             hook: Hook::default(),
             retired: VecDeque::new(),
             links,
+            secondary_indexes: SecondaryIndexes::default(),
+            secondary: Arc::default(),
+            extractor: Extractor::default(),
             is_incomplete: false,
             next_is_incomplete: false,
             oversized: Oversized::default(),
@@ -151,6 +160,7 @@ impl Writer {
 
     /// Replaces the links.
     pub fn set_links(&mut self, links: Links) {
+        self.secondary = Arc::new(self.secondary.with_links(&self.tables, &links));
         self.links = Arc::new(links);
         self.swap();
     }
@@ -198,6 +208,8 @@ impl Writer {
         self.free_clients = built.free_clients;
         self.retired.clear();
         self.packer.clear();
+        // Built when all rows are in: keeping it up on the way costs more.
+        self.secondary = Arc::default();
         let tables = Arc::new(built.tables);
         self.gained = None;
         self.oversized = Oversized::of(&tables, built.oversized);
@@ -212,6 +224,7 @@ impl Writer {
         if let Some(links) = links {
             self.links = Arc::new(links);
         }
+        self.build_secondary();
         self.swap();
         let old = Side { tables: &old_tables, written: &old_written };
         let new = Side { tables: &self.tables, written: &self.written };
@@ -234,7 +247,12 @@ impl Writer {
     /// Publishes tables and links, and frees the old ones here: no reader is to be the last to let go of them.
     fn swap(&self) {
         let number = self.store.current.load().number + 1;
-        let next = Generation { number, tables: Arc::clone(&self.tables), links: Arc::clone(&self.links) };
+        let next = Generation {
+            number,
+            tables: Arc::clone(&self.tables),
+            links: Arc::clone(&self.links),
+            secondary: Arc::clone(&self.secondary),
+        };
         let old = self.store.current.swap(Arc::new(next));
         self.store.epochs.synchronize();
         drop(old);

@@ -22,7 +22,7 @@ pub struct Binding {
     /// The source's number for the subnet.
     pub subnet_id: u32,
     /// Where its options lie in the record.
-    pub(super) block: u32,
+    pub(crate) block: u32,
 }
 
 impl Binding {

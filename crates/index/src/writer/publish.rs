@@ -47,6 +47,7 @@ impl Writer {
         {
             self.wait_until(gained);
         }
+        let gone = self.enter_keys(tables, staged);
         for client in staged {
             for &address in &client.leaving {
                 self.leave(tables, client, address);
@@ -72,6 +73,7 @@ impl Writer {
             tables.clients.set(client.client, client.record);
             self.hook.at(Moment::Step);
         }
+        self.leave_keys(&gone);
         count(tables, staged);
         let epoch = self.retire(tables, staged);
         if plan.has_gains {

@@ -15,6 +15,7 @@ mod changes;
 mod memory;
 mod oversized;
 mod races;
+mod relays;
 mod scans;
 
 const NOW: u32 = 1_700_000_000;
@@ -103,8 +104,8 @@ fn duid(client: u8) -> Vec<u8> {
 /// Few addresses, few clients, prefixes inside prefixes, host bits: leases change hands and lengths all the time.
 fn op() -> impl Strategy<Value = Op> {
     let len = prop_oneof![2 => Just(128), 2 => 54_u8..=66, 1 => 38_u8..=42];
-    let put = (bits(), len.clone(), 0_u8..6, 0_u32..3, 0_u8..3, prop::bool::weighted(0.3)).prop_map(
-        |(bits, prefix_len, client, age, options, has_host_bits)| {
+    let put = (bits(), len.clone(), 0_u8..6, 0_u32..3, 0_u8..relays::KINDS, prop::bool::weighted(0.3))
+        .prop_map(|(bits, prefix_len, client, age, options, has_host_bits)| {
             let first = bits & crate::lease::mask(prefix_len);
             Op::Put(Owned {
                 address: if has_host_bits { bits } else { first }.into(),
@@ -113,11 +114,10 @@ fn op() -> impl Strategy<Value = Op> {
                 duid: duid(client),
                 valid_lifetime: 10,
                 cltt: NOW - 8 - age,
-                options: [0, 39, 0, 1, 7].repeat(options.into()),
+                options: relays::options(options),
                 named: Vec::new(),
             })
-        },
-    );
+        });
     let unreadable = (bits(), len, prop::option::of(0_u8..6)).prop_map(|(bits, prefix_len, client)| {
         Op::Put(Owned::unreadable(bits, prefix_len, client.map(duid).unwrap_or_default()))
     });

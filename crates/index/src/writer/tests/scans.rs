@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::limits::Limits;
-use crate::{Cursor, Link, Prefix, Replaced, Scanned, Subnet, SubnetOptions};
+use crate::links::Location;
+use crate::{Cursor, Link, Prefix, Replaced, Scanned, SecondaryIndexes, Subnet, SubnetOptions};
 
 type Duids = BTreeSet<Vec<u8>>;
 
@@ -29,6 +30,50 @@ fn duid_of(client: record::Client<'_>) -> Vec<u8> {
     duid
 }
 
+/// Clients that a scan is to come to.
+#[derive(Clone, Copy, Debug)]
+enum Scope {
+    All,
+    Link(u32),
+    RelayId(&'static [u8]),
+    RemoteId(&'static [u8]),
+}
+
+impl Scope {
+    fn any() -> impl Strategy<Value = Self> {
+        prop::sample::select(vec![
+            Self::All,
+            Self::Link(0),
+            Self::Link(1),
+            Self::RelayId(relays::NEAR_RELAY),
+            Self::RelayId(relays::FAR_RELAY),
+            Self::RemoteId(relays::REMOTE_ID),
+        ])
+    }
+
+    fn cursor(self) -> Cursor {
+        match self {
+            Self::All => Cursor::all(),
+            Self::Link(link) => {
+                Cursor::of_links((0x2001_0db8 << 96 | u128::from(link) << LINK_BIT | 1).into())
+            }
+            Self::RelayId(id) => Cursor::of_relay_id(id),
+            Self::RemoteId(id) => Cursor::of_remote_id(id),
+        }
+    }
+
+    /// Leases that cannot be read may be in any scope.
+    fn has(self, lease: &Owned) -> bool {
+        let has_option = |id: &[u8]| lease.options.windows(id.len()).any(|octets| octets == id);
+        lease.duid.is_empty()
+            || match self {
+                Self::All => true,
+                Self::Link(link) => lease.lease().first() >> LINK_BIT & 1 == u128::from(link),
+                Self::RelayId(id) | Self::RemoteId(id) => has_option(id),
+            }
+    }
+}
+
 /// Clients of a published state.
 struct State {
     /// Those that a scan must come to. Leases that cannot be read have a client, without DUID.
@@ -37,17 +82,13 @@ struct State {
 }
 
 impl State {
-    /// For a scan of this link, or of all clients.
-    fn of(model: &Model, link: Option<u32>) -> Self {
-        let is_on = |lease: &&Owned| {
-            let number = lease.lease().first() >> LINK_BIT & 1;
-            link.is_none_or(|link| lease.duid.is_empty() || number == u128::from(link))
-        };
+    fn of(model: &Model, scope: Scope) -> Self {
+        let is_in_scope = |lease: &&Owned| scope.has(lease);
         let in_doubt = || model.doubts.values().flatten();
         let holders = |lease: &'_ Owned| lease.duid.clone();
         let leases = || model.leases.values();
         Self {
-            in_scope: leases().filter(is_on).map(holders).chain(in_doubt().cloned()).collect(),
+            in_scope: leases().filter(is_in_scope).map(holders).chain(in_doubt().cloned()).collect(),
             all: leases().map(holders).chain(in_doubt().cloned()).collect(),
         }
     }
@@ -56,7 +97,7 @@ impl State {
 /// A scan under way, and what it must come to.
 struct Scan {
     reader: Reader,
-    link: Option<u32>,
+    scope: Scope,
     cursor: Cursor,
     /// The state that readers see; while a batch is published, the one before it and the one after it.
     states: Vec<State>,
@@ -73,12 +114,12 @@ struct Scan {
 }
 
 impl Scan {
-    fn new(store: &Arc<Store>, link: Option<u32>) -> Self {
+    fn new(store: &Arc<Store>, scope: Scope) -> Self {
         Self {
             reader: store.reader().unwrap(),
-            link,
-            cursor: Self::cursor(link),
-            states: vec![State::of(&Model::default(), link)],
+            scope,
+            cursor: scope.cursor(),
+            states: vec![State::of(&Model::default(), scope)],
             stayed: None,
             known: Duids::new(),
             seen: BTreeMap::new(),
@@ -87,14 +128,9 @@ impl Scan {
         }
     }
 
-    fn cursor(link: Option<u32>) -> Cursor {
-        let link_address = |link| (0x2001_0db8 << 96 | u128::from(link) << LINK_BIT | 1).into();
-        link.map_or_else(Cursor::all, |link: u32| Cursor::of_links(link_address(link)))
-    }
-
     /// The state that is published from now on.
     fn publishing(&mut self, model: &Model) {
-        let next = State::of(model, self.link);
+        let next = State::of(model, self.scope);
         if let Some(stayed) = &mut self.stayed {
             stayed.retain(|duid| next.in_scope.contains(duid));
             self.known.extend(next.all.iter().cloned());
@@ -139,12 +175,12 @@ impl Scan {
     fn end(&mut self) {
         let stayed = self.stayed.take().unwrap();
         for duid in &stayed {
-            assert_eq!(self.seen.get(duid), Some(&1), "{duid:?} of {stayed:?}, on link {:?}", self.link);
+            assert_eq!(self.seen.get(duid), Some(&1), "{duid:?} of {stayed:?}, {:?}", self.scope);
         }
         let stranger = self.seen.keys().find(|duid| !self.known.contains(*duid));
         assert_eq!(stranger, None, "of {:?}", self.known);
         self.seen.clear();
-        self.cursor = Self::cursor(self.link);
+        self.cursor = self.scope.cursor();
         self.ended += 1;
     }
 }
@@ -171,6 +207,71 @@ fn run(writer: &mut Writer, ops: Vec<Op>, mut between: impl FnMut(&Model, Option
     }
 }
 
+/// All indexes, or none.
+fn indexes() -> impl Strategy<Value = SecondaryIndexes> {
+    prop::sample::select(vec![ALL_INDEXES, SecondaryIndexes::default()])
+}
+
+const ALL_INDEXES: SecondaryIndexes = SecondaryIndexes { relay_id: true, remote_id: true, link: true };
+
+/// Number of pairs of client and key in each index.
+fn expected_entries(model: &Model, links: &Links) -> BTreeMap<&'static str, usize> {
+    let pairs = |scopes: &[Scope]| {
+        let leases = |&scope: &Scope| {
+            let leases =
+                model.leases.values().filter(move |lease| !lease.duid.is_empty() && scope.has(lease));
+            leases.map(|lease| &lease.duid).collect::<BTreeSet<_>>().len()
+        };
+        scopes.iter().map(leases).sum()
+    };
+    let link = |lease: &Owned| {
+        let lease = lease.lease();
+        match links.locate(1, lease.first().into(), lease.kind) {
+            Location::Link(link) => Some(link),
+            _ => None,
+        }
+    };
+    // An unreadable lease has subnet id 0 in the index.
+    let link_of = |lease: &Owned| if lease.duid.is_empty() { None } else { link(lease) };
+    let by_link: BTreeSet<_> = model.leases.values().map(|lease| (&lease.duid, link_of(lease))).collect();
+    let unreadable = model.leases.values().filter(|lease| lease.duid.is_empty()).map(|lease| &lease.duid);
+    let partial: BTreeSet<_> = unreadable.chain(model.doubts.values().flatten()).collect();
+    BTreeMap::from([
+        ("relay-id", pairs(&[Scope::RelayId(relays::NEAR_RELAY), Scope::RelayId(relays::FAR_RELAY)])),
+        ("remote-id", pairs(&[Scope::RemoteId(relays::REMOTE_ID)])),
+        ("link", by_link.len()),
+        ("partial", partial.len()),
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn secondary_indexes_hold_the_keys_of_all_clients_and_no_others(ops in prop::collection::vec(op(), 1..200)) {
+        let (mut writer, store) = Writer::new();
+        writer.set_secondary_indexes(ALL_INDEXES);
+        writer.set_links(links());
+        let links = links();
+        run(&mut writer, ops, |model, published| {
+            if published.is_some() {
+                let sizes = store.secondary_indexes().into_iter();
+                let entries: BTreeMap<_, _> = sizes.map(|(name, size)| (name, size.entries)).collect();
+                assert_eq!(entries, expected_entries(model, &links));
+            }
+        });
+        // Built of the leases there are, it is what it became change by change.
+        let entries = |store: &Store| {
+            store.secondary_indexes().into_iter().map(|(name, size)| (name, size.entries)).collect::<Vec<_>>()
+        };
+        let grown = entries(&store);
+        writer.set_secondary_indexes(ALL_INDEXES);
+        prop_assert_eq!(entries(&store), grown);
+        writer.set_secondary_indexes(SecondaryIndexes::default());
+        prop_assert_eq!(entries(&store), []);
+    }
+}
+
 fn limits() -> impl Strategy<Value = Limits> {
     prop::sample::select(vec![Limits::STANDARD, oversized::TINY])
 }
@@ -182,12 +283,13 @@ proptest! {
     #[test]
     fn a_client_that_stays_comes_exactly_once(
         ops in prop::collection::vec(op(), 1..300),
-        (limits, link) in (limits(), prop::option::of(0_u32..2)),
+        (limits, indexes, scope) in (limits(), indexes(), Scope::any()),
         counts in prop::collection::vec(1_u32..5, 1..10),
     ) {
         let (mut writer, store) = Writer::with_limits(limits);
+        writer.set_secondary_indexes(indexes);
         writer.set_links(links());
-        let mut scan = Scan::new(&store, link);
+        let mut scan = Scan::new(&store, scope);
         let mut counts = counts.into_iter().cycle();
         run(&mut writer, ops, |model, published| match published {
             None => scan.publishing(model),
@@ -206,12 +308,13 @@ proptest! {
     #[test]
     fn a_client_that_stays_comes_exactly_once_while_batches_are_published(
         ops in prop::collection::vec(op(), 1..200),
-        (limits, link) in (limits(), prop::option::of(0_u32..2)),
+        (limits, indexes, scope) in (limits(), indexes(), Scope::any()),
         counts in prop::collection::vec(0_u32..3, 1..20),
     ) {
         let (mut writer, store) = Writer::with_limits(limits);
+        writer.set_secondary_indexes(indexes);
         writer.set_links(links());
-        let scan = Arc::new(Mutex::new(Scan::new(&store, link)));
+        let scan = Arc::new(Mutex::new(Scan::new(&store, scope)));
         let (hooked, mut counts) = (Arc::clone(&scan), counts.into_iter().cycle());
         writer.hook.call = Some(Box::new(move |_| match counts.next().unwrap() {
             0 => {}
@@ -228,8 +331,7 @@ proptest! {
 }
 
 /// Clients that stay are renewed, one becomes oversized and whole again, guests come and go, and snapshots replace all.
-#[test]
-fn a_scan_beside_the_writer_misses_no_client() {
+fn misses_no_client(indexes: SecondaryIndexes, scanned: Scope) {
     const STAYING: u32 = 200;
     const SCANS: usize = 50;
     const SNAPSHOTS: usize = 20;
@@ -240,11 +342,13 @@ fn a_scan_beside_the_writer_misses_no_client() {
         duid: duid.to_vec(),
         valid_lifetime: 11,
         cltt: NOW,
-        options: vec![],
+        options: relays::options(3),
         named: vec![],
     };
     let put = |batch: &mut Batch, n: u32, duid: &[u8]| batch.put(&lease(n, duid).lease()).unwrap();
     let (mut writer, store) = Writer::with_limits(oversized::TINY);
+    writer.set_secondary_indexes(indexes);
+    writer.set_links(links());
     let mut snapshot = Batch::new();
     (0..STAYING).for_each(|n| put(&mut snapshot, n, &n.to_be_bytes()));
     put(&mut snapshot, STAYING, b"large and small");
@@ -257,7 +361,7 @@ fn a_scan_beside_the_writer_misses_no_client() {
             let _ended = StopOnDrop(stop);
             let mut scans = 0;
             while scans < SCANS || snapshots.load(Ordering::Relaxed) < SNAPSHOTS {
-                let (mut cursor, mut seen) = (Cursor::all(), BTreeMap::<_, usize>::new());
+                let (mut cursor, mut seen) = (scanned.cursor(), BTreeMap::<_, usize>::new());
                 while !cursor.is_done() {
                     let leases = reader.pin();
                     match cursor.advance(&leases, 7) {
@@ -305,4 +409,15 @@ fn a_scan_beside_the_writer_misses_no_client() {
             n = n.wrapping_add(1);
         }
     });
+}
+
+#[test]
+fn a_scan_beside_the_writer_misses_no_client() {
+    misses_no_client(SecondaryIndexes::default(), Scope::All);
+}
+
+#[test]
+fn a_scan_by_secondary_index_beside_the_writer_misses_no_client() {
+    misses_no_client(ALL_INDEXES, Scope::RelayId(relays::NEAR_RELAY));
+    misses_no_client(ALL_INDEXES, Scope::Link(0));
 }

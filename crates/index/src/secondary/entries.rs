@@ -1,0 +1,86 @@
+//! Keys of a client's record.
+
+use lqd_wire::{OptionCode, RelayHeader};
+
+use super::{Key, Kind, Secondary};
+use crate::links::{Links, Location};
+use crate::record::Client;
+
+/// Octets of OPTION_LQ_RELAY_DATA before its message: code, length, peer-address (RFC 5007 §4.1.2.4).
+const RELAY_DATA_HEADER_LEN: usize = 4 + 16;
+
+/// Finds the keys of records; keeps its buffers from one to the next.
+#[derive(Default)]
+pub(crate) struct Extractor {
+    option: Vec<u8>,
+    keys: Vec<Key>,
+}
+
+impl Extractor {
+    /// The keys of this record, of those kinds that are asked for: ascending, each once.
+    pub(crate) fn keys(&mut self, secondary: &Secondary, client: Client<'_>, links: &Links) -> &[Key] {
+        self.keys.clear();
+        if client.is_partial() {
+            self.keys.push(Key::PARTIAL);
+        }
+        if secondary.has(Kind::Link) {
+            self.keys.extend(client.bindings().map(|lease| {
+                match links.locate(lease.subnet_id, lease.address, lease.kind) {
+                    Location::Link(link) => Key::link(link),
+                    Location::Containing(_) | Location::NotConfigured => Key::OFF_SUBNET,
+                }
+            }));
+        }
+        let (relay_ids, remote_ids) = (secondary.has(Kind::RelayId), secondary.has(Kind::RemoteId));
+        if relay_ids || remote_ids {
+            let keys = &mut self.keys;
+            for_each_id(client, &mut self.option, |code, id| match code {
+                OptionCode::RELAY_ID if relay_ids => keys.push(Key::relay_id(id)),
+                OptionCode::REMOTE_ID if remote_ids => keys.push(Key::remote_id(id)),
+                _ => {}
+            });
+        }
+        self.keys.sort_unstable();
+        self.keys.dedup();
+        &self.keys
+    }
+}
+
+/// Whether a relay agent on the path of any of the client's leases has this Relay-ID or Remote-ID.
+pub(crate) fn has_id(client: Client<'_>, code: OptionCode, id: &[u8]) -> bool {
+    let (mut option, mut has) = (Vec::new(), false);
+    for_each_id(client, &mut option, |other, value| has |= (other, value) == (code, id));
+    has
+}
+
+/// Calls `see` with the code and value of each option of each relay agent in the relay data of the client's leases.
+fn for_each_id(client: Client<'_>, option: &mut Vec<u8>, mut see: impl FnMut(OptionCode, &[u8])) {
+    let mut last_block = 0;
+    for lease in client.bindings() {
+        // Leases of one client share their options as a rule.
+        if lease.block == last_block {
+            continue;
+        }
+        last_block = lease.block;
+        let mut options = client.options(&lease).iter();
+        if let Some((_, relay_data)) = options.find(|&(code, _)| code == OptionCode::LQ_RELAY_DATA.0) {
+            option.resize(relay_data.len(), 0);
+            relay_data.copy_into(option);
+            for_each_relay_option(option.get(RELAY_DATA_HEADER_LEN..).unwrap_or_default(), &mut see);
+        }
+    }
+}
+
+/// Calls `see` for each option of each relay message, from the outermost inwards.
+fn for_each_relay_option(mut message: &[u8], see: &mut impl FnMut(OptionCode, &[u8])) {
+    while let Ok((_, options)) = RelayHeader::parse(message) {
+        message = &[];
+        for (code, value) in options.map_while(Result::ok) {
+            if code == OptionCode::RELAY_MSG {
+                message = value;
+            } else {
+                see(code, value);
+            }
+        }
+    }
+}

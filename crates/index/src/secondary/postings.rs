@@ -1,0 +1,183 @@
+//! Map from the hash of a key to client numbers.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use foldhash::fast::RandomState;
+
+use crate::clients::ClientId;
+
+/// Many, so that a shard that grows holds up a scan, or the writer, for as short as can be.
+const SHARDS: usize = 256;
+
+/// From so many new numbers on, a set is merged as a whole: nodes are full then.
+const MERGE_MIN: usize = 16;
+
+/// Bytes of a B-tree's leaf: 11 numbers, links, and what the allocator adds.
+const LEAF_BYTES: usize = 64;
+const LEAF_NUMBERS: usize = 11;
+
+/// Client numbers by key, changed by one writer; scans read it beside the writer, a shard at a time.
+pub(super) struct Postings {
+    clients: DashMap<u64, Posting, RandomState>,
+    /// Numbers in all sets, but for those alone with their key.
+    shared: AtomicUsize,
+}
+
+/// Clients with one key.
+enum Posting {
+    One(ClientId),
+    Several(Box<BTreeSet<ClientId>>),
+}
+
+/// Size of one index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PostingsSize {
+    /// Different keys.
+    pub keys: usize,
+    /// Client numbers under them.
+    pub entries: usize,
+    /// Bytes of memory, estimated.
+    pub bytes: usize,
+}
+
+impl Postings {
+    /// With room for so many keys.
+    pub(super) fn with_capacity(keys: usize) -> Self {
+        let clients =
+            DashMap::with_capacity_and_hasher_and_shard_amount(keys, RandomState::default(), SHARDS);
+        Self { clients, shared: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn insert(&self, key: u64, client: ClientId) {
+        self.extend(key, &[client]);
+    }
+
+    /// Adds clients, ascending.
+    pub(super) fn extend(&self, key: u64, clients: &[ClientId]) {
+        match self.clients.entry(key) {
+            Entry::Vacant(vacant) => {
+                if let [client] = *clients {
+                    vacant.insert(Posting::One(client));
+                } else {
+                    let set: BTreeSet<ClientId> = clients.iter().copied().collect();
+                    self.shared.fetch_add(set.len(), Ordering::Relaxed);
+                    vacant.insert(Posting::Several(Box::new(set)));
+                }
+            }
+            Entry::Occupied(mut occupied) => match occupied.get_mut() {
+                Posting::One(first) => {
+                    let set: BTreeSet<ClientId> = clients.iter().copied().chain([*first]).collect();
+                    if set.len() > 1 {
+                        self.shared.fetch_add(set.len(), Ordering::Relaxed);
+                        *occupied.get_mut() = Posting::Several(Box::new(set));
+                    }
+                }
+                Posting::Several(set) => {
+                    let before = set.len();
+                    if clients.len() < MERGE_MIN {
+                        set.extend(clients);
+                    } else {
+                        set.append(&mut clients.iter().copied().collect());
+                    }
+                    self.shared.fetch_add(set.len() - before, Ordering::Relaxed);
+                }
+            },
+        }
+    }
+
+    pub(super) fn remove(&self, key: u64, client: ClientId) {
+        let Entry::Occupied(mut occupied) = self.clients.entry(key) else { return };
+        match occupied.get_mut() {
+            Posting::One(only) => {
+                if *only == client {
+                    occupied.remove();
+                }
+            }
+            Posting::Several(set) => {
+                self.shared.fetch_sub(usize::from(set.remove(&client)), Ordering::Relaxed);
+                if let (1, Some(&last)) = (set.len(), set.first()) {
+                    self.shared.fetch_sub(1, Ordering::Relaxed);
+                    *occupied.get_mut() = Posting::One(last);
+                }
+            }
+        }
+    }
+
+    /// Appends the clients with this key from `first` on, at most `count`, to `out`.
+    pub(super) fn copy(&self, key: u64, first: ClientId, count: usize, out: &mut Vec<ClientId>) {
+        match self.clients.get(&key).as_deref() {
+            None => {}
+            Some(&Posting::One(client)) => out.extend(Some(client).filter(|&client| client >= first)),
+            Some(Posting::Several(set)) => out.extend(set.range(first..).take(count)),
+        }
+    }
+
+    pub(super) fn size(&self) -> PostingsSize {
+        let (keys, shared) = (self.clients.len(), self.shared.load(Ordering::Relaxed));
+        let several = self.clients.iter().filter(|posting| matches!(posting.value(), Posting::Several(_)));
+        let several = several.count();
+        // Seven in eight places are filled at most; each has a byte of control beside it.
+        let places = self.clients.capacity() / 7 * 8;
+        let table = places * (size_of::<(u64, Posting)>() + 1);
+        let sets = several * (size_of::<BTreeSet<ClientId>>() + LEAF_BYTES);
+        let bytes = table + sets + shared / LEAF_NUMBERS * LEAF_BYTES;
+        PostingsSize { keys, entries: keys - several + shared, bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Extend(u64, BTreeSet<ClientId>),
+        Remove(u64, ClientId),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            2 => (0_u64..4, prop::collection::btree_set(0_u32..40, 1..30))
+                .prop_map(|(key, clients)| Op::Extend(key, clients)),
+            5 => (0_u64..4, 0_u32..40).prop_map(|(key, client)| Op::Remove(key, client)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn postings_hold_what_a_map_of_sets_holds(ops in prop::collection::vec(op(), 1..100)) {
+            let (postings, mut model) = (Postings::with_capacity(0), BTreeMap::<u64, BTreeSet<ClientId>>::new());
+            for op in ops {
+                match op {
+                    Op::Extend(key, clients) => {
+                        postings.extend(key, &clients.iter().copied().collect::<Vec<_>>());
+                        model.entry(key).or_default().extend(clients);
+                    }
+                    Op::Remove(key, client) => {
+                        postings.remove(key, client);
+                        model.entry(key).or_default().remove(&client);
+                    }
+                }
+                model.retain(|_, clients| !clients.is_empty());
+                for key in 0..4 {
+                    for (first, count) in [(0, usize::MAX), (17, 3)] {
+                        let mut found = Vec::new();
+                        postings.copy(key, first, count, &mut found);
+                        let clients = model.get(&key).into_iter().flat_map(|set| set.range(first..));
+                        prop_assert_eq!(found, clients.take(count).copied().collect::<Vec<_>>());
+                    }
+                }
+                let PostingsSize { keys, entries, .. } = postings.size();
+                let expected = (model.len(), model.values().map(BTreeSet::len).sum());
+                prop_assert_eq!((keys, entries), expected);
+            }
+        }
+    }
+}
