@@ -78,7 +78,7 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
 fn write_part(Part { name, tally }: &Part, out: &mut Vec<u8>) -> io::Result<()> {
     writeln!(out, "{:<14} {name}: {} rows, {} skipped", name.kind, tally.rows, tally.bad_rows)?;
     for row in &tally.first_bad_rows {
-        writeln!(out, "  {}: {}", row.at, row.fault)?;
+        writeln!(out, "  {}: {}", row.at, row.error)?;
     }
     if tally.left_out != LeftOut::default() {
         let LeftOut { client_fqdn, link_layer_address, relay_data } = tally.left_out;

@@ -32,9 +32,9 @@ impl BadRows {
         if recently || self.count == 0 {
             return;
         }
-        let Some(SkippedRow { at, fault }) = self.first.take() else { return };
+        let Some(SkippedRow { at, error }) = self.first.take() else { return };
         let (rows, kind) = (self.count, source.kind);
-        warn!(%source, %at, %fault, rows, "skipped rows of the {kind}; the first one is named");
+        warn!(%source, %at, %error, rows, "skipped rows of the {kind}; the first one is named");
         self.count = 0;
         self.logged = Some(Instant::now());
     }

@@ -1,8 +1,8 @@
 //! Reach of the program's sandbox, so that an error can tell the sandbox's denial from one by file rights: both are
 //! [`ErrorKind::PermissionDenied`].
 //!
-//! A sandbox (landlock) goes by folders as they were when it was put up, not by their names: a folder that is made anew
-//! under the same name is out of reach, and so is what a link leads to that is moved later.
+//! A sandbox (landlock) allows folders as they were when it was put up, not their names: a folder that is replaced
+//! under the same name is out of reach, and so is the new target of a link that is moved later.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use crate::kea_memfile::FileId;
 use crate::resolved::Resolved;
 
-/// What is wrong with a file out of reach, and what to do.
+/// Error of a file that the sandbox does not reach, with the fix.
 pub const OUT_OF_REACH: &str = "is out of the sandbox's reach, whatever the file's rights: lqd reaches the folders that \
                                 were named, and there, when it started; restart lqd";
 
@@ -37,14 +37,14 @@ pub enum Access {
 
 static CONFINEMENT: OnceLock<Confinement> = OnceLock::new();
 
-/// Whether it is the sandbox that an attempt at this file failed by.
+/// Whether an attempt at this file failed by the sandbox.
 pub fn is_out_of_reach(file: &Path, kind: ErrorKind, access: Access) -> bool {
     kind == ErrorKind::PermissionDenied
         && CONFINEMENT.get().is_some_and(|confinement| !confinement.reaches(file, access))
 }
 
 impl Confinement {
-    /// As a sandbox that is put up now; folders that are not there are not in it.
+    /// Describes a sandbox that is put up now; folders that do not exist are not in it.
     pub fn new(read: &[PathBuf], append: &[PathBuf], sockets: &[PathBuf]) -> Self {
         let ids = |folders: &[PathBuf]| {
             folders
@@ -56,12 +56,12 @@ impl Confinement {
         Self { read: ids(read), append: ids(append), sockets: ids(sockets) }
     }
 
-    /// Notes that it stands, from now on and for good.
+    /// Notes that the sandbox is in force, for good.
     pub fn enforced(self) {
         let _ = CONFINEMENT.set(self); // a second sandbox cannot widen the first
     }
 
-    /// The file is in one of the folders, or below; true, too, if that cannot be seen for lack of other rights.
+    /// Whether the file is in one of the folders, or below; true also if that cannot be seen for lack of other rights.
     fn reaches(&self, file: &Path, access: Access) -> bool {
         let folders = match access {
             Access::Read => &self.read,
@@ -71,7 +71,7 @@ impl Confinement {
         let resolved = Resolved::of(file);
         resolved.target().ancestors().any(|folder| match fs::metadata(folder) {
             Ok(found) => folders.contains(&FileId::of(&found)),
-            Err(fault) => fault.kind() != ErrorKind::NotFound,
+            Err(error) => error.kind() != ErrorKind::NotFound,
         })
     }
 }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_known_by_what_it_is_and_not_by_its_name() {
+    fn a_folder_is_identified_by_its_inode_not_by_its_name() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         for folder in ["in/below", "out", "log"] {

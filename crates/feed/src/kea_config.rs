@@ -1,14 +1,14 @@
 //! Kea's DHCPv6 configuration, as far as a leasequery server needs it: links, the options of each subnet, the
-//! lease file, the server's DUID, who may ask.
+//! lease file, the server's DUID, the requestors that are allowed.
 //!
 //! Kea reads a language of its own: JSON with comments (`#`, `//`, `/* */`), `<?include "file"?>`, surplus
 //! commas, numbers such as `.5` and `01`, strings of octets in any encoding, and any depth. No JSON, JSON5 or
-//! JSONC crate reads it, so lexer and parser are here ([`read`]). They refuse what Kea's lexer and its grammar of
-//! plain values refuse, but for equal keys in a map (the last counts) and numbers beyond 64 bits.
+//! JSONC crate reads it, so lexer and parser are here ([`read`]). They refuse the same texts as Kea's lexer and its
+//! grammar of plain values, but for equal keys in a map (the last counts) and numbers beyond 64 bits.
 //!
 //! Keys that are not used here are not looked at: Kea has hundreds, and judging them is Kea's work
 //! (`kea-dhcp6 -t`). A key that *is* used must have its type, else the error names its place in the file and
-//! its path in the tree. What cannot be served, but does no harm when left out, is a [`Warning`].
+//! its path in the tree. A setting that cannot be served, but does no harm when left out, is a [`Warning`].
 
 mod address;
 mod document;
@@ -36,40 +36,39 @@ use ipnet::IpNet;
 use lqd_index::{LeaseChecks, Link};
 
 pub use document::{Document, Include, read};
-pub use error::{ConfigError, Place, Warning};
+pub use error::{ConfigError, TextPosition, Warning};
 pub use lease_database::LeaseDatabase;
 pub use links::ExtendedInfo;
 pub use server_duid::ServerDuid;
 
 use node::Node;
 
-/// Where Kea keeps its files unless told otherwise.
+/// Folder of Kea's files, unless configured otherwise.
 const DATA_DIRECTORY: &str = "/var/lib/kea";
 
-/// What a leasequery server takes from `Dhcp6`.
+/// Settings of `Dhcp6` that a leasequery server needs.
 #[derive(Debug)]
 pub struct KeaConfig {
-    /// One for each shared network, and one for each subnet outside one; in the order in which Kea numbers
-    /// them.
+    /// A link for each shared network, and for each subnet outside one; in the order in which Kea numbers them.
     pub links: Vec<Link>,
-    /// What Kea does with leases whose subnet id does not fit their address.
+    /// Kea's check of leases whose subnet id does not fit their address.
     pub lease_checks: LeaseChecks,
-    /// Where the leases are.
+    /// The place of the leases.
     pub lease_database: LeaseDatabase,
-    /// Where the server's DUID comes from.
+    /// The origin of the server's DUID.
     pub server_duid: ServerDuid,
-    /// Who may ask, by the lease_query hook; `None` without the hook.
+    /// Requestors allowed by the lease_query hook; `None` without the hook.
     pub requesters: Option<Vec<IpNet>>,
-    /// Which subnets keep relay information with their leases.
+    /// The subnets that keep relay information with their leases.
     pub extended_info: ExtendedInfo,
-    /// What of the configuration is not served, and what to do about it.
+    /// Settings that are not served, and fixes.
     pub warnings: Vec<Warning>,
 }
 
 impl KeaConfig {
-    /// Takes what is needed from a configuration.
+    /// Reads the settings of a configuration.
     ///
-    /// `data_dir` is where Kea keeps lease file and server id when the configuration has no `data-directory`:
+    /// `data_dir` is the folder of lease file and server id when the configuration has no `data-directory`:
     /// the environment variable `KEA_DHCP_DATA_DIR` of Kea's service, if it is set there; else
     /// `/var/lib/kea`.
     ///
@@ -78,7 +77,7 @@ impl KeaConfig {
         let root = Node::root(document);
         let Some(dhcp6) = root.key("Dhcp6")? else {
             return Err(
-                root.fault("has no \"Dhcp6\"; give the configuration of kea-dhcp6, not of another server")
+                root.error("has no \"Dhcp6\"; give the configuration of kea-dhcp6, not of another server")
             );
         };
         let mut warnings = document.warnings();

@@ -30,8 +30,8 @@ mod row;
 mod source;
 mod text;
 
-pub use columns::{Column, Columns, HeaderFault};
+pub use columns::{Column, Columns, HeaderError};
 pub(crate) use files::FileId;
 use lines::LINE_LEN_MAX;
-pub use row::{RowFault, RowParser, What};
+pub use row::{RowError, RowErrorKind, RowParser};
 pub use source::KeaMemfile;

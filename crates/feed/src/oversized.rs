@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use lqd_index::{CLIENT_LEASES_MAX, Writer};
 use tracing::{info, warn};
 
-/// How often, at most, more of them are reported.
+/// Shortest time between two reports.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// What was reported of them.
+/// The state last reported.
 #[derive(Default)]
 pub(crate) struct OversizedReport {
     clients: usize,
@@ -16,7 +16,7 @@ pub(crate) struct OversizedReport {
 }
 
 impl OversizedReport {
-    /// After a load or a batch: reports clients that became oversized, and that none is any more.
+    /// Reports clients that became oversized by a load or a batch, and that none is any more.
     pub(crate) fn note(&mut self, writer: &Writer) {
         let clients = writer.oversized_count();
         if clients <= self.clients {

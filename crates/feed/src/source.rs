@@ -1,4 +1,4 @@
-//! Lease sources as the feed sees them: one trait, and the types that pass through it.
+//! The interface of lease sources: one trait, and the types that pass through it.
 //!
 //! Nothing here names files. `DESIGN.md` compares this shape with others; `kea_memfile` is the first implementor.
 
@@ -36,7 +36,8 @@ pub trait LeaseSource: Send {
     /// Returns the handle by which another thread ends a wait in [`Self::poll`]: the present one, or else the next.
     fn waker(&self) -> Waker;
 
-    /// Returns what a first load needs and what does not exist yet; a source that need not be waited for keeps this.
+    /// Returns the prerequisite of a first load that does not exist yet; a source that never has to be waited for keeps
+    /// this default.
     fn missing(&self) -> Option<Missing> {
         None
     }
@@ -126,7 +127,7 @@ pub struct Loaded {
 pub struct Part {
     /// The part.
     pub name: SourceName,
-    /// Its rows.
+    /// Counts of its rows.
     pub tally: RowTally,
 }
 
@@ -158,10 +159,10 @@ pub struct SkippedRow {
     /// Position in the part, such as `line 3`.
     pub at: String,
     /// The reason.
-    pub fault: String,
+    pub error: String,
 }
 
-/// Options left out of leases, because the source does not say them in a usable way.
+/// Counts of options left out of leases, because their data in the source cannot be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// The client's name is no domain name (OPTION_CLIENT_FQDN).
@@ -201,7 +202,7 @@ pub enum Step<'a> {
 pub struct Status {
     /// The source.
     pub source: SourceName,
-    /// All that the source held at this moment was handed over; `None` before the first load.
+    /// The source had handed over all its changes at this moment; `None` before the first load.
     pub caught_up: Option<Instant>,
     /// The source holds other leases than those handed over, or will when what is being written is whole.
     pub is_incomplete: bool,
@@ -238,9 +239,9 @@ pub struct Figure {
     pub key: &'static str,
     /// Name of the metric: a counter if that ends with `_total`, else a gauge.
     pub metric: &'static str,
-    /// Manual of the metric.
+    /// Help text of the metric.
     pub help: &'static str,
-    /// Its value.
+    /// The value.
     pub value: FigureValue,
 }
 
@@ -249,11 +250,11 @@ pub struct Figure {
 pub enum FigureValue {
     /// A number.
     Count(u64),
-    /// Yes or no: 1 or 0 as a metric.
+    /// A flag: 1 or 0 as a metric.
     Flag(bool),
 }
 
-/// Something that a first load needs, with the reason why it cannot be had yet.
+/// Missing prerequisite of a first load, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// The place of the leases, which the sandbox does not reach if it is made later.
@@ -265,10 +266,10 @@ pub enum Missing {
 /// The reason why a source cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The next attempt may succeed although nobody does anything.
+    /// The next attempt may succeed without the operator's help.
     #[error(transparent)]
     Passing(Box<dyn Error + Send + Sync>),
-    /// Somebody has to do something first.
+    /// The operator has to fix something first.
     #[error(transparent)]
     Lasting(Box<dyn Error + Send + Sync>),
 }

@@ -296,8 +296,8 @@ fn load_threads() -> NonZeroUsize {
 fn tell(report: &Report, store: &Store) {
     for Part { name: source, tally } in &report.parts {
         info!(%source, rows = tally.rows, bad_rows = tally.bad_rows, "read");
-        for SkippedRow { at, fault } in &tally.first_bad_rows {
-            warn!(%source, %at, %fault, "skipped a row of the {}", source.kind);
+        for SkippedRow { at, error } in &tally.first_bad_rows {
+            warn!(%source, %at, %error, "skipped a row of the {}", source.kind);
         }
         let left_out = tally.left_out;
         if left_out != Default::default() {

@@ -107,8 +107,10 @@ fn directory_in_place_of_lease_file() -> Result<(), Failed> {
     let monitored = Monitored::start(&fixture, &["--max-feed-age", "1"]);
     fs::remove_file(fixture.leases())?;
     fs::create_dir(fixture.leases())?;
-    monitored.lqd.await_line(0, |line| line.contains("leases are stale") && line.contains("no file"));
-    assert!(get(monitored.admin, "/readyz").body.contains("something that is no file"));
+    monitored
+        .lqd
+        .await_line(0, |line| line.contains("leases are stale") && line.contains("not a regular file"));
+    assert!(get(monitored.admin, "/readyz").body.contains("the lease file path is not a regular file"));
     assert_unbound(&Requestor::new(monitored.lqd.address), None);
     Ok(())
 }

@@ -61,7 +61,7 @@ fn half_a_file_is_not_loaded() -> Result<(), Failed> {
     let before = lqd.line_count();
     let mut file = File::create(fixture.leases())?;
     writeln!(file, "{LEASES_HEADER}")?;
-    lqd.await_line(before, |line| line.contains("kea-leases6.csv") && line.contains("written anew"));
+    lqd.await_line(before, |line| line.contains("kea-leases6.csv") && line.contains("being rewritten"));
     assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
     for number in ["30", "31", "32"] {
         file.write_all(fixture.rows(&lease(number, number)).as_bytes())?;
@@ -104,13 +104,13 @@ fn misses_get_unspec_fail_during_rewrite() -> Result<(), Failed> {
     let (first, rest) = row.split_at(60);
     // Half a row, so that the file does not count as complete.
     file.write_all(first.as_bytes())?;
-    lqd.await_line(before, |line| line.contains("kea-leases6.csv") && line.contains("written anew"));
+    lqd.await_line(before, |line| line.contains("kea-leases6.csv") && line.contains("being rewritten"));
     for _ in 0..100 {
         await_reply(&requestor, &miss, &unspec_fail());
         assert_reply(&requestor, &by_address("2001:db8:1::30"), &unspec_fail());
         assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
     }
-    assert_shown(&fixture, "written anew");
+    assert_shown(&fixture, "being rewritten");
     file.write_all(rest.as_bytes())?;
     await_reply(&requestor, &miss, &no_binding());
     assert_reply(&requestor, &by_address("2001:db8:1::30"), &held_by("30", "2001:db8:1::30"));

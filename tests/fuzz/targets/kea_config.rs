@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use lqd_feed::kea_config::{self, ConfigError, Document, KeaConfig, Place};
+use lqd_feed::kea_config::{self, ConfigError, Document, KeaConfig, TextPosition};
 use lqd_index::{Link, Links, Prefix};
 use lqd_wire::Options;
 use serde_json::Value;
@@ -52,15 +52,15 @@ fn includes_elsewhere(text: &[u8]) -> bool {
 /// Every error says what is wrong; one in the text points into it.
 fn check_error(error: &ConfigError, text: &[u8]) {
     assert!(!error.to_string().is_empty());
-    let (ConfigError::Text { place, fault } | ConfigError::Value { place, fault, .. }) = error else {
+    let (ConfigError::Text { place, reason } | ConfigError::Value { place, reason, .. }) = error else {
         return;
     };
-    assert!(!fault.is_empty());
+    assert!(!reason.is_empty());
     let included = place.file.file_name().is_some_and(|name| NAMES.iter().any(|&known| name == known));
     check_place(place, if included { INCLUDED.as_bytes() } else { text });
 }
 
-fn check_place(place: &Place, text: &[u8]) {
+fn check_place(place: &TextPosition, text: &[u8]) {
     let mut lines = text.split(|&octet| octet == b'\n');
     let line = place.line.checked_sub(1).and_then(|before| lines.nth(before));
     let line = line.unwrap_or_else(|| panic!("{place} is behind the end of the text"));

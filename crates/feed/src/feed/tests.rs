@@ -124,8 +124,8 @@ impl LeaseSource for Scripted {
         let started = Instant::now();
         let snapshot = {
             let mut snapshots = self.snapshots.lock().unwrap();
-            if let Err(fault) = snapshots[0] {
-                return Err(LoadError::Passing(fault.into()));
+            if let Err(error) = snapshots[0] {
+                return Err(LoadError::Passing(error.into()));
             }
             snapshots.remove(0).unwrap()
         };

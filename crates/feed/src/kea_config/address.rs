@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use lqd_index::Prefix;
 
-/// An IPv6 address, with or without a zone such as `%eth0`, which is dropped: no message carries it.
+/// Parses an IPv6 address, with or without a zone such as `%eth0`, which is dropped: no message carries it.
 pub(super) fn address(text: &str) -> Option<Ipv6Addr> {
     let (address, zone) = text.split_once('%').unwrap_or((text, "any"));
     if zone.is_empty() {
@@ -13,27 +13,27 @@ pub(super) fn address(text: &str) -> Option<Ipv6Addr> {
     address.parse().ok()
 }
 
-/// A prefix such as `2001:db8::/32`, its host bits cut; Kea takes spaces, tabs, a sign and leading zeros in it.
+/// Parses a prefix such as `2001:db8::/32`, its host bits cut; Kea takes spaces, tabs, a sign and leading zeros in it.
 pub(super) fn prefix(text: &str) -> Option<Prefix> {
     let text: String = text.chars().filter(|char| !matches!(char, ' ' | '\t')).collect();
     let (network, len) = text.split_once('/')?;
     masked(address(network)?, u8::try_from(unsigned(len)?).ok()?)
 }
 
-/// A number as `boost::lexical_cast<unsigned int>` reads it: with a minus sign, 2^32 less it.
+/// Parses a number as `boost::lexical_cast<unsigned int>` reads it: with a minus sign, 2^32 less it.
 fn unsigned(text: &str) -> Option<u32> {
     let Some(negative) = text.strip_prefix('-') else { return text.parse().ok() };
     let number: u32 = negative.parse().ok().filter(|_| !negative.starts_with('+'))?;
     Some(number.wrapping_neg())
 }
 
-/// The prefix of this length that `address` lies in; `None` if the length is more than 128.
+/// Returns the prefix of this length that `address` lies in; `None` if the length is more than 128.
 pub(super) fn masked(address: Ipv6Addr, len: u8) -> Option<Prefix> {
     let net = ipnet::Ipv6Net::new(address, len).ok()?;
     Some(Prefix { address: net.network(), len })
 }
 
-/// First and last address of a pool, `first - last` or a prefix.
+/// Parses the first and last address of a pool, `first - last` or a prefix.
 pub(super) fn pool(text: &str) -> Option<(Ipv6Addr, Ipv6Addr)> {
     let text: String = text.chars().filter(|char| !matches!(char, ' ' | '\t')).collect();
     if text.contains('/') {
@@ -43,7 +43,7 @@ pub(super) fn pool(text: &str) -> Option<(Ipv6Addr, Ipv6Addr)> {
     Some((address(first)?, address(last)?))
 }
 
-/// First and last address of a prefix.
+/// Returns the first and last address of a prefix.
 pub(super) fn ends(prefix: Prefix) -> (Ipv6Addr, Ipv6Addr) {
     let host = u128::MAX.checked_shr(prefix.len.into()).unwrap_or(0);
     (prefix.address, Ipv6Addr::from(u128::from(prefix.address) | host))

@@ -1,4 +1,4 @@
-//! A configuration and the files it includes, as one tree of values that know where they came from.
+//! A configuration and the files it includes, as one tree of values with their positions in the text.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -9,16 +9,15 @@ use std::sync::Arc;
 
 use crate::confinement::{Access, OUT_OF_REACH, is_out_of_reach};
 
-use super::error::{ConfigError, Place, Warning};
+use super::error::{ConfigError, TextPosition, Warning};
 use super::lexer::{Token, token};
-use super::tree::{Builder, Offset, Tree, ValueId};
+use super::tree::{Builder, ExpectedToken, Offset, Tree, ValueId};
 
-/// Most octets of a configuration with all that it includes. A million subnets fit; a wrong file does not eat
-/// the memory.
-const OCTETS_MAX: usize = 256 << 20;
-/// Most files within files, as in Kea.
+/// Largest configuration, includes added, in bytes. A million subnets fit, and a wrong file cannot exhaust memory.
+const BYTES_MAX: usize = 256 << 20;
+/// Deepest nesting of includes, as in Kea.
 const DEPTH_MAX: usize = 11;
-/// Most inclusions in all: files that include twice what includes twice … must end.
+/// Most includes in all: files that include each other twice would multiply.
 const INCLUDES_MAX: usize = 10_000;
 
 /// A configuration, includes expanded.
@@ -32,11 +31,11 @@ pub struct Document {
 /// One `<?include "…"?>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Include {
-    /// Where it is written.
-    pub place: Place,
+    /// Its place in the text.
+    pub place: TextPosition,
     /// The name as written.
     pub name: String,
-    /// The file that was taken for it.
+    /// The file that was read for it.
     pub taken: PathBuf,
 }
 
@@ -46,7 +45,7 @@ struct Reading {
     builder: Builder,
     sources: Vec<Arc<Source>>,
     includes: Vec<Include>,
-    octets_read: usize,
+    bytes_read: usize,
 }
 
 #[derive(Debug)]
@@ -63,9 +62,9 @@ struct Source {
 pub fn read(path: impl AsRef<Path>) -> Result<Document, ConfigError> {
     let mut reading = Reading::default();
     let path = path.as_ref();
-    reading.file(path, load(path, OCTETS_MAX)?, &mut Vec::new())?;
+    reading.file(path, load(path, BYTES_MAX)?, &mut Vec::new())?;
     let Reading { builder, sources, includes, .. } = reading;
-    let end = sources[0].text.len(); // the first source is the outermost
+    let end = sources[0].text.len(); // the first file is the outermost
     let tree = builder.finish().map_err(|expected| syntax_error(sources[0].place(end), expected))?;
     Ok(Document { tree, sources, includes })
 }
@@ -82,12 +81,12 @@ impl Document {
     }
 
     /// The place of the first octet of a value.
-    pub(super) fn place(&self, value: ValueId) -> Place {
+    pub(super) fn place(&self, value: ValueId) -> TextPosition {
         let Offset { source, octet } = self.tree.offset(value);
         self.sources[source as usize].place(octet as usize)
     }
 
-    /// Which file was taken for a name that Kea may take another for.
+    /// Warnings about relative names, which Kea may resolve to another file.
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let relative = self.includes().iter().filter(|include| Path::new(&include.name).is_relative());
         relative
@@ -106,7 +105,7 @@ impl Document {
 impl Reading {
     /// Takes the tokens of a file and of what it includes; `open` are the files being read, outermost first.
     fn file(&mut self, path: &Path, text: Vec<u8>, open: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
-        self.octets_read += text.len();
+        self.bytes_read += text.len();
         let source = Arc::new(Source { path: path.to_owned(), text });
         let number = self.sources.len() as u32; // at most INCLUDES_MAX + 1
         self.sources.push(Arc::clone(&source));
@@ -114,12 +113,13 @@ impl Reading {
         let mut at = 0;
         while at < source.text.len() {
             let place = || source.place(at);
-            let (token, len) = token(&source.text[at..]).map_err(|fault| text_error(place(), fault))?;
+            let (token, len) =
+                token(&source.text[at..]).map_err(|error| text_error(place(), error.to_string()))?;
             match token {
                 Token::Include(name) => self.include(name, place(), open)?,
                 token => {
-                    let offset = Offset { source: number, octet: at as u32 }; // below OCTETS_MAX
-                    self.builder.push(token, offset).map_err(|fault| syntax_error(place(), fault))?;
+                    let offset = Offset { source: number, octet: at as u32 }; // below BYTES_MAX
+                    self.builder.push(token, offset).map_err(|expected| syntax_error(place(), expected))?;
                 }
             }
             at += len;
@@ -128,7 +128,12 @@ impl Reading {
         Ok(())
     }
 
-    fn include(&mut self, name: &[u8], place: Place, open: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
+    fn include(
+        &mut self,
+        name: &[u8],
+        place: TextPosition,
+        open: &mut Vec<PathBuf>,
+    ) -> Result<(), ConfigError> {
         let file = Path::new(OsStr::from_bytes(name));
         let name = file.display().to_string();
         if open.len() > DEPTH_MAX {
@@ -143,12 +148,12 @@ impl Reading {
                 format!("more than {INCLUDES_MAX} includes; join some of the files"),
             ));
         }
-        let left = OCTETS_MAX - self.octets_read;
+        let left = BYTES_MAX - self.bytes_read;
         let (taken, text) = find(file, &place, left)?;
         if open.contains(&identity(&taken)) {
-            let fault =
+            let reason =
                 format!("\"{name}\" includes itself, directly or through others; remove one of the includes");
-            return Err(text_error(place, fault));
+            return Err(text_error(place, reason));
         }
         self.includes.push(Include { place, name, taken: taken.clone() });
         self.file(&taken, text, open)
@@ -156,17 +161,17 @@ impl Reading {
 }
 
 impl Source {
-    fn place(&self, offset: usize) -> Place {
+    fn place(&self, offset: usize) -> TextPosition {
         let before = &self.text[..offset.min(self.text.len())];
         let line_start = before.iter().rposition(|&octet| octet == b'\n').map_or(0, |newline| newline + 1);
         let line = before.iter().filter(|&&octet| octet == b'\n').count() + 1;
         let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
-        Place { file: self.path.clone(), line, column }
+        TextPosition { file: self.path.clone(), line, column }
     }
 }
 
-/// The file that an include means, and its text.
-fn find(file: &Path, place: &Place, left: usize) -> Result<(PathBuf, Vec<u8>), ConfigError> {
+/// Returns the file of an include, and its text.
+fn find(file: &Path, place: &TextPosition, left: usize) -> Result<(PathBuf, Vec<u8>), ConfigError> {
     let beside = place.file.parent().unwrap_or(Path::new("")).join(file);
     for candidate in [file, &beside] {
         if candidate.try_exists().unwrap_or(true) {
@@ -174,18 +179,18 @@ fn find(file: &Path, place: &Place, left: usize) -> Result<(PathBuf, Vec<u8>), C
         }
     }
     let name = file.display();
-    let fault = match file.is_absolute() {
+    let reason = match file.is_absolute() {
         true => format!("there is no file \"{name}\"; fix the include"),
         false => format!(
             "there is no file \"{name}\" in the working directory nor beside this file; write the full path"
         ),
     };
-    Err(text_error(place.clone(), fault))
+    Err(text_error(place.clone(), reason))
 }
 
-/// Reads a whole file of at most `left` octets.
+/// Reads a whole file of at most `left` bytes.
 fn load(path: &Path, left: usize) -> Result<Vec<u8>, ConfigError> {
-    let error = |kind, fault| ConfigError::File { file: path.to_owned(), kind, fault };
+    let error = |kind, reason| ConfigError::File { file: path.to_owned(), kind, reason };
     let cannot = |cause: std::io::Error| error(cause.kind(), unreadable(path, &cause));
     let file = File::open(path).map_err(cannot)?;
     if file.metadata().map_err(cannot)?.is_dir() {
@@ -199,7 +204,7 @@ fn load(path: &Path, left: usize) -> Result<Vec<u8>, ConfigError> {
     match text.len() > left {
         true => Err(error(
             ErrorKind::InvalidData,
-            format!("is too large (with all includes, {OCTETS_MAX} octets are read); give Kea's own file"),
+            format!("is too large (with all includes, {BYTES_MAX} bytes are read); give Kea's own file"),
         )),
         false => Ok(text),
     }
@@ -216,15 +221,15 @@ fn unreadable(path: &Path, cause: &std::io::Error) -> String {
     }
 }
 
-/// What two names of one file have in common.
+/// Resolves a name, so that two names of one file compare equal.
 fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-fn syntax_error(place: Place, expected: &str) -> ConfigError {
+fn syntax_error(place: TextPosition, expected: ExpectedToken) -> ConfigError {
     text_error(place, format!("{expected}; fix it so that `kea-dhcp6 -t` accepts the file"))
 }
 
-fn text_error(place: Place, fault: impl Into<String>) -> ConfigError {
-    ConfigError::Text { place, fault: fault.into() }
+fn text_error(place: TextPosition, reason: impl Into<String>) -> ConfigError {
+    ConfigError::Text { place, reason: reason.into() }
 }

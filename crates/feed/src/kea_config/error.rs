@@ -1,12 +1,12 @@
-//! What is wrong with a configuration, where, and what to mend.
+//! Errors and warnings about a configuration, with place and fix.
 
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-/// A place in a file as it was written, includes too.
+/// A place in a file of the configuration, includes too.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct TextPosition {
     /// The file.
     pub file: PathBuf,
     /// Line, from 1.
@@ -15,47 +15,47 @@ pub struct Place {
     pub column: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for TextPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
     }
 }
 
-/// Why a configuration cannot be used. Each text says what to mend.
+/// The reason why a configuration cannot be used. Each text ends with the fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// A file cannot be read.
-    #[error("{}: {fault}", file.display())]
+    #[error("{}: {reason}", file.display())]
     File {
         /// The file.
         file: PathBuf,
-        /// What the system said; `InvalidData` for content that cannot be used.
+        /// Error kind of the system; `InvalidData` for content that cannot be used.
         kind: ErrorKind,
-        /// What is wrong and what to mend.
-        fault: String,
+        /// Reason and fix.
+        reason: String,
     },
-    /// The text is not what Kea reads.
-    #[error("{place}: {fault}")]
+    /// The text does not follow Kea's syntax.
+    #[error("{place}: {reason}")]
     Text {
-        /// Where.
-        place: Place,
-        /// What is wrong and what to mend.
-        fault: String,
+        /// TextPosition of the error.
+        place: TextPosition,
+        /// Reason and fix.
+        reason: String,
     },
     /// A setting has a value that it cannot have.
-    #[error("{place}: {path}: {fault}")]
+    #[error("{place}: {path}: {reason}")]
     Value {
-        /// Where the value starts.
-        place: Place,
+        /// Start of the value.
+        place: TextPosition,
         /// The setting, such as `Dhcp6.subnet6[3].subnet`.
         path: String,
-        /// What is wrong and what to mend.
-        fault: String,
+        /// Reason and fix.
+        reason: String,
     },
-    /// Neither configuration nor files say what is needed.
+    /// Neither configuration nor files give a value that is needed.
     #[error("{0}")]
     Missing(String),
-    /// Kea writes what is needed at its first start.
+    /// Kea writes the missing file at its first start.
     #[error("{0}")]
     NotYet(String),
 }
@@ -65,7 +65,7 @@ pub enum ConfigError {
 pub struct Warning {
     /// The setting, such as `Dhcp6.subnet6[3].option-data[0]`, or the place of an include.
     pub path: String,
-    /// What is left out, and what to do about it.
+    /// The part that is left out, and the fix.
     pub text: String,
 }
 

@@ -1,4 +1,4 @@
-//! `lease-database`: where Kea keeps its leases.
+//! `lease-database`: the place in which Kea keeps its leases.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::node::Node;
 /// Name of the lease file unless `name` gives another.
 const LEASE_FILE: &str = "kea-leases6.csv";
 
-/// Where the leases are.
+/// Place of the leases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseDatabase {
     /// In a file.
@@ -25,12 +25,12 @@ pub enum LeaseDatabase {
 }
 
 impl LeaseDatabase {
-    /// The file to follow.
+    /// Returns the file to follow.
     ///
-    /// An error if there is none. It is not one of [`super::KeaConfig::from_document`], as another flag may
-    /// name a file.
+    /// # Errors
+    /// If there is none. [`super::KeaConfig::from_document`] does not fail by it, as another flag may name a file.
     pub fn lease_file(&self) -> Result<&Path, ConfigError> {
-        let fault = match self {
+        let error = match self {
             Self::Memfile { file, .. } => return Ok(file),
             Self::Memory => {
                 "Dhcp6.lease-database: \"persist\" is false, so Kea writes no lease file that could be \
@@ -38,11 +38,11 @@ impl LeaseDatabase {
                     .to_owned()
             }
             Self::Sql(kind) => format!(
-                "Dhcp6.lease-database: the leases are in {kind}; lqd follows memfile only so far; use \
+                "Dhcp6.lease-database: the leases are in {kind}; lqd follows memfile only; use \
                  \"type\": \"memfile\", or name a lease file with --kea-leases"
             ),
         };
-        Err(ConfigError::Missing(fault))
+        Err(ConfigError::Missing(error))
     }
 }
 

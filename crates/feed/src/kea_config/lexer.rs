@@ -4,6 +4,8 @@
 //! are octets of any encoding, with JSON's escapes but `\u` only up to `\u00ff`, for one octet; numbers may
 //! have leading zeros, a plus sign (until Kea 3) and a point without digits on one side of it.
 
+use lqd_wire::hex;
+
 /// One token; positions and lengths are known to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
@@ -31,26 +33,43 @@ pub(super) enum Bracket {
     List,
 }
 
-/// The fault of a token and its fix.
-pub(super) type Fault = &'static str;
+/// Error of a token, with the fix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TokenError {
+    #[error(
+        "no value starts with this character; outside quotes Kea knows numbers, true, false, null, brackets, commas, \
+         colons and comments"
+    )]
+    Unknown,
+    #[error("a byte order mark is here, which Kea refuses; save the file as UTF-8 without it")]
+    ByteOrderMark,
+    #[error("this number has no digits; write it out, such as 0.5 or -1")]
+    NoDigits,
+    #[error("this comment has no end; close it with */")]
+    OpenComment,
+    #[error("this directive is not known; write <?include \"FILE\"?>")]
+    Directive,
+    #[error("this string has no end on its line; close it with \"")]
+    OpenString,
+    #[error("this string has a control character in it; write a tab as \\t, others as \\u00XX")]
+    ControlCharacter,
+    #[error("Kea knows \\u only from \\u0000 to \\u00ff; write the character itself")]
+    UnicodeEscape,
+    #[error("this string has an escape that Kea does not know; write a backslash as \\\\")]
+    Escape,
+}
 
-const NO_TOKEN: Fault = "no value starts with this character; outside quotes Kea knows numbers, true, false, null, \
-                         brackets, commas, colons and comments";
-const BYTE_ORDER_MARK: Fault =
-    "a byte order mark is here, which Kea refuses; save the file as UTF-8 without it";
-const NO_NUMBER: Fault = "this number has no digits; write it out, such as 0.5 or -1";
-
-/// Token at the start of `text`, which is not empty, and its length in octets (at least 1).
-pub(super) fn token(text: &[u8]) -> Result<(Token<'_>, usize), Fault> {
+/// Returns the token at the start of `text`, which is not empty, and its length in octets (at least 1).
+pub(super) fn token(text: &[u8]) -> Result<(Token<'_>, usize), TokenError> {
     Ok(match text {
         [b' ' | b'\t' | b'\r' | b'\n', ..] => (Token::Space, 1),
         [b'"', rest @ ..] => string(rest)?,
         [b'#', ..] | [b'/', b'/', ..] => (Token::Comment, until(text, b"\n").unwrap_or(text.len())),
         [b'/', b'*', body @ ..] => {
-            let end = until(body, b"*/").ok_or("this comment has no end; close it with */")?;
+            let end = until(body, b"*/").ok_or(TokenError::OpenComment)?;
             (Token::Comment, end + 4)
         }
-        [b'<', b'?', ..] => include(text).ok_or("this directive is not known; write <?include \"FILE\"?>")?,
+        [b'<', b'?', ..] => include(text).ok_or(TokenError::Directive)?,
         [b',', ..] => (Token::Comma, 1),
         [b':', ..] => (Token::Colon, 1),
         [b'{', ..] => (Token::Open(Bracket::Map), 1),
@@ -61,25 +80,23 @@ pub(super) fn token(text: &[u8]) -> Result<(Token<'_>, usize), Fault> {
         _ if text.starts_with(b"true") => (Token::Bool(true), 4),
         _ if text.starts_with(b"false") => (Token::Bool(false), 5),
         _ if text.starts_with(b"null") => (Token::Null, 4),
-        _ if text.starts_with(b"\xef\xbb\xbf") => return Err(BYTE_ORDER_MARK),
-        _ => return Err(NO_TOKEN),
+        _ if text.starts_with(b"\xef\xbb\xbf") => return Err(TokenError::ByteOrderMark),
+        _ => return Err(TokenError::Unknown),
     })
 }
 
-/// The string after its opening quote.
-fn string(text: &[u8]) -> Result<(Token<'_>, usize), Fault> {
+/// Reads a string after its opening quote.
+fn string(text: &[u8]) -> Result<(Token<'_>, usize), TokenError> {
     let mut at = 0;
     loop {
         match &text[at..] {
             [b'"', ..] => return Ok((Token::String(&text[..at]), at + 2)),
             [] | [b'\\'] | [b'\n', ..] | [b'\\', b'\n', ..] => {
-                return Err("this string has no end on its line; close it with \"");
+                return Err(TokenError::OpenString);
             }
             [b'\\', escape @ ..] => at += 1 + escape_len(escape)?,
             [0..0x20, ..] => {
-                return Err(
-                    "this string has a control character in it; write a tab as \\t, others as \\u00XX",
-                );
+                return Err(TokenError::ControlCharacter);
             }
             _ => at += 1,
         }
@@ -87,16 +104,16 @@ fn string(text: &[u8]) -> Result<(Token<'_>, usize), Fault> {
 }
 
 /// Length of an escape after its backslash.
-fn escape_len(text: &[u8]) -> Result<usize, Fault> {
+fn escape_len(text: &[u8]) -> Result<usize, TokenError> {
     match text {
         [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(1),
         [b'u', b'0', b'0', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => Ok(5),
-        [b'u', ..] => Err("Kea knows \\u only from \\u0000 to \\u00ff; write the character itself"),
-        _ => Err("this string has an escape that Kea does not know; write a backslash as \\\\"),
+        [b'u', ..] => Err(TokenError::UnicodeEscape),
+        _ => Err(TokenError::Escape),
     }
 }
 
-/// The octets of a string token.
+/// Decodes a string token.
 pub(super) fn unescape(raw: &[u8]) -> Box<[u8]> {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw;
@@ -114,9 +131,9 @@ pub(super) fn unescape(raw: &[u8]) -> Box<[u8]> {
             b'r' => b'\r',
             b't' => b'\t',
             b'u' => {
-                let (digits, after) = after.split_at(4); // the lexer has seen them
+                let (digits, after) = after.split_at(4); // as the lexer has checked
                 rest = after;
-                digits[2..].iter().fold(0, |octet, &digit| octet << 4 | hex_value(digit))
+                hex::octet(&digits[2..]).unwrap_or(0)
             }
             same => *same,
         });
@@ -124,12 +141,8 @@ pub(super) fn unescape(raw: &[u8]) -> Box<[u8]> {
     out.into()
 }
 
-fn hex_value(digit: u8) -> u8 {
-    char::from(digit).to_digit(16).unwrap_or(0) as u8 // < 16
-}
-
-/// The longest number at the start of `text`.
-fn number(text: &[u8]) -> Result<(Token<'_>, usize), Fault> {
+/// Reads the longest number at the start of `text`.
+fn number(text: &[u8]) -> Result<(Token<'_>, usize), TokenError> {
     let digits = |at: usize| text[at..].iter().take_while(|octet| octet.is_ascii_digit()).count();
     let sign = |at: usize| usize::from(matches!(text.get(at), Some(b'-' | b'+')));
     let whole = sign(0);
@@ -137,16 +150,16 @@ fn number(text: &[u8]) -> Result<(Token<'_>, usize), Fault> {
     let mut end = point + usize::from(text.get(point) == Some(&b'.'));
     end += digits(end);
     if !text[..end].iter().any(u8::is_ascii_digit) {
-        return Err(NO_NUMBER);
+        return Err(TokenError::NoDigits);
     }
     if matches!(text.get(end), Some(b'e' | b'E')) {
         let exponent = end + 1 + sign(end + 1);
         match digits(exponent.min(text.len())) {
-            0 => {} // what follows is another token, if it is one
+            0 => {} // another token follows, if any
             count => end = exponent + count,
         }
     }
-    Ok((Token::Number(std::str::from_utf8(&text[..end]).map_err(|_| NO_NUMBER)?), end))
+    Ok((Token::Number(std::str::from_utf8(&text[..end]).map_err(|_| TokenError::NoDigits)?), end))
 }
 
 fn include(text: &[u8]) -> Option<(Token<'_>, usize)> {
@@ -214,7 +227,7 @@ mod tests {
             assert_eq!(token(text.as_bytes()), Ok((Token::Number(number), number.len())), "{text}");
         }
         for text in ["-", "+", ".", "-.", ".e3", "--1"] {
-            assert_eq!(token(text.as_bytes()), Err(NO_NUMBER), "{text}");
+            assert_eq!(token(text.as_bytes()), Err(TokenError::NoDigits), "{text}");
         }
     }
 
@@ -233,30 +246,29 @@ mod tests {
     }
 
     #[test]
-    fn each_broken_token_says_what_to_fix() {
-        const NO_END: Fault = "this string has no end on its line; close it with \"";
-        const DIRECTIVE: Fault = "this directive is not known; write <?include \"FILE\"?>";
-        let rows: [(&[u8], Fault); 17] = [
-            (b"\"open", NO_END),
-            (b"\"open\nnext\"", NO_END),
-            (b"\"open\\", NO_END),
-            (b"\"open\\\nnext\"", NO_END),
-            (b"\"a\tb\"", "this string has a control character in it; write a tab as \\t, others as \\u00XX"),
-            (br#""\x""#, "this string has an escape that Kea does not know; write a backslash as \\\\"),
-            (br#""\u1234""#, "Kea knows \\u only from \\u0000 to \\u00ff; write the character itself"),
-            (br#""\u00""#, "Kea knows \\u only from \\u0000 to \\u00ff; write the character itself"),
-            (b"/* open * /", "this comment has no end; close it with */"),
-            (b"/*/", "this comment has no end; close it with */"),
-            (b"<?include \"\"?>", DIRECTIVE),
-            (b"<?include \"a\" # b\n?>", DIRECTIVE),
-            (b"<?xml?>", DIRECTIVE),
-            (b"\xef\xbb\xbf{", BYTE_ORDER_MARK),
-            (b"True", NO_TOKEN),
-            (b"'a'", NO_TOKEN),
-            (b"/1", NO_TOKEN),
+    fn each_broken_token_has_its_error() {
+        let rows: [(&[u8], TokenError); 17] = [
+            (b"\"open", TokenError::OpenString),
+            (b"\"open\nnext\"", TokenError::OpenString),
+            (b"\"open\\", TokenError::OpenString),
+            (b"\"open\\\nnext\"", TokenError::OpenString),
+            (b"\"a\tb\"", TokenError::ControlCharacter),
+            (br#""\x""#, TokenError::Escape),
+            (br#""\u1234""#, TokenError::UnicodeEscape),
+            (br#""\u00""#, TokenError::UnicodeEscape),
+            (b"/* open * /", TokenError::OpenComment),
+            (b"/*/", TokenError::OpenComment),
+            (b"<?include \"\"?>", TokenError::Directive),
+            (b"<?include \"a\" # b\n?>", TokenError::Directive),
+            (b"<?xml?>", TokenError::Directive),
+            (b"\xef\xbb\xbf{", TokenError::ByteOrderMark),
+            (b"True", TokenError::Unknown),
+            (b"'a'", TokenError::Unknown),
+            (b"/1", TokenError::Unknown),
         ];
-        for (text, fault) in rows {
-            assert_eq!(token(text), Err(fault), "{}", text.escape_ascii());
+        for (text, error) in rows {
+            assert_eq!(token(text), Err(error), "{}", text.escape_ascii());
         }
+        assert!(TokenError::Escape.to_string().ends_with("write a backslash as \\\\"));
     }
 }

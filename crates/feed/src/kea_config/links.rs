@@ -11,12 +11,12 @@ use super::option_data::OptionReader;
 use super::option_set::OptionSet;
 use super::overrides::{self, Modes, Reserved};
 
-/// Which subnets keep relay information with their leases (`store-extended-info`).
+/// Subnets that keep relay information with their leases (`store-extended-info`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExtendedInfo {
     /// All of them.
     All,
-    /// Those with these ids.
+    /// Some, with these ids.
     Some(Vec<u32>),
     /// None: OPTION_LQ_RELAY_DATA can never be answered.
     None,
@@ -27,7 +27,7 @@ pub(super) struct Networks {
     pub(super) extended_info: ExtendedInfo,
 }
 
-/// What Kea does with leases whose subnet id does not fit their address (`sanity-checks`).
+/// Reads Kea's check of leases whose subnet id does not fit their address (`sanity-checks`).
 pub(super) fn lease_checks(dhcp6: &Node<'_>) -> Result<LeaseChecks, ConfigError> {
     let Some(checks) = dhcp6.key("sanity-checks")? else { return Ok(LeaseChecks::Keep) };
     let Some(checks) = checks.key("lease-checks")? else { return Ok(LeaseChecks::Keep) };
@@ -41,7 +41,7 @@ pub(super) fn lease_checks(dhcp6: &Node<'_>) -> Result<LeaseChecks, ConfigError>
 
 /// Reads all links.
 ///
-/// In Kea's order, shared networks before other subnets: by it, Kea numbers subnets that have no id.
+/// Shared networks come before other subnets, the order in which Kea numbers subnets without id.
 pub(super) fn read(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<Networks, ConfigError> {
     let options = OptionReader::new(dhcp6, warnings)?;
     let global_reservations = overrides::reservations(dhcp6, &options)?;
@@ -83,7 +83,7 @@ pub(super) fn read(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<Netw
 struct Reader<'a, 'w> {
     options: OptionReader<'a>,
     global_reservations: Reserved,
-    /// Options come from a place that is not read.
+    /// Options may come from a place that is not read.
     elsewhere: bool,
     warnings: &'w mut Vec<Warning>,
     /// The id of the next subnet without one.
@@ -94,7 +94,7 @@ struct Reader<'a, 'w> {
     subnets: usize,
 }
 
-/// What a level hands down to those within it.
+/// Settings that a level hands down to those within it.
 struct Level {
     options: OptionSet,
     extended_info: bool,

@@ -1,4 +1,4 @@
-//! A value of the configuration together with its path, so that whatever is wrong with it can be named.
+//! A value of the configuration with its path, which errors name.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::tree::{Value, ValueId};
 /// Characters of a wrong value that an error shows.
 const SHOWN_MAX: usize = 60;
 
-/// A value and the way to it.
+/// A value and its path.
 #[derive(Clone)]
 pub(super) struct Node<'a> {
     document: &'a Document,
@@ -43,7 +43,7 @@ impl<'a> Node<'a> {
         self.document.tree().value(self.value)
     }
 
-    /// The value of a key of this map; `null` is as good as none.
+    /// Returns the value of a key of this map; `None` also for `null`.
     pub(super) fn key(&self, key: &'a str) -> Result<Option<Self>, ConfigError> {
         let Value::Map(members) = self.value() else { return Err(self.not("a map, { … }")) };
         let member = members.iter().rev().find(|(name, _)| **name == *key.as_bytes());
@@ -51,23 +51,23 @@ impl<'a> Node<'a> {
         Ok(inner.filter(|inner| *inner.value() != Value::Null))
     }
 
-    /// The value of a key that must be there.
+    /// Returns the value of a key that must be there.
     pub(super) fn required(&self, key: &'a str) -> Result<Self, ConfigError> {
         self.key(key)?
-            .ok_or_else(|| self.fault(format_args!("has no \"{key}\"; give it, as Kea demands it too")))
+            .ok_or_else(|| self.error(format_args!("has no \"{key}\"; give it, as Kea demands it too")))
     }
 
-    /// Items of the list under a key; none if the key is absent.
+    /// Returns the items of the list under a key; none if the key is absent.
     pub(super) fn list(&self, key: &'a str) -> Result<Vec<Self>, ConfigError> {
         self.key(key)?.map_or(Ok(Vec::new()), |list| list.items())
     }
 
-    /// Items of the list under a key; none if this is no map, or the key absent or no list.
+    /// Returns the items of the list under a key; none if this is no map, or the key is absent or no list.
     pub(super) fn list_if_any(&self, key: &'a str) -> Vec<Self> {
         self.list(key).unwrap_or_default()
     }
 
-    /// This is no list, or one without items.
+    /// Whether this is no list, or an empty one.
     pub(super) fn list_is_empty(&self) -> bool {
         !matches!(self.value(), Value::List(items) if !items.is_empty())
     }
@@ -118,7 +118,7 @@ impl<'a> Node<'a> {
             .ok_or_else(|| self.not(format_args!("a whole number from 0 to {max}")))
     }
 
-    /// A string that `parse` understands; `wanted` says what that is.
+    /// Parses a string; `wanted` describes the accepted form.
     pub(super) fn parsed<T>(
         &self,
         wanted: &str,
@@ -127,27 +127,27 @@ impl<'a> Node<'a> {
         parse(self.text()?).ok_or_else(|| self.not(wanted))
     }
 
-    /// This value is not what it must be.
+    /// Returns the error of a value of another form than `wanted`.
     pub(super) fn not(&self, wanted: impl fmt::Display) -> ConfigError {
         let mut shown = self.document.tree().shown(self.value, SHOWN_MAX);
         if shown.chars().count() > SHOWN_MAX {
             shown = shown.chars().take(SHOWN_MAX).chain(['…']).collect();
         }
-        self.fault(format_args!("must be {wanted}, not {shown}"))
+        self.error(format_args!("must be {wanted}, not {shown}"))
     }
 
-    /// This value cannot be used.
-    pub(super) fn fault(&self, fault: impl fmt::Display) -> ConfigError {
+    /// Returns the error of a value that cannot be used.
+    pub(super) fn error(&self, reason: impl fmt::Display) -> ConfigError {
         let place = self.document.place(self.value);
-        ConfigError::Value { place, path: self.path(), fault: fault.to_string() }
+        ConfigError::Value { place, path: self.path(), reason: reason.to_string() }
     }
 
-    /// This value is left out.
+    /// Returns a warning that this value is left out.
     pub(super) fn warning(&self, text: impl fmt::Display) -> Warning {
         Warning { path: self.path(), text: text.to_string() }
     }
 
-    /// Such as `Dhcp6.subnet6[3].subnet`.
+    /// Returns the path, such as `Dhcp6.subnet6[3].subnet`.
     pub(super) fn path(&self) -> String {
         let mut text = String::new();
         for step in &self.path {

@@ -1,7 +1,6 @@
 //! `option-data`: the options that one level of the configuration gives.
 //!
-//! An option that cannot be encoded hides the outer level's, as it does in Kea: no answer is better than the wrong
-//! one.
+//! An option that cannot be encoded hides the outer level's, as in Kea: no option is better than a wrong one.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +26,7 @@ impl<'a> OptionReader<'a> {
         Ok(Self { definitions, filled_spaces })
     }
 
-    /// The options that `level` itself gives.
+    /// Reads the options that `level` itself gives.
     pub(super) fn read(
         &self,
         level: &Node<'a>,
@@ -48,21 +47,21 @@ impl<'a> OptionReader<'a> {
                 set.cancel(code);
                 continue;
             }
-            let fault = match self.value(&node, code)? {
+            let error = match self.value(&node, code)? {
                 Ok(value) => match set.give(code, value) {
                     true => continue,
                     false => "it has two values here, of which Kea 2 sends the first and Kea 3 the last; remove one"
                         .to_owned(),
                 },
-                Err(fault) => fault,
+                Err(error) => error,
             };
             set.hide(code);
-            warnings.push(node.warning(format_args!("option {code} is left out: {fault}")));
+            warnings.push(node.warning(format_args!("option {code} is left out: {error}")));
         }
         Ok(set)
     }
 
-    /// The codes that `level` says something about, whatever it is.
+    /// Reads the codes of all options that `level` mentions.
     pub(super) fn codes(&self, level: &Node<'a>) -> Result<Vec<Mention>, ConfigError> {
         let mut codes = Vec::new();
         for node in level.list("option-data")? {
@@ -75,7 +74,7 @@ impl<'a> OptionReader<'a> {
         Ok(codes)
     }
 
-    /// The code of an option of DHCPv6's space with this name.
+    /// Returns the code of the option with this name in DHCPv6's space.
     pub(super) fn code_of(&self, name: &str) -> Option<u16> {
         self.definitions.code_of(name)
     }
@@ -85,11 +84,11 @@ impl<'a> OptionReader<'a> {
             return code.number(u16::MAX).map(Some);
         }
         let name =
-            node.key("name")?.ok_or_else(|| node.fault("has neither \"code\" nor \"name\"; give one"))?;
+            node.key("name")?.ok_or_else(|| node.error("has neither \"code\" nor \"name\"; give one"))?;
         Ok(self.definitions.code_of(name.text()?))
     }
 
-    /// The octets of an option, or why it has none.
+    /// Encodes an option; the inner error says why it cannot be encoded.
     fn value(&self, node: &Node<'a>, code: u16) -> Result<Result<Vec<u8>, String>, ConfigError> {
         let data = node.key("data")?.map_or(Ok(&b""[..]), |data| data.octets())?;
         let definition = self.definitions.by_code(code);
@@ -135,11 +134,11 @@ impl<'a> OptionReader<'a> {
     }
 }
 
-/// An option in a place whose values do not count.
+/// An option that is mentioned in a place whose values do not count.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mention {
     pub(super) code: u16,
-    /// The place takes it away from all levels.
+    /// The place removes it from all levels.
     pub(super) never: bool,
 }
 
@@ -150,7 +149,7 @@ const LEVELS: [&str; 6] =
 /// Deepest of them: a pool of a subnet of a shared network.
 const DEEPEST: usize = 3;
 
-/// Notes the spaces that have options at this level, so many below the top, or within it.
+/// Collects the spaces that have options at this level, `depth` below the top, or within it.
 fn note_spaces<'a>(
     level: &Node<'a>,
     depth: usize,
@@ -176,7 +175,7 @@ fn flag<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<bool>, ConfigError> 
     node.key(key)?.map(|flag| flag.flag()).transpose()
 }
 
-/// Hexadecimal digits, or a text in single quotes.
+/// Parses hexadecimal digits, or a text in single quotes.
 pub(super) fn binary(data: &[u8]) -> Result<Vec<u8>, String> {
     let trimmed = data.trim_ascii();
     let quoted = trimmed.strip_prefix(b"'").and_then(|text| text.strip_suffix(b"'"));

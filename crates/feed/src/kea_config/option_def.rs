@@ -26,7 +26,7 @@ pub(super) struct Definition<'a> {
 pub(super) struct Definitions<'a>(Vec<Definition<'a>>);
 
 impl<'a> Definitions<'a> {
-    /// Reads `option-def`; those of other spaces than DHCPv6's are passed over.
+    /// Reads `option-def`; definitions of other spaces than DHCPv6's are ignored.
     pub(super) fn read(dhcp6: &Node<'a>, warnings: &mut Vec<Warning>) -> Result<Self, ConfigError> {
         let mut all = Vec::new();
         for node in dhcp6.list("option-def")? {
@@ -53,12 +53,12 @@ impl<'a> Definitions<'a> {
         Ok(Self(all))
     }
 
-    /// The format of an option; the configuration's own come first, as in Kea.
+    /// Returns the format of an option; the configuration's own come first, as in Kea.
     pub(super) fn by_code(&self, code: u16) -> Option<&Definition<'a>> {
         self.0.iter().find(|definition| definition.code == code)
     }
 
-    /// The code of an option.
+    /// Returns the code of the option with this name.
     pub(super) fn code_of(&self, name: &str) -> Option<u16> {
         let defined =
             self.0.iter().find(|definition| definition.name == name).map(|definition| definition.code);
@@ -95,7 +95,10 @@ impl Definition<'_> {
         self.encapsulates == Some(space) || (self.code == VENDOR_OPTS && vendor() == Some(true))
     }
 
-    /// Octets of the values in `data`, separated by commas; says what is wrong with it.
+    /// Encodes the values in `data`, separated by commas.
+    ///
+    /// # Errors
+    /// Text of the fault, with the fix.
     pub(super) fn encode(&self, data: &[u8]) -> Result<Vec<u8>, String> {
         let values = values(data);
         let Some(&last) = self.fields.last() else {
@@ -113,7 +116,7 @@ impl Definition<'_> {
         if self.array && *self.fields == [Field::Ipv4Address] {
             return Err("Kea does not send lists of IPv4 addresses over DHCPv6; use a record".to_owned());
         }
-        // Kea ignores what is left over, as in a text with commas that are not escaped.
+        // Kea ignores surplus values, as in a text with commas that are not escaped.
         let used = if self.array { values.len() } else { fields };
         let mut out = Vec::new();
         for (value, field) in
@@ -126,8 +129,7 @@ impl Definition<'_> {
         Ok(out)
     }
 
-    /// Checks that Kea sends octets that were given in hexadecimal as they are: it cuts what the format has no
-    /// place for.
+    /// Whether Kea sends octets given in hexadecimal as they are: it cuts those that the format has no place for.
     pub(super) fn fits(&self, octets: &[u8]) -> bool {
         let mut rest = octets;
         let mut fields = self.fields.iter();
@@ -143,7 +145,7 @@ impl Definition<'_> {
 /// OPTION_VENDOR_OPTS (RFC 8415 §21.17).
 const VENDOR_OPTS: u16 = 17;
 
-/// The values of a text: separated by commas, empty ones dropped, blanks around them cut.
+/// Splits a text into values: separated by commas, empty ones dropped, blanks around them cut.
 ///
 /// A backslash before a comma or another backslash makes it part of the value; one before anything else is a
 /// backslash.

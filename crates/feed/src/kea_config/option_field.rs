@@ -50,7 +50,7 @@ impl Field {
         })
     }
 
-    /// What a value must look like.
+    /// Returns the form of a value, for errors.
     pub(super) fn wanted(self) -> &'static str {
         match self {
             Self::Binary => "hexadecimal digits",

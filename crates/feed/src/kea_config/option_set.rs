@@ -42,12 +42,12 @@ impl OptionSet {
         self.slots.insert(code, Slot::Unclear);
     }
 
-    /// Takes an option away from all levels.
+    /// Removes an option from all levels.
     pub(super) fn cancel(&mut self, code: u16) {
         self.never.insert(code);
     }
 
-    /// The options in force at this level, which lies within `outer`.
+    /// Returns the options in force at this level, which lies within `outer`.
     pub(super) fn within(&self, outer: &Self) -> Self {
         let mut all = outer.clone();
         all.never.extend(&self.never);
@@ -68,13 +68,13 @@ impl OptionSet {
         all
     }
 
-    /// Codes that this level says something about.
+    /// Returns the codes that this level mentions.
     pub(super) fn codes(&self) -> impl Iterator<Item = u16> {
         let codes: BTreeSet<u16> = self.slots.keys().chain(&self.never).copied().collect();
         codes.into_iter()
     }
 
-    /// Code, length and value of each option, ascending by code.
+    /// Returns code, length and value of each option, ascending by code.
     pub(super) fn wire(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for &code in self.slots.keys() {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn inner_levels_win_and_what_is_never_sent_stays_away() {
+    fn inner_levels_win_and_never_send_cancels_all() {
         let outer = set(&[(7, b"a"), (23, b"a"), (24, b"a"), (31, b"a")], &[32], &[24]);
         let inner = set(&[(7, b"b"), (24, b"b"), (32, b"b")], &[23], &[31]);
         assert_eq!(inner.within(&outer).wire(), b"\0\x07\0\x01b\0\x20\0\x01b");

@@ -7,7 +7,7 @@
 use super::option_field::Field::{self, *};
 
 /// One standard option.
-pub(super) type Row = (u16, &'static str, &'static [Field], bool);
+pub(super) type StandardOption = (u16, &'static str, &'static [Field], bool);
 
 /// Options that describe a lease or an exchange, not a subnet: CLIENT_DATA gets those from the lease, or has
 /// no use for them. A configured one would be a second, false, value.
@@ -38,7 +38,7 @@ pub(super) const OF_A_LEASE: [(u16, &str); 23] = [
 ];
 
 #[rustfmt::skip]
-pub(super) const STANDARD: [Row; 52] = [
+pub(super) const STANDARD: [StandardOption; 52] = [
     (7, "preference", &[Uint8], false),
     (12, "unicast", &[Ipv6Address], false),
     (14, "rapid-commit", &[], false),

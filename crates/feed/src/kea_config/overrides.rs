@@ -1,5 +1,5 @@
 //! Places that may give an option another value than the levels around a lease do: host reservations, client
-//! classes, hooks and databases. What they give to which client is not in a lease, so their options are left out.
+//! classes, hooks and databases. A lease does not say which of them its client met, so their options are left out.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::node::Node;
 use super::option_data::{Mention, OptionReader, binary};
 use super::option_set::OptionSet;
 
-/// Which host reservations count at a level.
+/// Kinds of host reservations that count at a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Modes {
     pub(super) global: bool,
@@ -21,7 +21,7 @@ pub(super) struct Modes {
 impl Modes {
     pub(super) const DEFAULT: Self = Self { global: false, in_subnet: true };
 
-    /// The modes at a level within `outer`, from the flags of Kea 2 and 3 or the mode of older ones.
+    /// Reads the modes at a level within `outer`, from the flags of Kea 2 and 3 or the mode of older ones.
     pub(super) fn read(level: &Node<'_>, outer: Self) -> Result<Self, ConfigError> {
         let flag = |key| level.key(key)?.map(|flag| flag.flag()).transpose();
         let mode = level.key("reservation-mode")?.map(|mode| mode.text()).transpose()?;
@@ -42,7 +42,7 @@ impl Modes {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reserved {
     pub(super) by_duid: Arc<Reservations>,
-    /// Those for clients that a lease does not identify, by hardware address or `flex-id`.
+    /// Codes for clients that a lease does not identify, by hardware address or `flex-id`.
     pub(super) of_others: BTreeSet<u16>,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn reservations<'a>(
     Ok(Reserved { by_duid: Arc::new(Reservations::new(by_duid)), of_others })
 }
 
-/// Takes from the global options those that a client class or a hook may change.
+/// Removes the global options that a client class or a hook may change.
 pub(super) fn classes_and_hooks<'a>(
     dhcp6: &Node<'a>,
     options: &OptionReader<'a>,

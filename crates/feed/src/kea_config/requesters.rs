@@ -1,4 +1,4 @@
-//! Who may ask, by the parameters of Kea's own leasequery hook.
+//! Requestors that Kea's own leasequery hook allows.
 
 use std::net::Ipv6Addr;
 

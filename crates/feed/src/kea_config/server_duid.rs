@@ -1,6 +1,6 @@
 //! The DUID by which Kea names itself in OPTION_SERVERID.
 //!
-//! Kea builds it from `server-id`, fills what that leaves open from the file of the last run, and writes the
+//! Kea builds it from `server-id`, fills parts left open from the file of the last run, and writes the
 //! outcome to that file. So a `server-id` that leaves nothing open is the DUID, and otherwise the file is.
 
 use std::fs::File;
@@ -16,23 +16,23 @@ use super::node::Node;
 
 /// Name of the file in which Kea keeps its DUID.
 const FILE: &str = "kea-dhcp6-serverid";
-/// Octets of a DUID: a type and something, at most 128 octets (RFC 8415 §11.1).
+/// Length of a DUID in octets: a type, and at most 128 octets of identifier (RFC 8415 §11.1).
 const LEN: std::ops::RangeInclusive<usize> = 3..=130;
 /// Hardware type Ethernet (IANA), with which Kea fills an absent `htype`.
 const ETHERNET: u16 = 1;
 /// ISC's enterprise number (IANA), with which Kea fills an absent `enterprise-id`.
 const ISC: u32 = 2495;
 
-/// Where the server's DUID comes from.
+/// Origin of the server's DUID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerDuid {
     /// From `server-id`, which gives all its parts.
     Configured(Vec<u8>),
     /// From a file that Kea writes.
     File {
-        /// Where it may be; the first that exists is it.
+        /// Possible places; the first file that exists is read.
         candidates: Vec<PathBuf>,
-        /// What Kea would make of `server-id` if it had no file, if that is certain.
+        /// The DUID that Kea would build from `server-id` if it had no file, if that is certain.
         otherwise: Option<Vec<u8>>,
     },
     /// Kea makes up a new one at each start.
@@ -40,14 +40,14 @@ pub enum ServerDuid {
 }
 
 impl ServerDuid {
-    /// The DUID, read from the file if that is where it is.
+    /// Returns the DUID, from the file if the configuration does not give all of it.
     pub fn resolve(&self) -> Result<Vec<u8>, ConfigError> {
         let (candidates, otherwise) = match self {
             Self::Configured(duid) => return Ok(duid.clone()),
             Self::Changing => return Err(ConfigError::Missing(CHANGING.to_owned())),
             Self::File { candidates, otherwise } => (candidates, otherwise),
         };
-        // One in a folder that may not be entered counts as there: reading it then says so.
+        // A file in a folder that may not be entered counts as there: the read returns the error.
         if let Some(file) = candidates.iter().find(|file| file.try_exists().unwrap_or(true)) {
             return from_file(file);
         }
@@ -67,7 +67,7 @@ const CHANGING: &str = "Dhcp6.server-id: \"persist\" is false and parts of the D
                         makes a new one at each start; give all parts, or set persist to true, or give the \
                         DUID with --server-duid";
 
-/// What `server-id` gives; 0 and empty mean open, as in Kea.
+/// Parts that `server-id` gives; 0 and empty mean open, as in Kea.
 struct Parts {
     kind: Kind,
     identifier: Vec<u8>,
@@ -84,7 +84,7 @@ enum Kind {
 }
 
 impl Parts {
-    /// Nothing is left for Kea to fill in.
+    /// Whether nothing is left for Kea to fill in.
     fn complete(&self) -> bool {
         let rest = match self.kind {
             Kind::LinkLayerTime => self.htype != 0 && self.time != 0,
@@ -94,8 +94,7 @@ impl Parts {
         rest && !self.identifier.is_empty()
     }
 
-    /// The DUID (RFC 8415 §11.2–§11.4), open numbers filled as Kea does; `None` if the filling is not
-    /// foreseeable.
+    /// Returns the DUID (RFC 8415 §11.2–§11.4), open numbers filled as by Kea; `None` if they cannot be foreseen.
     fn duid(&self) -> Option<Vec<u8>> {
         let or = |number: u16, default| if number == 0 { default } else { number };
         let head = match self.kind {
@@ -134,7 +133,7 @@ pub(super) fn read(
     if let Some(duid) = &duid
         && !LEN.contains(&duid.len())
     {
-        return Err(server_id.fault("makes a DUID of more than 130 octets; shorten the identifier"));
+        return Err(server_id.error("makes a DUID of more than 130 octets; shorten the identifier"));
     }
     Ok(match duid {
         Some(duid) if parts.complete() || !persist => ServerDuid::Configured(duid),
@@ -156,7 +155,7 @@ fn parts(server_id: &Node<'_>) -> Result<Parts, ConfigError> {
     let identifier = server_id.key("identifier")?;
     Ok(Parts {
         kind,
-        // Kea takes pairs alone, and white space between any digits; what it refuses may be read as elsewhere.
+        // Kea takes pairs alone, and white space between any digits; other texts are read as elsewhere.
         identifier: identifier.map_or(Ok(Vec::new()), |node| {
             node.parsed("hexadecimal digits", |text| {
                 hex::pairs(text.as_bytes()).or_else(|| hex::octets(text))
@@ -170,17 +169,17 @@ fn parts(server_id: &Node<'_>) -> Result<Parts, ConfigError> {
 
 /// Reads Kea's file: one DUID as `00:01:…`, spaces anywhere.
 fn from_file(file: &Path) -> Result<Vec<u8>, ConfigError> {
-    let error = |kind, fault| ConfigError::File { file: file.to_owned(), kind, fault };
+    let error = |kind, reason| ConfigError::File { file: file.to_owned(), kind, reason };
     let mut text = String::new();
     let opened = File::open(file).and_then(|open| open.take(4096).read_to_string(&mut text));
     opened.map_err(|cause| {
-        let fault = match is_out_of_reach(file, cause.kind(), Access::Read) {
+        let reason = match is_out_of_reach(file, cause.kind(), Access::Read) {
             true => format!("the server's DUID {OUT_OF_REACH}, or give --server-duid"),
             false => {
                 format!("the server's DUID cannot be read: {cause}; let lqd read it, or give --server-duid")
             }
         };
-        error(cause.kind(), fault)
+        error(cause.kind(), reason)
     })?;
     let joined: String = text.split_ascii_whitespace().collect();
     let duid = hex::octets(&joined).filter(|duid| LEN.contains(&duid.len()));

@@ -1,4 +1,4 @@
-//! The values of a configuration, each with its place in the text, and how tokens become values.
+//! The values of a configuration, each with its place in the text, and the builder that makes them of tokens.
 //!
 //! Values lie in one table and name each other by position: neither building nor dropping a tree recurses, so
 //! the depth of a text is bounded by its length alone, as in Kea.
@@ -52,7 +52,7 @@ impl Tree {
         self.values[id.0 as usize].1
     }
 
-    /// The start of a value as JSON text, about `max` octets of it.
+    /// Returns the start of a value as JSON text, about `max` bytes of it.
     pub(super) fn shown(&self, id: ValueId, max: usize) -> String {
         let mut out = String::new();
         self.show(id, max, &mut out);
@@ -133,9 +133,28 @@ enum State {
     Colon,
 }
 
+/// The tokens that would have done in place of the one that stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ExpectedToken {
+    #[error("expected a colon after the key")]
+    Colon,
+    #[error("expected the end of the file after the outermost value")]
+    End,
+    #[error("expected a comma or ]")]
+    CommaOrListEnd,
+    #[error("expected a comma or }}")]
+    CommaOrMapEnd,
+    #[error("expected a key in quotes or }}")]
+    KeyOrMapEnd,
+    #[error("expected a value or ]")]
+    ItemOrListEnd,
+    #[error("expected a value")]
+    Value,
+}
+
 impl Builder {
-    /// Takes the next token; the error says which ones would have done.
-    pub(super) fn push(&mut self, token: Token<'_>, at: Offset) -> Result<(), &'static str> {
+    /// Takes the next token; the error lists the tokens that would have done.
+    pub(super) fn push(&mut self, token: Token<'_>, at: Offset) -> Result<(), ExpectedToken> {
         let inside = self.open.last().map(|&(bracket, _)| bracket);
         match (self.state, token) {
             (_, Token::Space | Token::Comment | Token::Include(_)) => {}
@@ -162,15 +181,15 @@ impl Builder {
         Ok(())
     }
 
-    /// The tree, or what is missing at the end of the text.
-    pub(super) fn finish(self) -> Result<Tree, &'static str> {
+    /// Returns the tree, or the token that is missing at the end of the text.
+    pub(super) fn finish(self) -> Result<Tree, ExpectedToken> {
         match self.state == State::AfterMember && self.open.is_empty() {
             true => Ok(self.tree),
             false => Err(self.expected()),
         }
     }
 
-    fn value(&mut self, token: Token<'_>, at: Offset) -> Result<(), &'static str> {
+    fn value(&mut self, token: Token<'_>, at: Offset) -> Result<(), ExpectedToken> {
         let (value, opened) = match token {
             Token::String(raw) => (Value::String(unescape(raw)), None),
             Token::Number(text) => (Value::Number(text.into()), None),
@@ -180,7 +199,7 @@ impl Builder {
             Token::Open(Bracket::List) => (Value::List(Vec::new()), Some(Bracket::List)),
             _ => return Err(self.expected()),
         };
-        let id = ValueId(self.tree.values.len() as u32); // as many octets fit a configuration
+        let id = ValueId(self.tree.values.len() as u32); // a value has a byte at least, and BYTES_MAX fit
         self.tree.values.push((value, at));
         if let Some(&(_, ValueId(parent))) = self.open.last() {
             match &mut self.tree.values[parent as usize].0 {
@@ -197,15 +216,15 @@ impl Builder {
         Ok(())
     }
 
-    fn expected(&self) -> &'static str {
+    fn expected(&self) -> ExpectedToken {
         match (self.state, self.open.last().map(|&(bracket, _)| bracket)) {
-            (State::Colon, _) => "expected a colon after the key",
-            (State::AfterMember, None) => "expected the end of the file after the outermost value",
-            (State::AfterMember, Some(Bracket::List)) => "expected a comma or ]",
-            (State::AfterMember, Some(Bracket::Map)) => "expected a comma or }",
-            (State::First | State::AfterComma, Some(Bracket::Map)) => "expected a key in quotes or }",
-            (State::First | State::AfterComma, _) => "expected a value or ]",
-            (State::Value, _) => "expected a value",
+            (State::Colon, _) => ExpectedToken::Colon,
+            (State::AfterMember, None) => ExpectedToken::End,
+            (State::AfterMember, Some(Bracket::List)) => ExpectedToken::CommaOrListEnd,
+            (State::AfterMember, Some(Bracket::Map)) => ExpectedToken::CommaOrMapEnd,
+            (State::First | State::AfterComma, Some(Bracket::Map)) => ExpectedToken::KeyOrMapEnd,
+            (State::First | State::AfterComma, _) => ExpectedToken::ItemOrListEnd,
+            (State::Value, _) => ExpectedToken::Value,
         }
     }
 }

@@ -1,12 +1,12 @@
-//! The header line of a lease file: which schema its rows follow.
+//! The header line of a lease file, which gives the schema of its rows.
 //!
 //! Kea's columns have one fixed order; a new schema only appends. The header is compared name by name as Kea
-//! does, so that a column is where it is expected or the file is refused; a look-up by name would accept
+//! does, so that a column is at its place or the file is refused; a lookup by name would accept
 //! files that Kea does not write.
 
 use memchr::memchr_iter;
 
-use super::row::{RowFault, What};
+use super::row::{RowError, RowErrorKind};
 
 macro_rules! columns {
     ($($column:ident $name:literal $default:literal,)*) => {
@@ -18,7 +18,7 @@ macro_rules! columns {
 
         const COLUMNS: &[Column] = &[$(Column::$column),*];
         const NAMES: [&str; COLUMNS.len()] = [$($name),*];
-        /// What a row of an older schema would say; empty for those columns that every schema has.
+        /// Values of columns that an older schema does not have; empty for columns of every schema.
         const DEFAULTS: [&[u8]; COLUMNS.len()] = [$($default),*];
     };
 }
@@ -55,23 +55,25 @@ impl Column {
 }
 
 /// Columns that every row has to have where its file has them. Kea 2.2 does without the last, `hwtype` and on, as it needs
-/// them for nothing but the hardware address; Kea 3.3 drops a row that is shorter than its file's header. What such a row
-/// says of its lease is complete, so it is kept.
+/// them for nothing but the hardware address; Kea 3.3 drops a row that is shorter than its file's header. Such a row
+/// gives its lease completely, so it is kept.
 const COLUMNS_NEEDED: usize = Column::UserContext as usize + 1;
 
-/// Which columns the rows of one file have.
+/// Columns of the rows of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Columns {
     count: usize,
     values_min: usize,
 }
 
-/// Why a header line is not that of a DHCPv6 lease file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HeaderFault {
-    /// So many columns only.
+/// The reason why a header line is not that of a DHCPv6 lease file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// Too few columns: this many.
+    #[error("its first line names {0} columns, a lease file has {COLUMNS_MIN} or more")]
     TooFew(usize),
     /// Another name where this column belongs.
+    #[error("column {} of its first line is {found:?}, expected {:?}", *.expected as usize + 1, .expected.name())]
     Name {
         /// The column that belongs there.
         expected: Column,
@@ -79,51 +81,35 @@ pub enum HeaderFault {
         found: String,
     },
     /// The first line does not end.
+    #[error("its first line does not end")]
     Endless,
 }
-
-impl std::fmt::Display for HeaderFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::TooFew(found) => {
-                write!(f, "its first line names {found} columns, a lease file has {COLUMNS_MIN} or more")
-            }
-            Self::Name { expected, found } => {
-                let (position, expected) = (*expected as usize + 1, expected.name());
-                write!(f, "column {position} of its first line is {found:?}, expected {expected:?}")
-            }
-            Self::Endless => f.write_str("its first line does not end"),
-        }
-    }
-}
-
-impl std::error::Error for HeaderFault {}
 
 impl Columns {
     /// Reads a header line (without its line end): 12 to 18 columns of an older or of Kea's current schema,
     /// or more.
-    pub fn from_header(line: &[u8]) -> Result<Self, HeaderFault> {
+    pub fn from_header(line: &[u8]) -> Result<Self, HeaderError> {
         let names = || line.split(|&octet| octet == b',');
         for (&expected, found) in COLUMNS.iter().zip(names()) {
             if found != expected.name().as_bytes() {
                 let found = String::from_utf8_lossy(found).chars().take(40).collect();
-                return Err(HeaderFault::Name { expected, found });
+                return Err(HeaderError::Name { expected, found });
             }
         }
         let count = names().count();
         if count < COLUMNS_MIN {
-            return Err(HeaderFault::TooFew(count));
+            return Err(HeaderError::TooFew(count));
         }
         Ok(Self { count, values_min: count.min(COLUMNS_NEEDED) })
     }
 
-    /// Whether a header line of Kea may begin so: it is being written.
+    /// Whether a header line of Kea begins so: it may still be written.
     pub(super) fn may_begin(head: &[u8]) -> bool {
         let names = COLUMNS.iter().map(|column| column.name()).collect::<Vec<_>>().join(",");
         names.as_bytes().starts_with(head)
     }
 
-    /// How many blank lines are in front of the header. Kea reads past them.
+    /// Returns the number of blank lines in front of the header. Kea reads past them.
     pub(super) fn blank_lines(head: &[u8]) -> usize {
         head.iter().take_while(|&&octet| octet == b'\n').count()
     }
@@ -133,8 +119,8 @@ impl Columns {
         memchr_iter(b',', row).count() + 1 >= self.count
     }
 
-    /// Where the first value of the last row on a line begins, if there are enough values for one; what is left of a row
-    /// before it may be part of that value.
+    /// Returns the start of the first value of the last row on a line, if there are enough values for one. The remains of a
+    /// row before it may be part of that value.
     pub(super) fn last_row(&self, line: &[u8]) -> Option<usize> {
         let commas: Vec<usize> = memchr_iter(b',', line).collect();
         let before = (commas.len() + 1).checked_sub(self.count)?;
@@ -143,7 +129,7 @@ impl Columns {
 
     /// Splits a row: missing values are those of an older schema, values beyond the columns known here are
     /// dropped, however many there are, as by Kea.
-    pub(super) fn split<'a>(&self, row: &'a [u8]) -> Result<Values<'a>, RowFault> {
+    pub(super) fn split<'a>(&self, row: &'a [u8]) -> Result<Values<'a>, RowError> {
         let mut values = Values { values: DEFAULTS, has_surplus: false };
         let (mut start, mut count) = (0, 0);
         for end in memchr_iter(b',', row).chain([row.len()]) {
@@ -154,7 +140,7 @@ impl Columns {
             count += 1;
         }
         if count < self.values_min {
-            return Err(RowFault { column: COLUMNS[count], what: What::Missing });
+            return Err(RowError { column: COLUMNS[count], kind: RowErrorKind::Missing });
         }
         values.has_surplus = count > self.count;
         Ok(values)
@@ -164,7 +150,7 @@ impl Columns {
 /// One row, split.
 pub(super) struct Values<'a> {
     values: [&'a [u8]; COLUMNS.len()],
-    /// There are more than the file has columns.
+    /// There are more values than the file has columns.
     pub(super) has_surplus: bool,
 }
 
@@ -205,9 +191,9 @@ mod tests {
                         let expected = if values < 18 { b"0" } else { b"7" };
                         assert_eq!(split.get(Column::PoolId), expected);
                     }
-                    Err(RowFault { column, what }) => {
+                    Err(RowError { column, kind }) => {
                         assert!(!fits, "{count} columns, {values} values");
-                        assert_eq!((column as usize, what), (values, What::Missing));
+                        assert_eq!((column as usize, kind), (values, RowErrorKind::Missing));
                     }
                 }
             }
@@ -217,9 +203,9 @@ mod tests {
     #[test]
     fn other_headers_are_refused() {
         for count in 1..12 {
-            assert_eq!(Columns::from_header(header(count).as_bytes()), Err(HeaderFault::TooFew(count)));
+            assert_eq!(Columns::from_header(header(count).as_bytes()), Err(HeaderError::TooFew(count)));
         }
-        let name = |expected, found: &str| Err(HeaderFault::Name { expected, found: found.to_owned() });
+        let name = |expected, found: &str| Err(HeaderError::Name { expected, found: found.to_owned() });
         assert_eq!(Columns::from_header(b""), name(Column::Address, ""));
         assert_eq!(Columns::from_header(b"address,hwaddr,client_id"), name(Column::Duid, "hwaddr"));
         let swapped = header(18).replace("hwtype,hwaddr_source", "hwaddr_source,hwtype");

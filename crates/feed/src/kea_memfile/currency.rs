@@ -1,4 +1,4 @@
-//! The moment up to which the leases that were read are all that the files held.
+//! The last moment at which the leases read were all that the files held.
 //!
 //! The follower looks at the file at least once a second, so a file to which nothing is added keeps the leases young:
 //! nothing new is no loss. A last line without end is a row that is not known yet, unless it is whole. A file that is gone,
@@ -26,12 +26,12 @@ struct Mark {
 }
 
 impl Currency {
-    /// After a load that began at `started`.
+    /// Creates the state after a load that began at `started`.
     pub(super) fn loaded(started: Instant) -> Self {
         Self { caught_up: started, mark: None }
     }
 
-    /// The moment, as of the last look.
+    /// Returns the moment, as of the last look.
     pub(super) fn caught_up(&self) -> Instant {
         self.caught_up
     }
@@ -45,7 +45,7 @@ impl Currency {
             self.caught_up = now;
             self.mark = None;
         } else {
-            // Under a stream of rows the end is never seen; what was the end some steps ago is.
+            // Under a stream of rows the end is never reached, but an end seen some steps ago is.
             let passed = |mark: &Mark| mark.file != status.file || status.offset >= mark.end;
             if let Some(mark) = self.mark.take_if(|mark| passed(mark)) {
                 self.caught_up = mark.at;

@@ -1,9 +1,9 @@
-//! Kea's set of lease files, and how to open it as one consistent snapshot while Kea and kea-lfc work on it.
+//! Kea's set of lease files, opened as one consistent snapshot while Kea and kea-lfc work on it.
 //!
 //! Kea appends to the current file. Its lease file clean-up (LFC) renames that to `.1`, and Kea starts a new
 //! one; kea-lfc then writes `.2` and `.1` together as `.output`, renames this to `.completed`, removes `.2`
-//! and `.1`, and renames `.completed` to `.2`. So the leases are what `.completed`, or else `.2` and then
-//! `.1`, and at last the current file say, later rows over earlier ones. `.output` is never read.
+//! and `.1`, and renames `.completed` to `.2`. So the leases are the rows of `.completed`, or else of `.2` and
+//! `.1`, and then of the current file; later rows replace earlier ones. `.output` is never read.
 //!
 //! Where the current file's name is a symbolic link, Kea may know the file by that name or by another one on the way to
 //! it, and keeps the other files beside the one that it knows. As a rule that is the last, the file's own; if there
@@ -21,7 +21,7 @@ use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use crate::confinement::{Access, OUT_OF_REACH, is_out_of_reach};
 use crate::resolved::Resolved;
 
-/// Openings of the set before it is given up: with [`RETRY_AFTER`], far longer than any of LFC's steps
+/// Attempts to open the set before it is given up: with [`RETRY_AFTER`], far longer than any of LFC's steps
 /// between two names, and short enough for a start-up error.
 const ATTEMPTS_MAX: u32 = 50;
 const RETRY_AFTER: Duration = Duration::from_millis(20);
@@ -36,7 +36,7 @@ pub(super) struct LeaseFiles {
     resolved: Resolved,
 }
 
-/// Which file a name stands for, as long as somebody holds it open: device and inode number.
+/// Identity of a file as long as it is open: device and inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
     /// Device number.
@@ -49,7 +49,7 @@ pub(crate) struct FileId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) id: FileId,
-    /// Octets in it.
+    /// Length in bytes.
     pub(super) len: u64,
     /// Time of its last modification: seconds and nanoseconds since 1970.
     pub(super) modified: (i64, i64),
@@ -60,16 +60,16 @@ pub(super) struct Look {
 /// An open file and the name it had.
 #[derive(Debug)]
 pub(super) struct LeaseFile {
-    /// Its name when it was opened.
+    /// Name when it was opened.
     pub(super) path: PathBuf,
     /// Open for reading.
     pub(super) file: File,
-    /// Which file it is; no other can have this id while it is open.
+    /// Identity, which no other file can have while this one is open.
     pub(super) id: FileId,
 }
 
-/// The files of a set in reading order, the current one last, all open: whatever happens to their names,
-/// their rows stay readable.
+/// The files of a set in reading order, the current one last, all open: their
+/// rows stay readable when names change.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     /// `.completed`, or `.2` and `.1`, as far as they exist.
@@ -78,9 +78,9 @@ pub(super) struct Snapshot {
     pub(super) current: Option<LeaseFile>,
 }
 
-/// Why a lease file set cannot be opened.
+/// The reason why a lease file set cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OpenFault {
+pub(super) enum OpenError {
     /// The current file is missing.
     #[error(
         "{0}: no such lease file; name the file that Kea writes (`lease-database.name` in kea-dhcp6.conf, \
@@ -98,13 +98,13 @@ pub(super) enum OpenFault {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// The sandbox does not let the process open a file.
     #[error("{0}: {OUT_OF_REACH}")]
     OutOfReach(PathBuf),
-    /// The set never stood still.
+    /// Names of the set changed during each attempt.
     #[error(
         "{0}: renamed or replaced again and again while it was being opened; \
          is more than one Kea writing there?"
@@ -112,7 +112,7 @@ pub(super) enum OpenFault {
     Restless(PathBuf),
 }
 
-impl OpenFault {
+impl OpenError {
     fn unreadable(path: &Path, source: io::Error) -> Self {
         match is_out_of_reach(path, source.kind(), Access::Read) {
             true => Self::OutOfReach(path.to_owned()),
@@ -129,24 +129,24 @@ impl FileId {
 }
 
 impl LeaseFiles {
-    /// The set whose current file has this name.
+    /// Creates the set whose current file has this name.
     pub(super) fn new(current: impl Into<PathBuf>) -> Self {
         let current = current.into();
         let resolved = Resolved::of(&current);
         Self { current, resolved }
     }
 
-    /// The same, as links lead to it by now.
+    /// Returns the same set as symbolic links lead to it now.
     pub(super) fn resolved_again(&self) -> Self {
         Self::new(self.current.clone())
     }
 
-    /// The name of the file that Kea appends to, as it was given.
+    /// Returns the name of the file that Kea appends to, as it was given.
     pub(super) fn current(&self) -> &Path {
         &self.current
     }
 
-    /// What symbolic links make of that name.
+    /// Returns the resolution of that name through symbolic links.
     pub(super) fn resolved(&self) -> &Resolved {
         &self.resolved
     }
@@ -184,23 +184,23 @@ impl LeaseFiles {
     }
 
     /// Opens the set. Tries again, for about a second, while the current file is missing or names change.
-    pub(super) fn open(&self) -> Result<Snapshot, OpenFault> {
+    pub(super) fn open(&self) -> Result<Snapshot, OpenError> {
         self.open_set(false)
     }
 
-    /// The same, but does without a current file if there are others: where nothing is known yet, what they say is more.
-    pub(super) fn open_what_is_there(&self) -> Result<Snapshot, OpenFault> {
+    /// Opens the set, without a current file if there are others: at the start their leases are better than none.
+    pub(super) fn open_what_is_there(&self) -> Result<Snapshot, OpenError> {
         self.open_set(true)
     }
 
-    /// There is at least one file of the set, or the look at it fails.
+    /// Whether there is at least one file of the set; true also if that cannot be seen.
     pub(super) fn are_there(&self) -> bool {
         let set = self.resolved_again();
         let names = EARLIER.iter().map(|suffix| set.with_suffix(suffix));
         names.chain([self.current.clone()]).any(|name| name.try_exists().unwrap_or(true))
     }
 
-    fn open_set(&self, without_current: bool) -> Result<Snapshot, OpenFault> {
+    fn open_set(&self, without_current: bool) -> Result<Snapshot, OpenError> {
         let mut missing = None;
         for attempt in 1..=ATTEMPTS_MAX {
             if attempt > 1 {
@@ -217,15 +217,15 @@ impl LeaseFiles {
                 return Ok(snapshot);
             }
         }
-        Err(missing.map_or_else(|| OpenFault::Restless(self.current.clone()), OpenFault::Missing))
+        Err(missing.map_or_else(|| OpenError::Restless(self.current.clone()), OpenError::Missing))
     }
 
     /// Opens the current file, if there is one.
-    pub(super) fn open_current(&self) -> Result<Option<LeaseFile>, OpenFault> {
+    pub(super) fn open_current(&self) -> Result<Option<LeaseFile>, OpenError> {
         open(self.resolved.target().to_owned())
     }
 
-    /// The file has one of the names that a rotation gives the current file.
+    /// Whether the file has one of the names that a rotation gives the current file.
     pub(super) fn is_rotated(&self, file: FileId) -> bool {
         self.resolved
             .names()
@@ -233,7 +233,7 @@ impl LeaseFiles {
             .any(|name| matches!(id(&with_suffix(name, ".1")), Ok(Some(id)) if id == file))
     }
 
-    fn open_earlier(&self) -> Result<Vec<LeaseFile>, OpenFault> {
+    fn open_earlier(&self) -> Result<Vec<LeaseFile>, OpenError> {
         if let Some(completed) = open(self.with_suffix(".completed"))? {
             return Ok(vec![completed]);
         }
@@ -244,9 +244,9 @@ impl LeaseFiles {
         Ok(earlier)
     }
 
-    /// The names stand for the opened files and for no others. Open files cannot lose their ids to new ones,
+    /// Whether the names stand for the opened files and for no others. Open files cannot lose their ids to new ones,
     /// so nothing was renamed between two openings either.
-    fn still_names(&self, snapshot: &Snapshot) -> Result<bool, OpenFault> {
+    fn still_names(&self, snapshot: &Snapshot) -> Result<bool, OpenError> {
         let completed = self.with_suffix(".completed");
         let names = if snapshot.earlier.iter().any(|file| file.path == completed) {
             vec![completed]
@@ -274,25 +274,25 @@ impl Look {
     }
 }
 
-/// A name beside this one.
+/// Returns the name with a suffix.
 pub(super) fn with_suffix(name: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(name);
     name.push(suffix);
     name.into()
 }
 
-/// The id of the file of this name, if there is one.
-pub(super) fn id(path: &Path) -> Result<Option<FileId>, OpenFault> {
+/// Returns the identity of the file with this name, if there is one.
+pub(super) fn id(path: &Path) -> Result<Option<FileId>, OpenError> {
     Ok(look(path)?.map(|look| look.id))
 }
 
-/// The state of the file of this name, if there is one.
-pub(super) fn look(path: &Path) -> Result<Option<Look>, OpenFault> {
+/// Returns the state of the file with this name, if there is one.
+pub(super) fn look(path: &Path) -> Result<Option<Look>, OpenError> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(Some(Look::of(&metadata))),
-        Ok(_) => Err(OpenFault::NotAFile(path.to_owned())),
+        Ok(_) => Err(OpenError::NotAFile(path.to_owned())),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(OpenFault::unreadable(path, source)),
+        Err(source) => Err(OpenError::unreadable(path, source)),
     }
 }
 
@@ -309,7 +309,7 @@ pub(super) fn ends_with_line(path: &Path) -> bool {
 }
 
 /// Opens the file of this name, if there is one. Looks first: opening a FIFO would wait for a writer.
-pub(super) fn open(path: PathBuf) -> Result<Option<LeaseFile>, OpenFault> {
+pub(super) fn open(path: PathBuf) -> Result<Option<LeaseFile>, OpenError> {
     if id(&path)?.is_none() {
         return Ok(None);
     }
@@ -317,7 +317,7 @@ pub(super) fn open(path: PathBuf) -> Result<Option<LeaseFile>, OpenFault> {
     match opened {
         Ok((file, metadata)) => Ok(Some(LeaseFile { path, file, id: FileId::of(&metadata) })),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(OpenFault::unreadable(&path, source)),
+        Err(source) => Err(OpenError::unreadable(&path, source)),
     }
 }
 
@@ -357,21 +357,21 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_current_file_is_named_with_the_mend() {
+    fn a_missing_current_file_is_named_with_the_fix() {
         let (_directory, files) = set();
         fs::write(files.with_suffix(".2"), "").unwrap();
-        let fault = files.open().unwrap_err();
-        assert!(matches!(&fault, OpenFault::Missing(path) if path == files.current()));
+        let error = files.open().unwrap_err();
+        assert!(matches!(&error, OpenError::Missing(path) if path == files.current()));
         assert!(
-            fault.to_string().contains("kea-leases6.csv: no such lease file; name the file that Kea writes")
+            error.to_string().contains("kea-leases6.csv: no such lease file; name the file that Kea writes")
         );
     }
 
     #[test]
-    fn what_is_there_may_be_without_a_current_file() {
+    fn earlier_files_can_be_opened_without_a_current_one() {
         let (_directory, files) = set();
         assert!(!files.are_there());
-        assert!(matches!(files.open_what_is_there(), Err(OpenFault::Missing(_))));
+        assert!(matches!(files.open_what_is_there(), Err(OpenError::Missing(_))));
         for suffix in [".2", ".1", ".completed"] {
             fs::write(files.with_suffix(suffix), "").unwrap();
             assert!(files.are_there());
@@ -383,8 +383,8 @@ mod tests {
     #[test]
     fn a_directory_is_no_lease_file() {
         let (directory, _) = set();
-        let fault = LeaseFiles::new(directory.path()).open().unwrap_err();
-        assert!(matches!(fault, OpenFault::NotAFile(path) if path == directory.path()));
+        let error = LeaseFiles::new(directory.path()).open().unwrap_err();
+        assert!(matches!(error, OpenError::NotAFile(path) if path == directory.path()));
     }
 
     #[test]

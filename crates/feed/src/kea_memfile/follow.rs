@@ -1,22 +1,22 @@
 //! Live following: every row that Kea appends becomes a change, in order, none twice and none left out.
 //!
-//! What the follower must tell apart, whenever the current file's name stands for another file:
+//! The follower tells three changes apart, whenever the current file's name stands for another file:
 //!
 //! - *Rotation.* Kea renamed the file to `.1` and started a new one. Kea closed the old one before, so that
 //!   is read to its end and then the new one from its header: a continuation.
 //! - *Replacement.* `lease6-write` puts a full dump in the file's place, or an administrator puts back a
-//!   backup. Which leases ended is not in there, so only a new load is right: [`FileStep::Reload`].
+//!   backup. It does not say which leases ended, so only a new load is right: [`FileStep::Reload`].
 //!
 //! - *A moved link.* The name, or a folder on the way to the file, is a symbolic link, and leads elsewhere now, as
 //!   Kubernetes and releases do: a replacement. If Kea renames the link itself to `.1`, that is a rotation.
 //!
-//! Which of both it was cannot be seen afterwards: `.1` may be gone again, and after a rotation and a
+//! The files do not tell which it was: `.1` may be gone again, and after a rotation and a
 //! replacement in a row it is still there. So the directory's inotify events decide: exactly one rename from
 //! the current name to `.1` since the file was opened is a rotation, and anything else, lost events and
 //! network file systems that have none included, is a reload. A reload that was not necessary costs a second;
 //! a lease that ended but is still reported costs a subscriber's address.
 //!
-//! A file that is written anew is loaded when it has stood still (`stillness`); until then the known leases stay. A line
+//! A file that is rewritten is loaded when it has stood still (`stillness`); until then the known leases stay. A line
 //! that has no end is taken as a row when nobody writes on (`half_line`).
 //!
 //! Appended rows are found by reading, not by counting events, so lost events delay rows by [`RECHECK_AFTER`]
@@ -39,21 +39,21 @@ use super::lines::Tally;
 use super::load::Position;
 use half_line::{Due, HalfLine, Times};
 use stillness::{EndWatch, Rewrite};
-use tail::{Tail, TailFault};
+use tail::{Tail, TailError};
 pub(super) use trouble::FileTrouble;
 use watch::{Watch, Woken};
 
-/// How long a change can stay unseen where inotify tells nothing of it.
+/// Longest time that a change can stay unseen where inotify does not report it.
 pub(super) const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
-/// What came of one [`Follower::poll`].
+/// Result of one [`Follower::poll`].
 #[derive(Debug)]
 pub(super) enum FileStep<'a> {
     /// Rows were read.
     Rows {
-        /// Their changes, 8,192 at most; none if all rows were faulty.
+        /// The changes, 8,192 at most; none if all rows were faulty.
         batch: &'a mut Batch,
-        /// What became of the rows of this step.
+        /// Counts of the rows of this step.
         tally: &'a Tally,
     },
     /// Nothing to do: time is over, or a waker asked for the return.
@@ -62,7 +62,7 @@ pub(super) enum FileStep<'a> {
     Reload(Reload),
 }
 
-/// Why the leases must be loaded anew.
+/// The reason why the leases must be reloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reload {
     /// The file became shorter, or what was read of it is no longer what it says.
@@ -86,22 +86,22 @@ impl std::fmt::Display for Reload {
     }
 }
 
-/// Where the follower stands.
+/// State of the follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileStatus {
     /// The file that is followed.
     pub(super) file: FileId,
-    /// Octets of it that became changes.
+    /// Bytes of it that became changes.
     pub(super) offset: u64,
-    /// Octets in it that did not yet.
+    /// Bytes in it that did not yet.
     pub(super) lag: u64,
     /// Rotations followed.
     pub(super) rotations: u64,
     /// inotify works; else rows are seen [`RECHECK_AFTER`] late, and each rotation is a reload.
     pub(super) watching: bool,
-    /// What keeps it from seeing more.
+    /// The reason why there may be rows that are not seen.
     pub(super) trouble: Option<FileTrouble>,
-    /// The files hold other leases than those that became known, or will when they are whole.
+    /// The files hold other leases than those read, or will when they are whole.
     pub(super) is_incomplete: bool,
 }
 
@@ -109,7 +109,7 @@ pub(super) struct FileStatus {
 #[derive(Debug)]
 pub(super) struct Follower {
     files: LeaseFiles,
-    /// When links were last followed.
+    /// Time at which links were last resolved.
     resolved: Instant,
     tail: Tail,
     watch: Watch,
@@ -119,7 +119,7 @@ pub(super) struct Follower {
     trouble: Option<FileTrouble>,
     /// The load that is due.
     rewrite: Option<Rewrite>,
-    /// What the files say is known only after a new load.
+    /// The leases in the files are known only after a new load.
     is_outdated: bool,
     half_line: Option<HalfLine>,
     end: EndWatch,
@@ -127,7 +127,7 @@ pub(super) struct Follower {
     times: Times,
 }
 
-/// What one look at the files brought.
+/// Result of one look at the files.
 enum Advance {
     Rows,
     /// The next file is open now; look again.
@@ -137,7 +137,10 @@ enum Advance {
 }
 
 impl Follower {
-    /// Follows from `position` on. Fails only if the process may open no more files.
+    /// Creates a follower from `position` on.
+    ///
+    /// # Errors
+    /// If the process may open no more files.
     pub(super) fn new(files: &LeaseFiles, position: Position) -> io::Result<Self> {
         let files = files.resolved_again();
         let trouble = position.current_missing.then_some(FileTrouble::Missing);
@@ -162,7 +165,7 @@ impl Follower {
         })
     }
 
-    /// Goes on from a new load.
+    /// Continues after a new load.
     pub(super) fn reloaded(&mut self, position: Position) {
         // There may have been rotations during the load; until the name is seen to be that of the position's file,
         // none can be told from another.
@@ -185,7 +188,7 @@ impl Follower {
         self.resolved = Instant::now();
     }
 
-    /// Names and links lead to another place than the followed file's, be it the same file.
+    /// Whether names and links lead to another place than before, be it with the same file.
     fn is_relinked(&mut self) -> bool {
         if !self.watch.take_relinked() && self.watch.is_armed() && self.resolved.elapsed() < RECHECK_AFTER {
             return false;
@@ -195,13 +198,13 @@ impl Follower {
         files != self.files || files.resolved().target() != self.tail.file.path
     }
 
-    /// A handle with which another thread ends the waiting in [`Self::poll`].
+    /// Returns a handle by which another thread ends a wait in [`Self::poll`].
     pub(super) fn waker(&self) -> Waker {
         self.watch.waker()
     }
 
-    /// Waits for rows, up to `timeout`, and returns as soon as there are some, or trouble begins or ends, or what is known
-    /// becomes incomplete or complete.
+    /// Waits for rows, up to `timeout`, and returns as soon as there are some, or trouble begins or ends, or the leases
+    /// become incomplete or complete.
     pub(super) fn poll(&mut self, timeout: Duration) -> FileStep<'_> {
         let deadline = Instant::now() + timeout;
         let before = (self.trouble, self.is_incomplete());
@@ -224,12 +227,12 @@ impl Follower {
         }
     }
 
-    /// The files hold other leases than those that became known, or will when they are whole.
+    /// Whether the files hold other leases than those read, or will when they are whole.
     fn is_incomplete(&self) -> bool {
         self.is_outdated || self.half_line.as_ref().is_some_and(HalfLine::makes_incomplete)
     }
 
-    /// Where the follower stands.
+    /// Returns the state of the follower.
     pub(super) fn status(&self) -> FileStatus {
         FileStatus {
             file: self.tail.file.id,
@@ -265,7 +268,7 @@ impl Follower {
             }
             Ok(false) if self.read_half_line() => return Advance::Rows,
             Ok(false) => {}
-            Err(fault) => return Advance::Reload(reason(&fault)),
+            Err(error) => return Advance::Reload(reason(&error)),
         }
         match files::look(self.files.current()) {
             Ok(Some(look)) if look.id == self.tail.file.id => {
@@ -278,7 +281,7 @@ impl Follower {
                 if self.is_relinked() {
                     return Advance::Reload(Reload::Replaced);
                 }
-                // The events up to here are over and done with: the name is still that of our file.
+                // The name is still that of the followed file, so the events up to here do not count.
                 self.watch.settle();
                 self.is_outdated = false;
                 self.trouble = self.half_line_trouble();
@@ -290,15 +293,15 @@ impl Follower {
                     Ok(Some(next)) if next.id != self.tail.file.id => self.follow_to(files, next),
                     Ok(Some(_)) => Advance::Nothing,
                     Ok(None) => self.troubled(FileTrouble::Missing),
-                    Err(fault) => self.troubled(FileTrouble::of(&fault)),
+                    Err(error) => self.troubled(FileTrouble::of(&error)),
                 }
             }
             Ok(None) => self.troubled(FileTrouble::Missing),
-            Err(fault) => self.troubled(FileTrouble::of(&fault)),
+            Err(error) => self.troubled(FileTrouble::of(&error)),
         }
     }
 
-    /// Looks at what is behind the last whole line, after which all is read; true if it changed a lease.
+    /// Reads the line without end behind the last whole line; true if it changed a lease.
     fn read_half_line(&mut self) -> bool {
         if self.tail.is_at_line_end() {
             self.half_line = None;
@@ -324,17 +327,17 @@ impl Follower {
         Some(if self.tail.has_header() { FileTrouble::HalfLine } else { FileTrouble::Headless })
     }
 
-    /// Whether the file that has to be loaded may be: nobody writes it any more, as far as can be seen.
+    /// Whether the file to be loaded is complete: no program writes it any more, as far as can be seen.
     fn stands_still(&mut self, reason: Reload) -> bool {
-        // After a rotation the new file is Kea's, which appends to it for ever; and over files that stay, each row of a
-        // first current file is news.
+        // After a rotation Kea appends to the new file for ever, and a first current file only adds to the other files:
+        // neither has to stand still.
         let appended = self.tail.current_missing || self.files.is_rotated(self.tail.file.id);
         let whole = reason == Reload::Replaced && (appended || self.watch.was_put_whole());
         let rewrite = self.rewrite.get_or_insert_with(|| Rewrite::new(reason));
         let look = match files::look(self.files.current()) {
             Ok(Some(look)) => look,
             Ok(None) => return self.not_there(FileTrouble::Missing),
-            Err(fault) => return self.not_there(FileTrouble::of(&fault)),
+            Err(error) => return self.not_there(FileTrouble::of(&error)),
         };
         let has_end = || files::ends_with_line(self.files.current());
         if whole || rewrite.stands_still(look, has_end, self.still_for) {
@@ -344,14 +347,14 @@ impl Follower {
         false
     }
 
-    /// Nothing can be loaded: the next file to come is judged from its beginning.
+    /// Notes that there is no file to load: the next one is observed from its beginning.
     fn not_there(&mut self, trouble: FileTrouble) -> bool {
         self.rewrite = None;
         self.trouble = Some(trouble);
         false
     }
 
-    /// Another file has the name.
+    /// Follows another file that has the name now.
     fn follow_to(&mut self, files: LeaseFiles, next: LeaseFile) -> Advance {
         // `next` was opened before, so the events of all renames that gave it the name are in the queue.
         self.watch.drain();
@@ -364,7 +367,7 @@ impl Follower {
                 return Advance::Rows;
             }
             Ok(false) => {}
-            Err(fault) => return Advance::Reload(reason(&fault)),
+            Err(error) => return Advance::Reload(reason(&error)),
         }
         let last_row = self.tail.take_rest(&mut self.batch);
         if last_row {
@@ -385,7 +388,7 @@ impl Follower {
         Advance::Nothing
     }
 
-    /// Waits until there may be something to see; false if a waker asked to return.
+    /// Waits until the files may have changed; false if a waker asked to return.
     fn wait(&mut self, deadline: Instant) -> bool {
         let half_line = self.half_line.as_ref().and_then(|half_line| half_line.next_look(self.times));
         let deadline = deadline.min(Instant::now() + RECHECK_AFTER).min(half_line.unwrap_or(deadline));
@@ -409,11 +412,11 @@ fn half_line_of(position: &Position) -> Option<HalfLine> {
     position.half_line.then(|| HalfLine::loaded(position.offset + position.text.len() as u64))
 }
 
-fn reason(fault: &TailFault) -> Reload {
-    match fault {
-        TailFault::Rewritten => Reload::Rewritten,
-        TailFault::Header => Reload::Header,
-        TailFault::Unreadable => Reload::Unreadable,
+fn reason(error: &TailError) -> Reload {
+    match error {
+        TailError::Rewritten => Reload::Rewritten,
+        TailError::Header => Reload::Header,
+        TailError::Unreadable => Reload::Unreadable,
     }
 }
 

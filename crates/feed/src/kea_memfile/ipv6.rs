@@ -1,15 +1,14 @@
-//! IPv6 addresses in text, without the detour over `str` and a general parser that each of millions of rows
-//! would pay.
+//! IPv6 addresses in text, without the cost of `str` and a general parser for each of millions of rows.
 
 use std::net::Ipv6Addr;
 
-use super::text::{before_nul, digit};
+use lqd_wire::hex::digit;
 
-/// The address that this text says, exactly as `str::parse::<Ipv6Addr>` has it, but that it may end in a NUL and
-/// anything, as in Kea.
+use super::text::before_nul;
+
+/// Parses an address as `str::parse::<Ipv6Addr>`, up to a NUL as in Kea.
 ///
-/// The common form is read here; whatever is not that form, valid (`::ffff:192.0.2.1`) or not, is left to
-/// `std`.
+/// The common form is read here; all others, valid (`::ffff:192.0.2.1`) or not, are left to `std`.
 pub(super) fn parse(text: &[u8]) -> Option<Ipv6Addr> {
     groups(text).or_else(|| odd(text))
 }
@@ -57,7 +56,7 @@ fn groups(text: &[u8]) -> Option<Ipv6Addr> {
 struct Groups {
     bits: u128,
     count: u32,
-    /// How many groups stand before the `::`.
+    /// Number of groups before the `::`.
     gap: Option<u32>,
 }
 

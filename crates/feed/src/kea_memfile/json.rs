@@ -1,4 +1,4 @@
-//! Whether a `user_context` is what Kea takes for one: a JSON map, by the grammar of Kea's own reader.
+//! The test whether a `user_context` is one to Kea: a JSON map, by the grammar of Kea's own reader.
 //!
 //! Kea drops the whole row otherwise, so this must be neither stricter nor laxer. Kea's reader (`Element::fromJSON`) differs
 //! from RFC 8259: a list may end in a comma; `\u` takes 00 and two digits only; octets within strings are free; numbers

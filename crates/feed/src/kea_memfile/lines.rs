@@ -1,18 +1,18 @@
-//! Text to rows: lines counted, faulty ones noted. First load and follower share it, so that both read alike.
+//! Lines of text to rows, counted. First load and follower share it, so that both read alike.
 
 use lqd_index::{Batch, Links};
 use memchr::memchr;
 
 use super::columns::{Column, Columns};
 use super::ipv6;
-use super::row::{RowFault, RowParser, What, mark_unreadable};
+use super::row::{RowError, RowErrorKind, RowParser, mark_unreadable};
 use crate::source::{LeftOut, RowTally, SkippedRow};
 
-/// Longest line that is read as a row, in octets; Kea's own rows reach 300,000 with the longest relay
+/// Longest line that is read as a row, in bytes; Kea's own rows reach 300,000 with the longest relay
 /// information.
 pub(super) const LINE_LEN_MAX: usize = 1 << 20;
 
-/// Longest text of an IPv6 address, in octets.
+/// Longest text of an IPv6 address, in bytes.
 const ADDRESS_LEN_MAX: usize = 45;
 
 /// Faulty rows that are kept with their reason; the others are only counted.
@@ -21,13 +21,13 @@ pub(super) const BAD_ROWS_KEPT: usize = 8;
 /// A row that was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BadRow {
-    /// Its line in its file, the header being line 1.
+    /// Line in the file, the header being line 1.
     pub(super) line: u64,
-    /// What is wrong with it.
-    pub(super) fault: RowFault,
+    /// The reason.
+    pub(super) error: RowError,
 }
 
-/// What became of rows.
+/// Counts of rows by result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// Rows that were changes.
@@ -41,10 +41,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn bad_row(&mut self, line: u64, fault: RowFault) {
+    pub(super) fn bad_row(&mut self, line: u64, error: RowError) {
         self.bad_rows += 1;
         if self.first_bad_rows.len() < BAD_ROWS_KEPT {
-            self.first_bad_rows.push(BadRow { line, fault });
+            self.first_bad_rows.push(BadRow { line, error });
         }
     }
 
@@ -60,7 +60,7 @@ impl Tally {
 impl From<&Tally> for RowTally {
     fn from(tally: &Tally) -> Self {
         let skipped =
-            |row: &BadRow| SkippedRow { at: format!("line {}", row.line), fault: row.fault.to_string() };
+            |row: &BadRow| SkippedRow { at: format!("line {}", row.line), error: row.error.to_string() };
         Self {
             rows: tally.rows,
             bad_rows: tally.bad_rows,
@@ -77,7 +77,7 @@ pub(super) struct Lines<'l> {
     /// Rows that Kea discards with these links when it loads them are left out.
     links: Option<&'l Links>,
     parser: RowParser,
-    /// Lines taken so far; that of the header counts in a file.
+    /// Lines taken so far; the header of a file counts.
     pub(super) count: u64,
     pub(super) tally: Tally,
 }
@@ -87,12 +87,12 @@ impl<'l> Lines<'l> {
         Self { columns, links: None, parser: RowParser::new(), count, tally: Tally::default() }
     }
 
-    /// As [`Self::new`], for a load by a server with these links.
+    /// Creates lines as [`Self::new`], for a load by a server with these links.
     pub(super) fn checked(columns: Columns, links: &'l Links) -> Self {
         Self { links: Some(links).filter(|links| links.checks_leases()), ..Self::new(columns, 0) }
     }
 
-    /// Takes up to `lines_max` lines that end within `text`; returns the octets taken.
+    /// Takes up to `lines_max` lines that end within `text`; returns their length in bytes.
     pub(super) fn take(&mut self, text: &[u8], lines_max: usize, batch: &mut Batch) -> usize {
         let mut taken = 0;
         for _ in 0..lines_max {
@@ -120,9 +120,9 @@ impl<'l> Lines<'l> {
                     self.mark_second_row(line, batch);
                 }
             }
-            Err(fault) => {
+            Err(error) => {
                 self.mark_second_row(line, batch);
-                self.tally.bad_row(self.count, fault);
+                self.tally.bad_row(self.count, error);
             }
         }
     }
@@ -160,11 +160,11 @@ impl<'l> Lines<'l> {
         self.tally.bad_row(self.count, TOO_LONG);
     }
 
-    /// What became of the rows since this was last asked.
+    /// Returns the counts since the last call.
     pub(super) fn take_tally(&mut self) -> Tally {
         self.tally.left_out = self.parser.take_left_out();
         std::mem::take(&mut self.tally)
     }
 }
 
-const TOO_LONG: RowFault = RowFault { column: Column::UserContext, what: What::TooLong };
+const TOO_LONG: RowError = RowError { column: Column::UserContext, kind: RowErrorKind::TooLong };

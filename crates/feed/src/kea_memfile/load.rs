@@ -16,36 +16,36 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use lqd_index::{Batch, Change, LeaseKind, Links, NoRoom};
 use memchr::{memchr, memrchr};
 
-use super::columns::{Columns, HeaderFault};
-use super::files::{LeaseFile, LeaseFiles, OpenFault, Snapshot};
+use super::columns::{Columns, HeaderError};
+use super::files::{LeaseFile, LeaseFiles, OpenError, Snapshot};
 use super::lines::{LINE_LEN_MAX, Lines, Tally};
 use super::row::mark_unreadable;
 use crate::source::{LoadRequest, Seen, SnapshotRows};
 
-/// Octets of text in a chunk: some seven thousand rows, which stay in a processor's cache until the index has taken
+/// Bytes of text in a chunk: some seven thousand rows, which stay in a processor's cache until the index has taken
 /// them.
 const CHUNK_LEN: u64 = 1 << 20;
-/// Octets that are read at once beyond a chunk to find the end of its last line.
+/// Bytes that are read at once beyond a chunk to find the end of its last line.
 const EXTENSION_LEN: u64 = 64 << 10;
 /// Loads of a set whose files become shorter under the reader, before that is an error.
 const ATTEMPTS_MAX: u32 = 3;
-/// Octets before a position that are kept to tell later whether they are still there: as a rule all of the
-/// last row, which with its time of expiry does not stand at the same place in a file written anew.
+/// Bytes before a position that are kept to tell later whether they are still there: as a rule all of the
+/// last row, which with its time of expiry does not stand at the same place in a rewritten file.
 pub(super) const GUARD_LEN: usize = 1024;
-/// Octets at the end of each chunk that are read again after the load; rows written anew have other times there.
+/// Bytes at the end of each chunk that are read again after the load; rewritten rows have other times there.
 const SAMPLE_LEN: usize = 256;
-/// Longest header line, in octets; Kea's has 200.
+/// Longest header line, in bytes; Kea's has 200.
 pub(super) const HEADER_LEN_MAX: usize = 16 << 10;
 
-/// Everything that a snapshot says.
+/// Contents of a snapshot.
 pub(super) struct Loaded<R = SnapshotRows> {
-    /// Its rows.
+    /// The rows.
     pub(super) rows: R,
-    /// What became of the rows of each file, in reading order.
+    /// Counts of rows by file, in reading order.
     pub(super) files: Vec<FileTally>,
-    /// Where the follower goes on.
+    /// Start of the follower.
     pub(super) position: Position,
-    /// What was met among its leases.
+    /// Subnets and an example among its leases.
     pub(super) seen: Seen,
 }
 
@@ -71,7 +71,7 @@ impl Rows for SnapshotRows {
     }
 }
 
-/// Subnet ids of which a thread remembers that they are known: all there are, as a rule.
+/// Subnet ids that a thread remembers: as a rule all.
 const KNOWN: usize = 1 << 14;
 
 /// Subnet ids that a thread has noted before, each at its place, so that most rows cost it one comparison.
@@ -82,13 +82,13 @@ impl Known {
         Self(vec![None; KNOWN])
     }
 
-    /// Whether this one is new, as far as is known.
+    /// Whether this id is new, as far as the thread remembers.
     fn is_news(&mut self, id: u32) -> bool {
         self.0[id as usize % KNOWN].replace(id) != Some(id)
     }
 }
 
-/// Gathered by each thread, chunk by chunk.
+/// Filled by each thread, chunk by chunk.
 impl Seen {
     fn note(&mut self, batch: &Batch, known: &mut Known) {
         self.subnet_ids.extend(batch.subnet_ids().filter(|&id| known.is_news(id)));
@@ -100,40 +100,40 @@ impl Seen {
         }
     }
 
-    /// Takes in what was seen later.
+    /// Adds the leases seen later.
     fn add(&mut self, later: Self) {
         self.subnet_ids.extend(later.subnet_ids);
         self.example = self.example.or(later.example);
     }
 }
 
-/// What became of the rows of one file.
+/// Counts of the rows of one file.
 #[derive(Clone, Debug)]
 pub(super) struct FileTally {
     /// The file's name when it was opened.
     pub(super) path: PathBuf,
-    /// Its rows.
+    /// Counts of its rows.
     pub(super) tally: Tally,
 }
 
-/// How far the current file was read.
+/// End of the text that was read of the current file.
 #[derive(Debug)]
 pub(super) struct Position {
     /// The current file, or the last one of the others if that is missing.
     pub(super) current: LeaseFile,
     /// There is no current file.
     pub(super) current_missing: bool,
-    /// Octets read; the next line starts here.
+    /// Bytes read; the next line starts here.
     pub(super) offset: u64,
     /// Lines read, the header included.
     pub(super) lines: u64,
-    /// What the header says; none as long as it is not complete.
+    /// The columns by the header; none as long as it is not complete.
     pub(super) columns: Option<Columns>,
-    /// The header or a last line has no end yet: nobody knows what is still to come.
+    /// The header or a last line has no end yet: the rest is not known.
     pub(super) half_line: bool,
-    /// What there is of that line, if it is not too long for a row.
+    /// That line so far, if it is not too long for a row.
     pub(super) text: Vec<u8>,
-    /// The last [`GUARD_LEN`] octets of all this.
+    /// The last [`GUARD_LEN`] bytes of all this.
     pub(super) guard: Vec<u8>,
 }
 
@@ -153,12 +153,12 @@ impl Position {
     }
 }
 
-/// Why a snapshot cannot be loaded.
+/// The reason why a snapshot cannot be loaded.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LoadFault {
+pub(super) enum SnapshotError {
     /// The files cannot be opened.
     #[error(transparent)]
-    Open(#[from] OpenFault),
+    Open(#[from] OpenError),
     /// The leases do not fit.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
@@ -171,15 +171,15 @@ pub(super) enum LoadFault {
     Header {
         /// The file.
         path: PathBuf,
-        /// What is wrong with its first line.
-        source: HeaderFault,
+        /// Error of its first line.
+        source: HeaderError,
     },
     /// A snapshot without files.
     #[error("the lease file set has no files; start Kea once")]
     Empty,
     /// The current file is empty, or its header is not complete, where leases are known already.
     #[error(
-        "{0}: has no complete header: somebody emptied it, or Kea is about to write it; restart Kea if it stays so"
+        "{0}: has no complete header: a program emptied it, or Kea is about to write it; restart Kea if it stays so"
     )]
     Headless(PathBuf),
     /// A file cannot be read, or became shorter meanwhile.
@@ -190,35 +190,38 @@ pub(super) enum LoadFault {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
 }
 
-/// Opens the set and loads it on `threads` threads; begins anew if a file becomes shorter or is written anew meanwhile.
+/// Opens the set and loads it on `threads` threads; begins again if a file becomes shorter or is rewritten meanwhile.
 ///
 /// Rows that Kea discards with these links are left out.
-pub(super) fn load<R: Rows>(files: &LeaseFiles, request: &LoadRequest<'_>) -> Result<Loaded<R>, LoadFault> {
+pub(super) fn load<R: Rows>(
+    files: &LeaseFiles,
+    request: &LoadRequest<'_>,
+) -> Result<Loaded<R>, SnapshotError> {
     load_opened(|| files.open(), request)
 }
 
-/// The same where nothing is known yet: other files of the set will do if the current one is missing.
+/// Loads as [`load`] where nothing is known yet: other files of the set will do if the current one is missing.
 pub(super) fn load_first<R: Rows>(
     files: &LeaseFiles,
     request: &LoadRequest<'_>,
-) -> Result<Loaded<R>, LoadFault> {
+) -> Result<Loaded<R>, SnapshotError> {
     load_opened(|| files.open_what_is_there(), request)
 }
 
 fn load_opened<R: Rows>(
-    open: impl Fn() -> Result<Snapshot, OpenFault>,
+    open: impl Fn() -> Result<Snapshot, OpenError>,
     request: &LoadRequest<'_>,
-) -> Result<Loaded<R>, LoadFault> {
+) -> Result<Loaded<R>, SnapshotError> {
     let load_snapshot = |snapshot| within_room(|| load_snapshot(snapshot, request)).flatten();
     let mut result = load_snapshot(open()?);
     for _ in 1..ATTEMPTS_MAX {
         match result {
-            Err(LoadFault::Read { source, .. })
+            Err(SnapshotError::Read { source, .. })
                 if matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
             {
                 result = load_snapshot(open()?);
@@ -229,10 +232,10 @@ fn load_opened<R: Rows>(
     result
 }
 
-/// Does work that ends by a panic with [`NoRoom`] where the index is full. What it has built is dropped.
-fn within_room<T>(work: impl FnOnce() -> T) -> Result<T, LoadFault> {
+/// Runs work that panics with [`NoRoom`] where the index is full, and returns that as an error.
+fn within_room<T>(work: impl FnOnce() -> T) -> Result<T, SnapshotError> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| match panic.downcast::<NoRoom>() {
-        Ok(no_room) => LoadFault::NoRoom(*no_room),
+        Ok(no_room) => SnapshotError::NoRoom(*no_room),
         Err(panic) => resume_unwind(panic),
     })
 }
@@ -242,7 +245,7 @@ fn within_room<T>(work: impl FnOnce() -> T) -> Result<T, LoadFault> {
 pub(super) fn load_snapshot<R: Rows>(
     snapshot: Snapshot,
     request: &LoadRequest<'_>,
-) -> Result<Loaded<R>, LoadFault> {
+) -> Result<Loaded<R>, SnapshotError> {
     load_in_chunks(snapshot, request, CHUNK_LEN)
 }
 
@@ -250,11 +253,11 @@ fn load_in_chunks<R: Rows>(
     snapshot: Snapshot,
     request: &LoadRequest<'_>,
     chunk_len: u64,
-) -> Result<Loaded<R>, LoadFault> {
+) -> Result<Loaded<R>, SnapshotError> {
     let Snapshot { earlier: mut opened, current } = snapshot;
     let current_missing = current.is_none();
     opened.extend(current);
-    let Some((last, earlier)) = opened.split_last() else { return Err(LoadFault::Empty) };
+    let Some((last, earlier)) = opened.split_last() else { return Err(SnapshotError::Empty) };
     let mut texts = earlier.iter().map(|file| Text::new(file, false)).collect::<Result<Vec<_>, _>>()?;
     texts.push(Text::new(last, !current_missing)?);
     let chunks = chunks(&texts, chunk_len);
@@ -284,14 +287,14 @@ fn load_in_chunks<R: Rows>(
     read_at(&last.file, offset, text_len, &mut text)
         .and_then(|()| read_at(&last.file, offset + text_len - guard_len, guard_len, &mut guard))
         .map_err(|source| read_fault(last, source))?;
-    let Some(current) = opened.pop() else { return Err(LoadFault::Empty) };
+    let Some(current) = opened.pop() else { return Err(SnapshotError::Empty) };
     let position = Position { current, current_missing, offset, lines, columns, half_line, text, guard };
     Ok(Loaded { rows, files, position, seen })
 }
 
-/// Sees that what was read is still there: a file can be written anew in place and be as long as before. One place a
-/// chunk is looked at, which for 20 million leases is some 2,500 short reads.
-fn see_unchanged(texts: &[Text<'_>], chunks: &[Chunk], parts: &[Part]) -> Result<(), LoadFault> {
+/// Checks that the text read is still there: a file can be rewritten in place and be as long as before. One short read a
+/// chunk, some 2,500 for 20 million leases.
+fn see_unchanged(texts: &[Text<'_>], chunks: &[Chunk], parts: &[Part]) -> Result<(), SnapshotError> {
     let mut now = Vec::new();
     for (chunk, Part { sample, .. }) in chunks.iter().zip(parts) {
         let (file, len) = (texts[chunk.text].file, sample.len() as u64);
@@ -324,11 +327,11 @@ struct Text<'a> {
     file: &'a LeaseFile,
     /// Kea may still append to it.
     growing: bool,
-    /// None: the header is not complete, or the file is empty.
+    /// Empty if the header is not complete, or the file has none.
     columns: Option<Columns>,
-    /// Where the rows begin.
+    /// Offset of the first row.
     body: u64,
-    /// Octets in the file when loading began; what comes later is the follower's.
+    /// Bytes in the file when loading began; later ones are the follower's.
     len: u64,
     lines: u64,
     reached: u64,
@@ -345,29 +348,29 @@ struct Chunk {
     first_row: u64,
 }
 
-/// What one chunk says, besides its rows.
+/// Results of one chunk, besides its rows.
 struct Part {
     seen: Seen,
     tally: Tally,
     lines: u64,
     /// The end of its last line; none if no line starts in this chunk.
     reached: Option<u64>,
-    /// The last [`SAMPLE_LEN`] octets before the chunk's end.
+    /// The last [`SAMPLE_LEN`] bytes before the chunk's end.
     sample: Vec<u8>,
 }
 
 impl<'a> Text<'a> {
-    fn new(file: &'a LeaseFile, growing: bool) -> Result<Self, LoadFault> {
+    fn new(file: &'a LeaseFile, growing: bool) -> Result<Self, SnapshotError> {
         let metadata = file.file.metadata().map_err(|source| read_fault(file, source))?;
         let len = metadata.len();
         let mut head = vec![0; HEADER_LEN_MAX.min(usize::try_from(len).unwrap_or(usize::MAX))];
         file.file.read_exact_at(&mut head, 0).map_err(|source| read_fault(file, source))?;
-        let header = |source| LoadFault::Header { path: file.path.clone(), source };
+        let header = |source| SnapshotError::Header { path: file.path.clone(), source };
         let blank_lines = Columns::blank_lines(&head);
         let first = &head[blank_lines..];
         let line_end = match memchr(b'\n', first) {
             Some(end) => Some(end),
-            None if head.len() == HEADER_LEN_MAX => return Err(header(HeaderFault::Endless)),
+            None if head.len() == HEADER_LEN_MAX => return Err(header(HeaderError::Endless)),
             None if first.is_empty() || growing && Columns::may_begin(first) => None,
             // All there is, is this line: a header, or no lease file.
             None => Some(first.len()),
@@ -393,7 +396,7 @@ impl<'a> Text<'a> {
         batch: &mut Batch,
         known: &mut Known,
     ) -> io::Result<Part> {
-        // One octet more in front tells whether a line starts right at the chunk's start.
+        // One byte more in front tells whether a line starts right at the chunk's start.
         let from = if chunk.start == self.body { chunk.start } else { chunk.start - 1 };
         read_at(&self.file.file, from, chunk.end - from, buffer)?;
         let skipped = match memchr(b'\n', buffer) {
@@ -412,12 +415,11 @@ impl<'a> Text<'a> {
         let taken = skipped + lines.take(&buffer[skipped..], usize::MAX, batch);
         let mut reached = from + taken as u64;
         if taken < buffer.len() && (last_line_end.is_some() || !self.growing) {
-            // Too long for the buffer, or without an end in a file that nobody writes any more: a row to Kea,
-            // too.
+            // Too long for the buffer, or without end in a file that is not written any more: Kea takes it as a row.
             lines.take_line(&buffer[taken..], batch);
             reached = last_line_end.unwrap_or(self.len);
         } else if taken < buffer.len() {
-            // Whatever the row is about, once it is whole: until then nobody is said to hold its address, or not to.
+            // The row may change its address once it is whole: until then no reply says who holds it.
             mark_unreadable(&buffer[taken..], batch);
         }
         part.reached = Some(reached);
@@ -458,7 +460,7 @@ fn parse(
     chunks: &[Chunk],
     &LoadRequest { links, threads, .. }: &LoadRequest<'_>,
     rows: &impl Rows,
-) -> Result<Vec<Part>, LoadFault> {
+) -> Result<Vec<Part>, SnapshotError> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut parts = Vec::new();
@@ -475,7 +477,7 @@ fn parse(
             rows.take(chunk.first_row, &mut batch);
             parts.push((position, part));
         }
-        Ok::<_, LoadFault>(parts)
+        Ok::<_, SnapshotError>(parts)
     };
     let mut parts = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.get().min(chunks.len())).map(|_| scope.spawn(work)).collect();
@@ -483,7 +485,7 @@ fn parse(
         for worker in workers {
             parts.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
-        Ok::<_, LoadFault>(parts)
+        Ok::<_, SnapshotError>(parts)
     })?;
     parts.sort_unstable_by_key(|&(position, _)| position);
     Ok(parts.into_iter().map(|(_, part)| part).collect())
@@ -494,8 +496,8 @@ fn read_at(file: &File, offset: u64, len: u64, buffer: &mut Vec<u8>) -> io::Resu
     file.read_exact_at(buffer, offset)
 }
 
-fn read_fault(file: &LeaseFile, source: io::Error) -> LoadFault {
-    LoadFault::Read { path: file.path.clone(), source }
+fn read_fault(file: &LeaseFile, source: io::Error) -> SnapshotError {
+    SnapshotError::Read { path: file.path.clone(), source }
 }
 
 #[cfg(test)]

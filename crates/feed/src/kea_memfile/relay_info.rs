@@ -75,9 +75,10 @@ struct Level {
     len: usize,
 }
 
-/// A `user_context` that Kea does not take for one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotAMap;
+/// The text is no `user_context` to Kea.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a JSON map")]
+pub(super) struct NotAMapError;
 
 /// Whether all of `text` is of the shape that Kea writes.
 fn is_usual(text: &[u8]) -> bool {
@@ -100,11 +101,11 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Appends the option if `text` (a `user_context` as the file has it) tells of relays; false if what it tells of
-    /// them cannot be understood.
+    /// Appends the option if `text` (a `user_context` as the file has it) names relays; false if their data cannot be
+    /// understood.
     ///
-    /// A client without relays has no such option, which is no fault.
-    pub(super) fn append_option(&mut self, text: &[u8], options: &mut Vec<u8>) -> Result<bool, NotAMap> {
+    /// A client without relays has no such option, which is no error.
+    pub(super) fn append_option(&mut self, text: &[u8], options: &mut Vec<u8>) -> Result<bool, NotAMapError> {
         let usual = self.take_usual(text, options);
         let understood = usual.map_or_else(
             || {
@@ -133,10 +134,11 @@ impl Encoder {
     }
 
     /// Any JSON.
-    fn take_any(&mut self, text: &[u8], options: &mut Vec<u8>) -> Result<bool, NotAMap> {
+    fn take_any(&mut self, text: &[u8], options: &mut Vec<u8>) -> Result<bool, NotAMapError> {
         let mut space = std::mem::take(&mut self.unescaped);
         let json = unescape(text, &mut space);
-        let understood = if json::is_map(json) { Ok(self.take_json(json, options)) } else { Err(NotAMap) };
+        let understood =
+            if json::is_map(json) { Ok(self.take_json(json, options)) } else { Err(NotAMapError) };
         self.unescaped = space;
         understood
     }

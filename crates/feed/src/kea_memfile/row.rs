@@ -1,13 +1,13 @@
 //! One row of a lease file: one change.
 //!
 //! A row is read as Kea reads it when it starts, with all that Kea takes beyond what it writes (`csv_lease_file6.cc`), so
-//! that both hold the same leases; where Kea 2.2 and 3.3 differ, the one that takes the row is followed. What lqd alone
-//! makes of a row, the options about the client, never costs the lease: they are left out and counted.
+//! that both hold the same leases; where Kea 2.2 and 3.3 differ, the one that takes the row is followed. Options about the
+//! client, which lqd alone makes of a row, never cost the lease: they are left out and counted.
 //!
 //! A row that cannot be kept, though its address can be read, makes that address
-//! [unreadable](lqd_index::Change::Unreadable). If Kea wrote the row, the address has passed to whom the row names; if
-//! something else did, Kea drops it when it starts and goes on with an older row. Either may be so, thus queries are told
-//! neither the older lease nor "no binding", until another row of the address comes: not by the address, nor by the DUID
+//! [unreadable](lqd_index::Change::Unreadable). If Kea wrote the row, the address has passed to the client of the row; if
+//! another program did, Kea drops it when it starts and goes on with an older row. Either may be so, so replies give
+//! neither the older lease nor "no binding" until another row of the address comes: not by the address, nor by the DUID
 //! of the older lease or of the row.
 
 use std::net::Ipv6Addr;
@@ -15,6 +15,7 @@ use std::net::Ipv6Addr;
 use lqd_index::{Batch, DUID_LEN_MAX, Lease, LeaseFault, LeaseKind, Links, Removal, RemovalReason};
 
 use super::columns::{Column, Columns, Values};
+use super::relay_info::NotAMapError;
 use super::text::{boolean, decimal, hardware_address, hexadecimal, integer, signed_decimal, unescape};
 use super::{fqdn, ipv6, relay_info};
 use crate::source::LeftOut;
@@ -37,10 +38,10 @@ const STATE_RELEASED: u32 = 3;
 /// The one type of lease that Kea checks against its subnets when it loads leases (`sanity_checker.cc`).
 const LEASE_TYPE_NA: i32 = 0;
 
-/// Where Kea has a hardware address from (`hwaddr.h`) that is a client link-layer address to RFC 6939: a relay agent's
-/// own OPTION_CLIENT_LINKLAYER_ADDR. Not so 0 unknown, 1 the server's own socket, 4 the interface identifier of the
-/// client's link-local address, 2 the DUID, 16 remote-id, 32 subscriber-id, 64 and 128 DOCSIS: those are guesses from what
-/// client or relay call the client, or the client was not relayed.
+/// Source of a hardware address (Kea's `hwaddr.h`) that is a client link-layer address to RFC 6939: a relay agent's own
+/// OPTION_CLIENT_LINKLAYER_ADDR. The other sources are not: 0 unknown, 1 the server's own socket, 4 the interface identifier of the
+/// client's link-local address, 2 the DUID, 16 remote-id, 32 subscriber-id, 64 and 128 DOCSIS. Those are guesses from
+/// identifiers, or the client was not relayed.
 const SOURCE_CLIENT_LINKLAYER_ADDR: u32 = 8;
 
 /// Type of a hardware address that the row gives no type: Ethernet, as in Kea.
@@ -50,59 +51,55 @@ const HARDWARE_TYPE_ETHERNET: u16 = 1;
 /// providers have themselves.
 const UNREADABLE_PREFIX_LEN_MIN: u8 = 32;
 
-/// Why a row is no change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowFault {
-    /// Where.
+/// The reason why a row is no change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{kind}", name_of(*.column, *.kind))]
+pub struct RowError {
+    /// The column at fault.
     pub column: Column,
-    /// What is wrong there.
-    pub what: What,
+    /// The fault in it.
+    pub kind: RowErrorKind,
 }
 
-/// What can be wrong in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+/// The name of the column, for errors that are about one.
+fn name_of(column: Column, kind: RowErrorKind) -> &'static str {
+    if kind == RowErrorKind::TooLong { "" } else { column.name() }
+}
+
+/// Fault in a column of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowErrorKind {
     /// The row ends before this column.
+    #[error(" is missing")]
     Missing,
     /// Not an IPv6 address.
+    #[error(" is not an IPv6 address")]
     NotAnAddress,
     /// Not a decimal number, or one too large for the column.
+    #[error(" is not a number, or too large")]
     NotANumber,
     /// Neither 0 nor 1.
+    #[error(" is neither 0 nor 1")]
     NotABoolean,
     /// Not hexadecimal.
+    #[error(" is not hexadecimal")]
     NotHexadecimal,
     /// Kea's mark for "no DUID", on a lease that is not declined; or nothing.
+    #[error(" is empty, but the lease is not declined")]
     EmptyDuid,
     /// A lease type other than 0 (IA_NA), 1 (IA_TA), 2 (IA_PD).
+    #[error(" is none of 0, 1, 2")]
     UnknownLeaseType,
     /// Not a JSON map.
+    #[error(" is not a JSON map")]
     NotAMap,
     /// The row is longer than 1 MiB.
+    #[error("the line is longer than {} bytes", super::LINE_LEN_MAX)]
     TooLong,
     /// A lease that the index does not take.
+    #[error(": {0}")]
     Lease(LeaseFault),
 }
-
-impl std::fmt::Display for RowFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let column = self.column.name();
-        match self.what {
-            What::Missing => write!(f, "{column} is missing"),
-            What::NotAnAddress => write!(f, "{column} is not an IPv6 address"),
-            What::NotANumber => write!(f, "{column} is not a number, or too large"),
-            What::NotABoolean => write!(f, "{column} is neither 0 nor 1"),
-            What::NotHexadecimal => write!(f, "{column} is not hexadecimal"),
-            What::EmptyDuid => write!(f, "{column} is empty, but the lease is not declined"),
-            What::UnknownLeaseType => write!(f, "{column} is none of 0, 1, 2"),
-            What::NotAMap => write!(f, "{column} is not a JSON map"),
-            What::TooLong => write!(f, "the line is longer than {} octets", super::LINE_LEN_MAX),
-            What::Lease(fault) => write!(f, "{column}: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for RowFault {}
 
 /// Turns rows into changes; keeps its buffers from row to row.
 #[derive(Debug, Default)]
@@ -112,13 +109,13 @@ pub struct RowParser {
     unescaped: Vec<u8>,
     octets: Vec<u8>,
     relays: relay_info::Encoder,
-    /// Of the row before: rows of one client, its address and its prefix, often follow each other.
+    /// Parts of the row before: rows of one client, its address and its prefix, often follow each other.
     before: Before,
     left_out: LeftOut,
     has_surplus: bool,
 }
 
-/// What a row said, and what came of it.
+/// Texts of the row before, and their values.
 #[derive(Debug, Default)]
 struct Before {
     /// Text of the DUID in the parser's `duid`; empty if that is of no use.
@@ -129,12 +126,12 @@ struct Before {
 }
 
 impl RowParser {
-    /// A parser with empty buffers.
+    /// Creates a parser with empty buffers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Options left out since this was last asked.
+    /// Returns the count of options left out since the last call.
     pub fn take_left_out(&mut self) -> LeftOut {
         std::mem::take(&mut self.left_out)
     }
@@ -144,23 +141,23 @@ impl RowParser {
         self.has_surplus
     }
 
-    /// Appends to `batch` the change that a row (a line without its end, not empty) stands for.
+    /// Appends the change of a row (a line without its end, not empty) to `batch`.
     ///
-    /// A valid lifetime of 0 and every state but "assigned" end the binding of the address. After a fault, the address,
+    /// A valid lifetime of 0 and every state but "assigned" end the binding of the address. After an error, the address,
     /// if it can be read, is [unreadable](lqd_index::Change::Unreadable); if not, nothing has changed.
-    pub fn parse(&mut self, columns: Columns, row: &[u8], batch: &mut Batch) -> Result<(), RowFault> {
+    pub fn parse(&mut self, columns: Columns, row: &[u8], batch: &mut Batch) -> Result<(), RowError> {
         self.parse_checked(columns, row, batch, None)
     }
 
-    /// As [`Self::parse`], but of a row that Kea discards when it loads it with these links nothing is appended: an older
-    /// row of the address stands.
+    /// Parses as [`Self::parse`], but appends nothing for a row that Kea discards when it loads it with these links: an
+    /// older row of the address stands.
     pub(super) fn parse_checked(
         &mut self,
         columns: Columns,
         row: &[u8],
         batch: &mut Batch,
         links: Option<&Links>,
-    ) -> Result<(), RowFault> {
+    ) -> Result<(), RowError> {
         self.read(columns, row, batch, links).inspect_err(|_| mark_unreadable(row, batch))
     }
 
@@ -170,7 +167,7 @@ impl RowParser {
         row: &[u8],
         batch: &mut Batch,
         links: Option<&Links>,
-    ) -> Result<(), RowFault> {
+    ) -> Result<(), RowError> {
         let values = columns.split(row)?;
         self.has_surplus = values.has_surplus;
         let binding = Binding::parse(&values)?;
@@ -186,8 +183,9 @@ impl RowParser {
             batch.remove(binding.removal());
             return Ok(());
         }
-        let kind =
-            binding.kind.ok_or(RowFault { column: Column::LeaseType, what: What::UnknownLeaseType })?;
+        let kind = binding
+            .kind
+            .ok_or(RowError { column: Column::LeaseType, kind: RowErrorKind::UnknownLeaseType })?;
         self.collect_options(&values, &binding)?;
         let lease = Lease {
             address: binding.address,
@@ -200,19 +198,19 @@ impl RowParser {
             subnet_id: binding.subnet_id,
             options: &self.options,
         };
-        batch.put(&lease).map_err(|fault| {
-            let column = match fault {
+        batch.put(&lease).map_err(|error| {
+            let column = match error {
                 LeaseFault::DuidLength(_) => Column::Duid,
                 LeaseFault::PrefixLength(_) => Column::PrefixLen,
                 LeaseFault::OptionsTooLong(_) => Column::UserContext,
                 LeaseFault::HostBits | LeaseFault::BatchFull => Column::Address,
             };
-            RowFault { column, what: What::Lease(fault) }
+            RowError { column, kind: RowErrorKind::Lease(error) }
         })
     }
 
-    /// What is known of the client beyond its lease, as options in wire form.
-    fn collect_options(&mut self, values: &Values<'_>, binding: &Binding) -> Result<(), RowFault> {
+    /// Collects the options about the client, in wire form.
+    fn collect_options(&mut self, values: &Values<'_>, binding: &Binding) -> Result<(), RowError> {
         self.options.clear();
         let hostname = values.get(Column::Hostname);
         if !hostname.is_empty() {
@@ -232,36 +230,38 @@ impl RowParser {
         Ok(())
     }
 
-    fn read_duid(&mut self, text: &[u8], state: u32) -> Result<(), RowFault> {
-        let fault = |what| Err(RowFault { column: Column::Duid, what });
+    fn read_duid(&mut self, text: &[u8], state: u32) -> Result<(), RowError> {
+        let error = |kind| Err(RowError { column: Column::Duid, kind });
         if self.before.duid != text || text.is_empty() {
             let understood = hexadecimal(text, &mut self.duid);
             self.before.duid.clear();
             self.before.duid.extend_from_slice(if understood { text } else { b"" });
             if !understood {
-                return fault(What::NotHexadecimal);
+                return error(RowErrorKind::NotHexadecimal);
             }
         }
         match *self.duid {
-            [] => fault(What::EmptyDuid),
+            [] => error(RowErrorKind::EmptyDuid),
             // Kea's mark, in older versions and since 2.3.
-            [0] | [0, 0, 0] if state != STATE_DECLINED => fault(What::EmptyDuid),
-            ref duid if duid.len() > DUID_LEN_MAX => fault(What::Lease(LeaseFault::DuidLength(duid.len()))),
+            [0] | [0, 0, 0] if state != STATE_DECLINED => error(RowErrorKind::EmptyDuid),
+            ref duid if duid.len() > DUID_LEN_MAX => {
+                error(RowErrorKind::Lease(LeaseFault::DuidLength(duid.len())))
+            }
             _ => Ok(()),
         }
     }
 
     /// Sees that there is no context or one that Kea takes.
-    fn see_context(&mut self, user_context: &[u8]) -> Result<(), RowFault> {
+    fn see_context(&mut self, user_context: &[u8]) -> Result<(), RowError> {
         let is_context = user_context.is_empty()
             || self.before.user_context == user_context
             || self.relays.is_map(user_context);
         if is_context { Ok(()) } else { Err(NOT_A_MAP) }
     }
 
-    fn append_relay_data(&mut self, user_context: &[u8]) -> Result<bool, RowFault> {
+    fn append_relay_data(&mut self, user_context: &[u8]) -> Result<bool, RowError> {
         let append = |relays: &mut relay_info::Encoder, options: &mut Vec<u8>| {
-            relays.append_option(user_context, options).map_err(|relay_info::NotAMap| NOT_A_MAP)
+            relays.append_option(user_context, options).map_err(|NotAMapError| NOT_A_MAP)
         };
         // Whether an option fits depends on those before it; as a rule, there is none before this one.
         if !self.options.is_empty() {
@@ -302,7 +302,7 @@ impl RowParser {
     }
 }
 
-const NOT_A_MAP: RowFault = RowFault { column: Column::UserContext, what: What::NotAMap };
+const NOT_A_MAP: RowError = RowError { column: Column::UserContext, kind: RowErrorKind::NotAMap };
 
 /// Appends to `batch` that the lease on the address of this row, or of the beginning of one, cannot be read, and whose
 /// it may be.
@@ -372,9 +372,9 @@ impl Binding {
         Removal { address: self.address, reason, time: Some(time).filter(|&time| time != 0) }
     }
 
-    fn parse(values: &Values<'_>) -> Result<Self, RowFault> {
+    fn parse(values: &Values<'_>) -> Result<Self, RowError> {
         let address = ipv6::parse(values.get(Column::Address))
-            .ok_or(RowFault { column: Column::Address, what: What::NotAnAddress })?;
+            .ok_or(RowError { column: Column::Address, kind: RowErrorKind::NotAnAddress })?;
         let valid_lifetime = number::<u32>(values, Column::ValidLifetime)?;
         let expire = number::<u64>(values, Column::Expire)?;
         let subnet_id = number(values, Column::SubnetId)?;
@@ -406,9 +406,9 @@ impl Binding {
     }
 }
 
-fn prefix_len(values: &Values<'_>) -> Result<u8, RowFault> {
+fn prefix_len(values: &Values<'_>) -> Result<u8, RowError> {
     let column = Column::PrefixLen;
-    prefix_len_of(values.get(column)).ok_or(RowFault { column, what: What::NotANumber })
+    prefix_len_of(values.get(column)).ok_or(RowError { column, kind: RowErrorKind::NotANumber })
 }
 
 /// A prefix length, modulo 256 as in Kea.
@@ -419,8 +419,8 @@ fn prefix_len_of(text: &[u8]) -> Option<u8> {
     }
 }
 
-fn number<T: TryFrom<u64>>(values: &Values<'_>, column: Column) -> Result<T, RowFault> {
-    unsigned(values.get(column)).ok_or(RowFault { column, what: What::NotANumber })
+fn number<T: TryFrom<u64>>(values: &Values<'_>, column: Column) -> Result<T, RowError> {
+    unsigned(values.get(column)).ok_or(RowError { column, kind: RowErrorKind::NotANumber })
 }
 
 /// A number in a column that Kea reads as an unsigned integer of this size.
@@ -429,16 +429,16 @@ fn unsigned<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
     plain.or_else(|| T::try_from(signed_decimal(text, 8 * size_of::<T>() as u32)?).ok())
 }
 
-fn flag(values: &Values<'_>, column: Column) -> Result<bool, RowFault> {
-    boolean(values.get(column)).ok_or(RowFault { column, what: What::NotABoolean })
+fn flag(values: &Values<'_>, column: Column) -> Result<bool, RowError> {
+    boolean(values.get(column)).ok_or(RowError { column, kind: RowErrorKind::NotABoolean })
 }
 
-fn lease_kind(values: &Values<'_>) -> Result<Option<LeaseKind>, RowFault> {
+fn lease_kind(values: &Values<'_>) -> Result<Option<LeaseKind>, RowError> {
     let column = Column::LeaseType;
     let lease_type = match values.get(column) {
         b"0" => 0,
         b"2" => 2,
-        odd => integer(odd).ok_or(RowFault { column, what: What::NotANumber })?,
+        odd => integer(odd).ok_or(RowError { column, kind: RowErrorKind::NotANumber })?,
     };
     Ok(match lease_type {
         0 | 1 => Some(LeaseKind::Address),

@@ -5,9 +5,9 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::currency::Currency;
-use super::files::{LeaseFiles, OpenFault};
+use super::files::{LeaseFiles, OpenError};
 use super::follow::{FileStatus, FileStep, Follower};
-use super::load::{FileTally, LoadFault, Loaded, Position, load, load_first};
+use super::load::{FileTally, Loaded, Position, SnapshotError, load, load_first};
 use crate::source::{
     Figure, FigureValue, LeaseSource, LoadError, LoadRequest, Loaded as Snapshot, Missing, Part,
     SnapshotRows, SourceName, Status, Step,
@@ -51,7 +51,7 @@ impl KeaMemfile {
         self.files.is_mounted_alone()
     }
 
-    fn load_files(&self, request: &LoadRequest<'_>) -> Result<Loaded, LoadFault> {
+    fn load_files(&self, request: &LoadRequest<'_>) -> Result<Loaded, SnapshotError> {
         if !request.replaces {
             // Where nothing is known yet, all that is there is more than nothing.
             return load_first::<SnapshotRows>(&self.files, request);
@@ -60,7 +60,7 @@ impl KeaMemfile {
         // A current file without header says nothing of the leases.
         match loaded.position.columns {
             Some(_) => Ok(loaded),
-            None => Err(LoadFault::Headless(self.files.current().to_owned())),
+            None => Err(SnapshotError::Headless(self.files.current().to_owned())),
         }
     }
 
@@ -73,10 +73,10 @@ impl KeaMemfile {
                 (following.currency, following.is_load_due) = (currency, false);
             }
             None => {
-                let follower = Follower::new(&self.files, position).map_err(|fault| {
+                let follower = Follower::new(&self.files, position).map_err(|error| {
                     LoadError::Lasting(
                         format!(
-                            "cannot watch the lease file's directory: {fault}; raise LimitNOFILE= in the unit"
+                            "cannot watch the lease file's directory: {error}; raise LimitNOFILE= in the unit"
                         )
                         .into(),
                     )
@@ -137,7 +137,7 @@ impl LeaseSource for KeaMemfile {
             let folder = self.files.folder().display();
             return Some(Missing::Place(format!("{folder}: no such folder; Kea makes it, or its package")));
         }
-        let missing = || OpenFault::Missing(self.files.current().to_owned()).to_string();
+        let missing = || OpenError::Missing(self.files.current().to_owned()).to_string();
         (!self.files.are_there()).then(|| Missing::Leases(missing()))
     }
 }
@@ -164,7 +164,7 @@ fn backlog(lag: u64) -> Figure {
     Figure {
         key: "lag_octets",
         metric: "lqd_feed_lag_bytes",
-        help: "Octets of the lease file that were not taken yet.",
+        help: "Bytes of the lease file that were not read yet.",
         value: FigureValue::Count(lag),
     }
 }
@@ -180,7 +180,7 @@ fn detail(status: &FileStatus) -> [Figure; 3] {
         Figure {
             key: "offset_octets",
             metric: "lqd_feed_offset_bytes",
-            help: "Octets of the lease file that were taken.",
+            help: "Bytes of the lease file that were read.",
             value: FigureValue::Count(status.offset),
         },
         Figure {
@@ -192,12 +192,14 @@ fn detail(status: &FileStatus) -> [Figure; 3] {
     ]
 }
 
-impl From<LoadFault> for LoadError {
-    fn from(fault: LoadFault) -> Self {
-        match fault {
-            LoadFault::Open(OpenFault::Missing(_) | OpenFault::Restless(_) | OpenFault::OutOfReach(_))
-            | LoadFault::Read { .. } => Self::Passing(fault.into()),
-            _ => Self::Lasting(fault.into()),
+impl From<SnapshotError> for LoadError {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Open(
+                OpenError::Missing(_) | OpenError::Restless(_) | OpenError::OutOfReach(_),
+            )
+            | SnapshotError::Read { .. } => Self::Passing(error.into()),
+            _ => Self::Lasting(error.into()),
         }
     }
 }

@@ -3,28 +3,8 @@
 //! Written by hand, since `str::parse` would first want UTF-8 and costs several times as much in a file of
 //! millions of rows.
 
+use lqd_wire::hex::{octet, parse_divided, parse_short, parse_undivided};
 use memchr::memchr;
-
-/// Value of each octet as a hexadecimal digit, [`NO_DIGIT`] for all others.
-const DIGITS: [u8; 256] = {
-    let mut digits = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < 16 {
-        digits[b"0123456789abcdef"[value] as usize] = value as u8;
-        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
-        value += 1;
-    }
-    digits
-};
-
-/// Has high bits, which no digit has, so that one test after a loop over many digits finds it.
-const NO_DIGIT: u8 = 0xff;
-
-/// The value of one hexadecimal digit.
-pub(super) fn digit(octet: u8) -> Option<u8> {
-    let value = DIGITS[usize::from(octet)];
-    (value != NO_DIGIT).then_some(value)
-}
 
 /// A decimal number of digits only, or `None` if it is anything else or too large.
 pub(super) fn decimal(text: &[u8]) -> Option<u64> {
@@ -42,8 +22,8 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     Some(number)
 }
 
-/// The number that a text other than plain digits says to Kea, which reads numbers by `boost::lexical_cast`: with a sign,
-/// or with any number of zeros in front. A minus takes it from 2^`bits`, so that what PostgreSQL has as -1 is the
+/// Parses a number that is not plain digits as Kea, which reads numbers by `boost::lexical_cast`: with a sign,
+/// or with any number of zeros in front. A minus takes it from 2^`bits`, so that -1 in PostgreSQL becomes the
 /// unsigned number it was. A text ends at a NUL, as Kea hands it over as a C string.
 #[cold]
 pub(super) fn signed_decimal(text: &[u8], bits: u32) -> Option<u64> {
@@ -86,86 +66,52 @@ pub(super) fn boolean(text: &[u8]) -> Option<bool> {
     }
 }
 
-/// What is before the first NUL.
+/// The text before the first NUL.
 pub(super) fn before_nul(text: &[u8]) -> &[u8] {
     &text[..memchr(0, text).unwrap_or(text.len())]
 }
 
-/// Replaces `octets` by what the text says: `0a:1b:c`, `0A1B0C` or `0x0a1b0c`, and the rarer forms of [`odd_hexadecimal`].
+/// Replaces `octets` by those of a text: `0a:1b:c`, `0A1B0C` or `0x0a1b0c`, and the rarer forms of [`odd_hexadecimal`].
 ///
-/// False if the text is none of these; `octets` then holds nothing of use. An empty text gives no octets.
+/// False if the text is none of these; `octets` is then unspecified. An empty text gives no octets.
 pub(super) fn hexadecimal(text: &[u8], octets: &mut Vec<u8>) -> bool {
     octets.clear();
     let is_read = if text.len() % 3 == 2 && text.get(2).is_none_or(|&separator| separator == b':') {
-        colon_pairs(text, octets)
+        parse_divided(text, b':', octets)
     } else {
-        text.len().is_multiple_of(2) && undivided(digits_of(text), octets)
+        parse_undivided(digits_of(text), octets)
     };
-    is_read || odd_hexadecimal(text, octets)
+    is_read.is_ok() || odd_hexadecimal(text, octets)
 }
 
 /// As [`hexadecimal`], by the narrower rules for hardware addresses: octets divided by colons, nothing else.
 pub(super) fn hardware_address(text: &[u8], octets: &mut Vec<u8>) -> bool {
     octets.clear();
-    text.len() % 3 == 2 && colon_pairs(text, octets) || separated(text, b':', octets)
+    if text.len() % 3 == 2 && parse_divided(text, b':', octets).is_ok() {
+        return true;
+    }
+    octets.clear();
+    parse_short(text, b':', octets).is_ok()
 }
 
-/// `0a:1b:0c`: two digits each, the only form that Kea itself writes in a column.
-fn colon_pairs(text: &[u8], octets: &mut Vec<u8>) -> bool {
-    let mut invalid = 0;
-    octets.extend(text.chunks(3).map(|pair| {
-        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
-        let separator = pair.get(2).is_some_and(|&separator| separator != b':');
-        invalid |= (high | low) & 0xf0 | u8::from(separator);
-        high << 4 | low & 0x0f
-    }));
-    invalid == 0
-}
-
-/// Whatever else Kea's `decodeFormattedHexString` reads: one digit between colons; blanks in place of colons; an odd
+/// Reads the other forms of Kea's `decodeFormattedHexString`: one digit between colons; blanks in place of colons; an odd
 /// number of digits, as with a 0 in front; control characters that are space to C between digits.
 #[cold]
 fn odd_hexadecimal(text: &[u8], octets: &mut Vec<u8>) -> bool {
+    octets.clear();
     for separator in [b':', b' '] {
         if text.contains(&separator) {
-            return separated(text, separator, octets);
+            return parse_short(text, separator, octets).is_ok();
         }
     }
-    octets.clear();
     let pad = if text.len() % 2 == 1 { &b"0"[..] } else { b"" };
     let digits = pad.iter().chain(digits_of(text)).filter(|octet| !matches!(octet, b'\t'..=b'\r'));
-    undivided(&digits.copied().collect::<Vec<_>>(), octets)
+    parse_undivided(&digits.copied().collect::<Vec<_>>(), octets).is_ok()
 }
 
 /// The digits of a number that may begin with `0x`.
 fn digits_of(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"0x").filter(|digits| !digits.is_empty()).unwrap_or(text)
-}
-
-/// `a:1b:c`: one or two digits each.
-fn separated(text: &[u8], separator: u8, octets: &mut Vec<u8>) -> bool {
-    octets.clear();
-    for token in text.split(|&octet| octet == separator) {
-        let value = match token {
-            [low] => digit(*low),
-            [high, low] => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low),
-            _ => None,
-        };
-        let Some(value) = value else { return false };
-        octets.push(value);
-    }
-    true
-}
-
-/// `0a1b0c`: two digits each.
-fn undivided(text: &[u8], octets: &mut Vec<u8>) -> bool {
-    let mut invalid = text.len() as u8 & 1;
-    octets.extend(text.chunks_exact(2).map(|pair| {
-        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
-        invalid |= (high | low) & 0xf0;
-        high << 4 | low & 0x0f
-    }));
-    invalid == 0
 }
 
 /// The text without Kea's escapes: `&#x` and two digits stand for one octet, any other `&#x` for itself; but with less
@@ -182,8 +128,8 @@ pub(super) fn unescape<'a>(text: &'a [u8], space: &'a mut Vec<u8>) -> &'a [u8] {
         let (before, from_here) = rest.split_at(at);
         space.extend_from_slice(before);
         rest = match *from_here {
-            [b'&', b'#', b'x', high, low, ..] if let Some((high, low)) = digit(high).zip(digit(low)) => {
-                space.push(high << 4 | low);
+            [b'&', b'#', b'x', high, low, ..] if let Some(octet) = octet(&[high, low]) => {
+                space.push(octet);
                 &from_here[5..]
             }
             [b'&', b'#', b'x', ref end @ ..] if end.len() < 2 => {

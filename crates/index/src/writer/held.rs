@@ -123,3 +123,67 @@ impl Held<'_> {
         options
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Change, LeaseKind};
+
+    fn batch() -> Batch {
+        let mut batch = Batch::new();
+        let mut relay_data = vec![0, 47, 0, 68, 0, 9, 0, 64];
+        relay_data.resize(72, 7);
+        let options = [&[0, 39, 0, 3, 1, 2, 3], &relay_data[..]].concat();
+        let leases: [(&str, u8, LeaseKind, &[u8], &[u8]); 4] = [
+            ("2001:db8::1", 128, LeaseKind::Address, &[1], &options),
+            ("2001:db8::2", 128, LeaseKind::Address, &[1; 130], &[]),
+            ("2001:db8:1::", 56, LeaseKind::Prefix, &[1], &[]),
+            ("2001:db8:1::5", 56, LeaseKind::Prefix, &[2], &options),
+        ];
+        for (address, prefix_len, kind, duid, options) in leases {
+            let lease = Lease {
+                address: address.parse().unwrap(),
+                prefix_len,
+                kind,
+                duid,
+                valid_lifetime: 4000,
+                preferred_lifetime: 3000,
+                cltt: 1_700_000_000,
+                subnet_id: 7,
+                options,
+            };
+            batch.push(Change::Put(lease)).unwrap();
+        }
+        for duid in [&[8][..], &[9]] {
+            batch.unreadable("2001:db8::2".parse().unwrap(), 128, duid).unwrap();
+        }
+        batch.renumber_subnets(|id| id + 5);
+        batch
+    }
+
+    #[test]
+    fn leases_read_back_make_the_same_index() {
+        let (mut first, _) = Writer::new();
+        first.replace(&[batch()], None);
+        let mut copy = Batch::new();
+        first.all_held().for_each(|held| held.push_into(&mut copy).unwrap());
+        let (mut second, _) = Writer::new();
+        second.apply(&copy);
+        assert_eq!((first.lease_count(), first.all_held().count()), (4, 4));
+        for held in first.all_held() {
+            let same = second.held(held.address()).unwrap();
+            assert!(held.is_same(&same), "{}", held.address());
+            let subnet_id = if held.is_unreadable() { 5 } else { 12 };
+            assert_eq!((same.subnet_id(), same.is_unreadable()), (subnet_id, held.is_unreadable()));
+            assert_eq!(held.doubts, same.doubts);
+        }
+        let unreadable = second.held("2001:db8::2".parse().unwrap()).unwrap();
+        assert_eq!(unreadable.doubts.len(), 3, "its holder, and those that it names");
+        copy.clear();
+        copy.push_from(&batch(), 0).unwrap();
+        copy.renumber_subnets(|id| id + 1);
+        second.apply(&copy);
+        let address = "2001:db8::1".parse().unwrap();
+        assert!(!first.held(address).unwrap().is_same(&second.held(address).unwrap()), "another subnet");
+    }
+}

@@ -55,7 +55,7 @@ fn place(text: &str, at: &str) -> String {
     format!("kea.conf:{line}:{}", before.rsplit('\n').next().unwrap().len() + 1)
 }
 
-/// Members of `Dhcp6`, the start of the text that the error must point to, its path, the fault.
+/// Members of `Dhcp6`, the start of the text that the error must point to, its path, the error.
 const WRONG: &[(&str, &str, &str, &str)] = &[
     (r#""subnet6": {}"#, "{}", "Dhcp6.subnet6", "must be a list, [ … ], not {}"),
     (r#""subnet6": [ 17 ]"#, "17", "Dhcp6.subnet6[0]", "must be a map, { … }, not 17"),
@@ -196,9 +196,9 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
 
 #[test]
 fn each_setting_of_a_wrong_type_is_refused() {
-    for (members, at, path, fault) in WRONG {
+    for (members, at, path, error) in WRONG {
         let text = format!("{{ \"Dhcp6\": # the server\n{{{members} }} }}");
-        assert_eq!(config(&text).unwrap_err(), format!("{}: {path}: {fault}", place(&text, at)), "{text}");
+        assert_eq!(config(&text).unwrap_err(), format!("{}: {path}: {error}", place(&text, at)), "{text}");
     }
 }
 

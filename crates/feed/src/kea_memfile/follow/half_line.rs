@@ -1,7 +1,7 @@
 //! The last line of a file while it has no line end: a row that Kea is writing, the part of a row that Kea wrote before its
 //! disk was full or it crashed, or the end of a copy so far.
 //!
-//! Kea takes such a line as a row when it loads the file. So does the follower, if the row is whole and the file has not
+//! Kea takes such a line as a row when it loads the file. The follower does the same, if the row is whole and the file has not
 //! grown for a second. Until then, and for good if the row is not whole, its address is unreadable. The leases are
 //! incomplete while address and client are not both known, and while the file grows without ever ending in a whole line:
 //! the rest may be about any lease.
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Times {
     /// A row that is written whole may show in parts, page by page, but for less time than this.
     pub(super) written_within: Duration,
-    /// Whoever wrote a line that has not grown for so long will not write on.
+    /// A line that has not grown for so long will not be continued.
     pub(super) left_after: Duration,
 }
 

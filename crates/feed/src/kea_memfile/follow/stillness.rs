@@ -1,4 +1,4 @@
-//! Whether a lease file that has to be loaded anew is still being written.
+//! Detection of a lease file that is still being written, before it is reloaded.
 //!
 //! `cp`, rsync or an editor empties a file and writes it again, which takes seconds for millions of leases. A load in
 //! between would publish the first part as the whole file. So the known leases stay, marked incomplete, until the file has
@@ -20,7 +20,7 @@ pub(super) const ROWS_FOR: Duration = Duration::from_secs(30);
 /// A file that never stands still is loaded after this time: new leases in it must become known, too.
 pub(super) const STILL_WITHIN: Duration = Duration::from_secs(600);
 
-/// A file to be loaded anew once it stands still.
+/// A file to be reloaded once it stands still.
 #[derive(Debug)]
 pub(super) struct Rewrite {
     pub(super) reason: Reload,
@@ -76,7 +76,7 @@ impl Rewrite {
 }
 
 /// Notices a file whose content was exchanged without a change of its length: Kea only appends, so a time of
-/// modification that moves alone is somebody else's.
+/// modification that moves alone comes from another program.
 #[derive(Debug, Default)]
 pub(super) struct EndWatch {
     /// At the last look at a file that was read to its end.
@@ -86,7 +86,7 @@ pub(super) struct EndWatch {
 }
 
 impl EndWatch {
-    /// Takes in a look at a file of which `read` octets are read; true if it was modified, but not appended to.
+    /// Takes in a look at a file of which `read` bytes are read; true if it was modified, but not appended to.
     ///
     /// The kernel sets the time before the length, so that an append may show as a modification for an instant;
     /// `certain_after` is longer.

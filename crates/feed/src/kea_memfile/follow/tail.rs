@@ -13,39 +13,43 @@ use crate::kea_memfile::row::mark_unreadable;
 
 use super::half_line::Reading;
 
-/// Most lines taken at once: what the index applies in about a millisecond.
+/// Most lines taken at once: the index applies them in about a millisecond.
 const LINES_MAX: usize = 8192;
-/// Octets read at once.
+/// Bytes read at once.
 const READ_LEN: usize = 256 << 10;
 /// Reads without a line end among them before the caller gets its turn.
 const READS_MAX: usize = 16;
-/// Why reading on would not continue what was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TailFault {
-    /// What was read is no longer there.
+
+/// The reason why the file does not continue the text that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TailError {
+    /// The text that was read is no longer there.
+    #[error("the text that was read is no longer there")]
     Rewritten,
     /// The first line is not a header.
+    #[error("the first line is not a header")]
     Header,
     /// The system refuses to read.
+    #[error("the system refuses to read")]
     Unreadable,
 }
 
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) file: LeaseFile,
-    /// It is not the current file, which there was none of.
+    /// The file is not the current one, as there was none.
     pub(super) current_missing: bool,
-    /// Where the first octet lies that is not taken.
+    /// Offset of the first byte that is not taken.
     pub(super) offset: u64,
     /// Read, but not taken yet.
     text: Vec<u8>,
-    /// The last octets that were read; read again each time, to see that they are still there.
+    /// The last bytes that were read; read again each time, to see that they are still there.
     guard: Vec<u8>,
     /// None until the header is complete.
     lines: Option<Lines<'static>>,
     /// Within a line that is longer than can be a row, whose beginning is dropped.
     in_long_line: bool,
-    /// Octets of it that are dropped.
+    /// Bytes of it that are dropped.
     dropped: u64,
     space: Vec<u8>,
 }
@@ -67,27 +71,27 @@ impl Tail {
         }
     }
 
-    /// Where the first line begins that is not taken, be it without end and too long to be a row.
+    /// Returns the offset of the first line that is not taken, be it without end and too long to be a row.
     pub(super) fn line_start(&self) -> u64 {
         self.offset - self.dropped
     }
 
-    /// Octets in the file that are not taken.
+    /// Returns the number of bytes in the file that are not taken.
     pub(super) fn lag(&self) -> u64 {
         self.file.file.metadata().map_or(0, |metadata| metadata.len().saturating_sub(self.line_start()))
     }
 
-    /// Octets of the file that were read.
+    /// Returns the number of bytes of the file that were read.
     pub(super) fn read_to(&self) -> u64 {
         self.offset + self.text.len() as u64
     }
 
-    /// Octets that were read of a line without end.
+    /// Returns the length of a line without end, as far as it was read.
     pub(super) fn half_line_len(&self) -> u64 {
         self.read_to() - self.line_start()
     }
 
-    /// All that was read are whole lines, the header's among them.
+    /// Whether the text read is whole lines, the header's among them.
     pub(super) fn is_at_line_end(&self) -> bool {
         self.lines.is_some() && self.half_line_len() == 0
     }
@@ -118,13 +122,13 @@ impl Tail {
         if is_row { Reading::Row } else { known(batch) }
     }
 
-    /// What became of the lines taken since this was last asked.
+    /// Returns the counts of lines taken since the last call.
     pub(super) fn take_tally(&mut self) -> Tally {
         self.lines.as_mut().map_or_else(Tally::default, Lines::take_tally)
     }
 
     /// Takes the next complete lines; false if there are none now.
-    pub(super) fn take(&mut self, batch: &mut Batch) -> Result<bool, TailFault> {
+    pub(super) fn take(&mut self, batch: &mut Batch) -> Result<bool, TailError> {
         for _ in 0..READS_MAX {
             if self.take_read(batch)? {
                 return Ok(true);
@@ -136,8 +140,8 @@ impl Tail {
         self.take_read(batch)
     }
 
-    /// Takes what is left at the end of a file that nobody writes any more: Kea reads a row there even if its
-    /// line has no end. False if nothing is left.
+    /// Takes the rest of a file that is not written any more: Kea reads a row there even if its line has no end. False if
+    /// nothing is left.
     pub(super) fn take_rest(&mut self, batch: &mut Batch) -> bool {
         let Some(lines) = &mut self.lines else { return false };
         if self.in_long_line {
@@ -153,8 +157,8 @@ impl Tail {
         true
     }
 
-    /// Takes complete lines out of what was read; false if there is none.
-    fn take_read(&mut self, batch: &mut Batch) -> Result<bool, TailFault> {
+    /// Takes complete lines out of the text read; false if there is none.
+    fn take_read(&mut self, batch: &mut Batch) -> Result<bool, TailError> {
         if self.lines.is_none() && !self.take_header()? {
             return Ok(false);
         }
@@ -188,13 +192,13 @@ impl Tail {
         Ok(any)
     }
 
-    fn take_header(&mut self) -> Result<bool, TailFault> {
+    fn take_header(&mut self) -> Result<bool, TailError> {
         let blank_lines = Columns::blank_lines(&self.text);
         let header = &self.text[blank_lines..];
         let Some(line_end) = memchr(b'\n', header) else {
-            return if self.text.len() > HEADER_LEN_MAX { Err(TailFault::Header) } else { Ok(false) };
+            return if self.text.len() > HEADER_LEN_MAX { Err(TailError::Header) } else { Ok(false) };
         };
-        let columns = Columns::from_header(&header[..line_end]).map_err(|_| TailFault::Header)?;
+        let columns = Columns::from_header(&header[..line_end]).map_err(|_| TailError::Header)?;
         self.lines = Some(Lines::new(columns, blank_lines as u64 + 1));
         self.drop_text(blank_lines + line_end + 1);
         Ok(true)
@@ -205,8 +209,8 @@ impl Tail {
         self.offset += len as u64;
     }
 
-    /// Reads on; returns the number of octets.
-    fn read(&mut self) -> Result<usize, TailFault> {
+    /// Reads on; returns the number of bytes.
+    fn read(&mut self) -> Result<usize, TailError> {
         let position = self.read_to();
         self.space.resize(GUARD_LEN + READ_LEN, 0);
         let guard_len = self.guard.len();
@@ -214,12 +218,12 @@ impl Tail {
             .file
             .file
             .read_at(&mut self.space[..guard_len + READ_LEN], position - guard_len as u64)
-            .map_err(|_| TailFault::Unreadable)?;
+            .map_err(|_| TailError::Unreadable)?;
         let Some((guard, text)) = self.space[..len].split_at_checked(guard_len) else {
-            return Err(TailFault::Rewritten);
+            return Err(TailError::Rewritten);
         };
         if guard != self.guard {
-            return Err(TailFault::Rewritten);
+            return Err(TailError::Rewritten);
         }
         self.text.extend_from_slice(text);
         let guard_start = len.saturating_sub(GUARD_LEN);
@@ -230,7 +234,7 @@ impl Tail {
     }
 }
 
-/// What the marks of a line without end say of it.
+/// Returns the knowledge of a line without end by its marks.
 fn known(marks: &Batch) -> Reading {
     let has_client = |change| matches!(change, Change::Unreadable { duid, .. } if !duid.is_empty());
     if marks.changes().any(has_client) { Reading::Names } else { Reading::Nothing }

@@ -96,7 +96,7 @@ impl Reader {
             {
                 Ok(loaded) => break loaded,
                 // Truncated again while it was being read.
-                Err(fault) => assert!(Instant::now() < limit, "{fault}"),
+                Err(error) => assert!(Instant::now() < limit, "{error}"),
             }
         };
         self.leases.clear();

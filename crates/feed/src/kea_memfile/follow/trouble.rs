@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::confinement::OUT_OF_REACH;
-use crate::kea_memfile::files::OpenFault;
+use crate::kea_memfile::files::OpenError;
 use crate::source::Trouble;
 
 /// Reason why there may be rows that are not seen.
@@ -17,7 +17,7 @@ pub(in crate::kea_memfile) enum FileTrouble {
     Unreadable(io::ErrorKind),
     /// The sandbox does not let the process open the file that has the name.
     OutOfReach,
-    /// The file is written anew, and not yet complete.
+    /// The file is being rewritten, and not yet complete.
     Rewriting,
     /// The file is empty, or its first line is not whole.
     Headless,
@@ -28,17 +28,17 @@ pub(in crate::kea_memfile) enum FileTrouble {
 }
 
 impl FileTrouble {
-    /// Returns the trouble that comes with this fault.
-    pub(super) fn of(fault: &OpenFault) -> Self {
-        match fault {
-            OpenFault::NotAFile(_) => Self::NotAFile,
-            OpenFault::Unreadable { source, .. } => Self::Unreadable(source.kind()),
-            OpenFault::OutOfReach(_) => Self::OutOfReach,
-            OpenFault::Missing(_) | OpenFault::Restless(_) => Self::Missing,
+    /// Returns the trouble that an error causes.
+    pub(super) fn of(error: &OpenError) -> Self {
+        match error {
+            OpenError::NotAFile(_) => Self::NotAFile,
+            OpenError::Unreadable { source, .. } => Self::Unreadable(source.kind()),
+            OpenError::OutOfReach(_) => Self::OutOfReach,
+            OpenError::Missing(_) | OpenError::Restless(_) => Self::Missing,
         }
     }
 
-    /// Kea has a file that cannot be read here. One that is gone it may still have open, as it is open here.
+    /// Whether Kea has a file that cannot be read here. A file that is gone may still be open, in Kea as in lqd.
     pub(super) fn hides_leases(self) -> bool {
         matches!(self, Self::Unreadable(_) | Self::OutOfReach | Self::Deleted)
     }
@@ -71,13 +71,13 @@ impl std::fmt::Display for FileTrouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Missing => f.write_str("the lease file is gone"),
-            Self::NotAFile => f.write_str("something that is no file is in the lease file's place"),
+            Self::NotAFile => f.write_str("the lease file path is not a regular file"),
             Self::Unreadable(reason) => write!(f, "the lease file may not be read: {reason}"),
             Self::OutOfReach => write!(f, "the lease file {OUT_OF_REACH}"),
             Self::Deleted => {
                 f.write_str("the lease file was deleted, but is still shown, being mounted by itself")
             }
-            Self::Rewriting => f.write_str("the lease file is being written anew"),
+            Self::Rewriting => f.write_str("the lease file is being rewritten"),
             Self::Headless => f.write_str("the lease file has no complete header: Kea has not written it yet"),
             Self::HalfLine => f.write_str(
                 "the lease file's last line has no end: Kea has not written all of it; see whether its disk is full",

@@ -1,5 +1,5 @@
-//! What inotify tells of the folders of the file and of links to it: that there may be something to read, and which
-//! renames there were.
+//! inotify events of the folders of the file and of links to it: hints that there may be something to read, and the
+//! renames.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -19,15 +19,15 @@ use crate::kea_memfile::files::{LeaseFiles, with_suffix};
 /// Events read in one go; as many as the kernel queues by default (`fs.inotify.max_queued_events`).
 const EVENTS_MAX: usize = 16_384;
 
-/// What happened to the current file's name since its file was last known to have it.
+/// Changes of the current file's name since its file was last known to have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Renames {
     None,
-    /// The file was renamed, to what is told by the event with the same cookie.
+    /// The file was renamed; the event with the same cookie gives the new name.
     Away(u32),
     /// The file was renamed to `.1`, and nothing else happened.
     Rotated,
-    /// Something else, or events were lost.
+    /// Other changes, or events were lost.
     Unclear,
 }
 
@@ -41,7 +41,7 @@ impl Renames {
     }
 }
 
-/// Why waiting ended.
+/// The reason why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Woken {
     Asked,
@@ -79,7 +79,7 @@ struct Watched {
 enum Kind {
     /// A name of the current file.
     Current,
-    /// What a rotation makes of such a name.
+    /// The name that a rotation gives to a current file.
     Rotated,
     /// A symbolic link to a folder on the way to the file.
     FolderLink,
@@ -100,7 +100,7 @@ pub(super) struct Watch {
     renames: Renames,
     /// The current file's name was last given by a rename, so that its file came whole.
     put_whole: bool,
-    /// A name or link may lead elsewhere since this was last asked.
+    /// A name or link may lead elsewhere since the last question.
     relinked: bool,
     waker: Arc<WakeFd>,
 }
@@ -111,7 +111,7 @@ impl Watch {
         Ok(Self::woken_by(Arc::new(waker), files))
     }
 
-    /// Watches other files; who holds the waker need not know.
+    /// Watches other files, with the same waker.
     pub(super) fn of(&self, files: &LeaseFiles) -> Self {
         Self::woken_by(Arc::clone(&self.waker), files)
     }
@@ -129,7 +129,7 @@ impl Watch {
         watch
     }
 
-    /// The name may by now be that of another file than the one that is followed.
+    /// Notes that the name may be that of another file than the one that is followed.
     pub(super) fn unsettle(&mut self) {
         self.renames = Renames::Unclear;
     }
@@ -142,7 +142,7 @@ impl Watch {
         self.inotify.is_some()
     }
 
-    /// Starts watching, if that is not so already and can be.
+    /// Starts watching, if it does not watch yet and can.
     pub(super) fn arm(&mut self) {
         if self.inotify.is_some() {
             return;
@@ -212,7 +212,7 @@ impl Watch {
         relevant || lost
     }
 
-    /// Takes in what happened to a name.
+    /// Takes in an event of a name.
     fn note(&mut self, kind: Kind, kinds: ReadFlags, cookie: u32) {
         let renewed = kinds.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
         let removed = kinds.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM);
@@ -237,22 +237,22 @@ impl Watch {
         }
     }
 
-    /// Whether names and links may lead elsewhere since this was last asked.
+    /// Whether names and links may lead elsewhere since the last call.
     pub(super) fn take_relinked(&mut self) -> bool {
         std::mem::take(&mut self.relinked)
     }
 
-    /// The file that is followed has the current name, after the events drained last.
+    /// Notes that the followed file has the current name, after the events drained last.
     pub(super) fn settle(&mut self) {
         self.renames = if self.is_armed() { Renames::None } else { Renames::Unclear };
     }
 
-    /// Since then it was renamed to `.1`, and a new file was made, and that is all.
+    /// Whether it was renamed to `.1` since then, a new file was made, and nothing else.
     pub(super) fn saw_one_rotation(&self) -> bool {
         self.renames == Renames::Rotated
     }
 
-    /// The file that has the current name was renamed to it, as a complete dump is.
+    /// Whether the file with the current name was renamed to it, as a complete dump is.
     pub(super) fn was_put_whole(&self) -> bool {
         self.put_whole
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::kea_memfile::What;
+use crate::kea_memfile::RowErrorKind;
 use crate::source::LoadRequest;
 use lqd_index::{Change, Links};
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ fn files_are_read_in_keas_order_each_with_its_own_header() {
     let rows: Vec<_> = loaded.files.iter().map(|file| (file.tally.rows, file.tally.bad_rows)).collect();
     assert_eq!(rows, [(1, 0), (2, 0), (2, 1)]);
     let bad_row = loaded.files[2].tally.first_bad_rows[0];
-    assert_eq!((bad_row.line, bad_row.fault.what), (3, What::Missing));
+    assert_eq!((bad_row.line, bad_row.error.kind), (3, RowErrorKind::Missing));
     assert_eq!(loaded.position.lines, 5);
     let text = fs::read(files.current()).unwrap();
     assert_eq!(&text[loaded.position.offset as usize..], b"2001:db8::");
@@ -143,16 +143,16 @@ fn a_wrong_header_is_refused_with_the_files_name_and_the_mend() {
     let (_directory, files) = set();
     fs::write(files.current(), HEADER).unwrap();
     fs::write(files.with_suffix(".1"), "address,hwaddr,client_id,valid_lifetime\n").unwrap();
-    let fault = load::<Batches>(&files, &LoadRequest::new(&Links::default(), threads(1), true))
+    let error = load::<Batches>(&files, &LoadRequest::new(&Links::default(), threads(1), true))
         .err()
         .unwrap()
         .to_string();
-    assert!(fault.contains("kea-leases6.csv.1: not a DHCPv6 lease file of Kea: column 2"), "{fault}");
-    assert!(fault.contains("name Kea's kea-leases6.csv"), "{fault}");
+    assert!(error.contains("kea-leases6.csv.1: not a DHCPv6 lease file of Kea: column 2"), "{error}");
+    assert!(error.contains("name Kea's kea-leases6.csv"), "{error}");
     fs::write(files.with_suffix(".1"), "x".repeat(HEADER_LEN_MAX + 1)).unwrap();
-    let fault =
+    let error =
         load::<Batches>(&files, &LoadRequest::new(&Links::default(), threads(1), true)).err().unwrap();
-    assert!(matches!(fault, LoadFault::Header { source: HeaderFault::Endless, .. }), "{fault}");
+    assert!(matches!(error, SnapshotError::Header { source: HeaderError::Endless, .. }), "{error}");
 }
 
 #[test]
@@ -171,9 +171,13 @@ fn endless_lines_are_one_bad_row_each() {
         .unwrap();
         assert_eq!(numbers(loaded.rows), [1, 2, 1, 2], "chunks of {chunk_len}");
         let bad: Vec<_> = loaded.files.iter().map(|file| file.tally.first_bad_rows.clone()).collect();
-        let lines = |file: usize| bad[file].iter().map(|bad| (bad.line, bad.fault.what)).collect::<Vec<_>>();
-        assert_eq!(lines(0), [(3, What::TooLong), (5, What::TooLong)], "chunks of {chunk_len}");
-        assert_eq!(lines(1), [(3, What::TooLong)], "chunks of {chunk_len}");
+        let lines = |file: usize| bad[file].iter().map(|bad| (bad.line, bad.error.kind)).collect::<Vec<_>>();
+        assert_eq!(
+            lines(0),
+            [(3, RowErrorKind::TooLong), (5, RowErrorKind::TooLong)],
+            "chunks of {chunk_len}"
+        );
+        assert_eq!(lines(1), [(3, RowErrorKind::TooLong)], "chunks of {chunk_len}");
         assert_eq!(loaded.position.offset, text.len() as u64, "chunks of {chunk_len}");
     }
 }
@@ -191,7 +195,7 @@ fn a_file_that_becomes_shorter_is_an_error() {
         .set_len(HEADER.len() as u64 + 3)
         .unwrap();
     let chunk = text.chunks(0, CHUNK_LEN).next().unwrap();
-    let fault = text
+    let error = text
         .parse(
             (text.columns.unwrap(), &Links::default()),
             chunk,
@@ -201,7 +205,7 @@ fn a_file_that_becomes_shorter_is_an_error() {
         )
         .err()
         .unwrap();
-    assert_eq!(fault.kind(), io::ErrorKind::UnexpectedEof);
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }
 
 /// Rows of a file that is written anew, as long as before, while its first chunk is taken.
@@ -234,10 +238,10 @@ fn a_file_that_is_written_anew_in_place_is_an_error() {
         );
         match result {
             Ok(_) => assert!(!changes, "in chunks of {chunk_len}"),
-            Err(LoadFault::Read { source, .. }) => {
+            Err(SnapshotError::Read { source, .. }) => {
                 assert!(changes && source.kind() == io::ErrorKind::InvalidData, "{source}");
             }
-            Err(fault) => panic!("{fault}"),
+            Err(error) => panic!("{error}"),
         }
     }
     // Once it stands still, it is loaded.
@@ -266,7 +270,7 @@ impl Rows for Full {
 fn leases_that_do_not_fit_are_an_error() {
     let (_directory, files) = set();
     fs::write(files.current(), format!("{HEADER}{}\n", row(1, ""))).unwrap();
-    let fault = load::<Full>(&files, &LoadRequest::new(&Links::default(), threads(2), true)).err().unwrap();
-    assert!(matches!(fault, LoadFault::NoRoom(NoRoom::Full { mebibytes: 16 })), "{fault}");
-    assert!(fault.to_string().contains("LimitAS="), "{fault}");
+    let error = load::<Full>(&files, &LoadRequest::new(&Links::default(), threads(2), true)).err().unwrap();
+    assert!(matches!(error, SnapshotError::NoRoom(NoRoom::Full { mebibytes: 16 })), "{error}");
+    assert!(error.to_string().contains("LimitAS="), "{error}");
 }

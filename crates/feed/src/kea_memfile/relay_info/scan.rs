@@ -3,9 +3,9 @@
 //! A general JSON parser takes as long for a row's `user_context` as lqd for five whole rows without one. Designs
 //! considered: (1) serde_json into borrowed structures: a vector for each lease, and text unescaped and copied
 //! first; (2) a scanner for all of JSON: its odd corners (escapes, duplicate keys, numbers) would have to be
-//! judged as serde_json does, for texts that Kea does not write; (3) this one: a scanner that knows one shape, reads
+//! interpreted as serde_json does, for texts that Kea does not write; (3) this one: a scanner that knows one shape, reads
 //! Kea's escaped commas as they stand, copies nothing, and gives up at anything else, which then goes to (1).
-//! A property test and a fuzz target hold both to the same result.
+//! A property test and a fuzz target compare both results.
 
 /// Comma between members, as it stands in a lease file.
 const ESCAPED_COMMA: [&[u8]; 2] = [b"&#x2c", b"&#x2C"];
@@ -19,7 +19,7 @@ pub(super) struct Relay<'a> {
     pub(super) options: Option<&'a [u8]>,
 }
 
-/// What is left of the text.
+/// Reader of the text.
 pub(super) struct Scanner<'a> {
     rest: &'a [u8],
     /// No relay was read yet.

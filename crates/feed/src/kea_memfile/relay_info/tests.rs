@@ -189,7 +189,7 @@ fn relay_data_that_does_not_fit_is_left_out() {
 }
 
 /// Whether a text was understood, and the option.
-type Reading = (Result<bool, NotAMap>, Vec<u8>);
+type Reading = (Result<bool, NotAMapError>, Vec<u8>);
 
 /// What the scanner and what the parser for any JSON make of a text; none from the scanner: not its shape.
 fn both(text: &[u8]) -> (Option<Reading>, Reading) {

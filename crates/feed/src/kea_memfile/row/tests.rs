@@ -25,13 +25,13 @@ fn row(changes: &[(Column, &str)]) -> String {
     values.join(",")
 }
 
-/// What became of one row: the change in words, or the fault; and the options left out.
-fn parse_with(columns: Columns, row: &str) -> (Result<Batch, RowFault>, LeftOut) {
+/// What became of one row: the change in words, or the error; and the options left out.
+fn parse_with(columns: Columns, row: &str) -> (Result<Batch, RowError>, LeftOut) {
     let mut parser = RowParser::new();
     let mut batch = Batch::new();
     let result = parser.parse(columns, row.as_bytes(), &mut batch);
     let unreadable = batch.changes().filter(|change| matches!(change, Change::Unreadable { .. })).count();
-    assert_eq!(unreadable == 0, result.is_ok() || batch.is_empty(), "unreadable after a fault: {row}");
+    assert_eq!(unreadable == 0, result.is_ok() || batch.is_empty(), "unreadable after a error: {row}");
     (result.map(|()| batch), parser.take_left_out())
 }
 
@@ -130,39 +130,39 @@ fn a_row_that_is_no_binding_is_a_removal_with_reason_and_time() {
 fn every_column_has_its_fault() {
     use Column::*;
     let long_duid = vec!["01"; 131].join(":");
-    let rows: &[(Column, &str, What)] = &[
-        (Address, "", What::NotAnAddress),
-        (Address, "192.0.2.1", What::NotAnAddress),
-        (Address, "2001:db8::/56", What::NotAnAddress),
-        (Address, "2001:db8:1::2%7", What::NotAnAddress),
-        (Duid, "00:0g", What::NotHexadecimal),
-        (Duid, "", What::EmptyDuid),
-        (Duid, "00", What::EmptyDuid),
-        (Duid, "00:00:00", What::EmptyDuid),
-        (Duid, &long_duid, What::Lease(LeaseFault::DuidLength(131))),
-        (ValidLifetime, "", What::NotANumber),
-        (ValidLifetime, "4294967296", What::NotANumber),
-        (Expire, "18446744073709551616", What::NotANumber),
-        (SubnetId, "one", What::NotANumber),
-        (PrefLifetime, "3000 ", What::NotANumber),
-        (LeaseType, "3", What::UnknownLeaseType),
-        (LeaseType, "-1", What::UnknownLeaseType),
-        (LeaseType, "IA_NA", What::NotANumber),
-        (LeaseType, "2147483648", What::NotANumber),
-        (Iaid, "", What::NotANumber),
-        (FqdnFwd, "2", What::NotABoolean),
-        (FqdnFwd, "-1", What::NotABoolean),
-        (FqdnRev, "", What::NotABoolean),
-        (State, "", What::NotANumber),
-        (State, "4294967296", What::NotANumber),
-        (UserContext, "[]", What::NotAMap),
-        (PoolId, "", What::NotANumber),
-        (PoolId, "4294967296", What::NotANumber),
-        (PoolId, "0\r", What::NotANumber),
+    let rows: &[(Column, &str, RowErrorKind)] = &[
+        (Address, "", RowErrorKind::NotAnAddress),
+        (Address, "192.0.2.1", RowErrorKind::NotAnAddress),
+        (Address, "2001:db8::/56", RowErrorKind::NotAnAddress),
+        (Address, "2001:db8:1::2%7", RowErrorKind::NotAnAddress),
+        (Duid, "00:0g", RowErrorKind::NotHexadecimal),
+        (Duid, "", RowErrorKind::EmptyDuid),
+        (Duid, "00", RowErrorKind::EmptyDuid),
+        (Duid, "00:00:00", RowErrorKind::EmptyDuid),
+        (Duid, &long_duid, RowErrorKind::Lease(LeaseFault::DuidLength(131))),
+        (ValidLifetime, "", RowErrorKind::NotANumber),
+        (ValidLifetime, "4294967296", RowErrorKind::NotANumber),
+        (Expire, "18446744073709551616", RowErrorKind::NotANumber),
+        (SubnetId, "one", RowErrorKind::NotANumber),
+        (PrefLifetime, "3000 ", RowErrorKind::NotANumber),
+        (LeaseType, "3", RowErrorKind::UnknownLeaseType),
+        (LeaseType, "-1", RowErrorKind::UnknownLeaseType),
+        (LeaseType, "IA_NA", RowErrorKind::NotANumber),
+        (LeaseType, "2147483648", RowErrorKind::NotANumber),
+        (Iaid, "", RowErrorKind::NotANumber),
+        (FqdnFwd, "2", RowErrorKind::NotABoolean),
+        (FqdnFwd, "-1", RowErrorKind::NotABoolean),
+        (FqdnRev, "", RowErrorKind::NotABoolean),
+        (State, "", RowErrorKind::NotANumber),
+        (State, "4294967296", RowErrorKind::NotANumber),
+        (UserContext, "[]", RowErrorKind::NotAMap),
+        (PoolId, "", RowErrorKind::NotANumber),
+        (PoolId, "4294967296", RowErrorKind::NotANumber),
+        (PoolId, "0\r", RowErrorKind::NotANumber),
     ];
-    for &(column, value, what) in rows {
+    for &(column, value, kind) in rows {
         let (batch, _) = parse_with(columns(18), &row(&[(column, value)]));
-        assert_eq!(batch.unwrap_err(), RowFault { column, what }, "{value:?}");
+        assert_eq!(batch.unwrap_err(), RowError { column, kind }, "{value:?}");
     }
 }
 
@@ -172,14 +172,17 @@ fn faulty_prefixes() {
         let changes = [(Column::Address, address), (Column::LeaseType, "2"), (Column::PrefixLen, prefix_len)];
         parse_with(columns(18), &row(&changes)).0.unwrap_err()
     };
-    let fault = |column, fault| RowFault { column, what: What::Lease(fault) };
-    assert_eq!(prefix("2001:db8::1", "31"), fault(Column::Address, LeaseFault::HostBits));
-    assert_eq!(prefix("2001:db8::", "0"), fault(Column::PrefixLen, LeaseFault::PrefixLength(0)));
-    assert_eq!(prefix("2001:db8::", "129"), fault(Column::PrefixLen, LeaseFault::PrefixLength(129)));
-    assert_eq!(prefix("2001:db8::", ""), RowFault { column: Column::PrefixLen, what: What::NotANumber });
+    let error = |column, error| RowError { column, kind: RowErrorKind::Lease(error) };
+    assert_eq!(prefix("2001:db8::1", "31"), error(Column::Address, LeaseFault::HostBits));
+    assert_eq!(prefix("2001:db8::", "0"), error(Column::PrefixLen, LeaseFault::PrefixLength(0)));
+    assert_eq!(prefix("2001:db8::", "129"), error(Column::PrefixLen, LeaseFault::PrefixLength(129)));
+    assert_eq!(
+        prefix("2001:db8::", ""),
+        RowError { column: Column::PrefixLen, kind: RowErrorKind::NotANumber }
+    );
 }
 
-/// What a row with these changes says in one column of numbers, or the lease's fault.
+/// What a row with these changes says in one column of numbers, or the lease's error.
 fn lease_of(changes: &[(Column, &str)], check: impl FnOnce(Lease<'_>)) {
     put(&row(changes), check);
 }
@@ -316,8 +319,8 @@ fn a_user_context_that_is_no_map_costs_the_row() {
         for valid_lifetime in ["4000", "0"] {
             let changes = [(Column::UserContext, context), (Column::ValidLifetime, valid_lifetime)];
             let (result, _) = parse_with(columns(18), &row(&changes));
-            let fault = RowFault { column: Column::UserContext, what: What::NotAMap };
-            assert_eq!(result.err(), (!is_map).then_some(fault), "{context}, valid for {valid_lifetime}");
+            let error = RowError { column: Column::UserContext, kind: RowErrorKind::NotAMap };
+            assert_eq!(result.err(), (!is_map).then_some(error), "{context}, valid for {valid_lifetime}");
         }
     }
 }
@@ -397,8 +400,8 @@ fn rows_of_every_older_schema() {
         let row_of_newer_schema = parse_with(columns(count), ROW).0;
         assert!(row_of_newer_schema.is_ok(), "Kea appends such rows until it has converted the file");
         let shorter = count.min(15) - 1;
-        let fault = parse_with(columns(count), &values[..shorter].join(",")).0.unwrap_err();
-        assert_eq!((fault.column as usize, fault.what), (shorter, What::Missing));
+        let error = parse_with(columns(count), &values[..shorter].join(",")).0.unwrap_err();
+        assert_eq!((error.column as usize, error.kind), (shorter, RowErrorKind::Missing));
     }
 }
 
@@ -477,15 +480,15 @@ fn rows_before_change_nothing() {
         assert_eq!(parser.take_left_out(), left_out, "{row}");
         match expected {
             Ok(expected) => assert!(result.is_ok() && batch.changes().eq(expected.changes()), "{row}"),
-            Err(fault) => assert_eq!(result, Err(fault), "{row}"),
+            Err(error) => assert_eq!(result, Err(error), "{row}"),
         }
     }
 }
 
 #[test]
 fn faults_name_the_column() {
-    let fault = parse_with(columns(18), &row(&[(Column::Iaid, "x")])).0.unwrap_err();
-    assert_eq!(fault.to_string(), "iaid is not a number, or too large");
+    let error = parse_with(columns(18), &row(&[(Column::Iaid, "x")])).0.unwrap_err();
+    assert_eq!(error.to_string(), "iaid is not a number, or too large");
 }
 
 proptest::proptest! {

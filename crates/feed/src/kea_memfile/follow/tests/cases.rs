@@ -10,7 +10,7 @@ use super::*;
 use crate::kea_memfile::follow::{Advance, FileTrouble};
 use crate::kea_memfile::lines::{BadRow, LINE_LEN_MAX};
 use crate::kea_memfile::load::load_first;
-use crate::kea_memfile::{RowFault, What};
+use crate::kea_memfile::{RowError, RowErrorKind};
 
 fn address(number: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number)
@@ -82,8 +82,8 @@ fn bad_rows_are_told_with_their_line() {
     kea.append(lease(2));
     let FileStep::Rows { batch, tally } = reader.follower.poll(Duration::ZERO) else { panic!("no rows") };
     assert_eq!((batch.len(), tally.bad_rows), (1, 1));
-    let BadRow { line, fault: RowFault { what, .. } } = tally.first_bad_rows[0];
-    assert_eq!((line, what), (4, What::Missing));
+    let BadRow { line, error: RowError { kind, .. } } = tally.first_bad_rows[0];
+    assert_eq!((line, kind), (4, RowErrorKind::Missing));
 }
 
 #[test]
