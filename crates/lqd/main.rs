@@ -27,6 +27,11 @@ use rustix::process::{Resource, getrlimit};
 
 use settings::{Command, CommandLine, Settings};
 
+/// The allocator of all memory but the index's and net's own mappings. Tests count allocations with one of theirs.
+#[cfg(all(feature = "mimalloc", not(test)))]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Why the program ends without having done its work.
 enum Failure {
     /// Arguments, settings or files cannot be used: exit status 2.

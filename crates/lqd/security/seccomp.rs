@@ -36,8 +36,8 @@ const CALLS: &[c_long] = &[
     libc::SYS_sendto, libc::SYS_recvfrom, libc::SYS_socketpair, libc::SYS_accept4, libc::SYS_shutdown,
     libc::SYS_getsockname, libc::SYS_getpeername, libc::SYS_epoll_create1, libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2, libc::SYS_timerfd_create, libc::SYS_timerfd_settime,
-    // Memory.
-    libc::SYS_brk, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise,
+    // Memory; mimalloc asks for the NUMA node that a thread runs on.
+    libc::SYS_brk, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_getcpu,
     // Threads, which each load of a lease file starts anew. clone3 is refused by a filter of its own.
     libc::SYS_clone3, libc::SYS_set_robust_list, libc::SYS_rseq, libc::SYS_prctl,
     libc::SYS_futex, libc::SYS_sched_yield, libc::SYS_sched_getaffinity, libc::SYS_sched_setaffinity,
