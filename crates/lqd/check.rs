@@ -6,35 +6,35 @@ use lqd_feed::{Feed, LeftOut, Part};
 use lqd_index::{CLIENT_LEASES_MAX, Writer};
 use lqd_wire::Duid;
 
-use crate::Failure;
+use crate::error::ExitError;
 use crate::settings::Settings;
 use crate::site::{Site, access};
 
 /// Prints what would be served, or ends with what is to be mended.
-pub(crate) fn check(settings: &Settings) -> Result<(), Failure> {
+pub(crate) fn check(settings: &Settings) -> Result<(), ExitError> {
     let report = report(settings)?;
     let mut out = io::stdout().lock();
     out.write_all(&report).and_then(|()| out.flush()).map_err(|error| cannot_print(&error))
 }
 
 /// A full disk, or a reader that has gone.
-pub(crate) fn cannot_print(error: &io::Error) -> Failure {
-    Failure::running(format!("standard output: {error}; the report is not complete"))
+pub(crate) fn cannot_print(error: &io::Error) -> ExitError {
+    ExitError::running(format!("standard output: {error}; the report is not complete"))
 }
 
 /// The whole text, in memory, which always has room for it.
-fn report(settings: &Settings) -> Result<Vec<u8>, Failure> {
+fn report(settings: &Settings) -> Result<Vec<u8>, ExitError> {
     let mut out = Vec::new();
     write(settings, &mut out)?;
     Ok(out)
 }
 
-fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), Failure> {
+fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
     let site = Site::read(settings)?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
     let (links, subnets) = (site.links.len(), site.links.subnet_count());
     let (writer, store) = Writer::new();
-    let (_feed, report) = Feed::start(writer, site.sources, threads).map_err(Failure::unusable)?;
+    let (_feed, report) = Feed::start(writer, site.sources, threads).map_err(ExitError::unusable)?;
     let summary = store.summary();
 
     for source in &settings.sources {

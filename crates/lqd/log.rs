@@ -17,7 +17,7 @@ use signal_hook::consts::SIGXFSZ;
 use tracing::error;
 use tracing_subscriber::EnvFilter;
 
-use crate::Failure;
+use crate::error::ExitError;
 use crate::settings::{LogFormat, Settings};
 
 pub(crate) use output::{finish, lost, say, say_queries, start_writing, write_waiting};
@@ -30,11 +30,11 @@ pub(crate) const READY: &str = "lqd::ready";
 const PANIC: &str = "lqd::panic";
 
 /// Starts logging as the settings say. Lines wait until [`start_writing`].
-pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
+pub(crate) fn start(settings: &Settings) -> Result<(), ExitError> {
     // A file size limit (RLIMIT_FSIZE) is a full disk, not the end of the process.
-    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(Failure::running)?;
-    let filter = EnvFilter::try_new(&settings.log).map_err(Failure::unusable)?;
-    let always = |target: &str| format!("{target}=info").parse().map_err(Failure::unusable);
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(ExitError::running)?;
+    let filter = EnvFilter::try_new(&settings.log).map_err(ExitError::unusable)?;
+    let always = |target: &str| format!("{target}=info").parse().map_err(ExitError::unusable);
     let filter = filter.add_directive(always(READY)?).add_directive(always(PANIC)?);
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Line);
     match settings.log_format {

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod error;
 mod log;
 mod manual;
 mod observe;
@@ -25,36 +26,13 @@ use clap::Parser;
 use lqd_index::NoRoom;
 use rustix::process::{Resource, getrlimit};
 
+use error::ExitError;
 use settings::{Command, CommandLine, Settings};
 
 /// The allocator of all memory but the index's and net's own mappings. Tests count allocations with one of theirs.
 #[cfg(all(feature = "mimalloc", not(test)))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Why the program ends without having done its work.
-enum Failure {
-    /// Arguments, settings or files cannot be used: exit status 2.
-    Unusable(Box<dyn std::error::Error + Send + Sync>),
-    /// It failed while running: exit status 1.
-    Running(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl Failure {
-    fn unusable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Unusable(error.into())
-    }
-
-    fn running(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Running(error.into())
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::running(error)
-    }
-}
 
 fn main() -> ExitCode {
     hide_lack_of_room();
@@ -65,7 +43,7 @@ fn main() -> ExitCode {
         Ok(command_line) => catch_unwind(|| run(&command_line.command)).unwrap_or_else(|panic| {
             // Whatever else ends the main thread is a bug.
             let no_room = panic.downcast::<NoRoom>().unwrap_or_else(|panic| resume_unwind(panic));
-            say(&Failure::unusable(*no_room))
+            report(&ExitError::unusable(*no_room))
         }),
         Err(help_or_error) => print(&help_or_error),
     };
@@ -87,7 +65,7 @@ fn hide_lack_of_room() {
 fn print(help_or_error: &clap::Error) -> ExitCode {
     let printed = help_or_error.print().and_then(|()| std::io::stdout().flush());
     match printed {
-        Err(error) if !help_or_error.use_stderr() => say(&check::cannot_print(&error)),
+        Err(error) if !help_or_error.use_stderr() => report(&check::cannot_print(&error)),
         _ => ExitCode::from(u8::try_from(help_or_error.exit_code()).unwrap_or(1)),
     }
 }
@@ -95,26 +73,22 @@ fn print(help_or_error: &clap::Error) -> ExitCode {
 fn run(command: &Command) -> ExitCode {
     let done = match command {
         Command::Serve(flags) => Settings::read(flags)
-            .map_err(Failure::unusable)
+            .map_err(ExitError::unusable)
             .and_then(|settings| runtime::serve(flags, settings)),
         Command::Check(flags) => {
-            Settings::read(flags).map_err(Failure::unusable).and_then(|settings| check::check(&settings))
+            Settings::read(flags).map_err(ExitError::unusable).and_then(|settings| check::check(&settings))
         }
         Command::Man { folder } => manual::man(folder),
         Command::Completions { folder } => manual::completions(folder),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => say(&failure),
+        Err(error) => report(&error),
     }
 }
 
-/// Says why the program ends, and with which status.
-fn say(failure: &Failure) -> ExitCode {
-    let (error, status) = match failure {
-        Failure::Unusable(error) => (error, ExitCode::from(2)),
-        Failure::Running(error) => (error, ExitCode::FAILURE),
-    };
+/// Prints the error that ends the program, and returns its exit status.
+fn report(error: &ExitError) -> ExitCode {
     log::say(format!("lqd: {error}\n").as_bytes());
-    status
+    ExitCode::from(error.status())
 }

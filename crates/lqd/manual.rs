@@ -5,20 +5,20 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::Failure;
+use crate::error::ExitError;
 use crate::settings::CommandLine;
 
 /// Shells that packages know a place for.
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
 /// Writes lqd.1, and a page for each command, into `folder`.
-pub(crate) fn man(folder: &Path) -> Result<(), Failure> {
+pub(crate) fn man(folder: &Path) -> Result<(), ExitError> {
     let command = CommandLine::command().disable_help_subcommand(true);
     clap_mangen::generate_to(command, folder).map_err(|error| cannot(folder, &error))
 }
 
 /// Writes a completion script for each of [`SHELLS`] into `folder`.
-pub(crate) fn completions(folder: &Path) -> Result<(), Failure> {
+pub(crate) fn completions(folder: &Path) -> Result<(), ExitError> {
     for shell in SHELLS {
         clap_complete::generate_to(shell, &mut CommandLine::command(), "lqd", folder)
             .map_err(|error| cannot(folder, &error))?;
@@ -26,8 +26,8 @@ pub(crate) fn completions(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn cannot(folder: &Path, error: &std::io::Error) -> Failure {
-    Failure::unusable(format!(
+fn cannot(folder: &Path, error: &std::io::Error) -> ExitError {
+    ExitError::unusable(format!(
         "{}: {error}; name a folder that exists and can be written to",
         folder.display()
     ))

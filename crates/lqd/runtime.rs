@@ -1,22 +1,43 @@
-//! The running server: start-up, workers, reloads, signals, and the service manager.
+//! The running server: start-up in typed phases, the main loop, workers, reloads, signals, the service manager.
 //!
 //! ```text
-//! serve            start-up, main loop, shutdown     workers   sockets, threads and counters of all workers
-//! reload           SIGHUP, on its own thread         worker    a batch of datagrams → replies
-//! signals          obeyed at any moment              watchdog  keep-alive messages to systemd
-//! await_kea        waits for files that Kea writes   clock     steps of the system clock, logged
-//! service_manager  messages to systemd               example   a query to try, printed once ready
+//! startup    Bound → Confined → Loaded → Serving     workers  start, observation and end of the worker threads
+//! main_loop  Serving: events until the end           worker   a batch of datagrams → replies
+//! event      events of the main thread               sockets  UDP sockets, steering, busy polling
+//! reload     SIGHUP, on its own thread               liveness, watchdog, service_manager  messages to systemd
+//! signals    obeyed at any moment                    clock    steps of the system clock
+//! await_kea  waits for files that Kea writes         example  a query to try, printed once ready
 //! ```
 
 mod await_kea;
 mod clock;
+mod event;
 mod example;
+mod liveness;
+mod main_loop;
 mod reload;
-mod serve;
 mod service_manager;
 mod signals;
+mod sockets;
+mod startup;
 mod watchdog;
 mod worker;
 mod workers;
 
-pub(crate) use serve::serve;
+use crate::error::ExitError;
+use crate::settings::{Flags, Settings};
+use signals::Interrupted;
+use startup::{Bound, Confined};
+
+/// Serves until a signal stops it.
+pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), ExitError> {
+    let started = Bound::new(settings)
+        .and_then(|bound| bound.confine(flags))
+        .and_then(Confined::load)
+        .and_then(|loaded| loaded.serve(flags));
+    match started {
+        Ok(serving) => serving.run(),
+        Err(Interrupted::Signal) => Ok(()),
+        Err(Interrupted::Error(error)) => Err(error),
+    }
+}

@@ -43,7 +43,7 @@ use lqd_wire::{DATAGRAM_LEN_MAX, SERVER_PORT};
 
 pub(crate) use self::access::{AccessRow, Rate, Rights};
 pub(crate) use self::admin::AdminAddress;
-pub(crate) use self::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Steering, Switch, WhenStale};
+pub(crate) use self::choice::{CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::Flags;
@@ -101,7 +101,7 @@ pub(crate) struct Settings {
     /// Send buffer of each socket, octets.
     pub(crate) send_buffer: usize,
     /// Which worker gets a datagram.
-    pub(crate) steering: Steering,
+    pub(crate) steering: CpuSteering,
     /// How long a worker polls before it sleeps, microseconds, 0..=1000.
     pub(crate) busy_poll: u32,
     /// Whether rights are given up that are not needed.
@@ -166,7 +166,7 @@ impl Settings {
             buffers: typed.buffers.map_or(256, |count| count.0),
             receive_buffer: typed.receive_buffer.map_or(8 << 20, |octets| octets.0),
             send_buffer: typed.send_buffer.map_or(4 << 20, |octets| octets.0),
-            steering: typed.steering.unwrap_or(Steering::Hash),
+            steering: typed.steering.unwrap_or(CpuSteering::Hash),
             busy_poll: typed.busy_poll.map_or(0, |microseconds| microseconds.0),
             sandbox: typed.sandbox.unwrap_or(SandboxMode::Auto),
             log_format: typed.log_format.unwrap_or(LogFormat::Text),

@@ -13,7 +13,7 @@ use lqd_feed::{LeaseSource, Missing, SourceConfig, links_of};
 use lqd_index::{Link, Links};
 use tracing::warn;
 
-use crate::Failure;
+use crate::error::ExitError;
 use crate::settings::{self, LinkAddress, Settings, SourceSettings};
 
 /// Where Kea's service is told to keep its files, if not in `/var/lib/kea`.
@@ -37,7 +37,7 @@ pub(crate) struct Site {
 
 impl Site {
     /// Reads Kea's configuration and what it refers to, except leases.
-    pub(crate) fn read(settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) fn read(settings: &Settings) -> Result<Self, ExitError> {
         let keas = settings.sources.iter().map(|source| Kea::read(source, settings.sources.len() > 1));
         let keas = keas.collect::<Result<Vec<_>, _>>()?;
         let mut warnings = Vec::new();
@@ -49,22 +49,22 @@ impl Site {
         let mut reads: Vec<_> = keas.iter().flat_map(Kea::reads).collect();
         let server_duid = match (&settings.server_duid, keas.first()) {
             (Some(duid), _) => duid.clone(),
-            (None, Some(first)) => first.config.server_duid.resolve().map_err(Failure::unusable)?,
+            (None, Some(first)) => first.config.server_duid.resolve().map_err(ExitError::unusable)?,
             (None, None) => unreachable!("settings have one source at least"),
         };
         let policy = Policy {
             server_duid,
-            access: access::table(settings, &allow).map_err(Failure::unusable)?,
+            access: access::table(settings, &allow).map_err(ExitError::unusable)?,
             relay_hops_max: settings.max_relay_hops,
         };
-        let engine = Engine::new(policy.clone()).map_err(Failure::unusable)?;
+        let engine = Engine::new(policy.clone()).map_err(ExitError::unusable)?;
         let engine = engine.with_no_binding_if_incomplete(no_binding_policy(settings, true));
         let mut sources = Vec::new();
         for kea in keas {
             warnings.extend(kea.config.warnings.iter().map(|warning| kea.about(warning.to_string())));
             sources.push(kea.into_source(&mut reads, &mut warnings)?);
         }
-        let links = links_of(&sources).map_err(Failure::unusable)?;
+        let links = links_of(&sources).map_err(ExitError::unusable)?;
         warnings.extend(links.unreachable().map(|address| {
             format!(
                 "no address leads to the link of the subnet that begins with {address}, as other links' subnets cover \
@@ -104,10 +104,10 @@ struct Kea<'a> {
 }
 
 impl<'a> Kea<'a> {
-    fn read(settings: &'a SourceSettings, is_one_of_several: bool) -> Result<Self, Failure> {
-        let document = kea_config::read(&settings.kea_config).map_err(Failure::unusable)?;
+    fn read(settings: &'a SourceSettings, is_one_of_several: bool) -> Result<Self, ExitError> {
+        let document = kea_config::read(&settings.kea_config).map_err(ExitError::unusable)?;
         let data_dir = std::env::var_os(KEA_DATA_DIR).map(PathBuf::from);
-        let config = KeaConfig::from_document(&document, data_dir.as_deref()).map_err(Failure::unusable)?;
+        let config = KeaConfig::from_document(&document, data_dir.as_deref()).map_err(ExitError::unusable)?;
         Ok(Self { settings, is_one_of_several, document, config })
     }
 
@@ -131,14 +131,14 @@ impl<'a> Kea<'a> {
         self,
         reads: &mut Vec<PathBuf>,
         warnings: &mut Vec<String>,
-    ) -> Result<SourceConfig, Failure> {
+    ) -> Result<SourceConfig, ExitError> {
         let source = lease_source(self.settings, &self.config, reads, warnings)?;
         let mut links = self.config.links;
         for given in &self.settings.link_addresses {
             name_link(&mut links, *given)?;
         }
         SourceConfig::new(&*self.settings.name, source, links, self.config.lease_checks)
-            .map_err(|error| Failure::unusable(in_file(&self.settings.kea_config, &error.to_string())))
+            .map_err(|error| ExitError::unusable(in_file(&self.settings.kea_config, &error.to_string())))
     }
 }
 
@@ -148,10 +148,10 @@ fn lease_source(
     kea: &KeaConfig,
     reads: &mut Vec<PathBuf>,
     warnings: &mut Vec<String>,
-) -> Result<Box<dyn LeaseSource>, Failure> {
+) -> Result<Box<dyn LeaseSource>, ExitError> {
     let file = match &settings.kea_leases {
         Some(file) => file.as_path(),
-        None => kea.lease_database.lease_file().map_err(Failure::unusable)?,
+        None => kea.lease_database.lease_file().map_err(ExitError::unusable)?,
     };
     let source = KeaMemfile::new(file);
     reads.push(source.current().to_owned());
@@ -160,10 +160,10 @@ fn lease_source(
 }
 
 /// Sets the address told for the link of a subnet.
-fn name_link(links: &mut [Link], given: LinkAddress) -> Result<(), Failure> {
+fn name_link(links: &mut [Link], given: LinkAddress) -> Result<(), ExitError> {
     let has = |link: &&mut Link| link.subnets.iter().any(|subnet| subnet.id == given.subnet_id);
     let link = links.iter_mut().find(has).ok_or_else(|| {
-        Failure::unusable(format!(
+        ExitError::unusable(format!(
             "--link-address {given}: Kea's configuration has no subnet with the id {}; give the id of one",
             given.subnet_id
         ))

@@ -26,9 +26,9 @@ use lqd_feed::{Access, OUT_OF_REACH, is_out_of_reach};
 use tokio::{runtime, time};
 use tracing::{error, info, warn};
 
-use super::census::{self, Census};
-use super::state::Board;
-use crate::Failure;
+use super::census;
+use super::state::ServerState;
+use crate::error::ExitError;
 use crate::security::AdminNeeds;
 use crate::settings::AdminAddress;
 
@@ -37,6 +37,9 @@ const SOCKET_MODE: u32 = 0o660;
 
 /// How long to wait before an address that is in use is tried again.
 const BIND_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Interval of looking for the first snapshot.
+const SERVING_POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// The admin port; its Unix sockets vanish when it is dropped.
 pub(crate) struct Admin {
@@ -51,22 +54,10 @@ pub(crate) struct Admin {
 /// Unix sockets that are ours.
 type SocketFiles = Arc<Mutex<Vec<PathBuf>>>;
 
-/// What requests are answered from.
-pub(super) struct Shown {
-    pub(super) board: Arc<Board>,
-    pub(super) census: Mutex<Option<Arc<Census>>>,
-}
-
-impl Shown {
-    pub(super) fn census(&self) -> Option<Arc<Census>> {
-        self.census.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 /// The way on which somebody asks.
 #[derive(Clone)]
 struct Way {
-    shown: Arc<Shown>,
+    state: Arc<ServerState>,
     /// The file system says who may come here, so clients' data may be given.
     is_private: bool,
 }
@@ -82,7 +73,7 @@ impl Admin {
     ///
     /// One that is in use is waited for, as another lqd may be about to end and leave it; that there is no port for
     /// metrics yet is no reason to leave queries unanswered.
-    pub(crate) fn bind(addresses: &[AdminAddress]) -> Result<Self, Failure> {
+    pub(crate) fn bind(addresses: &[AdminAddress]) -> Result<Self, ExitError> {
         let mut admin = Self {
             socket_files: SocketFiles::default(),
             listeners: Vec::new(),
@@ -99,7 +90,7 @@ impl Admin {
                     warn!(%address, "the admin port is in use by another process; waiting for it to be free");
                     admin.in_use.push(address.clone());
                 }
-                Err(fault) => return Err(Failure::running(format!("admin port {address}: {fault}"))),
+                Err(fault) => return Err(ExitError::running(format!("admin port {address}: {fault}"))),
             }
         }
         admin.needs.removes = addresses.iter().any(|address| address.path().is_some());
@@ -108,25 +99,25 @@ impl Admin {
     }
 
     /// Answers from now on, on a thread that has the rights of this one.
-    pub(crate) fn answer(&mut self, board: &Arc<Board>) -> Result<(), Failure> {
+    pub(crate) fn answer(&mut self, state: &Arc<ServerState>) -> Result<(), ExitError> {
         let (listeners, in_use) = (std::mem::take(&mut self.listeners), std::mem::take(&mut self.in_use));
         if listeners.is_empty() && in_use.is_empty() {
             return Ok(());
         }
-        let shown = Arc::new(Shown { board: Arc::clone(board), census: Mutex::default() });
+        let state = Arc::clone(state);
         let runtime =
-            runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::running)?;
+            runtime::Builder::new_current_thread().enable_all().build().map_err(ExitError::running)?;
         let socket_files = Arc::clone(&self.socket_files);
         let run = move || {
             runtime.block_on(async {
-                listeners.into_iter().for_each(|listener| answer_at(listener, &shown));
+                listeners.into_iter().for_each(|listener| answer_at(listener, &state));
                 for address in in_use {
-                    tokio::spawn(wait_for(address, Arc::clone(&shown), Arc::clone(&socket_files)));
+                    tokio::spawn(wait_for(address, Arc::clone(&state), Arc::clone(&socket_files)));
                 }
-                census::keep(&shown).await;
+                keep_census(&state).await;
             });
         };
-        thread::Builder::new().name("lqd-admin".to_owned()).spawn(run).map_err(Failure::running)?;
+        thread::Builder::new().name("lqd-admin".to_owned()).spawn(run).map_err(ExitError::running)?;
         Ok(())
     }
 
@@ -166,11 +157,11 @@ fn bind(address: &AdminAddress, socket_files: &SocketFiles) -> io::Result<Listen
 }
 
 /// Answers at an address as soon as it is free.
-async fn wait_for(address: AdminAddress, shown: Arc<Shown>, socket_files: SocketFiles) {
+async fn wait_for(address: AdminAddress, state: Arc<ServerState>, socket_files: SocketFiles) {
     loop {
         time::sleep(BIND_AGAIN_AFTER).await;
         match bind(&address, &socket_files) {
-            Ok(listener) => return answer_at(listener, &shown),
+            Ok(listener) => return answer_at(listener, &state),
             Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => {}
             Err(fault) => {
                 let out_of_reach = |path: &Path| is_out_of_reach(path, fault.kind(), Access::Socket);
@@ -179,6 +170,21 @@ async fn wait_for(address: AdminAddress, shown: Arc<Shown>, socket_files: Socket
             }
         }
     }
+}
+
+/// Repeats the census from the first snapshot on.
+async fn keep_census(state: &ServerState) {
+    let store = loop {
+        match state.serving.get() {
+            Some(serving) => break &serving.store,
+            None => time::sleep(SERVING_POLL_EVERY).await,
+        }
+    };
+    let Some(reader) = store.reader() else {
+        // There is room for more readers than there can be workers.
+        return std::future::pending().await;
+    };
+    census::repeat(reader, |census| state.census.store(Some(Arc::new(census)))).await;
 }
 
 /// Removes the socket of a process that ended without doing so; one that somebody listens at stays.
@@ -192,22 +198,22 @@ fn remove_left_over(path: &Path) -> io::Result<()> {
 }
 
 /// Answers at a listener, on the runtime's thread.
-fn answer_at(listener: Listener, shown: &Arc<Shown>) {
-    if let Err(fault) = spawn(listener, Arc::clone(shown)) {
+fn answer_at(listener: Listener, state: &Arc<ServerState>) {
+    if let Err(fault) = spawn(listener, Arc::clone(state)) {
         error!(%fault, "admin port does not answer");
     }
 }
 
-fn spawn(listener: Listener, shown: Arc<Shown>) -> io::Result<()> {
+fn spawn(listener: Listener, state: Arc<ServerState>) -> io::Result<()> {
     match listener {
         Listener::Tcp(listener) => {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let way = Way { shown, is_private: false };
+            let way = Way { state, is_private: false };
             tokio::spawn(connection::accept(way, async move || Ok(listener.accept().await?.0)));
         }
         Listener::Unix(listener) => {
             let listener = tokio::net::UnixListener::from_std(listener)?;
-            let way = Way { shown, is_private: true };
+            let way = Way { state, is_private: true };
             tokio::spawn(connection::accept(way, async move || Ok(listener.accept().await?.0)));
         }
     }

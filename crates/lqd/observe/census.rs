@@ -7,13 +7,10 @@
 //! The counts are as old as they say.
 
 use std::net::Ipv6Addr;
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lqd_index::{Client, Cursor, LeaseKind, LinkId, Links, Reader, Replaced, Scanned};
 use tokio::time;
-
-use super::admin::Shown;
 
 /// Client numbers in a slice.
 const SLICE: u32 = 1024;
@@ -23,9 +20,6 @@ const REST: u32 = 19;
 
 /// How long to rest between two scans, at least.
 const REST_BETWEEN: Duration = Duration::from_secs(30);
-
-/// How long to wait for the first snapshot.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// What there was when the clients were last scanned.
 #[derive(Debug)]
@@ -49,21 +43,10 @@ pub(super) struct Tally {
     pub(super) prefixes: u64,
 }
 
-/// Counts again and again, from the first snapshot on.
-pub(super) async fn keep(shown: &Shown) {
-    let store = loop {
-        match shown.board.serving.get() {
-            Some(serving) => break &serving.store,
-            None => time::sleep(LOOK_AGAIN_AFTER).await,
-        }
-    };
-    let Some(mut reader) = store.reader() else {
-        // There is room for more readers than there can be workers.
-        return std::future::pending().await;
-    };
+/// Counts again and again, and publishes each result.
+pub(super) async fn repeat(mut reader: Reader, publish: impl Fn(Census)) {
     loop {
-        let census = scan(&mut reader).await;
-        *shown.census.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(census));
+        publish(scan(&mut reader).await);
         time::sleep(REST_BETWEEN).await;
     }
 }

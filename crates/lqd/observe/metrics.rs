@@ -85,10 +85,10 @@ const TABLE: &[Row] = &[
         Program(|s, f| f.sample(&[], u8::from(s.stale)))),
     Row("lqd_feed_max_age_seconds", Gauge, "--max-feed-age.",
         Program(|s, f| f.sample(&[], s.max_feed_age.as_secs()))),
-    Row("lqd_config_reloads_total", Counter, "Times the configuration was read again (SIGHUP), by result.",
+    Row("lqd_config_reloads_total", Counter, "Reloads of the configuration (SIGHUP), by result.",
         Program(|s, f| {
-            f.sample(&[("result", "taken_over")], s.reloads);
-            f.sample(&[("result", "refused")], s.refused_reloads);
+            f.sample(&[("result", "applied")], s.reloads);
+            f.sample(&[("result", "rejected")], s.rejected_reloads);
         })),
     Row("process_start_time_seconds", Gauge, "When the process started, seconds since 1970.",
         Program(|s, f| f.sample(&[], unix_seconds(s.started_at)))),

@@ -17,10 +17,9 @@ use lqd_net::{NetCounters, Sizes};
 use lqd_stats::Distribution;
 use lqd_wire::StatusCode;
 
-use super::admin::Shown;
 use super::census::Census;
 use super::process::Process;
-use super::state::{OUTCOMES, QUERY_CLASSES, Serving, WorkerBooks};
+use super::state::{OUTCOMES, QUERY_CLASSES, ServerState, ServingState, WorkerCounters};
 use crate::log;
 
 /// Requestors that are named.
@@ -35,7 +34,7 @@ pub(super) struct Scrape {
     pub(super) stale: bool,
     pub(super) max_feed_age: Duration,
     pub(super) reloads: u64,
-    pub(super) refused_reloads: u64,
+    pub(super) rejected_reloads: u64,
     pub(super) process: Process,
     /// None before the first snapshot is complete.
     pub(super) served: Option<Served>,
@@ -68,29 +67,28 @@ pub(super) struct WorkerCounts {
 
 impl Scrape {
     /// Reads everything.
-    pub(super) fn take(shown: &Shown) -> Self {
-        let board = &shown.board;
+    pub(super) fn take(state: &ServerState) -> Self {
         Self {
-            uptime: board.started.elapsed(),
-            started_at: board.started_at,
-            unready: board.unready(),
-            stale: board.is_stale(),
-            max_feed_age: board.max_feed_age(),
-            reloads: board.reloads.load(Ordering::Relaxed),
-            refused_reloads: board.refused_reloads.load(Ordering::Relaxed),
+            uptime: state.started.elapsed(),
+            started_at: state.started_at,
+            unready: state.unready(),
+            stale: state.is_stale(),
+            max_feed_age: state.max_feed_age(),
+            reloads: state.reloads.load(Ordering::Relaxed),
+            rejected_reloads: state.rejected_reloads.load(Ordering::Relaxed),
             process: Process::look(),
-            served: board.serving.get().map(|serving| Served::take(serving, shown.census())),
+            served: state.serving.get().map(|serving| Served::take(serving, state.census.load_full())),
         }
     }
 }
 
 impl Served {
-    fn take(serving: &Serving, census: Option<Arc<Census>>) -> Self {
+    fn take(serving: &ServingState, census: Option<Arc<Census>>) -> Self {
         let mut answer_times = Distribution::default();
-        serving.workers.iter().for_each(|books| answer_times.add(&books.answer_times.read()));
+        serving.workers.iter().for_each(|counters| answer_times.add(&counters.answer_times.read()));
         Self {
             listen: serving.listen.clone(),
-            workers: serving.workers.iter().map(|books| WorkerCounts::of(books)).collect(),
+            workers: serving.workers.iter().map(|counters| WorkerCounts::of(counters)).collect(),
             answer_times,
             requestors: requestors(&serving.workers),
             feed: serving.feed.state(),
@@ -155,8 +153,12 @@ impl Served {
 }
 
 impl WorkerCounts {
-    fn of(books: &WorkerBooks) -> Self {
-        Self { datagrams: books.datagrams(), batches: books.batches.read(), net: Arc::clone(&books.net) }
+    fn of(counters: &WorkerCounters) -> Self {
+        Self {
+            datagrams: counters.datagrams(),
+            batches: counters.batches.read(),
+            net: Arc::clone(&counters.net),
+        }
     }
 
     /// Its datagrams.
@@ -171,9 +173,9 @@ impl WorkerCounts {
 }
 
 /// Who sent most, over all workers.
-fn requestors(workers: &[Arc<WorkerBooks>]) -> Vec<(Ipv6Addr, u64)> {
+fn requestors(workers: &[Arc<WorkerCounters>]) -> Vec<(Ipv6Addr, u64)> {
     let mut counts: HashMap<u128, u64> = HashMap::new();
-    for entry in workers.iter().flat_map(|books| books.sources.read()) {
+    for entry in workers.iter().flat_map(|counters| counters.sources.read()) {
         *counts.entry(entry.key).or_default() += entry.at_least();
     }
     let mut counts: Vec<_> = counts.into_iter().map(|(source, count)| (source.into(), count)).collect();

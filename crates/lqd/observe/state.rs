@@ -1,4 +1,4 @@
-//! What the program knows of itself, for those who watch it: filled in as it starts, read by the admin port.
+//! Counters of the workers and state of the program, written while it starts and runs, read by the admin port.
 
 use std::net::SocketAddrV6;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,88 +12,92 @@ use lqd_index::Store;
 use lqd_net::NetCounters;
 use lqd_stats::{Counters, Histogram, Top};
 
+use super::census::Census;
 use super::taps::{LogCounts, Taps};
 
-/// Why leases grow old although the lease source is in no trouble.
+/// Reason for stale leases while the lease source reports no trouble.
 pub(crate) const NO_TROUBLE: &str = "rows come in faster than they are taken, or the lease source hangs";
 
-/// Classes of queries.
+/// Number of query classes.
 pub(crate) const QUERY_CLASSES: usize = QueryClass::TABLE.len();
 
-/// Ways in which a datagram ends.
+/// Number of outcomes of a datagram.
 pub(crate) const OUTCOMES: usize = Outcome::TABLE.len();
 
-/// What one worker counts. One writer, the worker; the others read.
+/// Counters of one worker, written by it alone and read by others.
 #[derive(Default)]
-pub(crate) struct WorkerBooks {
+pub(crate) struct WorkerCounters {
     /// Datagrams by outcome and query class: position `outcome * QUERY_CLASSES + class`.
     datagrams: Counters<{ OUTCOMES * QUERY_CLASSES }>,
-    /// Batches by how many datagrams they held.
+    /// Batches by the number of their datagrams.
     pub(crate) batches: Counters<{ BATCH_MAX + 1 }>,
-    /// From the time when a batch is taken up to when its replies are handed to be sent; one time for each reply.
+    /// Time from the start of a batch until its replies are handed to be sent, recorded once for each reply.
     pub(crate) answer_times: Histogram,
     /// Datagrams by source address.
     pub(crate) sources: Top,
-    /// What its sockets and its ring count.
+    /// Counters of its sockets and its ring.
     pub(crate) net: Arc<NetCounters>,
 }
 
-impl WorkerBooks {
-    /// Counts one datagram; its own worker only.
+impl WorkerCounters {
+    /// Counts one datagram; called by the worker only.
     pub(crate) fn count(&self, outcome: Outcome, class: QueryClass) {
         self.datagrams.count(outcome as usize * QUERY_CLASSES + class as usize);
     }
 
-    /// Datagrams by outcome, in the order of [`Outcome::TABLE`], and within by [`QueryClass`].
+    /// Returns the datagrams by outcome, in the order of [`Outcome::TABLE`], and within by [`QueryClass`].
     pub(crate) fn datagrams(&self) -> [[u64; QUERY_CLASSES]; OUTCOMES] {
         let counts = self.datagrams.read();
         std::array::from_fn(|outcome| std::array::from_fn(|class| counts[outcome * QUERY_CLASSES + class]))
     }
 }
 
-/// The program, as it is seen from outside.
-pub(crate) struct Board {
-    /// When it started.
+/// State of the program.
+pub(crate) struct ServerState {
+    /// Start of the program, monotonic clock.
     pub(crate) started: Instant,
-    /// The same on the wall's clock.
+    /// Start of the program, system clock.
     pub(crate) started_at: SystemTime,
-    /// Set when queries are answered.
-    pub(crate) serving: OnceLock<Serving>,
-    /// How often settings were read again and taken over.
+    /// Set once queries are answered.
+    pub(crate) serving: OnceLock<ServingState>,
+    /// Reloads that were applied.
     pub(crate) reloads: AtomicU64,
-    /// How often they were read again and refused.
-    pub(crate) refused_reloads: AtomicU64,
+    /// Reloads that were rejected.
+    pub(crate) rejected_reloads: AtomicU64,
+    /// The latest census of leases; none before the first one is complete.
+    pub(super) census: ArcSwapOption<Census>,
     stopping: AtomicBool,
     stale: AtomicBool,
     max_feed_age: AtomicU64,
     awaited: Mutex<Option<String>>,
 }
 
-/// What answers queries.
-pub(crate) struct Serving {
-    /// Where it listens.
+/// State of the program while it serves.
+pub(crate) struct ServingState {
+    /// Listen addresses.
     pub(crate) listen: Vec<SocketAddrV6>,
     /// Leases and links.
     pub(crate) store: Arc<Store>,
-    /// Where they come from.
+    /// State of the lease sources.
     pub(crate) feed: FeedWatch,
-    /// The workers, in order.
-    pub(crate) workers: Vec<Arc<WorkerBooks>>,
-    /// What is taken aside for diagnosis.
+    /// Counters of the workers, in order.
+    pub(crate) workers: Vec<Arc<WorkerCounters>>,
+    /// Query log and kept discards.
     pub(crate) taps: Arc<ArcSwapOption<Taps>>,
-    /// What became of the query log's records.
+    /// Records of the query log by result.
     pub(crate) log_counts: Arc<LogCounts>,
 }
 
-impl Board {
-    /// A program that has just started.
+impl ServerState {
+    /// Creates the state of a program that has just started.
     pub(crate) fn new(max_feed_age: Duration) -> Self {
         Self {
             started: Instant::now(),
             started_at: SystemTime::now(),
             serving: OnceLock::new(),
             reloads: AtomicU64::new(0),
-            refused_reloads: AtomicU64::new(0),
+            rejected_reloads: AtomicU64::new(0),
+            census: ArcSwapOption::empty(),
             stopping: AtomicBool::new(false),
             stale: AtomicBool::new(false),
             max_feed_age: AtomicU64::new(max_feed_age.as_secs()),
@@ -101,37 +105,37 @@ impl Board {
         }
     }
 
-    /// Whether leases are stale, as queries are answered now.
+    /// Returns whether queries are answered as by stale leases.
     pub(crate) fn is_stale(&self) -> bool {
         self.stale.load(Ordering::Relaxed)
     }
 
-    /// Notes that leases have become stale, or are so no more.
+    /// Sets whether leases are stale.
     pub(crate) fn set_stale(&self, stale: bool) {
         self.stale.store(stale, Ordering::Relaxed);
     }
 
-    /// From this age on leases are stale.
+    /// Returns the age from which on leases are stale.
     pub(crate) fn max_feed_age(&self) -> Duration {
         Duration::from_secs(self.max_feed_age.load(Ordering::Relaxed))
     }
 
-    /// Notes another such age.
+    /// Sets the age from which on leases are stale.
     pub(crate) fn set_max_feed_age(&self, age: Duration) {
         self.max_feed_age.store(age.as_secs(), Ordering::Relaxed);
     }
 
-    /// Notes what the start waits for.
+    /// Sets the reason for which start-up waits.
     pub(crate) fn set_awaited(&self, reason: Option<String>) {
         *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
-    /// Notes that no more is received.
+    /// Notes that the program stops.
     pub(crate) fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Why queries had better be sent to another server now; `None`: they had not.
+    /// Returns the reason why queries should go to another server, or `None` if this one is ready.
     pub(crate) fn unready(&self) -> Option<String> {
         if self.stopping.load(Ordering::Relaxed) {
             return Some("stopping".to_owned());

@@ -26,7 +26,7 @@ pub(super) fn json(scrape: &Scrape) -> String {
         "ready": scrape.unready.is_none(),
         "reason": scrape.unready,
         "stale": scrape.stale,
-        "config_reloads": { "taken_over": scrape.reloads, "refused": scrape.refused_reloads },
+        "config_reloads": { "applied": scrape.reloads, "rejected": scrape.rejected_reloads },
         "process": {
             "cpu_seconds": scrape.process.cpu_seconds,
             "resident_octets": scrape.process.resident_octets,

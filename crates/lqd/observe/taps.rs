@@ -27,7 +27,7 @@ use crossbeam::queue::ArrayQueue;
 use ipnet::Ipv6Net;
 use lqd_stats::Counters;
 
-use crate::Failure;
+use crate::error::ExitError;
 use crate::settings::{QueryLog, Settings};
 
 pub(crate) use discards::{Discard, Ring};
@@ -162,10 +162,10 @@ impl Recorder {
     }
 
     /// Opens what the settings name: a file that was moved away (logrotate) begins anew.
-    pub(crate) fn prepare(settings: &Settings) -> Result<Prepared, Failure> {
+    pub(crate) fn prepare(settings: &Settings) -> Result<Prepared, ExitError> {
         let log = settings.query_log.clone();
         let sink =
-            log.as_ref().map(|log| sink::Sink::open(&log.to)).transpose().map_err(Failure::unusable)?;
+            log.as_ref().map(|log| sink::Sink::open(&log.to)).transpose().map_err(ExitError::unusable)?;
         Ok(Prepared { sink, log, keep_discards: settings.keep_discards })
     }
 
@@ -175,7 +175,7 @@ impl Recorder {
         &mut self,
         prepared: Prepared,
         done: impl FnOnce() + Send + 'static,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ExitError> {
         let Prepared { sink, log, keep_discards } = prepared;
         if log.is_some() && self.queues.is_empty() {
             let queue = || Queue { records: ArrayQueue::new(QUEUE_LEN), lost: Counters::default() };
@@ -184,7 +184,7 @@ impl Recorder {
         }
         if sink.is_some() && self.writer.is_none() {
             self.writer =
-                Some(log::Writer::start(self.queues.clone(), &self.counts).map_err(Failure::running)?);
+                Some(log::Writer::start(self.queues.clone(), &self.counts).map_err(ExitError::running)?);
         }
         let log = log.map(|log| LogTap {
             sample: log.sample,

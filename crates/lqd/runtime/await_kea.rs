@@ -1,5 +1,6 @@
-//! Files that Kea writes at its first start, or anew between two steps of its clean-up: lqd waits for them, since it may
-//! start before Kea, and would not be started again by systemd after status 2.
+//! Waits for files that Kea writes at its first start, or is replacing in its clean-up.
+//!
+//! lqd may start before Kea, and systemd would not start it again after exit status 2.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,19 +9,20 @@ use lqd_feed::kea_config::ConfigError;
 use lqd_feed::{LoadError, Missing, SourceConfig};
 use tracing::{info, warn};
 
-use crate::observe::state::Board;
+use crate::error::ExitError;
+use crate::log;
+use crate::observe::state::ServerState;
 use crate::settings::Settings;
 use crate::site::Site;
-use crate::{Failure, log};
 
-/// How often files are looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How often, at most, the waiting is spoken of.
-const SPEAK_EVERY: Duration = Duration::from_secs(60);
+/// Interval between two attempts.
+const RETRY_EVERY: Duration = Duration::from_millis(200);
+/// Shortest interval between two log lines about the same wait.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Reads what is served, once Kea has written its DUID and there is a place for leases: the sandbox reaches no folder
-/// that is made later.
-pub(crate) fn site(settings: &Settings) -> Result<Site, Failure> {
+/// Reads Kea's configuration, once Kea has written its DUID and the folder of the leases exists: the sandbox reaches no
+/// folder that is made later.
+pub(super) fn site(settings: &Settings) -> Result<Site, ExitError> {
     let mut waiting = Waiting::default();
     loop {
         let reason = match Site::read(settings) {
@@ -31,53 +33,54 @@ pub(crate) fn site(settings: &Settings) -> Result<Site, Failure> {
                     return Ok(site);
                 }
             },
-            Err(Failure::Unusable(fault)) => match fault.downcast_ref() {
+            Err(ExitError::Unusable(error)) => match error.downcast_ref() {
                 Some(ConfigError::NotYet(reason)) => reason.clone(),
-                _ => return Err(Failure::Unusable(fault)),
+                _ => return Err(ExitError::Unusable(error)),
             },
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(error),
         };
         waiting.pause(&reason);
     }
 }
 
-/// Returns when all sources have leases to load.
-pub(crate) fn leases(sources: &[SourceConfig], board: &Board) {
+/// Returns once all sources have leases to load.
+pub(super) fn leases(sources: &[SourceConfig], state: &ServerState) {
     let mut waiting = Waiting::default();
     let missing = || sources.iter().find_map(|source| source.source().missing());
     while let Some(Missing::Leases(reason) | Missing::Place(reason)) = missing() {
-        board.set_awaited(Some(reason.clone()));
+        state.set_awaited(Some(reason.clone()));
         waiting.pause(&reason);
     }
-    board.set_awaited(None);
+    state.set_awaited(None);
     waiting.end();
 }
 
-/// Why a load at the start failed: status 1 if the next one may succeed by itself.
-pub(crate) fn failure(fault: LoadError) -> Failure {
-    match fault {
-        LoadError::Passing(_) => Failure::running(fault),
-        LoadError::Lasting(_) => Failure::unusable(fault),
+/// Converts the error of the first load: exit status 1 if a restart may succeed by itself.
+pub(super) fn exit_error(error: LoadError) -> ExitError {
+    match error {
+        LoadError::Passing(_) => ExitError::running(error),
+        LoadError::Lasting(_) => ExitError::unusable(error),
     }
 }
 
+/// Pauses between attempts, logged now and then.
 #[derive(Default)]
 struct Waiting {
-    spoke: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 impl Waiting {
     fn pause(&mut self, reason: &str) {
-        if self.spoke.is_none_or(|spoke| spoke.elapsed() >= SPEAK_EVERY) {
+        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
             warn!(reason, "waiting for Kea");
             log::write_waiting();
-            self.spoke = Some(Instant::now());
+            self.logged = Some(Instant::now());
         }
-        thread::sleep(LOOK_EVERY);
+        thread::sleep(RETRY_EVERY);
     }
 
     fn end(&self) {
-        if self.spoke.is_some() {
+        if self.logged.is_some() {
             info!("Kea's files are there");
         }
     }

@@ -1,37 +1,38 @@
-//! The wall clock, by which lifetimes are measured: steps are told, as they change what is answered.
+//! Steps of the system clock, logged because lease expiry depends on it.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use tracing::warn;
 
-/// Steps that are told, in seconds; chrony and systemd-timesyncd slew away what is smaller.
+/// Smallest step that is logged, in seconds; chrony and systemd-timesyncd slew smaller ones.
 const STEP_MIN: i64 = 2;
 
-/// The wall clock beside one that never steps.
-pub(crate) struct Clock {
+/// Readings of the system clock and the monotonic clock at one moment.
+pub(super) struct Clock {
     steady: Instant,
     wall: SystemTime,
 }
 
 impl Clock {
-    pub(crate) fn new() -> Self {
+    /// Reads both clocks.
+    pub(super) fn new() -> Self {
         Self { steady: Instant::now(), wall: SystemTime::now() }
     }
 
-    /// Tells if the clock was set since the last look.
-    pub(crate) fn look(&mut self) {
+    /// Logs a step since the previous call.
+    pub(super) fn check(&mut self) {
         let now = Self::new();
         let step = self.step_until(&now);
         *self = now;
         if step.abs() >= STEP_MIN {
             warn!(
                 seconds = step,
-                "the clock was set; leases end by it, so see that this host and Kea's have the right time"
+                "system clock stepped: lease expiry depends on it; check NTP here and on the Kea host"
             );
         }
     }
 
-    /// Seconds by which the wall clock went ahead of the steady one.
+    /// Seconds by which the system clock advanced more than the monotonic clock.
     fn step_until(&self, later: &Self) -> i64 {
         let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         let wall = match later.wall.duration_since(self.wall) {
@@ -39,7 +40,7 @@ impl Clock {
             Err(back) => -millis(back.duration()),
         };
         let step = wall.saturating_sub(millis(later.steady.duration_since(self.steady)));
-        step.saturating_add(500).div_euclid(1_000) // the nearest
+        step.saturating_add(500).div_euclid(1_000) // rounded to the nearest second
     }
 }
 
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_what_time_does_not_explain() {
+    fn a_step_is_the_difference_between_the_clocks() {
         let start = Clock::new();
         let steady = start.steady + Duration::from_secs(10);
         let later = |wall| start.step_until(&Clock { steady, wall });

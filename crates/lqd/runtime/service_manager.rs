@@ -1,7 +1,6 @@
-//! Messages to the service manager (`NOTIFY_SOCKET`, sd_notify(3)), which lqd never waits for.
+//! Messages to the service manager (`NOTIFY_SOCKET`, sd_notify(3)), sent without waiting.
 //!
-//! `sd_notify::notify` waits as long as the service manager does not read; here a message that finds no room is left
-//! out.
+//! `sd_notify::notify` blocks while the service manager does not read; here a message that finds no room is dropped.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,21 +12,21 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use sd_notify::NotifyState;
 use tracing::warn;
 
-/// Where messages go; without it there is nobody to tell.
+/// Environment variable with the address of the socket; unset without a service manager.
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
-/// Tells the state; false if there is no room for the message now.
-pub(crate) fn tell_service_manager(state: &NotifyState<'_>) -> bool {
-    let Err(fault) = send(state) else { return true };
-    warn!(%fault, "cannot tell systemd how lqd is");
-    fault.kind() != io::ErrorKind::WouldBlock
+/// Sends a state and logs an error; returns false if the message should be sent again later.
+pub(super) fn notify(state: &NotifyState<'_>) -> bool {
+    let Err(error) = send(state) else { return true };
+    warn!(%error, "systemd notification failed");
+    error.kind() != io::ErrorKind::WouldBlock
 }
 
 /// Sends one message without waiting.
 ///
 /// # Errors
-/// The socket is not there, or the service manager does not read.
-pub(crate) fn send(state: &NotifyState<'_>) -> io::Result<()> {
+/// The socket does not exist, or the service manager does not read.
+pub(super) fn send(state: &NotifyState<'_>) -> io::Result<()> {
     let Some(socket) = env::var_os(NOTIFY_SOCKET) else { return Ok(()) };
     send_to(&socket, state)
 }
@@ -46,9 +45,8 @@ fn send_to(socket: &OsString, state: &NotifyState<'_>) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A service manager that reads nothing costs messages, not time.
     #[test]
-    fn a_message_that_finds_no_room_is_left_out() {
+    fn a_message_that_finds_no_room_is_dropped_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("notify");
         let manager = UnixDatagram::bind(&socket).unwrap();
@@ -62,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abstract_socket_is_told_too() {
+    fn a_message_reaches_an_abstract_socket() {
         let name = format!("lqd-tests-notify-{}", std::process::id());
         let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         send_to(&OsString::from(format!("@{name}")), &NotifyState::Ready).unwrap();

@@ -1,50 +1,65 @@
-//! Signals, obeyed whatever the program waits for: by polling while it starts, by a thread of their own while it serves.
+//! Signals, obeyed at any moment: polled during start-up, forwarded by a thread while serving.
 
 use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
 
 use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
+use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
-use super::serve::Event;
-use crate::Failure;
+use super::event::Event;
+use super::service_manager;
+use crate::error::ExitError;
 use crate::security::Sandbox;
 
-/// Time between two looks for signals while work of the start is under way.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Interval at which start-up polls for signals.
+const POLL_EVERY: Duration = Duration::from_millis(10);
 
-/// The signals that lqd obeys.
-pub(crate) struct ProgramSignals {
+/// Signals that lqd handles: SIGTERM, SIGINT and SIGHUP.
+pub(super) struct ProgramSignals {
     signals: Signals,
-    /// SIGHUP came during the start.
+    /// SIGHUP arrived during start-up.
     reload_wanted: bool,
 }
 
+/// Reason for ending start-up early.
+pub(super) enum Interrupted {
+    /// SIGTERM or SIGINT: the program ends with status 0.
+    Signal,
+    /// Error of a phase.
+    Error(ExitError),
+}
+
+impl<E: Into<ExitError>> From<E> for Interrupted {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
 impl ProgramSignals {
-    /// Keeps SIGTERM, SIGINT and SIGHUP from ending the process; they wait until they are looked for.
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(Failure::running)?;
+    /// Keeps the signals from ending the process; they wait until polled.
+    pub(super) fn new() -> Result<Self, ExitError> {
+        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(ExitError::running)?;
         Ok(Self { signals, reload_wanted: false })
     }
 
-    /// Does work of the start that may take long, or never end, on a thread of its own: without capabilities if a
-    /// sandbox is given. `None` once a signal says to stop; the thread then ends with the process, and the log says
-    /// what was waited for.
+    /// Runs work that may take long or hang on a thread of its own, without capabilities if a sandbox is given.
     ///
     /// # Errors
-    /// As of the work.
-    pub(crate) fn during<T: Send + 'static>(
+    /// The error of `work`, or a signal to stop; the thread then ends with the process, and the log names `waiting_for`.
+    pub(super) fn during<T: Send + 'static>(
         &mut self,
         waiting_for: &'static str,
         sandbox: Option<&Sandbox>,
-        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-    ) -> Result<Option<T>, Failure> {
+        work: impl FnOnce() -> Result<T, ExitError> + Send + 'static,
+    ) -> Result<T, Interrupted> {
         let (done, result) = bounded(1);
         let run = move || {
-            let _ = done.send(work()); // nobody waits any more after a signal
+            // The receiver is gone after a signal.
+            let _ = done.send(work());
         };
         let spawn = || thread::Builder::new().name("lqd-start".to_owned()).spawn(run);
         let thread = match sandbox {
@@ -52,17 +67,20 @@ impl ProgramSignals {
             None => spawn()?,
         };
         loop {
-            match result.recv_timeout(LOOK_EVERY) {
+            match result.recv_timeout(POLL_EVERY) {
                 Ok(result) => {
                     // The sandbox must find no thread that it does not confine.
                     let _ = thread.join();
-                    return result.map(Some);
+                    return Ok(result?);
                 }
                 Err(RecvTimeoutError::Disconnected) => match thread.join() {
                     Err(panic) => resume_unwind(panic),
                     Ok(()) => unreachable!("it sends a result unless it panics"),
                 },
-                Err(RecvTimeoutError::Timeout) if self.stop_wanted(waiting_for) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) if self.stop_wanted(waiting_for) => {
+                    service_manager::notify(&NotifyState::Stopping);
+                    return Err(Interrupted::Signal);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -79,10 +97,11 @@ impl ProgramSignals {
         false
     }
 
-    /// Hands signals to the main thread from now on.
-    pub(crate) fn forward(mut self, events: Sender<Event>) -> Result<(), Failure> {
+    /// Forwards signals to the main thread from now on.
+    pub(super) fn forward(mut self, events: Sender<Event>) -> Result<(), ExitError> {
         if self.reload_wanted {
-            let _ = events.send(Event::Signal(SIGHUP)); // the caller has the receiver
+            // The caller holds the receiver.
+            let _ = events.send(Event::Signal(SIGHUP));
         }
         let watch = move || {
             for signal in self.signals.forever() {

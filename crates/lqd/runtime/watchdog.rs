@@ -1,8 +1,8 @@
-//! Signs of life for systemd (`WatchdogSec=`): given as long as the main thread runs and workers take what waits.
+//! Keep-alive messages for systemd (`WatchdogSec=`), sent while the main thread runs and no worker stalls.
 //!
-//! A worker or a feed that *ends* ends the process at once; this is for workers that hang. A feed that hangs, on a
-//! dead network file system for instance, is none of the watchdog's business: a restart would not get past the same
-//! file, and the leases that are known would not be answered any more.
+//! A worker or feed that *ends* ends the process at once; the watchdog is for workers that hang. A feed that hangs, for
+//! instance on a dead network file system, does not count: a restart would hang on the same file, and the known leases
+//! would no longer be answered.
 
 use std::time::{Duration, Instant};
 
@@ -10,40 +10,41 @@ use sd_notify::NotifyState;
 use tracing::error;
 
 use super::service_manager;
-use super::workers::Crew;
 
-/// Signs that fit into the time that systemd waits for one.
-const SIGNS: u32 = 4;
+/// Keep-alive messages in the time after which systemd ends the service.
+const MESSAGES: u32 = 4;
 
-/// When the next sign is due.
-pub(crate) struct Watchdog {
-    /// Between two signs; `None`: nobody waits for them.
+/// Schedule of keep-alive messages.
+pub(super) struct Watchdog {
+    /// Time between two messages; `None` if systemd expects none.
     every: Option<Duration>,
     next: Instant,
 }
 
 impl Watchdog {
-    /// As the service manager wants it (`WATCHDOG_USEC`).
-    pub(crate) fn new() -> Self {
-        let every = sd_notify::watchdog_enabled().map(|wait| wait / SIGNS);
+    /// Reads the interval from the service manager (`WATCHDOG_USEC`).
+    pub(super) fn new() -> Self {
+        let every = sd_notify::watchdog_enabled().map(|wait| wait / MESSAGES);
         Self { every, next: Instant::now() }
     }
 
-    /// How long the main thread may wait for something to happen.
-    pub(crate) fn pause(&self) -> Duration {
+    /// Longest time that the main thread may wait for events.
+    pub(super) fn pause(&self) -> Duration {
         self.every.unwrap_or(Duration::MAX)
     }
 
-    /// Gives a sign if one is due and no worker hangs.
-    pub(crate) fn look(&mut self, crew: &mut Crew) {
+    /// Sends a message if one is due and `stalled` returns no worker.
+    pub(super) fn check(&mut self, stalled: impl FnOnce() -> Option<usize>) {
         let now = Instant::now();
         let Some(every) = self.every.filter(|_| now >= self.next) else { return };
         self.next = now + every;
-        match crew.idle_beside_work() {
-            // A query that came this instant looks the same; the next look tells them apart.
-            Some(worker) => error!(worker, "a worker lets queries wait; no sign of life to systemd"),
+        match stalled() {
+            // A query that arrived this instant looks the same; the next check tells them apart.
+            Some(worker) => {
+                error!(worker, "worker stalled with queries queued: withholding the watchdog keep-alive");
+            }
             None => {
-                // An error was told when "ready" was.
+                // An error was logged when the ready message failed.
                 let _ = service_manager::send(&NotifyState::Watchdog);
             }
         }

@@ -1,4 +1,4 @@
-//! One worker's corridor: datagrams from `lqd-net`, verdicts of `lqd-answer`, replies to `lqd-net`.
+//! One worker: passes datagrams from `lqd-net` to `lqd-answer` and its replies back, and counts them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,35 +10,34 @@ use lqd_index::Reader;
 use lqd_net::{Datagram, Replies, RunError, Service};
 use tracing::warn;
 
-use super::serve::Event;
-use crate::observe::state::WorkerBooks;
+use super::event::Event;
+use crate::observe::state::WorkerCounters;
 use crate::observe::taps::{About, Discard, Record, Tap, Taps};
 
-/// What a worker needs to answer.
-pub(crate) struct Worker {
-    /// Its access to the leases.
-    pub(crate) leases: Reader,
-    /// Policy; replaced as a whole when settings are read again.
-    pub(crate) engine: Arc<ArcSwap<Engine>>,
-    /// How often requestors have asked it.
-    pub(crate) limits: Limits,
-    /// From when on it measures how often.
-    pub(crate) since: Instant,
-    /// What it counts.
-    pub(crate) books: Arc<WorkerBooks>,
-    /// Its number, from 0.
-    pub(crate) number: usize,
-    /// What is taken aside for diagnosis; mostly nothing.
-    pub(crate) taps: Arc<ArcSwapOption<Taps>>,
+/// State of one worker.
+pub(super) struct Worker {
+    /// Access to the leases.
+    pub(super) leases: Reader,
+    /// Policy, replaced as a whole by reloads.
+    pub(super) engine: Arc<ArcSwap<Engine>>,
+    /// Query rates of requestors.
+    pub(super) limits: Limits,
+    /// Start of the monotonic time by which rates are measured.
+    pub(super) since: Instant,
+    pub(super) counters: Arc<WorkerCounters>,
+    /// Worker number, from 0.
+    pub(super) number: usize,
+    /// Query log and kept discards; mostly off.
+    pub(super) taps: Arc<ArcSwapOption<Taps>>,
     /// Queries since the last one that was logged.
-    pub(crate) skipped: u32,
-    /// To be told when it receives.
-    pub(crate) events: Sender<Event>,
+    pub(super) skipped: u32,
+    /// Events of the main thread.
+    pub(super) events: Sender<Event>,
 }
 
 impl Service for Worker {
     fn started(&mut self) {
-        // Nobody listens any more when the program ends.
+        // The receiver is gone once the program ends.
         let _ = self.events.send(Event::WorkerStarted);
     }
 
@@ -47,23 +46,23 @@ impl Service for Worker {
     }
 
     fn serve(&mut self, batch: &[Datagram<'_>], replies: &mut Replies<'_>) {
-        let Self { leases, engine, limits, since, books, .. } = self;
-        // Clocks are read for a batch, never for one datagram: lifetimes go by the wall's, rates and times by one
-        // that is never set.
-        let taken_up = Instant::now();
+        let Self { leases, engine, limits, since, counters, .. } = self;
+        // Read once a batch, not for every datagram. Lifetimes need the system clock; rates and times, one that is never
+        // stepped.
+        let started = Instant::now();
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix_seconds = u32::try_from(at.as_secs()).unwrap_or(u32::MAX);
-        let now = Now { unix_seconds, monotonic_ns: nanoseconds(taken_up - *since) };
+        let now = Now { unix_seconds, monotonic_ns: nanoseconds(started - *since) };
         let engine = engine.load();
         let taps = self.taps.load();
         let tap = taps.as_ref().map_or(Tap::default(), |taps| taps.of(self.number));
         let leases = leases.pin();
         let mut replied = 0;
         for batch in batch.chunks(lqd_answer::BATCH_MAX) {
-            count_sources(books, batch);
+            count_sources(counters, batch);
             let mut datagrams = [lqd_answer::Datagram::EMPTY; lqd_answer::BATCH_MAX];
-            for (place, datagram) in datagrams.iter_mut().zip(batch) {
-                *place = lqd_answer::Datagram { octets: datagram.payload, source: datagram.source };
+            for (slot, datagram) in datagrams.iter_mut().zip(batch) {
+                *slot = lqd_answer::Datagram { octets: datagram.payload, source: datagram.source };
             }
             engine.answer(limits, &leases, now, &datagrams[..batch.len()], |position, verdict| {
                 let datagram = &batch[position];
@@ -83,9 +82,9 @@ impl Service for Worker {
                         });
                     }
                 }
-                books.count(outcome, class);
+                counters.count(outcome, class);
                 if logged {
-                    let (took, source) = (taken_up.elapsed(), datagram.source);
+                    let (took, source) = (started.elapsed(), datagram.source);
                     tap.log(&Record { at, took, source, outcome, reply_len, about });
                 }
                 if let Some(ring) = tap.ring()
@@ -96,28 +95,29 @@ impl Service for Worker {
                 }
             });
         }
-        books.answer_times.record(taken_up.elapsed(), replied);
+        counters.answer_times.record(started.elapsed(), replied);
     }
 }
 
-/// Counts a batch and who sent it. Neighbours are mostly of one requestor, and counted together.
-fn count_sources(books: &WorkerBooks, batch: &[Datagram<'_>]) {
-    books.batches.count(batch.len());
+/// Counts a batch and the sources of its datagrams.
+fn count_sources(counters: &WorkerCounters, batch: &[Datagram<'_>]) {
+    counters.batches.count(batch.len());
     let mut rest = batch.iter();
     let Some(mut source) = rest.next().map(|first| first.source.ip()) else { return };
+    // Neighbours mostly share a source, so a run of them costs one update.
     let mut run = 1;
     for next in rest.map(|datagram| datagram.source.ip()) {
         if next == source {
             run += 1;
         } else {
-            books.sources.count(u128::from(*source), run);
+            counters.sources.count(u128::from(*source), run);
             (source, run) = (next, 1);
         }
     }
-    books.sources.count(u128::from(*source), run);
+    counters.sources.count(u128::from(*source), run);
 }
 
-/// 584 years pass before it ends.
+/// Converts to nanoseconds, which overflow after 584 years.
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

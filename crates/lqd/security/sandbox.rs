@@ -29,7 +29,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tracing::{info, warn};
 
 use super::{capabilities, landlock, seccomp};
-use crate::Failure;
+use crate::error::ExitError;
 use crate::settings::SandboxMode;
 
 /// Where files are used after the start, by folder: Kea and logrotate replace files, so that rights to one of them
@@ -102,7 +102,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// In mode `on`: what this kernel lacks.
-    pub(crate) fn confine(mode: SandboxMode, reach: &Reach) -> Result<Self, Failure> {
+    pub(crate) fn confine(mode: SandboxMode, reach: &Reach) -> Result<Self, ExitError> {
         let mut sandbox = Self { mode, parts: Vec::new() };
         if mode != SandboxMode::Off {
             let undumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|e| e.to_string());
@@ -132,7 +132,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// As of [`Sandbox::confine`].
-    pub(crate) fn drop_capabilities(&mut self) -> Result<(), Failure> {
+    pub(crate) fn drop_capabilities(&mut self) -> Result<(), ExitError> {
         match self.mode {
             SandboxMode::Off => Ok(()),
             _ => self.note("capabilities", capabilities::drop_all()),
@@ -143,7 +143,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// As of [`Sandbox::confine`].
-    pub(crate) fn seal(mut self, admin: AdminNeeds) -> Result<(), Failure> {
+    pub(crate) fn seal(mut self, admin: AdminNeeds) -> Result<(), ExitError> {
         if self.mode == SandboxMode::Off {
             info!("sandbox off");
             return Ok(());
@@ -154,11 +154,11 @@ impl Sandbox {
     }
 
     /// Notes that a part stands, or says why not: in mode `on` that is an error.
-    fn note(&mut self, part: &'static str, outcome: Result<(), String>) -> Result<(), Failure> {
+    fn note(&mut self, part: &'static str, outcome: Result<(), String>) -> Result<(), ExitError> {
         match outcome {
             Ok(()) => self.parts.push(part),
             Err(reason) if self.mode == SandboxMode::On => {
-                return Err(Failure::unusable(format!(
+                return Err(ExitError::unusable(format!(
                     "sandbox: cannot restrict {part}: {reason}; with --sandbox auto lqd does without"
                 )));
             }

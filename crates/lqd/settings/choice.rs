@@ -33,7 +33,7 @@ pub(crate) enum Io {
 
 /// Which worker gets a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Steering {
+pub(crate) enum CpuSteering {
     /// By a hash of addresses and ports: a requestor keeps its worker
     Hash,
     /// The worker on the CPU that received it, one worker a CPU

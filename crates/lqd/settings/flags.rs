@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::access::{Queries, ReplyLen, TypedRow};
 use super::admin::AdminAddress;
-use super::choice::{Deny, Io, LogFormat, Relayed, SandboxMode, Steering, Switch, WhenStale};
+use super::choice::{CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale};
 use super::config_help;
 use super::cpus::CpuList;
 use super::duid::ServerDuid;
@@ -342,7 +342,7 @@ pub(crate) struct Flags {
     /// Default: hash.
     #[arg(long, value_name = "HOW", verbatim_doc_comment)]
     #[serde(deserialize_with = "choice")]
-    pub(super) steering: Option<Steering>,
+    pub(super) steering: Option<CpuSteering>,
 
     /// Poll the network card before sleeping, microseconds, 0..=1000.
     ///

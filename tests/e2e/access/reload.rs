@@ -56,7 +56,7 @@ fn whole_or_not_at_all() -> Result<(), Failed> {
         fs::write(&file, row(text))?;
         lqd.signal("HUP");
         lqd.await_line(before, |line| {
-            line.contains("not taken over") && line.contains("lqd.toml") && line.contains(advice)
+            line.contains("configuration rejected") && line.contains("lqd.toml") && line.contains(advice)
         });
         assert!(Pattern::parse(NOT_ALLOWED).matches(&reply(&requestor)?, &(0..=0)), "{text}");
     }

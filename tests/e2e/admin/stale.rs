@@ -164,7 +164,7 @@ fn reload_changes_when_stale_policy() -> Result<(), Failed> {
         let before = lqd.line_count();
         fs::write(&config, format!("max-feed-age = 1\nwhen-stale = '{policy}'"))?;
         lqd.signal("HUP");
-        lqd.await_line(before, |line| line.contains("configuration read again"));
+        lqd.await_line(before, |line| line.contains("configuration applied"));
         assert_unbound(&requestor, wanted);
     }
     let before = lqd.line_count();

@@ -85,7 +85,7 @@ fn reload_beyond_the_limit_is_rejected() -> Result<(), Failed> {
     fs::write(&other, many_leases()?)?;
     fixture.write_kea_config(&KEA_CONFIG.replace("@LEASES@", &other.display().to_string()));
     lqd.signal("HUP");
-    lqd.await_line(0, |line| line.contains("not taken over") && line.contains("LimitAS="));
+    lqd.await_line(0, |line| line.contains("configuration rejected") && line.contains("LimitAS="));
     let requestor = Requestor::new(lqd.address);
     assert_reply(&requestor, &by_address("2001:db8:1::1"), &held_by("01", "2001:db8:1::1"));
     assert_eq!(lqd.stop(), 0);

@@ -91,12 +91,12 @@ fn reload_may_start_a_query_log() -> Result<(), Failed> {
     };
     reload(&fixture.directory().join("queries.log"), "restart lqd")?;
     let log = logs.path().join("queries.log");
-    reload(&log, "configuration read again")?;
+    reload(&log, "configuration applied")?;
     let requestor = Requestor::new(lqd.address);
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
     let moved = logs.path().join("queries.log.1");
     fs::rename(&log, &moved)?;
-    reload(&log, "configuration read again")?;
+    reload(&log, "configuration applied")?;
     assert_eq!(fs::read_to_string(&moved)?.lines().count(), 1, "flushed once the reload is complete");
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
     assert_eq!(lqd.stop(), 0);
@@ -126,7 +126,7 @@ fn port_547(back_end: &str) -> Result<(), Failed> {
     }
     let before = lqd.line_count();
     lqd.signal("HUP");
-    lqd.await_line(before, |line| line.contains("configuration read again"));
+    lqd.await_line(before, |line| line.contains("configuration applied"));
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
     assert_eq!(lqd.stop(), 0);
     Ok(())
@@ -142,7 +142,7 @@ fn relative_config_is_reloaded() -> Result<(), Failed> {
     let lqd = Lqd::start_command(command, address.parse()?);
     let before = lqd.line_count();
     lqd.signal("HUP");
-    lqd.await_line(before, |line| line.contains("configuration read again"));
+    lqd.await_line(before, |line| line.contains("configuration applied"));
     Ok(())
 }
 
@@ -154,7 +154,7 @@ fn reload_outside_the_sandbox_is_rejected() -> Result<(), Failed> {
     here.write_kea_config(&KEA_CONFIG.replace("@LEASES@", &elsewhere.leases().display().to_string()));
     let before = lqd.line_count();
     lqd.signal("HUP");
-    lqd.await_line(before, |line| line.contains("not taken over") && line.contains("restart lqd"));
+    lqd.await_line(before, |line| line.contains("configuration rejected") && line.contains("restart lqd"));
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
     Ok(())
 }

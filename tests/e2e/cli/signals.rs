@@ -57,7 +57,7 @@ fn sighup_switches_the_lease_file() -> Result<(), Failed> {
     let before = lqd.line_count();
     fixture.write_kea_config(&elsewhere);
     lqd.signal("HUP");
-    lqd.await_line(before, |line| line.contains("not taken over") && line.contains("other.csv"));
+    lqd.await_line(before, |line| line.contains("configuration rejected") && line.contains("other.csv"));
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
 
     std::fs::write(&other, fixture.lease_file(&lease("77", "77")))?;
@@ -85,7 +85,9 @@ fn sighup_rejects_a_broken_configuration() -> Result<(), Failed> {
         let before = lqd.line_count();
         fixture.write_kea_config(broken);
         lqd.signal("HUP");
-        lqd.await_line(before, |line| line.contains("not taken over") && line.contains("kea-dhcp6.conf"));
+        lqd.await_line(before, |line| {
+            line.contains("configuration rejected") && line.contains("kea-dhcp6.conf")
+        });
         assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
         assert!(lqd.is_running());
     }

@@ -65,11 +65,11 @@ fn broken_configuration(back_end: &str) -> Result<(), Failed> {
     let fixture = fixture();
     let lqd = Lqd::start(&[fixture.flags(), vec!["--io".into(), back_end.into()]].concat());
     let broken: [(&str, &[&str]); 3] = [
-        ("{ \"Dhcp6\": ", &["not taken over", "kea-dhcp6.conf:1:", "fix it"]),
-        (&KEA_CONFIG.replace("2001:db8:1::/64", "2001:db8:1::/164"), &["not taken over", "/164"]),
+        ("{ \"Dhcp6\": ", &["configuration rejected", "kea-dhcp6.conf:1:", "fix it"]),
+        (&KEA_CONFIG.replace("2001:db8:1::/64", "2001:db8:1::/164"), &["configuration rejected", "/164"]),
         (
             &KEA_CONFIG.replace("@LEASES@", "/nonexistent/kea-leases6.csv"),
-            &["not taken over", "/nonexistent"],
+            &["configuration rejected", "/nonexistent"],
         ),
     ];
     let flood = Flood::default();
@@ -77,7 +77,7 @@ fn broken_configuration(back_end: &str) -> Result<(), Failed> {
         for (text, wanted) in broken {
             reload_and_await(&lqd, &fixture, text, wanted);
             flood.await_answers(PACE);
-            reload_and_await(&lqd, &fixture, KEA_CONFIG, &["configuration read again"]);
+            reload_and_await(&lqd, &fixture, KEA_CONFIG, &["configuration applied"]);
             flood.await_answers(PACE);
         }
     });

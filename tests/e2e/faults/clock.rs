@@ -38,7 +38,7 @@ fn clock_steps_by_an_hour() -> Result<(), Failed> {
     {
         let before = lqd.line_count();
         clock.set(offset);
-        lqd.await_line(before, |line| line.contains("the clock was set") && line.contains(seconds));
+        lqd.await_line(before, |line| line.contains("system clock stepped") && line.contains(seconds));
         await_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
         if offset == "+3600" {
             await_reply(&requestor, &short, &no_binding());

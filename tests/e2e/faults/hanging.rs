@@ -195,7 +195,7 @@ fn reload_completes_once_the_file_answers() -> Result<(), Failed> {
     std::io::Write::write_all(&mut &pipe, text.as_bytes())?;
     drop(pipe);
     let until = Until::patience();
-    while lqd.log().matches("configuration read again").count() < 2 {
+    while lqd.log().matches("configuration applied").count() < 2 {
         assert!(until.pending(), "two reloads: {}", lqd.log());
     }
     let requestor = Requestor::new(lqd.address);

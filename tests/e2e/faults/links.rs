@@ -102,7 +102,7 @@ fn release_link_replaced() -> Result<(), Failed> {
     await_lease(&requestor, "31");
     let before = lqd.line_count();
     lqd.signal("HUP");
-    lqd.await_line(before, |line| line.contains("configuration read again"));
+    lqd.await_line(before, |line| line.contains("configuration applied"));
     await_lease(&requestor, "31");
     assert_eq!(lqd.stop(), 0);
     Ok(())

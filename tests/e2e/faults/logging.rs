@@ -116,7 +116,7 @@ fn serves_with(stderr: Stdio) -> Result<(), Failed> {
     let (server, requestor) = Server::start(&fixture, &flags, stderr)?;
     fixture.write_kea_config("{ broken");
     signal(server.0.id(), "HUP");
-    await_above_zero(&socket, "lqd_config_reloads_total{result=\"refused\"}");
+    await_above_zero(&socket, "lqd_config_reloads_total{result=\"rejected\"}");
     for _ in 0..100 {
         assert!(requestor.ask(&by_address(ADDRESS)).is_some());
     }
@@ -148,7 +148,7 @@ fn log_reader_stops_reading() -> Result<(), Failed> {
     readiness(200);
     await_reply(&requestor, &by_address("2001:db8:1::50"), &held_by("50", "2001:db8:1::50"));
     signal(server.0.id(), "HUP");
-    await_above_zero(&socket, "lqd_config_reloads_total{result=\"taken_over\"}");
+    await_above_zero(&socket, "lqd_config_reloads_total{result=\"applied\"}");
     assert_eq!(server.stop()?, Some(0));
     Ok(())
 }

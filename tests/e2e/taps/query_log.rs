@@ -85,7 +85,7 @@ fn records_are_complete_and_file_is_reopened() -> Result<(), Failed> {
     fs::rename(&log, &moved)?;
     let before = lqd.line_count();
     lqd.signal("HUP");
-    lqd.await_line(before, |line| line.contains("configuration read again"));
+    lqd.await_line(before, |line| line.contains("configuration applied"));
     ask(&requestor, ADDRESS_101)?;
     assert_eq!(lines(&log, 1).len(), 1, "in the new file");
     assert_eq!(lines(&moved, 3).len(), 3, "and not in the old one");
@@ -123,7 +123,7 @@ fn sampling_and_switching_by_reload() -> Result<(), Failed> {
     let reread = || {
         let before = lqd.line_count();
         lqd.signal("HUP");
-        lqd.await_line(before, |line| line.contains("configuration read again"));
+        lqd.await_line(before, |line| line.contains("configuration applied"));
     };
     fs::write(&settings, "query-log = 'queries.log'\nworkers = 1\n")?;
     reread();
@@ -182,7 +182,9 @@ fn unusable_file_ends_start_and_rejects_reload() -> Result<(), Failed> {
     fs::remove_dir_all(fixture.directory().join("none"))?;
     let before = lqd.line_count();
     lqd.signal("HUP");
-    lqd.await_line(before, |line| line.contains("not taken over") && line.contains("none/queries.log"));
+    lqd.await_line(before, |line| {
+        line.contains("configuration rejected") && line.contains("none/queries.log")
+    });
     ask(&Requestor::new(lqd.address), ADDRESS_101)?;
     Ok(())
 }

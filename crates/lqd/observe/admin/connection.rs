@@ -19,8 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio::time;
 
-use super::{Shown, Way};
+use super::Way;
 use crate::observe::scrape::Scrape;
+use crate::observe::state::ServerState;
 use crate::observe::taps::write_pcap;
 use crate::observe::{metrics, status};
 
@@ -126,7 +127,7 @@ where
 
 /// What is answered: hyper leaves the body out where HEAD was asked.
 fn respond(request: &Request<Incoming>, way: &Way) -> Response<Full<Bytes>> {
-    let shown = &*way.shown;
+    let state = &*way.state;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -140,17 +141,17 @@ fn respond(request: &Request<Incoming>, way: &Way) -> Response<Full<Bytes>> {
             response
         }
         "/healthz" => text(StatusCode::OK, "alive\n"),
-        "/readyz" => match shown.board.unready() {
+        "/readyz" => match state.unready() {
             None => text(StatusCode::OK, "ready\n"),
             Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
         },
-        "/metrics" => body(StatusCode::OK, Exposition::CONTENT_TYPE, metrics::text(&Scrape::take(shown))),
-        "/status" => body(StatusCode::OK, "application/json", status::json(&Scrape::take(shown))),
+        "/metrics" => body(StatusCode::OK, Exposition::CONTENT_TYPE, metrics::text(&Scrape::take(state))),
+        "/status" => body(StatusCode::OK, "application/json", status::json(&Scrape::take(state))),
         "/discards.pcap" if !way.is_private => text(
             StatusCode::FORBIDDEN,
             "they name clients: ask over a Unix socket (--admin unix:/run/lqd/admin.sock)\n",
         ),
-        "/discards.pcap" => discards(shown),
+        "/discards.pcap" => discards(state),
         _ => text(
             StatusCode::NOT_FOUND,
             "there are /, /metrics, /healthz, /readyz, /status and /discards.pcap\n",
@@ -159,8 +160,8 @@ fn respond(request: &Request<Incoming>, way: &Way) -> Response<Full<Bytes>> {
 }
 
 /// The last discarded datagrams of all workers.
-fn discards(shown: &Shown) -> Response<Full<Bytes>> {
-    let serving = shown.board.serving.get();
+fn discards(state: &ServerState) -> Response<Full<Bytes>> {
+    let serving = state.serving.get();
     let taps = serving.and_then(|serving| serving.taps.load_full());
     let (Some(serving), Some(discards)) = (serving, taps.and_then(|taps| taps.discards())) else {
         return text(StatusCode::NOT_FOUND, "none are kept: set --keep-discards\n");

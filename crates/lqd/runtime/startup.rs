@@ -1,0 +1,213 @@
+//! Start-up as phases, each consuming the previous one: [`Bound`] → [`Confined`] → [`Loaded`] → [`Serving`].
+//!
+//! Leases come first and UDP sockets second: a bound socket takes queries away from another server on the same port, so
+//! it is bound when there are leases to answer from.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use lqd_answer::Engine;
+use lqd_feed::{Feed, Part, Report, SkippedRow, UnknownSubnets};
+use lqd_index::{Store, Writer};
+use tracing::{info, warn};
+
+use super::event::{Event, ExitNotifier};
+use super::main_loop::{MainLoop, Serving};
+use super::reload::Reloads;
+use super::signals::{Interrupted, ProgramSignals};
+use super::workers::{Shared, Workers};
+use super::{await_kea, example};
+use crate::error::ExitError;
+use crate::log;
+use crate::observe::admin::Admin;
+use crate::observe::state::{ServerState, ServingState};
+use crate::observe::taps::Recorder;
+use crate::security::{self, Reach, Sandbox};
+use crate::settings::{AdminAddress, Flags, Settings};
+use crate::site::Site;
+
+/// Folders that systemd has made for logs (`LogsDirectory=`, systemd.exec(5)).
+const LOGS_DIRECTORY: &str = "LOGS_DIRECTORY";
+
+/// First phase: log and signals are set up, and the admin port is bound.
+pub(super) struct Bound {
+    settings: Settings,
+    signals: ProgramSignals,
+    state: Arc<ServerState>,
+    /// Removes its Unix sockets when dropped, however start-up ends.
+    admin: Admin,
+}
+
+/// Second phase: Kea's configuration is read, and the sandbox restricts this thread.
+pub(super) struct Confined {
+    bound: Bound,
+    site: Site,
+    sandbox: Sandbox,
+}
+
+/// Third phase: leases are loaded, and the query log is open.
+pub(super) struct Loaded {
+    bound: Bound,
+    sandbox: Sandbox,
+    store: Arc<Store>,
+    engine: Engine,
+    feed: Feed,
+    report: Report,
+    recorder: Recorder,
+}
+
+impl Bound {
+    /// Starts logging and binds the admin port.
+    pub(super) fn new(settings: Settings) -> Result<Self, Interrupted> {
+        log::start(&settings)?;
+        let mut signals = ProgramSignals::new()?;
+        let state = Arc::new(ServerState::new(settings.max_feed_age));
+        let addresses = settings.admin.clone();
+        let admin = signals.during("the admin port", None, move || Admin::bind(&addresses))?;
+        Ok(Self { settings, signals, state, admin })
+    }
+
+    /// Reads Kea's configuration, restricts the process to the files named there, and answers at the admin port.
+    pub(super) fn confine(mut self, flags: &Flags) -> Result<Confined, Interrupted> {
+        let settings = self.settings.clone();
+        let site = self.signals.during("Kea's configuration", None, move || await_kea::site(&settings))?;
+        site.warn();
+        let sandbox = Sandbox::confine(self.settings.sandbox, &reach(flags, &self.settings, &site))?;
+        sandbox.without_capabilities(log::start_writing)?;
+        // Before the leases are loaded, so that /readyz says so meanwhile.
+        sandbox.without_capabilities(|| self.admin.answer(&self.state))?;
+        Ok(Confined { bound: self, site, sandbox })
+    }
+}
+
+impl Confined {
+    /// Loads the leases and opens the query log.
+    pub(super) fn load(self) -> Result<Loaded, Interrupted> {
+        let Self { mut bound, site: Site { sources, engine, .. }, sandbox } = self;
+        let (writer, store) = Writer::new();
+        let (settings, state) = (bound.settings.clone(), Arc::clone(&bound.state));
+        let load = move || {
+            let taps = Recorder::prepare(&settings)?;
+            await_kea::leases(&sources, &state);
+            let loaded = Feed::start(writer, sources, load_threads()).map_err(await_kea::exit_error)?;
+            Ok((taps, loaded))
+        };
+        let (taps, (feed, report)) =
+            bound.signals.during("the lease file or the query log", Some(&sandbox), load)?;
+        let mut recorder = Recorder::new(bound.settings.workers);
+        sandbox.without_capabilities(|| recorder.set(taps, || ()))?;
+        log_report(&report, &store);
+        Ok(Loaded { bound, sandbox, store, engine, feed, report, recorder })
+    }
+}
+
+impl Loaded {
+    /// Binds the UDP sockets, starts workers, feed and signal thread, and completes the sandbox.
+    pub(super) fn serve(self, flags: &Flags) -> Result<Serving, Interrupted> {
+        let Self { bound, mut sandbox, store, engine, feed, report, recorder } = self;
+        let Bound { settings, signals, state, admin } = bound;
+        let (events, incoming) = unbounded();
+        let engine = Arc::new(ArcSwap::from_pointee(engine));
+        let shared = Shared { store: &store, engine: &engine, recorder: &recorder, events: &events };
+        let workers = Workers::start(&settings, &shared, &mut sandbox)?;
+        await_workers(&incoming, settings.workers)?;
+        let (feed_handle, watch) = (feed.handle(), feed.watch());
+        spawn_feed(feed, workers.cpus.clone(), events.clone())?;
+        let reloads = Reloads::new(flags.clone(), feed_handle.clone(), events.clone());
+        signals.forward(events)?;
+        if let Err(error) = sandbox.seal(admin.needs()) {
+            // Datagrams received meanwhile are answered.
+            workers.stop();
+            return Err(error.into());
+        }
+        let _ = state.serving.set(ServingState {
+            listen: workers.addresses.clone(),
+            store: Arc::clone(&store),
+            feed: watch.clone(),
+            workers: workers.counters.clone(),
+            taps: Arc::clone(&recorder.taps),
+            log_counts: Arc::clone(&recorder.counts),
+        });
+        log_ready(&workers, &store);
+        if settings.example_query {
+            example::print(&workers.addresses, &report);
+        }
+        let main_loop = MainLoop::new(settings, engine, reloads, watch, state, recorder);
+        Ok(Serving { main_loop, workers, feed_handle, incoming, _admin: admin })
+    }
+}
+
+/// Returns the folders that are used after the start.
+fn reach(flags: &Flags, settings: &Settings, site: &Site) -> Reach {
+    let mut append = security::folders_or_devices(settings.query_log.as_ref().and_then(|log| log.to.file()));
+    // A reload may begin a query log in the service manager's folder for logs.
+    append.extend(std::env::var_os(LOGS_DIRECTORY).iter().flat_map(std::env::split_paths));
+    let reads = || site.reads.iter().chain(&flags.config);
+    Reach {
+        read: [security::folders(reads()), security::beside_link_targets(reads())].concat(),
+        append,
+        sockets: security::folders(settings.admin.iter().filter_map(AdminAddress::path)),
+    }
+}
+
+fn load_threads() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Logs the result of the first load.
+fn log_report(report: &Report, store: &Store) {
+    for Part { name: source, tally } in &report.parts {
+        info!(%source, rows = tally.rows, bad_rows = tally.bad_rows, "read");
+        for SkippedRow { at, error } in &tally.first_bad_rows {
+            warn!(%source, %at, %error, "skipped a row of the {}", source.kind);
+        }
+        let left_out = tally.left_out;
+        if left_out != Default::default() {
+            warn!(
+                %source,
+                relay_data = left_out.relay_data,
+                client_fqdn = left_out.client_fqdn,
+                link_layer_address = left_out.link_layer_address,
+                "left options out of leases, because the rows do not say them in a usable way"
+            );
+        }
+    }
+    report.unknown_subnets.iter().for_each(UnknownSubnets::log);
+    let summary = store.summary();
+    info!(
+        leases = summary.leases,
+        clients = summary.clients,
+        links = summary.links,
+        octets = summary.octets,
+        seconds = report.took.as_secs_f64(),
+        "leases loaded"
+    );
+}
+
+/// Waits until every worker receives; one that cannot ends start-up.
+fn await_workers(events: &Receiver<Event>, workers: usize) -> Result<(), ExitError> {
+    for _ in 0..workers {
+        if let Ok(Event::WorkerEnded(worker, reason)) = events.recv() {
+            let reason = reason.unwrap_or_else(|| "it panicked".to_owned());
+            return Err(ExitError::unusable(format!("worker {worker} cannot start: {reason}")));
+        }
+    }
+    Ok(())
+}
+
+fn log_ready(workers: &Workers, store: &Store) {
+    let listen = workers.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    info!(target: log::READY, listen, leases = store.summary().leases, "lqd ready");
+}
+
+fn spawn_feed(feed: Feed, worker_cpus: Vec<usize>, events: Sender<Event>) -> Result<(), ExitError> {
+    let run = move || {
+        let _notifier = ExitNotifier::new(events, Event::FeedEnded);
+        feed.run_beside(&worker_cpus);
+    };
+    thread::Builder::new().name("lqd-feed".to_owned()).spawn(run)?;
+    Ok(())
+}
