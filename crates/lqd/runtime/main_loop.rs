@@ -172,7 +172,7 @@ impl MainLoop {
         }
         self.settings = settings;
         // Logged when the query log's former file is closed, which may take as long as its file system likes.
-        let done = || info!("configuration reloaded");
+        let done = || info!("configuration applied");
         if let Err(error) = self.recorder.set(taps, done) {
             error!(%error, "the query log cannot be started");
         }
