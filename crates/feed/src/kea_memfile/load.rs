@@ -480,8 +480,10 @@ fn parse(
         Ok::<_, SnapshotError>(parts)
     };
     let mut parts = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.get().min(chunks.len())).map(|_| scope.spawn(work)).collect();
-        let mut parts = Vec::with_capacity(chunks.len());
+        // Little address space may have room for fewer threads than wanted; this one is always there.
+        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+        let workers: Vec<_> = (1..threads.get().min(chunks.len())).map_while(spawn).collect();
+        let mut parts = work()?;
         for worker in workers {
             parts.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
