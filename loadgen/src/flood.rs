@@ -1,8 +1,8 @@
-//! `lqload flood`: datagrams that a server should get rid of cheaply, at a steady rate, judged by nothing but what
-//! they cost it.
+//! `lqload flood`: datagrams that a server should discard cheaply, at a steady rate, to measure their cost to
+//! the server.
 //!
-//! Nothing is expected back, so there is no window to keep: datagrams go out by the clock, and what does come back
-//! is counted, for how much a server amplifies.
+//! No answers are expected, so there is no window: datagrams leave by the clock, and answers are counted to
+//! measure amplification.
 #![allow(rustdoc::broken_intra_doc_links, reason = "these are help texts: [::1] is an address")]
 
 mod datagrams;
@@ -13,47 +13,50 @@ use std::time::{Duration, Instant};
 
 use lqd_net::{Requestor, RequestorOptions};
 
-use crate::fault::Fault;
-use crate::run::{Rate, cpu, duration, target};
-use datagrams::{Datagrams, Kind};
+use crate::error::Error;
+use crate::run::{Rate, cpu};
+use crate::value::{duration, target};
+use datagrams::{DatagramKind, Datagrams};
 
-/// Most datagrams that are handed to the kernel at once.
+/// Largest batch of datagrams handed to the kernel at once.
 const BATCH_MAX: usize = 64;
-/// Between two batches.
+/// Interval between two batches.
 const TICK: Duration = Duration::from_micros(500);
-/// For what is under way at the end.
+/// Time to wait for the last answers.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// Send datagrams that no server should spend much on, and say what each costs.
+/// Sends datagrams that a server should spend little on, and reports their cost.
 ///
-/// From one source port, by the clock, whatever comes back. To see the costs, give --server-pid, a rate that the
-/// server holds, and compare with `lqload run --echo` on the floor.
+/// They leave from one source port at a fixed rate, whatever comes back. Give --server-pid to see the
+/// server's CPU time, choose a rate that the server sustains, and compare with `lqload run --echo` against
+/// the baseline.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Address and port of the server, as in [2001:db8::1]:547.
+    /// Address and port of the server, such as [2001:db8::1]:547
     #[arg(long, value_name = "[ADDR]:PORT", value_parser = target)]
     target: SocketAddrV6,
-    /// What to send.
-    #[arg(long, value_enum, default_value_t = Kind::Garbage)]
-    kind: Kind,
-    /// Lease file of Kea from which the queries' clients are; the one with most leases for --kind largest.
+    /// DatagramKind of datagram to send
+    #[arg(long, value_enum, default_value_t = DatagramKind::Garbage)]
+    kind: DatagramKind,
+    /// Lease file of Kea with the clients of the queries; required by --kind largest, which queries the
+    /// client with the most leases
     #[arg(long, value_name = "FILE")]
     leases: Vec<PathBuf>,
-    /// Levels of RELAY-FORW around a query, for --kind relayed.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u8).range(1..=64))]
-    levels: u8,
-    /// Datagrams a second.
+    /// Number of relay agents around a query, for --kind relayed
+    #[arg(long, value_name = "COUNT", default_value_t = 32, value_parser = clap::value_parser!(u8).range(1..=64))]
+    hops: u8,
+    /// Datagrams per second, such as 5000, 20k or 1.5M
     #[arg(long, value_name = "RATE", default_value = "20k")]
     rate: Rate,
-    /// How long.
+    /// Time to send for, such as 5s or 1min
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     duration: Duration,
-    /// Process of the server, on this host: report its CPU time per datagram.
+    /// Process id of the server, on this host: reports its CPU time per datagram
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
 }
 
-/// What was sent, and what it brought.
+/// Counts of sent and received datagrams.
 #[derive(Default)]
 struct Count {
     sent: u64,
@@ -63,17 +66,17 @@ struct Count {
     answer_octets: u64,
 }
 
-/// Floods, and prints the count.
-pub(crate) fn flood(options: &Options) -> Result<(), Fault> {
+/// Sends the flood and prints the counts.
+pub(crate) fn flood(options: &Options) -> Result<(), Error> {
     if options.rate.is_ramp() {
-        return Err(Fault::Ramp);
+        return Err(Error::Ramp);
     }
-    let mut datagrams = Datagrams::new(options.kind, options.levels, &options.leases)?;
+    let mut datagrams = Datagrams::new(options.kind, options.hops, &options.leases)?;
     let connected = Requestor::connect(
         options.target,
         RequestorOptions { receive_buffer: 8 << 20, send_buffer: 8 << 20, gso: None, gro: false },
     );
-    let mut requestor = connected.map_err(|source| Fault::Connect { target: options.target, source })?;
+    let mut requestor = connected.map_err(|source| Error::Connect { target: options.target, source })?;
     let before = options.server_pid.map(cpu::of_process).transpose()?;
     let mut count = Count::default();
     send_by_the_clock(options, &mut requestor, &mut datagrams, &mut count);
@@ -90,6 +93,7 @@ fn send_by_the_clock(
 ) {
     let start = Instant::now();
     while start.elapsed() < options.duration {
+        // By the clock, not by sleeping: a late batch is made up for by the next ones.
         let due = (start.elapsed().as_secs_f64() * options.rate.max()) as u64;
         let missing = due.saturating_sub(count.sent + count.refused);
         let (octets, ends) = datagrams.next(BATCH_MAX.min(missing as usize));
@@ -98,9 +102,10 @@ fn send_by_the_clock(
                 count.sent += sent as u64;
                 count.sent_octets += sent.checked_sub(1).map_or(0, |last| ends[last] as u64);
             }
-            // Such as a port unreachable of before.
+            // Such an error belongs to an earlier datagram, for example port unreachable.
             Err(_) => count.refused += ends.len() as u64,
         }
+        // Behind schedule: only drain the answers, and send again at once.
         let wait = if missing > BATCH_MAX as u64 { Duration::ZERO } else { TICK };
         receive(requestor, wait, count);
     }
@@ -127,9 +132,6 @@ fn report(count: &Count, server_cpu: Option<Duration>) {
     println!("answers    {answers} of {:.0} octets", each(answer_octets, answers));
     println!("amplified  {:.2} times in octets", each(answer_octets, sent_octets));
     if let Some(cpu) = server_cpu {
-        println!(
-            "server     {:.2} µs of CPU for each datagram",
-            cpu.as_secs_f64() * 1e6 / sent.max(1) as f64
-        );
+        println!("server     {:.2} µs of CPU per datagram", cpu.as_secs_f64() * 1e6 / sent.max(1) as f64);
     }
 }

@@ -1,24 +1,24 @@
-//! lqload: load for DHCPv6 leasequery servers (RFC 5007), and leases to ask for.
+//! lqload: load generator for DHCPv6 leasequery servers (RFC 5007), and generator of lease files.
 //!
-//! `make-leases` writes a lease file of Kea and the configuration that belongs to it; `run` asks a server for
-//! the leases of such a file (or of a real one), checks every answer, and reports rate and latency; `flood` says
-//! what datagrams cost a server that it should get rid of; `compare` shows two reports side by side.
+//! `make-leases` writes a lease file of Kea and its configuration; `run` queries a server for the leases of
+//! such a file (or of a real one), checks every answer, and reports rate and latency; `flood` measures the
+//! cost of datagrams that a server should discard; `compare` shows two reports side by side.
 //!
 //! ```text
-//! make_leases  plan (client number → addresses) → rows, kea-dhcp6.conf
-//! leases       lease file → clients, packed: some 40 octets a lease
-//! query        mix → what is asked → octets
-//! run          per thread: query → transport → flight (what is under way) → judge, check → tally, timeline
-//! flood        datagrams by the clock → what each cost the server, and what came back
-//! report       tallies of all threads, merged → text, JSON, .hgrm, a page with plots
+//! make_leases  address plan (client number → addresses) → rows, kea-dhcp6.conf
+//! leases       lease file → clients, packed: some 40 bytes a lease
+//! query        mix → queries → octets
+//! run          per thread: query → transport → in_flight → judge, check → tally, timeline
+//! flood        datagrams at a fixed rate → their cost to the server, and its answers
+//! report       merged tallies of all threads → text, JSON, .hgrm, a page with plots
 //! ```
 //!
-//! Exit status: 0, every answer was right; 1, some were wrong; 2, it could not be done.
+//! Exit status: 0 if every answer was right, 1 if some were wrong, 2 on an error.
 #![forbid(unsafe_code)]
 
-mod fault;
+mod clock;
+mod error;
 mod flood;
-mod hex;
 mod leases;
 mod make_leases;
 mod manual;
@@ -26,12 +26,13 @@ mod query;
 mod random;
 mod report;
 mod run;
+mod value;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Load generator and lease maker for DHCPv6 leasequery servers (RFC 5007).
+/// Load generator for DHCPv6 leasequery servers (RFC 5007), and generator of lease files
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Arguments {
@@ -45,23 +46,16 @@ enum Command {
     Run(Box<run::Options>),
     Flood(flood::Options),
     Compare(report::compare::Options),
-    /// Write the man pages into a folder.
+    /// Writes the man pages into a folder
     #[command(hide = true)]
     Man(manual::Options),
-    /// Write completion scripts for bash, zsh and fish into a folder.
+    /// Writes completion scripts for bash, zsh and fish into a folder
     #[command(hide = true)]
     Completions(manual::Options),
 }
 
-/// A share for a flag.
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("must be a number from 0 to 1".to_owned()),
-    }
-}
-
 fn main() -> ExitCode {
+    // `parse` exits with status 2 on a usage error.
     // Exits with status 2 if the arguments are not usable.
     let done = match Arguments::parse().command {
         Command::MakeLeases(options) => make_leases::make(&options).map(|()| ExitCode::SUCCESS),
@@ -71,8 +65,8 @@ fn main() -> ExitCode {
         Command::Completions(options) => manual::completions(&options).map(|()| ExitCode::SUCCESS),
         Command::Compare(options) => report::compare::compare(&options).map(|()| ExitCode::SUCCESS),
     };
-    done.unwrap_or_else(|fault| {
-        eprintln!("lqload: {fault}");
+    done.unwrap_or_else(|error| {
+        eprintln!("lqload: {error}");
         ExitCode::from(2)
     })
 }

@@ -1,4 +1,4 @@
-//! `lqload man` and `lqload completions`: what packages install, made from the flags themselves.
+//! `lqload man` and `lqload completions`: files for packages, generated from the flags.
 
 use std::path::{Path, PathBuf};
 
@@ -6,24 +6,24 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::Arguments;
-use crate::fault::Fault;
+use crate::error::Error;
 
-/// Where to write.
+/// Arguments of both commands.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
-    /// A folder that exists.
+    /// Existing folder to write into
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
 /// Writes lqload.1, and a page for each command.
-pub(crate) fn man(options: &Options) -> Result<(), Fault> {
+pub(crate) fn man(options: &Options) -> Result<(), Error> {
     let command = Arguments::command().name("lqload").disable_help_subcommand(true);
     clap_mangen::generate_to(command, &options.folder).map_err(|source| cannot(&options.folder, source))
 }
 
-/// Writes a completion script for each shell that packages know a place for.
-pub(crate) fn completions(options: &Options) -> Result<(), Fault> {
+/// Writes a completion script for each shell that packages have a folder for.
+pub(crate) fn completions(options: &Options) -> Result<(), Error> {
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         clap_complete::generate_to(shell, &mut Arguments::command(), "lqload", &options.folder)
             .map_err(|source| cannot(&options.folder, source))?;
@@ -31,6 +31,6 @@ pub(crate) fn completions(options: &Options) -> Result<(), Fault> {
     Ok(())
 }
 
-fn cannot(folder: &Path, source: std::io::Error) -> Fault {
-    Fault::Write { path: folder.to_owned(), source }
+fn cannot(folder: &Path, source: std::io::Error) -> Error {
+    Error::Write { path: folder.to_owned(), source }
 }

@@ -1,55 +1,55 @@
-//! Addresses and DUIDs from a list, for a server whose leases are not at hand: what is asked is known, and
-//! what would be right to answer is not.
+//! Lists of addresses and DUIDs, for servers whose leases are not available: answers cannot be verified.
 
 use std::io::{BufRead, BufReader};
 use std::net::Ipv6Addr;
 use std::path::Path;
 
-use super::{Clients, Kind, Lease};
-use crate::fault::Fault;
-use crate::hex;
+use super::{Clients, Lease, LeaseKind};
+use crate::error::Error;
+use crate::value::DuidArgument;
 
-/// Reads a list: on each line an address or a DUID in hex with colons; empty lines and `#` comments are left
-/// out.
+/// Reads a list: an address, or a DUID in hexadecimal with colons, on each line; empty lines and `#` comments
+/// are skipped.
 ///
-/// What could be both, `20:01:0d:b8:00:00:00:01`, is a DUID: addresses are not written so.
-pub(crate) fn read_list(path: &Path) -> Result<Clients, Fault> {
-    let file = std::fs::File::open(path).map_err(Fault::file(path))?;
+/// Text that could be both, `20:01:0d:b8:00:00:00:01`, is a DUID: addresses are not written so.
+pub(crate) fn read_list(path: &Path) -> Result<Clients, Error> {
+    let file = std::fs::File::open(path).map_err(Error::file(path))?;
     let (mut addresses, mut duids) = (Vec::new(), Vec::new());
     for (number, line) in (1_u64..).zip(BufReader::new(file).lines()) {
-        let line = line.map_err(Fault::file(path))?;
+        let line = line.map_err(Error::file(path))?;
         let text = line.split('#').next().unwrap_or_default().trim();
         if text.is_empty() {
             continue;
         }
-        if let Some(duid) = hex::duid(text) {
+        if let Ok(DuidArgument(duid)) = text.parse() {
             duids.push(duid);
         } else if let Ok(address) = text.parse::<Ipv6Addr>() {
             addresses.push(address);
         } else {
             let text = text.chars().take(60).collect();
-            return Err(Fault::List { path: path.to_owned(), line: number, text });
+            return Err(Error::List { path: path.to_owned(), line: number, text });
         }
     }
     if addresses.is_empty() && duids.is_empty() {
-        return Err(Fault::EmptyList(path.to_owned()));
+        return Err(Error::EmptyList(path.to_owned()));
     }
     of(&addresses, &duids)
 }
 
-fn of(addresses: &[Ipv6Addr], duids: &[Vec<u8>]) -> Result<Clients, Fault> {
+fn of(addresses: &[Ipv6Addr], duids: &[Vec<u8>]) -> Result<Clients, Error> {
     let mut clients = Clients { leases: addresses.len() as u64, ..Clients::default() };
     for &address in addresses {
         clients.starts.push(clients.end()?);
-        clients.records.extend([0; 5]); // no DUID, nothing heard
-        let (cltt, valid, preferred) = (0, super::NEVER, super::NEVER); // not known, and not judged
-        Lease { kind: Kind::Address, address, cltt, valid, preferred, subnet_id: 0 }
+        clients.records.extend([0; 5]); // no DUID, no expired lease
+        // The list has no times, so lifetimes are never judged.
+        let (cltt, valid, preferred) = (0, super::NEVER, super::NEVER);
+        Lease { kind: LeaseKind::Address, address, cltt, valid, preferred, subnet_id: 0 }
             .pack(&mut clients.records);
     }
     let first_duid = clients.starts.len() as u32;
     for duid in duids {
         clients.starts.push(clients.end()?);
-        clients.records.push(duid.len() as u8); // ≤ 130
+        clients.records.push(duid.len() as u8); // at most 130
         clients.records.extend_from_slice(duid);
         clients.records.extend([0; 4]);
     }
@@ -67,7 +67,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("list");
         std::fs::write(&path, text).unwrap();
-        read_list(&path).map_err(|fault| fault.to_string())
+        read_list(&path).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -82,10 +82,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_named() {
-        let fault = list("2001:db8::1\n10.0.0.1\n").map(|_| ()).unwrap_err();
-        assert!(fault.contains(":2: \"10.0.0.1\" is neither"), "{fault}");
-        let fault = list("# nothing\n").map(|_| ()).unwrap_err();
-        assert!(fault.ends_with("it lists no address and no DUID"), "{fault}");
+    fn a_line_that_is_neither_is_named() {
+        let error = list("2001:db8::1\n10.0.0.1\n").map(|_| ()).unwrap_err();
+        assert!(error.contains(":2: \"10.0.0.1\" is neither"), "{error}");
+        let error = list("# nothing\n").map(|_| ()).unwrap_err();
+        assert!(error.ends_with("it lists no address and no DUID"), "{error}");
     }
 }

@@ -1,15 +1,13 @@
-//! The clients to ask for, with all their leases, packed.
+//! The clients to query, with all their leases, packed.
 //!
-//! A client is a record of variable length: DUID length (1 octet), DUID, the last transaction about leases that
-//! are over (4), then each lease as kind (1), time of
-//! the last transaction (4), valid and preferred lifetime (4 each), subnet id (4) and the address, of a prefix
-//! only as many octets as it has. With one address and one /56 that is 77 octets, and 4 for the record's place:
-//! 40.5 a lease, against 60 and more for a struct of addresses and a map. What is needed to check an answer lies together, at the price of one or two cache
-//! misses a query.
+//! A client is a record of variable length: DUID length (1 octet), DUID, last transaction about expired
+//! leases (4), then each lease as kind (1), last transaction (4), valid and preferred lifetime (4 each),
+//! subnet id (4) and address; a prefix has only as many octets as its length needs. The data that checks an
+//! answer lies together, at the cost of one or two cache misses per query; see loadgen/DESIGN.md for sizes.
 //!
-//! Records are in three runs: clients with addresses only, with both, with prefixes only. So those that can
-//! be asked for by address, or by an address inside a prefix, are a range each, and drawing one uniformly is
-//! drawing a number.
+//! Records are in three runs: clients with addresses only, with both, with prefixes only. So the clients that
+//! can be queried by address, or by an address inside a prefix, are a range each, and a uniform draw is a
+//! random number.
 
 mod build;
 mod list;
@@ -21,17 +19,18 @@ use std::ops::Range;
 
 pub(crate) use list::read_list;
 pub(crate) use read::read;
+pub(crate) use row::HeaderError;
 
-/// Mark of an address where a prefix has its length.
+/// Lease kind of an address; a prefix has its length there.
 const ADDRESS: u8 = 0xff;
-/// Octets of a lease before its address.
+/// Length of a lease before its address, in octets.
 const LEASE_HEADER_LEN: usize = 17;
-/// An infinite lifetime (RFC 8415 §7.7), and the expiry of what never expires.
+/// An infinite lifetime (RFC 8415 §7.7), and the expiry of a lease that never expires.
 pub(crate) const NEVER: u32 = u32::MAX;
 
-/// What a lease is of.
+/// LeaseKind of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum LeaseKind {
     Address,
     /// A delegated prefix of this length.
     Prefix(u8),
@@ -40,24 +39,24 @@ pub(crate) enum Kind {
 /// One lease of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lease {
-    pub(crate) kind: Kind,
-    /// The address, or the first one of the prefix.
+    pub(crate) kind: LeaseKind,
+    /// The address, or the first address of the prefix.
     pub(crate) address: Ipv6Addr,
-    /// When the client last spoke with the server (cltt), seconds since 1970.
+    /// Time of the client's last transaction (cltt), seconds since 1970.
     pub(crate) cltt: u32,
-    /// Seconds from `cltt` on for which it is valid, or [`NEVER`].
+    /// Valid lifetime in seconds from `cltt`, or [`NEVER`].
     pub(crate) valid: u32,
-    /// Seconds from `cltt` on for which it is preferred, or [`NEVER`].
+    /// Preferred lifetime in seconds from `cltt`, or [`NEVER`].
     pub(crate) preferred: u32,
-    /// Kea's id of its subnet.
+    /// Kea's subnet id.
     pub(crate) subnet_id: u32,
 }
 
-/// All clients that have a lease, each once.
+/// Clients that have a lease, each once.
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
     records: Vec<u8>,
-    /// Where each record starts, and where the last one ends.
+    /// Start of each record, and the end of the last one.
     starts: Vec<u32>,
     with_address: Range<u32>,
     with_prefix: Range<u32>,
@@ -67,12 +66,12 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// How many clients.
+    /// Number of clients.
     pub(crate) fn len(&self) -> u32 {
-        self.starts.len().saturating_sub(1) as u32 // each record has an octet or more of 2^32
+        self.starts.len().saturating_sub(1) as u32 // records have an octet or more of at most 2^32
     }
 
-    /// How many leases all of them have.
+    /// Number of leases of all clients.
     pub(crate) fn leases(&self) -> u64 {
         self.leases
     }
@@ -92,26 +91,27 @@ impl Clients {
         self.with_duid.clone()
     }
 
-    /// All leases are in documentation space, as those of `make-leases` are and no real ones.
+    /// Whether every lease is in documentation space, as those of `make-leases` are and real ones are not.
     pub(crate) fn are_generated(&self) -> bool {
         self.generated
     }
 
-    /// Reads the records of these clients, so that they are in the cache when they are asked for.
+    /// Reads the records of these clients, so that they are cached when they are needed.
     ///
-    /// One after the other, each would be waited for twice, first for its place and then for itself: more
-    /// than half of the time that a query takes here. Read together, they are waited for together.
+    /// One by one, each would cost two cache misses in sequence, for its offset and for itself: more than
+    /// half of the time of a query here. Read together, the misses overlap.
     pub(crate) fn warm(&self, numbers: impl Iterator<Item = u32> + Clone) {
         let ends = |number: u32| {
             let number = number as usize;
             [self.starts[number] as usize, self.starts[number + 1] as usize - 1]
         };
+        // First every offset, then every record: loads of one kind do not depend on each other.
         let places = numbers.clone().flat_map(ends).fold(0_usize, usize::wrapping_add);
         let octets = numbers.flat_map(ends).map(|place| self.records[place]).fold(0_u8, u8::wrapping_add);
         std::hint::black_box((places, octets));
     }
 
-    /// Client `number`, less than [`len`](Self::len).
+    /// Returns client `number`, less than [`len`](Self::len).
     pub(crate) fn get(&self, number: u32) -> Client<'_> {
         let number = number as usize;
         let record = &self.records[self.starts[number] as usize..self.starts[number + 1] as usize];
@@ -121,11 +121,11 @@ impl Clients {
     }
 }
 
-/// One client.
+/// A client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client<'a> {
     pub(crate) duid: &'a [u8],
-    /// Its last transaction about leases that are over, seconds since 1970; 0 if there are none.
+    /// Last transaction about its expired leases, seconds since 1970; 0 if it has none.
     pub(crate) heard: u32,
     leases: &'a [u8],
 }
@@ -142,25 +142,26 @@ impl<'a> Client<'a> {
 }
 
 impl Lease {
-    /// The second from which it is no longer valid, since 1970; [`NEVER`] if there is none.
+    /// End of the valid lifetime, seconds since 1970, or [`NEVER`].
     pub(crate) fn expire(&self) -> u32 {
         end(self.cltt, self.valid)
     }
 
-    /// The second from which it is no longer preferred, as [`Self::expire`].
+    /// End of the preferred lifetime, like [`Self::expire`].
     pub(crate) fn deprecated(&self) -> u32 {
         end(self.cltt, self.preferred)
     }
 
     fn pack(&self, out: &mut Vec<u8>) {
         let (kind, len) = match self.kind {
-            Kind::Address => (ADDRESS, 16),
-            Kind::Prefix(len) => (len, octets_of_prefix(len)),
+            LeaseKind::Address => (ADDRESS, 16),
+            LeaseKind::Prefix(len) => (len, octets_of_prefix(len)),
         };
         out.push(kind);
         for number in [self.cltt, self.valid, self.preferred, self.subnet_id] {
             out.extend_from_slice(&number.to_be_bytes());
         }
+        // The rest of a prefix's address is zero.
         out.extend_from_slice(&self.address.octets()[..len]);
     }
 
@@ -168,8 +169,8 @@ impl Lease {
         let (&[kind, ref numbers @ ..], rest) = octets.split_first_chunk::<LEASE_HEADER_LEN>()?;
         let [cltt, valid, preferred, subnet_id] = *numbers.as_chunks::<4>().0 else { return None };
         let (kind, len) = match kind {
-            ADDRESS => (Kind::Address, 16),
-            len => (Kind::Prefix(len), octets_of_prefix(len)),
+            ADDRESS => (LeaseKind::Address, 16),
+            len => (LeaseKind::Prefix(len), octets_of_prefix(len)),
         };
         let (known, rest) = rest.split_at_checked(len)?;
         let mut address = [0; 16];
@@ -186,7 +187,7 @@ impl Lease {
     }
 }
 
-/// When a lifetime from `cltt` on is over.
+/// Returns the end of a lifetime that starts at `cltt`.
 fn end(cltt: u32, lifetime: u32) -> u32 {
     if lifetime == NEVER { NEVER } else { cltt.saturating_add(lifetime) }
 }

@@ -1,4 +1,4 @@
-//! Reading lease files.
+//! Reader of lease files.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -6,27 +6,27 @@ use std::path::{Path, PathBuf};
 
 use super::build::Builder;
 use super::{Clients, row};
-use crate::fault::Fault;
+use crate::error::Error;
 
-/// Longest line that is taken for a row; Kea's own stay far below.
+/// Longest line that is kept whole, in bytes; Kea's own are far shorter.
 const LINE_LEN_MAX: usize = 1 << 20;
 
-/// What was read beside the leases.
+/// Counts of a reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReadSummary {
     /// Rows, readable or not.
     pub(crate) rows: u64,
-    /// Rows that could not be read, and were skipped.
+    /// Unreadable rows, which were skipped.
     pub(crate) bad: u64,
-    /// Where the first of those is, and its fault.
+    /// Position and column of the first unreadable row.
     pub(crate) first_bad: Option<String>,
 }
 
-/// Reads these files in order, later rows overriding earlier ones, and keeps what is valid at `now`.
+/// Reads these files in order, later rows overriding earlier ones, and keeps the leases valid at `now`.
 ///
 /// # Errors
-/// A file cannot be read or is no lease file, or no lease is valid.
-pub(crate) fn read(paths: &[PathBuf], now: u32) -> Result<(Clients, ReadSummary), Fault> {
+/// A file cannot be read or is not a lease file, or no lease is valid.
+pub(crate) fn read(paths: &[PathBuf], now: u32) -> Result<(Clients, ReadSummary), Error> {
     let mut builder = Builder::default();
     let mut summary = ReadSummary::default();
     for path in paths {
@@ -36,24 +36,25 @@ pub(crate) fn read(paths: &[PathBuf], now: u32) -> Result<(Clients, ReadSummary)
     if clients.len() == 0 {
         let ReadSummary { rows, bad, first_bad } = summary;
         let first = first_bad.map(|first| format!(", first {first}")).unwrap_or_default();
-        return Err(Fault::NoLeases { rows, bad, first });
+        return Err(Error::NoLeases { rows, bad, first });
     }
     Ok((clients, summary))
 }
 
-fn read_file(path: &Path, builder: &mut Builder, summary: &mut ReadSummary) -> Result<(), Fault> {
-    let file = File::open(path).map_err(Fault::file(path))?;
+fn read_file(path: &Path, builder: &mut Builder, summary: &mut ReadSummary) -> Result<(), Error> {
+    let file = File::open(path).map_err(Error::file(path))?;
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut line = Vec::new();
-    let header = |what: String| Fault::Header { path: path.to_owned(), what };
-    if !next_line(&mut reader, &mut line).map_err(Fault::file(path))? {
-        return Err(header("it is empty".to_owned()));
+    let header = |source| Error::Header { path: path.to_owned(), source };
+    if !next_line(&mut reader, &mut line).map_err(Error::file(path))? {
+        return Err(header(row::HeaderError::Empty));
     }
     row::check_header(&line).map_err(header)?;
     let mut duid = Vec::new();
     let mut number = 1_u64;
-    while next_line(&mut reader, &mut line).map_err(Fault::file(path))? {
+    while next_line(&mut reader, &mut line).map_err(Error::file(path))? {
         number += 1;
+        // An empty line is not a row, so not an unreadable one either.
         if line.is_empty() {
             continue;
         }
@@ -69,7 +70,7 @@ fn read_file(path: &Path, builder: &mut Builder, summary: &mut ReadSummary) -> R
     Ok(())
 }
 
-/// Reads one line without its end; false at the end of the file. A line beyond [`LINE_LEN_MAX`] comes cut.
+/// Reads one line without its end; false at the end of the file. A line beyond [`LINE_LEN_MAX`] is truncated.
 fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
     line.clear();
     loop {
@@ -79,6 +80,7 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<b
         }
         let end = memchr::memchr(b'\n', buffer);
         let part = &buffer[..end.unwrap_or(buffer.len())];
+        // A line without end must not fill the memory.
         line.extend_from_slice(&part[..part.len().min(LINE_LEN_MAX - line.len())]);
         let used = part.len() + usize::from(end.is_some());
         reader.consume(used);

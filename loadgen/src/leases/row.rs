@@ -1,14 +1,15 @@
-//! One row of Kea's lease file, as far as queries and their answers need it.
+//! A row of Kea's lease file, as far as queries and the check of their answers need it.
 //!
-//! A reader of its own, not that of lqd: a tool that judges a server must not share the server's mistakes.
+//! This reader and its hexadecimal parser are independent of lqd's on purpose: a tool that judges a server
+//! must not share the server's mistakes.
 
 use std::net::Ipv6Addr;
 
 use memchr::memchr;
 
-use super::{Kind, Lease, NEVER};
+use super::{Lease, LeaseKind, NEVER};
 
-/// Columns that every schema has, by which a lease file is known (`csv_lease_file6.cc`).
+/// Columns of every schema, which identify a lease file (`csv_lease_file6.cc`).
 const COLUMNS: [&str; 12] = [
     "address",
     "duid",
@@ -24,42 +25,58 @@ const COLUMNS: [&str; 12] = [
     "hostname",
 ];
 
-/// Columns of a row up to `state`, the last of interest; hwaddr lies between.
+/// Columns of a row up to `state`, the last one needed; hwaddr lies between.
 const COLUMNS_WITH_STATE: usize = COLUMNS.len() + 2;
 
-/// What a row says.
+/// The content of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct LeaseRow {
     pub(super) lease: Lease,
-    /// The lease is assigned; otherwise the row takes away what was at its address.
+    /// Whether the lease is assigned; otherwise the row removes the lease at its address.
     pub(super) assigned: bool,
 }
 
-/// Says what is wrong with a header line, if it is not that of a lease file.
-pub(super) fn check_header(line: &[u8]) -> Result<(), String> {
+/// A file that is not a lease file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HeaderError {
+    #[error("it is empty")]
+    Empty,
+    #[error("column {position} is {name:?}, not {expected:?}")]
+    OtherColumn { position: usize, name: String, expected: &'static str },
+    #[error("the first line ends before column {position} ({expected:?})")]
+    MissingColumn { position: usize, expected: &'static str },
+}
+
+/// An unreadable row, by the column that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct RowError(&'static str);
+
+/// Checks that a header line is that of a lease file.
+pub(super) fn check_header(line: &[u8]) -> Result<(), HeaderError> {
     let mut names = line.split(|&octet| octet == b',');
-    for (position, expected) in COLUMNS.iter().enumerate() {
+    for (position, expected) in COLUMNS.into_iter().enumerate() {
         match names.next() {
             Some(name) if name == expected.as_bytes() => {}
             Some(name) => {
                 let name: String = String::from_utf8_lossy(name).chars().take(40).collect();
-                return Err(format!("column {} is {name:?}, not {expected:?}", position + 1));
+                return Err(HeaderError::OtherColumn { position: position + 1, name, expected });
             }
-            None => return Err(format!("the first line ends before column {} ({expected:?})", position + 1)),
+            None => return Err(HeaderError::MissingColumn { position: position + 1, expected }),
         }
     }
     Ok(())
 }
 
-/// Reads a row, and its DUID into `duid`; an error is the column that cannot be read.
-pub(super) fn parse(line: &[u8], duid: &mut Vec<u8>) -> Result<Row, &'static str> {
+/// Parses a row, and its DUID into `duid`; an error names the unreadable column.
+pub(super) fn parse(line: &[u8], duid: &mut Vec<u8>) -> Result<LeaseRow, RowError> {
     let mut values: [&[u8]; COLUMNS_WITH_STATE] = [&[]; COLUMNS_WITH_STATE];
     let mut rest = Some(line);
     for (position, value) in values.iter_mut().enumerate() {
         let Some(octets) = rest else {
-            // Older schemas end after hostname: whatever they hold is assigned.
+            // Schemas before `state` end after hostname: their leases are assigned.
             if position < COLUMNS.len() {
-                return Err("a missing column");
+                return Err(RowError("a missing column"));
             }
             break;
         };
@@ -69,34 +86,39 @@ pub(super) fn parse(line: &[u8], duid: &mut Vec<u8>) -> Result<Row, &'static str
     }
     let [address, duid_text, valid, expire, subnet_id, preferred, lease_type, _, prefix_len, .., state] =
         values;
-    let address = parsed::<Ipv6Addr>(address).ok_or("address")?;
-    let valid = number::<u32>(valid).ok_or("valid_lifetime")?;
-    let expire = number::<u64>(expire).ok_or("expire")?;
+    let address = parsed::<Ipv6Addr>(address).ok_or(RowError("address"))?;
+    let valid = number::<u32>(valid).ok_or(RowError("valid_lifetime"))?;
+    let expire = number::<u64>(expire).ok_or(RowError("expire"))?;
     let kind = match lease_type {
-        b"0" | b"1" => Kind::Address,
-        b"2" => Kind::Prefix(number::<u8>(prefix_len).filter(|&len| len <= 128).ok_or("prefix_len")?),
-        _ => return Err("lease_type"),
+        b"0" | b"1" => LeaseKind::Address,
+        b"2" => LeaseKind::Prefix(
+            number::<u8>(prefix_len).filter(|&len| len <= 128).ok_or(RowError("prefix_len"))?,
+        ),
+        _ => return Err(RowError("lease_type")),
     };
+    // Kea removes a lease by a row with lifetime 0; states other than 0 are declined, expired and the like.
     let assigned = valid > 0 && matches!(state, b"0" | b"");
+    // Rows that remove a lease may lack a DUID.
     if !unhex(duid_text, duid) && assigned {
-        return Err("duid");
+        return Err(RowError("duid"));
     }
-    let preferred = number::<u32>(preferred).ok_or("pref_lifetime")?;
-    let subnet_id = number(subnet_id).ok_or("subnet_id")?;
-    // Kea writes cltt + valid lifetime, modulo 2^32 or not where that is infinite. What ended before 1970 + valid
-    // lifetime is as long over with a shorter one.
+    let preferred = number::<u32>(preferred).ok_or(RowError("pref_lifetime"))?;
+    let subnet_id = number(subnet_id).ok_or(RowError("subnet_id"))?;
+    // Kea writes cltt + valid lifetime, modulo 2^32 or not if that is infinite. A lease that expired before
+    // 1970 + valid lifetime is just as expired with a shorter one.
     let valid =
         if valid == NEVER { valid } else { u32::try_from(expire).map_or(valid, |expire| valid.min(expire)) };
     let cltt = (expire as u32).wrapping_sub(valid);
+    // Servers return a prefix without host bits.
     let address = first_of(address, kind);
-    Ok(Row { lease: Lease { kind, address, cltt, valid, preferred, subnet_id }, assigned })
+    Ok(LeaseRow { lease: Lease { kind, address, cltt, valid, preferred, subnet_id }, assigned })
 }
 
-/// The first address of the prefix in which this address is.
-fn first_of(address: Ipv6Addr, kind: Kind) -> Ipv6Addr {
+/// Returns the first address of the prefix that contains this address.
+fn first_of(address: Ipv6Addr, kind: LeaseKind) -> Ipv6Addr {
     match kind {
-        Kind::Address => address,
-        Kind::Prefix(len) => {
+        LeaseKind::Address => address,
+        LeaseKind::Prefix(len) => {
             let network = u128::MAX.checked_shl(128 - u32::from(len)).unwrap_or(0);
             Ipv6Addr::from_bits(address.to_bits() & network)
         }
@@ -104,7 +126,7 @@ fn first_of(address: Ipv6Addr, kind: Kind) -> Ipv6Addr {
 }
 
 fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
-    // `FromStr` takes a sign, the file has none.
+    // `FromStr` accepts a sign, which the file never has.
     text.first().filter(|first| first.is_ascii_digit())?;
     parsed(text)
 }
@@ -113,7 +135,7 @@ fn parsed<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Reads `01:ab:…`, 1 to 130 octets.
+/// Parses `01:ab:…` of 1 to 130 octets.
 fn unhex(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     let digit = |octet: u8| char::from(octet).to_digit(16).map(|digit| digit as u8);
@@ -131,7 +153,7 @@ mod tests {
 
     const ROW: &str = "2001:db8::1,00:03:aB,4000,1700004000,7,3000,0,9,128,0,0,host,,0,,,,0";
 
-    fn read(row: &str) -> Result<(Row, Vec<u8>), &'static str> {
+    fn read(row: &str) -> Result<(LeaseRow, Vec<u8>), RowError> {
         let mut duid = vec![9];
         parse(row.as_bytes(), &mut duid).map(|row| (row, duid))
     }
@@ -142,17 +164,17 @@ mod tests {
         assert_eq!(duid, [0, 3, 0xab]);
         let address = "2001:db8::1".parse().unwrap();
         let (cltt, valid, preferred) = (1_700_000_000, 4000, 3000);
-        let lease = Lease { kind: Kind::Address, address, cltt, valid, preferred, subnet_id: 7 };
-        assert_eq!(row, Row { lease, assigned: true });
+        let lease = Lease { kind: LeaseKind::Address, address, cltt, valid, preferred, subnet_id: 7 };
+        assert_eq!(row, LeaseRow { lease, assigned: true });
         let prefix =
             read("2001:db8:1:2ff::,00:03:ab,4294967295,5994967295,7,3000,2,9,56,0,0,").unwrap().0.lease;
-        assert_eq!((prefix.kind, prefix.cltt), (Kind::Prefix(56), 1_700_000_000));
+        assert_eq!((prefix.kind, prefix.cltt), (LeaseKind::Prefix(56), 1_700_000_000));
         assert_eq!((prefix.expire(), prefix.deprecated()), (NEVER, 1_700_003_000));
         assert_eq!(prefix.address, "2001:db8:1:200::".parse::<Ipv6Addr>().unwrap(), "host bits are cleared");
     }
 
     #[test]
-    fn what_takes_a_lease_away() {
+    fn rows_that_remove_a_lease_are_not_assigned() {
         for (what, row) in [
             ("valid lifetime 0", ROW.replace("4000,17", "0,17")),
             ("declined", ROW.replace("host,,0", "host,,1")),
@@ -181,18 +203,18 @@ mod tests {
             ("2001:db8::1,00:03".to_owned(), "a missing column"),
             (String::new(), "a missing column"),
         ] {
-            assert_eq!(read(&row).map(|_| ()), Err(column), "{row}");
+            assert_eq!(read(&row).map(|_| ()), Err(RowError(column)), "{row}");
         }
     }
 
     #[test]
-    fn headers() {
+    fn headers_are_checked() {
         let all = COLUMNS.join(",");
         assert_eq!(check_header(all.as_bytes()), Ok(()));
         assert_eq!(check_header(format!("{all},hwaddr,state").as_bytes()), Ok(()));
-        let missing = check_header(b"address,duid").unwrap_err();
+        let missing = check_header(b"address,duid").unwrap_err().to_string();
         assert_eq!(missing, "the first line ends before column 3 (\"valid_lifetime\")");
-        let other = check_header(b"address,hwaddr,client_id").unwrap_err();
+        let other = check_header(b"address,hwaddr,client_id").unwrap_err().to_string();
         assert_eq!(other, "column 2 is \"hwaddr\", not \"duid\"");
     }
 }

@@ -2,17 +2,17 @@ use std::path::PathBuf;
 
 use super::read::ReadSummary;
 use super::*;
-use crate::fault::Fault;
+use crate::error::Error;
 
 const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,\
                       fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,hwaddr_source,pool_id\n";
 
-/// Reads a file of these rows at time 1000.
-fn read_rows(rows: &str) -> Result<(Clients, ReadSummary), Fault> {
+/// Reads a file with these rows at time 1000.
+fn read_rows(rows: &str) -> Result<(Clients, ReadSummary), Error> {
     read_files(&[&format!("{HEADER}{rows}")])
 }
 
-fn read_files(files: &[&str]) -> Result<(Clients, ReadSummary), Fault> {
+fn read_files(files: &[&str]) -> Result<(Clients, ReadSummary), Error> {
     let directory = tempfile::tempdir().unwrap();
     let write = |(number, text): (usize, &&str)| -> PathBuf {
         let path = directory.path().join(number.to_string());
@@ -31,15 +31,15 @@ fn prefix(address: &str, len: u8, duid: &str) -> String {
     format!("{address},{duid},4000,5000,1,3000,2,1,{len},0,0,,,0,,,,0\n")
 }
 
-/// Each client as text, in order.
+/// Renders each client as text, in order.
 fn shown(clients: &Clients) -> Vec<String> {
     let one = |number| {
         let client = clients.get(number);
         let leases: Vec<String> = client
             .leases()
             .map(|lease| match lease.kind {
-                Kind::Address => lease.address.to_string(),
-                Kind::Prefix(len) => format!("{}/{len}", lease.address),
+                LeaseKind::Address => lease.address.to_string(),
+                LeaseKind::Prefix(len) => format!("{}/{len}", lease.address),
             })
             .collect();
         format!("{:?} {}", client.duid, leases.join(" "))
@@ -48,7 +48,7 @@ fn shown(clients: &Clients) -> Vec<String> {
 }
 
 #[test]
-fn rows_of_a_client_come_together_and_kinds_are_ranges() {
+fn rows_are_grouped_by_client_and_kinds_are_ranges() {
     let rows = [
         prefix("2001:db8:a00::", 56, "00:01"),
         address("2001:db8::2", "00:02"),
@@ -86,7 +86,7 @@ fn the_last_row_of_an_address_wins() {
 }
 
 #[test]
-fn leases_that_are_over_are_not_kept() {
+fn expired_leases_are_not_kept() {
     let over = address("2001:db8::1", "00:01").replace(",5000,", ",1000,");
     let endless = address("2001:db8::2", "00:02").replace(",4000,5000,", ",4294967295,4294967395,");
     let (clients, _) = read_rows(&[over, endless].concat()).unwrap();
@@ -102,12 +102,12 @@ fn prefixes_of_every_length_survive_packing() {
         let bits = "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".parse::<Ipv6Addr>().unwrap().to_bits();
         let network = bits & !u128::MAX.checked_shr(u32::from(len)).unwrap_or(0);
         let lease = clients.get(0).leases().next().unwrap();
-        assert_eq!((lease.kind, lease.address.to_bits()), (Kind::Prefix(len), network));
+        assert_eq!((lease.kind, lease.address.to_bits()), (LeaseKind::Prefix(len), network));
     }
 }
 
 #[test]
-fn a_usual_lease_takes_under_42_octets() {
+fn a_common_lease_takes_under_42_bytes() {
     let client = |n: u32| {
         let duid = format!("00:01:00:01:00:00:00:00:02:00:{:02x}:{:02x}:00:00", n >> 8, n & 255);
         address(&format!("3fff::{n:x}"), &duid) + &prefix(&format!("3fff:800:{n:x}::"), 56, &duid)
@@ -115,7 +115,7 @@ fn a_usual_lease_takes_under_42_octets() {
     let (clients, _) = read_rows(&(0..1000).map(client).collect::<String>()).unwrap();
     let octets = clients.records.capacity() + 4 * clients.starts.len();
     assert_eq!(clients.leases(), 2000);
-    assert!(octets <= 41 * 2000, "{octets} octets for 2,000 leases");
+    assert!(octets <= 41 * 2000, "{octets} bytes for 2,000 leases");
 }
 
 #[test]
@@ -127,18 +127,18 @@ fn unreadable_rows_are_counted_and_the_first_is_named() {
 }
 
 #[test]
-fn files_that_are_of_no_use() {
-    assert!(matches!(read_files(&[""]), Err(Fault::Header { .. })));
-    assert!(matches!(read_files(&["address,hwaddr\n"]), Err(Fault::Header { .. })));
-    assert!(matches!(read_rows(""), Err(Fault::NoLeases { rows: 0, .. })));
-    let fault = read_rows("rubbish\n").unwrap_err().to_string();
-    assert!(fault.contains("1 rows read, 1 of them unreadable, first "), "{fault}");
+fn useless_files_are_refused() {
+    assert!(matches!(read_files(&[""]), Err(Error::Header { .. })));
+    assert!(matches!(read_files(&["address,hwaddr\n"]), Err(Error::Header { .. })));
+    assert!(matches!(read_rows(""), Err(Error::NoLeases { rows: 0, .. })));
+    let error = read_rows("rubbish\n").unwrap_err().to_string();
+    assert!(error.contains("1 rows read, 1 of them unreadable, first "), "{error}");
     let missing = read(&[PathBuf::from("/no/such/leases.csv")], 0).unwrap_err();
     assert!(missing.to_string().starts_with("/no/such/leases.csv: "), "{missing}");
 }
 
 #[test]
-fn the_last_transaction_about_leases_that_are_over_is_kept() {
+fn the_last_transaction_about_expired_leases_is_kept() {
     let row = |address: &str, valid: u32, expire: u32| {
         format!("{address},00:01,{valid},{expire},1,50,0,1,128,0,0,,,0,,,,0\n")
     };

@@ -1,24 +1,26 @@
 //! Rows of Kea's lease file (`csv_lease_file6.cc`, schema 5.0, Kea 2.4 and newer).
 //!
-//! Written out by hand into one buffer: a million rows a second leave a microsecond for each.
+//! Rows are formatted by hand into one buffer: at a million rows a second each has a microsecond.
 
 use std::io::Write;
 use std::net::Ipv6Addr;
 
-use super::plan::{Client, DELEGATED_LEN, LOCAL_ADDRESS, Lifetimes};
+use lqd_wire::hex;
+
+use super::plan::{DELEGATED_LEN, LOCAL_ADDRESS, Lifetimes, PlannedClient};
 use crate::random::Random;
 
 pub(super) const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,\
                                  prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,\
                                  hwaddr_source,pool_id\n";
 
-/// How Kea writes a comma inside a value.
+/// Kea's escape of a comma inside a value.
 const COMMA: &str = "&#x2c";
-/// Where Kea had the link-layer address from: the DUID (`HWAddr::HWADDR_SOURCE_DUID`).
+/// Kea's source of the link-layer address: the DUID (`HWAddr::HWADDR_SOURCE_DUID`).
 const HWADDR_SOURCE_DUID: u32 = 2;
-/// Enterprise number for documentation (RFC 5612), that of the remote-ids.
+/// Enterprise number for documentation (RFC 5612), used in remote-ids.
 const ENTERPRISE: u32 = 32_473;
-/// Of so many relayed clients one is behind two relay agents.
+/// One relayed client in so many is behind two relay agents.
 const TWO_RELAYS_ONE_IN: u64 = 8;
 
 /// Lease types of the file.
@@ -28,19 +30,19 @@ enum LeaseType {
     Prefix = 2,
 }
 
-/// Writes the rows of one client after the other.
+/// Writer of rows, one client after the other.
 pub(super) struct RowWriter {
     relay_share: f64,
     hwaddr_share: f64,
     lifetimes: Lifetimes,
     rows: Vec<u8>,
-    /// What the rows of one client have in common: from hwaddr on.
+    /// Columns from hwaddr on, which the rows of one client share.
     tail: Vec<u8>,
 }
 
-/// What differs between the rows of one client.
-struct Row<'a> {
-    client: &'a Client,
+/// Columns that differ between the rows of one client.
+struct CsvRow<'a> {
+    client: &'a PlannedClient,
     lease_type: LeaseType,
     address: Ipv6Addr,
     prefix_len: u8,
@@ -53,14 +55,15 @@ impl RowWriter {
         Self { relay_share, hwaddr_share, lifetimes, rows: Vec::new(), tail: Vec::new() }
     }
 
-    /// The rows of this client.
-    pub(super) fn client(&mut self, client: &Client) -> &[u8] {
+    /// Returns the rows of this client.
+    pub(super) fn client(&mut self, client: &PlannedClient) -> &[u8] {
+        // The client's own generator, so that each client's rows depend on its number only.
         let mut random = Random::new(client.seed);
         let cltt = self.lifetimes.cltt(&mut random);
         let iaid = random.next() as u32;
         self.write_tail(client, &mut random);
         self.rows.clear();
-        self.row(&Row {
+        self.row(&CsvRow {
             client,
             lease_type: LeaseType::Address,
             address: client.address,
@@ -68,7 +71,7 @@ impl RowWriter {
             cltt,
             iaid,
         });
-        self.row(&Row {
+        self.row(&CsvRow {
             client,
             lease_type: LeaseType::Prefix,
             address: client.prefix,
@@ -79,10 +82,10 @@ impl RowWriter {
         &self.rows
     }
 
-    fn row(&mut self, row: &Row<'_>) {
+    fn row(&mut self, row: &CsvRow<'_>) {
         let valid_lifetime = self.lifetimes.valid();
         let out = &mut self.rows;
-        // In decimal; an infinite lifetime is added like any other, as Kea does.
+        // Kea adds an infinite lifetime like any other.
         let expire = u64::from(row.cltt) + u64::from(valid_lifetime);
         put_address(out, row.address);
         out.push(b',');
@@ -103,9 +106,9 @@ impl RowWriter {
         out.extend_from_slice(&self.tail);
     }
 
-    /// hwaddr, state, user_context, hwtype, hwaddr_source, pool_id; without hwaddr Kea leaves its companions
-    /// empty.
-    fn write_tail(&mut self, client: &Client, random: &mut Random) {
+    /// Writes hwaddr, state, user_context, hwtype, hwaddr_source, pool_id; without hwaddr Kea leaves the
+    /// columns about it empty.
+    fn write_tail(&mut self, client: &PlannedClient, random: &mut Random) {
         let hwaddr = random.happens(self.hwaddr_share);
         let relayed = random.happens(self.relay_share);
         let out = &mut self.tail;
@@ -127,23 +130,23 @@ impl RowWriter {
     }
 }
 
-/// What one relay agent said of a client.
-struct Relay<'a> {
+/// Kea's record of one relay agent.
+struct StoredRelay<'a> {
     hop_count: u8,
     link_address: Ipv6Addr,
-    /// Interface-Id and Remote-ID with their option headers, empty if it said nothing.
+    /// Interface-Id and Remote-ID with their option headers; empty if there are none.
     options: &'a [u8],
     peer_address: Ipv6Addr,
-    /// Value of its Remote-ID, empty if it has none.
+    /// Value of the Remote-ID; empty if there is none.
     remote_id: &'a [u8],
 }
 
-/// `user_context` as Kea writes it with `store-extended-info`: the relay closest to the server comes first.
-fn put_user_context(out: &mut Vec<u8>, client: &Client, random: &mut Random) {
+/// Writes `user_context` as Kea does with `store-extended-info`: the relay closest to the server first.
+fn put_user_context(out: &mut Vec<u8>, client: &PlannedClient, random: &mut Random) {
     let circuit = format!("olt-{}/{}/{}", client.subnet.id, random.below(16), random.below(4096));
     let remote_id = [&ENTERPRISE.to_be_bytes()[..], &client.link_layer_address].concat();
     let options = [
-        &[0, 18, 0, circuit.len() as u8][..], // Interface-Id (RFC 8415 §21.18); both are far under 256 octets
+        &[0, 18, 0, circuit.len() as u8][..], // Interface-Id (RFC 8415 §21.18); both fit one length octet
         circuit.as_bytes(),
         &[0, 37, 0, remote_id.len() as u8], // Remote-ID (RFC 4649 §3)
         &remote_id,
@@ -151,7 +154,7 @@ fn put_user_context(out: &mut Vec<u8>, client: &Client, random: &mut Random) {
     .concat();
     let relay_address = Ipv6Addr::from_bits(client.subnet.address.to_bits() | 1);
     let peer_address = link_local(client.link_layer_address);
-    let access = Relay {
+    let access = StoredRelay {
         hop_count: 0,
         link_address: relay_address,
         options: &options,
@@ -163,7 +166,7 @@ fn put_user_context(out: &mut Vec<u8>, client: &Client, random: &mut Random) {
         let access_node = link_local([LOCAL_ADDRESS, 0, 0, 0, 0, 1]);
         put_relay(
             out,
-            &Relay {
+            &StoredRelay {
                 hop_count: 1,
                 link_address: relay_address,
                 options: &[],
@@ -173,16 +176,16 @@ fn put_user_context(out: &mut Vec<u8>, client: &Client, random: &mut Random) {
         );
         out.extend_from_slice(COMMA.as_bytes());
         out.push(b' ');
-        // A lightweight relay agent leaves the link-address to the next (RFC 6221 §5.1).
-        put_relay(out, &Relay { link_address: Ipv6Addr::UNSPECIFIED, ..access });
+        // RFC 6221 §5.1: a lightweight relay agent leaves the link-address to the next one.
+        put_relay(out, &StoredRelay { link_address: Ipv6Addr::UNSPECIFIED, ..access });
     } else {
         put_relay(out, &access);
     }
     out.extend_from_slice(b" ] } }");
 }
 
-/// One element of `relay-info`, its keys in the order of the alphabet.
-fn put_relay(out: &mut Vec<u8>, relay: &Relay<'_>) {
+/// Writes one element of `relay-info`, with its keys in alphabetical order.
+fn put_relay(out: &mut Vec<u8>, relay: &StoredRelay<'_>) {
     out.extend_from_slice(b"{ \"hop\": ");
     put_decimal(out, u64::from(relay.hop_count));
     put_key(out, "link");
@@ -216,17 +219,17 @@ fn put_hex_string(out: &mut Vec<u8>, octets: &[u8]) {
     out.extend_from_slice(b"\"0x");
     let start = out.len();
     put_hex(out, octets, None);
-    out[start..].make_ascii_uppercase(); // as Kea does here, and in DUIDs not
+    out[start..].make_ascii_uppercase(); // Kea uses upper case here, but not in DUIDs
     out.push(b'"');
 }
 
-/// Link-local address of a link-layer address (RFC 4291, appendix A).
+/// Derives the link-local address from a link-layer address (RFC 4291, appendix A).
 fn link_local([a, b, c, d, e, f]: [u8; 6]) -> Ipv6Addr {
     Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
 }
 
 fn put_address(out: &mut Vec<u8>, address: Ipv6Addr) {
-    // Writing to a Vec does not fail.
+    // Writing to a Vec cannot fail.
     let _ = write!(out, "{address}");
 }
 
@@ -245,11 +248,10 @@ fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
 }
 
 fn put_hex(out: &mut Vec<u8>, octets: &[u8], separator: Option<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (position, octet) in octets.iter().enumerate() {
+    for (position, &octet) in octets.iter().enumerate() {
         if position > 0 {
             out.extend(separator);
         }
-        out.extend_from_slice(&[DIGITS[usize::from(octet >> 4)], DIGITS[usize::from(octet & 15)]]);
+        out.extend_from_slice(&hex::digits(octet));
     }
 }

@@ -1,13 +1,20 @@
-//! The kea-dhcp6.conf under which Kea would have given out the leases.
+//! The kea-dhcp6.conf with which Kea would have assigned the leases.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::plan::{DELEGATED_LEN, Link, Plan, Subnet};
+use super::plan::{AddressPlan, DELEGATED_LEN, Link, Subnet};
 
-/// Writes the configuration. Its `server-id` leaves nothing open, so that the server's DUID is known without
-/// Kea having run: 00:01:00:01:2f:00:00:00:02:00:5e:00:53:01.
-pub(super) fn write(out: &mut impl Write, plan: &Plan, lease_file: &Path, infinite: bool) -> io::Result<()> {
+/// Writes the configuration.
+///
+/// Its `server-id` is complete, so that the server's DUID is known although Kea never ran:
+/// 00:01:00:01:2f:00:00:00:02:00:5e:00:53:01.
+pub(super) fn write(
+    out: &mut impl Write,
+    plan: &AddressPlan,
+    lease_file: &Path,
+    infinite: bool,
+) -> io::Result<()> {
     let lease_file = serde_json::to_string(&lease_file.to_string_lossy())?;
     let (valid, preferred) = if infinite { (u32::MAX, u32::MAX) } else { (172_800, 129_600) };
     write!(

@@ -1,6 +1,6 @@
-//! The address plan: from a client's number to all that its leases say.
+//! The address plan: everything about a client's leases, derived from its number.
 //!
-//! All addresses are in 3fff::/20, documentation space (RFC 9637): 2001:db8::/32 has no room for fifty
+//! All addresses are in documentation space, 3fff::/20 (RFC 9637): 2001:db8::/32 has no room for fifty
 //! million /56.
 //!
 //! ```text
@@ -8,7 +8,7 @@
 //! its pd-pool    the n-th block of 2^pool_bits prefixes of 56 bits in 3fff:800::/21
 //! ```
 //!
-//! Links and subnets are numbered along each other: eight links are nine subnets, the eighth link has the
+//! Links and subnets are numbered in parallel: eight links have nine subnets, and the eighth link has the
 //! last two.
 
 use std::net::Ipv6Addr;
@@ -19,10 +19,10 @@ const SUBNETS: u128 = 0x3fff_0000 << 96;
 const PD_POOLS: u128 = 0x3fff_0800 << 96;
 /// Length of a delegated prefix.
 pub(super) const DELEGATED_LEN: u8 = 56;
-/// Links of which the last is a shared network.
+/// Links per shared network, which is the last of them.
 const LINKS_PER_BLOCK: u64 = 8;
 const SUBNETS_PER_BLOCK: u64 = LINKS_PER_BLOCK + 1;
-/// First octet of a link-layer address that is no vendor's (locally administered).
+/// First octet of a locally administered link-layer address.
 pub(super) const LOCAL_ADDRESS: u8 = 0x02;
 
 /// A link: one subnet, or the two of a shared network.
@@ -40,20 +40,20 @@ pub(super) struct Subnet {
     pub(super) address: Ipv6Addr,
     /// First address of its pd-pool.
     pub(super) pd_pool: Ipv6Addr,
-    /// Length of the pool's prefix.
+    /// Prefix length of the pool.
     pub(super) pd_pool_len: u8,
 }
 
 /// A client and its two leases.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Client {
+pub(super) struct PlannedClient {
     /// DUID-LLT (RFC 8415 §11.2).
     pub(super) duid: [u8; 14],
     pub(super) link_layer_address: [u8; 6],
     pub(super) subnet: Subnet,
     pub(super) address: Ipv6Addr,
     pub(super) prefix: Ipv6Addr,
-    /// A number of its own from which everything else about it is drawn.
+    /// The client's own seed, from which everything else about it is drawn.
     pub(super) seed: u64,
 }
 
@@ -68,32 +68,32 @@ pub(super) struct Lifetimes {
 impl Lifetimes {
     const DAY: u32 = 86_400;
 
-    /// Valid lifetime in seconds: two days, of which at most one is over.
+    /// Valid lifetime in seconds: two days, of which at most one has passed.
     pub(super) fn valid(self) -> u32 {
         if self.infinite { u32::MAX } else { 2 * Self::DAY }
     }
 
-    /// Preferred lifetime in seconds; it is over for no lease either.
+    /// Preferred lifetime in seconds, which has not ended for any lease either.
     pub(super) fn preferred(self) -> u32 {
         if self.infinite { u32::MAX } else { 2 * Self::DAY - Self::DAY / 2 }
     }
 
-    /// When the server last spoke with a client, within the last day.
+    /// Draws the time of a client's last transaction, within the last day.
     pub(super) fn cltt(self, random: &mut Random) -> u32 {
         self.now.saturating_sub(random.below(u64::from(Self::DAY)) as u32)
     }
 }
 
-/// Which client has what.
-pub(super) struct Plan {
+/// The address plan.
+pub(super) struct AddressPlan {
     links: u64,
     seed: u64,
-    /// Binary logarithm of the prefixes in a pd-pool.
+    /// Binary logarithm of the number of prefixes in a pd-pool.
     pool_bits: u32,
 }
 
-impl Plan {
-    /// At most 10^9 clients and 10^6 links: their pools then fit into 3fff:800::/21 with room to spare.
+impl AddressPlan {
+    /// Makes a plan for at most 10^9 clients and 10^6 links, whose pools fit into 3fff:800::/21.
     pub(super) fn new(clients: u64, links: u32, seed: u64) -> Self {
         let links = u64::from(links);
         let clients_per_link = clients.div_ceil(links);
@@ -108,18 +108,20 @@ impl Plan {
         })
     }
 
-    /// Client `number`, from 0; on link `number % links`.
-    pub(super) fn client(&self, number: u64) -> Client {
+    /// Returns client `number`, from 0, which is on link `number % links`.
+    pub(super) fn client(&self, number: u64) -> PlannedClient {
         let (link, slot) = (number % self.links, number / self.links);
+        // Clients of a shared network alternate between its subnets.
         let second_subnet = is_shared(link) && slot % 2 == 1;
         let subnet = self.subnet(first_subnet(link) + u64::from(second_subnet));
+        // A key of its own for each subnet, or interface-ids would repeat on every link.
         let key = mix(self.seed ^ u64::from(subnet.id));
         let interface_id = shuffle(slot, 64, key);
         let prefix_number = shuffle(slot, self.pool_bits, key);
         let seed = mix(self.seed.wrapping_add(number));
         let [_, _, _, a, b, c, d, e] = shuffle(number, 40, self.seed).to_be_bytes();
         let link_layer_address = [LOCAL_ADDRESS, a, b, c, d, e];
-        Client {
+        PlannedClient {
             duid: duid_llt(seed as u32, link_layer_address),
             link_layer_address,
             subnet,
@@ -129,14 +131,14 @@ impl Plan {
         }
     }
 
-    /// Subnet `index`, from 0.
+    /// Returns subnet `index`, from 0.
     fn subnet(&self, index: u64) -> Subnet {
-        let id = index as u32 + 1; // fewer than 9/8 of 10^6
+        let id = index as u32 + 1; // less than 9/8 of 10^6
         Subnet {
             id,
             address: Ipv6Addr::from_bits(SUBNETS | u128::from(id) << 64),
             pd_pool: nth_prefix(Ipv6Addr::from_bits(PD_POOLS), index << self.pool_bits),
-            pd_pool_len: DELEGATED_LEN - self.pool_bits as u8, // ≤ 30, for 10^9 clients on one link
+            pd_pool_len: DELEGATED_LEN - self.pool_bits as u8, // pool_bits is at most 30: 10^9 clients on one link
         }
     }
 }
@@ -164,8 +166,8 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn links_and_subnets_count_along_each_other() {
-        let plan = Plan::new(100, 17, 1);
+    fn links_and_subnets_are_numbered_in_parallel() {
+        let plan = AddressPlan::new(100, 17, 1);
         let ids: Vec<Vec<u32>> =
             plan.links().map(|link| link.subnets.iter().map(|subnet| subnet.id).collect()).collect();
         let shared = |first| vec![first, first + 1];
@@ -174,10 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn every_client_lies_in_its_subnet_and_shares_nothing() {
-        let plan = Plan::new(5_000, 9, 3);
+    fn every_client_is_in_its_subnet_and_unique() {
+        let plan = AddressPlan::new(5_000, 9, 3);
         let subnets: Vec<Subnet> = plan.links().flat_map(|link| link.subnets).collect();
-        let clients: Vec<Client> = (0..5_000).map(|number| plan.client(number)).collect();
+        let clients: Vec<PlannedClient> = (0..5_000).map(|number| plan.client(number)).collect();
         for client in &clients {
             assert!(subnets.contains(&client.subnet));
             assert_eq!(client.address.to_bits() >> 64, client.subnet.address.to_bits() >> 64);
@@ -198,7 +200,7 @@ mod tests {
     #[test]
     fn the_largest_plans_stay_in_their_space() {
         for (clients, links) in [(1_000_000_000, 1), (1_000_000_000, 1_000_000), (1, 1_000_000), (1, 1)] {
-            let plan = Plan::new(clients, links, 9);
+            let plan = AddressPlan::new(clients, links, 9);
             let last = plan.links().last().and_then(|link| link.subnets.last().copied()).unwrap();
             assert_eq!(last.pd_pool.to_bits() >> 107, PD_POOLS >> 107, "{clients} on {links}");
             assert_eq!(last.address.to_bits() >> 96, SUBNETS >> 96);

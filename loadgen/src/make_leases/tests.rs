@@ -20,7 +20,7 @@ fn made(options: &Options) -> (String, String) {
 }
 
 #[test]
-fn same_seed_same_leases_and_another_seed_others() {
+fn leases_depend_on_the_seed_only() {
     let [a, b, c] = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let first = made(&options(a.path(), 200)).0;
     assert_eq!(first, made(&options(b.path(), 200)).0);
@@ -28,7 +28,7 @@ fn same_seed_same_leases_and_another_seed_others() {
 }
 
 #[test]
-fn rows_are_whole_and_valid_for_a_day() {
+fn rows_are_complete_and_valid_for_a_day() {
     let directory = tempfile::tempdir().unwrap();
     let (leases, _) = made(&options(directory.path(), 500));
     let mut lines = leases.lines();
@@ -54,7 +54,7 @@ fn rows_are_whole_and_valid_for_a_day() {
 }
 
 #[test]
-fn user_contexts_are_the_json_that_kea_writes() {
+fn user_contexts_are_json_as_kea_writes_it() {
     let directory = tempfile::tempdir().unwrap();
     let (leases, _) = made(&Options { relay_data: 1.0, ..options(directory.path(), 100) });
     let mut depths = [0; 3];
@@ -78,7 +78,7 @@ fn subnet_of(id: &str) -> String {
 }
 
 #[test]
-fn infinite_leases_are_added_up_as_kea_does() {
+fn infinite_lifetimes_are_added_as_kea_does() {
     let directory = tempfile::tempdir().unwrap();
     let (leases, config) = made(&Options { infinite: true, ..options(directory.path(), 10) });
     for line in leases.lines().skip(1) {
@@ -91,7 +91,7 @@ fn infinite_leases_are_added_up_as_kea_does() {
 }
 
 #[test]
-fn configuration_is_json_and_has_every_subnet() {
+fn the_configuration_is_json_with_every_subnet() {
     let directory = tempfile::tempdir().unwrap();
     let (leases, config) = made(&options(directory.path(), 300));
     let json: String = config.lines().filter(|line| !line.starts_with("//")).collect();
@@ -107,14 +107,14 @@ fn configuration_is_json_and_has_every_subnet() {
 }
 
 #[test]
-fn nothing_is_overwritten() {
+fn existing_files_are_not_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     for file in [LEASE_FILE, CONFIG_FILE] {
         let out = directory.path().join(file);
         fs::create_dir(&out).unwrap();
         fs::write(out.join(file), "a server's").unwrap();
-        let fault = make(&Options { out: out.clone(), ..options(directory.path(), 1) }).unwrap_err();
-        assert!(matches!(fault, Fault::Exists(_)), "{fault}");
+        let error = make(&Options { out: out.clone(), ..options(directory.path(), 1) }).unwrap_err();
+        assert!(matches!(error, Error::Exists(_)), "{error}");
         assert_eq!(fs::read_to_string(out.join(file)).unwrap(), "a server's");
     }
 }

@@ -1,33 +1,33 @@
-//! Drawing the next query.
+//! Random choice of the next query.
 
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use super::mix::{Mix, Subject};
-use super::order::{Order, Place, Zipf};
-use crate::leases::{Clients, Kind, Lease};
+use super::order::{LeaseRef, Order, Zipf};
+use crate::leases::{Clients, Lease, LeaseKind};
 use crate::random::{Random, mix};
 
-/// Host bits of the subnets that misses are drawn from.
+/// Number of random host bits in addresses for misses.
 const MISS_HOST_BITS: u32 = 64;
 
-/// What was asked: enough to write it once more and to judge the answer, in 12 octets, as there is one for
-/// each query under way.
+/// A query: enough to encode it again and to judge the answer, in 12 bytes, since one is kept for each
+/// pending query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Query {
     pub(crate) subject: Subject,
-    /// It goes through a relay agent.
+    /// Whether it goes through a relay agent.
     pub(crate) relayed: bool,
-    /// Which of the client's leases.
+    /// Position among the client's leases.
     pub(crate) lease: u16,
-    /// Number of the client whose lease it is, or next to whose lease a miss lies.
+    /// Number of the client that has the lease, or that is the neighbor of a miss.
     pub(crate) client: u32,
-    /// From which random host bits follow.
+    /// Seed of the random host bits.
     pub(crate) salt: u32,
 }
 
 impl Query {
-    /// The address it asks for; a query by client-id asks for none (`::`).
+    /// Returns the queried address; a query by client-id has none (`::`).
     pub(crate) fn address(&self, clients: &Clients) -> Ipv6Addr {
         if self.subject.is_by_client_id() {
             return Ipv6Addr::UNSPECIFIED;
@@ -36,7 +36,8 @@ impl Query {
         let Some(lease) = lease else { return Ipv6Addr::UNSPECIFIED };
         let host_bits = match (self.subject, lease.kind) {
             (Subject::Miss, _) => MISS_HOST_BITS,
-            (Subject::Prefix, Kind::Prefix(len)) => 128 - u32::from(len),
+            // An address anywhere inside the prefix, as of a host behind the client.
+            (Subject::Prefix, LeaseKind::Prefix(len)) => 128 - u32::from(len),
             _ => return lease.address,
         };
         let host = u128::MAX.checked_shr(128 - host_bits).unwrap_or(0);
@@ -46,51 +47,51 @@ impl Query {
     }
 }
 
-/// What all threads draw from.
+/// The queries' source, shared by all threads.
 #[derive(Clone, Debug)]
-pub(crate) struct Source<'a> {
+pub(crate) struct QuerySource<'a> {
     pub(crate) clients: &'a Clients,
-    /// Asks only for what the clients have ([`Mix::check`]).
+    /// The mix, restricted to the subjects that the clients have ([`Mix::check`]).
     pub(crate) mix: &'a Mix,
     pub(crate) order: Order,
-    /// The leases of the link that restarts, for that order.
-    pub(crate) link: &'a [Place],
+    /// Leases of the link that restarts, for [`Order::Reboot`].
+    pub(crate) link: &'a [LeaseRef],
     /// Share of queries that go through a relay agent.
     pub(crate) relayed: f64,
-    /// Queries of one form come together, of which then more are of one size and can leave as one send.
+    /// Whether to group queries by form, so that more of one size follow each other and leave as one send.
     pub(crate) by_form: bool,
 }
 
-/// Draws one thread's queries: clients in the order that was asked for, and uniformly among those leases of a
-/// client that fit the subject.
-pub(crate) struct Draw<'a> {
-    source: Source<'a>,
+/// Generator of one thread's queries: clients in the given order, and a uniform choice among those leases of
+/// a client that fit the subject.
+pub(crate) struct QueryGenerator<'a> {
+    source: QuerySource<'a>,
     random: Random,
-    /// For each subject, if that is the order.
+    /// Zipf distributions by subject, if that is the order.
     zipf: Vec<Zipf>,
-    /// Which lease of the link is next, and how far it is from there to the one after.
+    /// The link's next lease, and the distance to the one after it.
     next: usize,
     step: usize,
-    /// Clients to ask for next, the last first.
-    ahead: Vec<Picked>,
+    /// Clients picked in advance, the last one first.
+    ahead: Vec<PickedClient>,
 }
 
-/// Whom to ask for, and how.
+/// A picked client, with the form of its query.
 #[derive(Clone, Copy)]
-struct Picked {
+struct PickedClient {
     subject: Subject,
     relayed: bool,
     client: u32,
-    /// Known if the order names leases, not clients.
+    /// The lease, if the order is one of leases rather than clients.
     lease: Option<u16>,
 }
 
-impl<'a> Draw<'a> {
-    /// Clients that are picked at once, so that their records are read together.
+impl<'a> QueryGenerator<'a> {
+    /// Number of clients picked at once, so that their records are read together.
     const AHEAD: usize = 64;
 
-    /// `part` of `parts`: threads share the leases of a link between them, one each in turn.
-    pub(crate) fn new(source: Source<'a>, random: Random, part: usize, parts: usize) -> Self {
+    /// Makes the generator of thread `part` of `parts`: threads take the leases of a link in turn.
+    pub(crate) fn new(source: QuerySource<'a>, random: Random, part: usize, parts: usize) -> Self {
         let zipf = match source.order {
             Order::Zipf { exponent } => {
                 let len = |&subject: &Subject| pool(source.clients, subject).len().max(1) as u32;
@@ -101,12 +102,12 @@ impl<'a> Draw<'a> {
         Self { source, random, zipf, next: part, step: parts, ahead: Vec::with_capacity(Self::AHEAD) }
     }
 
-    /// The next query; there is none after the last lease of the link, if that is the order.
+    /// Returns the next query; `None` after the last lease of the link, if that is the order.
     pub(crate) fn next(&mut self) -> Option<Query> {
         if self.ahead.is_empty() {
             self.pick_some();
         }
-        let Picked { subject, relayed, client, lease } = self.ahead.pop()?;
+        let PickedClient { subject, relayed, client, lease } = self.ahead.pop()?;
         let lease = lease.unwrap_or_else(|| self.lease(client, subject));
         let salt = self.random.next() as u32;
         Some(Query { subject, relayed, lease, client, salt })
@@ -120,52 +121,55 @@ impl<'a> Draw<'a> {
             };
             self.ahead.extend(picked);
         }
+        // `pop` takes from the end.
         self.ahead.reverse();
         if self.source.by_form {
             self.ahead.sort_by_key(|picked| (picked.relayed, picked.subject.is_by_client_id()));
         }
+        // Their cache misses overlap, instead of stalling each query.
         self.source.clients.warm(self.ahead.iter().map(|picked| picked.client));
     }
 
-    fn next_of_link(&mut self) -> Option<Picked> {
-        let &Place { client, lease } = self.source.link.get(self.next)?;
+    fn next_of_link(&mut self) -> Option<PickedClient> {
+        let &LeaseRef { client, lease } = self.source.link.get(self.next)?;
         self.next += self.step;
         let kind = self.source.clients.get(client).leases().nth(usize::from(lease))?.kind;
-        let subject = if kind == Kind::Address { Subject::Address } else { Subject::Prefix };
-        Some(Picked { subject, relayed: self.is_relayed(), client, lease: Some(lease) })
+        let subject = if kind == LeaseKind::Address { Subject::Address } else { Subject::Prefix };
+        Some(PickedClient { subject, relayed: self.is_relayed(), client, lease: Some(lease) })
     }
 
-    fn any(&mut self) -> Picked {
+    fn any(&mut self) -> PickedClient {
         let subject = self.source.mix.draw(&mut self.random);
         let pool = pool(self.source.clients, subject);
         let number = match self.zipf.get(subject as usize) {
             Some(zipf) => zipf.draw(&mut self.random),
             None => self.random.below(pool.len() as u64) as u32,
         };
-        Picked { subject, relayed: self.is_relayed(), client: pool.start + number, lease: None }
+        PickedClient { subject, relayed: self.is_relayed(), client: pool.start + number, lease: None }
     }
 
     fn is_relayed(&mut self) -> bool {
         self.source.relayed > 0.0 && self.random.happens(self.source.relayed)
     }
 
-    /// One of the client's leases that fits; the first if there is none, for clients of whom only the DUID is
-    /// known.
+    /// Draws one of the client's leases that fit; the first if none does, for clients of which only the DUID
+    /// is known.
     fn lease(&mut self, client: u32, subject: Subject) -> u16 {
         let fits = |lease: &Lease| match subject {
-            Subject::Address | Subject::Miss => lease.kind == Kind::Address,
-            Subject::Prefix => lease.kind != Kind::Address,
+            Subject::Address | Subject::Miss => lease.kind == LeaseKind::Address,
+            Subject::Prefix => lease.kind != LeaseKind::Address,
             Subject::ClientId | Subject::UnknownLink => true,
         };
         let leases =
             || (0..=u16::MAX).zip(self.source.clients.get(client).leases()).filter(|(_, lease)| fits(lease));
         let count = leases().count() as u64;
+        // No random number is consumed for the common single lease.
         let drawn = if count > 1 { self.random.below(count) as usize } else { 0 };
         leases().nth(drawn).map_or(0, |(number, _)| number)
     }
 }
 
-/// Numbers of the clients that can be asked for so.
+/// Numbers of the clients that have such a subject.
 fn pool(clients: &Clients, subject: Subject) -> Range<u32> {
     match subject {
         Subject::Address | Subject::Miss => clients.with_address(),

@@ -1,4 +1,4 @@
-//! A query's octets: LEASEQUERY (RFC 5007 §4.1.1), unrelayed or through one relay agent.
+//! Octets of a query: LEASEQUERY (RFC 5007 §4.1.1), unrelayed or through one relay agent.
 
 use std::net::Ipv6Addr;
 
@@ -7,29 +7,29 @@ use lqd_wire::{IaAddress, MessageType, NoRoomError, OptionCode, QueryType, Trans
 use super::{Query, Subject};
 use crate::leases::Clients;
 
-/// The relay agent of relayed queries, whose fields the answer has to bring back (RFC 8415 §19.3):
-/// link-address, peer-address and interface-id.
+/// The simulated relay agent's link-address, peer-address and interface-id, which the answer must return (RFC
+/// 8415 §19.3).
 pub(crate) const RELAY_LINK: Ipv6Addr = Ipv6Addr::new(0x3fff, 0, 0, 1, 0, 0, 0, 1);
 pub(crate) const RELAY_PEER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x1717);
 pub(crate) const RELAY_INTERFACE_ID: &[u8] = b"lqload";
-/// A link that no server has: discard-only addresses (RFC 6666).
+/// A link that no server has: the discard-only prefix (RFC 6666).
 const UNKNOWN_LINK: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
 
-/// Writes queries of one requestor.
+/// Encoder of the queries of one requestor.
 #[derive(Clone, Debug)]
 pub(crate) struct Encoder {
     requestor: Vec<u8>,
-    /// Codes of the options to ask for.
+    /// Codes of the requested options.
     asked: Vec<u16>,
 }
 
 impl Encoder {
-    /// Most octets of a query: headers, two DUIDs of 130 octets, [`ASKED_MAX`](Self::ASKED_MAX) codes.
+    /// Longest query in octets: headers, two DUIDs of 130 octets, [`ASKED_MAX`](Self::ASKED_MAX) codes.
     pub(crate) const LEN_MAX: usize = 512;
-    /// Most codes that are asked for.
+    /// Most requested options.
     pub(crate) const ASKED_MAX: usize = 32;
 
-    /// `requestor` is the DUID that it names as its own, 1 to 130 octets; `asked` are the codes for
+    /// Makes an encoder. `requestor` is the requestor's DUID of 1 to 130 octets; `asked` are the codes for
     /// OPTION_ORO, at most [`ASKED_MAX`](Self::ASKED_MAX).
     pub(crate) fn new(requestor: &[u8], asked: &[u16]) -> Self {
         Self { requestor: requestor.to_owned(), asked: asked.to_owned() }
@@ -64,7 +64,7 @@ impl Encoder {
         w.put(&RELAY_LINK.octets())?;
         w.put(&RELAY_PEER.octets())?;
         w.option(OptionCode::INTERFACE_ID, |w| w.put(RELAY_INTERFACE_ID))?;
-        // Without it the answer would go to port 547 (RFC 8357 §5.2); 0: no relay agent is between.
+        // RFC 8357 §5.2: without it the answer would go to port 547; 0 since no other relay agent is between.
         w.option(OptionCode::RELAY_SOURCE_PORT, |w| w.put(&[0, 0]))?;
         w.option(OptionCode::RELAY_MSG, |w| self.write_query(w, id, query.subject, address, duid))
     }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn by_address_is_what_kea_was_asked() {
+    fn a_query_by_address_equals_one_that_kea_answered() {
         // A query that Kea 3.3.1 answered.
         let expected = "0e0001020001000e000100010102030400005e100001002c002d0100000000000000000000000000\
                         0000000005001820010db805000000411643091d48cbd90000000000000000";
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn by_client_id_and_on_a_link_that_is_not_there() {
+    fn queries_by_client_id_are_encoded_with_their_link() {
         let expected = "0e0001020001000e000100010102030400005e100001002c00180200000000000000000000000000\
                         000000000100030003ab";
         assert_eq!(written(&encoder(&[]), Subject::ClientId, false), expected);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn relayed_and_with_options_asked_for() {
+    fn relayed_queries_with_requested_options_are_encoded() {
         let expected = "0c003fff0000000000010000000000000001fe800000000000000000000000001717\
                         001200066c716c6f6164008700020000\
                         0009003a0e0001020001000e000100010102030400005e100001\

@@ -1,13 +1,13 @@
-//! Of what kinds the queries are, and how many of each.
+//! The subjects of queries, and their shares.
 
-use crate::fault::Fault;
+use crate::error::Error;
 use crate::leases::Clients;
 use crate::random::Random;
 
-/// Declares the subjects: variant, name in `--mix` and reports.
+/// Declares the subjects: variant, and name in `--mix` and reports.
 macro_rules! subjects {
     ($($(#[$doc:meta])* $subject:ident = $name:literal;)+) => {
-        /// What a query is about.
+        /// The subject of a query.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Subject { $($(#[$doc])* $subject,)+ }
 
@@ -22,65 +22,79 @@ macro_rules! subjects {
 }
 
 subjects! {
-    /// By address, a leased one.
+    /// A leased address.
     Address = "address";
-    /// By address, one with random host bits inside a delegated prefix.
+    /// A random address inside a delegated prefix.
     Prefix = "prefix";
-    /// By client-id, on all links.
+    /// A client-id, on every link.
     ClientId = "client-id";
-    /// By address, a free one: random host bits in the /64 of a leased one.
+    /// A free address, random in the /64 of a leased one.
     Miss = "miss";
-    /// By client-id, on a link that the server does not have.
+    /// A client-id, on a link that the server does not have.
     UnknownLink = "unknown-link";
 }
 
 impl Subject {
-    /// Whether a query names a DUID, and not an address.
+    /// Whether the query names a DUID rather than an address.
     pub(crate) fn is_by_client_id(self) -> bool {
         matches!(self, Self::ClientId | Self::UnknownLink)
     }
 }
 
-/// Shares of the subjects; their sum is 1.
+/// Shares of the subjects, with sum 1.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Mix {
     shares: Vec<(Subject, f64)>,
 }
 
-impl std::str::FromStr for Mix {
-    type Err = String;
+/// An error in a mix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MixError {
+    #[error("{0:?} is not SUBJECT=WEIGHT")]
+    Form(String),
+    #[error("{name:?} is none of {}", Subject::ALL.iter().map(|subject| subject.name()).collect::<Vec<_>>().join(", "))]
+    Subject { name: String },
+    #[error("{} is given twice", .0.name())]
+    Twice(Subject),
+    #[error("{0:?} is not a weight from 0 to 1000000000")]
+    Weight(String),
+    #[error("all weights are 0")]
+    Zero,
+}
 
-    /// Reads `address=3,miss=1`: weights of any sum.
-    fn from_str(text: &str) -> Result<Self, String> {
+impl std::str::FromStr for Mix {
+    type Err = MixError;
+
+    /// Parses `address=3,miss=1`: weights of any sum.
+    fn from_str(text: &str) -> Result<Self, MixError> {
         let mut weights: Vec<(Subject, f64)> = Vec::new();
         for part in text.split(',') {
-            let (name, weight) =
-                part.split_once('=').ok_or_else(|| format!("{part:?} is not SUBJECT=WEIGHT"))?;
+            let (name, weight) = part.split_once('=').ok_or_else(|| MixError::Form(part.to_owned()))?;
             let Some(&subject) = Subject::ALL.iter().find(|subject| subject.name() == name) else {
-                let names: Vec<_> = Subject::ALL.iter().map(|subject| subject.name()).collect();
-                return Err(format!("{name:?} is none of {}", names.join(", ")));
+                return Err(MixError::Subject { name: name.to_owned() });
             };
             if weights.iter().any(|&(other, _)| other == subject) {
-                return Err(format!("{name} is given twice"));
+                return Err(MixError::Twice(subject));
             }
             match weight.parse::<f64>() {
                 Ok(weight) if (0.0..=1e9).contains(&weight) => weights.push((subject, weight)),
-                _ => return Err(format!("{weight:?} is not a weight from 0 to 1000000000")),
+                _ => return Err(MixError::Weight(weight.to_owned())),
             }
         }
-        Self::of(weights).ok_or_else(|| "all weights are 0".to_owned())
+        Self::of(weights).ok_or(MixError::Zero)
     }
 }
 
 impl Mix {
     fn of(mut weights: Vec<(Subject, f64)>) -> Option<Self> {
+        // A subject of weight 0 needs no leases.
         weights.retain(|&(_, weight)| weight > 0.0);
         let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
         let shares = weights.into_iter().map(|(subject, weight)| (subject, weight / sum)).collect();
         (sum > 0.0).then_some(Self { shares })
     }
 
-    /// Addresses, prefixes and client-ids in equal parts, as far as the leases have them.
+    /// Returns equal shares of addresses, prefixes and client-ids, as far as the leases have them.
     pub(crate) fn usual(clients: &Clients) -> Self {
         let pools = [
             (Subject::Address, clients.with_address()),
@@ -96,8 +110,8 @@ impl Mix {
         Self { shares: shares.into_iter().map(|(subject, weight)| (subject, weight / sum)).collect() }
     }
 
-    /// Checks that the leases have what is to be asked for.
-    pub(crate) fn check(&self, clients: &Clients) -> Result<(), Fault> {
+    /// Checks that the leases have every subject of the mix.
+    pub(crate) fn check(&self, clients: &Clients) -> Result<(), Error> {
         for &(subject, _) in &self.shares {
             let (pool, needed) = match subject {
                 Subject::Address | Subject::Miss => (clients.with_address(), "an address (IA_NA)"),
@@ -105,7 +119,7 @@ impl Mix {
                 Subject::ClientId | Subject::UnknownLink => (clients.with_duid(), "of a known DUID"),
             };
             if pool.is_empty() {
-                return Err(Fault::Mix { asked: subject.name(), needed });
+                return Err(Error::Mix { asked: subject.name(), needed });
             }
         }
         Ok(())
@@ -125,7 +139,7 @@ impl Mix {
             }
             rest -= share;
         }
-        // Shares that add up to a rounding error less than 1.
+        // The shares may add up to a rounding error less than 1.
         self.shares[self.shares.len() - 1].0
     }
 }
@@ -144,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_why() {
+    fn errors_name_the_cause() {
         for (text, why) in [
             ("", "is not SUBJECT=WEIGHT"),
             ("address", "is not SUBJECT=WEIGHT"),
@@ -154,8 +168,8 @@ mod tests {
             ("address=NaN", "not a weight"),
             ("address=0,miss=0", "all weights are 0"),
         ] {
-            let fault = text.parse::<Mix>().unwrap_err();
-            assert!(fault.contains(why), "{text}: {fault}");
+            let error = text.parse::<Mix>().unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
         }
     }
 }

@@ -1,24 +1,25 @@
-//! Of whom is asked next: the clients in some order, or the leases of one link as a restart asks for them.
+//! The order of queries: clients by a distribution, or the leases of one link as after a restart.
 
-use crate::fault::Fault;
-use crate::leases::{Clients, Kind};
+use crate::error::Error;
+use crate::leases::{Clients, LeaseKind};
 use crate::random::{Random, shuffle};
+use crate::value::ValueError;
 
-/// The `--order` flag.
+/// Value of `--order`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Order {
-    /// Every client as often as any other.
+    /// Each client as often as any other.
     Uniform,
-    /// The n-th most popular client in proportion to n^-exponent; who is popular follows from nothing else.
+    /// The n-th most popular client in proportion to n^-exponent, with a random ranking of clients.
     Zipf { exponent: f64 },
-    /// Every lease of one link once, by address: an access concentrator that has restarted asks so.
+    /// Each lease of one link once, by address, as from an access concentrator that has restarted.
     Reboot,
 }
 
 impl std::str::FromStr for Order {
-    type Err = &'static str;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         const USUAL_EXPONENT: f64 = 1.0;
         match text {
             "uniform" => Ok(Self::Uniform),
@@ -29,7 +30,7 @@ impl std::str::FromStr for Order {
                 .and_then(|exponent| exponent.parse().ok())
                 .filter(|exponent| (0.1..=10.0).contains(exponent))
                 .map(|exponent| Self::Zipf { exponent })
-                .ok_or("must be uniform, zipf, zipf=EXPONENT (0.1 to 10) or reboot"),
+                .ok_or(ValueError::Order),
         }
     }
 }
@@ -44,18 +45,18 @@ impl std::fmt::Display for Order {
     }
 }
 
-/// A lease: number of the client, and which of its leases.
+/// A lease: number of the client, and position among its leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct LeaseRef {
     pub(crate) client: u32,
     pub(crate) lease: u16,
 }
 
-/// The leases of one subnet by their addresses, addresses before prefixes.
+/// Returns the leases of one subnet sorted by address, addresses before prefixes.
 ///
-/// `subnet_id`, or without it the subnet with the most leases. Which subnets share a link is not in a lease
-/// file, so a link is a subnet here.
-pub(crate) fn of_link(clients: &Clients, subnet_id: Option<u32>) -> Result<Vec<Place>, Fault> {
+/// Without `subnet_id`, that of the subnet with the most leases. A lease file does not tell which subnets
+/// share a link, so a link is a subnet here.
+pub(crate) fn of_link(clients: &Clients, subnet_id: Option<u32>) -> Result<Vec<LeaseRef>, Error> {
     let subnet_id = match subnet_id {
         Some(subnet_id) => subnet_id,
         None => largest_subnet(clients),
@@ -64,12 +65,13 @@ pub(crate) fn of_link(clients: &Clients, subnet_id: Option<u32>) -> Result<Vec<P
     for client in 0..clients.len() {
         for (lease, known) in (0..=u16::MAX).zip(clients.get(client).leases()) {
             if known.subnet_id == subnet_id {
-                found.push(((known.kind != Kind::Address, known.address), Place { client, lease }));
+                // `false` sorts first: addresses before prefixes.
+                found.push(((known.kind != LeaseKind::Address, known.address), LeaseRef { client, lease }));
             }
         }
     }
     if found.is_empty() {
-        return Err(Fault::Link(subnet_id));
+        return Err(Error::Link(subnet_id));
     }
     found.sort_unstable_by_key(|&(key, _)| key);
     Ok(found.into_iter().map(|(_, place)| place).collect())
@@ -87,22 +89,21 @@ fn largest_subnet(clients: &Clients) -> u32 {
     largest.map_or(0, |(id, _)| id)
 }
 
-/// Draws from 0 to `len` - 1 by Zipf's law.
-///
-/// Rejection-inversion (Hörmann, Derflinger 1996): no table, and 1.1 tries a number at most.
+/// Zipf distribution over 0 to `len` - 1, by rejection-inversion (Hörmann, Derflinger 1996): no table, and at
+/// most 1.1 tries per number.
 #[derive(Clone, Debug)]
 pub(super) struct Zipf {
     len: u32,
     exponent: f64,
-    /// Integrals of the hat up to the first rank's and the last rank's end.
+    /// Integrals of the hat function up to the ends of the first and the last rank.
     first: f64,
     last: f64,
-    /// Below this distance from the rank no second look is needed.
+    /// Distance from the rank below which a number is accepted at once.
     sure: f64,
 }
 
 impl Zipf {
-    /// `len` ≥ 1, `exponent` > 0.
+    /// Makes a distribution with `len` ≥ 1 and `exponent` > 0.
     pub(super) fn new(len: u32, exponent: f64) -> Self {
         let mut zipf = Self { len, exponent, first: 0.0, last: 0.0, sure: 0.0 };
         zipf.first = zipf.integral(1.5) - 1.0;
@@ -111,11 +112,12 @@ impl Zipf {
         zipf
     }
 
-    /// A rank by its probability, and whose rank that is: neighbours in rank lie nowhere near each other.
+    /// Draws a client by rank; clients of neighboring ranks are far apart.
     pub(super) fn draw(&self, random: &mut Random) -> u32 {
+        // The shuffle permutes 2^bits numbers, fewer than twice `len`.
         let bits = u32::BITS - (self.len - 1).leading_zeros();
         let mut place = u64::from(self.rank(random) - 1);
-        // What falls beyond the end goes on along its cycle, which leads back below it: still one to one.
+        // A position beyond the end follows its cycle, which leads back below the end and stays one to one.
         loop {
             place = shuffle(place, bits, u64::from(self.len));
             if place < u64::from(self.len) {
@@ -124,7 +126,7 @@ impl Zipf {
         }
     }
 
-    /// A rank from 1.
+    /// Draws a rank from 1.
     fn rank(&self, random: &mut Random) -> u32 {
         loop {
             let x = self.last + random.unit() * (self.first - self.last);
@@ -140,9 +142,10 @@ impl Zipf {
         (-self.exponent * x.ln()).exp()
     }
 
-    /// Integral of the hat: (x^(1-s) - 1) / (1-s), which is ln x at s = 1.
+    /// Integral of the hat function: (x^(1-s) - 1) / (1-s), which is ln x at s = 1.
     fn integral(&self, x: f64) -> f64 {
         let ln = x.ln();
+        // Close to s = 1 the quotient cancels; its Taylor series does not.
         let t = (1.0 - self.exponent) * ln;
         if t.abs() < 1e-8 { ln * (1.0 + t / 2.0) } else { ln * t.exp_m1() / t }
     }
@@ -159,7 +162,7 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     #[test]
-    fn zipf_has_its_probabilities() {
+    fn zipf_ranks_have_their_probabilities() {
         for exponent in [0.7, 1.0, 1.5] {
             let zipf = Zipf::new(10, exponent);
             let sum: f64 = (1..=10).map(|rank| f64::from(rank).powf(-exponent)).sum();

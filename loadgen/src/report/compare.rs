@@ -7,18 +7,18 @@ use serde_json::Value;
 
 use super::text::{thousands, time};
 use super::{SCHEMA, SCHEMA_VERSION};
-use crate::fault::Fault;
+use crate::error::Error;
 
-/// Show two reports of `lqload run --json` side by side.
+/// Shows two reports of `lqload run --json` side by side.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The report that the other is compared with.
+    /// Report to compare with
     a: PathBuf,
-    /// The other.
+    /// Report to compare
     b: PathBuf,
 }
 
-/// How a number is shown.
+/// Unit of a number.
 #[derive(Clone, Copy)]
 enum Unit {
     Count,
@@ -27,7 +27,7 @@ enum Unit {
     Microseconds,
 }
 
-/// Rows: name, place in the report, unit.
+/// Rows: name, JSON pointer into the report, unit.
 const ROWS: &[(&str, &str, Unit)] = &[
     ("sent", "/sent_per_s", Unit::PerSecond),
     ("answered", "/answered_per_s", Unit::PerSecond),
@@ -44,7 +44,7 @@ const ROWS: &[(&str, &str, Unit)] = &[
     ("highest rate", "/find_max/highest_rate", Unit::PerSecond),
 ];
 
-/// How the runs were made: where these differ, so may the results for that reason alone.
+/// Settings of a run. Where they differ, results may differ for that reason alone.
 const SETTINGS: &[&str] = &[
     "target",
     "rate",
@@ -63,29 +63,39 @@ const SETTINGS: &[&str] = &[
     "interrupted",
 ];
 
+/// A file that is not a report of this version.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReportError {
+    #[error("not JSON: {0}")]
+    Json(serde_json::Error),
+    #[error("its schema is {0}, not {SCHEMA:?}")]
+    Schema(Value),
+    #[error("its schema_version is {0}, this lqload knows {SCHEMA_VERSION}")]
+    Version(Value),
+}
+
 /// Prints the comparison.
-pub(crate) fn compare(options: &Options) -> Result<(), Fault> {
+pub(crate) fn compare(options: &Options) -> Result<(), Error> {
     let (a, b) = (read(&options.a)?, read(&options.b)?);
     println!("A  {}\nB  {}\n", options.a.display(), options.b.display());
     print!("{}", table(&a, &b));
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Value, Fault> {
-    let fault = |what: String| Fault::Report { path: path.to_owned(), what };
-    let text = fs::read(path).map_err(Fault::file(path))?;
-    let report: Value = serde_json::from_slice(&text).map_err(|error| fault(format!("no JSON: {error}")))?;
+fn read(path: &Path) -> Result<Value, Error> {
+    let error = |source| Error::Report { path: path.to_owned(), source };
+    let text = fs::read(path).map_err(Error::file(path))?;
+    let report: Value = serde_json::from_slice(&text).map_err(|source| error(ReportError::Json(source)))?;
     if report["schema"] != SCHEMA {
-        return Err(fault(format!("its schema is {}, not {SCHEMA:?}", report["schema"])));
+        return Err(error(ReportError::Schema(report["schema"].clone())));
     }
     if report["schema_version"] != SCHEMA_VERSION {
-        let version = &report["schema_version"];
-        return Err(fault(format!("its schema_version is {version}, this lqload knows {SCHEMA_VERSION}")));
+        return Err(error(ReportError::Version(report["schema_version"].clone())));
     }
     Ok(report)
 }
 
-/// All that can be compared, and the settings that differ.
+/// Renders the numbers of both reports, and the settings that differ.
 fn table(a: &Value, b: &Value) -> String {
     let mut out = format!("{:<22} {:>14} {:>14} {:>8}\n", "", "A", "B", "B / A");
     for &(name, place, unit) in ROWS {
@@ -95,6 +105,7 @@ fn table(a: &Value, b: &Value) -> String {
             continue;
         }
         let ratio = match (a, b) {
+            // A ratio to 0 says nothing.
             (Some(a), Some(b)) if a > 0.0 => format!("{:.3}", b / a),
             _ => "-".to_owned(),
         };
@@ -128,7 +139,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn numbers_stand_side_by_side_with_their_ratio() {
+    fn numbers_are_side_by_side_with_their_ratio() {
         let a = json!({"answered_per_s": 1000.0, "lost": 0, "latency_ns": {"p50": 2_000_000}, "window": 8});
         let b = json!({"answered_per_s": 1500.0, "lost": 3, "latency_ns": {"p50": 1_000_000}, "window": 9});
         let table = table(&a, &b);
@@ -140,7 +151,7 @@ mod tests {
         assert_eq!(row("latency p50"), "2.00 ms 1.00 ms 0.500");
         assert_eq!(row("lost"), "0 3 -");
         assert_eq!(row("window"), "8 | 9");
-        assert!(!table.contains("server CPU"), "neither has it: {table}");
+        assert!(!table.contains("server CPU"), "neither report has it: {table}");
     }
 
     #[test]
@@ -148,7 +159,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.json");
         for (text, why) in [
-            ("[", "no JSON"),
+            ("[", "not JSON"),
             ("{}", "its schema is null"),
             (r#"{"schema": "lqload-run", "schema_version": 99}"#, "schema_version is 99"),
         ] {

@@ -1,4 +1,4 @@
-//! HdrHistogram's percentile distribution (`.hgrm`), as its plotting tools read it, in milliseconds.
+//! HdrHistogram's percentile distribution (`.hgrm`) in milliseconds, as its plotting tools read it.
 
 use std::fmt::Write;
 
@@ -8,14 +8,14 @@ use hdrhistogram::Histogram;
 const TICKS_PER_HALF: u32 = 5;
 const NS_PER_MS: f64 = 1e6;
 
-/// The text of the file.
+/// Renders the file.
 pub(crate) fn text(latency: &Histogram<u64>) -> String {
     let mut out =
         format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
     let mut line = |ns: u64, quantile: f64, count: u64| {
         let inverse =
             if quantile < 1.0 { format!("{:>14.2}", 1.0 / (1.0 - quantile)) } else { String::new() };
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "{:>12.6} {quantile:>2.12} {count:>10} {inverse}", ns as f64 / NS_PER_MS);
     };
     let mut count = 0;

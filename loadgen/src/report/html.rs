@@ -1,4 +1,4 @@
-//! The report as one page that needs nothing else: style and plots are in it, scripts there are none.
+//! The report as one self-contained page: style and plots are inside, without scripts.
 
 use std::fmt::Write;
 
@@ -9,15 +9,15 @@ use super::text::{head, is_unverified, thousands, time};
 use super::{PeriodReport, Report};
 
 const STYLE: &str = include_str!("page.css");
-/// Latencies below are shown as this.
+/// Smallest latency that is plotted, in nanoseconds; smaller ones are plotted as this.
 const NS_MIN: f64 = 1_000.0;
-/// By how much an axis goes beyond the highest rate.
+/// Factor by which an axis exceeds the highest rate.
 const HEADROOM: f64 = 1.05;
 
-/// The whole page.
+/// Renders the page.
 pub(crate) fn page(report: &Report, latency: &Histogram<u64>) -> String {
     let mut out = String::new();
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = write_page(&mut out, report, latency);
     out
 }
@@ -45,7 +45,7 @@ fn write_page(out: &mut String, report: &Report, latency: &Histogram<u64>) -> st
             .iter()
             .map(|(name, count)| format!("{name} {}", thousands(*count)))
             .collect();
-        writeln!(out, r#"<p class="warning">Wrong answers: {}</p>"#, faults.join(", "))?;
+        writeln!(out, r#"<p class="warning">Defect answers: {}</p>"#, faults.join(", "))?;
     }
     write_tiles(out, report)?;
     write_percentiles(out, latency)?;
@@ -55,7 +55,7 @@ fn write_page(out: &mut String, report: &Report, latency: &Histogram<u64>) -> st
     writeln!(out, "</main></body></html>")
 }
 
-/// The numbers that one looks for first.
+/// Writes the key numbers.
 fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
     let latency = &report.latency_ns;
     let lost = report.lost as f64 * 100.0 / report.sent.max(1) as f64;
@@ -78,12 +78,12 @@ fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "</div>")
 }
 
-/// Latency by percentile; each step to the right is ten times rarer.
+/// Writes latency by percentile; each step to the right is ten times rarer.
 fn write_percentiles(out: &mut String, latency: &Histogram<u64>) -> std::fmt::Result {
     if latency.is_empty() {
         return Ok(());
     }
-    // 1 / (1 - quantile), up to the one answer in all of them.
+    // Rarity is 1 / (1 - quantile), at most that of one answer among all.
     let rarest = (latency.len() as f64).max(10.0);
     let points: Vec<_> = latency
         .iter_quantiles(10)
@@ -111,11 +111,11 @@ fn write_percentiles(out: &mut String, latency: &Histogram<u64>) -> std::fmt::Re
     writeln!(out, "<h2>Latency by percentile</h2>\n{}", plot("Latency by percentile", &x, &y, &[line]))
 }
 
-/// Rate, and latency, of the queries that were due at each time.
+/// Writes rate and latency by the time at which the queries were due.
 fn write_over_time(out: &mut String, periods: &[PeriodReport]) -> std::fmt::Result {
     let end = periods.last().map_or(0, |period| period.start_s + period.length_s);
     let middle = |period: &PeriodReport| period.start_s as f64 + period.length_s as f64 / 2.0;
-    // Steps of a tenth do not come out even in binary.
+    // Tenths are not exact in binary.
     let label = |value: f64| format!("{}", (value * 10.0).round() / 10.0);
     let seconds = || Axis::until("seconds since the start", (end as f64).max(1.0), label);
     let rates = |name, class, count: fn(&PeriodReport) -> u64| Line {
@@ -186,7 +186,7 @@ fn write_find_max(out: &mut String, report: &Report) -> std::fmt::Result {
         let verdict = match step {
             step if step.held => "held",
             step if step.fell_behind => "lqload fell behind",
-            _ => "too much",
+            _ => "over the bounds",
         };
         writeln!(
             out,
@@ -199,7 +199,7 @@ fn write_find_max(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "</table>")
 }
 
-/// How the run was made, and what else it counted.
+/// Writes the settings of the run, and its other counts.
 fn write_facts(out: &mut String, report: &Report) -> std::fmt::Result {
     let shares: Vec<_> =
         report.mix.iter().map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect();
@@ -215,7 +215,7 @@ fn write_facts(out: &mut String, report: &Report) -> std::fmt::Result {
         ("Answered in time", thousands(report.answered)),
         ("Lost", format!("{} within {} s", thousands(report.lost), report.timeout_s)),
         ("Answered late", thousands(report.late)),
-        ("Sent again", thousands(report.retransmitted)),
+        ("Retransmitted", thousands(report.retransmitted)),
         ("Sent late", format!("{}, {} at most", thousands(report.late_sends), time(report.send_lag_max_ns))),
         ("Status", statuses.join(", ")),
         ("Seed", report.seed.to_string()),
@@ -228,7 +228,7 @@ fn write_facts(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "</table>")
 }
 
-/// A round time for an axis.
+/// Renders a round time for an axis.
 fn tick_time(ns: f64) -> String {
     match ns.round() as u64 {
         ns @ 0..1_000 => format!("{ns} ns"),

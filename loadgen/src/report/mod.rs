@@ -1,4 +1,4 @@
-//! The report of a run: one struct, from which text, JSON and the page are written.
+//! The report of a run: one struct, rendered as text, JSON and a page.
 
 pub(crate) mod compare;
 pub(crate) mod hgrm;
@@ -14,20 +14,20 @@ use std::time::{Duration, SystemTime};
 
 use hdrhistogram::{Counter, Histogram};
 use lqd_wire::StatusCode;
+use lqd_wire::hex::Hex;
 use serde::Serialize;
 
-use crate::fault::Fault;
-use crate::hex;
+use crate::error::Error;
 use crate::leases::Clients;
 use crate::query::Mix;
-use crate::run::{Found, Options, Tally};
+use crate::run::{Options, SearchResult, Tally};
 
-/// What the JSON is, for those who read it.
+/// Name of the JSON schema.
 const SCHEMA: &str = "lqload-run";
-/// Version of the JSON: raised when a key changes its meaning or goes away, not when one is added.
+/// Version of the JSON schema: raised when a key changes its meaning or is removed, not when one is added.
 const SCHEMA_VERSION: u32 = 1;
 
-/// What a report is made of.
+/// The data of a report.
 pub(crate) struct Run<'a> {
     pub(crate) options: &'a Options,
     pub(crate) clients: &'a Clients,
@@ -37,16 +37,16 @@ pub(crate) struct Run<'a> {
     pub(crate) interrupted: bool,
     pub(crate) tally: &'a Tally,
     pub(crate) server_cpu: Option<Duration>,
-    pub(crate) found: Option<&'a Found>,
+    pub(crate) found: Option<&'a SearchResult>,
 }
 
-/// All of it. Times are in the unit that ends their names.
+/// The report. Times are in the unit that ends their names.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) schema: &'static str,
     pub(crate) schema_version: u32,
     pub(crate) lqload_version: &'static str,
-    /// When the run ended, in UTC (RFC 3339).
+    /// End of the run in UTC (RFC 3339).
     pub(crate) ended: String,
     pub(crate) target: String,
     /// Lease files, or the list.
@@ -56,37 +56,37 @@ pub(crate) struct Report {
     pub(crate) seed: u64,
     pub(crate) threads: u32,
     pub(crate) ports: u32,
-    /// Queries in one send with UDP_SEGMENT.
+    /// Queries per send with UDP_SEGMENT.
     pub(crate) gso: Option<u16>,
-    /// Open loop: queries a second, `1000` or `1000..5000`; closed loop: none.
+    /// Open loop: queries per second, `1000` or `1000..5000`; none in a closed loop.
     pub(crate) rate: Option<String>,
-    /// Closed loop: queries under way at once.
+    /// Closed loop: pending queries; none in an open loop.
     pub(crate) window: Option<u32>,
     pub(crate) order: String,
     pub(crate) relayed: f64,
     pub(crate) timeout_s: f64,
-    /// What the answers say of the clients was compared with the lease files.
+    /// Whether client data in the answers was compared with the lease files.
     pub(crate) verified: bool,
-    /// What makes the results doubtful, in words.
+    /// Reasons to doubt the results, as text.
     pub(crate) warnings: Vec<String>,
-    /// The target was an echo server, not one for leasequery.
+    /// Whether the target was an echo server instead of a leasequery server.
     pub(crate) echo: bool,
-    /// A signal ended the run before its time.
+    /// Whether a signal ended the run early.
     pub(crate) interrupted: bool,
-    /// Subject → share of the queries, 0 to 1.
+    /// Share of the queries by subject, 0 to 1.
     pub(crate) mix: BTreeMap<&'static str, f64>,
-    /// From the first query to the last query or answer.
+    /// Time from the first query to the last query or answer.
     pub(crate) elapsed_s: f64,
     pub(crate) sent: u64,
     pub(crate) answered: u64,
     pub(crate) lost: u64,
     pub(crate) late: u64,
     pub(crate) retransmitted: u64,
-    /// Queries that lqload sent more than `late_after_ns` after they were due.
+    /// Queries sent more than `late_after_ns` after they were due.
     pub(crate) late_sends: u64,
     pub(crate) late_after_ns: u64,
     pub(crate) send_lag_max_ns: u64,
-    /// So many late sends that the latencies are lqload's rather than the server's.
+    /// Whether so many sends were late that the latencies are lqload's rather than the server's.
     pub(crate) fell_behind: bool,
     /// Datagrams that this host dropped before lqload read them; those answers count as lost.
     pub(crate) dropped_here: u64,
@@ -94,24 +94,24 @@ pub(crate) struct Report {
     pub(crate) sent_per_s: f64,
     pub(crate) answered_per_s: f64,
     pub(crate) wrong: u64,
-    /// Fault → how often; only those that happened.
+    /// Number of wrong answers by defect; only those that occurred.
     pub(crate) wrong_by_fault: BTreeMap<&'static str, u64>,
     pub(crate) samples: Vec<WrongSample>,
     /// Right answers with client data, with links, with neither.
     pub(crate) bindings: u64,
     pub(crate) links: u64,
     pub(crate) no_binding: u64,
-    /// Status code → how often.
+    /// Number of answers by status code.
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) latency_ns: Latency,
-    /// Second by second, or in longer steps if the run was long.
+    /// Counts by second, or by longer period if the run was long.
     pub(crate) periods: Vec<PeriodReport>,
     /// CPU time of the server's process, user and system.
     pub(crate) server_cpu: Option<ServerCpu>,
     pub(crate) find_max: Option<FindMax>,
 }
 
-/// Percentiles of the latency, and its extremes; 0 if nothing was answered.
+/// Percentiles of the latency, and its extremes; 0 without answers.
 #[derive(Debug, Serialize)]
 pub(crate) struct Latency {
     pub(crate) min: u64,
@@ -124,7 +124,7 @@ pub(crate) struct Latency {
     pub(crate) max: u64,
 }
 
-/// What became of the queries that were due in one period.
+/// Outcome of the queries that were due in one period.
 #[derive(Debug, Serialize)]
 pub(crate) struct PeriodReport {
     pub(crate) start_s: u64,
@@ -140,36 +140,36 @@ pub(crate) struct PeriodReport {
 pub(crate) struct WrongSample {
     pub(crate) fault: &'static str,
     pub(crate) meaning: &'static str,
-    /// What was asked for, if that is known.
+    /// Subject of the query, if known.
     pub(crate) subject: Option<&'static str>,
-    /// DUID of the client that was asked for.
+    /// DUID of the queried client.
     pub(crate) client: Option<String>,
-    /// The answer in hex.
+    /// The answer in hexadecimal.
     pub(crate) answer: String,
 }
 
-/// What the answers cost the server.
+/// CPU cost of the answers to the server.
 #[derive(Debug, Serialize)]
 pub(crate) struct ServerCpu {
     pub(crate) pid: u32,
     pub(crate) seconds: f64,
-    /// Of those in time.
+    /// Microseconds per answer in time.
     pub(crate) us_per_answer: Option<f64>,
 }
 
-/// The search for the highest rate; the rest of the report is of the run at that rate.
+/// Search for the highest rate; the rest of the report is about the run at that rate.
 #[derive(Debug, Serialize)]
 pub(crate) struct FindMax {
     pub(crate) max_loss: f64,
     pub(crate) max_p99_ns: u64,
-    /// Queries a second; none if no rate held.
+    /// Queries per second; none if no rate was sustained.
     pub(crate) highest_rate: Option<f64>,
-    /// The next higher rate was too much for lqload, whatever the server would have done.
+    /// Whether lqload itself, rather than the server, limited the next higher rate.
     pub(crate) limited_by_generator: bool,
     pub(crate) steps: Vec<FindMaxStep>,
 }
 
-/// One rate that was tried.
+/// One rate of the search.
 #[derive(Debug, Serialize)]
 pub(crate) struct FindMaxStep {
     pub(crate) rate: f64,
@@ -184,6 +184,7 @@ impl Report {
         let Run { options, clients, mix, tally, .. } = *run;
         let elapsed_s = tally.last.as_secs_f64();
         let per_s = |count: u64| if elapsed_s > 0.0 { count as f64 / elapsed_s } else { 0.0 };
+        // After a search, the report is about the run at the found rate.
         let rate =
             match run.found.and_then(|found| found.highest.or(found.steps.last().map(|step| step.rate))) {
                 Some(rate) => Some(format!("{rate:.0}")),
@@ -207,6 +208,7 @@ impl Report {
             threads: options.threads,
             ports: run.ports,
             gso: options.gso.map(std::num::NonZeroU16::get),
+            // The flag's default is no setting of an open loop.
             window: rate.is_none().then_some(options.window),
             rate,
             order: options.order.to_string(),
@@ -288,14 +290,14 @@ impl WrongSample {
             fault: sample.wrong.name(),
             meaning: sample.wrong.meaning(),
             subject: sample.query.map(|query| query.subject.name()),
-            client: sample.query.map(|query| hex::text(clients.get(query.client).duid, ":")),
-            answer: hex::text(&sample.answer, ""),
+            client: sample.query.map(|query| Hex::divided(clients.get(query.client).duid, ':').to_string()),
+            answer: Hex::undivided(&sample.answer).to_string(),
         }
     }
 }
 
 impl FindMax {
-    fn new(found: &Found, options: &Options) -> Self {
+    fn new(found: &SearchResult, options: &Options) -> Self {
         let steps = found.steps.iter().map(|step| FindMaxStep {
             rate: step.rate,
             held: step.held,
@@ -317,23 +319,23 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Name of a status code, or its number.
+/// Returns the name of a status code, or its number.
 fn status_name(status: u16) -> String {
     StatusCode(status).name().map_or_else(|| format!("status {status}"), str::to_owned)
 }
 
 /// Writes the report as JSON.
-pub(crate) fn write_json(report: &Report, path: &Path) -> Result<(), Fault> {
+pub(crate) fn write_json(report: &Report, path: &Path) -> Result<(), Error> {
     let written = File::create(path).and_then(|file| {
         let mut file = BufWriter::new(file);
         serde_json::to_writer_pretty(&mut file, report)?;
         writeln!(file)?;
         file.flush()
     });
-    written.map_err(Fault::file(path))
+    written.map_err(Error::file(path))
 }
 
 /// Writes a report that is text.
-pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), Fault> {
-    std::fs::write(path, text).map_err(Fault::file(path))
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(Error::file(path))
 }

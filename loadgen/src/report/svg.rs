@@ -1,4 +1,4 @@
-//! Line plots as inline SVG: two axes, some lines, no script. Colours are CSS classes of the page around.
+//! Line plots as inline SVG: two axes, some lines, no script. CSS classes of the page define the colors.
 
 use std::fmt::Write;
 
@@ -8,14 +8,14 @@ const LEFT: f64 = 76.0;
 const RIGHT: f64 = 34.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
-/// Up to so many points are marked each: a line through one is not to be seen.
+/// Most points that get a mark each; a line through one point is invisible.
 const MARKED_MAX: usize = 60;
 
-/// How values are laid along an axis.
+/// Scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scale {
     Linear,
-    /// Values are above 0.
+    /// Logarithmic, for values above 0.
     Log,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Axis {
     pub(super) ticks: Vec<(f64, String)>,
 }
 
-/// Points in order, and the class that gives them their colour.
+/// Points in order, and the CSS class that defines their color.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) name: &'static str,
@@ -38,7 +38,7 @@ pub(super) struct Line {
 }
 
 impl Axis {
-    /// From 0 to the highest value, in steps of 1, 2 or 5 times a power of ten.
+    /// Makes an axis from 0 to the highest value, in steps of 1, 2 or 5 times a power of ten.
     pub(super) fn linear(title: &'static str, max: f64, label: impl Fn(f64) -> String) -> Self {
         let max = if max > 0.0 { max } else { 1.0 };
         let step = nice(max / 5.0);
@@ -47,7 +47,7 @@ impl Axis {
         Self { title, scale: Scale::Linear, from: 0.0, to: count * step, ticks: ticks.collect() }
     }
 
-    /// From 0 to exactly this end, above 0.
+    /// Makes an axis from 0 to exactly this end, above 0.
     pub(super) fn until(title: &'static str, end: f64, label: impl Fn(f64) -> String) -> Self {
         let mut axis = Self::linear(title, end, label);
         axis.to = end;
@@ -55,11 +55,11 @@ impl Axis {
         axis
     }
 
-    /// From the decade's part below the lowest to the one above the highest value; both are above 0.
+    /// Makes a logarithmic axis around the values; both are above 0.
     pub(super) fn log(title: &'static str, min: f64, max: f64, label: impl Fn(f64) -> String) -> Self {
         let (min, max) = (min.min(max), max.max(min * 1.01));
         let decades = (max / min).log10();
-        // Few decades have room for more numbers in each.
+        // Few decades leave room for more labels in each.
         let parts: &[f64] = if decades > 4.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let first = min.log10().floor() as i32;
         let last = max.log10().ceil() as i32;
@@ -72,7 +72,7 @@ impl Axis {
         Self { title, scale: Scale::Log, from, to, ticks: ticks.collect() }
     }
 
-    /// Where a value lies, 0 to 1.
+    /// Position of a value, 0 to 1.
     fn place(&self, value: f64) -> f64 {
         let place = match self.scale {
             Scale::Linear => (value - self.from) / (self.to - self.from),
@@ -82,16 +82,16 @@ impl Axis {
     }
 }
 
-/// The least of 1, 2, 5 times a power of ten that is not below.
+/// Returns the least of 1, 2, 5 times a power of ten that is not below `step`.
 fn nice(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
     [1.0, 2.0, 5.0].iter().map(|part| part * power).find(|&nice| nice >= step * 0.999).unwrap_or(10.0 * power)
 }
 
-/// The plot as an `svg` element.
+/// Renders the plot as an `svg` element.
 pub(super) fn plot(label: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
     let mut out = String::new();
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = write_plot(&mut out, label, x, y, lines);
     out
 }
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_hold_their_values_with_round_ticks() {
+    fn axes_span_their_values_with_round_ticks() {
         let axis = Axis::linear("", 4_321.0, |value| format!("{value}"));
         assert_eq!((axis.from, axis.to), (0.0, 5000.0));
         assert_eq!(axis.ticks.iter().map(|(value, _)| *value).collect::<Vec<_>>().len(), 6);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn points_lie_where_their_values_are() {
+    fn points_are_at_their_values() {
         let x = Axis::linear("s", 10.0, |value| format!("{value}"));
         let y = Axis::log("", 1.0, 100.0, |value| format!("{value}"));
         let line = Line { name: "n", class: "a", points: vec![(0.0, 1.0), (10.0, 100.0), (5.0, 10.0)] };

@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use super::{Report, status_name};
 
-/// Longest part of a wrong answer that is shown, in characters of hex.
+/// Longest part of a wrong answer that is shown, in hexadecimal digits.
 const ANSWER_SHOWN_MAX: usize = 400;
 
-/// What a person wants to know, the worst first.
+/// Renders the summary, the worst first.
 pub(crate) fn summary(report: &Report) -> String {
     let mut out = String::new();
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = write_summary(&mut out, report);
     out
 }
@@ -38,7 +38,7 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "{}  after the timeout of {} s", count("late", report.late), report.timeout_s)?;
     }
     if report.retransmitted > 0 {
-        writeln!(out, "{}", count("sent again", report.retransmitted))?;
+        writeln!(out, "{}", count("resent", report.retransmitted))?;
     }
     if report.late_sends > 0 {
         writeln!(
@@ -60,7 +60,7 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
     write_find_max(out, report)
 }
 
-/// What kind of run it was.
+/// Renders the kind of the run.
 pub(super) fn head(report: &Report) -> String {
     let pace = match (&report.rate, report.window) {
         (Some(rate), _) => format!("open loop, {rate}/s"),
@@ -89,18 +89,18 @@ pub(super) fn head(report: &Report) -> String {
     head
 }
 
-/// Nobody compared what the answers say of the clients with anything.
+/// Whether client data in the answers was not verified.
 pub(super) fn is_unverified(report: &Report) -> bool {
     !report.verified && !report.echo
 }
 
-/// What makes the results doubtful: it has to be read before them.
+/// Returns the reasons to doubt the results, which must be read before them.
 pub(super) fn warnings(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
     if report.fell_behind {
         warnings.push(format!(
-            "lqload fell behind: {} of {} queries were sent more than {} late, {} at most; the \
-             latencies show that, not the server. Give it CPUs of its own (--cpus), more --threads, or a \
+            "lqload fell behind: {} of {} queries were sent more than {} late, {} at most, so the \
+             latencies are not the server's. Give lqload CPUs of its own (--cpus), more --threads, or a \
              lower --rate.",
             thousands(report.late_sends),
             thousands(report.sent),
@@ -110,20 +110,20 @@ pub(super) fn warnings(report: &Report) -> Vec<String> {
     }
     if report.dropped_here > 0 {
         warnings.push(format!(
-            "this host dropped {} receives before lqload read them; they count as lost, and are not the \
-             server's losses. Raise net.core.rmem_max or give lqload more CPU.",
+            "this host dropped {} datagrams before lqload read them; they count as lost, although the \
+             server sent them. Raise net.core.rmem_max or give lqload more CPU.",
             thousands(report.dropped_here)
         ));
     }
     if is_unverified(report) {
         warnings.push(
-            "the answers were not verified: clients, leases, lifetimes and times in them may be wrong, and count \
-             as right. Give --verify if the server holds the leases of the file."
+            "the answers were not verified: wrong clients, leases, lifetimes and times in them count as right. \
+             Give --verify if the server has the leases of the file."
                 .to_owned(),
         );
     }
     if report.interrupted {
-        warnings.push("interrupted: the report is of what was asked until then.".to_owned());
+        warnings.push("interrupted: the report covers the queries sent until then.".to_owned());
     }
     warnings
 }
@@ -135,14 +135,14 @@ fn write_warnings(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-/// Wrong answers, by fault and some of them in full.
+/// Writes the number of wrong answers by defect, and some of them in full.
 fn write_wrong(out: &mut String, report: &Report) -> std::fmt::Result {
     if report.wrong == 0 {
         return Ok(());
     }
     writeln!(out, "WRONG ANSWERS: {}", thousands(report.wrong))?;
     let meaning = |name: &str| {
-        let wrong = crate::run::Wrong::ALL.iter().find(|wrong| wrong.name() == name);
+        let wrong = crate::run::Defect::ALL.iter().find(|wrong| wrong.name() == name);
         wrong.map_or("", |wrong| wrong.meaning())
     };
     for (name, &count) in &report.wrong_by_fault {
@@ -150,7 +150,7 @@ fn write_wrong(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     for sample in &report.samples {
         let asked = match (sample.subject, &sample.client) {
-            (Some(subject), Some(client)) => format!(", asked for by {subject}, client {client}"),
+            (Some(subject), Some(client)) => format!(", query by {subject}, client {client}"),
             _ => String::new(),
         };
         let shown = sample.answer.get(..ANSWER_SHOWN_MAX);
@@ -205,7 +205,7 @@ fn write_find_max(out: &mut String, report: &Report) -> std::fmt::Result {
         let verdict = match step {
             step if step.held => "held",
             step if step.fell_behind => "lqload fell behind",
-            _ => "too much",
+            _ => "over the bounds",
         };
         let rate = thousands(step.rate.round() as u64);
         writeln!(out, "{rate:>12}/s  {:>8.4} %  {:>11}  {verdict}", step.loss * 100.0, time(step.p99_ns))?;
@@ -213,18 +213,15 @@ fn write_find_max(out: &mut String, report: &Report) -> std::fmt::Result {
     let bounds = format!("loss up to {} % and p99 up to {}", found.max_loss * 100.0, time(found.max_p99_ns));
     match found.highest_rate {
         Some(rate) => {
-            let who = if found.limited_by_generator {
-                "; beyond it lqload fell behind, not the server"
-            } else {
-                ""
-            };
+            let who =
+                if found.limited_by_generator { "; above it lqload fell behind, not the server" } else { "" };
             writeln!(out, "highest rate {}/s with {bounds}{who}", thousands(rate.round() as u64))
         }
         None => writeln!(out, "no rate had {bounds}"),
     }
 }
 
-/// A time with three or four digits and its unit.
+/// Renders a time with three or four digits and its unit.
 pub(super) fn time(ns: u64) -> String {
     match ns {
         0..1_000 => format!("{ns} ns"),
@@ -234,7 +231,7 @@ pub(super) fn time(ns: u64) -> String {
     }
 }
 
-/// A count with its thousands told apart.
+/// Renders a count with thousands separators.
 pub(crate) fn thousands(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -252,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_for_people() {
+    fn counts_and_times_are_readable() {
         let counts = [0, 999, 1_000, 12_345, 123_456, 1_234_567].map(thousands);
         assert_eq!(counts, ["0", "999", "1,000", "12,345", "123,456", "1,234,567"]);
         let times = [7, 1_500, 12_340_000, 2_000_000_000].map(time);

@@ -1,40 +1,40 @@
-//! Judging an answer.
+//! Checks of an answer.
 //!
-//! Always: the message, the requestor's DUID, the server's DUID, the status. With `--verify` also what is
-//! said of the client. Which subnets are one link is not in a lease file, so a client with leases in several
-//! subnets is judged leniently: the bindings of the asked lease's subnet are due, others of its own may come
-//! along.
+//! The message, the requestor's DUID, the server's DUID and the status are always checked, client data with
+//! `--verify`. A lease file does not tell which subnets share a link, so clients with leases in several
+//! subnets are checked leniently: bindings of the queried lease's subnet are required, others of the client
+//! are allowed.
 
 use lqd_wire::{IaAddress, IaPrefix, OptionCode, Options, Relay, StatusCode};
 
+use super::defect::Defect;
 use super::reply::Reply;
-use super::wrong::Wrong;
-use crate::leases::{Client, Clients, Kind, Lease, NEVER};
+use crate::leases::{Client, Clients, Lease, LeaseKind, NEVER};
 use crate::query::{Query, RELAY_INTERFACE_ID, RELAY_LINK, RELAY_PEER, Subject};
 
-/// Seconds by which clocks and whole seconds may differ, and an answer be under way.
+/// Tolerance in seconds for clocks, rounding and the time an answer is on its way.
 const SLACK: u32 = 5;
 /// An infinite lifetime (RFC 8415 §7.7).
 const INFINITY: u32 = u32::MAX;
 
-/// What an answer that is not wrong says.
+/// Content of an answer without defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum AnswerContent {
     /// OPTION_CLIENT_DATA.
     Bindings,
     /// OPTION_LQ_CLIENT_LINK: the client is on several links.
     Links,
-    /// Neither: there is no binding.
-    Nothing,
+    /// Neither option: no binding.
+    NoBinding,
 }
 
-/// Judges the answers to one requestor.
+/// Checker of the answers to one requestor.
 pub(super) struct Checker<'a> {
     clients: &'a Clients,
     requestor: &'a [u8],
     server: Option<&'a [u8]>,
     verify: bool,
-    /// Which leases of the client were named; kept from answer to answer.
+    /// Marks of the client's leases that were named, reused for each answer.
     named: Vec<bool>,
 }
 
@@ -48,33 +48,39 @@ impl<'a> Checker<'a> {
         Self { clients, requestor, server, verify, named: Vec::new() }
     }
 
-    /// Judges the answer to this query; `now` in seconds since 1970.
-    pub(super) fn check(&mut self, reply: &Reply<'_>, query: Query, now: u32) -> Result<Said, Wrong> {
+    /// Checks the answer to this query; `now` in seconds since 1970.
+    pub(super) fn check(
+        &mut self,
+        reply: &Reply<'_>,
+        query: Query,
+        now: u32,
+    ) -> Result<AnswerContent, Defect> {
         if !came_as_asked(reply.relay, query) {
-            return Err(Wrong::Relay);
+            return Err(Defect::Relay);
         }
         if reply.requestor != Some(self.requestor) {
-            return Err(Wrong::Requestor);
+            return Err(Defect::Requestor);
         }
         match (reply.server, self.server) {
-            (Some(server), Some(expected)) if server != expected => return Err(Wrong::ServerId),
+            // OPTION_SERVERID is required, its value only with --server-duid.
+            (Some(server), Some(expected)) if server != expected => return Err(Defect::ServerId),
             (Some(_), _) => {}
-            (None, _) => return Err(Wrong::ServerId),
+            (None, _) => return Err(Defect::ServerId),
         }
         let said = match (reply.client_data, reply.links) {
-            (Some(_), true) => return Err(Wrong::Malformed), // RFC 5007 §4.4.1: never both
-            (Some(_), false) => Said::Bindings,
-            (None, true) => Said::Links,
-            (None, false) => Said::Nothing,
+            (Some(_), true) => return Err(Defect::Malformed), // RFC 5007 §4.4.1: never both
+            (Some(_), false) => AnswerContent::Bindings,
+            (None, true) => AnswerContent::Links,
+            (None, false) => AnswerContent::NoBinding,
         };
-        // A server may know that nobody can have an address, so that a miss is not configured to it.
+        // A server may know that an address cannot be leased, and answer a miss with NotConfigured.
         let as_due = match query.subject {
             Subject::UnknownLink => reply.status == StatusCode::NOT_CONFIGURED,
             Subject::Miss => [StatusCode::SUCCESS, StatusCode::NOT_CONFIGURED].contains(&reply.status),
             _ => reply.status == StatusCode::SUCCESS,
         };
         if !as_due {
-            return Err(Wrong::Status);
+            return Err(Defect::Status);
         }
         if self.verify {
             self.verify(reply, said, query, now)?;
@@ -82,42 +88,51 @@ impl<'a> Checker<'a> {
         Ok(said)
     }
 
-    /// Judges what is said of the client.
-    fn verify(&mut self, reply: &Reply<'_>, said: Said, query: Query, now: u32) -> Result<(), Wrong> {
+    /// Checks the client data.
+    fn verify(
+        &mut self,
+        reply: &Reply<'_>,
+        said: AnswerContent,
+        query: Query,
+        now: u32,
+    ) -> Result<(), Defect> {
         let client = self.clients.get(query.client);
+        // A miss has no bindings, whatever client it was drawn near.
         if matches!(query.subject, Subject::Miss | Subject::UnknownLink) {
-            return if said == Said::Nothing { Ok(()) } else { Err(Wrong::Unleased) };
+            return if said == AnswerContent::NoBinding { Ok(()) } else { Err(Defect::Unleased) };
         }
-        let asked = client.leases().nth(usize::from(query.lease)).ok_or(Wrong::Missing)?;
+        let asked = client.leases().nth(usize::from(query.lease)).ok_or(Defect::Missing)?;
         match (said, reply.client_data) {
-            (Said::Bindings, Some(data)) => self.verify_data(data, client, asked, now),
-            (Said::Links, _) if query.subject == Subject::ClientId && on_several_subnets(client) => Ok(()),
-            (Said::Nothing, _) if !is_due(&asked, now) => Ok(()),
-            _ => Err(Wrong::Missing),
+            (AnswerContent::Bindings, Some(data)) => self.verify_data(data, client, asked, now),
+            (AnswerContent::Links, _) if query.subject == Subject::ClientId && on_several_subnets(client) => {
+                Ok(())
+            }
+            (AnswerContent::NoBinding, _) if !is_due(&asked, now) => Ok(()),
+            _ => Err(Defect::Missing),
         }
     }
 
-    /// Judges OPTION_CLIENT_DATA (RFC 5007 §4.1.2.2).
-    fn verify_data(&mut self, data: &[u8], client: Client<'_>, asked: Lease, now: u32) -> Result<(), Wrong> {
+    /// Checks OPTION_CLIENT_DATA (RFC 5007 §4.1.2.2).
+    fn verify_data(&mut self, data: &[u8], client: Client<'_>, asked: Lease, now: u32) -> Result<(), Defect> {
         self.named.clear();
         self.named.resize(client.leases().count(), false);
         let (mut duid, mut clt_time) = (None, None);
         for option in Options::new(data) {
-            let (code, value) = option.map_err(|_| Wrong::Malformed)?;
+            let (code, value) = option.map_err(|_| Defect::Malformed)?;
             match code {
                 OptionCode::CLIENTID => duid = Some(value),
                 OptionCode::CLT_TIME => clt_time = value.first_chunk().filter(|_| value.len() == 4),
                 OptionCode::IAADDR => {
                     let IaAddress { address, preferred_lifetime, valid_lifetime } =
-                        IaAddress::parse(value).map_err(|_| Wrong::Malformed)?;
-                    let lease =
-                        self.name(client, |lease| lease.kind == Kind::Address && lease.address == address)?;
+                        IaAddress::parse(value).map_err(|_| Defect::Malformed)?;
+                    let lease = self
+                        .name(client, |lease| lease.kind == LeaseKind::Address && lease.address == address)?;
                     check_lifetimes(&lease, preferred_lifetime, valid_lifetime, now)?;
                 }
                 OptionCode::IAPREFIX => {
                     let IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime } =
-                        IaPrefix::parse(value).map_err(|_| Wrong::Malformed)?;
-                    let kind = Kind::Prefix(prefix_len);
+                        IaPrefix::parse(value).map_err(|_| Defect::Malformed)?;
+                    let kind = LeaseKind::Prefix(prefix_len);
                     let lease = self.name(client, |lease| lease.kind == kind && lease.address == address)?;
                     check_lifetimes(&lease, preferred_lifetime, valid_lifetime, now)?;
                 }
@@ -125,26 +140,27 @@ impl<'a> Checker<'a> {
             }
         }
         if duid != Some(client.duid) {
-            return Err(Wrong::Client);
+            return Err(Defect::Client);
         }
+        // Required are all leases of the queried subnet that have certainly not expired at the server.
         let due = |lease: &Lease| lease.subnet_id == asked.subnet_id && is_due(lease, now);
         let complete = client.leases().zip(&self.named).all(|(lease, &named)| named || !due(&lease));
         match clt_time {
             Some(&clt_time) if complete => check_clt_time(client, &asked, u32::from_be_bytes(clt_time), now),
-            _ => Err(Wrong::Incomplete),
+            _ => Err(Defect::Incomplete),
         }
     }
 
-    /// Marks the lease that fits as named.
-    fn name(&mut self, client: Client<'_>, fits: impl Fn(&Lease) -> bool) -> Result<Lease, Wrong> {
+    /// Marks the matching lease as named; a lease may be named once only.
+    fn name(&mut self, client: Client<'_>, fits: impl Fn(&Lease) -> bool) -> Result<Lease, Defect> {
         let mut leases = client.leases().zip(&mut self.named);
-        let (lease, named) = leases.find(|(lease, _)| fits(lease)).ok_or(Wrong::Foreign)?;
-        if std::mem::replace(named, true) { Err(Wrong::Foreign) } else { Ok(lease) }
+        let (lease, named) = leases.find(|(lease, _)| fits(lease)).ok_or(Defect::Foreign)?;
+        // A lease that is named twice is as wrong as a foreign one.
+        if std::mem::replace(named, true) { Err(Defect::Foreign) } else { Ok(lease) }
     }
 }
 
-/// Relayed answers to relayed queries, with the fields that the relay agent sent (RFC 8415 §19.3, RFC 8357
-/// §5.2).
+/// Whether a relayed query was answered through the same relay agent (RFC 8415 §19.3, RFC 8357 §5.2).
 fn came_as_asked(relay: Option<Relay<'_>>, query: Query) -> bool {
     match relay {
         None => !query.relayed,
@@ -157,7 +173,7 @@ fn came_as_asked(relay: Option<Relay<'_>>, query: Query) -> bool {
     }
 }
 
-/// The lease is certainly valid for the server as well.
+/// Whether the lease is certainly valid at the server as well.
 fn is_due(lease: &Lease, now: u32) -> bool {
     lease.expire() > now.saturating_add(SLACK)
 }
@@ -168,31 +184,30 @@ fn on_several_subnets(client: Client<'_>) -> bool {
     ids.any(|id| Some(id) != first)
 }
 
-/// Both lifetimes are what remains of the lease's, or infinity where it has that (RFC 5007 §4.1.2.2, RFC 8415
-/// §7.7); the preferred one is over at 0.
-fn check_lifetimes(lease: &Lease, preferred: u32, valid: u32, now: u32) -> Result<(), Wrong> {
+/// Checks that both lifetimes are the remaining ones, or infinity (RFC 5007 §4.1.2.2, RFC 8415 §7.7); an
+/// ended preferred lifetime is 0.
+fn check_lifetimes(lease: &Lease, preferred: u32, valid: u32, now: u32) -> Result<(), Defect> {
     let remains = |told: u32, end: u32| match end {
         NEVER => told == INFINITY,
         end => told.abs_diff(end.saturating_sub(now)) <= SLACK,
     };
     if !remains(valid, lease.expire()) {
-        return Err(Wrong::Lifetime);
+        return Err(Defect::Lifetime);
     }
     let fits = preferred <= valid && remains(preferred, lease.deprecated());
-    if fits { Ok(()) } else { Err(Wrong::Preferred) }
+    if fits { Ok(()) } else { Err(Defect::Preferred) }
 }
 
-/// The client's last transaction on the link is the newest of those that the file knows there (RFC 5007
-/// §4.1.2.3).
+/// Checks that CLT_TIME is the client's newest transaction on the link in the file (RFC 5007 §4.1.2.3).
 ///
-/// Of a client with leases in several subnets, or with leases that are over, it is not known which of them belong
-/// to the link: any transaction will do that is not older than those of the asked subnet.
-fn check_clt_time(client: Client<'_>, asked: &Lease, clt_time: u32, now: u32) -> Result<(), Wrong> {
+/// For clients with leases in several subnets, or with expired leases, the file does not tell which belong to
+/// the link: any transaction fits that is not older than those of the queried subnet.
+fn check_clt_time(client: Client<'_>, asked: &Lease, clt_time: u32, now: u32) -> Result<(), Defect> {
     let in_subnet = client.leases().filter(|lease| lease.subnet_id == asked.subnet_id);
     let newest = in_subnet.map(|lease| lease.cltt).max().unwrap_or(asked.cltt);
     let mut times = client.leases().map(|lease| lease.cltt).chain([client.heard]);
     let fits = times.any(|time| time >= newest && clt_time.abs_diff(now.saturating_sub(time)) <= SLACK);
-    if fits { Ok(()) } else { Err(Wrong::CltTime) }
+    if fits { Ok(()) } else { Err(Defect::CltTime) }
 }
 
 #[cfg(test)]

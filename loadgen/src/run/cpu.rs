@@ -1,33 +1,45 @@
 //! CPU time of the server's process, from `/proc/PID/stat` (proc_pid_stat(5)).
 //!
-//! In steps of a clock tick, 10 ms: over a run of seconds that is less than the runs scatter. On one host,
-//! part of the kernel's work for a server is done, and counted, in the sender of the queries; so this is what
-//! the *server* costs.
+//! Its unit is a clock tick, 10 ms: over a run of seconds that is less than the variation between runs. On
+//! one host, part of the kernel's work for a server is done and counted in the sender of the queries, so this
+//! is the cost of the *server* only.
 
 use std::time::Duration;
 
-use crate::fault::Fault;
+use crate::error::Error;
 
-/// Place of utime and stime after the command's closing parenthesis; the state is the first there.
+/// Positions of utime and stime after the command's closing parenthesis, where the state is the first field.
 const UTIME: usize = 11;
 const STIME: usize = 12;
 
-/// User and system CPU time of all threads so far.
-pub(crate) fn of_process(pid: u32) -> Result<Duration, Fault> {
-    let fault = |what: String| Fault::ServerPid { pid, what };
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => fault("there is no such process".to_owned()),
-        _ => fault(error.to_string()),
-    })?;
-    let ticks =
-        ticks(&stat).ok_or_else(|| fault("/proc/PID/stat is not as proc_pid_stat(5) says".to_owned()))?;
+/// An error in reading the CPU time of a process.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProcessError {
+    #[error("there is no such process")]
+    Missing,
+    #[error(transparent)]
+    Read(std::io::Error),
+    #[error("/proc/PID/stat has another format than proc_pid_stat(5)")]
+    Format,
+}
+
+/// Returns the user and system CPU time of all threads so far.
+pub(crate) fn of_process(pid: u32) -> Result<Duration, Error> {
+    let error = |source| Error::ServerPid { pid, source };
+    let stat =
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => error(ProcessError::Missing),
+            _ => error(ProcessError::Read(source)),
+        })?;
+    let ticks = ticks(&stat).ok_or_else(|| error(ProcessError::Format))?;
     Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
 fn ticks(stat: &str) -> Option<u64> {
-    // The command may hold spaces and parentheses itself; after its last one there are only numbers.
+    // The command may contain spaces and parentheses; only numbers follow its last one.
     let (_, fields) = stat.rsplit_once(')')?;
     let field = |place| fields.split_ascii_whitespace().nth(place)?.parse::<u64>().ok();
+    // System time counts: receiving and sending are most of a server's work.
     field(UTIME)?.checked_add(field(STIME)?)
 }
 
@@ -36,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_found_behind_any_command() {
+    fn fields_are_found_after_any_command() {
         let stat = "4242 (a) b (c)) S 1 4242 4242 0 -1 4194560 100 0 0 0 700 42 0 0 20 0 3 0 99 1000 200";
         assert_eq!(ticks(stat), Some(742));
         assert_eq!(ticks("4242 (cut) S 1 4242"), None);
@@ -44,12 +56,12 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_used_some_and_there_is_no_last_one() {
+    fn cpu_time_grows_and_an_unknown_process_is_an_error() {
         let before = of_process(std::process::id()).unwrap();
         while of_process(std::process::id()).unwrap() == before {
             std::hint::black_box(vec![1_u8; 1 << 16]);
         }
-        let fault = of_process(u32::MAX).unwrap_err().to_string();
-        assert_eq!(fault, "--server-pid 4294967295: there is no such process");
+        let error = of_process(u32::MAX).unwrap_err().to_string();
+        assert_eq!(error, "--server-pid 4294967295: there is no such process");
     }
 }

@@ -1,29 +1,29 @@
 //! `--find-max`: the highest rate at which loss and p99 stay within bounds.
 //!
-//! The rate doubles from load to load until one fails, then the gap between the highest rate that held and
-//! the lowest that did not is halved until it is small. If a load failed because this process did not keep
-//! its timetable, the result is a bound of the generator and is reported as that.
+//! The rate doubles from load to load until one fails. Then the gap between the highest rate that was
+//! sustained and the lowest that was not is halved until it is small. If a load failed because this process
+//! missed its timetable, the generator is the limit, and the report says so.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::load::{Outcome, Plan, Setup, load};
+use super::load::{LoadPlan, Outcome, Setup, load};
 use super::rate::Rate;
 use super::tally::Tally;
-use crate::fault::Fault;
+use crate::error::Error;
 use crate::report::text::thousands;
 
-/// Rate of the first load, unless `--rate` gives another.
+/// Rate of the first load without `--rate`.
 const START: f64 = 1000.0;
-/// The search ends when the bounds are this close.
+/// Ratio of the bounds at which the search ends.
 const PRECISION: f64 = 1.03;
 /// Most loads; doubling and halving need far fewer.
 const STEPS_MAX: usize = 40;
 
-/// What a rate is held to.
+/// Bounds of loss and latency.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bounds {
-    /// Share of the queries, 0 to 1.
+    /// Largest share of lost queries, 0 to 1.
     pub(crate) loss_max: f64,
     pub(crate) p99_max: Duration,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Step {
     pub(crate) rate: f64,
     pub(crate) loss: f64,
     pub(crate) p99: Duration,
-    /// This process did not keep its timetable.
+    /// Whether this process missed its timetable.
     pub(crate) fell_behind: bool,
     pub(crate) held: bool,
 }
@@ -49,20 +49,20 @@ impl Step {
     }
 }
 
-/// What the search has found.
-pub(crate) struct Found {
+/// Result of the search.
+pub(crate) struct SearchResult {
     pub(crate) steps: Vec<Step>,
-    /// The highest rate that held; `None` if none did.
+    /// The highest rate that was sustained; `None` if none was.
     pub(crate) highest: Option<f64>,
-    /// The lowest rate that did not hold was beyond this process, or only beyond the bounds.
+    /// Whether this process, rather than the server, failed at the lowest rate that was not sustained.
     pub(crate) limited_by_generator: bool,
 }
 
-/// Which rate is tried next, from the outcomes so far.
+/// Choice of the next rate from the outcomes so far.
 struct Search {
-    /// The highest rate that held.
+    /// The highest rate that was sustained.
     low: Option<f64>,
-    /// The lowest that did not.
+    /// The lowest rate that was not.
     high: Option<f64>,
     next: f64,
 }
@@ -72,7 +72,7 @@ impl Search {
         Self { low: None, high: None, next: start }
     }
 
-    /// Takes the outcome of the rate that was tried; false if the search is over.
+    /// Records the outcome of the tried rate; false ends the search.
     fn learn(&mut self, held: bool) -> bool {
         if held {
             self.low = Some(self.next);
@@ -80,6 +80,7 @@ impl Search {
             self.high = Some(self.next);
         }
         self.next = match (self.low, self.high) {
+            // The geometric mean halves the ratio of the bounds.
             (Some(low), Some(high)) => (low * high).sqrt(),
             (Some(low), None) => low * 2.0,
             (None, Some(high)) => high / 2.0,
@@ -90,35 +91,37 @@ impl Search {
     }
 }
 
-/// Searches; the outcome is that of the highest rate that held, or else of the last.
-pub(super) fn find_max(setup: &Setup<'_>, bounds: Bounds) -> Result<(Outcome, Found), Fault> {
+/// Searches; the outcome is that of the highest sustained rate, or else of the last load.
+pub(super) fn find_max(setup: &Setup<'_>, bounds: Bounds) -> Result<(Outcome, SearchResult), Error> {
     let options = setup.options;
     let mut search = Search::new(options.rate.map_or(START, |rate| rate.from));
-    let mut found = Found { steps: Vec::new(), highest: None, limited_by_generator: false };
+    let mut found = SearchResult { steps: Vec::new(), highest: None, limited_by_generator: false };
     let mut best: Option<Outcome> = None;
     let mut lowest_failed = f64::INFINITY;
     for _ in 0..STEPS_MAX {
         let rate = search.next;
-        let plan = Plan { rate: Some(Rate::constant(rate)), queries: None, duration: Some(options.step) };
+        let plan = LoadPlan { rate: Some(Rate::constant(rate)), queries: None, duration: Some(options.step) };
         let outcome = load(setup, plan, &format!("{}/s", thousands(rate.round() as u64)))?;
         let step = Step::of(rate, &outcome.tally, bounds);
         found.steps.push(step);
+        // Only the lowest failed rate tells what limits the result.
         if !step.held && rate < lowest_failed {
             (lowest_failed, found.limited_by_generator) = (rate, step.fell_behind);
         }
         let wrong = outcome.tally.wrong.total() > 0;
+        // Without any sustained rate, the report is about the last load.
         if step.held || found.highest.is_none() || wrong {
             best = Some(outcome);
         }
         if step.held {
             found.highest = Some(found.highest.map_or(rate, |highest| highest.max(rate)));
         }
-        // A server that answers wrongly has no rate worth knowing.
+        // The rate of a server that answers wrongly is meaningless.
         if wrong || setup.stop.load(Ordering::Relaxed) || !search.learn(step.held) {
             break;
         }
     }
-    let outcome = best.ok_or(Fault::Thread)?;
+    let outcome = best.ok_or(Error::Thread)?;
     Ok((outcome, found))
 }
 
@@ -126,7 +129,7 @@ pub(super) fn find_max(setup: &Setup<'_>, bounds: Bounds) -> Result<(Outcome, Fo
 mod tests {
     use super::*;
 
-    /// The highest rate found for a server that holds up to `capacity`, and how many loads it took.
+    /// Returns the highest rate found for a server that sustains up to `capacity`, and the number of loads.
     fn searched(start: f64, capacity: f64) -> (Option<f64>, usize) {
         let mut search = Search::new(start);
         let mut steps = 1;

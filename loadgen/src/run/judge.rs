@@ -1,33 +1,33 @@
-//! What becomes of a datagram that arrives.
+//! Judgement of received datagrams.
 
 use lqd_wire::{TransactionId, Writer};
 
 use super::check::Checker;
-use super::flight::{Flight, Landing, Since};
+use super::defect::Defect;
+use super::in_flight::{Arrival, InFlight, Since};
 use super::reply::{self, Reply};
 use super::tally::Tally;
-use super::wrong::Wrong;
 use crate::leases::Clients;
 use crate::query::{Encoder, Query};
 
-/// What comes back from the target.
+/// LeaseKind of answers expected from the target.
 pub(super) enum Expected<'a> {
     /// Answers of a leasequery server.
     Replies(Checker<'a>),
-    /// The queries themselves, octet by octet: the target is the floor, a server that knows nothing.
+    /// The queries themselves, octet by octet: the target is the baseline, an echo server.
     Echo { encoder: &'a Encoder, clients: &'a Clients },
 }
 
-/// Judges the answers of one batch on one port.
+/// Judge of the answers of one batch on one port.
 pub(super) struct Judge<'j, 'a> {
-    pub(super) flight: &'j mut Flight<Query>,
+    pub(super) flight: &'j mut InFlight<Query>,
     pub(super) expected: &'j mut Expected<'a>,
     pub(super) tally: &'j mut Tally,
     pub(super) unix_now: u32,
 }
 
 impl Judge<'_, '_> {
-    /// Judges the datagram that has arrived now.
+    /// Judges a datagram that has just arrived.
     pub(super) fn datagram(&mut self, octets: &[u8], now: Since) {
         match self.expected {
             Expected::Replies(_) => self.reply(octets, now),
@@ -40,12 +40,13 @@ impl Judge<'_, '_> {
 
     fn reply(&mut self, octets: &[u8], now: Since) {
         let Some((id, reply)) = Reply::parse(octets) else {
-            return self.tally.wrong(Wrong::Malformed, None, octets);
+            return self.tally.wrong(Defect::Malformed, None, octets);
         };
-        let Some(query) = self.landed(id, octets, now) else { return };
+        let Some(query) = self.completed(id, octets, now) else { return };
         let Some(reply) = reply else {
-            return self.tally.wrong(Wrong::Malformed, Some(query), octets);
+            return self.tally.wrong(Defect::Malformed, Some(query), octets);
         };
+        // Counted for wrong answers, too.
         self.tally.status(reply.status);
         let Expected::Replies(checker) = self.expected else { return };
         match checker.check(&reply, query, self.unix_now) {
@@ -61,27 +62,27 @@ impl Judge<'_, '_> {
         write: impl FnOnce(&mut Writer<'_>, TransactionId, Query) -> bool,
     ) {
         let Some(id) = reply::transaction_id(octets) else {
-            return self.tally.wrong(Wrong::Malformed, None, octets);
+            return self.tally.wrong(Defect::Malformed, None, octets);
         };
-        let Some(query) = self.landed(id, octets, now) else { return };
+        let Some(query) = self.completed(id, octets, now) else { return };
         let mut sent = [0; Encoder::LEN_MAX];
         let mut w = Writer::new(&mut sent);
         if !write(&mut w, id, query) || w.written() != octets {
-            self.tally.wrong(Wrong::Changed, Some(query), octets);
+            self.tally.wrong(Defect::Changed, Some(query), octets);
         }
     }
 
-    /// The query of this answer, if one waits for it.
-    fn landed(&mut self, id: TransactionId, octets: &[u8], now: Since) -> Option<Query> {
-        match self.flight.land(id) {
-            Landing::InTime { query, due } => {
+    /// Completes the query of this answer and returns it, if it is pending.
+    fn completed(&mut self, id: TransactionId, octets: &[u8], now: Since) -> Option<Query> {
+        match self.flight.complete(id) {
+            Arrival::InTime { query, due } => {
                 self.tally.last = now;
                 self.tally.answered(due, now);
                 return Some(query);
             }
-            Landing::Late => self.tally.late += 1,
-            Landing::Again => self.tally.wrong(Wrong::Again, None, octets),
-            Landing::Unknown => self.tally.wrong(Wrong::TransactionId, None, octets),
+            Arrival::Late => self.tally.late += 1,
+            Arrival::Duplicate => self.tally.wrong(Defect::Again, None, octets),
+            Arrival::Unknown => self.tally.wrong(Defect::TransactionId, None, octets),
         }
         None
     }

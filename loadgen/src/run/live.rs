@@ -1,8 +1,8 @@
-//! Counters of running threads, for the progress line, and the sign for them to stop.
+//! Counters of running threads, for the progress line, and the flag that stops them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// One thread's counters; on a cache line of their own, for they change with every batch.
+/// Counters of one thread, on a cache line of their own, since they change with every batch.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct Counters {
@@ -12,15 +12,15 @@ pub(super) struct Counters {
     pub(super) wrong: AtomicU64,
 }
 
-/// What threads and the progress line share.
+/// State shared by the threads and the progress line.
 #[derive(Debug)]
-pub(super) struct Live<'a> {
+pub(super) struct LiveCounters<'a> {
     pub(super) threads: Vec<Counters>,
-    /// Ask no more, and wait for the answers under way only.
+    /// Send no more queries; only wait for the pending ones.
     pub(super) stop: &'a AtomicBool,
 }
 
-/// The sum over all threads.
+/// Sums over all threads.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     pub(super) sent: u64,
@@ -29,7 +29,7 @@ pub(super) struct Totals {
     pub(super) wrong: u64,
 }
 
-impl<'a> Live<'a> {
+impl<'a> LiveCounters<'a> {
     pub(super) fn new(threads: u32, stop: &'a AtomicBool) -> Self {
         Self { threads: (0..threads).map(|_| Counters::default()).collect(), stop }
     }

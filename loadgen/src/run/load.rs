@@ -1,4 +1,4 @@
-//! One load: threads that start together, and the sum of what they have counted.
+//! One load: threads that start together, and the sum of their counts.
 
 use std::sync::Barrier;
 use std::sync::atomic::AtomicBool;
@@ -7,78 +7,79 @@ use std::time::{Duration, Instant};
 
 use core_affinity::CoreId;
 
-use super::asker::{Amount, Asker, Pace, Port};
 use super::check::Checker;
 use super::cpu;
-use super::flight::{Flight, Since};
+use super::in_flight::{InFlight, Since};
 use super::judge::Expected;
-use super::live::Live;
+use super::live::LiveCounters;
+use super::load_thread::{Amount, LoadThread, Pace, Port};
 use super::options::Options;
+use super::poller::PortPoller;
 use super::progress::Progress;
 use super::rate::{Rate, Timetable};
 use super::tally::Tally;
 use super::transport::{self, Batch, Transport};
-use super::watch::Watch;
-use crate::fault::Fault;
+use crate::error::Error;
 use crate::leases::Clients;
-use crate::query::{Draw, Encoder, Query, Source};
+use crate::query::{Encoder, Query, QueryGenerator, QuerySource};
 use crate::random::{Random, mix};
 
-/// How often the main thread looks whether the load is over.
+/// Interval at which the main thread checks for the end of the load.
 const LOOK: Duration = Duration::from_millis(20);
-/// Queries that wait for an answer on one port, in an open loop whose answers all are lost; half of what a
-/// port can hold.
-const WAITING_PER_PORT: f64 = (Flight::<Query>::CAPACITY_MAX / 2) as f64;
-/// Most ports unless more are asked for: their tables take gigabytes. Where they do not suffice, because
-/// hardly anything is answered, queries are late, and the report says so.
+/// Pending queries per port in an open loop without any answer: half of a port's capacity.
+const WAITING_PER_PORT: f64 = (InFlight::<Query>::CAPACITY_MAX / 2) as f64;
+/// Most ports unless --ports asks for more, since their tables take gigabytes. If they do not suffice,
+/// because hardly any query is answered, queries are late, and the report says so.
 const PORTS_USUAL_MAX: f64 = 16.0;
 
-/// What all threads of all loads share.
+/// State shared by all threads of all loads.
 pub(super) struct Setup<'a> {
     pub(super) options: &'a Options,
     pub(super) clients: &'a Clients,
-    pub(super) source: Source<'a>,
+    pub(super) source: QuerySource<'a>,
     pub(super) encoder: Encoder,
     pub(super) verify: bool,
     pub(super) stop: &'a AtomicBool,
 }
 
-/// How fast and how much all threads ask.
+/// Pace and amount of a load over all threads.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Plan {
-    /// Open loop at this rate, or closed loop.
+pub(super) struct LoadPlan {
+    /// Rate of an open loop; `None` for a closed loop.
     pub(super) rate: Option<Rate>,
     pub(super) queries: Option<u64>,
     pub(super) duration: Option<Duration>,
 }
 
-/// What a load has shown.
+/// Result of a load.
 pub(super) struct Outcome {
     pub(super) tally: Tally,
     pub(super) server_cpu: Option<Duration>,
-    /// Source ports over all threads.
+    /// QuerySource ports over all threads.
     pub(super) ports: u32,
 }
 
-/// Starts the threads together and adds up what they have counted.
-pub(super) fn load(setup: &Setup<'_>, plan: Plan, what: &str) -> Result<Outcome, Fault> {
+/// Starts the threads together and sums up their counts.
+pub(super) fn load(setup: &Setup<'_>, plan: LoadPlan, what: &str) -> Result<Outcome, Error> {
     let options = setup.options;
-    let live = Live::new(options.threads, setup.stop);
-    let askers = (0..options.threads as usize)
-        .map(|number| asker(setup, plan, number))
+    let live = LiveCounters::new(options.threads, setup.stop);
+    let threads = (0..options.threads as usize)
+        .map(|number| thread(setup, plan, number))
         .collect::<Result<Vec<_>, _>>()?;
     let cpu_time = || options.server_pid.map(cpu::of_process).transpose();
+    // Read after the sockets are open, so that only the load is counted.
     let before = cpu_time()?;
-    let barrier = Barrier::new(askers.len());
+    let barrier = Barrier::new(threads.len());
     let tally = thread::scope(|scope| {
         let mut handles = Vec::new();
-        for asker in askers {
-            let cpu = options.cpus.as_ref().map(|cpus| cpus.0[asker.number % cpus.0.len()]);
+        for thread in threads {
+            let cpu = options.cpus.as_ref().map(|cpus| cpus.0[thread.number % cpus.0.len()]);
             let (barrier, live) = (&barrier, &live);
             handles.push(scope.spawn(move || {
                 prepare_thread(cpu);
+                // Threads that start at different times would not share one timetable.
                 barrier.wait();
-                asker.run(Instant::now(), live)
+                thread.run(Instant::now(), live)
             }));
         }
         let mut progress = Progress::new(what, plan.duration);
@@ -88,7 +89,7 @@ pub(super) fn load(setup: &Setup<'_>, plan: Plan, what: &str) -> Result<Outcome,
         }
         let mut sum = Tally::new(options.late_after);
         for handle in handles {
-            sum.add(handle.join().map_err(|_| Fault::Thread)?);
+            sum.add(handle.join().map_err(|_| Error::Thread)?);
         }
         Ok(sum)
     })?;
@@ -96,32 +97,35 @@ pub(super) fn load(setup: &Setup<'_>, plan: Plan, what: &str) -> Result<Outcome,
     Ok(Outcome { tally, server_cpu, ports: plan.ports(options) })
 }
 
-/// Pins the thread, and lets it wake up when it means to rather than up to 50 µs later.
+/// Pins the thread, and lowers its timer slack, so that it wakes up at the requested time rather than up to
+/// 50 µs later.
 fn prepare_thread(cpu: Option<usize>) {
     if let Some(id) = cpu {
-        core_affinity::set_for_current(CoreId { id }); // one of those that were found usable
+        core_affinity::set_for_current(CoreId { id }); // checked to be usable before
     }
-    // Without it, sends are later by that; they say so themselves.
+    // Without it sends are later, and reported as late if that matters.
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
 }
 
-/// Thread `number`'s share of the load.
-fn asker<'a>(setup: &'a Setup<'_>, plan: Plan, number: usize) -> Result<Asker<'a>, Fault> {
+/// Makes thread `number` with its share of the load.
+fn thread<'a>(setup: &'a Setup<'_>, plan: LoadPlan, number: usize) -> Result<LoadThread<'a>, Error> {
     let Setup { options, clients, source, encoder, verify, .. } = setup;
     let target = options.target;
     let threads = options.threads;
     let pace = plan.pace(options, number as u64);
+    // Each thread needs a port, even if fewer would hold its transaction-ids.
     let ports = part(u64::from(plan.ports(options)), number as u64, u64::from(threads)).max(1);
     let capacity = plan.waiting_max(options);
     let ports = (0..ports)
         .map(|_| {
-            let transport = Transport::connect(target, options.gso).map_err(transport::fault(target))?;
-            Ok(Port { transport, flight: Flight::new(capacity, options.timeout, options.retransmit) })
+            let transport =
+                Transport::connect(target, options.gso).map_err(transport::connect_error(target))?;
+            Ok(Port { transport, flight: InFlight::new(capacity, options.timeout, options.retransmit) })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let watched = || Watch::new(ports.iter().map(|port: &Port| &port.transport));
+    let watched = || PortPoller::new(ports.iter().map(|port: &Port| &port.transport));
     let several = (ports.len() > 1).then(watched).transpose();
-    let watch = several.map_err(|source| Fault::Socket { target, step: "watching several ports", source })?;
+    let watch = several.map_err(|source| Error::Socket { target, step: "watching several ports", source })?;
     let server = options.server_duid.as_ref().map(|duid| &duid.0[..]);
     let expected = if options.echo {
         Expected::Echo { encoder, clients }
@@ -129,13 +133,13 @@ fn asker<'a>(setup: &'a Setup<'_>, plan: Plan, number: usize) -> Result<Asker<'a
         Expected::Replies(Checker::new(clients, &options.requestor_duid.0, server, *verify))
     };
     let random = Random::new(mix(options.seed).wrapping_add(number as u64));
-    Ok(Asker {
+    Ok(LoadThread {
         number,
         ports,
         watch,
         next_port: 0,
         clients,
-        draw: Draw::new(source.clone(), random, number, threads as usize),
+        draw: QueryGenerator::new(source.clone(), random, number, threads as usize),
         encoder,
         expected,
         pace,
@@ -148,13 +152,13 @@ fn asker<'a>(setup: &'a Setup<'_>, plan: Plan, number: usize) -> Result<Asker<'a
     })
 }
 
-/// Part `number` of so many, whose sum is `all`.
+/// Returns share `number` of `parts` shares whose sum is `all`.
 fn part(all: u64, number: u64, parts: u64) -> u64 {
     all / parts + u64::from(number < all % parts)
 }
 
-impl Plan {
-    /// What the flags ask for; ten seconds if they name no end.
+impl LoadPlan {
+    /// Makes the plan of the flags; ten seconds if they set no end.
     pub(super) fn of(options: &Options) -> Self {
         let usual = (options.queries.is_none() && !options.is_reboot()).then_some(Duration::from_secs(10));
         let duration = options.duration.or(usual);
@@ -172,12 +176,12 @@ impl Plan {
                 let span = self.duration.unwrap_or_default();
                 Pace::Open(Timetable::new(rate, span, number, threads))
             }
-            // A part of a u32.
+            // A share of a u32 fits a u32.
             None => Pace::Closed { window: part(u64::from(options.window), number, threads).max(1) as u32 },
         }
     }
 
-    /// Queries that wait at once if no answer comes at all.
+    /// Returns the number of pending queries if no answer comes at all.
     fn waiting_all(self, options: &Options) -> f64 {
         let patience = options.timeout.as_secs_f64() * f64::from(1 + options.retransmit);
         let waiting = match self.rate {
@@ -187,21 +191,21 @@ impl Plan {
         self.queries.map_or(waiting, |queries| waiting.min(queries as f64))
     }
 
-    /// Source ports: as many as asked for, or as are needed for all transaction ids.
+    /// Returns the number of source ports: as requested, or as needed for all transaction-ids.
     pub(super) fn ports(self, options: &Options) -> u32 {
         let needed = (self.waiting_all(options) / WAITING_PER_PORT).ceil().min(PORTS_USUAL_MAX) as u32;
         options.ports.unwrap_or(needed).max(options.threads)
     }
 
-    /// Queries that one port has to have room for.
+    /// Returns the number of queries that one port must have room for.
     fn waiting_max(self, options: &Options) -> u32 {
         let all = self.waiting_all(options).ceil();
         let on_one = match self.rate {
-            // Ports take turns, so they share evenly but for a batch or two.
+            // Ports take turns, so their shares are equal except for a batch or two.
             Some(_) => all / f64::from(self.ports(options)) * 1.1 + 256.0,
             None => all,
         };
-        (on_one as u32).clamp(1, Flight::<Query>::CAPACITY_MAX)
+        (on_one as u32).clamp(1, InFlight::<Query>::CAPACITY_MAX)
     }
 }
 
@@ -211,9 +215,9 @@ mod tests {
     use crate::run::options::parse;
 
     #[test]
-    fn parts_of_threads_add_up() {
+    fn shares_of_threads_add_up() {
         let options = parse(&["--threads", "3", "--window", "10", "--queries", "100"]).unwrap();
-        let plan = Plan::of(&options);
+        let plan = LoadPlan::of(&options);
         let windows: Vec<_> = (0..3)
             .map(|number| match plan.pace(&options, number) {
                 Pace::Closed { window } => window,
@@ -224,15 +228,15 @@ mod tests {
         let queries: Vec<_> = (0..3).map(|number| plan.amount(number, 3).queries).collect();
         assert_eq!(queries, [Some(34), Some(33), Some(33)]);
         assert_eq!(plan.duration, None);
-        assert_eq!(Plan::of(&parse(&[]).unwrap()).duration, Some(Duration::from_secs(10)));
-        assert_eq!(Plan::of(&parse(&["--order", "reboot"]).unwrap()).duration, None);
+        assert_eq!(LoadPlan::of(&parse(&[]).unwrap()).duration, Some(Duration::from_secs(10)));
+        assert_eq!(LoadPlan::of(&parse(&["--order", "reboot"]).unwrap()).duration, None);
     }
 
     #[test]
-    fn ports_suffice_for_the_ids() {
+    fn ports_suffice_for_the_transaction_ids() {
         let ports = |flags: &[&str]| {
             let options = parse(flags).unwrap();
-            let plan = Plan::of(&options);
+            let plan = LoadPlan::of(&options);
             (plan.ports(&options), plan.waiting_max(&options))
         };
         assert_eq!(ports(&[]), (1, 256));

@@ -1,14 +1,16 @@
-//! `lqload run`: asks a server for leases and judges its answers.
+//! `lqload run`: queries a server for leases and judges its answers.
 
-mod asker;
 mod check;
 pub(crate) mod cpu;
+mod defect;
 mod find_max;
-mod flight;
+mod in_flight;
 mod judge;
 mod live;
 mod load;
+mod load_thread;
 mod options;
+mod poller;
 mod probe;
 mod progress;
 mod rate;
@@ -16,8 +18,6 @@ mod reply;
 mod tally;
 mod timeline;
 mod transport;
-mod watch;
-mod wrong;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,23 +27,25 @@ use core_affinity::CoreId;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::fault::Fault;
+use crate::clock::unix_seconds;
+use crate::error::Error;
 use crate::leases::{self, Clients};
-use crate::query::{self, Encoder, Mix, Order, Source};
+use crate::query::{self, Encoder, Mix, Order, QuerySource};
 use crate::report::{self, Report};
-use load::{Plan, Setup};
+use crate::value::Cpus;
+use load::{LoadPlan, Setup};
 
-pub(crate) use asker::unix_seconds;
-pub(crate) use find_max::Found;
-pub(crate) use options::{Cpus, Options, duration, target};
+pub(crate) use defect::Defect;
+pub(crate) use find_max::SearchResult;
+pub(crate) use options::Options;
 pub(crate) use rate::Rate;
 pub(crate) use tally::{Sample, Tally};
-pub(crate) use wrong::Wrong;
 
-/// Runs it all and reports; status 1 if answers were wrong.
-pub(crate) fn run(options: &Options) -> Result<ExitCode, Fault> {
+/// Runs the load and reports it; exit status 1 if answers were wrong.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     options.check()?;
     let clients = read_clients(options)?;
+    // Generated leases are made for the server under test.
     let verify = options.verify.unwrap_or(clients.are_generated() && !options.echo);
     let mix = options.mix.clone().unwrap_or_else(|| Mix::usual(&clients));
     mix.check(&clients)?;
@@ -51,11 +53,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Fault> {
         Order::Reboot => query::of_link(&clients, options.link)?,
         _ => Vec::new(),
     };
+    // Checked before the threads start, since pinning itself only fails silently.
     check_cpus(options)?;
     let encoder = Encoder::new(&options.requestor_duid.0, &options.oro);
+    // A wrong target is found now rather than after the whole run.
     probe::probe(options.target, &encoder, options.timeout, options.echo)?;
     let stop = stop_on_signals()?;
-    let source = Source {
+    let source = QuerySource {
         clients: &clients,
         mix: &mix,
         order: options.order,
@@ -66,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Fault> {
     let setup = Setup { options, clients: &clients, source, encoder, verify, stop: &stop };
     let (outcome, found) = match options.bounds() {
         Some(bounds) => find_max::find_max(&setup, bounds).map(|(outcome, found)| (outcome, Some(found)))?,
-        None => (load::load(&setup, Plan::of(options), "")?, None),
+        None => (load::load(&setup, LoadPlan::of(options), "")?, None),
     };
     let run = report::Run {
         options,
@@ -84,41 +88,41 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Fault> {
 }
 
 /// Reads the lease files, or the list.
-fn read_clients(options: &Options) -> Result<Clients, Fault> {
+fn read_clients(options: &Options) -> Result<Clients, Error> {
     if let Some(list) = &options.list {
         return leases::read_list(list);
     }
-    let (clients, read) = leases::read(&options.leases, asker::unix_seconds())?;
+    let (clients, read) = leases::read(&options.leases, unix_seconds())?;
     if let Some(first) = &read.first_bad {
-        eprintln!("lqload: {} of {} rows are unreadable and left out; {first}", read.bad, read.rows);
+        eprintln!("lqload: skipped {} unreadable rows of {}; {first}", read.bad, read.rows);
     }
     Ok(clients)
 }
 
-/// Checks that this process may use the CPUs it is to be pinned to.
-fn check_cpus(options: &Options) -> Result<(), Fault> {
+/// Checks that this process may use the CPUs of `--cpus`.
+fn check_cpus(options: &Options) -> Result<(), Error> {
     let Some(Cpus(cpus)) = &options.cpus else { return Ok(()) };
     let usable = core_affinity::get_core_ids().unwrap_or_default();
     match cpus.iter().find(|&&id| !usable.contains(&CoreId { id })) {
-        Some(&id) => Err(Fault::Cpu(id)),
+        Some(&id) => Err(Error::Cpu(id)),
         None => Ok(()),
     }
 }
 
-/// The first SIGINT or SIGTERM ends the asking, and the report is of what was asked until then; the second
-/// ends the program.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Fault> {
+/// Installs the signal handlers: the first SIGINT or SIGTERM ends the sending and leads to a report, the
+/// second ends the program.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
             .and_then(|_| flag::register(signal, Arc::clone(&stop)))
-            .map_err(Fault::Signal)?;
+            .map_err(Error::Signal)?;
     }
     Ok(stop)
 }
 
-/// Prints the summary and writes the files that were asked for.
-fn write_reports(options: &Options, report: &Report, tally: &Tally) -> Result<(), Fault> {
+/// Prints the summary and writes the requested files.
+fn write_reports(options: &Options, report: &Report, tally: &Tally) -> Result<(), Error> {
     print!("{}", report::text::summary(report));
     if let Some(path) = &options.json {
         report::write_json(report, path)?;

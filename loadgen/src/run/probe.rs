@@ -1,4 +1,4 @@
-//! One query before the load: a target that is not there is told in seconds, not after the run.
+//! A query before the load, so that an absent target is reported in seconds, not after the run.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -8,11 +8,11 @@ use lqd_wire::TransactionId;
 
 use super::reply::{self, Reply};
 use super::transport::{self, Batch, Transport};
-use crate::fault::Fault;
+use crate::error::Error;
 use crate::query::{Encoder, Query, Subject};
 
 const TRIES: u32 = 3;
-/// An id that the load does not start with.
+/// A transaction-id that the load does not start with.
 const ID: TransactionId = TransactionId([0xff, 0xff, 0xff]);
 
 /// Waits until the target has answered a query for a free address, in whatever way, or has echoed it.
@@ -21,14 +21,14 @@ pub(super) fn probe(
     encoder: &Encoder,
     timeout: Duration,
     echo: bool,
-) -> Result<(), Fault> {
+) -> Result<(), Error> {
     let failed = |step| {
         move |source: io::Error| match source.kind() {
-            io::ErrorKind::ConnectionRefused => Fault::Refused(target),
-            _ => Fault::Socket { target, step, source },
+            io::ErrorKind::ConnectionRefused => Error::Refused(target),
+            _ => Error::Socket { target, step, source },
         }
     };
-    let mut transport = Transport::connect(target, None).map_err(transport::fault(target))?;
+    let mut transport = Transport::connect(target, None).map_err(transport::connect_error(target))?;
     let mut batch = Batch::new(Encoder::LEN_MAX);
     let query = Query { subject: Subject::Address, relayed: false, lease: 0, client: 0, salt: 0 };
     batch
@@ -50,5 +50,6 @@ pub(super) fn probe(
             return Ok(());
         }
     }
-    Err(Fault::Silent { target, tries: TRIES, timeout })
+    // Servers drop what they do not allow, so silence is the likeliest misconfiguration.
+    Err(Error::Silent { target, tries: TRIES, timeout })
 }

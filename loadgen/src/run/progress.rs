@@ -1,4 +1,4 @@
-//! The line that says, while a load runs, how it goes. Nothing is shown unless standard error is a terminal.
+//! The progress line of a running load, shown only if standard error is a terminal.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::live::Totals;
 use crate::report::text::thousands;
 
-/// How often the line changes.
+/// Interval between two updates.
 const PERIOD: Duration = Duration::from_millis(250);
 
 pub(super) struct Progress {
@@ -18,7 +18,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// `what` is shown first; without a `duration` there is no bar, only the time.
+    /// Makes the line, which starts with `what`; without a `duration` it has no bar, only the time.
     pub(super) fn new(what: &str, duration: Option<Duration>) -> Self {
         let bar = match duration {
             Some(duration) => ProgressBar::new(duration.as_millis() as u64),
@@ -35,7 +35,7 @@ impl Progress {
         Self { bar, started, shown: started, before: Totals::default() }
     }
 
-    /// Shows where the load is, if the last time is long enough ago.
+    /// Updates the line, if the last update is old enough.
     pub(super) fn show(&mut self, totals: Totals) {
         let since = self.shown.elapsed();
         if since < PERIOD {

@@ -1,18 +1,19 @@
-//! When queries are due in an open loop: by a timetable, whatever has become of those before.
+//! The timetable of an open loop: queries are due at fixed times, whatever the outcome of earlier ones.
 //!
-//! Latency is counted from then (wrk2's method), so a server that stalls for 200 ms shows it in all queries
-//! that fell into the stall, not just in the one it held. A query that was sent late, because this process
-//! did not get to it, carries that in its latency too, and is counted, so that the report can say so.
+//! Latency counts from the due time (wrk2's method), so a server that stalls for 200 ms shows it in every
+//! query that was due in the stall, not only in one. A query that this process sent late has the delay in its
+//! latency, too, and is counted, so that the report can warn.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::flight::Since;
+use super::in_flight::Since;
+use crate::value::ValueError;
 
-/// Most queries a second; beyond what one host sends.
+/// Most queries per second, more than a host can send.
 const RATE_MAX: f64 = 1e8;
 
-/// Queries a second over all threads: constant, or changing evenly over the run.
+/// Queries per second over all threads: constant, or changing linearly over the run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Rate {
     pub(crate) from: f64,
@@ -34,9 +35,9 @@ impl Rate {
 }
 
 impl std::str::FromStr for Rate {
-    type Err = &'static str;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let (from, to) = text.split_once("..").unwrap_or((text, text));
         let number = |text: &str| {
             let (digits, factor) = match text.as_bytes().last() {
@@ -50,7 +51,7 @@ impl std::str::FromStr for Rate {
             (Some(from), Some(to)) if [from, to].iter().all(|rate| (0.1..=RATE_MAX).contains(rate)) => {
                 Ok(Self { from, to })
             }
-            _ => Err("must be queries a second, as in 5000, 20k or 1.5M, or a ramp as in 1k..50k"),
+            _ => Err(ValueError::Rate),
         }
     }
 }
@@ -62,31 +63,32 @@ impl fmt::Display for Rate {
     }
 }
 
-/// One thread's timetable: of every `parts` queries of the run it sends one.
+/// Timetable of one thread: one of every `parts` queries of the run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timetable {
     rate: Rate,
-    /// Over which a ramp goes from one rate to the other.
+    /// Time over which a ramp goes from one rate to the other.
     span: Duration,
     part: u64,
     parts: u64,
 }
 
 impl Timetable {
-    /// `part` is less than `parts`; `span` is of no matter for a constant rate.
+    /// Makes a timetable. `part` is less than `parts`; `span` only matters for a ramp.
     pub(super) fn new(rate: Rate, span: Duration, part: u64, parts: u64) -> Self {
         Self { rate, span, part, parts }
     }
 
-    /// When this thread's query `number`, from 0, is due.
+    /// Returns the due time of this thread's query `number`, from 0.
     pub(super) fn due(&self, number: u64) -> Since {
+        // Computed from the start each time, so that rounding errors do not add up.
         let nth = (number * self.parts + self.part) as f64;
         let Rate { from, to } = self.rate;
-        // After t seconds, from·t + (to - from)·t²/(2·span) queries were due; this solved for t.
+        // After t seconds, from·t + (to - from)·t²/(2·span) queries were due; this is solved for t.
         let growth = (to - from) / self.span.as_secs_f64();
         let seconds = if self.rate.is_ramp() {
             let square = from * from + 2.0 * growth * nth;
-            // Below zero only past the end of a ramp downwards.
+            // Negative only after the end of a downward ramp.
             if square < 0.0 { f64::INFINITY } else { 2.0 * nth / (from + square.sqrt()) }
         } else {
             nth / from
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn ramps_have_the_mean_rate_and_their_ends() {
+    fn ramps_have_their_mean_and_end_rates() {
         for (from, to) in [(100.0, 900.0), (900.0, 100.0)] {
             let table = Timetable::new(Rate { from, to }, Duration::from_secs(10), 0, 1);
             let seconds = |number| table.due(number).as_secs_f64();
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_read() {
+    fn rates_are_parsed() {
         let rate = |text: &str| text.parse::<Rate>();
         assert_eq!(rate("20k"), Ok(Rate::constant(20_000.0)));
         assert_eq!(rate("0.5k..1.5M"), Ok(Rate { from: 500.0, to: 1_500_000.0 }));

@@ -1,8 +1,8 @@
-//! A LEASEQUERY-REPLY, taken apart as far as it is judged (RFC 5007 §4.1.2, §4.2.2).
+//! A LEASEQUERY-REPLY, decoded as far as it is checked (RFC 5007 §4.1.2, §4.2.2).
 
 use lqd_wire::{Message, MessageType, OptionCode, Options, ParseError, Relay, StatusCode, TransactionId};
 
-/// The transaction id of any message, through a relay agent or not.
+/// Returns the transaction-id of any message, through a relay agent or not.
 pub(super) fn transaction_id(octets: &[u8]) -> Option<TransactionId> {
     match Message::parse(octets)?.kind {
         MessageType::RELAY_FORW | MessageType::RELAY_REPL => inner(octets).map(|(_, inner)| inner),
@@ -11,31 +11,31 @@ pub(super) fn transaction_id(octets: &[u8]) -> Option<TransactionId> {
     .map(|message| message.transaction_id)
 }
 
-/// What a relay agent is to take out, and the message for the requestor.
+/// Returns the relay agent's fields and the message inside.
 fn inner(octets: &[u8]) -> Option<(Relay<'_>, Message<'_>)> {
     let relay = Relay::parse(octets).ok()?;
     Some((relay, Message::parse(relay.message)?))
 }
 
-/// The parts of an answer.
+/// The decoded parts of an answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reply<'a> {
-    /// Of the RELAY-REPL, if it came in one.
+    /// Fields of the RELAY-REPL, if it came in one.
     pub(super) relay: Option<Relay<'a>>,
     pub(super) requestor: Option<&'a [u8]>,
     pub(super) server: Option<&'a [u8]>,
-    /// Success if the answer has no status.
+    /// The status; success if the answer has none.
     pub(super) status: StatusCode,
     /// Value of OPTION_CLIENT_DATA.
     pub(super) client_data: Option<&'a [u8]>,
-    /// It has OPTION_LQ_CLIENT_LINK.
+    /// Whether it has OPTION_LQ_CLIENT_LINK.
     pub(super) links: bool,
 }
 
 impl<'a> Reply<'a> {
-    /// Reads the transaction id, and the options; these are `None` if they do not parse, or one is there
-    /// twice.
+    /// Decodes the transaction-id, and the options, which are `None` if they do not parse or one is repeated.
     ///
+    /// `None` if the octets are not a LEASEQUERY-REPLY.
     /// `None` if the octets are no LEASEQUERY-REPLY.
     pub(super) fn parse(octets: &'a [u8]) -> Option<(TransactionId, Option<Self>)> {
         let mut message = Message::parse(octets)?;
@@ -63,6 +63,7 @@ impl<'a> Reply<'a> {
                 OptionCode::LQ_CLIENT_LINK => &mut links,
                 _ => continue,
             };
+            // A repeated option makes the message malformed.
             if place.replace(value).is_some() {
                 return Ok(None);
             }

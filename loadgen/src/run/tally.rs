@@ -1,4 +1,4 @@
-//! What one thread has counted and measured, and the sum over all threads.
+//! Counts and measurements of one thread, and their sum over all threads.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,63 +6,63 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use lqd_wire::StatusCode;
 
-use super::check::Said;
-use super::flight::Since;
+use super::check::AnswerContent;
+use super::defect::{Defect, DefectCounts};
+use super::in_flight::Since;
 use super::timeline::Timeline;
-use super::wrong::{Wrong, WrongCounts};
 use crate::query::Query;
 
-/// Longest latency that is told apart from longer ones.
+/// Largest latency that is distinguished from larger ones.
 pub(super) const LATENCY_MAX: Duration = Duration::from_secs(60);
 /// Significant decimal digits of a latency.
 const DIGITS: u8 = 3;
-/// Share of late queries from which on the generator counts as fallen behind: they then are in the p99.9.
+/// Share of late sends above which the generator has fallen behind: they would show in the p99.9.
 const LATE_SENDS_MAX: f64 = 0.001;
-/// Wrong answers that are kept as a sample.
+/// Defect answers kept as samples.
 const SAMPLES_MAX: usize = 3;
 
 /// A wrong answer, for the report.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
-    pub(crate) wrong: Wrong,
-    /// What was asked, if it is known.
+    pub(crate) wrong: Defect,
+    /// The query, if known.
     pub(crate) query: Option<Query>,
     pub(crate) answer: Vec<u8>,
 }
 
-/// Counters of a run. `sent` = `answered` + `lost` once the run is over.
+/// Counters of a run. `sent` = `answered` + `lost` at its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
     /// Queries handed to the network.
     pub(crate) sent: u64,
-    /// Queries with an answer in time, a right or a wrong one.
+    /// Queries answered in time, rightly or wrongly.
     pub(crate) answered: u64,
-    /// Queries without an answer in time.
+    /// Queries not answered in time.
     pub(crate) lost: u64,
-    /// Answers to queries that had been given up, and further ones to queries sent again.
+    /// Answers to queries given up before, and further ones to retransmitted queries.
     pub(crate) late: u64,
-    /// Queries sent again after a timeout; not in `sent`.
+    /// Retransmissions; not in `sent`.
     pub(crate) repeated: u64,
-    /// Open loop: queries that this process sent more than `late_after` after they were due.
+    /// Open loop: queries sent more than `late_after` after they were due.
     pub(crate) late_sends: u64,
     late_after: Duration,
-    /// Longest time from when a query was due to when it was sent.
+    /// Longest delay between due time and send.
     pub(crate) send_lag_max: Duration,
-    /// Datagrams that this host dropped before they could be read; their queries count as lost.
+    /// Datagrams that this host dropped before they were read; their queries count as lost.
     pub(crate) dropped_here: u64,
-    /// Errors of the network, such as a port that is unreachable.
+    /// Network errors, such as an unreachable port.
     pub(crate) network_errors: u64,
-    /// Answers with client data, with links, with neither; only those that are not wrong.
+    /// Right answers with client data, with links, with neither.
     pub(crate) bindings: u64,
     pub(crate) links: u64,
     pub(crate) nothing: u64,
-    pub(crate) wrong: WrongCounts,
-    /// Answers by status, [`StatusCode::SUCCESS`] where none was given.
+    pub(crate) wrong: DefectCounts,
+    /// Number of answers by status, [`StatusCode::SUCCESS`] if they have none.
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) samples: Vec<Sample>,
     /// Latencies of all answers in time, in nanoseconds.
     pub(crate) latency: Histogram<u64>,
-    /// When the last query was sent or the last answer came.
+    /// Time of the last query or answer.
     pub(crate) last: Since,
     pub(crate) timeline: Timeline,
 }
@@ -84,7 +84,7 @@ impl Tally {
             bindings: 0,
             links: 0,
             nothing: 0,
-            wrong: WrongCounts::default(),
+            wrong: DefectCounts::default(),
             statuses: BTreeMap::new(),
             samples: Vec::new(),
             latency: latency.expect("1 ns to 60 s with 3 digits is a valid histogram"),
@@ -93,16 +93,17 @@ impl Tally {
         }
     }
 
-    /// A query that was due then has been sent.
+    /// Counts a query sent.
     pub(super) fn sent(&mut self, due: Since, now: Since) {
         self.sent += 1;
+        // By due time: a late send belongs to the period that it was planned for.
         self.timeline.at(due).sent += 1;
         let lag = now.saturating_sub(due);
         self.late_sends += u64::from(lag > self.late_after);
         self.send_lag_max = self.send_lag_max.max(lag);
     }
 
-    /// A query that was due then has been answered.
+    /// Counts a query answered in time, with its latency.
     pub(super) fn answered(&mut self, due: Since, now: Since) {
         self.answered += 1;
         let latency = u64::try_from(now.saturating_sub(due).as_nanos()).unwrap_or(u64::MAX);
@@ -112,22 +113,22 @@ impl Tally {
         period.latency.saturating_record(latency);
     }
 
-    /// A query that was due then has been given up.
+    /// Counts a query given up.
     pub(super) fn lost(&mut self, due: Since) {
         self.lost += 1;
         self.timeline.at(due).lost += 1;
     }
 
-    /// Whether so many queries went out late that the results show this process rather than the server.
+    /// Whether so many sends were late that the results show this process rather than the server.
     pub(crate) fn fell_behind(&self) -> bool {
         self.late_sends as f64 > LATE_SENDS_MAX * self.sent as f64
     }
 
-    pub(super) fn said(&mut self, said: Said) {
+    pub(super) fn said(&mut self, said: AnswerContent) {
         match said {
-            Said::Bindings => self.bindings += 1,
-            Said::Links => self.links += 1,
-            Said::Nothing => self.nothing += 1,
+            AnswerContent::Bindings => self.bindings += 1,
+            AnswerContent::Links => self.links += 1,
+            AnswerContent::NoBinding => self.nothing += 1,
         }
     }
 
@@ -135,14 +136,14 @@ impl Tally {
         *self.statuses.entry(status.0).or_default() += 1;
     }
 
-    pub(super) fn wrong(&mut self, wrong: Wrong, query: Option<Query>, answer: &[u8]) {
+    pub(super) fn wrong(&mut self, wrong: Defect, query: Option<Query>, answer: &[u8]) {
         self.wrong.count(wrong);
         if self.samples.len() < SAMPLES_MAX {
             self.samples.push(Sample { wrong, query, answer: answer.to_owned() });
         }
     }
 
-    /// Adds what another thread has counted.
+    /// Adds the counts of another thread.
     pub(super) fn add(&mut self, mut other: Self) {
         self.sent += other.sent;
         self.answered += other.answered;
@@ -161,6 +162,7 @@ impl Tally {
             *self.statuses.entry(status).or_default() += count;
         }
         self.samples.append(&mut other.samples);
+        // The first samples of each thread are as good as any.
         self.samples.truncate(SAMPLES_MAX);
         self.latency.add(&other.latency).expect("histograms of all threads have the same bounds");
         self.last = self.last.max(other.last);

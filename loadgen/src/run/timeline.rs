@@ -1,30 +1,29 @@
-//! What happened when: counts and latencies for each second of a run, or for each longer period of a long
-//! one.
+//! Counts and latencies for each second of a run, or for each longer period of a long run.
 //!
-//! A query belongs to the period in which it was due, so that a period shows what those who asked then have
-//! seen. Histograms of two digits from 1 µs on are 10 KiB each; with [`PERIODS_MAX`] of them a thread stays
-//! below 40 MiB, however long it runs.
+//! A query belongs to the period in which it was due, so that a period shows the experience of its
+//! requestors. A histogram of two digits from 1 µs takes 10 KiB; with at most [`PERIODS_MAX`] of them a
+//! thread stays below 40 MiB, however long it runs.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::flight::Since;
+use super::in_flight::Since;
 use super::tally::LATENCY_MAX;
 
-/// Most periods; when they do not suffice, two become one.
+/// Most periods; beyond that, two become one.
 const PERIODS_MAX: usize = 3600;
-/// Latencies below are not told apart here.
+/// Smallest latency that is distinguished.
 const LATENCY_MIN: Duration = Duration::from_micros(1);
 const DIGITS: u8 = 2;
 
-/// What became of the queries of one period.
+/// Outcome of the queries of one period.
 #[derive(Clone, Debug)]
 pub(crate) struct Period {
     pub(crate) sent: u64,
     pub(crate) answered: u64,
     pub(crate) lost: u64,
-    /// In nanoseconds.
+    /// Latencies in nanoseconds.
     pub(crate) latency: Histogram<u32>,
 }
 
@@ -56,9 +55,10 @@ impl Timeline {
         Self { length: Duration::from_secs(1), periods: Vec::new() }
     }
 
-    /// The period of queries that were due then.
+    /// Returns the period of queries due at this time.
     pub(super) fn at(&mut self, due: Since) -> &mut Period {
         let mut number = self.number(due);
+        // Bounded memory: a longer run gets longer periods.
         while number >= PERIODS_MAX {
             self.coarsen();
             number = self.number(due);
@@ -73,7 +73,7 @@ impl Timeline {
         (due.as_nanos() / self.length.as_nanos()) as usize
     }
 
-    /// Makes one period of two.
+    /// Merges each pair of periods into one.
     fn coarsen(&mut self) {
         self.length *= 2;
         let pairs = self.periods.chunks(2).map(|pair| {
@@ -84,7 +84,7 @@ impl Timeline {
         self.periods = pairs.collect();
     }
 
-    /// Adds another thread's.
+    /// Adds the timeline of another thread.
     pub(super) fn add(&mut self, mut other: Self) {
         while self.length < other.length {
             self.coarsen();
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn periods_are_found_and_grow_longer() {
+    fn periods_grow_longer_beyond_their_limit() {
         let mut timeline = Timeline::new();
         for second in 0..4000 {
             timeline.at(Duration::from_millis(second * 1000 + 999)).sent += 1;

@@ -1,4 +1,4 @@
-//! Moving datagrams: a batch of queries out, whatever has come in.
+//! Transfer of datagrams: batches of queries out, answers in.
 
 use std::io;
 use std::net::SocketAddrV6;
@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 use lqd_net::{ConnectError, Requestor, RequestorOptions};
 use lqd_wire::{NoRoomError, Writer};
 
-use crate::fault::Fault;
+use crate::error::Error;
 
-/// Most datagrams of a batch; as many as one UDP_SEGMENT send may carry.
+/// Most datagrams of a batch, the limit of one UDP_SEGMENT send.
 pub(super) const BATCH_MAX: usize = 64;
-/// Socket buffers asked for: what may arrive while this thread is held up. The system may grant less.
+/// Requested socket buffers in bytes, for datagrams that arrive while the thread is delayed. The system may
+/// grant less.
 const SOCKET_BUFFER: usize = 8 << 20;
-/// How long a full send buffer may stay full.
+/// Longest time for which a full send buffer is retried.
 const SEND_PATIENCE: Duration = Duration::from_millis(100);
-/// How often it is tried meanwhile.
+/// Interval of the retries.
 const SEND_RETRY: Duration = Duration::from_micros(20);
 
 /// Datagrams, one after the other in one buffer.
@@ -27,7 +28,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Room for [`BATCH_MAX`] datagrams of so many octets.
+    /// Makes room for [`BATCH_MAX`] datagrams of this length.
     pub(super) fn new(datagram_len_max: usize) -> Self {
         Self { octets: vec![0; BATCH_MAX * datagram_len_max], ends: Vec::with_capacity(BATCH_MAX) }
     }
@@ -36,12 +37,12 @@ impl Batch {
         self.ends.clear();
     }
 
-    /// How many datagrams.
+    /// Number of datagrams.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Appends the datagram that `write` writes.
+    /// Appends the datagram that `write` encodes.
     pub(super) fn push(
         &mut self,
         write: impl FnOnce(&mut Writer<'_>) -> Result<(), NoRoomError>,
@@ -53,7 +54,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Appends a datagram, for which more room is made if need be.
+    /// Appends a datagram; the buffer grows if needed.
     pub(super) fn push_octets(&mut self, octets: &[u8]) {
         let start = self.ends.last().copied().unwrap_or(0);
         let end = start + octets.len();
@@ -64,19 +65,19 @@ impl Batch {
         self.ends.push(end);
     }
 
-    /// The datagrams in order.
+    /// The datagrams, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.octets[start..end])
     }
 }
 
-/// A way to the target and back, from one source port.
+/// A socket connected to the target, with a source port of its own.
 pub(super) struct Transport(Requestor);
 
 impl Transport {
-    /// Opens a socket on a port of its own; with `gso`, so many queries of one size leave together, and
-    /// answers may come together.
+    /// Opens a socket; with `gso`, up to so many queries of one size leave together, and answers may arrive
+    /// together.
     pub(super) fn connect(target: SocketAddrV6, gso: Option<NonZeroU16>) -> Result<Self, ConnectError> {
         let options = RequestorOptions {
             receive_buffer: SOCKET_BUFFER,
@@ -87,7 +88,7 @@ impl Transport {
         Requestor::connect(target, options).map(Self)
     }
 
-    /// Sends the whole batch, in order. An error does not keep back the rest; the last one is returned.
+    /// Sends the whole batch in order. After an error the rest is still sent; the last error is returned.
     pub(super) fn send(&mut self, batch: &Batch) -> io::Result<()> {
         let Batch { octets, ends } = batch;
         let mut all = Ok(());
@@ -96,7 +97,7 @@ impl Transport {
         while sent < ends.len() {
             let start = sent.checked_sub(1).map_or(0, |before| ends[before]);
             let rest: Vec<usize>;
-            // Offsets count from the first datagram that is to go; mostly that is the first of all.
+            // Offsets count from the first datagram still to be sent, mostly the first of all.
             let rest_ends = if start == 0 {
                 &ends[..]
             } else {
@@ -106,14 +107,15 @@ impl Transport {
             match self.0.send(&octets[start..], rest_ends) {
                 Ok(0) => {
                     let since = *full_since.get_or_insert_with(Instant::now);
+                    // A buffer that stays full for so long does not drain at all.
                     if since.elapsed() > SEND_PATIENCE {
                         return Err(io::ErrorKind::WouldBlock.into());
                     }
                     std::thread::sleep(SEND_RETRY);
                 }
                 Ok(count) => (sent, full_since) = (sent + count, None),
-                // Such as of an earlier datagram to a closed port: this one is still to go, unless it is the
-                // one that cannot.
+                // The error may belong to an earlier datagram to a closed port: this one is tried once more,
+                // then skipped.
                 Err(error) => {
                     if all.is_err() {
                         sent += 1;
@@ -125,12 +127,12 @@ impl Transport {
         all
     }
 
-    /// Hands datagrams that have come to `take`, waiting for the first; returns how many.
+    /// Passes received datagrams to `take`, waiting for the first; returns their number.
     pub(super) fn receive(&mut self, wait: Duration, take: impl FnMut(&[u8])) -> io::Result<usize> {
         self.0.receive(wait, take)
     }
 
-    /// Datagrams that this host has dropped since the start, because they were not read in time.
+    /// Number of datagrams that this host has dropped since the start, because they were not read in time.
     pub(super) fn dropped(&self) -> u64 {
         self.0.dropped()
     }
@@ -142,9 +144,9 @@ impl AsFd for Transport {
     }
 }
 
-/// The fault that is reported for it.
-pub(super) fn fault(target: SocketAddrV6) -> impl FnOnce(ConnectError) -> Fault {
-    move |source| Fault::Connect { target, source }
+/// Returns the conversion of a connection error.
+pub(super) fn connect_error(target: SocketAddrV6) -> impl FnOnce(ConnectError) -> Error {
+    move |source| Error::Connect { target, source }
 }
 
 #[cfg(test)]

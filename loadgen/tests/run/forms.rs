@@ -1,4 +1,4 @@
-//! Other ways to ask, other targets, and the reports beside the summary.
+//! Other kinds of queries and targets, and the reports beside the summary.
 
 use std::net::UdpSocket;
 use std::process::Command;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::stub::{Fault, Stub};
+use crate::stub::{Defect, Stub};
 use crate::{lease_file, lqload, run};
 
-/// An echo server for the time of a test; every `changes`-th datagram comes back changed.
+/// Runs an echo server during a test; every `changes`-th datagram comes back changed.
 fn with_echo<T>(changes: Option<u64>, test: impl FnOnce(&str) -> T) -> T {
     let socket = UdpSocket::bind("[::1]:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
@@ -35,7 +35,7 @@ fn with_echo<T>(changes: Option<u64>, test: impl FnOnce(&str) -> T) -> T {
 }
 
 #[test]
-fn an_echo_is_the_floor() {
+fn an_unchanged_echo_counts_as_an_answer() {
     let directory = tempfile::tempdir().unwrap();
     let leases = lease_file(directory.path());
     let json = directory.path().join("report.json");
@@ -51,25 +51,25 @@ fn an_echo_is_the_floor() {
     let output = with_echo(Some(10), |target| lqload(target, &leases, &usual));
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("changed: an echo that is not what was sent"), "{text}");
+    assert!(text.contains("changed: an echo that differs from the query"), "{text}");
 }
 
 #[test]
-fn a_restart_asks_for_every_lease_of_a_link_once() {
+fn a_restart_queries_each_lease_of_a_link_once() {
     for threads in ["1", "2"] {
         let (status, text, report) =
-            run(Fault::None, 1_000_000, &["--order", "reboot", "--verify", "--threads", threads]);
+            run(Defect::None, 1_000_000, &["--order", "reboot", "--verify", "--threads", threads]);
         assert_eq!((status, &report["sent"], &report["bindings"]), (Some(0), &3.into(), &3.into()), "{text}");
     }
-    let (status, text, _) = run(Fault::None, 10, &["--order", "reboot", "--link", "9"]);
+    let (status, text, _) = run(Defect::None, 10, &["--order", "reboot", "--link", "9"]);
     assert_eq!(status, Some(2), "{text}");
-    assert!(text.contains("no lease that is valid now is of subnet 9"), "{text}");
+    assert!(text.contains("no valid lease is of subnet 9"), "{text}");
 }
 
 #[test]
-fn zipf_asks_all_subjects() {
+fn zipf_queries_every_subject() {
     let (status, text, report) = run(
-        Fault::None,
+        Defect::None,
         300,
         &["--order", "zipf=1.2", "--verify", "--mix", "address=1,prefix=1,client-id=1"],
     );
@@ -77,11 +77,11 @@ fn zipf_asks_all_subjects() {
 }
 
 #[test]
-fn a_list_is_asked_for_without_verification() {
+fn a_list_is_queried_without_verification() {
     let directory = tempfile::tempdir().unwrap();
     let list = directory.path().join("list");
     std::fs::write(&list, "2001:db8:1::a\n00:03:bb\n").unwrap();
-    let stub = Stub::start(Fault::None);
+    let stub = Stub::start(Defect::None);
     let output = Command::new(env!("CARGO_BIN_EXE_lqload"))
         .args(["run", "--target", &stub.target(), "--queries", "40", "--list"])
         .arg(&list)
@@ -94,11 +94,11 @@ fn a_list_is_asked_for_without_verification() {
 }
 
 #[test]
-fn all_reports_are_written_and_compared() {
+fn reports_are_written_and_compared() {
     let directory = tempfile::tempdir().unwrap();
     let place = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     let (json, hgrm, html) = (place("a.json"), place("a.hgrm"), place("a.html"));
-    let stub = Stub::start(Fault::None);
+    let stub = Stub::start(Defect::None);
     let flags = ["--window", "8", "--queries", "200", "--json", &json, "--hgrm", &hgrm, "--html", &html];
     let output = lqload(&stub.target(), &lease_file(directory.path()), &flags);
     assert_eq!(output.status.code(), Some(0));

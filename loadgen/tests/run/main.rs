@@ -1,7 +1,6 @@
-//! `lqload run` against a server that answers rightly, and wrongly in every way.
+//! `lqload run` against a server that answers rightly, or with each kind of defect.
 //!
-//! The server is written octet by octet: neither its reading of queries nor its answers come from the code
-//! under test.
+//! The server is written octet by octet: neither its parser nor its answers share code with lqload.
 #![forbid(unsafe_code)]
 
 mod forms;
@@ -13,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use stub::{Fault, Stub};
+use stub::{Defect, Stub};
 
 /// Writes a lease file: client A has an address and a /56 in subnet 1, client B an address there.
 fn lease_file(directory: &Path) -> PathBuf {
@@ -31,7 +30,7 @@ fn lease_file(directory: &Path) -> PathBuf {
     path
 }
 
-/// Runs `lqload run` with these flags beside target and leases.
+/// Runs `lqload run` with these flags after target and leases.
 fn lqload(target: &str, leases: &Path, flags: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lqload"))
         .args(["run", "--target", target, "--leases"])
@@ -41,10 +40,10 @@ fn lqload(target: &str, leases: &Path, flags: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A run of so many queries against a stub with this fault: its exit status, output and report.
-fn run(fault: Fault, queries: u64, flags: &[&str]) -> (Option<i32>, String, Value) {
+/// Runs so many queries against a stub with this defect; returns exit status, output and report.
+fn run(defect: Defect, queries: u64, flags: &[&str]) -> (Option<i32>, String, Value) {
     let directory = tempfile::tempdir().unwrap();
-    let stub = Stub::start(fault);
+    let stub = Stub::start(defect);
     let json = directory.path().join("report.json");
     let queries = queries.to_string();
     let usual = ["--queries", &queries, "--window", "8", "--json", json.to_str().unwrap()];
@@ -57,9 +56,9 @@ fn run(fault: Fault, queries: u64, flags: &[&str]) -> (Option<i32>, String, Valu
 const VERIFY: &[&str] = &["--verify", "--mix", "address=1,prefix=1,client-id=1,miss=1"];
 
 #[test]
-fn right_answers_of_all_subjects_and_threads() {
+fn right_answers_to_every_subject_pass() {
     let flags = [VERIFY, &["--threads", "2", "--server-duid", "00:03:55"]].concat();
-    let (status, text, report) = run(Fault::None, 1001, &flags);
+    let (status, text, report) = run(Defect::None, 1001, &flags);
     assert_eq!(status, Some(0), "{text}");
     let count = |key: &str| report[key].as_u64().unwrap();
     assert_eq!(
@@ -76,43 +75,46 @@ fn right_answers_of_all_subjects_and_threads() {
 }
 
 #[test]
-fn every_fault_is_reported_as_what_it_is() {
-    for (fault, name) in [
-        (Fault::Rubbish, "malformed"),
-        (Fault::CutOption, "malformed"),
-        (Fault::Query, "malformed"),
-        (Fault::TransactionId, "transaction_id"),
-        (Fault::Twice, "again"),
-        (Fault::Requestor, "requestor"),
-        (Fault::NoServerId, "server_id"),
-        (Fault::NotAllowed, "status"),
-        (Fault::NoBinding, "no_binding"),
-        (Fault::OtherClient, "client"),
-        (Fault::NoPrefix, "incomplete"),
-        (Fault::NoCltTime, "incomplete"),
-        (Fault::OtherAddress, "foreign"),
-        (Fault::Lifetime, "lifetime"),
-        (Fault::Preferred, "preferred"),
-        (Fault::CltTime, "clt_time"),
+fn every_defect_is_reported_by_its_name() {
+    for (defect, name) in [
+        (Defect::Rubbish, "malformed"),
+        (Defect::CutOption, "malformed"),
+        (Defect::Query, "malformed"),
+        (Defect::TransactionId, "transaction_id"),
+        (Defect::Twice, "again"),
+        (Defect::Requestor, "requestor"),
+        (Defect::NoServerId, "server_id"),
+        (Defect::NotAllowed, "status"),
+        (Defect::NoBinding, "no_binding"),
+        (Defect::OtherClient, "client"),
+        (Defect::NoPrefix, "incomplete"),
+        (Defect::NoCltTime, "incomplete"),
+        (Defect::OtherAddress, "foreign"),
+        (Defect::Lifetime, "lifetime"),
+        (Defect::Preferred, "preferred"),
+        (Defect::CltTime, "clt_time"),
     ] {
-        let (status, text, report) = run(fault, 40, &["--verify", "--mix", "prefix=1", "--timeout", "200ms"]);
-        assert_eq!(status, Some(1), "{fault:?}: {text}");
-        let faults: Vec<_> = report["wrong_by_fault"].as_object().unwrap().keys().collect();
-        assert_eq!(faults, [name], "{fault:?}: {text}");
+        let (status, text, report) =
+            run(defect, 40, &["--verify", "--mix", "prefix=1", "--timeout", "200ms"]);
+        assert_eq!(status, Some(1), "{defect:?}: {text}");
+        let defects: Vec<_> = report["wrong_by_fault"].as_object().unwrap().keys().collect();
+        assert_eq!(defects, [name], "{defect:?}: {text}");
         assert!(text.starts_with("WRONG ANSWERS: "), "{text}");
         assert_eq!(report["samples"][0]["fault"], name);
     }
-    let (status, text, report) = run(Fault::Unleased, 40, &["--verify", "--mix", "miss=1"]);
+    let (status, text, report) = run(Defect::Unleased, 40, &["--verify", "--mix", "miss=1"]);
     assert_eq!((status, &report["wrong_by_fault"]["unleased"]), (Some(1), &40.into()), "{text}");
-    let (status, text, report) = run(Fault::None, 40, &["--server-duid", "00:03:56"]);
+    let (status, text, report) = run(Defect::None, 40, &["--server-duid", "00:03:56"]);
     assert_eq!((status, &report["wrong_by_fault"]["server_id"]), (Some(1), &40.into()), "{text}");
 }
 
 #[test]
 fn without_verify_client_data_is_not_judged() {
-    for fault in [Fault::OtherClient, Fault::NoPrefix, Fault::Lifetime, Fault::Preferred, Fault::CltTime] {
-        let (status, text, report) = run(fault, 40, &["--mix", "prefix=1"]);
-        assert_eq!((status, &report["wrong"]), (Some(0), &0.into()), "{fault:?}: {text}");
+    for defect in
+        [Defect::OtherClient, Defect::NoPrefix, Defect::Lifetime, Defect::Preferred, Defect::CltTime]
+    {
+        let (status, text, report) = run(defect, 40, &["--mix", "prefix=1"]);
+        assert_eq!((status, &report["wrong"]), (Some(0), &0.into()), "{defect:?}: {text}");
     }
 }
 
@@ -122,7 +124,7 @@ fn every_report_says_whether_answers_were_verified() {
     let html = directory.path().join("report.html");
     let page = ["--html", html.to_str().unwrap()];
     let shown = |flags: &[&str]| {
-        let (status, text, report) = run(Fault::None, 40, &[flags, &page].concat());
+        let (status, text, report) = run(Defect::None, 40, &[flags, &page].concat());
         assert_eq!(status, Some(0), "{text}");
         (text, report, std::fs::read_to_string(&html).unwrap())
     };
@@ -150,21 +152,21 @@ fn every_report_says_whether_answers_were_verified() {
 #[test]
 fn lost_and_late_answers_are_not_wrong() {
     let short: &[&str] = &["--timeout", "300ms"];
-    let (status, text, report) = run(Fault::EveryFourthLost, 40, &[VERIFY, short].concat());
+    let (status, text, report) = run(Defect::EveryFourthLost, 40, &[VERIFY, short].concat());
     let count = |report: &Value, key: &str| report[key].as_u64().unwrap();
     assert_eq!((status, count(&report, "sent"), count(&report, "wrong")), (Some(0), 40, 0), "{text}");
     assert!(count(&report, "lost") >= 10, "{text}");
     assert_eq!(count(&report, "answered") + count(&report, "lost"), 40, "{text}");
     let flags = [VERIFY, short, &["--duration", "1200ms"]].concat();
-    let (status, text, report) = run(Fault::FirstLate, 1_000_000_000, &flags);
+    let (status, text, report) = run(Defect::FirstLate, 1_000_000_000, &flags);
     assert_eq!((status, count(&report, "wrong")), (Some(0), 0), "{text}");
     assert!(count(&report, "lost") >= 1 && count(&report, "late") >= 1, "{text}");
 }
 
 #[test]
-fn cpu_of_the_server_is_read() {
+fn the_servers_cpu_time_is_reported() {
     let pid = std::process::id().to_string();
-    let (status, text, report) = run(Fault::None, 40, &["--server-pid", &pid]);
+    let (status, text, report) = run(Defect::None, 40, &["--server-pid", &pid]);
     assert_eq!(status, Some(0), "{text}");
     assert_eq!(report["server_cpu"]["pid"], std::process::id());
     assert!(report["server_cpu"]["seconds"].as_f64().unwrap() >= 0.0);
@@ -172,13 +174,13 @@ fn cpu_of_the_server_is_read() {
 }
 
 #[test]
-fn what_cannot_be_done_ends_with_status_2_and_says_why() {
+fn errors_end_with_status_2_and_their_cause() {
     let directory = tempfile::tempdir().unwrap();
     let leases = lease_file(directory.path());
     let empty = directory.path().join("empty.csv");
     std::fs::write(&empty, "").unwrap();
-    let stub = Stub::start(Fault::None);
-    let silent = Stub::start(Fault::Silent);
+    let stub = Stub::start(Defect::None);
+    let silent = Stub::start(Defect::Silent);
     let closed = stub::closed_port();
     for (what, target, leases, flags, why) in [
         ("no file", stub.target(), Path::new("/no/such/file"), &[][..], "/no/such/file: "),
@@ -198,17 +200,17 @@ fn what_cannot_be_done_ends_with_status_2_and_says_why() {
 }
 
 #[test]
-fn a_mix_asks_only_for_what_the_leases_have() {
+fn a_mix_queries_only_what_the_leases_have() {
     let directory = tempfile::tempdir().unwrap();
     let leases = lease_file(directory.path());
     let text = std::fs::read_to_string(&leases).unwrap();
     let addresses: Vec<&str> = text.lines().filter(|line| !line.contains("a:aa00")).collect();
     std::fs::write(&leases, addresses.join("\n")).unwrap();
-    let stub = Stub::start(Fault::None);
+    let stub = Stub::start(Defect::None);
     let output = lqload(&stub.target(), &leases, &["--mix", "prefix=1", "--queries", "1"]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains("--mix asks for prefix, but no lease that is valid now is a prefix"), "{error}");
+    assert!(error.contains("--mix queries prefix, but no valid lease is a prefix"), "{error}");
     let output = lqload(&stub.target(), &leases, &["--queries", "10"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("address 50 %, client-id 50 %"), "{text}");

@@ -1,4 +1,4 @@
-//! A leasequery server whose delays and losses are known: what `lqload` reports is held against them.
+//! A leasequery server with known delays and losses, against which reports of `lqload` are checked.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -8,18 +8,18 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::stub::{self, Fault};
+use crate::stub::{self, Defect};
 
-/// What happens to the load's query `number`, from 0.
+/// The delay of the answer to the load's query `number`, from 0; `None` for no answer.
 pub(crate) type Rule = fn(&mut Seen, number: u64) -> Option<Duration>;
 
-/// What the rules may look at.
+/// Input and state of a rule.
 pub(crate) struct Seen {
     pub(crate) now: Instant,
     pub(crate) source: SocketAddr,
-    /// The query's octets.
+    /// Octets of the query.
     pub(crate) query: Vec<u8>,
-    /// Kept from query to query: a time and a count for each key.
+    /// State kept between queries: a time and a count for each key.
     pub(crate) notes: HashMap<Vec<u8>, (Instant, u64)>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Paced {
 }
 
 impl Paced {
-    /// Answers rightly, each query after the delay that the rule gives, or never.
+    /// Starts a server that answers rightly, each query after the rule's delay or never.
     pub(crate) fn start(rule: Rule) -> Self {
         let socket = UdpSocket::bind("[::1]:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
@@ -58,7 +58,7 @@ impl Paced {
         self.address.to_string()
     }
 
-    /// Queries so far, without the probe.
+    /// Number of queries so far, without the probe.
     pub(crate) fn queries(&self) -> u64 {
         self.queries.load(Ordering::Relaxed)
     }
@@ -80,7 +80,7 @@ fn receive(socket: &UdpSocket, rule: Rule, due: &Sender<Due>, stop: &AtomicBool,
     while !stop.load(Ordering::Relaxed) {
         let Ok((len, source)) = socket.recv_from(&mut buffer) else { continue };
         let now = Instant::now();
-        let reply = stub::reply(&buffer[..len], Fault::None);
+        let reply = stub::reply(&buffer[..len], Defect::None);
         // The first query is the probe.
         let delay = match number {
             None => Some(Duration::ZERO),
@@ -99,7 +99,7 @@ fn receive(socket: &UdpSocket, rule: Rule, due: &Sender<Due>, stop: &AtomicBool,
     }
 }
 
-/// Sends what is due, in the order of time, until the receiver is gone.
+/// Sends replies when they are due, until the receiver is gone.
 fn send(socket: &UdpSocket, from_receiver: &Receiver<Due>) {
     let mut waiting: Vec<Due> = Vec::new();
     loop {

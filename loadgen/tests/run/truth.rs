@@ -1,7 +1,7 @@
-//! What is reported is what was injected.
+//! Reports are checked against injected delays and losses.
 //!
-//! Lower bounds of latencies are proven by the injected delays; upper ones leave 150 ms for a busy host,
-//! which is less than what lies between the delays.
+//! Lower bounds of latencies are exact; upper bounds allow 150 ms for a busy host, less than the difference
+//! between the delays.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::paced::{Paced, Rule};
 use crate::{lease_file, lqload};
 
 const SLACK_MS: f64 = 150.0;
-/// A host may be so late with sending that it would be reported; these tests are not about that.
+/// Flags against warnings: a busy host may send late, which is not the subject of these tests.
 const PATIENT: &[&str] = &["--late-after", "10s"];
 
 fn run(rule: Rule, flags: &[&str]) -> (String, Value) {
@@ -30,7 +30,7 @@ fn ms(report: &Value, place: &str) -> f64 {
     report.pointer(place).and_then(Value::as_f64).unwrap() / 1e6
 }
 
-/// Of each hundred queries, 5 are lost; of the others 75 take 20 ms, 15 take 250 ms, 5 take 600 ms.
+/// Loses 5 of a hundred queries; of the others 75 take 20 ms, 15 take 250 ms, 5 take 600 ms.
 fn known_distribution(_: &mut crate::paced::Seen, number: u64) -> Option<Duration> {
     match number % 100 {
         0..5 => None,
@@ -41,7 +41,7 @@ fn known_distribution(_: &mut crate::paced::Seen, number: u64) -> Option<Duratio
 }
 
 #[test]
-fn percentiles_and_losses_are_those_of_the_server() {
+fn percentiles_and_losses_match_the_injected_ones() {
     let flags = ["--rate", "500", "--duration", "2s", "--timeout", "4s", "--verify"];
     let (text, report) = run(known_distribution, &flags);
     let count = |key: &str| report[key].as_u64().unwrap();
@@ -58,7 +58,7 @@ fn percentiles_and_losses_are_those_of_the_server() {
     assert_eq!(report["periods"].as_array().unwrap().len(), 2);
 }
 
-/// From the arrival of query 500 on, nothing is answered for 200 ms.
+/// Answers nothing for 200 ms from the arrival of query 500 on.
 fn stall(seen: &mut crate::paced::Seen, number: u64) -> Option<Duration> {
     const STALL: Duration = Duration::from_millis(200);
     if number == 500 {
@@ -71,31 +71,31 @@ fn stall(seen: &mut crate::paced::Seen, number: u64) -> Option<Duration> {
 }
 
 #[test]
-fn a_stall_is_in_the_latency_of_every_query_that_was_due_in_it() {
+fn a_stall_shows_in_every_query_that_was_due_in_it() {
     let flags = ["--rate", "500", "--duration", "2s", "--timeout", "4s"];
     let (text, report) = run(stall, &flags);
     assert_eq!((&report["sent"], &report["answered"]), (&1000.into(), &1000.into()), "{text}");
     // Query 500 + k was due 2·k ms after query 500, and no answer came until 200 ms after that. So ten of all
-    // (1 %) waited for 180 ms or more, and fifty of the five hundred in that second (10 %) for 100 ms. Two
-    // digits are left of what a period tells.
+    // (1 %) waited for 180 ms or more, and fifty of the five hundred in that second (10 %) for 100 ms. A
+    // period has two digits.
     assert!(ms(&report, "/latency_ns/max") >= 200.0, "{text}");
     assert!(ms(&report, "/latency_ns/p99") >= 178.0, "{text}");
     assert!(ms(&report, "/periods/1/latency_ns/p90") >= 98.0, "{text}");
 }
 
 #[test]
-fn a_generator_that_falls_behind_says_so_first() {
+fn a_generator_that_falls_behind_warns_first() {
     let directory = tempfile::tempdir().unwrap();
     let server = Paced::start(|_, _| Some(Duration::ZERO));
     let leases = lease_file(directory.path());
-    // All are due within 20 ns: no host sends them within a millisecond of that.
+    // The queries are due within 200 µs, and no host sends 20,000 within a millisecond of that.
     let flags = ["--rate", "100M", "--queries", "20000", "--timeout", "1s"];
     let output = lqload(&server.target(), &leases, &flags);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.starts_with("WARNING: lqload fell behind: "), "{text}");
 }
 
-/// Answers only what is asked a second time under the same transaction id.
+/// Answers only the second transmission under the same transaction-id.
 fn second_time(seen: &mut crate::paced::Seen, _: u64) -> Option<Duration> {
     let now = seen.now;
     let (_, times) = seen.notes.entry(seen.query.clone()).or_insert((now, 0));
@@ -104,16 +104,16 @@ fn second_time(seen: &mut crate::paced::Seen, _: u64) -> Option<Duration> {
 }
 
 #[test]
-fn what_is_lost_is_sent_again_if_asked() {
+fn lost_queries_are_retransmitted_on_request() {
     let flags = ["--rate", "100", "--queries", "50", "--timeout", "250ms", "--retransmit", "3", "--verify"];
     let (text, report) = run(second_time, &flags);
     let count = |key: &str| report[key].as_u64().unwrap();
     assert_eq!((count("sent"), count("answered"), count("lost")), (50, 50, 0), "{text}");
     assert!(count("retransmitted") >= 50, "{text}");
-    assert!(ms(&report, "/latency_ns/min") >= 250.0, "latency counts from the first time: {text}");
+    assert!(ms(&report, "/latency_ns/min") >= 250.0, "latency counts from the first transmission: {text}");
 }
 
-/// From each source port, 2,000 a second and 100 more are answered.
+/// Answers 2,000 queries per second and 100 more from each source port.
 fn limited(seen: &mut crate::paced::Seen, _: u64) -> Option<Duration> {
     let key = seen.source.port().to_be_bytes().to_vec();
     let (first, answered) = seen.notes.entry(key).or_insert((seen.now, 0));
@@ -129,7 +129,7 @@ fn the_highest_rate_is_found() {
     let flags =
         ["--find-max", "--step", "500ms", "--timeout", "300ms", "--max-loss", "0.02", "--max-p99", "300ms"];
     let (text, report) = run(limited, &flags);
-    // At rate r, r/2 are asked and 1000 + 100 answered: a loss of 2 % is at 2245 a second.
+    // At rate r, r/2 are sent and 1000 + 100 answered: a loss of 2 % is at 2245 per second.
     let highest = report.pointer("/find_max/highest_rate").and_then(Value::as_f64).unwrap();
     assert!((1000.0..2400.0).contains(&highest), "{text}");
     assert!(text.contains("highest rate "), "{text}");
@@ -138,7 +138,7 @@ fn the_highest_rate_is_found() {
 }
 
 #[test]
-fn an_interrupt_ends_with_a_report_of_what_was_done() {
+fn an_interrupt_ends_with_a_report_so_far() {
     let directory = tempfile::tempdir().unwrap();
     let server = Paced::start(|_, _| Some(Duration::ZERO));
     let json = directory.path().join("report.json");

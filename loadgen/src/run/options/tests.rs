@@ -14,38 +14,38 @@ pub(in crate::run) fn parse(more: &[&str]) -> Result<Options, String> {
 }
 
 #[test]
-fn refusals_say_what_is_meant() {
+fn errors_name_the_expected_form() {
     for (flag, value, why) in [
         ("--mix", "adress=1", "is none of address"),
         ("--window", "0", "0 is not in 1..="),
-        ("--duration", "10", "as in 500ms"),
+        ("--duration", "10", "such as 500ms"),
         ("--timeout", "0s", "more than 0"),
-        ("--server-duid", "0:1", "octets in hex with colons"),
-        ("--server-duid", "+1:02", "octets in hex with colons"),
+        ("--server-duid", "0:1", "octets in hexadecimal with colons"),
+        ("--server-duid", "+1:02", "octets in hexadecimal with colons"),
         ("--cpus", "1,", "numbers of CPUs"),
-        ("--rate", "0", "queries a second"),
+        ("--rate", "0", "queries per second"),
         ("--order", "zip", "uniform, zipf"),
         ("--relayed", "1.5", "from 0 to 1"),
     ] {
-        let fault = parse(&[flag, value]).unwrap_err();
-        assert!(fault.contains(why), "{flag} {value}: {fault}");
+        let error = parse(&[flag, value]).unwrap_err();
+        assert!(error.contains(why), "{flag} {value}: {error}");
     }
     for (text, why) in
         [("127.0.0.1:547", "over IPv6"), ("::1", "IPv6 address and a port"), ("[::1]:0", "a port")]
     {
-        assert!(target(text).unwrap_err().contains(why), "{text}");
+        assert!(target(text).unwrap_err().to_string().contains(why), "{text}");
     }
 }
 
 #[test]
-fn flags_that_do_not_go_together_say_so() {
+fn conflicting_flags_are_refused() {
     for (flags, why) in [
         (&["--rate", "1k..2k", "--queries", "5"][..], "a ramp"),
         (&["--rate", "1k..2k", "--find-max"], "a ramp"),
         (&["--oro", &["1"; 33].join(",")], "--oro"),
     ] {
-        let fault = parse(flags).unwrap().check().unwrap_err().to_string();
-        assert!(fault.contains(why), "{flags:?}: {fault}");
+        let error = parse(flags).unwrap().check().unwrap_err().to_string();
+        assert!(error.contains(why), "{flags:?}: {error}");
     }
     for flags in [&["--rate", "1k", "--window", "5"][..], &["--echo", "--verify"], &["--list", "f"]] {
         assert!(parse(flags).unwrap_err().contains("cannot be used with"), "{flags:?}");
@@ -58,7 +58,7 @@ fn flags_that_do_not_go_together_say_so() {
 }
 
 #[test]
-fn verify_is_given_on_off_or_not() {
+fn verify_is_on_off_or_unset() {
     let verify = |flags: &[&str]| parse(flags).unwrap().verify;
     assert_eq!(
         (verify(&[]), verify(&["--verify"]), verify(&["--verify=false"])),

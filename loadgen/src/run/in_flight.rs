@@ -1,9 +1,8 @@
-//! The queries under way, by transaction id.
+//! Pending queries by transaction-id.
 //!
-//! The 24 bits of an id are a slot number and a generation: finding the query of an answer is one load, and
-//! an id comes back only after its slot was free for as long as any other. So an answer that comes late or
-//! twice is known as what it is, rather than taken for the answer to another query, or for a server's
-//! invention.
+//! The 24 bits of an id are a slot number and a generation: the query of an answer is found by one load, and
+//! an id returns only after its slot was free as long as any other. So a late or second answer is recognized
+//! as such, not taken for the answer to another query or for a defect of the server.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,25 +14,25 @@ pub(super) type Since = Duration;
 
 const ID_BITS: u32 = 24;
 
-/// What an arriving transaction id belongs to.
+/// Relation of an arriving transaction-id to the queries sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Landing<Q> {
-    /// To a query under way, due then; it is not under way any more.
+pub(super) enum Arrival<Q> {
+    /// The id of a pending query, which now is answered.
     InTime { query: Q, due: Since },
-    /// To a query given up before, or one more to a query that was sent again.
+    /// The id of a query that was given up, or of one that was retransmitted and answered before.
     Late,
-    /// To a query answered before.
-    Again,
-    /// To no query of late.
+    /// The id of a query that was answered before.
+    Duplicate,
+    /// The id of no recent query.
     Unknown,
 }
 
-/// A query whose answer has not come in time.
+/// A query that has timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expiry<Q> {
-    /// It is given up.
+    /// A query to give up.
     Lost { due: Since },
-    /// It is to be sent once more, under the same id (RFC 8415 §16.1).
+    /// A query to retransmit under the same id (RFC 8415 §16.1).
     Again { id: TransactionId, query: Q },
 }
 
@@ -48,67 +47,67 @@ enum State<Q> {
 struct Slot<Q> {
     state: State<Q>,
     generation: u32,
-    /// The last generation whose query was given up: its answer may still come, long after the slot is in use
-    /// again.
+    /// The last generation whose query was given up: its answer may still come, long after the slot is
+    /// reused.
     given_up: Option<u32>,
 }
 
 /// The queries of one socket that wait for their answers.
-pub(super) struct Flight<Q> {
+pub(super) struct InFlight<Q> {
     slots: Vec<Slot<Q>>,
     slot_bits: u32,
-    /// The slots that no query waits in, the longest free first.
+    /// Slots without pending query, the longest free first.
     free: VecDeque<u32>,
-    /// Ids in the order in which they were launched; those of answered queries stay until they are the
-    /// oldest.
-    launched: VecDeque<u32>,
+    /// Ids in the order of their start; those of answered queries stay until they are the oldest.
+    started: VecDeque<u32>,
     timeout: Duration,
-    /// How often a query is sent again before it is given up.
+    /// Number of retransmissions before a query is given up.
     repeats_max: u8,
 }
 
-impl<Q: Copy> Flight<Q> {
-    /// Room for `capacity` queries, at most [`CAPACITY_MAX`](Self::CAPACITY_MAX), each sent again up to
-    /// `repeats_max` times and then given up, always after `timeout`.
+impl<Q: Copy> InFlight<Q> {
+    /// Makes room for `capacity` queries, at most [`CAPACITY_MAX`](Self::CAPACITY_MAX). Each is retransmitted
+    /// up to `repeats_max` times, always after `timeout`, and then given up.
     pub(super) fn new(capacity: u32, timeout: Duration, repeats_max: u8) -> Self {
-        // Twice the room, and 1,024 at least, keeps each id out of use for a while after its answer.
+        // Twice the room, and at least 1,024, keeps each id unused for a while after its answer.
         let slots = (2 * capacity).next_power_of_two().max(1024);
         Self {
             slots: vec![Slot { state: State::Unused, generation: 0, given_up: None }; slots as usize],
             slot_bits: slots.ilog2(),
             free: (0..slots).collect(),
-            launched: VecDeque::new(),
+            started: VecDeque::new(),
             timeout,
             repeats_max,
         }
     }
 
-    /// Most queries under way: 2^20, which leaves three bits of generation.
+    /// Most pending queries: 2^20, which leaves three bits of generation in the table of twice the size.
     pub(super) const CAPACITY_MAX: u32 = 1 << 20;
 
-    /// How many queries are under way.
+    /// Number of pending queries.
     pub(super) fn waiting(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// Whether there is no room for one more.
+    /// Whether there is no room for another query.
     pub(super) fn is_full(&self) -> bool {
         self.free.is_empty()
     }
 
-    /// Puts a query under way that was due then and is sent now; `None` if there is no room.
-    pub(super) fn launch(&mut self, query: Q, due: Since, now: Since) -> Option<TransactionId> {
+    /// Starts a query that was due at `due` and is sent now; `None` if there is no room.
+    pub(super) fn start(&mut self, query: Q, due: Since, now: Since) -> Option<TransactionId> {
         let number = self.free.pop_front()?;
         let slot = &mut self.slots[number as usize];
+        // A new generation makes the ids of the slot's earlier queries unknown.
         let generation = (slot.generation + 1) & ((1 << (ID_BITS - self.slot_bits)) - 1);
         slot.state = State::Waiting { query, due, deadline: now + self.timeout, repeats: 0 };
         slot.generation = generation;
         let id = generation << self.slot_bits | number;
-        self.launched.push_back(id);
+        self.started.push_back(id);
         Some(transaction_id(id))
     }
 
-    /// The query of this id, if it is under way.
+    /// Returns the query of this id, if it is pending.
     pub(super) fn query(&self, TransactionId([a, b, c]): TransactionId) -> Option<Q> {
         match self.state(u32::from_be_bytes([0, a, b, c])) {
             State::Waiting { query, .. } => Some(query),
@@ -116,46 +115,47 @@ impl<Q: Copy> Flight<Q> {
         }
     }
 
-    /// Takes the query of this id from those under way.
-    pub(super) fn land(&mut self, TransactionId([a, b, c]): TransactionId) -> Landing<Q> {
+    /// Completes the pending query of this id.
+    pub(super) fn complete(&mut self, TransactionId([a, b, c]): TransactionId) -> Arrival<Q> {
         let id = u32::from_be_bytes([0, a, b, c]);
         let (number, slot) = self.slot(id);
         let generation = id >> self.slot_bits;
+        // Before the generation: the slot may have been reused since.
         if slot.given_up == Some(generation) {
-            return Landing::Late;
+            return Arrival::Late;
         }
         if slot.generation != generation {
-            return Landing::Unknown;
+            return Arrival::Unknown;
         }
         match slot.state {
-            State::Unused => Landing::Unknown,
-            State::Answered { repeated: true } => Landing::Late,
-            State::Answered { repeated: false } => Landing::Again,
+            State::Unused => Arrival::Unknown,
+            State::Answered { repeated: true } => Arrival::Late,
+            State::Answered { repeated: false } => Arrival::Duplicate,
             State::Waiting { query, due, repeats, .. } => {
                 self.release(number, State::Answered { repeated: repeats > 0 });
-                Landing::InTime { query, due }
+                Arrival::InTime { query, due }
             }
         }
     }
 
-    /// The next query that has waited too long, if there is one; to be called until there is none.
+    /// Returns the next query that has timed out; to be called until there is none.
     pub(super) fn expire(&mut self, now: Since) -> Option<Expiry<Q>> {
         loop {
-            let &id = self.launched.front()?;
+            let &id = self.started.front()?;
             let number = self.slot(id).0;
             let State::Waiting { query, due, deadline, repeats } = self.state(id) else {
-                self.launched.pop_front();
+                self.started.pop_front();
                 continue;
             };
             if now < deadline {
                 return None;
             }
-            self.launched.pop_front();
+            self.started.pop_front();
             if repeats < self.repeats_max {
                 let deadline = now + self.timeout;
                 self.slots[number as usize].state =
                     State::Waiting { query, due, deadline, repeats: repeats + 1 };
-                self.launched.push_back(id);
+                self.started.push_back(id);
                 return Some(Expiry::Again { id: transaction_id(id), query });
             }
             self.slots[number as usize].given_up = Some(id >> self.slot_bits);
@@ -164,15 +164,15 @@ impl<Q: Copy> Flight<Q> {
         }
     }
 
-    /// When the next query has waited too long, after [`expire`](Self::expire).
+    /// Returns the next timeout, after [`expire`](Self::expire).
     pub(super) fn next_deadline(&self) -> Option<Since> {
-        self.launched.front().and_then(|&id| match self.state(id) {
+        self.started.front().and_then(|&id| match self.state(id) {
             State::Waiting { deadline, .. } => Some(deadline),
             _ => None,
         })
     }
 
-    /// The state of the query of this id; unused if its slot is another's by now.
+    /// Returns the state of the query of this id; unused if its slot has been reused.
     fn state(&self, id: u32) -> State<Q> {
         let slot = self.slot(id).1;
         if slot.generation == id >> self.slot_bits { slot.state } else { State::Unused }

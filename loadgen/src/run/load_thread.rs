@@ -1,85 +1,87 @@
-//! One thread's run: it sends what is due, judges what comes, gives up what does not.
+//! A thread of a load: sends due queries, judges answers, gives up unanswered queries.
 //!
-//! Two paces. *Closed loop*: a window of queries under way; each answer, or the end of waiting for it, makes
-//! room for the next. It finds the most a server answers at that much concurrency; its latencies say little
-//! about a server that stalls, because a stalled server is not asked either. *Open loop*: queries go out by a
-//! timetable ([`super::rate`]), whatever the server does.
+//! There are two paces. *Closed loop*: a window of pending queries; each answer or timeout makes room for the
+//! next. It finds the highest rate at that concurrency, but its latencies hide stalls, since a stalled server
+//! is not queried either. *Open loop*: queries leave by a timetable ([`super::rate`]), whatever the server
+//! does.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use super::flight::{Expiry, Flight, Since};
+use super::in_flight::{Expiry, InFlight, Since};
 use super::judge::{Expected, Judge};
-use super::live::Live;
+use super::live::LiveCounters;
+use super::poller::PortPoller;
 use super::rate::Timetable;
 use super::reply;
 use super::tally::Tally;
 use super::transport::{BATCH_MAX, Batch, Transport};
-use super::watch::Watch;
+use crate::clock::unix_seconds;
 use crate::leases::Clients;
-use crate::query::{Draw, Encoder, Query};
+use crate::query::{Encoder, Query, QueryGenerator};
 
-/// Longest wait before the clock and the sign to stop are looked at.
+/// Longest wait before the clock and the stop flag are checked.
 const WAIT_MAX: Duration = Duration::from_millis(100);
-/// Shorter waits are spent looking again: to sleep and wake up takes longer.
+/// Shorter waits are busy: sleeping and waking up would take longer.
 const WAIT_MIN: Duration = Duration::from_micros(20);
-/// Open loop: queries that are due within this time of the last batch go together, so that at high rates
-/// batches fill. It adds as much to a latency at most.
+/// Open loop: time after the last batch within which due queries are gathered, so that batches fill at high
+/// rates. It adds at most as much to a latency.
 const GATHER: Duration = Duration::from_micros(50);
 
-/// How fast one thread asks.
+/// Pace of one thread.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pace {
-    /// Queries under way at once.
+    /// A window of pending queries.
     Closed {
         window: u32,
     },
     Open(Timetable),
 }
 
-/// How much one thread asks.
+/// Amount of load of one thread.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Amount {
-    /// Queries in all, if that ends it.
+    /// Number of queries, if limited.
     pub(super) queries: Option<u64>,
-    /// Time of asking, if that ends it.
+    /// Time of sending, if limited.
     pub(super) duration: Option<Duration>,
 }
 
-/// A source port and the queries under way from it.
+/// A source port, with its pending queries.
 pub(super) struct Port {
     pub(super) transport: Transport,
-    pub(super) flight: Flight<Query>,
+    pub(super) flight: InFlight<Query>,
 }
 
-/// All that one thread needs to ask and to judge.
-pub(super) struct Asker<'a> {
+/// State of one thread of a load.
+pub(super) struct LoadThread<'a> {
     pub(super) number: usize,
     pub(super) ports: Vec<Port>,
-    /// Over all ports, if there are several.
-    pub(super) watch: Option<Watch>,
-    /// The port from which the next batch goes.
+    /// Poller of the ports, if there are several.
+    pub(super) watch: Option<PortPoller>,
+    /// Port of the next batch.
     pub(super) next_port: usize,
     pub(super) clients: &'a Clients,
-    pub(super) draw: Draw<'a>,
+    pub(super) draw: QueryGenerator<'a>,
     pub(super) encoder: &'a Encoder,
     pub(super) expected: Expected<'a>,
     pub(super) pace: Pace,
     pub(super) amount: Amount,
     pub(super) batch: Batch,
-    /// What has come, to be judged.
+    /// Received datagrams that wait for judgement.
     pub(super) arrived: Batch,
     pub(super) tally: Tally,
     pub(super) last_batch: Since,
-    /// Nothing is left to ask.
+    /// Whether no further query is sent.
     pub(super) finished: bool,
 }
 
-impl Asker<'_> {
-    /// Asks from `start` on until the amount is reached and the last answer has come or is given up.
-    pub(super) fn run(mut self, start: Instant, live: &Live<'_>) -> Tally {
+impl LoadThread<'_> {
+    /// Runs from `start` until the amount is reached and every query is answered or given up.
+    pub(super) fn run(mut self, start: Instant, live: &LiveCounters<'_>) -> Tally {
         loop {
             let now = start.elapsed();
+            // First, so that given-up queries make room in a closed loop.
             self.expire(now);
             self.finished |= live.is_stopped() || self.is_over(now);
             if self.finished && self.waiting() == 0 {
@@ -106,12 +108,12 @@ impl Asker<'_> {
         let Some(duration) = self.amount.duration else { return false };
         match self.pace {
             Pace::Closed { .. } => now >= duration,
-            // What was due in time is sent, late as it may be.
+            // Queries that were due in time are sent, however late.
             Pace::Open(timetable) => timetable.due(self.tally.sent) >= duration,
         }
     }
 
-    /// Whether queries are to be sent now.
+    /// Whether queries must be sent now.
     fn is_due(&self, now: Since) -> bool {
         if self.finished {
             return false;
@@ -119,6 +121,7 @@ impl Asker<'_> {
         match self.pace {
             Pace::Closed { window } => self.waiting() < window as usize,
             Pace::Open(timetable) => {
+                // A full batch leaves at once, a partial one after GATHER.
                 let gathered = timetable.due(self.tally.sent + BATCH_MAX as u64 - 1) <= now;
                 gathered || now >= self.next_batch(timetable)
             }
@@ -129,7 +132,7 @@ impl Asker<'_> {
         timetable.due(self.tally.sent).max(self.last_batch + GATHER)
     }
 
-    /// When this thread's next query is due; `None` if that is not now.
+    /// Returns the due time of this thread's next query; `None` if it is not due now.
     fn next_due(&self, now: Since) -> Option<Since> {
         let over = self.amount.queries.is_some_and(|queries| self.tally.sent >= queries);
         match self.pace {
@@ -142,9 +145,9 @@ impl Asker<'_> {
         }
     }
 
-    /// Sends the queries that are due, a batch at most, from the next port.
+    /// Sends the due queries, at most a batch, from the next port.
     fn send(&mut self, start: Instant) {
-        // One time for the batch, taken before it is written: a latency may come out too long by this, never
+        // One time for the batch, taken before it is encoded: it can make a latency too long, never too
         // short.
         let now = start.elapsed();
         self.batch.clear();
@@ -154,13 +157,13 @@ impl Asker<'_> {
             && let Some(due) = self.next_due(now)
         {
             if self.ports[place].flight.is_full() {
-                break; // in an open loop they go later, and count as late
+                break; // in an open loop the rest leaves later, and counts as late
             }
             let Some(query) = self.draw.next() else {
                 self.finished = true;
                 break;
             };
-            let Some(id) = self.ports[place].flight.launch(query, due, now) else { break };
+            let Some(id) = self.ports[place].flight.start(query, due, now) else { break };
             let written = self.batch.push(|w| self.encoder.write(w, id, query, self.clients));
             written.expect("a batch has room for its queries at their longest");
             self.tally.sent(due, now);
@@ -177,7 +180,7 @@ impl Asker<'_> {
         self.tally.network_errors += u64::from(sent.is_err());
     }
 
-    /// Gives up the queries that have waited too long, or sends them again.
+    /// Gives up or retransmits the queries that have timed out.
     fn expire(&mut self, now: Since) {
         for place in 0..self.ports.len() {
             self.batch.clear();
@@ -199,7 +202,7 @@ impl Asker<'_> {
         }
     }
 
-    /// Judges the answers that have come; waits for some if there are none and nothing is due.
+    /// Judges the received answers; waits for some if there are none and nothing is due.
     fn receive(&mut self, start: Instant) {
         let unix_now = unix_seconds();
         let wait = self.wait(start.elapsed());
@@ -209,27 +212,29 @@ impl Asker<'_> {
         self.watch = Some(watch);
     }
 
-    /// Judges the answers that have come at one port, waiting so long for the first.
+    /// Judges the answers received at one port, after waiting at most `wait` for the first.
     fn receive_at(&mut self, place: usize, wait: Duration, start: Instant, unix_now: u32) {
         let Port { transport, flight } = &mut self.ports[place];
         self.arrived.clear();
         let received = transport.receive(wait, |octets| self.arrived.push_octets(octets));
         self.tally.network_errors += u64::from(received.is_err());
-        // One time for what has come together, taken after it came.
+        // One time for datagrams received together, taken after their arrival.
         let now = start.elapsed();
         let asked = self.arrived.iter().filter_map(reply::transaction_id);
+        // The checks below read these clients: one overlapped miss instead of many.
         self.clients.warm(asked.filter_map(|id| flight.query(id)).map(|query| query.client));
         let mut judge = Judge { flight, expected: &mut self.expected, tally: &mut self.tally, unix_now };
         self.arrived.iter().for_each(|octets| judge.datagram(octets, now));
     }
 
-    /// How long to wait for an answer, if none is there.
+    /// Returns the time to wait for an answer.
     fn wait(&self, now: Since) -> Duration {
         let wait = self.next_wake().saturating_sub(now).min(WAIT_MAX);
+        // A sleep of microseconds oversleeps the timetable.
         if wait < WAIT_MIN { Duration::ZERO } else { wait }
     }
 
-    /// When something is to be done though nothing comes.
+    /// Returns the time of the next send or timeout.
     fn next_wake(&self) -> Since {
         let deadline = self.ports.iter().filter_map(|port| port.flight.next_deadline()).min();
         let send = match self.pace {
@@ -240,17 +245,11 @@ impl Asker<'_> {
         deadline.into_iter().chain(send).min().unwrap_or(Since::MAX)
     }
 
-    fn publish(&self, live: &Live<'_>) {
+    fn publish(&self, live: &LiveCounters<'_>) {
         let counters = &live.threads[self.number];
         counters.sent.store(self.tally.sent, Ordering::Relaxed);
         counters.answered.store(self.tally.answered, Ordering::Relaxed);
         counters.lost.store(self.tally.lost, Ordering::Relaxed);
         counters.wrong.store(self.tally.wrong.total(), Ordering::Relaxed);
     }
-}
-
-/// Seconds since 1970.
-pub(crate) fn unix_seconds() -> u32 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    u32::try_from(since_1970).unwrap_or(u32::MAX)
 }

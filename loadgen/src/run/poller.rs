@@ -1,8 +1,7 @@
-//! Waiting for datagrams on several ports at once, and knowing which have some.
+//! Poller of several ports at once.
 //!
-//! An epoll set, which costs nothing for the ports that are silent. The wait itself is a `ppoll` on the set:
-//! `epoll_wait` counts in milliseconds, which is late by more than a timetable bears, and `epoll_pwait2`
-//! would ask for a newer kernel.
+//! It is an epoll set, in which silent ports cost nothing. The wait itself is a `ppoll` on the set:
+//! `epoll_wait` counts in milliseconds, too coarse for a timetable, and `epoll_pwait2` needs a newer kernel.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -12,18 +11,18 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 
-/// Most ports that one look finds; the others are found by the next.
+/// Most ports that one poll reports; the next poll reports the others.
 const READY_MAX: usize = 64;
 
-/// A set of ports, by their places.
-pub(super) struct Watch {
+/// A set of ports, identified by their index.
+pub(super) struct PortPoller {
     set: OwnedFd,
-    /// Places of those that the last wait found ready.
+    /// Indexes of the ports that the last wait found ready.
     ready: Vec<usize>,
 }
 
-impl Watch {
-    /// Watches these; the place of each is its number here.
+impl PortPoller {
+    /// Makes a poller of these ports; the index of each is its position.
     pub(super) fn new<'a>(ports: impl Iterator<Item = &'a (impl AsFd + 'a)>) -> io::Result<Self> {
         let set = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         for (place, port) in ports.enumerate() {
@@ -32,8 +31,9 @@ impl Watch {
         Ok(Self { set, ready: Vec::with_capacity(READY_MAX) })
     }
 
-    /// Waits until a port has something to receive or to tell, at most so long; a signal may end it too.
+    /// Waits until a port is readable or has an error, at most `at_most`; a signal may end the wait, too.
     pub(super) fn wait(&mut self, at_most: Duration) -> io::Result<()> {
+        // Often something is there already, which saves the system call of the wait.
         if self.look()? > 0 || at_most.is_zero() {
             return Ok(());
         }
@@ -45,7 +45,7 @@ impl Watch {
         self.look().map(drop)
     }
 
-    /// Finds, without waiting, the ports that are ready.
+    /// Finds the ready ports without waiting.
     fn look(&mut self) -> io::Result<usize> {
         self.ready.clear();
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -57,7 +57,7 @@ impl Watch {
         Ok(self.ready.len())
     }
 
-    /// Places of the ports that the last wait found ready.
+    /// Indexes of the ports that the last wait found ready.
     pub(super) fn ready(&self) -> impl Iterator<Item = usize> {
         self.ready.iter().copied()
     }
@@ -70,7 +70,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    fn ready(watch: &mut Watch, wait: Duration) -> Vec<usize> {
+    fn ready(watch: &mut PortPoller, wait: Duration) -> Vec<usize> {
         watch.wait(wait).unwrap();
         let mut ready: Vec<usize> = watch.ready().collect();
         ready.sort_unstable();
@@ -78,9 +78,9 @@ mod tests {
     }
 
     #[test]
-    fn those_with_something_to_receive_are_ready_until_it_is_received() {
+    fn readable_ports_are_ready_until_they_are_read() {
         let ports = [(); 4].map(|()| UdpSocket::bind("[::1]:0").unwrap());
-        let mut watch = Watch::new(ports.iter()).unwrap();
+        let mut watch = PortPoller::new(ports.iter()).unwrap();
         assert_eq!(ready(&mut watch, Duration::from_micros(1)), [0; 0]);
         for place in [2, 0] {
             ports[3].send_to(b"!", ports[place].local_addr().unwrap()).unwrap();
@@ -92,9 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_ends_when_something_comes() {
+    fn a_wait_ends_when_a_datagram_arrives() {
         let ports = [(); 2].map(|()| UdpSocket::bind("[::1]:0").unwrap());
-        let mut watch = Watch::new(ports.iter()).unwrap();
+        let mut watch = PortPoller::new(ports.iter()).unwrap();
         let (from, to) = (ports[0].try_clone().unwrap(), ports[1].local_addr().unwrap());
         let sender = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(5));
