@@ -152,6 +152,7 @@ impl ClientDataParser {
             OptionCode::LQ_RELAY_DATA => {
                 self.relay = Some(RelayChain::read(value, deviations).map_err(inside)?);
             }
+            // A second FQDN or link-layer address is kept as an unknown option: neither decides anything.
             OptionCode::CLIENT_FQDN if self.fqdn.is_none() => match Fqdn::parse(value) {
                 Some(fqdn) => self.fqdn = Some(fqdn),
                 None => self.keep_broken(code, value, deviations),
@@ -178,6 +179,7 @@ impl ClientDataParser {
     pub(crate) fn finish(self) -> Result<ClientData, Deviation> {
         Ok(ClientData {
             client: self.client.ok_or(Deviation::NoClientId)?,
+            // RFC 5007 §4.3.3: a requestor discards client data without CLT_TIME.
             clt_time_s: self.clt_time_s.ok_or(Deviation::NoCltTime)?,
             leases: self.leases,
             fqdn: self.fqdn,

@@ -104,6 +104,7 @@ pub(crate) fn against_query(reply: &mut Reply, query: &Query) {
     let mut is_answer = true;
     match &reply.content {
         Content::Data(data) => {
+            // A server may send what was not requested; it is shown, but named.
             if data.relay.is_some() && !query.requested.contains(&OptionCode::LQ_RELAY_DATA) {
                 found.push(Deviation::RelayDataUnasked);
             }
@@ -123,6 +124,8 @@ pub(crate) fn against_query(reply: &mut Reply, query: &Query) {
                 }
                 _ => {}
             }
+            // Leases that all have expired must not become "found", nor "no binding": the server said
+            // neither.
             is_answer &= data.leases.iter().any(Lease::is_valid);
         }
         Content::Links(_) if !may_have_links(query) => found.push(Deviation::LinksUnasked),

@@ -7,6 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lqd_wire::hex::{self, Hex};
+
 /// Offset of the DUID-LLT epoch, 2000-01-01 (RFC 8415 §11.2), from the Unix epoch.
 const YEAR_2000: Duration = Duration::from_secs(946_684_800);
 
@@ -125,48 +127,32 @@ impl FromStr for Duid {
     /// Parses every usual spelling: `00:03:00:01`, `0:3:0:1`, `00-03-00-01`, `00 03 00 01`, `0003.0001`,
     /// `00030001`, `0x00030001`.
     fn from_str(text: &str) -> Result<Self, DuidError> {
+        // Files end with a line feed, and copies from a terminal with blanks.
         let text = text.trim();
         let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
-        let octets = match digits.chars().find(|c| matches!(c, ':' | '-' | ' ' | '.')) {
-            Some('.') => digits.split('.').map(pairs).collect::<Option<Vec<_>>>().map(|parts| parts.concat()),
-            Some(separator) => digits.split(separator).map(short_octet).collect(),
-            None if !digits.len().is_multiple_of(2) && digits.chars().all(|c| c.is_ascii_hexdigit()) => {
+        let mut octets = Vec::new();
+        let parsed = match digits.bytes().find(|octet| matches!(octet, b':' | b'-' | b' ' | b'.')) {
+            // Dots separate groups of several octets, as Cisco writes them; the others separate single
+            // octets.
+            Some(b'.') => {
+                digits.split('.').try_for_each(|group| hex::parse_undivided(group.as_bytes(), &mut octets))
+            }
+            Some(separator) => hex::parse_short(digits.as_bytes(), separator, &mut octets),
+            None if !digits.len().is_multiple_of(2)
+                && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) =>
+            {
                 return Err(DuidError::OddDigits);
             }
-            None => pairs(digits),
+            None => hex::parse_undivided(digits.as_bytes(), &mut octets),
         };
-        Self::new(octets.ok_or_else(|| DuidError::NotHexadecimal(text.escape_default().to_string()))?)
+        parsed.map_err(|_| DuidError::NotHexadecimal(text.escape_default().to_string()))?;
+        Self::new(octets)
     }
-}
-
-/// Parses an octet of one or two digits.
-fn short_octet(text: &str) -> Option<u8> {
-    match *text.as_bytes() {
-        [low] => digit(low),
-        [high, low] => Some(digit(high)? << 4 | digit(low)?),
-        _ => None,
-    }
-}
-
-/// Parses octets of two digits each, without separators.
-fn pairs(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
-}
-
-fn digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 impl fmt::Display for Duid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, octet) in self.0.iter().enumerate() {
-            write!(f, "{}{octet:02x}", if n == 0 { "" } else { ":" })?;
-        }
-        Ok(())
+        Hex::divided(&self.0, ':').fmt(f)
     }
 }
 

@@ -39,6 +39,7 @@ pub fn load_or_create(path: &Path) -> Result<Duid, IdentityError> {
         Err(source) => return Err(file_error(source)),
         Ok(_) => {}
     }
+    // Read again even after `create`: another process may have linked its DUID first.
     let text = fs::read_to_string(path).map_err(file_error)?;
     text.parse().map_err(|source| IdentityError::Content { path: path.to_owned(), source })
 }
@@ -47,6 +48,7 @@ pub fn load_or_create(path: &Path) -> Result<Duid, IdentityError> {
 fn create(path: &Path) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
+    // A random name, so that concurrent first starts do not share a draft.
     let draft = path.with_extension(format!("new-{:08x}", rand::random::<u32>()));
     let written = fs::File::create_new(&draft)
         .and_then(|mut file| writeln!(file, "{}", Duid::random()).and_then(|()| file.sync_all()))
@@ -55,6 +57,7 @@ fn create(path: &Path) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             done => done,
         });
+    // The draft is of no use, whether it was linked or not.
     let _ = fs::remove_file(&draft);
     written
 }

@@ -40,11 +40,13 @@ impl Lookup {
         let sources: Vec<Source> = exchanges.iter().flat_map(sources).collect();
         let mut failures: Vec<LookupError> =
             exchanges.iter().filter_map(|one| exchange_error(one).err()).collect();
+        // Links beyond LINKS_MAX were never queried.
         failures.extend(links_not_asked(&exchanges));
         if failures.is_empty() {
             failures.extend(links_without_bindings(&exchanges, &sources));
         }
         let (clients, superseded) = split_by_recency(&query, merge(&sources));
+        // Bindings found outweigh the errors, which are reported beside them.
         let outcome = if !sources.is_empty() {
             Ok(clients)
         } else if failures.is_empty() {
@@ -91,6 +93,7 @@ fn links_without_bindings(exchanges: &[Exchange], sources: &[Source]) -> Option<
     };
     let exchange = exchanges.iter().find(names)?;
     let is_empty = |link: &Ipv6Addr| sources.iter().all(|source| source.link != Some(*link));
+    // A server names a link only for bindings on it (RFC 5007 §4.3.3), so an empty one is a contradiction.
     let links: Vec<Ipv6Addr> = links_named(exchange).into_iter().filter(is_empty).collect();
     (sources.is_empty() || !links.is_empty()).then_some(LookupError::NothingOnLinks { links })
 }
@@ -141,6 +144,7 @@ fn sources(exchange: &Exchange) -> impl Iterator<Item = Source> {
 
 /// Returns the reason why an exchange does not prove the absence of bindings; `Ok` if it does, or has some.
 fn exchange_error(exchange: &Exchange) -> Result<(), LookupError> {
+    // Earlier stages failed, or this one would not have started.
     let last_stage = exchange.answers.get(exchange.first_of_last_stage..).unwrap_or_default();
     let speaks = |answer: &Answer| match &answer.reply.content {
         Content::Data(_) => true,

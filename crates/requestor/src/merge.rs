@@ -78,6 +78,7 @@ pub struct MergedLease {
 ///
 /// Clients and links keep the order of their first appearance; of sources of the same time the first counts.
 pub fn merge(sources: &[Source]) -> Vec<ClientOnLink> {
+    // Computed once: the loops below ask for every lease of every source.
     let winners = winners(sources);
     let mut merged: Vec<ClientOnLink> = Vec::new();
     for source in most_recent_first(sources) {
@@ -95,6 +96,7 @@ pub fn merge(sources: &[Source]) -> Vec<ClientOnLink> {
             let place = place(&mut merged, &sources[winner]);
             let entry = MergedLease::new(*lease, source);
             let known = place.leases.iter().any(|known| known.lease.resource == lease.resource);
+            // A source may repeat a lease; its first mention counts.
             if winner == index && !known {
                 place.leases.push(entry);
             } else if winner != index && differ(lease_of(&sources[winner], lease.resource), &entry) {
@@ -107,6 +109,7 @@ pub fn merge(sources: &[Source]) -> Vec<ClientOnLink> {
         sources.iter().any(|source| is_place(one, source) && !source.data.leases.is_empty())
     };
     merged.retain(|one| !one.leases.is_empty() || !spoke_of_leases(one));
+    // Taking sources by recency has changed the order of first appearance.
     merged.sort_by_key(|one| sources.iter().position(|source| is_place(one, source)));
     merged
 }
@@ -139,6 +142,7 @@ fn differ(one: Option<MergedLease>, other: &MergedLease) -> bool {
         [MergedLease::preferred_until, MergedLease::valid_until].map(|until| (until(&one), until(other)));
     pairs.into_iter().any(|pair| match pair {
         (None, None) => false,
+        // Two servers round the same end differently.
         (Some(one), Some(other)) => {
             let seconds =
                 |end: SystemTime| end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();

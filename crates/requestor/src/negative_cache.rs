@@ -53,17 +53,20 @@ impl NegativeCache {
         let ttl = match outcome {
             Ok(()) => self.ttl,
             Err(LookupError::Refused { status, .. }) if status.code == StatusCode::NOT_CONFIGURED => self.ttl,
+            // An operator may allow the requestor, or start the server, at any moment.
             Err(LookupError::Refused { status, .. }) if status.code == StatusCode::NOT_ALLOWED => {
                 self.ttl / 10
             }
             Err(LookupError::NoReply { .. }) => self.ttl / 10,
             Err(_) => return,
         };
+        // Without this check the entry would be inserted and evicted again.
         if self.capacity == 0 {
             return;
         }
         let key = key(query, plan);
         self.newest.insert(key.clone(), (self.next, now + ttl, outcome.err().cloned()));
+        // `ends` is that of the full lifetime, so that `order` stays sorted by time.
         self.order.push_back(Entry { number: self.next, ends: now + self.ttl, key });
         self.next += 1;
         while self.order.len() > self.capacity {

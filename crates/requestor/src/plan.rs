@@ -28,6 +28,7 @@ impl Plan {
     pub fn together(servers: impl IntoIterator<Item = SocketAddrV6>) -> Self {
         let mut stage: Vec<SocketAddrV6> = Vec::new();
         for server in servers {
+            // A server that is listed twice is queried once.
             if !stage.contains(&server) {
                 stage.push(server);
             }

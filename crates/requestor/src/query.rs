@@ -94,10 +94,12 @@ impl Query {
         w.put(&self.link.unwrap_or(Ipv6Addr::UNSPECIFIED).octets())?;
         match &self.target {
             Target::Address(address) => {
+                // RFC 5007 §4.1.2.1: the lifetimes of a query mean nothing.
                 IaAddress { address: *address, preferred_lifetime: 0, valid_lifetime: 0 }.write(w)?;
             }
             Target::Client(client) => w.option(OptionCode::CLIENTID, |w| w.put(client.octets()))?,
         }
+        // An empty ORO would only lengthen the message.
         if self.requested.is_empty() {
             return Ok(());
         }

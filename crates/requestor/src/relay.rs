@@ -68,9 +68,11 @@ impl RelayPath {
     /// could not forward it, but an operator who debugs wants to see it.
     pub fn unwrap<'a>(&self, datagram: &'a [u8]) -> Result<Unwrapped<'a>, IgnoreReason> {
         let is_reply = |octets: &[u8]| octets.first() == Some(&MessageType::LEASEQUERY_REPLY.0);
+        // Kea answers a relayed query with the bare message.
         if !self.0.is_empty() && is_reply(datagram) {
             return Ok(Unwrapped { message: datagram, bare: true });
         }
+        // The outermost hop was added last.
         let mut levels = self.0.iter().enumerate().rev();
         let message = levels.try_fold(datagram, |octets, (hop, level)| level.unwrap(hop, octets))?;
         Ok(Unwrapped { message, bare: false })
@@ -94,6 +96,7 @@ impl RelayHop {
         }
         let relay = Relay::parse(octets).map_err(IgnoreReason::Malformed)?;
         let (header, _) = RelayHeader::parse(octets).map_err(IgnoreReason::Malformed)?;
+        // RFC 8415 §19.3: the server copies these fields, so a difference means another relay's answer.
         if header != self.header(kind, hop) || relay.interface_id != self.interface_id.as_deref() {
             return Err(IgnoreReason::OtherRelay);
         }

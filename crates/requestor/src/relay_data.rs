@@ -69,7 +69,9 @@ fn read_hops(
     let (mut level, mut offset) = (message, 0);
     // The first fault; the hop is read on to the message inside, so that more of the path is seen.
     let mut fault = None;
+    // Bounded, since a hostile chain may nest as deep as its datagram is long.
     for _ in 0..HOPS_MAX {
+        // Offsets inside a hop are relative to it.
         let outer = |error: ParseError| ParseError { at: offset + error.at, ..error };
         let (header, options) = RelayHeader::parse(level).map_err(|error| fault.unwrap_or(outer(error)))?;
         if header.kind != MessageType::RELAY_FORW {
@@ -82,6 +84,7 @@ fn read_hops(
         match inner {
             None => return fault.map_or(Ok(()), Err),
             Some((message, _)) if message.first().is_some_and(|&kind| kind != MessageType::RELAY_FORW.0) => {
+                // RFC 5007 §4.1.2.4: the server removes the client's message, which ends the chain.
                 deviations.push(Deviation::RelayDataWithMessage);
                 return fault.map_or(Ok(()), Err);
             }

@@ -80,6 +80,7 @@ impl Reply {
             top.server_id.and_then(|octets| Duid::new(octets).ok()).ok_or(IgnoreReason::NoServerId)?;
         match top.client_id {
             None => return Err(IgnoreReason::NoClientId),
+            // RFC 5007 §4.2.2: an answer to another requestor, even with a matching transaction-id.
             Some(octets) if octets != own.octets() => return Err(IgnoreReason::OtherClientId),
             Some(_) => {}
         }
@@ -102,6 +103,7 @@ impl<'a> MessageOptions<'a> {
                 OptionCode::CLIENTID => top.client_id.replace(value).is_some(),
                 OptionCode::SERVERID => top.server_id.replace(value).is_some(),
                 OptionCode::STATUS_CODE => top.status.replace(value).is_some(),
+                // The offset of the value, for errors inside it.
                 OptionCode::CLIENT_DATA => top.client_data.replace((value, at + 4)).is_some(),
                 OptionCode::LQ_CLIENT_LINK => top.links.replace(value).is_some(),
                 OptionCode::LQ_RELAY_DATA => top.relay_data.replace(value).is_some(),
@@ -120,6 +122,7 @@ impl<'a> MessageOptions<'a> {
         let status = self.status.map(lqd_wire::Status::parse).transpose()?;
         Ok(status.map(|status| Status {
             code: status.code,
+            // RFC 8415 §21.13 wants UTF-8, which no server guarantees.
             text: String::from_utf8_lossy(status.text).into_owned(),
         }))
     }
@@ -158,6 +161,7 @@ impl<'a> MessageOptions<'a> {
         let mut reading = ClientDataParser::read(value, offset, deviations)?;
         if let Some(value) = self.relay_data {
             deviations.push(Deviation::RelayDataAtMessageLevel);
+            // The place of the RFC wins if both are present.
             if reading.relay.is_none() {
                 reading.relay = Some(RelayChain::read(value, deviations)?);
             }

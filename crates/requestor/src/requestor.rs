@@ -113,6 +113,7 @@ impl Requestor {
     /// Outside a tokio runtime with I/O and time.
     pub fn bind(own: Duid, settings: Settings) -> Result<Self, Error> {
         let local = settings.local.unwrap_or(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0));
+        // Checked here, since the error would otherwise be silence from every server.
         if local.port() == SERVER_PORT {
             return Err(Error::ServerPort);
         }
@@ -157,6 +158,7 @@ impl Requestor {
         let mut exchanges = vec![exchange];
         exchanges.extend(self.follow(query, links).await?);
         let lookup = Lookup::conclude(query.clone(), exchanges);
+        // Cached with the plan: other servers may know more.
         self.remember(&lookup, plan);
         Ok(lookup)
     }
@@ -175,6 +177,7 @@ impl Requestor {
             tasks.spawn(async move { (index, requestor.exchange(&query, &plan).await) });
         }
         let mut exchanges = tasks.join_all().await;
+        // `join_all` returns the tasks in the order of their end.
         exchanges.sort_by_key(|(index, _)| *index);
         exchanges.into_iter().map(|(_, exchange)| exchange).collect()
     }
@@ -257,6 +260,7 @@ impl Requestor {
 
     fn remember(&self, lookup: &Lookup, plan: &Plan) {
         let Some(cache) = &self.0.negative_cache else { return };
+        // A result that changed from nothing to bindings must not stay in the cache.
         let (mut cache, now) = (lock(cache), Instant::now().into_std());
         match &lookup.outcome {
             Ok(clients) if !clients.is_empty() => cache.remove(&lookup.query, plan),

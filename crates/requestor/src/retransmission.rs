@@ -62,11 +62,13 @@ impl Retransmission {
             return None;
         }
         self.transmissions += 1;
+        // A caller's generator out of range must not break the bounds of RFC 8415 §15.
         let rand = rand.clamp(-RAND_MAX, RAND_MAX);
         let timeout = match self.previous {
             None => self.timers.initial.mul_f64(1.0 + rand),
             Some(previous) => previous.mul_f64(2.0 + rand),
         };
+        // RFC 8415 §15: MRT replaces the doubled timeout, with its own randomization.
         let timeout = if timeout > self.timers.max { self.timers.max.mul_f64(1.0 + rand) } else { timeout };
         self.previous = Some(timeout);
         Some(timeout)

@@ -46,6 +46,7 @@ pub(crate) fn may_pass(error: &io::Error) -> bool {
 /// Returns the index of an interface, usable as the scope id of an address.
 pub fn interface_index(name: &str) -> Result<u32, Error> {
     let error = |source: io::Error| Error::Interface { name: name.to_owned(), source };
+    // Any socket serves the ioctl; this one needs no privilege.
     let socket = Socket::new(Domain::IPV6, Type::DGRAM, None).map_err(error)?;
     rustix::net::netdevice::name_to_index(&socket, name).map_err(|errno| error(errno.into()))
 }

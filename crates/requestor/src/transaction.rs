@@ -151,6 +151,7 @@ impl Transaction {
     pub fn poll(&mut self, now: Instant, mut rand: impl FnMut() -> f64) -> Step {
         loop {
             if self.stage_is_over(now) {
+                // Silence and refusals lead to the next stage, if there is one.
                 if self.stage_began.is_some() && (self.stage_succeeded() || self.stages.is_empty()) {
                     return Step::Done;
                 }
@@ -181,6 +182,7 @@ impl Transaction {
         self.stage_answers = self.answers.len();
         self.retransmission = Retransmission::new(self.timers);
         self.outbox.clear();
+        // Each stage has its own retransmission.
         (self.resend_at, self.settle_at, self.exhausted) = (None, None, false);
     }
 
@@ -219,6 +221,7 @@ impl Transaction {
     pub fn send_failed(&mut self, to: SocketAddrV6, error: &str) {
         let stage = self.asked.iter_mut().skip(self.stage_start);
         for destination in stage.filter(|destination| destination.address == to) {
+            // The first error explains the silence best.
             destination.send_error.get_or_insert_with(|| error.to_owned());
         }
     }
@@ -234,6 +237,7 @@ impl Transaction {
         match self.judge(from, datagram) {
             Ok(reply) => Ok(self.accept(from, reply, datagram, now, received)),
             Err(reason) => {
+                // A flood of foreign datagrams must not fill the memory.
                 if self.ignored.len() < IGNORED_MAX {
                     self.ignored.push((from, reason.clone()));
                 }
@@ -251,6 +255,7 @@ impl Transaction {
         if self.query.server.as_ref().is_some_and(|server| *server != reply.server) {
             return Err(IgnoreReason::OtherServer(reply.server));
         }
+        // Checked after the message itself, whose faults tell more.
         if !self.may_answer(from) {
             return Err(IgnoreReason::OtherSource(from));
         }
@@ -279,6 +284,7 @@ impl Transaction {
     fn asked_of(&self, from: SocketAddrV6) -> Option<usize> {
         let mut ports = self.asked.iter().filter(|to| to.is_at(from)).map(|to| to.address.port());
         let first = ports.next();
+        // Servers at one address are told apart by port only.
         let is_only_one = ports.all(|port| Some(port) == first);
         let within = |stage: Range<usize>| {
             let at =

@@ -271,8 +271,7 @@ fn duration(text: &str) -> Result<Duration, ValueError> {
 
 fn interface_id(text: &str) -> Result<InterfaceId, ValueError> {
     let Some(digits) = text.strip_prefix("0x") else { return Ok(InterfaceId(text.as_bytes().to_vec())) };
-    let octets = (0..digits.len())
-        .step_by(2)
-        .map(|at| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()));
-    octets.collect::<Option<_>>().map(InterfaceId).ok_or(ValueError::Octets)
+    let mut octets = Vec::new();
+    lqd_wire::hex::parse_undivided(digits.as_bytes(), &mut octets).map_err(|_| ValueError::Octets)?;
+    Ok(InterfaceId(octets))
 }

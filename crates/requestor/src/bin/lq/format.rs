@@ -4,18 +4,9 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use lqd_requestor::{Duid, DuidKind, RawOption, RemoteId, enterprise_name, hardware_name, option_text};
+use lqd_wire::hex::Hex;
 
 use crate::request;
-
-/// Renders octets in hexadecimal with colons.
-pub(crate) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":")
-}
-
-/// Renders octets in hexadecimal without separators, for programs.
-pub(crate) fn plain_hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
 
 /// Returns the octets as text if they are printable ASCII.
 pub(crate) fn as_text(octets: &[u8]) -> Option<&str> {
@@ -28,7 +19,7 @@ pub(crate) fn identifier(octets: &[u8]) -> String {
     match as_text(octets) {
         Some(text) => quoted(text),
         None if octets.is_empty() => "(empty)".to_owned(),
-        None => hex(octets),
+        None => Hex::divided(octets, ':').to_string(),
     }
 }
 
@@ -48,7 +39,7 @@ pub(crate) fn remote_id(remote_id: &RemoteId) -> String {
 /// Renders a link-layer address with its hardware type.
 pub(crate) fn link_layer(hardware: u16, address: &[u8]) -> String {
     let name = hardware_name(hardware).map_or_else(|| format!("hardware type {hardware}"), str::to_owned);
-    format!("{name} {}", hex(address))
+    format!("{name} {}", Hex::divided(address, ':'))
 }
 
 /// Renders the decoded content of a DUID.
@@ -100,6 +91,7 @@ pub(crate) fn rfc_3339(at: SystemTime) -> String {
 /// Renders a duration in its two largest units: `29d 4h`, `5m 3s`, `12s`.
 pub(crate) fn seconds(seconds: u64) -> String {
     const UNITS: [(&str, u64); 4] = [("y", 365 * 86_400), ("d", 86_400), ("h", 3600), ("m", 60)];
+    // Two units are precise enough for people; --json has the seconds.
     let Some(at) = UNITS.iter().position(|&(_, unit)| seconds >= unit) else { return format!("{seconds}s") };
     let (name, unit) = UNITS[at];
     let (next_name, next_unit) = UNITS.get(at + 1).copied().unwrap_or(("s", 1));

@@ -111,6 +111,7 @@ impl Page {
         if let Some(link) = client.link {
             self.row(page, "link", &link.to_string());
         }
+        // Ages count from the newest answer, as its lifetimes do.
         let received =
             client.leases.iter().map(|lease| lease.received).max().unwrap_or(client.last_transaction);
         let age = received.duration_since(client.last_transaction).unwrap_or_default().as_secs();
@@ -119,6 +120,7 @@ impl Page {
             "last contact",
             &format!("{} ago, {}", format::seconds(age), format::time(client.last_transaction)),
         );
+        // With one source, naming it at each lease would only be noise.
         let several =
             lookup.answers().filter(|answer| matches!(answer.reply.content, Content::Data(_))).count() > 1;
         for lease in &client.leases {
@@ -168,6 +170,7 @@ impl Page {
     fn relay_path(self, page: &mut String, chain: &RelayChain) {
         let client = chain.relays.last().map(|relay| relay.peer_address);
         let client = match client {
+            // A malformed chain ends before the client.
             Some(client) if chain.fault.is_none() => format!("client {client}"),
             _ => "client (the path to it is broken)".to_owned(),
         };

@@ -11,11 +11,12 @@ use lqd_requestor::{
     AddressOrPrefix, Answer, ClientOnLink, Content, Duid, DuidKind, Error, Lookup, MergedLease, Query,
     RawOption, RelayAgent, RelayChain, Target, option_text,
 };
+use lqd_wire::hex::Hex;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 use crate::exit::Exit;
-use crate::format::{as_text, hex, plain_hex, rfc_3339};
+use crate::format::{as_text, rfc_3339};
 use crate::request;
 
 /// Raised when a field changes its meaning or is removed.
@@ -264,7 +265,7 @@ impl<'a> Document<'a> {
         self.clients = lookup.outcome.iter().flatten().map(ClientJson::of).collect();
         self.superseded = lookup.superseded.iter().map(ClientJson::of).collect();
         for exchange in &lookup.exchanges {
-            let query_hex = with_hex.then(|| plain_hex(&exchange.octets));
+            let query_hex = with_hex.then(|| Hex::undivided(&exchange.octets).to_string());
             let link = exchange.query.link;
             self.answers.extend(
                 exchange.answers.iter().map(|answer| AnswerJson::of(answer, link, query_hex.clone())),
@@ -350,12 +351,13 @@ impl DuidJson {
 
 impl LinkLayerJson {
     fn of(hardware_type: u16, address: &[u8]) -> Self {
-        Self { hardware_type, address: hex(address) }
+        Self { hardware_type, address: Hex::divided(address, ':').to_string() }
     }
 }
 
 impl LeaseJson {
     fn of(lease: &MergedLease) -> Self {
+        // RFC 8415 §7.7: 0xffffffff is infinity, null here, since programs would take it for seconds.
         let finite = |lifetime: u32| (lifetime != u32::MAX).then_some(lifetime);
         Self {
             kind: match lease.lease.resource {
@@ -376,6 +378,7 @@ impl RelayJson {
     fn of(chain: &RelayChain) -> Self {
         Self {
             peer_address: chain.peer_address,
+            // The wire has the outermost relay agent first.
             path: chain.relays.iter().rev().map(RelayAgentJson::of).collect(),
             fault: chain.fault.map(|fault| fault.to_string()),
         }
@@ -400,7 +403,7 @@ impl RelayAgentJson {
 
 impl OctetsJson {
     fn of(octets: &[u8]) -> Self {
-        Self { hex: plain_hex(octets), text: as_text(octets).map(str::to_owned) }
+        Self { hex: Hex::undivided(octets).to_string(), text: as_text(octets).map(str::to_owned) }
     }
 }
 
@@ -409,7 +412,7 @@ impl OptionJson {
         Self {
             code: option.code.0,
             name: request::name(option.code),
-            hex: plain_hex(&option.value),
+            hex: Hex::undivided(&option.value).to_string(),
             text: option_text(option).or_else(|| as_text(&option.value).map(str::to_owned)),
         }
     }
@@ -443,7 +446,7 @@ impl AnswerJson {
             links,
             deviations: reply.deviations.iter().map(deviation).collect(),
             options: reply.other.iter().map(OptionJson::of).collect(),
-            answer_hex: query_hex.is_some().then(|| plain_hex(&answer.octets)),
+            answer_hex: query_hex.is_some().then(|| Hex::undivided(&answer.octets).to_string()),
             query_hex,
         }
     }
@@ -461,6 +464,7 @@ impl Formatter for Ascii {
     ) -> io::Result<()> {
         let mut units = [0; 2];
         for c in fragment.chars() {
+            // DEL and C1 controls are valid JSON, but act upon a terminal.
             if matches!(c, ' '..='~') {
                 writer.write_all(&[c as u8])?;
             } else {

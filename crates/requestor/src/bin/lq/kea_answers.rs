@@ -52,10 +52,9 @@ fn recorded() -> Vec<Recorded> {
 }
 
 fn octets(digits: &str) -> Vec<u8> {
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal digits"))
-        .collect()
+    let mut octets = Vec::new();
+    lqd_wire::hex::parse_undivided(digits.as_bytes(), &mut octets).expect("hexadecimal digits");
+    octets
 }
 
 /// Returns the query of `lq` that is closest to this request.

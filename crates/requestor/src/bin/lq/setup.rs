@@ -78,6 +78,7 @@ async fn plan(options: &Options, interface: Option<u32>) -> Result<Plan, Error> 
     }
     let named = if options.servers.in_turn { Plan::in_turn(servers) } else { Plan::together(servers) };
     match to_group {
+        // --interface beside named servers only selects the local interface.
         _ if !options.servers.or_group => Ok(named),
         Some(to_group) => Ok(named.or_else(to_group)),
         None => Err(Error::GroupWithoutInterface),
