@@ -54,6 +54,11 @@ enum Command {
     Completions(manual::Options),
 }
 
+/// The global allocator.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // `parse` exits with status 2 on a usage error.
     // Exits with status 2 if the arguments are not usable.

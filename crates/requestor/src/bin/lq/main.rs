@@ -36,6 +36,11 @@ use command_line::{Command, CommandLine};
 use error::Error;
 use exit::Exit;
 
+/// The global allocator.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let line = CommandLine::parse(); // exits with status 2 on a usage error
     match run(line) {
