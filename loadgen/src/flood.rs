@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// Address and port of the server, such as [2001:db8::1]:547
     #[arg(long, value_name = "[ADDR]:PORT", value_parser = target)]
     target: SocketAddrV6,
-    /// DatagramKind of datagram to send
+    /// Kind of datagram to send
     #[arg(long, value_enum, default_value_t = DatagramKind::Garbage)]
     kind: DatagramKind,
     /// Lease file of Kea with the clients of the queries; required by --kind largest, which queries the

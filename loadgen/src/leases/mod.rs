@@ -28,7 +28,7 @@ const LEASE_HEADER_LEN: usize = 17;
 /// An infinite lifetime (RFC 8415 §7.7), and the expiry of a lease that never expires.
 pub(crate) const NEVER: u32 = u32::MAX;
 
-/// LeaseKind of a lease.
+/// Kind of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeaseKind {
     Address,

@@ -45,7 +45,7 @@ fn write_page(out: &mut String, report: &Report, latency: &Histogram<u64>) -> st
             .iter()
             .map(|(name, count)| format!("{name} {}", thousands(*count)))
             .collect();
-        writeln!(out, r#"<p class="warning">Defect answers: {}</p>"#, faults.join(", "))?;
+        writeln!(out, r#"<p class="warning">Wrong answers: {}</p>"#, faults.join(", "))?;
     }
     write_tiles(out, report)?;
     write_percentiles(out, latency)?;

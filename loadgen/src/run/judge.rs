@@ -10,7 +10,7 @@ use super::tally::Tally;
 use crate::leases::Clients;
 use crate::query::{Encoder, Query};
 
-/// LeaseKind of answers expected from the target.
+/// Kind of answers expected from the target.
 pub(super) enum Expected<'a> {
     /// Answers of a leasequery server.
     Replies(Checker<'a>),

@@ -55,7 +55,7 @@ pub(super) struct LoadPlan {
 pub(super) struct Outcome {
     pub(super) tally: Tally,
     pub(super) server_cpu: Option<Duration>,
-    /// QuerySource ports over all threads.
+    /// Source ports over all threads.
     pub(super) ports: u32,
 }
 

@@ -18,7 +18,7 @@ pub(super) const LATENCY_MAX: Duration = Duration::from_secs(60);
 const DIGITS: u8 = 3;
 /// Share of late sends above which the generator has fallen behind: they would show in the p99.9.
 const LATE_SENDS_MAX: f64 = 0.001;
-/// Defect answers kept as samples.
+/// Wrong answers kept as samples.
 const SAMPLES_MAX: usize = 3;
 
 /// A wrong answer, for the report.
