@@ -17,32 +17,33 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use lqd_benches::NOW;
 use lqd_benches::leases::store;
+use lqd_benches::lookups;
 use lqd_benches::network::Client;
-use lqd_index::{LookUp, Pinned};
+use lqd_index::{Lookup, Pinned};
 
 /// Clients of the indexes; each has two leases. With `LQD_BENCH_CLIENTS` in the environment, as many as it says.
 const CLIENTS: [u32; 2] = [50_000, 500_000];
 const BATCH_MAX: usize = 64;
 
 /// The look-ups of one subject, for all clients.
-type Subject = (&'static str, for<'c> fn(&'c Client) -> LookUp<'c>);
+type Subject = (&'static str, for<'c> fn(&'c Client) -> Lookup<'c>);
 
 const SUBJECTS: [Subject; 3] = [
-    ("address", |client| LookUp::Covering(client.address)),
-    ("prefix", |client| LookUp::Covering(client.address_in_prefix())),
-    ("client-id", |client| LookUp::Duid(&client.duid)),
+    ("address", |client| Lookup::Covering(client.address)),
+    ("prefix", |client| Lookup::Covering(client.address_in_prefix())),
+    ("client-id", |client| Lookup::Duid(&client.duid)),
 ];
 
 /// Looks one batch up; how many were found.
-fn look_up(leases: &Pinned<'_>, batch: &[LookUp<'_>]) -> usize {
+fn look_up(leases: &Pinned<'_>, batch: &[Lookup<'_>]) -> usize {
     let mut found = [None; BATCH_MAX];
     let found = &mut found[..batch.len()];
-    leases.look_up(NOW, batch, found);
+    lookups::look_up(leases, NOW, batch, found);
     found.iter().flatten().map(|found| found.client.len()).sum()
 }
 
 /// One iteration is one batch, as a worker does it: pin the store, look up, let go.
-fn look_ups(c: &mut Criterion) {
+fn lookups(c: &mut Criterion) {
     let wished = std::env::var("LQD_BENCH_CLIENTS").ok();
     let wished = wished.map(|clients| vec![clients.parse().expect("LQD_BENCH_CLIENTS is a number")]);
     for clients in wished.unwrap_or(CLIENTS.into()) {
@@ -118,23 +119,18 @@ fn duid_maps(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for threads in [1, 2] {
         group.bench_function(BenchmarkId::new("dashmap", threads), |b| {
-            b.iter_custom(|look_ups| {
-                on_threads(threads, &asked, look_ups, |part| {
+            b.iter_custom(|lookups| {
+                on_threads(threads, &asked, lookups, |part| {
                     part.filter(|client| sharded.has(&client.duid)).count()
                 })
             });
         });
         group.bench_function(BenchmarkId::new("index", threads), |b| {
-            b.iter_custom(|look_ups| {
-                on_threads(threads, &asked, look_ups, |part| {
+            b.iter_custom(|lookups| {
+                on_threads(threads, &asked, lookups, |part| {
                     let mut reader = store.reader().expect("a place for each thread");
                     let leases = reader.pin();
-                    part.filter(|client| {
-                        let mut found = [None];
-                        leases.look_up(NOW, &[LookUp::Duid(&client.duid)], &mut found);
-                        found[0].is_some()
-                    })
-                    .count()
+                    part.filter(|client| leases.find(Lookup::Duid(&client.duid), NOW).is_some()).count()
                 })
             });
         });
@@ -146,7 +142,7 @@ fn duid_maps(c: &mut Criterion) {
 fn on_threads(
     threads: usize,
     asked: &[Client],
-    look_ups: u64,
+    lookups: u64,
     find: impl Fn(&mut dyn Iterator<Item = &Client>) -> usize + Sync,
 ) -> Duration {
     let barrier = Barrier::new(threads + 1);
@@ -154,12 +150,12 @@ fn on_threads(
         let workers: Vec<_> = (0..threads)
             .map(|thread| {
                 let (before, after) = asked.split_at(asked.len() / threads * thread);
-                let mut part = after.iter().chain(before).cycle().take(look_ups as usize);
+                let mut part = after.iter().chain(before).cycle().take(lookups as usize);
                 let (barrier, find) = (&barrier, &find);
                 scope.spawn(move || {
                     barrier.wait();
                     let found = black_box(find(&mut part));
-                    assert_eq!(found as u64, look_ups, "every client is there");
+                    assert_eq!(found as u64, lookups, "every client is there");
                 })
             })
             .collect();
@@ -172,5 +168,5 @@ fn on_threads(
     })
 }
 
-criterion_group!(benches, look_ups, duid_maps);
+criterion_group!(benches, lookups, duid_maps);
 criterion_main!(benches);

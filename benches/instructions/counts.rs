@@ -15,9 +15,10 @@ use lqd_benches::NOW;
 use lqd_benches::codec::{parse_query, write_reply};
 use lqd_benches::engine::{answer, datagrams, engine, limited_engine};
 use lqd_benches::leases::store;
+use lqd_benches::lookups::look_up;
 use lqd_benches::network::Client;
 use lqd_benches::query::Kind;
-use lqd_index::{LookUp, Reader};
+use lqd_index::{Lookup, Reader};
 
 /// Clients of the index, two leases each: few, as more would cost no more instructions.
 const CLIENTS: u32 = 20_000;
@@ -58,41 +59,41 @@ fn codec_write(clients: &'static [Client]) -> usize {
 }
 
 /// A reader and what it looks up.
-type LookUps = (Reader, &'static [LookUp<'static>]);
+type Lookups = (Reader, &'static [Lookup<'static>]);
 
-fn look_ups(kind: Kind) -> LookUps {
+fn lookups(kind: Kind) -> Lookups {
     let look_up = |client: &'static Client| match kind {
-        Kind::ClientId => LookUp::Duid(&client.duid),
-        Kind::Prefix => LookUp::Covering(client.address_in_prefix()),
-        _ => LookUp::Covering(client.address),
+        Kind::ClientId => Lookup::Duid(&client.duid),
+        Kind::Prefix => Lookup::Covering(client.address_in_prefix()),
+        _ => Lookup::Covering(client.address),
     };
     (reader(), asked().iter().map(look_up).collect::<Vec<_>>().leak())
 }
 
-#[library_benchmark(setup = look_ups)]
+#[library_benchmark(setup = lookups)]
 #[bench::address(Kind::Address)]
 #[bench::prefix(Kind::Prefix)]
 #[bench::client_id(Kind::ClientId)]
-fn index_64((mut reader, look_ups): LookUps) -> (Reader, usize) {
+fn index_64((mut reader, lookups): Lookups) -> (Reader, usize) {
     let mut sum = 0;
-    for batch in look_ups.chunks(BATCH_MAX) {
+    for batch in lookups.chunks(BATCH_MAX) {
         let mut found = [None; BATCH_MAX];
         let leases = reader.pin();
-        leases.look_up(NOW, black_box(batch), &mut found[..batch.len()]);
+        look_up(&leases, NOW, black_box(batch), &mut found[..batch.len()]);
         sum += found.iter().flatten().map(|found| found.client.len()).sum::<usize>();
     }
     (reader, sum)
 }
 
-#[library_benchmark(setup = look_ups)]
+#[library_benchmark(setup = lookups)]
 #[bench::address(Kind::Address)]
 #[bench::client_id(Kind::ClientId)]
-fn index_1((mut reader, look_ups): LookUps) -> (Reader, usize) {
+fn index_1((mut reader, lookups): Lookups) -> (Reader, usize) {
     let mut sum = 0;
-    for look_up in look_ups {
+    for lookup in lookups {
         let mut found = [None];
         let leases = reader.pin();
-        leases.look_up(NOW, black_box(&[*look_up]), &mut found);
+        look_up(&leases, NOW, black_box(&[*lookup]), &mut found);
         sum += found.iter().flatten().map(|found| found.client.len()).sum::<usize>();
     }
     (reader, sum)

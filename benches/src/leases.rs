@@ -94,7 +94,8 @@ pub fn configured_links() -> Vec<Link> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lqd_index::LookUp;
+    use crate::lookups::look_up;
+    use lqd_index::Lookup;
 
     #[test]
     fn every_lease_is_found_in_every_way() {
@@ -103,14 +104,14 @@ mod tests {
         let mut reader = store.reader().unwrap();
         let leases = reader.pin();
         for client in Client::first(1000) {
-            let look_ups = [
-                LookUp::Covering(client.address),
-                LookUp::Covering(client.address_in_prefix()),
-                LookUp::Duid(&client.duid),
-                LookUp::Covering(client.free_address()),
+            let lookups = [
+                Lookup::Covering(client.address),
+                Lookup::Covering(client.address_in_prefix()),
+                Lookup::Duid(&client.duid),
+                Lookup::Covering(client.free_address()),
             ];
             let mut found = [None; 4];
-            leases.look_up(NOW, &look_ups, &mut found);
+            look_up(&leases, NOW, &lookups, &mut found);
             let [by_address, by_prefix, by_duid, free] = found;
             for found in [by_address, by_prefix, by_duid] {
                 assert!(found.unwrap().client.has_duid(&client.duid));

@@ -19,6 +19,7 @@
 pub mod codec;
 pub mod engine;
 pub mod leases;
+pub mod lookups;
 pub mod network;
 pub mod query;
 pub mod rows;

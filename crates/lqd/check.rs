@@ -64,7 +64,7 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
             summary.oversized_clients, largest.leases
         )?;
     }
-    writeln!(out, "memory         {} MiB for leases", summary.octets >> 20)?;
+    writeln!(out, "memory         {} MiB for leases", summary.bytes >> 20)?;
     for warning in &report.warnings {
         writeln!(out, "warning        {warning}")?;
     }

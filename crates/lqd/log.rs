@@ -12,7 +12,7 @@ use std::io;
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 
-use lqd_index::NoRoom;
+use lqd_index::NoRoomError;
 use signal_hook::consts::SIGXFSZ;
 use tracing::error;
 use tracing_subscriber::EnvFilter;
@@ -47,7 +47,7 @@ pub(crate) fn start(settings: &Settings) -> Result<(), ExitError> {
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    if let Some(no_room) = panic.payload().downcast_ref::<NoRoom>() {
+    if let Some(no_room) = panic.payload().downcast_ref::<NoRoomError>() {
         return error!(target: PANIC, "{no_room}"); // no bug, and it may be survived
     }
     let thread = std::thread::current();

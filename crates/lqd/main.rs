@@ -23,7 +23,7 @@ use std::panic::{catch_unwind, resume_unwind, set_hook, take_hook};
 use std::process::ExitCode;
 
 use clap::Parser;
-use lqd_index::NoRoom;
+use lqd_index::NoRoomError;
 use rustix::process::{Resource, getrlimit};
 
 use error::ExitError;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let status = match CommandLine::try_parse() {
         Ok(command_line) => catch_unwind(|| run(&command_line.command)).unwrap_or_else(|panic| {
             // Whatever else ends the main thread is a bug.
-            let no_room = panic.downcast::<NoRoom>().unwrap_or_else(|panic| resume_unwind(panic));
+            let no_room = panic.downcast::<NoRoomError>().unwrap_or_else(|panic| resume_unwind(panic));
             report(&ExitError::unusable(*no_room))
         }),
         Err(help_or_error) => print(&help_or_error),
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 fn hide_lack_of_room() {
     let report = take_hook();
     set_hook(Box::new(move |panic| {
-        if !panic.payload().is::<NoRoom>() {
+        if !panic.payload().is::<NoRoomError>() {
             report(panic);
         }
     }));

@@ -16,7 +16,7 @@ use std::num::NonZeroUsize;
 use libtest_mimic::{Failed, Trial};
 use lqd_feed::kea_memfile::{Columns, KeaMemfile, RowParser};
 use lqd_feed::{LeaseSource, LoadRequest};
-use lqd_index::{Batch, Change, Covering, LeaseKind, Links, LookUp, StoredOptions, Writer};
+use lqd_index::{Batch, Change, Covering, LeaseKind, Links, Lookup, StoredOptions, Writer};
 
 use crate::support::hex::parse_hex;
 use crate::support::kea_lfc::{kea_lfc, with_suffix};
@@ -288,9 +288,8 @@ impl Lqd {
 
     fn look_up(&mut self, address: Ipv6Addr) -> Outcome {
         let leases = self.reader.pin();
-        let mut found = [None];
-        leases.look_up(NOW, &[LookUp::Covering(address)], &mut found);
-        let Some(found) = found[0] else { return Outcome::Gone };
+        let found = leases.find(Lookup::Covering(address), NOW);
+        let Some(found) = found else { return Outcome::Gone };
         if found.client.is_unreadable() {
             return Outcome::Dropped;
         }

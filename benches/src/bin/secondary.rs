@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         per_lease(resident("VmRSS")),
         per_lease(resident("VmHWM"))
     );
-    println!("tables    {:.1} bytes a lease", per_lease(store.summary().octets));
+    println!("tables    {:.1} bytes a lease", per_lease(store.summary().bytes));
     for (name, size) in store.secondary_indexes() {
         println!(
             "{name:<9} {:.1} bytes a lease (estimate); {} keys, {} entries",

@@ -9,7 +9,7 @@ mod kind;
 mod parsed;
 mod partial;
 
-use lqd_index::{Found, LinkSet, LookUps, Pinned};
+use lqd_index::{Found, LinkSet, Lookups, Pinned};
 use lqd_wire::{OptionCode, Options, Query, QueryType};
 
 use crate::QueryTypes;
@@ -149,10 +149,10 @@ macro_rules! query_kinds {
 
             /// Begins the lookup.
             #[inline(always)]
-            pub(crate) fn begin<const N: usize>(self, look_ups: &mut LookUps<'_, 'a, N>) {
+            pub(crate) fn begin<const N: usize>(self, lookups: &mut Lookups<'_, 'a, N>) {
                 match self {
-                    Self::None => look_ups.begin_none(),
-                    $(Self::$kind(subject) => subject.begin(look_ups),)+
+                    Self::None => lookups.begin_none(),
+                    $(Self::$kind(subject) => subject.begin(lookups),)+
                 }
             }
 

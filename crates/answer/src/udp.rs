@@ -131,10 +131,10 @@ impl Engine {
     ) {
         let mut received = [Received::EMPTY; N];
         let mut outcomes = [None; N];
-        let mut look_ups = leases.look_ups::<N>(datagrams.len());
+        let mut lookups = leases.lookups::<N>(datagrams.len());
         let first = datagrams.first().map_or(Ipv6Addr::UNSPECIFIED, |datagram| *datagram.source.ip());
         let mut admission = Admission::new(&self.policy.access, limits, now.monotonic_ns, first);
-        let (now, turns) = (now.unix_seconds, look_ups.turns());
+        let (now, turns) = (now.unix_seconds, lookups.turns());
         let no_binding = if leases.is_incomplete() { self.no_binding_if_incomplete } else { self.no_binding };
         for turn in 0..datagrams.len() + turns {
             if let Some(datagram) = datagrams.get(turn) {
@@ -145,12 +145,12 @@ impl Engine {
                 outcomes[turn] = parsed.err();
                 if outcomes[turn].is_some() || received.refusal.is_some() {
                     // Keeps positions in step with the batch.
-                    look_ups.begin_none();
+                    lookups.begin_none();
                 } else {
-                    received.query.target.begin(&mut look_ups);
+                    received.query.target.begin(&mut lookups);
                 }
             }
-            look_ups.turn();
+            lookups.turn();
             let Some(position) = turn.checked_sub(turns) else { continue };
             if let Some(outcome) = outcomes[position] {
                 deliver(position, Verdict::Silence(outcome));
@@ -158,10 +158,10 @@ impl Engine {
             }
             let (policy, received) = (&self.policy, &received[position]);
             let view = View::new(leases.links(), received.rights, received.source());
-            let found = look_ups.found(now, position);
+            let found = lookups.found(now, position);
             let content = &if found.is_some_and(|found| found.client.is_partial()) {
                 // Looked up again: passing `found` on would store it in memory for every query.
-                received.query.decide_partial(leases, &view, now, look_ups.found(now, position))
+                received.query.decide_partial(leases, &view, now, lookups.found(now, position))
             } else if let Some(refusal) = received.refusal {
                 Content::Refused(refusal)
             } else {

@@ -1,50 +1,39 @@
 //! Memory of the index: 64-bit atomic words, handed out in runs, addressed by `u32`.
 //!
-//! Records and hash tables live here. Designs considered: (1) a heap object for each, freed through
-//! an epoch library: 16 octets of allocator overhead each and raw pointers, hence unsafe code, in every structure;
-//! (2) plain memory and a lock per shard: readers would wait for a writer that was preempted; (3) this one: every
-//! word is an atomic, so that reading what a writer is about to replace is defined behaviour without unsafe code,
-//! a relaxed load costs what a plain one does, and links between structures take 4 octets instead of 8. All of it is one reservation
-//! of address space ([`crate::pages`]).
+//! Records and hash tables live here. Every word is an atomic: reading a word that the writer is about to replace is
+//! defined behaviour without unsafe code. All of it is one reservation of address space ([`crate::pages`]). `DESIGN.md`
+//! compares the designs.
 //!
-//! An allocator keeps runs given back by size class, as the next record mostly has the size of one that went. When records of
-//! other sizes are wanted than went, that would let each size keep its own share for ever (72 MiB of leases took 792
-//! after ten changes of their options): so when a good part lies idle, runs are joined with their neighbours, cut anew for
-//! any size, and whole chunks go back to the system. Designs considered: blocks for one size each, given back when
-//! empty (one record left in a block holds it, and some always are); moving records together (the writer can, since one
-//! word leads to a record, but it would copy the records of a whole index for each change of their sizes); building the generation
-//! anew (needs twice the memory at the moment when there is too little).
-//!
-//! A run is written before the word that points to it is stored with `Release`, is never written again in a way that
-//! changes what a reader makes of it (except single words, each meaningful alone), and is given back only when no
-//! reader can still hold it ([`crate::epoch`]).
+//! A run is written before the word that points to it is stored with `Release`. It is never written again while a reader
+//! may read it (except single words, each meaningful alone), and is freed only when no reader can still hold it
+//! ([`crate::epoch`]).
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::pages::{HUGE_PAGE, Pages};
-use crate::room::NoRoom;
+use crate::room::NoRoomError;
 
 mod spans;
 
 use spans::Spans;
 
-/// Words of a chunk, which is what an allocator takes at a time: a huge page.
+/// Words of a chunk, the unit in which an allocator takes memory: a huge page.
 const CHUNK_WORDS: usize = HUGE_PAGE / size_of::<AtomicU64>();
 
-/// Words of a block, in which small runs lie: a loader stages rows in such runs, so that what it gives back becomes
+/// Words of a block, in which small runs lie. A loader stages rows in such runs, so that freed staging memory becomes
 /// records.
 pub(crate) const BLOCK_WORDS: usize = 1 << 11;
 
 /// Longest run, in words, that is cut from a block.
 const SMALL_WORDS: usize = BLOCK_WORDS / 16;
 
-/// With this part of the memory free, but not for runs of any size, it is worth while to join it.
+/// Free runs are joined when they make up this part of the memory.
 const IDLE_PART: usize = 8;
 
 /// Words of a cache line.
 pub(crate) const LINE_WORDS: usize = 8;
 
-/// Where a run of words begins; 0 is never handed out and means "none".
+/// Position of a run's first word; 0 is never handed out and means "none".
 pub(crate) type Address = u32;
 
 /// The words. Shared by all; growing needs no exclusive access.
@@ -52,19 +41,19 @@ pub(crate) struct Arena {
     words: Pages<AtomicU64>,
     /// Chunks handed out, from the front. The first never is, so that 0 is no address; untouched, it costs nothing.
     claimed: AtomicU32,
-    /// Of those, chunks that the system backs no longer.
+    /// Chunks handed out that the system backs no longer.
     released: AtomicU32,
 }
 
 impl Arena {
-    /// Room for so many octets.
-    pub(crate) fn new(octets: u64) -> Self {
-        let words = Pages::reserve(octets as usize / size_of::<AtomicU64>());
+    /// Reserves this many bytes.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let words = Pages::reserve(bytes as usize / size_of::<AtomicU64>());
         words.commit(2 * CHUNK_WORDS);
         Self { words, claimed: AtomicU32::new(1), released: AtomicU32::new(0) }
     }
 
-    /// Room for whatever a test does.
+    /// Reserves more than any test needs.
     #[cfg(test)]
     pub(crate) fn large() -> Self {
         Self::new(16 << 30)
@@ -85,13 +74,13 @@ impl Arena {
         &self.from(at)[..words]
     }
 
-    /// Octets that there is room for.
-    pub(crate) fn room_octets(&self) -> u64 {
+    /// Bytes reserved.
+    pub(crate) fn reserved_bytes(&self) -> u64 {
         (self.words.len() * size_of::<AtomicU64>()) as u64
     }
 
-    /// Octets taken from the system.
-    pub(crate) fn octets(&self) -> usize {
+    /// Bytes taken from the system.
+    pub(crate) fn bytes(&self) -> usize {
         let released = self.released.load(Ordering::Relaxed);
         (self.claimed.load(Ordering::Relaxed) - released) as usize * HUGE_PAGE - HUGE_PAGE
     }
@@ -101,23 +90,23 @@ impl Arena {
         let chunks = words.div_ceil(CHUNK_WORDS);
         let first = self.claimed.fetch_add(chunks as u32, Ordering::Relaxed) as usize;
         let room = self.words.len() / CHUNK_WORDS;
-        // The last chunk stays free: what is asked for ahead of time may lie a line behind a run.
+        // The last chunk stays free: a prefetch may reach a cache line past a run.
         if first + chunks >= room {
-            NoRoom::Full { mebibytes: self.room_octets() >> 20 }.give_up();
+            NoRoomError::Full { mebibytes: self.reserved_bytes() >> 20 }.give_up();
         }
         self.words.commit((first + chunks + 1) * CHUNK_WORDS);
         (first * CHUNK_WORDS) as Address
     }
 }
 
-/// A run of memory that is linked from nowhere any more.
+/// A run of memory that no published word points to any more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Garbage {
     pub(crate) at: Address,
     pub(crate) words: usize,
 }
 
-/// What the writer needs to change what lies in an arena.
+/// Access of the writer to an arena.
 pub(crate) struct Editor<'a> {
     pub(crate) arena: &'a Arena,
     pub(crate) allocator: &'a mut Allocator,
@@ -126,22 +115,22 @@ pub(crate) struct Editor<'a> {
 
 /// Hands out runs of an [`Arena`] to one writing thread and takes them back.
 pub(crate) struct Allocator {
-    /// Of a chunk: for blocks and long runs.
+    /// Rest of a chunk, for blocks and long runs.
     large: Region,
-    /// Of a block: for small runs.
+    /// Rest of a block, for small runs.
     small: Region,
-    /// Runs given back, by size class.
+    /// Freed runs, by size class.
     free: Vec<Vec<Address>>,
     /// Words in them.
     free_words: usize,
-    /// Runs given back and joined.
+    /// Freed runs that were joined.
     spans: Spans,
     /// Words handed out so far.
     #[cfg(test)]
     pub(crate) words_given: usize,
 }
 
-/// Words that nobody has yet.
+/// Words not handed out yet.
 #[derive(Clone, Copy, Default)]
 struct Region {
     next: Address,
@@ -162,7 +151,7 @@ impl Region {
     }
 }
 
-/// These two, the longer one first.
+/// Returns both, the longer one first.
 fn longer(a: Region, b: Region) -> (Region, Region) {
     if a.words() > b.words() { (a, b) } else { (b, a) }
 }
@@ -216,7 +205,7 @@ impl Allocator {
         })
     }
 
-    /// At least so many words for long runs.
+    /// Takes at least `words` words for long runs.
     fn region(&mut self, arena: &Arena, words: usize) -> Region {
         let at_most = words.max(CHUNK_WORDS);
         let span = self.span(arena, words, at_most).or_else(|| {
@@ -245,10 +234,10 @@ impl Allocator {
         }
     }
 
-    /// Where a good part of the memory is free, but only for runs of a certain size, makes it free for any, and gives
-    /// whole chunks back to the system. Not more often than so much has been freed since.
+    /// Joins free runs with their neighbours once they make up 1/[`IDLE_PART`] of the memory, so that they serve runs of
+    /// any size, and returns whole chunks to the system.
     pub(crate) fn join_if_idle(&mut self, arena: &Arena) {
-        if self.free_words < CHUNK_WORDS.max(arena.octets() / size_of::<AtomicU64>() / IDLE_PART) {
+        if self.free_words < CHUNK_WORDS.max(arena.bytes() / size_of::<AtomicU64>() / IDLE_PART) {
             return;
         }
         let mut runs = Vec::new();
@@ -267,7 +256,7 @@ impl Allocator {
         }
     }
 
-    /// Takes back a run that no reader can hold any more; `words` as when it was allocated.
+    /// Frees a run that no reader can hold any more; `words` as when it was allocated.
     pub(crate) fn free(&mut self, at: Address, words: usize) {
         let (class, words) = size_class(words);
         if self.free.len() <= class {
@@ -277,10 +266,10 @@ impl Allocator {
         self.free_words += words;
     }
 
-    /// Gives memory that nobody uses back to the system: what nobody had yet, and free blocks, whose addresses stay free,
-    /// where they make a good part of a huge page.
+    /// Returns unused memory to the system: the rest of the last chunk, and free blocks that make up a quarter of a huge
+    /// page.
     ///
-    /// Where they make less, the huge page is worth more: one hole in it, and the rest is backed by small pages.
+    /// Fewer blocks are kept: one hole in a huge page, and the system backs the rest of it by small pages.
     pub(crate) fn release_unused(&mut self, arena: &Arena) {
         arena.words.release(self.large.next as usize..self.large.end as usize);
         let (class, _) = size_class(BLOCK_WORDS);
@@ -297,7 +286,7 @@ impl Allocator {
         }
     }
 
-    /// Takes over what another allocator of the same arena still has to give.
+    /// Takes all free memory of another allocator of the same arena.
     pub(crate) fn absorb(&mut self, other: Self) {
         let mut rests = Vec::new();
         for (mine, other) in [(&mut self.large, other.large), (&mut self.small, other.small)] {
@@ -374,10 +363,10 @@ mod tests {
         for (tag, &(at, words)) in runs.iter().enumerate() {
             assert!(arena.run(at, words).iter().all(|word| word.load(Ordering::Relaxed) == tag as u64));
         }
-        let octets = arena.octets();
+        let bytes = arena.bytes();
         runs.iter().for_each(|&(at, words)| allocator.free(at, words));
         let again: Vec<_> = sizes.iter().cycle().take(200).map(|&n| allocator.allocate(&arena, n)).collect();
         assert_eq!(again.len(), runs.len());
-        assert_eq!(arena.octets(), octets, "all of it was used again");
+        assert_eq!(arena.bytes(), bytes, "all of it was used again");
     }
 }

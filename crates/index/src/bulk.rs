@@ -1,28 +1,18 @@
 //! A whole generation of the index from a snapshot, on all cores, in little more memory than it takes in the end.
 //!
-//! Rows come in any order of threads, each with its number; the last row of an address is its lease. Two passes over
-//! partitions that know nothing of each other, so that whoever is free takes the next one, and two over what is left:
+//! Rows come in any order of threads, each with its number; the last row of an address is its lease. Threads work on
+//! independent partitions:
 //!
 //! ```text
 //! take     rows → partitions by DUID, removals → by address     while the source still reads, window by window
 //! write    clients: record, number, map by DUID; a claim on each address → partitions by address
 //! fill     map by address; of two claims on an address, and of claim and removal, the last counts
-//! settle   records of clients that lost an address: as a rule, none
+//! settle   records of clients that lost an address: usually none
 //! ```
 //! The few rows that need the writer's knowledge (`bulk/special.rs`) are set aside, and settled with the others.
-//! A partition is small beside the whole (1/256), lies in a processor's cache while it is worked on, and its memory is
-//! given back when it is done. Rows are staged in blocks of the new generation's own arena, so that a block that
-//! was read becomes records or tables a moment later: no allocator has to be hoped for, and the peak is records and
-//! maps beside 16 octets a claim. A row right behind one of the same client is staged without DUID and options.
-//!
-//! Designs considered: (1) all rows parsed into batches, then sorted by address and by DUID as a whole: the batches and
-//! three arrays beside the finished tables, 2.6 times their memory, and at 20 million leases every access misses the
-//! cache; (2) windows applied one after the other as the follower does: little memory, but one thread, and every row
-//! misses the cache some ten times; (3) reading the file twice, first for addresses: parsing is half of all work; (4)
-//! partitions by address first, to find each address's last row, and by DUID then: every row is copied once more, and
-//! no two rows of a client are neighbours, so that each has its DUID and options; 9.4 s for 20 million leases; (5) this
-//! one: 6.7 s in the same hour, at the price that a lease which a later row takes away is written first, and its room in
-//! the arena waits for the next record of its size. Measured: see `benches/README.md`, "Loading".
+//! A partition is 1/256 of the whole, lies in a processor's cache while a thread works on it, and is freed when it is
+//! done. Rows are staged in blocks of the new generation's own arena, which become records and tables later. A row right
+//! behind one of the same client is staged without DUID and options. `DESIGN.md` compares the designs.
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -36,17 +26,17 @@ use crate::lease::{Batch, DUID_LEN_MAX, Lease, Row, address_hash, duid_hash};
 use crate::limits::Limits;
 use crate::octets::copy_octets;
 use crate::options::Packer;
-use crate::record::{self, Entry, TooLarge, WORDS_MAX, Wholeness, order};
+use crate::record::{self, Entry, RecordTooLargeError, WORDS_MAX, Wholeness, order};
 use crate::room::Room;
 use crate::tables::Tables;
 use crate::written::Written;
 
-mod met;
+mod prefix_length_set;
 mod settle;
 mod special;
 mod staging;
 
-use met::Met;
+use prefix_length_set::PrefixLengthSet;
 use settle::{Claims, Loss, Settled};
 pub(crate) use special::Remaining;
 use special::{Aside, Former, Special, Specials};
@@ -56,17 +46,17 @@ use staging::{Block, Claim, End, Item, ROW_NUMBERS, Run, Staged, kept};
 const NUMBERS: u32 = 1024;
 
 /// A snapshot on its way into the index: takes its rows from any number of threads; then
-/// [`Writer::replace_by`](crate::Writer::replace_by) publishes what they come to.
+/// [`Writer::replace_by`](crate::Writer::replace_by) publishes the leases.
 pub struct Loader {
     tables: Tables,
-    /// Those that are not at work.
-    hands: Mutex<Vec<Hand>>,
+    /// State of threads that are between two parts.
+    threads: Mutex<Vec<LoaderThread>>,
     numbers: AtomicU32,
-    /// Nothing: rows with host bits are set aside.
+    /// Empty: rows with host bits are set aside.
     written: Written,
 }
 
-/// What was built.
+/// Tables of a new generation, and the writer's knowledge about them.
 pub(crate) struct Built {
     pub(crate) tables: Tables,
     pub(crate) allocator: Allocator,
@@ -77,17 +67,17 @@ pub(crate) struct Built {
     pub(crate) remaining: Remaining,
 }
 
-/// What one thread works with.
-struct Hand {
+/// State of one thread that loads.
+struct LoaderThread {
     allocator: Allocator,
     packer: Packer,
-    /// Rows by client, then claims by address.
+    /// Rows by client; later claims by address.
     staged: Staged,
     /// Ends, by address.
     ended: Staged,
     /// Client numbers that it may use.
     numbers: Vec<ClientId>,
-    /// Leases in records that it wrote, less those that it took out of records.
+    /// Leases in records that it wrote, minus those that it removed from records.
     leases: isize,
     oversized: Vec<(ClientId, Vec<ClientId>)>,
     lost: Vec<Loss>,
@@ -95,7 +85,7 @@ struct Hand {
     /// Rows that were set aside and count.
     remaining: Vec<Special>,
     formers: Vec<Former>,
-    met: Met,
+    prefix_lengths: PrefixLengthSet,
     words: Vec<u64>,
     octets: Vec<u8>,
 }
@@ -107,24 +97,24 @@ impl Default for Loader {
 }
 
 impl Loader {
-    /// Without rows.
+    /// Returns a loader without rows.
     pub fn new() -> Self {
         Self::with_limits(Limits::STANDARD)
     }
 
-    /// As [`Self::new`], for rows whose text has so many octets, which counts where address space is limited.
-    pub fn for_text(octets: u64) -> Self {
-        Self::with_room(Limits::STANDARD, Room::for_text(octets))
+    /// Returns a loader for rows whose text has so many bytes: address space is reserved by it where that is limited.
+    pub fn for_text(bytes: u64) -> Self {
+        Self::with_room(Limits::STANDARD, Room::for_text(bytes))
     }
 
-    /// As [`Self::new`], with other limits.
+    /// Returns a loader with other limits.
     pub(crate) fn with_limits(limits: Limits) -> Self {
         Self::with_room(limits, Room::for_text(0))
     }
 
     fn with_room(limits: Limits, room: Room) -> Self {
         let tables = Tables::empty(limits, room);
-        Self { tables, hands: Mutex::default(), numbers: AtomicU32::new(0), written: Written::default() }
+        Self { tables, threads: Mutex::default(), numbers: AtomicU32::new(0), written: Written::default() }
     }
 
     /// Takes the rows of a batch, numbered from `first` on: of the rows of one address the highest number counts.
@@ -135,9 +125,9 @@ impl Loader {
     /// If numbers reach 2^44.
     pub fn take(&self, first: u64, batch: &Batch) {
         assert!(first + (batch.len() as u64) < ROW_NUMBERS, "row numbers stay below 2^44");
-        self.with_hand(|hand| {
+        self.with_thread(|thread| {
             let Tables { templates, arena, .. } = &self.tables;
-            let Hand { allocator, packer, staged, ended, aside, words, octets, .. } = hand;
+            let LoaderThread { allocator, packer, staged, ended, aside, words, octets, .. } = thread;
             let mut before: Option<&Row> = None;
             let mut hash = 0;
             for (number, row) in (first..).zip(&batch.rows) {
@@ -150,7 +140,7 @@ impl Loader {
                     aside.push(number, batch, row);
                     continue;
                 }
-                // Sources have the leases of a client together, as a rule.
+                // Sources mostly have the leases of a client together.
                 let same_client = before.is_some_and(|before| batch.duid(before) == batch.duid(row));
                 let same_options =
                     same_client && before.is_some_and(|before| batch.options(before) == batch.options(row));
@@ -169,35 +159,35 @@ impl Loader {
         });
     }
 
-    /// The tables that the rows come to.
+    /// Builds the tables.
     pub(crate) fn build(self) -> Built {
-        self.pass(|hand| &mut hand.staged, |hand, _, blocks| self.write_clients(hand, blocks));
-        let ended = self.merged(|hand| &mut hand.ended);
+        self.pass(|thread| &mut thread.staged, |thread, _, blocks| self.write_clients(thread, blocks));
+        let ended = self.merged(|thread| &mut thread.ended);
         let specials = self.specials();
         self.pass(
-            |hand| &mut hand.staged,
-            |hand, partition, blocks| {
-                self.fill_addresses(hand, partition, blocks, (&ended[partition], &specials));
+            |thread| &mut thread.staged,
+            |thread, partition, blocks| {
+                self.fill_addresses(thread, partition, blocks, (&ended[partition], &specials));
             },
         );
-        let lost = self.hands().iter_mut().flat_map(|hand| std::mem::take(&mut hand.lost)).collect();
+        let lost = self.threads().iter_mut().flat_map(|thread| std::mem::take(&mut thread.lost)).collect();
         self.take_away(lost);
         let next_client = self.numbers.load(Ordering::Relaxed);
         self.give_back(ended);
-        let Self { tables, hands, .. } = self;
+        let Self { tables, threads, .. } = self;
         let (mut allocator, mut free_clients) = (Allocator::new(), Vec::new());
-        let (mut leases, mut oversized, mut met) = (0, Vec::new(), Met::default());
+        let (mut leases, mut oversized, mut prefix_lengths) = (0, Vec::new(), PrefixLengthSet::default());
         let (mut rows, mut formers) = (Vec::new(), Vec::new());
-        for hand in hands.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            allocator.absorb(hand.allocator);
-            free_clients.extend(hand.numbers);
-            leases += hand.leases;
-            oversized.extend(hand.oversized);
-            met.extend(hand.met);
-            rows.extend(hand.remaining);
-            formers.extend(hand.formers);
+        for thread in threads.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            allocator.absorb(thread.allocator);
+            free_clients.extend(thread.numbers);
+            leases += thread.leases;
+            oversized.extend(thread.oversized);
+            prefix_lengths.extend(thread.prefix_lengths);
+            rows.extend(thread.remaining);
+            formers.extend(thread.formers);
         }
-        met.enter(&tables, &mut allocator);
+        prefix_lengths.enter(&tables, &mut allocator);
         allocator.release_unused(&tables.arena);
         tables.counts.leases.store(leases.max(0) as usize, Ordering::Relaxed);
         let segments = oversized.iter().flat_map(|(_, segments)| segments);
@@ -208,50 +198,50 @@ impl Loader {
         Built { tables, allocator, next_client, free_clients, oversized, remaining }
     }
 
-    fn hands(&self) -> MutexGuard<'_, Vec<Hand>> {
-        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    fn threads(&self) -> MutexGuard<'_, Vec<LoaderThread>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with_hand(&self, work: impl FnOnce(&mut Hand)) {
-        let hand = self.hands().pop();
-        let mut hand = hand.unwrap_or_else(Hand::new);
-        work(&mut hand);
-        self.hands().push(hand);
+    fn with_thread(&self, work: impl FnOnce(&mut LoaderThread)) {
+        let thread = self.threads().pop();
+        let mut thread = thread.unwrap_or_else(LoaderThread::new);
+        work(&mut thread);
+        self.threads().push(thread);
     }
 
-    /// What all threads have staged there.
-    fn merged(&self, there: impl Fn(&mut Hand) -> &mut Staged) -> Vec<Vec<Block>> {
-        let mut hands = self.hands();
-        Staged::merged(hands.iter_mut().map(|hand| std::mem::replace(there(hand), Staged::new())))
+    /// Items that all threads have staged there.
+    fn merged(&self, there: impl Fn(&mut LoaderThread) -> &mut Staged) -> Vec<Vec<Block>> {
+        let mut threads = self.threads();
+        Staged::merged(threads.iter_mut().map(|thread| std::mem::replace(there(thread), Staged::new())))
     }
 
-    /// Works through all that was staged there, partition by partition.
+    /// Calls `work` for each partition of the items staged there.
     fn pass(
         &self,
-        there: impl Fn(&mut Hand) -> &mut Staged,
-        work: impl Fn(&mut Hand, usize, Vec<Block>) + Sync,
+        there: impl Fn(&mut LoaderThread) -> &mut Staged,
+        work: impl Fn(&mut LoaderThread, usize, Vec<Block>) + Sync,
     ) {
         let partitions = self.merged(there).into_par_iter().enumerate();
-        partitions.for_each(|(partition, blocks)| self.with_hand(|hand| work(hand, partition, blocks)));
+        partitions.for_each(|(partition, blocks)| self.with_thread(|thread| work(thread, partition, blocks)));
     }
 
-    /// Gives these blocks, and the memory of all that are free, back: the peak of a load would come now.
+    /// Frees these blocks, and returns free memory to the system: memory would peak now.
     fn give_back(&self, blocks: Vec<Vec<Block>>) {
-        let mut hands = self.hands();
+        let mut threads = self.threads();
         let mut merged = Allocator::new();
         blocks.into_iter().flatten().for_each(|block| block.free(&mut merged));
-        for hand in &mut *hands {
-            merged.absorb(std::mem::replace(&mut hand.allocator, Allocator::new()));
+        for thread in &mut *threads {
+            merged.absorb(std::mem::replace(&mut thread.allocator, Allocator::new()));
         }
         merged.release_unused(&self.tables.arena);
-        match hands.first_mut() {
-            Some(hand) => hand.allocator = merged,
-            None => hands.push(Hand { allocator: merged, ..Hand::new() }),
+        match threads.first_mut() {
+            Some(thread) => thread.allocator = merged,
+            None => threads.push(LoaderThread { allocator: merged, ..LoaderThread::new() }),
         }
     }
 
     /// Writes the records of a partition's clients, and fills its part of the map by DUID.
-    fn write_clients(&self, hand: &mut Hand, blocks: Vec<Block>) {
+    fn write_clients(&self, thread: &mut LoaderThread, blocks: Vec<Block>) {
         let arena = &self.tables.arena;
         let runs = blocks.iter().flat_map(|&block| staging::runs(arena, block));
         let mut runs: Vec<(u64, Run<'_>)> = runs.map(|run| (hash_of(run), run)).collect();
@@ -268,17 +258,18 @@ impl Loader {
                 leases.clear();
                 leases.extend(runs.iter().flat_map(|(_, run)| run.entries()));
                 let duid = runs[0].1.duid();
-                clients.push((runs[0].0, self.write_client(hand, duid, &mut leases)));
+                clients.push((runs[0].0, self.write_client(thread, duid, &mut leases)));
             }
         }
-        self.tables.duids.fill(arena, &mut hand.allocator, &clients, |_| {});
-        blocks.into_iter().for_each(|block| block.free(&mut hand.allocator));
+        self.tables.duids.fill(arena, &mut thread.allocator, &clients, |_| {});
+        blocks.into_iter().for_each(|block| block.free(&mut thread.allocator));
     }
 
-    /// Writes one client's record, or its anchor and segments, and stages its claims; returns what the map by DUID leads to.
+    /// Writes one client's record, or its anchor and segments, and stages its claims; returns the number for the map by
+    /// DUID.
     fn write_client(
         &self,
-        hand: &mut Hand,
+        thread: &mut LoaderThread,
         duid: (usize, &[AtomicU64]),
         leases: &mut Vec<(u64, Entry<&[AtomicU64]>)>,
     ) -> ClientId {
@@ -289,46 +280,46 @@ impl Loader {
         }
         let Limits { leases: leases_max, words, segment } = self.tables.limits;
         if leases.len() <= leases_max
-            && let Ok(client) = self.write_leases(hand, duid, leases, (Wholeness::Whole, words))
+            && let Ok(client) = self.write_leases(thread, duid, leases, (Wholeness::Whole, words))
         {
             return client;
         }
         let arena = &self.tables.arena;
         let (len, words) = words_of(duid);
         let anchor = (len, words, Wholeness::Part);
-        let anchor = record::write_without_leases(arena, &mut hand.allocator, &mut hand.words, anchor);
-        let client = self.number(&mut hand.numbers);
+        let anchor = record::write_without_leases(arena, &mut thread.allocator, &mut thread.words, anchor);
+        let client = self.number(&mut thread.numbers);
         self.tables.clients.set(client, anchor);
         let segments = leases.chunks(segment).map(|leases| {
-            let segment = self.write_leases(hand, duid, leases, (Wholeness::Part, WORDS_MAX));
+            let segment = self.write_leases(thread, duid, leases, (Wholeness::Part, WORDS_MAX));
             segment.expect("a segment fits into a record")
         });
         let segments = segments.collect();
-        hand.oversized.push((client, segments));
+        thread.oversized.push((client, segments));
         client
     }
 
     /// Writes a record and stages its claims.
     fn write_leases(
         &self,
-        hand: &mut Hand,
+        thread: &mut LoaderThread,
         duid: (usize, &[AtomicU64]),
         leases: &[(u64, Entry<&[AtomicU64]>)],
         (wholeness, words_max): (Wholeness, usize),
-    ) -> Result<ClientId, TooLarge> {
+    ) -> Result<ClientId, RecordTooLargeError> {
         let arena = &self.tables.arena;
         let (len, duid) = words_of(duid);
         let entries = leases.iter().map(|&(_, lease)| lease);
-        let Hand { allocator, words, staged, met, numbers, .. } = &mut *hand;
+        let LoaderThread { allocator, words, staged, prefix_lengths, numbers, .. } = &mut *thread;
         let at = record::write_entries(arena, allocator, words, (len, duid, wholeness), entries, words_max)?;
         let client = self.number(numbers);
         self.tables.clients.set(client, at);
         for &(number, Entry { address, prefix_len, .. }) in leases {
             let hash = address_hash(address);
-            met.meet(address, prefix_len);
+            prefix_lengths.insert(address, prefix_len);
             staged.push(arena, allocator, hash, &Claim { hash: kept(hash), client, number }.words());
         }
-        hand.leases += leases.len() as isize;
+        thread.leases += leases.len() as isize;
         Ok(client)
     }
 
@@ -344,10 +335,10 @@ impl Loader {
         numbers.pop().expect("filled above")
     }
 
-    /// Fills a partition's part of the map by address, and sees who loses what.
+    /// Fills a partition's part of the map by address, and finds the addresses that clients lose.
     fn fill_addresses(
         &self,
-        hand: &mut Hand,
+        thread: &mut LoaderThread,
         partition: usize,
         blocks: Vec<Block>,
         (ended, specials): (&[Block], &Specials),
@@ -357,7 +348,7 @@ impl Loader {
         let mut clients: Vec<(u64, ClientId)> = claims().map(|claim| (claim.hash, claim.client)).collect();
         clients.sort_unstable();
         let mut disputed: Vec<u64> = Vec::new();
-        self.tables.addresses.fill(arena, &mut hand.allocator, &clients, |hash| disputed.push(hash));
+        self.tables.addresses.fill(arena, &mut thread.allocator, &clients, |hash| disputed.push(hash));
         let ends = || staging::ends(arena, ended);
         let hashes = ends().map(|end| address_hash(end.address));
         let is_claimed = |hash: &u64| self.tables.addresses.probe(arena, *hash).next(arena).is_some();
@@ -370,11 +361,11 @@ impl Loader {
             let ends = ends().filter(|end| is_disputed(kept(address_hash(end.address))));
             let claims = claims().filter(|claim| is_disputed(claim.hash)).collect();
             let Settled { lost, remaining, formers } = self.settle(Claims { claims, aside }, ends, specials);
-            hand.lost.extend(lost);
-            hand.remaining.extend(remaining);
-            hand.formers.extend(formers);
+            thread.lost.extend(lost);
+            thread.remaining.extend(remaining);
+            thread.formers.extend(formers);
         }
-        blocks.into_iter().for_each(|block| block.free(&mut hand.allocator));
+        blocks.into_iter().for_each(|block| block.free(&mut thread.allocator));
     }
 }
 
@@ -404,7 +395,7 @@ fn hash_of(run: Run<'_>) -> u64 {
     duid_hash(&duid[..len])
 }
 
-impl Hand {
+impl LoaderThread {
     fn new() -> Self {
         Self {
             allocator: Allocator::new(),
@@ -418,7 +409,7 @@ impl Hand {
             aside: Aside::default(),
             remaining: Vec::new(),
             formers: Vec::new(),
-            met: Met::default(),
+            prefix_lengths: PrefixLengthSet::default(),
             words: Vec::new(),
             octets: Vec::new(),
         }

@@ -47,7 +47,7 @@ impl Clients {
     }
 
     /// Numbers below this may be used from now on, and asked for: before that, [`Self::get`] must not be called.
-    /// Whoever takes many at a time says so once, as `set` costs less then.
+    /// A caller that takes many at a time calls it once for all: `set` costs less then.
     pub(crate) fn reach(&self, end: ClientId) {
         if end > self.end.load(Ordering::Acquire) {
             self.records.commit(end as usize);
@@ -60,8 +60,8 @@ impl Clients {
         self.end.load(Ordering::Relaxed)
     }
 
-    /// Octets taken from the system.
-    pub(crate) fn octets(&self) -> usize {
+    /// Bytes taken from the system.
+    pub(crate) fn bytes(&self) -> usize {
         (self.end.load(Ordering::Relaxed) as usize * size_of::<AtomicU32>()).next_multiple_of(HUGE_PAGE)
     }
 }

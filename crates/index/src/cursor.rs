@@ -14,20 +14,20 @@ use crate::tables::Tables;
 /// A scan of clients in slices. Between two slices nothing is pinned, and the writer goes on.
 ///
 /// A client that is in the scan's scope from the first slice to the last comes exactly once, with its bindings of that
-/// moment, unless the generation is [replaced](Replaced). A client that comes or goes meanwhile may be left out, and
+/// moment, unless the generation is [replaced](ReplacedError). A client that comes or goes meanwhile may be left out, and
 /// may come again if it returns. A lease that passes from one client to another may come with both or with neither.
 ///
 /// ```
 /// # let (_writer, store) = lqd_index::Writer::new();
 /// # let mut reader = store.reader().unwrap();
-/// use lqd_index::{Cursor, Replaced};
+/// use lqd_index::{Cursor, ReplacedError};
 ///
 /// let (mut cursor, mut clients) = (Cursor::all(), 0);
 /// while !cursor.is_done() {
 ///     let leases = reader.pin();
 ///     match cursor.advance(&leases, 1024) {
 ///         Ok(slice) => clients += slice.count(),
-///         Err(Replaced) => clients = 0,
+///         Err(ReplacedError) => clients = 0,
 ///     }
 /// }
 /// ```
@@ -38,13 +38,13 @@ pub struct Cursor {
     rest: Option<Rest>,
 }
 
-/// The clients that a scan comes to.
+/// The clients of a scan.
 #[derive(Clone, Debug)]
 enum Scope {
     All,
-    /// By the value of one of these options of any relay agent on the path.
+    /// Clients by the value of one of these options of any relay agent on the path.
     Relay(OptionCode, Box<[u8]>),
-    /// By link-address, as a [`LinkId`](crate::LinkId) means nothing in the next generation.
+    /// Clients on links, by link-address, as a [`LinkId`](crate::LinkId) means nothing in the next generation.
     Links(Ipv6Addr),
 }
 
@@ -57,13 +57,13 @@ struct Rest {
     end: ClientId,
 }
 
-/// All leases or links were replaced since the last slice: clients seen before belong to the old generation, and the next
+/// The generation was replaced since the last slice: clients seen before belong to the old generation, and the next
 /// slice is the first one of the new generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("all leases or links were replaced during the scan; begin again")]
-pub struct Replaced;
+pub struct ReplacedError;
 
-/// A record that a scan comes to.
+/// A record in a scan.
 #[derive(Clone, Copy)]
 pub enum Scanned<'p> {
     /// A client, with all its bindings unless it [has unlisted ones](Client::has_unlisted_bindings).
@@ -94,7 +94,7 @@ impl Cursor {
         Self { scope: Scope::Relay(OptionCode::RELAY_ID, relay_id.into()), rest: None }
     }
 
-    /// As [`Self::of_relay_id`], by the Remote-ID (the option's value: enterprise number and identifier; RFC 4649 §3).
+    /// A scan as [`Self::of_relay_id`], by the Remote-ID (the option's value: enterprise number and identifier; RFC 4649 §3).
     pub fn of_remote_id(remote_id: &[u8]) -> Self {
         Self { scope: Scope::Relay(OptionCode::REMOTE_ID, remote_id.into()), rest: None }
     }
@@ -112,10 +112,14 @@ impl Cursor {
     ///
     /// # Errors
     /// If the generation was replaced since the last slice.
-    pub fn advance<'p>(&mut self, leases: &'p Pinned<'_>, count: u32) -> Result<Slice<'_, 'p>, Replaced> {
+    pub fn advance<'p>(
+        &mut self,
+        leases: &'p Pinned<'_>,
+        count: u32,
+    ) -> Result<Slice<'_, 'p>, ReplacedError> {
         let (generation, tables, links) = (leases.generation(), leases.tables(), leases.links());
         if self.rest.take_if(|rest| rest.generation != generation).is_some() {
-            return Err(Replaced);
+            return Err(ReplacedError);
         }
         let first = || Rest { generation, next: 0, end: tables.clients.end() };
         let rest = self.rest.get_or_insert_with(first);

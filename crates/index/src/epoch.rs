@@ -1,9 +1,9 @@
-//! When may memory that readers no longer find be used again? When every reader has looked away once since.
+//! Epoch-based reclamation: unlinked memory is reused once every reader has passed a quiescent point.
 //!
 //! Each reader owns one padded word: the epoch in which its current batch began, or [`IDLE`]. The writer raises the
 //! epoch after it has unlinked something, and reuses it once no reader is in an older one. Readers never wait, write
-//! no line that another reader touches, and never run the writer's clean-up (which is why this is not
-//! crossbeam-epoch: its `pin` now and then collects garbage, on the packet path).
+//! no line that another reader touches, and never free memory (crossbeam-epoch's `pin` sometimes collects garbage, on the
+//! packet path).
 
 use crossbeam::utils::CachePadded;
 
@@ -47,33 +47,33 @@ impl Epochs {
         self.readers[place].store(VACANT, Ordering::Release);
     }
 
-    /// From here to [`Self::leave`], what the reader of this place finds stays as it is.
+    /// Begins a batch of the reader of this place: until [`Self::leave`], memory that it finds is not reused.
     pub(crate) fn enter(&self, place: usize) {
-        // An epoch that is stale when stored is only over-careful; Acquire pairs with `advance`. Release: who sees this
-        // epoch has also seen the end of the batch before it.
+        // An epoch that is stale when stored is only over-careful; Acquire pairs with `advance`. Release: a writer
+        // that sees this epoch has also seen the end of the batch before it.
         self.readers[place].store(self.current.load(Ordering::Acquire), Ordering::Release);
-        // Either the writer's check sees this store, or the reads that follow see what the writer unlinked.
+        // Either the writer's check sees this store, or the reads that follow see the writer's unlinking.
         fence(Ordering::SeqCst);
     }
 
-    /// The reader of this place holds nothing any more.
+    /// Ends the batch of the reader of this place.
     pub(crate) fn leave(&self, place: usize) {
         self.readers[place].store(IDLE, Ordering::Release);
     }
 
-    /// To be called after unlinking: the result is [`Self::passed`] when nobody can hold what was unlinked.
+    /// Begins a new epoch, after unlinking: once it has [passed](Self::passed), no reader holds unlinked memory.
     pub(crate) fn advance(&self) -> Epoch {
         Epoch(self.current.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
-    /// Whether every reader has looked away since this epoch began.
+    /// Whether every reader has passed a quiescent point since this epoch began.
     pub(crate) fn passed(&self, epoch: Epoch) -> bool {
         fence(Ordering::SeqCst);
         // IDLE and VACANT are larger than any epoch.
         self.readers.iter().all(|word| word.load(Ordering::Acquire) >= epoch.0)
     }
 
-    /// Waits until every reader has looked away once: at most as long as a batch takes.
+    /// Waits until every reader has passed a quiescent point: at most as long as a batch takes.
     pub(crate) fn synchronize(&self) {
         let epoch = self.advance();
         while !self.passed(epoch) {
@@ -111,7 +111,7 @@ mod model {
     use loom::sync::Arc;
     use loom::thread;
 
-    /// One word is the published pointer, two are the memory: what a reader finds must not be reused under it.
+    /// Memory that a reader finds is not reused under it: one word is the published pointer, two are the memory.
     #[test]
     fn no_reader_sees_reused_memory() {
         loom::model(|| {

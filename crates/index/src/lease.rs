@@ -1,4 +1,4 @@
-//! What a lease source hands to the index: leases, removals, and batches of both.
+//! Changes that a lease source hands to the index: leases, removals, and batches of both.
 
 use std::hash::BuildHasher;
 use std::net::Ipv6Addr;
@@ -11,7 +11,7 @@ use crate::removal::{Removal, RemovalReason};
 /// Longest DUID that is stored, in octets (RFC 8415 §11.1: two octets of type, at most 128 of identifier).
 pub const DUID_LEN_MAX: usize = 130;
 
-/// Seeded once for each process: who chooses DUIDs or addresses cannot aim at a slot of a map.
+/// Seeded once for each process: a client that chooses its DUID or address cannot aim at a slot of a map.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// The hash by which clients are found.
@@ -30,7 +30,7 @@ pub const HOST_BITS_LEN_MIN: u8 = 32;
 /// A lifetime that never ends (RFC 8415 §7.7).
 pub const INFINITY: u32 = u32::MAX;
 
-/// What a lease gives to its client.
+/// Kind of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LeaseKind {
     /// One address (IA_NA or IA_TA), reported as OPTION_IAADDR.
@@ -39,7 +39,7 @@ pub enum LeaseKind {
     Prefix,
 }
 
-/// One lease as its source knows it. Its key is the address as written, whatever kind and prefix length, as in Kea.
+/// A lease as its source knows it. Its key is the address as written, whatever kind and prefix length, as in Kea.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease<'a> {
     /// The leased address, or an address of the delegated prefix: the first one, unless the source sets host bits, which
@@ -55,7 +55,7 @@ pub struct Lease<'a> {
     pub valid_lifetime: u32,
     /// Seconds from `cltt`, as granted; [`INFINITY`] never ends.
     pub preferred_lifetime: u32,
-    /// When the source last spoke with the client: seconds since 1970-01-01 UTC on the source's clock.
+    /// Time when the server last communicated with the client: seconds since 1970-01-01 UTC on the source's clock.
     pub cltt: u32,
     /// The source's number for the subnet; [`crate::Links`] says which link that is.
     pub subnet_id: u32,
@@ -65,65 +65,55 @@ pub struct Lease<'a> {
 }
 
 impl Lease<'_> {
-    /// The first address of what is leased.
+    /// The leased address, or the first address of the prefix.
     pub(crate) fn first(&self) -> u128 {
         u128::from(self.address) & mask(self.prefix_len)
     }
 }
 
-/// One step of a lease source.
+/// Change of one lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
     /// The lease on this address is now this one.
     Put(Lease<'a>),
     /// No client has the lease with this address any more.
     Remove(Removal),
-    /// The lease with this address cannot be read: who holds it is not known.
+    /// The lease with this address cannot be read: its holder is not known.
     ///
     /// Until the next change of the address, readers find it with a client that [stands for
     /// it](crate::Client::is_unreadable), and the client that held it before, and the one that this change names, are
     /// [in doubt](crate::Client::is_in_doubt).
     Unreadable {
-        /// As in [`Lease`].
+        /// Address as written, as in [`Lease`].
         address: Ipv6Addr,
-        /// How much of what surrounds the address may belong to the lease: 128 for an address.
+        /// Length of the shortest prefix that may belong to the lease: 128 for an address.
         prefix_len: u8,
         /// The DUID of the client that may hold it; empty if that cannot be read either.
         duid: &'a [u8],
     },
 }
 
-/// Why a lease cannot be stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeaseFault {
+/// Reason why a lease cannot be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LeaseError {
     /// The DUID is empty or longer than [`DUID_LEN_MAX`].
+    #[error("a DUID has 1 to {DUID_LEN_MAX} octets, this one has {0}")]
     DuidLength(usize),
     /// The prefix length does not fit the kind of lease.
+    #[error("prefix length {0} does not fit this type of lease")]
     PrefixLength(u8),
     /// A delegated prefix shorter than [`HOST_BITS_LEN_MIN`] has bits set beyond its length.
+    #[error(
+        "the delegated prefix is shorter than {HOST_BITS_LEN_MIN} bits and has bits set beyond its length"
+    )]
     HostBits,
     /// More than 65,535 octets of options.
+    #[error("{0} octets of client options; at most 65535 fit")]
     OptionsTooLong(usize),
     /// The batch holds 4 GiB already.
+    #[error("the batch holds 4 GiB already")]
     BatchFull,
 }
-
-impl std::fmt::Display for LeaseFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::DuidLength(len) => write!(f, "a DUID has 1 to {DUID_LEN_MAX} octets, this one has {len}"),
-            Self::PrefixLength(len) => write!(f, "prefix length {len} does not fit this type of lease"),
-            Self::HostBits => write!(
-                f,
-                "the delegated prefix is shorter than {HOST_BITS_LEN_MIN} bits and has bits set beyond its length"
-            ),
-            Self::OptionsTooLong(len) => write!(f, "{len} octets of client options; at most 65535 fit"),
-            Self::BatchFull => f.write_str("the batch holds 4 GiB already"),
-        }
-    }
-}
-
-impl std::error::Error for LeaseFault {}
 
 /// Changes in the order in which their source made them; the later one wins for each address.
 ///
@@ -134,7 +124,7 @@ pub struct Batch {
     bytes: Vec<u8>,
 }
 
-/// One change, packed; its DUID, its options and, if it has host bits, its address as written lie in the batch's `bytes`,
+/// A change, packed; its DUID, its options and, if it has host bits, its address as written lie in the batch's `bytes`,
 /// one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
@@ -159,7 +149,7 @@ pub(crate) enum Action {
     Put,
     /// `cltt` is the removal's time; 0: not known.
     Remove(RemovalReason),
-    /// Its DUID is that of the client it names, not of the one that has it in the index.
+    /// The row's DUID is that of the client it names, not of the one that has it in the index.
     MarkUnreadable,
 }
 
@@ -168,7 +158,7 @@ impl Row {
         matches!(self.action, Action::Remove(_))
     }
 
-    /// Whether its key is not its first address, or it is of no client: loaders bring it in last.
+    /// Whether its key is not its first address, or it has no client: loaders add it last.
     pub(crate) fn is_special(&self) -> bool {
         self.has_host_bits || self.action == Action::MarkUnreadable
     }
@@ -190,14 +180,14 @@ impl Batch {
         self.rows.is_empty()
     }
 
-    /// Forgets all changes, keeps the memory.
+    /// Removes all changes and keeps the memory.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.bytes.clear();
     }
 
     /// Appends one change, or says why it cannot be stored; the batch is then as before.
-    pub fn push(&mut self, change: Change<'_>) -> Result<(), LeaseFault> {
+    pub fn push(&mut self, change: Change<'_>) -> Result<(), LeaseError> {
         match change {
             Change::Put(lease) => self.put(&lease),
             Change::Remove(removal) => {
@@ -209,23 +199,23 @@ impl Batch {
     }
 
     /// Appends a lease, or says why it cannot be stored; the batch is then as before.
-    pub fn put(&mut self, lease: &Lease<'_>) -> Result<(), LeaseFault> {
+    pub fn put(&mut self, lease: &Lease<'_>) -> Result<(), LeaseError> {
         let (duid_len, options_len) = (lease.duid.len(), lease.options.len());
         let address = u128::from(lease.address);
         if duid_len == 0 || duid_len > DUID_LEN_MAX {
-            return Err(LeaseFault::DuidLength(duid_len));
+            return Err(LeaseError::DuidLength(duid_len));
         }
         let first = address & mask(lease.prefix_len);
         match lease.kind {
             LeaseKind::Address if lease.prefix_len == 128 => {}
             LeaseKind::Prefix if (1..=128).contains(&lease.prefix_len) => {
                 if address != first && lease.prefix_len < HOST_BITS_LEN_MIN {
-                    return Err(LeaseFault::HostBits);
+                    return Err(LeaseError::HostBits);
                 }
             }
-            _ => return Err(LeaseFault::PrefixLength(lease.prefix_len)),
+            _ => return Err(LeaseError::PrefixLength(lease.prefix_len)),
         }
-        let options_len = u16::try_from(options_len).map_err(|_| LeaseFault::OptionsTooLong(options_len))?;
+        let options_len = u16::try_from(options_len).map_err(|_| LeaseError::OptionsTooLong(options_len))?;
         let offset = self.offset()?;
         self.bytes.extend_from_slice(lease.duid);
         self.bytes.extend_from_slice(lease.options);
@@ -250,8 +240,8 @@ impl Batch {
     }
 
     /// Start of the next row.
-    fn offset(&self) -> Result<u32, LeaseFault> {
-        u32::try_from(self.bytes.len()).map_err(|_| LeaseFault::BatchFull)
+    fn offset(&self) -> Result<u32, LeaseError> {
+        u32::try_from(self.bytes.len()).map_err(|_| LeaseError::BatchFull)
     }
 
     /// Appends a removal.
@@ -275,7 +265,7 @@ impl Batch {
     /// Appends a lease that cannot be read ([`Change::Unreadable`]), or says that the batch is full: of an address, or
     /// with less than 128 bits of whatever is delegated there; no lease has length 0, which counts as 1. A DUID that no
     /// client can have counts as none.
-    pub fn unreadable(&mut self, address: Ipv6Addr, prefix_len: u8, duid: &[u8]) -> Result<(), LeaseFault> {
+    pub fn unreadable(&mut self, address: Ipv6Addr, prefix_len: u8, duid: &[u8]) -> Result<(), LeaseError> {
         let prefix_len = prefix_len.clamp(1, 128);
         let first = u128::from(address) & mask(prefix_len);
         let has_host_bits = first != u128::from(address);
@@ -309,11 +299,11 @@ impl Batch {
     ///
     /// # Panics
     /// If `other` has no such row.
-    pub fn push_from(&mut self, other: &Self, row: usize) -> Result<(), LeaseFault> {
+    pub fn push_from(&mut self, other: &Self, row: usize) -> Result<(), LeaseError> {
         self.push_row(other, &other.rows[row])
     }
 
-    pub(crate) fn push_row(&mut self, other: &Self, row: &Row) -> Result<(), LeaseFault> {
+    pub(crate) fn push_row(&mut self, other: &Self, row: &Row) -> Result<(), LeaseError> {
         self.push(other.change(row))?;
         if let Some(last) = self.rows.last_mut() {
             last.subnet_id = row.subnet_id;
@@ -459,16 +449,16 @@ mod tests {
     }
 
     #[test]
-    fn faulty_leases_are_refused_whole() {
+    fn invalid_leases_are_rejected_whole() {
         let mut batch = Batch::new();
         let long = [1; DUID_LEN_MAX + 1];
         let rows = [
-            (lease("2001:db8::1", 128, LeaseKind::Address, &[]), LeaseFault::DuidLength(0)),
-            (lease("2001:db8::1", 128, LeaseKind::Address, &long), LeaseFault::DuidLength(131)),
-            (lease("2001:db8::1", 64, LeaseKind::Address, &[1]), LeaseFault::PrefixLength(64)),
-            (lease("2001:db8::", 0, LeaseKind::Prefix, &[1]), LeaseFault::PrefixLength(0)),
-            (lease("2001:db8::", 129, LeaseKind::Prefix, &[1]), LeaseFault::PrefixLength(129)),
-            (lease("2001:db8::1", 31, LeaseKind::Prefix, &[1]), LeaseFault::HostBits),
+            (lease("2001:db8::1", 128, LeaseKind::Address, &[]), LeaseError::DuidLength(0)),
+            (lease("2001:db8::1", 128, LeaseKind::Address, &long), LeaseError::DuidLength(131)),
+            (lease("2001:db8::1", 64, LeaseKind::Address, &[1]), LeaseError::PrefixLength(64)),
+            (lease("2001:db8::", 0, LeaseKind::Prefix, &[1]), LeaseError::PrefixLength(0)),
+            (lease("2001:db8::", 129, LeaseKind::Prefix, &[1]), LeaseError::PrefixLength(129)),
+            (lease("2001:db8::1", 31, LeaseKind::Prefix, &[1]), LeaseError::HostBits),
         ];
         for (lease, fault) in rows {
             assert_eq!(batch.put(&lease), Err(fault));

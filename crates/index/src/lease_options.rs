@@ -2,7 +2,7 @@
 //!
 //! A server picks each option from the innermost level that has it: a host reservation, the pool of the lease, the
 //! subnet and the levels around it. Of reservations only the codes are known here, since the values may depend on
-//! what a lease does not tell; such an option is left out.
+//! facts that a lease does not tell; such an option is left out.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;

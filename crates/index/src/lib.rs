@@ -7,8 +7,9 @@
 //! link-address, subnet id ── links
 //! ```
 //! A [`Writer`] replaces all leases ([`Writer::replace`]) or applies changes ([`Writer::apply`]); [`Reader`]s pin the
-//! [`Store`] once a batch and look a whole batch up; a [`Cursor`] scans all clients. What that promises is written down in `store.rs`, where the
-//! octets go in `tables.rs`, `arena.rs`, `record.rs`, `map.rs` and `trie.rs`. Unsafe code is in `pages.rs` and `prefetch.rs` alone.
+//! [`Store`] once a batch and look up a whole batch; a [`Cursor`] scans clients. `store.rs` gives the concurrency contract;
+//! `tables.rs`, `arena.rs`, `record.rs`, `map.rs` and `trie.rs` the layout of memory. Unsafe code is in `pages.rs` and
+//! `prefetch.rs` alone.
 #![deny(unsafe_code)]
 
 mod arena;
@@ -21,7 +22,7 @@ mod lease;
 mod lease_options;
 mod limits;
 mod links;
-mod look_up;
+mod lookup;
 mod map;
 mod octets;
 mod options;
@@ -41,17 +42,17 @@ mod written;
 
 pub use bulk::Loader;
 pub use changes::{ChangeObserver, Changes, Difference, LeaseChange, RemovedLease};
-pub use cursor::{Cursor, Replaced, Scanned, Slice};
-pub use lease::{Batch, Change, DUID_LEN_MAX, HOST_BITS_LEN_MIN, INFINITY, Lease, LeaseFault, LeaseKind};
+pub use cursor::{Cursor, ReplacedError, Scanned, Slice};
+pub use lease::{Batch, Change, DUID_LEN_MAX, HOST_BITS_LEN_MIN, INFINITY, Lease, LeaseError, LeaseKind};
 pub use lease_options::{PoolOptions, Reservations, SubnetOptions};
 pub use limits::CLIENT_LEASES_MAX;
 pub use links::{LeaseChecks, Link, LinkId, LinkSet, Links, LinksError, Location, OwnSubnet, Subnet};
-pub use look_up::{Found, LookUp, LookUps};
+pub use lookup::{Found, Lookup, Lookups};
 pub use options::{StoredOption, StoredOptions};
 pub use prefixes::{Prefix, Prefixes};
 pub use record::{Binding, Bindings, Client, Covering, Left};
 pub use removal::{Removal, RemovalReason};
-pub use room::NoRoom;
+pub use room::NoRoomError;
 pub use secondary::{PostingsSize, SecondaryIndexes};
 pub use store::{Pinned, READERS_MAX, Reader, Store, Summary};
 pub use writer::{Applied, Held, OversizedClient, Writer};

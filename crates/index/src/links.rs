@@ -1,5 +1,4 @@
-//! The links of the network: which subnet, lease or address belongs to which link, and by what address a requestor
-//! knows a link.
+//! The links of the network: the link of a subnet, lease or address, and the address by which a requestor knows a link.
 //!
 //! A link is a Kea shared network, or a subnet outside one; those that have a relay address in common are one link, as
 //! link-address is what identifies a link (RFC 8415 §19.1.1). A link-address names a *set* of links ([`LinkSet`]): those
@@ -35,18 +34,18 @@ const NEAR_MAX: u32 = 1 << 16;
 pub struct LinkId(pub(crate) u32);
 
 impl LinkId {
-    /// Its position in the table, from 0.
+    /// Position in the table, from 0.
     pub fn number(self) -> usize {
         self.0 as usize
     }
 }
 
-/// One subnet of a link, as configured.
+/// A subnet of a link, as configured.
 #[derive(Clone, Debug)]
 pub struct Subnet {
     /// The lease source's number for it.
     pub id: u32,
-    /// Its prefix.
+    /// The subnet's prefix.
     pub prefix: Prefix,
     /// Prefixes that its pd-pools delegate from; they may lie outside `prefix`.
     pub pd_pools: Vec<Prefix>,
@@ -54,12 +53,12 @@ pub struct Subnet {
     pub options: SubnetOptions,
 }
 
-/// One link, as configured: a shared network, or a subnet outside one.
+/// A link, as configured: a shared network, or a subnet outside one.
 #[derive(Clone, Debug)]
 pub struct Link {
     /// The global address that the operator wants requestors to be told for this link.
     pub address: Option<Ipv6Addr>,
-    /// Its subnets; at least one.
+    /// Subnets of the link; at least one.
     pub subnets: Vec<Subnet>,
     /// Addresses of relay agents on this link, which identify it as link-address.
     pub relay_addresses: Vec<Ipv6Addr>,
@@ -69,16 +68,16 @@ pub struct Link {
 /// `sanity-checks`). Kea applies it to rows of addresses (IA_NA) when it loads its leases, not to others, nor later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeaseChecks {
-    /// Such a lease is kept (`none`, `warn`), or moved to the subnet that contains it (`fix`).
+    /// Keep such a lease (`none`, `warn`), or move it to the subnet that contains it (`fix`).
     #[default]
     Keep,
-    /// It is discarded if no subnet contains it (`fix-del`).
+    /// Discard it if no subnet contains it (`fix-del`).
     DiscardOutside,
-    /// It is discarded (`del`).
+    /// Discard it (`del`).
     Discard,
 }
 
-/// All links, ready for lookup.
+/// Table of all links, ready for lookup.
 #[derive(Debug, Default)]
 pub struct Links {
     /// The address told for each link.
@@ -87,7 +86,7 @@ pub struct Links {
     unreachable: Vec<LinkId>,
     /// Subnets with ids below [`NEAR_MAX`], by id, and entries that are none between: most sites number their subnets from 1.
     near: Box<[SubnetEntry]>,
-    /// All other subnets, by id.
+    /// Other subnets, by id.
     far: HashMap<u32, SubnetEntry, foldhash::fast::RandomState>,
     regions: Vec<Region>,
     /// Positions in `regions`.

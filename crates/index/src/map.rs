@@ -1,22 +1,17 @@
-//! Clients by the hash of what they are known by, a DUID or a leased address: hash maps cut into shards, read without
-//! any lock.
+//! Clients by the hash of a DUID or a leased address: hash maps cut into shards, read without any lock. `DESIGN.md`
+//! compares the designs.
 //!
-//! Designs considered: (1) `dashmap` from hash to client: each look-up is an atomic read-modify-write on the lock of a
-//! shard, a line that all workers share, and waits while the writer holds that lock; (2) a concurrent map that stores
-//! its keys: each is stored twice; (3) this one: a shard is one array of 64-bit slots in the arena, open addressing. A
-//! slot holds 32 bits of the hash and the client's number; the key itself is compared in the client's record, which
-//! the answer needs anyway.
-//!
-//! The 32 bits say where in the shard a slot's client belongs, too, so that a shard is written anew without a look at
-//! records; some 20 bits are left to tell neighbours apart.
+//! A shard is one array of 64-bit slots in the arena, with open addressing. A slot holds 32 bits of the hash and the
+//! client's number; the key itself is compared in the client's record, which the answer needs anyway. The 32 bits also give
+//! the position in the shard, so that a shard is rewritten without reading records; some 20 bits are left to tell
+//! neighbours apart.
 //! Probes go through a cache line before they go on to the next: seven slots in ten are used at first, and five probes
 //! in six, of absent keys too, touch one line.
 //!
 //! The top bits of a hash name one of 256 partitions, which loaders fill in parallel. A partition has as many shards as
 //! it takes for each to fill a block of the arena: so the blocks in which a loader staged its rows become shards, and no
 //! hole is left that keeps the arena from being backed by huge pages. A partition has one writer at a time (a lock on
-//! its books). A shard that is full is written anew, larger, and its address is swapped: shards are small, readers see
-//! the old or the new one.
+//! its counts). A full shard is rewritten, larger, and its address is swapped: readers see the old or the new one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,9 +24,9 @@ use crate::prefetch::prefetch;
 pub(crate) const PARTITION_BITS: u32 = 8;
 const PARTITIONS: usize = 1 << PARTITION_BITS;
 
-/// Of a hash, the bits from the top that count.
+/// Bits of a hash, from the top, that count.
 pub(crate) const HASH_BITS: u32 = 44;
-/// Those of them that say where in its partition a client belongs.
+/// Bits of a hash that give the position in its partition.
 const PLACE_BITS: u32 = HASH_BITS - PARTITION_BITS;
 
 /// Shards of a partition with few clients: at 50 million of them one is rewritten in well under a millisecond.
@@ -41,54 +36,54 @@ const SHARDS_AT_FIRST: usize = 4;
 const BLOCK_SLOTS: usize = BLOCK_WORDS - LINE_WORDS;
 /// Clients for which such a shard is made, seven in ten.
 const BLOCK_CLIENTS: usize = BLOCK_SLOTS * 7 / 10;
-/// Who needs as many slots gets a block: what is over is less than what would be lost beside it.
+/// Shards of at least this many slots get a whole block: less is unused in it than would be lost beside it.
 const BLOCK_SLOTS_MIN: usize = BLOCK_SLOTS * 3 / 4;
 
 const EMPTY: u64 = 0;
 /// A slot whose client left; probes go on past it.
 const LEFT: u64 = u32::MAX as u64;
 
-/// A map. Its keys are hashes; who asks compares what was hashed.
+/// A map from hashes to clients; callers compare the keys.
 ///
 /// Shards are words of the arena: number of slots (32), address of the run they lie in (32).
 pub(crate) struct Map {
     /// Per partition: number of shards (32), address of the first (32).
     partitions: Box<[AtomicU64]>,
-    /// By partition, of each of its shards.
-    books: Box<[Mutex<Vec<Book>>]>,
+    /// State of each shard, by partition.
+    fill: Box<[Mutex<Vec<Fill>>]>,
 }
 
-/// Where a client belongs.
+/// Home position of a client.
 struct Home {
     /// Position of its shard in its partition.
     number: usize,
-    /// Where the shard's word is.
+    /// Address of the shard's word.
     shard: Address,
-    /// Of its hash, what a slot keeps: so that clients in the order of their hashes lie in this order.
+    /// Bits of the hash that a slot keeps: clients in the order of their hashes lie in this order.
     tag: u32,
 }
 
-/// What the writer of a shard knows about it.
+/// Number of slots in use in a shard.
 #[derive(Clone, Copy, Default)]
-struct Book {
+struct Fill {
     clients: usize,
-    /// Slots that are not empty: clients that are here or left.
+    /// Slots that are not empty: of clients that are here or left.
     used: usize,
 }
 
-/// The slot to be removed or changed is not there: the writer's books are wrong.
+/// The slot to be removed or changed is not there: the writer's state is wrong.
 #[derive(Debug)]
-pub(crate) struct Absent;
+pub(crate) struct AbsentError;
 
 impl Map {
     pub(crate) fn new() -> Self {
         Self {
             partitions: (0..PARTITIONS).map(|_| AtomicU64::new(0)).collect(),
-            books: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
+            fill: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
         }
     }
 
-    /// Where the client with this hash belongs; `None` as long as its partition is empty.
+    /// Returns the home position of the client with this hash; `None` as long as its partition is empty.
     #[inline]
     fn home(&self, hash: u64) -> Option<Home> {
         let partition = self.partitions[partition_of(hash)].load(Ordering::Acquire);
@@ -110,7 +105,7 @@ impl Map {
         self.home(hash).map_or(Probe::ENDED, |home| Probe::new(Slots::at(arena, home.shard), home.tag))
     }
 
-    /// Of the clients with this hash, the one that `is` accepts.
+    /// Finds the client with this hash that `is` accepts.
     pub(crate) fn find(&self, arena: &Arena, hash: u64, is: impl Fn(ClientId) -> bool) -> Option<ClientId> {
         let mut probe = self.probe(arena, hash);
         std::iter::from_fn(|| probe.next(arena)).find(|&client| is(client))
@@ -118,29 +113,29 @@ impl Map {
 
     /// Adds a client under a hash.
     pub(crate) fn insert(&self, edit: &mut Editor<'_>, hash: u64, client: ClientId) {
-        let mut books = self.books(partition_of(hash));
+        let mut fills = self.fill_of(partition_of(hash));
         let home = self.home(hash).unwrap_or_else(|| {
-            *books = vec![Book::default(); SHARDS_AT_FIRST];
+            *fills = vec![Fill::default(); SHARDS_AT_FIRST];
             let first = empty_shards(edit.arena, edit.allocator, SHARDS_AT_FIRST);
             self.publish(partition_of(hash), first, SHARDS_AT_FIRST);
             self.home(hash).expect("the partition has shards now")
         });
-        let book = &mut books[home.number];
+        let fill = &mut fills[home.number];
         let mut slots = Slots::at(edit.arena, home.shard);
         // At most four slots in five are used: probes for absent clients stay short.
-        if (book.used + 1) * 5 > slots.count as usize * 4 {
-            let larger = Slots::fresh(edit.arena, edit.allocator, book.clients + 1);
+        if (fill.used + 1) * 5 > slots.count as usize * 4 {
+            let larger = Slots::fresh(edit.arena, edit.allocator, fill.clients + 1);
             let words = slots.words(edit.arena).iter().map(|slot| slot.load(Ordering::Relaxed));
             words.filter(|&word| word != EMPTY && word != LEFT).for_each(|word| {
                 larger.place(edit.arena, word);
             });
             larger.publish(edit.arena, home.shard);
             edit.garbage.extend(slots.garbage());
-            book.used = book.clients;
+            fill.used = fill.clients;
             slots = larger;
         }
         slots.place(edit.arena, slot_word(home.tag, client));
-        *book = Book { clients: book.clients + 1, used: book.used + 1 };
+        *fill = Fill { clients: fill.clients + 1, used: fill.used + 1 };
     }
 
     /// Fills a partition that is still empty with its clients, ascending by hash, and tells of each hash that looks like
@@ -154,12 +149,12 @@ impl Map {
     ) {
         let Some(&(hash, _)) = clients.first() else { return };
         let partition = partition_of(hash);
-        let mut books = self.books(partition);
+        let mut fills = self.fill_of(partition);
         let shards = match clients.len().div_ceil(BLOCK_CLIENTS) {
             0..3 => SHARDS_AT_FIRST,
             blocks => blocks,
         };
-        *books = vec![Book::default(); shards];
+        *fills = vec![Fill::default(); shards];
         let first = empty_shards(arena, allocator, shards);
         self.publish(partition, first, shards);
         let home = |hash| self.home(hash).expect("the partition has shards now");
@@ -172,16 +167,16 @@ impl Map {
                 }
             }
             slots.publish(arena, shard);
-            books[number] = Book { clients: clients.len(), used: clients.len() };
+            fills[number] = Fill { clients: clients.len(), used: clients.len() };
         }
     }
 
     /// Takes a client out.
-    pub(crate) fn remove(&self, arena: &Arena, hash: u64, client: ClientId) -> Result<(), Absent> {
-        let mut books = self.books(partition_of(hash));
-        let home = self.home(hash).ok_or(Absent)?;
+    pub(crate) fn remove(&self, arena: &Arena, hash: u64, client: ClientId) -> Result<(), AbsentError> {
+        let mut fills = self.fill_of(partition_of(hash));
+        let home = self.home(hash).ok_or(AbsentError)?;
         home.slot(arena, client)?.store(LEFT, Ordering::Release);
-        books[home.number].clients -= 1;
+        fills[home.number].clients -= 1;
         Ok(())
     }
 
@@ -192,9 +187,9 @@ impl Map {
         hash: u64,
         from: ClientId,
         to: ClientId,
-    ) -> Result<(), Absent> {
-        let _books = self.books(partition_of(hash));
-        let home = self.home(hash).ok_or(Absent)?;
+    ) -> Result<(), AbsentError> {
+        let _fills = self.fill_of(partition_of(hash));
+        let home = self.home(hash).ok_or(AbsentError)?;
         home.slot(arena, from)?.store(slot_word(home.tag, to), Ordering::Release);
         Ok(())
     }
@@ -204,14 +199,14 @@ impl Map {
         self.partitions[partition].store(word, Ordering::Release);
     }
 
-    fn books(&self, partition: usize) -> MutexGuard<'_, Vec<Book>> {
-        self.books[partition].lock().unwrap_or_else(PoisonError::into_inner)
+    fn fill_of(&self, partition: usize) -> MutexGuard<'_, Vec<Fill>> {
+        self.fill[partition].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Home {
     /// The slot of a client; with several of one hash, any, as they are alike.
-    fn slot<'a>(&self, arena: &'a Arena, client: ClientId) -> Result<&'a AtomicU64, Absent> {
+    fn slot<'a>(&self, arena: &'a Arena, client: ClientId) -> Result<&'a AtomicU64, AbsentError> {
         let mut probe = Probe::new(Slots::at(arena, self.shard), self.tag);
         let mine = slot_word(self.tag, client);
         while let Some(at) = probe.advance() {
@@ -221,7 +216,7 @@ impl Home {
                 _ => {}
             }
         }
-        Err(Absent)
+        Err(AbsentError)
     }
 }
 
@@ -244,13 +239,13 @@ fn slot_word(tag: u32, client: ClientId) -> u64 {
 /// The slots of a shard: whole cache lines.
 #[derive(Clone, Copy)]
 struct Slots {
-    /// Where the run begins that they lie in; they begin with its first cache line.
+    /// Begin of the run that holds the slots, from its first cache line on.
     run: Address,
     count: u32,
 }
 
 impl Slots {
-    /// Those of the shard whose word is here.
+    /// Returns the slots of the shard with this word.
     fn at(arena: &Arena, shard: Address) -> Self {
         let word = arena.word(shard).load(Ordering::Acquire);
         Self { run: word as Address, count: (word >> 32) as u32 }
@@ -375,7 +370,7 @@ mod tests {
     fn clients_come_and_go_as_in_a_plain_map() {
         let (arena, mut allocator, mut garbage) = (Arena::large(), Allocator::new(), Vec::new());
         let map = Map::new();
-        // From a client's hash to who is there now: it or, after a hand-over, a client far away.
+        // From a client's hash to its holder: the client or, after a hand-over, a client far away.
         let mut model: HashMap<ClientId, ClientId> = HashMap::new();
         for step in 0..20_000_u32 {
             let client = step.wrapping_mul(2_654_435_761) >> 23; // 0..512, well mixed
@@ -399,8 +394,8 @@ mod tests {
             let found = map.find(&arena, hash(asked), |found| found % 1000 == asked);
             assert_eq!(found, model.get(&asked).copied(), "step {step}");
         }
-        let books = map.books.iter().map(|books| books.lock().unwrap());
-        let clients: usize = books.map(|books| books.iter().map(|book| book.clients).sum::<usize>()).sum();
+        let fills = map.fill.iter().map(|fills| fills.lock().unwrap());
+        let clients: usize = fills.map(|fills| fills.iter().map(|fill| fill.clients).sum::<usize>()).sum();
         assert_eq!(clients, model.len());
         assert!(!garbage.is_empty(), "shards were rewritten");
     }

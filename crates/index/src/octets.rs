@@ -7,7 +7,7 @@ pub(crate) fn push_octets(out: &mut Vec<u64>, octets: &[u8]) {
     out.extend(octets.chunks(8).map(word_of));
 }
 
-/// At most eight octets in network order, padded with zeros.
+/// Packs at most eight octets in network order, padded with zeros.
 pub(crate) fn word_of(octets: &[u8]) -> u64 {
     let mut word = [0; 8];
     word[..octets.len()].copy_from_slice(octets);

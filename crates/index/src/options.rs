@@ -1,15 +1,15 @@
-//! A lease's options as a block of a record: what is the client's own, and the number of what it shares.
+//! A lease's options as a block of a record: the client's own octets, and the number of a template shared with others.
 //!
 //! ```text
 //! word 0    octets that follow (16) | literal octets (16) | template (32)
 //! then      literal octets: options as they are
 //!           octets for the holes of the template, which stands for one more option, OPTION_LQ_RELAY_DATA
 //! ```
-//! Where the octets go, for one relay with an Interface-Id of 20 octets and a Remote-ID of 12 (with its enterprise
+//! Sizes in octets, for one relay with an Interface-Id of 20 octets and a Remote-ID of 12 (with its enterprise
 //! number), and a peer-address made of a link-layer address: header 8, Interface-Id 1 + 20, Remote-ID 1 + 8,
 //! peer-address 6: 44, padded to 48. As it is, the option has 94. A client link-layer address (option 79) or a name
 //! (option 39) is the client's own and is kept literally: 12 octets, and five more than the name has.
-//! Octets of any kind come out as they went in; what does not parse as options is kept literally, too.
+//! Any octets come out as they went in; octets that do not parse as options are kept literally, too.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,7 +54,7 @@ impl Packer {
         }
     }
 
-    /// To be called when the generation changes.
+    /// Forgets all templates: the generation changes.
     pub(crate) fn clear(&mut self) {
         self.interner.clear();
     }
@@ -69,7 +69,7 @@ fn put_block(out: &mut Vec<u8>, contents: [&[u8]; 2], literal_len: usize, templa
     contents.iter().for_each(|part| out.extend_from_slice(part));
 }
 
-/// Where the last option begins; the end, if these are not options, one after the other.
+/// Position of the last option; the end, if these octets are not a list of options.
 fn last_option(options: &[u8]) -> usize {
     let (mut at, mut last) = (0, options.len());
     while let Some(&[_, _, l0, l1]) = options[at..].first_chunk::<OPTION_HEADER_LEN>() {
@@ -112,7 +112,7 @@ impl<'a> StoredOptions<'a> {
 
     /// Each option with its code.
     ///
-    /// What a source stored in a shape that does not parse counts as absent from the fault on.
+    /// Octets that do not parse count as absent from the error on.
     pub fn iter(self) -> impl Iterator<Item = (u16, StoredOption<'a>)> {
         let mut at = 0;
         let literal = std::iter::from_fn(move || {
@@ -158,7 +158,7 @@ impl<'a> StoredOptions<'a> {
     }
 }
 
-/// One option in wire form, inside a record.
+/// An option in wire form, inside a record.
 #[derive(Clone, Copy)]
 pub struct StoredOption<'a>(Form<'a>);
 
@@ -243,7 +243,7 @@ mod tests {
         lens.collect()
     }
 
-    /// One relay's data, as a feed makes it.
+    /// Relay data of one relay agent, as a feed makes it.
     fn relay_data(link: u8, peer: [u8; 8], interface_id: &[u8], remote_id: &[u8]) -> Vec<u8> {
         let mut link_address = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         link_address[5] = link;

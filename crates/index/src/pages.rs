@@ -1,13 +1,13 @@
 //! Address space for the large tables: reserved once, made usable as tables grow, backed with memory as it is touched,
 //! in huge pages.
 //!
-//! What is reserved and not usable yet (PROT_NONE) counts for no limit on memory: a system that counts what could be
-//! written as if it were (`vm.overcommit_memory=2`) counts only what is in use. It does count for `ulimit -v`; see
-//! [`crate::room`].
+//! Reserved memory that is not usable yet (PROT_NONE) counts for no limit on memory, not even with
+//! `vm.overcommit_memory=2`. It does count for `ulimit -v`; see [`crate::room`].
 //!
-//! A table in one piece instead of a list of chunks: a look-up finds a word by one addition, and the system can back
-//! the table with pages of 2 MiB. Look-ups go to places that no cache foresees; with pages of 4 KiB nearly each would
-//! wait for the page tables too.
+//! A table is one piece instead of a list of chunks: a lookup finds a word by one addition, and the system can back the
+//! table with pages of 2 MiB. With pages of 4 KiB nearly every lookup would wait for the page tables, too.
+//!
+//! `lqd-net` has mappings of its own: fixed in size, addressed by raw pointers that the kernel writes through.
 #![allow(unsafe_code)]
 
 use std::ops::{Deref, Range};
@@ -18,25 +18,25 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap_anonymous, mprotect, munmap};
 
-use crate::room::NoRoom;
+use crate::room::NoRoomError;
 
-/// Octets of a huge page.
+/// Bytes of a huge page.
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
 
-/// Octets of a small page.
+/// Bytes of a small page.
 const PAGE: usize = 4 << 10;
 
-/// Octets that are made usable at a time: a system call for each 200,000 leases.
+/// Bytes made usable at a time: a system call for each 200,000 leases.
 const STEP: usize = 16 << 20;
 
-/// What tables consist of: any octets are a valid value, and it may change behind a shared reference.
+/// Element of tables: any bytes are a valid value, and it may change behind a shared reference.
 pub(crate) trait Word {}
 impl Word for AtomicU32 {}
 impl Word for AtomicU64 {}
 
 /// Zeroed words, in one private anonymous mapping that begins at a huge page.
 ///
-/// Words beyond what [`Self::commit`] was told of must not be touched: the process would end by SIGSEGV.
+/// Words that are not [committed](Self::commit) must not be touched: the process would end by SIGSEGV.
 ///
 /// I1. `words` is aligned and begins `len` words that lie in the mapping, zeroed when it was made.
 /// I2. The mapping lasts until `Drop`, and only shared references to its words are given out, none for longer than
@@ -58,20 +58,21 @@ unsafe impl<T: Word> Send for Pages<T> {}
 unsafe impl<T: Word> Sync for Pages<T> {}
 
 impl<T: Word> Pages<T> {
-    /// Room for this many words, of which none is usable yet.
+    /// Reserves this many words, of which none is usable yet.
     ///
     /// # Panics
-    /// With [`NoRoom`]: the system gives no such room.
+    /// With [`NoRoomError`] if the system refuses.
     pub(crate) fn reserve(len: usize) -> Self {
         let mebibytes = ((len * size_of::<T>()) >> 20) as u64;
-        Self::map(len)
-            .unwrap_or_else(|error| NoRoom::AddressSpace { mebibytes, reason: error.to_string() }.give_up())
+        Self::map(len).unwrap_or_else(|error| {
+            NoRoomError::AddressSpace { mebibytes, reason: error.to_string() }.give_up()
+        })
     }
 
     /// Makes words before `end` usable, as far as there are any. They cost memory as they are touched.
     ///
     /// # Panics
-    /// With [`NoRoom`]: the system counts what may be touched, and has no more.
+    /// With [`NoRoomError`] if the system refuses, as with `vm.overcommit_memory=2`.
     pub(crate) fn commit(&self, end: usize) {
         if end <= self.committed.load(Ordering::Acquire) {
             return;
@@ -84,16 +85,16 @@ impl<T: Word> Pages<T> {
         }
         let (from, len) = (committed * size_of::<T>(), (end - committed) * size_of::<T>());
         let (start, flags) = (self.words.as_ptr().cast::<u8>(), MprotectFlags::READ | MprotectFlags::WRITE);
-        // SAFETY: whole pages of the mapping (I1), as steps are, and what is left at its end may be; nothing else is
-        // there, and who may touch them sees it by `committed`.
+        // SAFETY: whole pages of the mapping (I1), as steps are, and the rest at its end may be; nothing else is
+        // there, and threads touch them only after they see `committed`.
         let done = unsafe { mprotect(start.add(from).cast(), len, flags) };
         if let Err(error) = done {
-            NoRoom::Memory { reason: error.to_string() }.give_up();
+            NoRoomError::Memory { reason: error.to_string() }.give_up();
         }
         self.committed.store(end, Ordering::Release);
     }
 
-    /// Gives the memory of these words back to the system, as far as they make whole pages; those then are zero.
+    /// Returns the whole pages within these words to the system; they then are zero.
     ///
     /// # Panics
     /// If the range ends beyond the words.
@@ -131,7 +132,7 @@ impl<T: Word> Deref for Pages<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: I1; zeroes are valid words, and nobody writes to them but as atomics (I2). The slice only says where
+        // SAFETY: I1; zeroes are valid words, and they are written only as atomics (I2). The slice only says where
         // words are: those that are not usable yet are not read before they are committed.
         unsafe { slice::from_raw_parts(self.words.as_ptr(), self.len) }
     }
@@ -176,7 +177,7 @@ mod tests {
         assert_eq!(pages[last].load(Ordering::Relaxed), 7);
     }
 
-    /// What cannot be written is counted by no limit on memory, as with vm.overcommit_memory=2.
+    /// Memory that cannot be written counts for no limit, as with vm.overcommit_memory=2.
     #[test]
     fn words_are_made_usable_by_steps() {
         let pages = Pages::<AtomicU64>::reserve(1 << 28);

@@ -1,6 +1,6 @@
 //! Longest-prefix match over a small set that is built once and read on every query.
 //!
-//! Nested prefixes are cut into disjoint ranges in two flat arrays, and a look-up is one binary search: 4 steps for
+//! Nested prefixes are cut into disjoint ranges in two flat arrays, and a lookup is one binary search: 4 steps for
 //! ten prefixes, 13 for thousands. A trie, or a hash table for each prefix length, would save nothing at this size.
 
 use std::collections::HashMap;
@@ -17,12 +17,12 @@ pub struct Prefix {
     pub len: u8,
 }
 
-/// Who owns which prefix, ready for look-up.
+/// Table of prefixes and their owners, ready for lookup.
 #[derive(Clone, Debug)]
 pub struct Prefixes<T> {
     /// First addresses of the disjoint ranges that cover the address space from the first one on, ascending.
     starts: Vec<u128>,
-    /// Whose range it is, parallel to `starts`.
+    /// Owner of each range, parallel to `starts`.
     owners: Vec<Option<T>>,
 }
 
@@ -65,7 +65,7 @@ impl<T: Copy> Prefixes<T> {
         }
     }
 
-    /// From `start` on, addresses are `owner`'s; a range that turned out empty is overwritten.
+    /// Gives addresses from `start` on to `owner`; overwrites a range that turned out empty.
     fn range(&mut self, start: u128, owner: Option<T>) {
         if self.starts.last() == Some(&start) {
             *self.owners.last_mut().expect("parallel to starts") = owner;

@@ -1,4 +1,4 @@
-//! One client's bindings in one run of words, written once and then only read.
+//! Record of a client: its bindings in one run of words, written once and then only read.
 //!
 //! ```text
 //! word 0    lease count (16) | is incomplete (1) | long leases (15) | is in doubt (1) | words of the record (23) |
@@ -35,7 +35,9 @@ mod write;
 
 pub use binding::{Binding, Left};
 pub(crate) use unpacked::Unpacked;
-pub(crate) use write::{Entry, TooLarge, Wholeness, order, sort, write, write_entries, write_without_leases};
+pub(crate) use write::{
+    Entry, RecordTooLargeError, Wholeness, order, sort, write, write_entries, write_without_leases,
+};
 
 const BLOCK_BITS: u32 = 23;
 
@@ -43,21 +45,21 @@ const BLOCK_BITS: u32 = 23;
 const INCOMPLETE_BIT: u32 = 47;
 const DOUBT_BIT: u32 = 31;
 
-/// Most words a record can have: what its own length field and the block offsets hold, 64 MiB. A segment of 64 leases
+/// Most words of a record, by its length field and block offsets: 64 MiB. A segment of 64 leases
 /// stays below, twice over, whatever their options.
 pub(crate) const WORDS_MAX: usize = 1 << BLOCK_BITS;
 
 /// Most leases that a record can have.
 pub(super) const LEASES_MAX: usize = (1 << 15) - 1;
 
-/// From so many leases on, one is found by bisection.
+/// Number of leases from which on one is found by bisection.
 const BISECT_FROM: usize = 16;
 
 /// A client's record, as a reader sees it.
 #[derive(Clone, Copy)]
 pub struct Client<'a> {
     words: &'a [AtomicU64],
-    /// Where templates of options lie.
+    /// Arena with the templates of options.
     arena: &'a Arena,
 }
 
@@ -80,8 +82,8 @@ impl<'a> Client<'a> {
         self.words.len()
     }
 
-    /// Octets of memory that its record takes.
-    pub fn octets(self) -> usize {
+    /// Bytes of memory that its record takes.
+    pub fn record_bytes(self) -> usize {
         size_of_val(self.words)
     }
 
@@ -152,7 +154,7 @@ impl<'a> Client<'a> {
             && words(self).eq(other_words.iter().map(|word| word.load(Ordering::Relaxed)))
     }
 
-    /// Number of bindings, ended ones included; of an oversized client, only some.
+    /// Number of bindings, expired ones included; an oversized client has others besides.
     pub fn len(self) -> usize {
         (load(self.words, 0) >> 48) as usize
     }
@@ -175,13 +177,13 @@ impl<'a> Client<'a> {
         self.has_unlisted_bindings() && !self.is_in_doubt()
     }
 
-    /// Whether the client may have a lease that [cannot be read](crate::Change::Unreadable): it had it before, or is named
-    /// by what cannot be read.
+    /// Whether the client may have a lease that [cannot be read](crate::Change::Unreadable): it had it before, or its row
+    /// names the client.
     pub fn is_in_doubt(self) -> bool {
         load(self.words, 0) >> DOUBT_BIT & 1 == 1
     }
 
-    /// Its bindings, ended ones included: addresses ascending, then prefixes longer than 64 bits ascending, then shorter
+    /// Iterates over the bindings, expired ones included: addresses ascending, then prefixes longer than 64 bits ascending, then shorter
     /// prefixes ascending.
     #[inline]
     pub fn bindings(self) -> Bindings<'a> {
@@ -193,9 +195,9 @@ impl<'a> Client<'a> {
         &self.words[1 + self.duid_len().div_ceil(8)..]
     }
 
-    /// Its binding that begins at `first`, if that covers `address` and has valid lifetime left at `now`.
+    /// Finds the binding that begins at `first`, if that covers `address` and has valid lifetime left at `now`.
     #[inline(always)]
-    pub(crate) fn covering_from(self, first: u128, address: u128, now: u32) -> Option<Place> {
+    pub(crate) fn covering_from(self, first: u128, address: u128, now: u32) -> Option<BindingAt> {
         if self.len() >= BISECT_FROM {
             return self.bisect_covering(first, address, now);
         }
@@ -204,31 +206,31 @@ impl<'a> Client<'a> {
         loop {
             let behind = bindings.rest.len();
             let packed = bindings.next_packed()?;
-            // A client has one lease that begins there, as a rule; of two lengths while it changes.
+            // A client has one lease that begins there, or two of different lengths while it changes.
             if packed.high() == high && packed.low == low && packed.covers(first ^ address, now) {
-                return NonZeroU32::new(behind as u32).map(Place); // records have below 2^23 words
+                return NonZeroU32::new(behind as u32).map(BindingAt); // records have below 2^23 words
             }
         }
     }
 
     #[cold]
-    fn bisect_covering(self, first: u128, address: u128, now: u32) -> Option<Place> {
+    fn bisect_covering(self, first: u128, address: u128, now: u32) -> Option<BindingAt> {
         self.from(first).find(|(_, packed)| packed.covers(first ^ address, now)).map(|(place, _)| place)
     }
 
-    /// Its bindings that begin at `first`, cover `address` and have valid lifetime left at `now`.
+    /// Finds all bindings that begin at `first`, cover `address` and have valid lifetime left at `now`.
     pub(crate) fn all_covering_from(
         self,
         first: u128,
         address: u128,
         now: u32,
-    ) -> impl Iterator<Item = Place> {
+    ) -> impl Iterator<Item = BindingAt> {
         let covering = self.from(first).filter(move |(_, packed)| packed.covers(first ^ address, now));
         covering.map(|(place, _)| place)
     }
 
-    /// Its binding that begins at `first` and has this number ([`Written`](crate::written::Written)); for the writer, who
-    /// has no record with two of them.
+    /// Finds the binding that begins at `first` and has this number ([`Written`](crate::written::Written)), of which the
+    /// writer has one at most in a record.
     pub(crate) fn binding_from(self, first: u128, number: u32) -> Option<Binding> {
         let [high, low] = halves(first);
         if self.len() >= BISECT_FROM {
@@ -241,8 +243,8 @@ impl<'a> Client<'a> {
             .map(Packed::unpack)
     }
 
-    /// Its bindings that begin at `first`, found by bisection.
-    fn from(self, first: u128) -> impl Iterator<Item = (Place, Packed<'a>)> {
+    /// Finds the bindings that begin at `first` by bisection.
+    fn from(self, first: u128) -> impl Iterator<Item = (BindingAt, Packed<'a>)> {
         let long = (load(self.words, 0) >> 32) as usize & LEASES_MAX;
         let words = self.binding_words();
         let (long_words, rest) = words.split_at(long * LONG_WORDS);
@@ -265,7 +267,7 @@ impl<'a> Client<'a> {
                 (start..count).map(move |n| (n, at(n))).take_while(move |(_, packed)| packed.key() == wanted);
             // Records have below 2^23 words.
             same.filter_map(move |(n, packed)| {
-                Some((Place(NonZeroU32::new((behind - n * stride) as u32)?), packed))
+                Some((BindingAt(NonZeroU32::new((behind - n * stride) as u32)?), packed))
             })
         })
     }
@@ -275,7 +277,7 @@ impl<'a> Client<'a> {
     /// # Panics
     /// If the place is another record's.
     #[inline(always)]
-    pub(crate) fn covering_at(self, place: Place) -> Covering<'a> {
+    pub(crate) fn covering_at(self, place: BindingAt) -> Covering<'a> {
         Covering(&self.words[self.words.len() - place.0.get() as usize..])
     }
 
@@ -311,15 +313,15 @@ impl Covering<'_> {
         kind(load(self.0, 0))
     }
 
-    /// All of it.
+    /// The whole binding.
     pub fn binding(self) -> Binding {
         Packed::split(self.0).0.unpack()
     }
 }
 
-/// Where a binding lies in its record: so many words before its end.
+/// Position of a binding in its record: words before its end.
 #[derive(Clone, Copy)]
-pub(crate) struct Place(NonZeroU32);
+pub(crate) struct BindingAt(NonZeroU32);
 
 /// The bindings of a record, one after the other.
 #[derive(Clone)]
@@ -378,7 +380,7 @@ impl<'a> Packed<'a> {
         load(self.fixed, 2) as u32
     }
 
-    /// By what leases of one part are ordered.
+    /// Key by which leases of one part are ordered.
     fn key(&self) -> (bool, u128) {
         (self.head >> 8 & 1 == 1, u128::from(self.high()) << 64 | u128::from(self.low))
     }

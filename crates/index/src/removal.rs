@@ -5,13 +5,13 @@ use std::net::Ipv6Addr;
 /// The event that ended a lease, as far as its source tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RemovalReason {
-    /// Its valid lifetime is over.
+    /// The valid lifetime is over.
     Expired,
-    /// Its client gave it back (RFC 8415 §18.3.7).
+    /// The client released it (RFC 8415 §18.3.7).
     Released,
-    /// Its client found another host using the address (RFC 8415 §18.3.8).
+    /// The client declined it: another host uses the address (RFC 8415 §18.3.8).
     Declined,
-    /// It expired, and the server took it back.
+    /// The lease expired, and the server reclaimed it.
     Reclaimed,
     /// Another lease took its place: of another client, or of another prefix length.
     Replaced,

@@ -1,10 +1,10 @@
-//! What readers share: the current generation of leases, the current links.
+//! The store that readers share: the current generation of leases and links.
 //!
 //! Concurrency contract. One [`Writer`](crate::Writer); any number of readers, up to [`READERS_MAX`]. A reader pins
-//! the store once a batch; until it lets go, no memory that it can reach is reused or freed, and it takes no lock,
-//! waits for nobody and writes no line that another reader writes. The bindings of a client are published by one word, so they
+//! the store once a batch; until it drops the pin, no memory that it can reach is reused or freed, and it takes
+//! no lock, never waits, and writes no line that another reader writes. The bindings of a client are published by one word, so they
 //! are seen whole. An address that passes from one client to another is covered by one of them at any moment, and so is
-//! one whose covering prefix another one replaces, in one batch or in two: a look-up finds one of the two. A new
+//! one whose covering prefix another one replaces, in one batch or in two: a lookup finds one of the two. A new
 //! snapshot or a new set of links replaces the old one as a whole.
 
 use std::net::Ipv6Addr;
@@ -15,15 +15,12 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::epoch::Epochs;
 use crate::links::Links;
-use crate::look_up::{Found, LookUp, LookUps};
+use crate::lookup::{Found, Lookup, Lookups};
 use crate::record::{Client, Covering};
 use crate::secondary::{PostingsSize, Secondary};
 use crate::tables::Tables;
 
-/// Look-ups that run in lockstep.
-const LANES_MAX: usize = 64;
-
-/// How many readers a store has room for: 256 workers, and those who count leases.
+/// Most readers of a store: 256 workers, and threads that scan leases.
 pub const READERS_MAX: usize = 260;
 
 /// The leases and links that all workers read.
@@ -44,7 +41,7 @@ pub(crate) struct Generation {
 /// Numbers about a store, for logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Leases held, ended ones included.
+    /// Leases held, expired ones included.
     pub leases: usize,
     /// Clients that hold them.
     pub clients: usize,
@@ -52,8 +49,8 @@ pub struct Summary {
     pub oversized_clients: usize,
     /// Their leases.
     pub oversized_leases: usize,
-    /// Octets of memory that the index takes from the system.
-    pub octets: usize,
+    /// Bytes of memory that the index takes from the system.
+    pub bytes: usize,
     /// Links configured.
     pub links: usize,
 }
@@ -65,7 +62,7 @@ impl Store {
         Some(Reader { store: Arc::clone(self), place })
     }
 
-    /// Octets taken from the system, by table.
+    /// Bytes taken from the system, by table.
     pub fn memory(&self) -> Vec<(&'static str, usize)> {
         self.current.load().tables.memory().into()
     }
@@ -83,13 +80,13 @@ impl Store {
             clients: tables.client_count(),
             oversized_clients: tables.counts.oversized_clients.load(Ordering::Relaxed),
             oversized_leases: tables.counts.oversized_leases.load(Ordering::Relaxed),
-            octets: tables.octets(),
+            bytes: tables.bytes(),
             links: links.len(),
         }
     }
 }
 
-/// One thread's access to the store.
+/// Access of one thread to the store.
 pub struct Reader {
     store: Arc<Store>,
     place: usize,
@@ -99,7 +96,7 @@ impl Reader {
     /// Holds the store still for one batch of queries.
     pub fn pin(&mut self) -> Pinned<'_> {
         self.store.epochs.enter(self.place);
-        // Loaded after `enter`: the writer keeps what it replaces until we have left.
+        // Loaded after `enter`: the writer keeps replaced memory until we have left.
         Pinned { current: self.store.current.load(), reader: self }
     }
 }
@@ -153,7 +150,7 @@ impl Pinned<'_> {
     /// The client with the longest lease that covers `address`, has valid lifetime left at `now`, and is one of those
     /// that `is_one` takes.
     ///
-    /// For the few queries about which [`LookUps`] find a lease that does not count: it waits for memory at each step.
+    /// For the few queries for which [`Lookups`] find a lease that does not count: it waits for memory at each step.
     #[cold]
     pub fn covering_where(
         &self,
@@ -165,40 +162,16 @@ impl Pinned<'_> {
         Some(Found { client, covering: Some(place) })
     }
 
-    /// `count` look-ups, at most `N`, that run together.
-    pub fn look_ups<'q, const N: usize>(&self, count: usize) -> LookUps<'_, 'q, N> {
-        LookUps::new(&self.current.tables, count)
+    /// Prepares `count` lookups, at most `N`, that run together.
+    pub fn lookups<'q, const N: usize>(&self, count: usize) -> Lookups<'_, 'q, N> {
+        Lookups::new(&self.current.tables, count)
     }
 
-    /// Looks a whole batch up, as [`LookUps`] do; `found` is as long as `look_ups`.
-    pub fn look_up<'p>(&'p self, now: u32, look_ups: &[LookUp<'_>], found: &mut [Option<Found<'p>>]) {
-        for (look_ups, found) in look_ups.chunks(LANES_MAX).zip(found.chunks_mut(LANES_MAX)) {
-            // A lone look-up should not pay for the preparation of many.
-            match look_ups.len() {
-                1 => self.together::<1>(now, look_ups, found),
-                2..=8 => self.together::<8>(now, look_ups, found),
-                _ => self.together::<LANES_MAX>(now, look_ups, found),
-            }
-        }
-    }
-
-    fn together<'p, const N: usize>(
-        &'p self,
-        now: u32,
-        look_ups: &[LookUp<'_>],
-        found: &mut [Option<Found<'p>>],
-    ) {
-        let mut together = LookUps::<N>::new(&self.current.tables, look_ups.len());
-        let turns = together.turns();
-        for turn in 0..look_ups.len() + turns {
-            if let Some(look_up) = look_ups.get(turn) {
-                together.begin(look_up);
-            }
-            together.turn();
-            if let Some(position) = turn.checked_sub(turns) {
-                found[position] = together.found(now, position);
-            }
-        }
+    /// Does one lookup to its end, waiting for memory at each step; workers use [`Self::lookups`].
+    pub fn find(&self, lookup: Lookup<'_>, now: u32) -> Option<Found<'_>> {
+        let mut one = self.lookups::<1>(1);
+        one.begin(&lookup);
+        one.found(now, 0)
     }
 }
 

@@ -1,10 +1,10 @@
-//! One generation of the index: records, client numbers, and what finds them, over one arena.
+//! A generation of the index: records, client numbers, and the maps that find them, over one arena.
 //!
 //! A lease is found by the hash of its first address, that of an address lease or of a delegated prefix with zeros
-//! behind; the writer knows leases by nothing else. Which first addresses a lease around some address can have is what
-//! the trie of lengths says (`trie.rs`, where the other designs are).
+//! behind; the writer knows leases by nothing else. The trie of lengths (`trie.rs`) gives the first addresses that a lease
+//! around some address can have.
 //!
-//! Where the octets go, for a client with an address, a prefix and a DUID of 14 octets: record 96 (`record.rs`),
+//! Sizes in bytes, for a client with an address, a prefix and a DUID of 14 octets: record 96 (`record.rs`),
 //! number 4, two slots by address and one by DUID 34 to 38 (8 each, at most seven in ten used, in whole blocks): 134 to
 //! 138, some 68 a lease.
 
@@ -18,29 +18,29 @@ use crate::clients::{ClientId, Clients};
 use crate::lease::{address_hash, duid_hash, mask};
 use crate::limits::Limits;
 use crate::map::Map;
-use crate::record::{Binding, Client, Covering, Place};
-use crate::room::{NoRoom, Room};
+use crate::record::{Binding, BindingAt, Client, Covering};
+use crate::room::{NoRoomError, Room};
 use crate::template::Dictionary;
 use crate::trie::Trie;
 
-/// What readers read and the writer changes, in place, one published word at a time.
+/// Tables that readers read and the writer changes, in place, one published word at a time.
 pub(crate) struct Tables {
     pub(crate) arena: Arena,
     pub(crate) clients: Clients,
-    /// By [`address_hash`] of each lease's first address.
+    /// Clients by [`address_hash`] of each lease's first address.
     pub(crate) addresses: Map,
     /// Prefix lengths in use: of all that is in the map by address, or was since the last snapshot.
     pub(crate) lengths: Trie,
-    /// By [`duid_hash`].
+    /// Clients by [`duid_hash`].
     pub(crate) duids: Map,
-    /// Of relay data.
+    /// Templates of relay data.
     pub(crate) templates: Dictionary,
     pub(crate) limits: Limits,
     /// Leases of several rows begin at one address, or did since the last snapshot, as some have host bits.
     pub(crate) has_shared_firsts: AtomicBool,
     /// The source holds leases that are not in here, however long ago it was read.
     pub(crate) incomplete: AtomicBool,
-    /// Written with each batch of changes: apart from what every look-up reads.
+    /// Written with each batch of changes: on a line apart from those that every lookup reads.
     pub(crate) counts: CachePadded<Counts>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Counts {
 impl Tables {
     pub(crate) fn empty(limits: Limits, room: Room) -> Self {
         Self {
-            arena: Arena::new(room.arena_octets),
+            arena: Arena::new(room.arena_bytes),
             clients: Clients::new(room.clients),
             addresses: Map::new(),
             lengths: Trie::default(),
@@ -68,9 +68,9 @@ impl Tables {
         }
     }
 
-    /// Why no more clients can be numbered.
-    pub(crate) fn full(&self) -> NoRoom {
-        NoRoom::Full { mebibytes: self.arena.room_octets() >> 20 }
+    /// The error when no more clients can be numbered.
+    pub(crate) fn full(&self) -> NoRoomError {
+        NoRoomError::Full { mebibytes: self.arena.reserved_bytes() >> 20 }
     }
 
     pub(crate) fn client(&self, client: ClientId) -> Option<Client<'_>> {
@@ -83,17 +83,17 @@ impl Tables {
     }
 
     /// The longest binding that covers `address` and has valid lifetime left at `now`, and its client.
-    pub(crate) fn covering(&self, address: Ipv6Addr, now: u32) -> Option<(Client<'_>, Place)> {
+    pub(crate) fn covering(&self, address: Ipv6Addr, now: u32) -> Option<(Client<'_>, BindingAt)> {
         self.covering_where(address, now, |_, _| true)
     }
 
-    /// As [`Self::covering`], of those bindings alone that `is_one` takes.
+    /// Finds the longest binding as [`Self::covering`] does, among those that `is_one` takes.
     pub(crate) fn covering_where(
         &self,
         address: Ipv6Addr,
         now: u32,
         is_one: impl Fn(Client<'_>, Covering<'_>) -> bool,
-    ) -> Option<(Client<'_>, Place)> {
+    ) -> Option<(Client<'_>, BindingAt)> {
         if self.has_shared_firsts.load(Ordering::Relaxed) {
             return self.best_covering_where(address, now, is_one);
         }
@@ -110,14 +110,14 @@ impl Tables {
         })
     }
 
-    /// As [`Self::covering_where`], where several leases begin at one address: of the longest, that of the newest cltt.
+    /// Finds it where several leases begin at one address: of the longest, that of the newest cltt.
     #[cold]
     fn best_covering_where(
         &self,
         address: Ipv6Addr,
         now: u32,
         is_one: impl Fn(Client<'_>, Covering<'_>) -> bool,
-    ) -> Option<(Client<'_>, Place)> {
+    ) -> Option<(Client<'_>, BindingAt)> {
         let address = u128::from(address);
         let mut lengths = self.lengths.around(&self.arena, &address.to_be_bytes());
         std::iter::from_fn(|| lengths.pop_longest()).find_map(|len| {
@@ -145,14 +145,14 @@ impl Tables {
             .find_map(|client| Some((client, self.client(client)?.binding_from(first, number)?)))
     }
 
-    /// Octets that the tables take from the system.
-    pub(crate) fn octets(&self) -> usize {
-        self.memory().into_iter().map(|(_, octets)| octets).sum()
+    /// Bytes that the tables take from the system.
+    pub(crate) fn bytes(&self) -> usize {
+        self.memory().into_iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// These by table: records, trie and maps lie in one arena.
+    /// Bytes taken, by table: records, trie and maps lie in one arena.
     pub(crate) fn memory(&self) -> [(&'static str, usize); 2] {
-        [("arena", self.arena.octets()), ("client_numbers", self.clients.octets())]
+        [("arena", self.arena.bytes()), ("client_numbers", self.clients.bytes())]
     }
 
     pub(crate) fn lease_count(&self) -> usize {

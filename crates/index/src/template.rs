@@ -1,4 +1,4 @@
-//! What relay data of many clients has in common, stored once.
+//! Templates of relay data: octets that many clients have in common, stored once.
 //!
 //! OPTION_LQ_RELAY_DATA of a client behind one relay takes some 94 octets, of which some 40 tell this client from its
 //! neighbours: Interface-Id, Remote-ID, and half of the peer-address. The rest is the relay's and is kept as a
@@ -12,10 +12,9 @@
 //!           Rest        two octets: how many follow, to the end of the option
 //! ```
 //! Lengths are not part of a template, so that relays with Interface-Ids of several lengths need one only: a network
-//! has about as many templates as link-addresses. Designs considered: (1) interning whole values (Interface-Ids,
-//! Remote-IDs): hardly two clients have one in common; (2) templates with fixed lengths: several times as many; (3)
-//! this one. A source that makes up relays cannot make the dictionary grow beyond [`TEMPLATES_MAX`] templates of
-//! [`TEMPLATE_LEN_MAX`] octets; what it does not hold is stored as it is.
+//! has about as many templates as link-addresses. Interning whole values would save little, as hardly two clients have an
+//! Interface-Id in common. A source that makes up relays cannot make the dictionary grow beyond [`TEMPLATES_MAX`]
+//! templates of [`TEMPLATE_LEN_MAX`] octets; all other options are stored as they are.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +27,7 @@ use crate::octets::{copy_octets, word_of};
 const TEMPLATES_MAX: usize = 1 << 16;
 /// Longest template, octets: chains of some four relays.
 const TEMPLATE_LEN_MAX: usize = 256;
-/// Most pieces: what still fits beside literal octets.
+/// Most pieces that fit beside literal octets.
 const PIECES_MAX: usize = 64;
 
 const OPTION_RELAY_MSG: u16 = 9;
@@ -73,14 +72,14 @@ impl Piece {
     }
 }
 
-/// Takes one option apart; keeps its buffers from option to option.
+/// Splits an option into template and holes; keeps its buffers from option to option.
 #[derive(Default)]
 pub(crate) struct Splitter {
     pieces: Vec<Piece>,
     literals: Vec<u8>,
     /// The template as it is stored.
     template: Vec<u8>,
-    /// What is the client's own.
+    /// The client's own octets.
     pub(crate) holes: Vec<u8>,
 }
 
@@ -107,7 +106,7 @@ impl Splitter {
         Some(&self.template)
     }
 
-    /// Relay messages, one in the other; what is none is taken as it is.
+    /// Splits nested relay messages; octets that are none are kept as they are.
     fn levels(&mut self, mut message: &[u8]) {
         while let Some((header, options)) = message.split_at_checked(RELAY_HEADER_LEN) {
             let (head, peer) = header.split_at(RELAY_HEAD_LEN);
@@ -130,7 +129,7 @@ impl Splitter {
         }
     }
 
-    /// The options of one level; returns what the relay message in the last of them holds, or what is no option.
+    /// Splits the options of one relay message; returns the nested message in the last of them.
     fn options<'a>(&mut self, mut octets: &'a [u8]) -> &'a [u8] {
         while let Some((header, rest)) = octets.split_first_chunk::<OPTION_HEADER_LEN>() {
             let [c0, c1, l0, l1] = *header;
@@ -193,14 +192,14 @@ impl Splitter {
     }
 }
 
-/// The templates of a generation, for those who write.
+/// The templates of a generation, for threads that write.
 #[derive(Default)]
 pub(crate) struct Dictionary(Mutex<Known>);
 
 type Known = HashMap<Box<[u8]>, Address, foldhash::fast::RandomState>;
 
 impl Dictionary {
-    /// Where this template lies; stores it if it is new and there is room.
+    /// Returns the address of this template; stores it if it is new and there is room.
     fn intern(&self, arena: &Arena, allocator: &mut Allocator, template: &[u8]) -> Option<Address> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(&at) = known.get(template) {
@@ -221,7 +220,7 @@ impl Dictionary {
     }
 }
 
-/// One writing thread's way to the dictionary: asks it once for each template.
+/// Cache of one writing thread in front of the dictionary.
 #[derive(Default)]
 pub(crate) struct Interner {
     known: Known,
@@ -243,7 +242,7 @@ impl Interner {
         Some(at)
     }
 
-    /// To be called when the generation changes: addresses in another arena mean nothing.
+    /// Forgets all templates: the generation changes, and with it the arena.
     pub(crate) fn clear(&mut self) {
         self.known.clear();
     }
@@ -255,7 +254,7 @@ pub(crate) struct Templated<'a> {
     template: &'a [AtomicU64],
     pieces: usize,
     block: &'a [AtomicU64],
-    /// Where in the block the client's octets begin.
+    /// Position of the client's octets in the block.
     holes: usize,
     /// Octets of the option.
     len: usize,

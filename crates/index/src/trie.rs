@@ -1,26 +1,9 @@
-//! Radix trie over the regions of the address space where something is leased: which prefix lengths are in use there?
+//! Radix trie over the regions of the address space that have leases, to the prefix lengths in use in each.
 //!
 //! A region is 40 bits long, and an operator has few of them, so that the trie stays in the cache however many leases
-//! there are. Who looks for the lease around an address walks to the address's region, and then asks the map by
-//! address ([`crate::map`]) once for each length in use there, longest first: the address, cut to that length, is where
-//! such a lease would begin. Mostly one length is in use, and the first probe finds the lease.
-//!
-//! Designs considered, CPU of a worker for an answer by prefix, coalesced, in 2 million leases (`compare --clients
-//! 1000000 --seconds 1 --gso 64 --window 1024`):
-//!
-//! 1. All prefixes in a binary trie: 21 dependent misses, not built.
-//! 2. All prefixes in a trie of eight bits a level: 0.57 µs, of four bits: 0.74 µs (1 to 3 rounds, one afternoon, on a
-//!    machine that others used). The lowest nodes, of which there are as many as pools have /48s, lie in main memory: at 20
-//!    million leases an answer took 1.7 times as long. 5 octets a prefix.
-//! 3. No trie, but a probe of the map for each length in use anywhere: 0.45 µs with two lengths (the same afternoon), but
-//!    one lease of one more length changes every look-up.
-//! 4. This one: with nothing else changed, 0.33 to 0.43 µs where 2 took 0.39 to 0.55 (3 rounds each, alternating,
-//!    another day), and 0.40 where it took 0.51 to 0.61 at 20 million (`lqload run --mix prefix=1 --gso 64 --window 1024
-//!    --server-pid`, two runs each).
-//!
-//! The bound of 4 is 128 probes. A look-up of the shortest of four lengths in one region took 160 ns, of the one length
-//! that is there 125; of the shortest of 88 lengths, whose shorter prefixes begin where others do, 25 µs (a throw-away
-//! loop over a million prefixes in one region).
+//! there are. A lookup by address walks to the address's region, and then probes the map by address ([`crate::map`]) once
+//! for each length in use there, longest first: a lease of that length begins at the address cut to it. Mostly one length
+//! is in use, and the first probe finds the lease. `DESIGN.md` compares the designs.
 //!
 //! ```text
 //! small     level (8) | is large: 0 (1) | number of children, 1 to 8 (8, from bit 16)
@@ -39,8 +22,7 @@
 //! A node at level `l` looks at octet `l` of an address; levels in which all regions agree have no node. Leases of at most
 //! 40 bits have no region: their lengths count everywhere.
 //!
-//! Lengths are added, never taken away until the next snapshot: one that is not in use any more costs a probe, and finds
-//! nothing. Children are added in place, each by one word that is stored last; only a small node that is full is replaced.
+//! Lengths are added, and stay until the next snapshot: one that is not in use any more costs a probe that finds nothing. Children are added in place, each by one word that is stored last; only a small node that is full is replaced.
 //! One writer.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -65,7 +47,7 @@ const REGION: u32 = 1 << 31;
 
 const REGION_WORDS: usize = 3;
 
-/// In a node's first word: it is a large one.
+/// Bit of a large node's first word.
 const LARGE: u64 = 1 << 8;
 
 /// Children that a small node has at most.
@@ -124,7 +106,7 @@ fn child(arena: &Arena, node: Address, octet: u8) -> u32 {
     half.map_or(0, |(word, shift)| (arena.word(word).load(Ordering::Acquire) >> shift) as u32)
 }
 
-/// Where a node has, or could have, the entry for this octet.
+/// Position of a node's entry for this octet.
 #[inline]
 fn place(arena: &Arena, node: Address, octet: u8) -> Option<(Address, u32)> {
     if arena.word(node).load(Ordering::Relaxed) & LARGE != 0 {
@@ -134,13 +116,13 @@ fn place(arena: &Arena, node: Address, octet: u8) -> Option<(Address, u32)> {
     position(octets, octet).map(|position| half_of(node + 2, position))
 }
 
-/// Of the entries from a word on, in which word this one is, and by how much shifted.
+/// Word and shift of an entry at this position, of the entries from a word on.
 #[inline]
 fn half_of(entries: Address, position: u32) -> (Address, u32) {
     (entries + position / 2, 32 * (position % 2))
 }
 
-/// Which is the first of eight octets, from the lowest bits on, that equals this one.
+/// Position of the first of eight octets, from the lowest bits on, that equals this one.
 #[inline]
 fn position(octets: u64, octet: u8) -> Option<u32> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);

@@ -1,21 +1,20 @@
 //! The writer: whole snapshots and batches of changes, published so that readers see no half step.
 //!
-//! A batch is applied in an order in which no address is ever said to be free while somebody holds it, and in which
-//! a lease is not missed for another one around it. What is told of a client may, for the time of step 2 to 4, still hold
-//! what it is losing:
+//! A batch is applied in an order in which readers never miss the lease of an address that is leased all the time, nor
+//! find another one around it instead. During steps 2 to 4 a record may still show leases that its client is losing:
 //!
 //! 1. The prefix lengths of new leases enter the trie.
 //! 2. Each client's new record is published. One that loses an address *to another client*, or a lease that overlaps
 //!    one that the batch brings (`overlap.rs`), still shows it.
 //! 3. New leases enter the map by address, a handed-over lease passes to its new client in one store, and new clients
 //!    enter the map by DUID.
-//! 4. Once every reader has looked away, the records of step 2 that were too wide are published as they should be, and
-//!    what they lost leaves the map.
+//! 4. Once every reader has passed a quiescent point, the superset records of step 2 are replaced by the final ones, and
+//!    the leases that they lost leave the map.
 //!
-//! Without step 4, a reader that met the old client in the map could find a record that no longer holds the
-//! address, and say "no binding" about an address that was bound all the time; and one that had asked for the longer of
-//! two prefixes before it was there could ask for the shorter one when it is gone. For the same reason no lease leaves as
-//! long as a reader may not have seen what an earlier batch brought.
+//! Without step 4, a reader that found the old client in the map could read a record that no longer holds the address, and
+//! answer "no binding" about a bound address; and a reader that probed for the longer of two prefixes too early could probe
+//! for the shorter one too late. For the same reason no lease leaves while a reader may not have seen the leases of an
+//! earlier batch.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -33,7 +32,7 @@ use crate::limits::Limits;
 use crate::links::Links;
 use crate::octets::word_of;
 use crate::options::Packer;
-use crate::record::{self, TooLarge, Unpacked, WORDS_MAX, Wholeness};
+use crate::record::{self, RecordTooLargeError, Unpacked, WORDS_MAX, Wholeness};
 use crate::room::Room;
 use crate::secondary::{Extractor, Secondary, SecondaryIndexes};
 use crate::store::{Generation, READERS_MAX, Store};
@@ -70,12 +69,12 @@ pub struct Writer {
     allocator: Allocator,
     next_client: ClientId,
     free_clients: Vec<ClientId>,
-    /// Unlinked in the batch at hand.
+    /// Memory unlinked in the batch at hand.
     garbage: Vec<Garbage>,
-    /// Passed once every reader can see the last leases that came.
+    /// Epoch that has passed once every reader can see the leases that came last.
     gained: Option<Epoch>,
     hook: Hook,
-    /// Unlinked before, to be used again once the epoch has passed.
+    /// Memory and client numbers unlinked before, free once the epoch has passed.
     retired: VecDeque<(Epoch, Vec<Garbage>, Vec<ClientId>)>,
     links: Arc<Links>,
     secondary_indexes: SecondaryIndexes,
@@ -96,7 +95,7 @@ pub struct Writer {
     packer: Packer,
 }
 
-/// What became of a batch.
+/// Counts of a batch's effects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Addresses whose lease was set.
@@ -106,12 +105,12 @@ pub struct Applied {
 }
 
 impl Writer {
-    /// An empty store and its writer.
+    /// Creates an empty store and its writer.
     pub fn new() -> (Self, Arc<Store>) {
         Self::with_limits(Limits::STANDARD)
     }
 
-    /// As [`Self::new`], with other limits.
+    /// Creates them with other limits.
     pub(crate) fn with_limits(limits: Limits) -> (Self, Arc<Store>) {
         let (tables, links) =
             (Arc::new(Tables::empty(limits, Room::for_text(0))), Arc::new(Links::default()));
@@ -173,7 +172,7 @@ impl Writer {
     /// Says whether the source holds leases that readers cannot find here, until this is called again or the next snapshot
     /// is published.
     pub fn set_incomplete(&mut self, is_incomplete: bool) {
-        // Every look-up reads beside it: written only when it changes.
+        // Written only when it changes: every lookup reads the line.
         if self.is_incomplete != is_incomplete {
             self.is_incomplete = is_incomplete;
             self.tables.incomplete.store(is_incomplete, Ordering::Relaxed);
@@ -185,7 +184,7 @@ impl Writer {
         self.next_is_incomplete = is_incomplete;
     }
 
-    /// Replaces all leases by what these batches, one after the other, come to, and the links if there are new ones.
+    /// Replaces all leases by those of these batches, one after the other, and the links if there are new ones.
     ///
     /// Readers see the old leases and links until the new ones are complete; both take memory meanwhile.
     pub fn replace(&mut self, batches: &[Batch], links: Option<Links>) -> Applied {
@@ -198,7 +197,7 @@ impl Writer {
         self.replace_by(loader, links)
     }
 
-    /// As [`Self::replace`], by what the rows of this loader come to.
+    /// Replaces all leases by those of this loader, as [`Self::replace`] does.
     pub fn replace_by(&mut self, loader: Loader, links: Option<Links>) -> Applied {
         let built = loader.build();
         // Changes on the way to the snapshot are not visible yet.
@@ -233,7 +232,7 @@ impl Writer {
         applied
     }
 
-    /// Brings in the rows that a load set aside.
+    /// Applies the rows that a load set aside.
     fn apply_remaining(&mut self, remaining: Remaining) {
         let mut formers = FastMap::<_, Vec<_>>::default();
         for (address, duid) in remaining.formers {
@@ -244,7 +243,7 @@ impl Writer {
         }
     }
 
-    /// Publishes tables and links, and frees the old ones here: no reader is to be the last to let go of them.
+    /// Publishes tables and links, and frees the old ones here, so that no reader is the last to drop them.
     fn swap(&self) {
         let number = self.store.current.load().number + 1;
         let next = Generation {
@@ -263,7 +262,7 @@ impl Writer {
         self.apply_after(batch, &mut FastMap::default())
     }
 
-    /// As [`Self::apply`], where leases that cannot be read were held by these clients.
+    /// Applies a batch, where leases that cannot be read were held by these clients.
     fn apply_after(&mut self, batch: &Batch, formers: &mut FastMap<u128, Vec<Duid>>) -> Applied {
         let tables = Arc::clone(&self.tables);
         let mut last: FastMap<u128, usize> = FastMap::default();
@@ -296,7 +295,7 @@ impl Writer {
         self.observers.iter_mut().for_each(|observer| observer.changed(&changes));
     }
 
-    /// Writes the new records; the DUIDs of clients whose leases do not fit into one, if there are any.
+    /// Writes the new records, or returns the DUIDs of clients whose leases do not fit into one.
     fn stage_all(
         &mut self,
         tables: &Tables,
@@ -317,12 +316,12 @@ impl Writer {
         if too_large.is_empty() {
             return Ok(staged);
         }
-        // No reader has seen what was staged.
+        // No reader has seen the staged records.
         staged.iter().for_each(|client| self.discard(tables, client));
         Err(too_large)
     }
 
-    /// Takes the records of a client that is not published back.
+    /// Frees the records of a client that is not published.
     fn discard(&mut self, tables: &Tables, client: &Staged) {
         if client.old_record == 0 {
             self.free_clients.push(client.client);
@@ -345,7 +344,7 @@ impl Writer {
         })
     }
 
-    /// Writes the new record or records of one client; its DUID, if its leases do not fit into one.
+    /// Writes the new record or records of one client, or returns its DUID if its leases do not fit into one.
     fn stage(
         &mut self,
         tables: &Tables,
@@ -385,13 +384,13 @@ impl Writer {
                     let client = (duid.len(), duid.chunks(8).map(word_of), wholeness);
                     Ok(record::write_without_leases(arena, allocator, words, client))
                 }
-                (_, len) if len > leases_max => Err(TooLarge),
+                (_, len) if len > leases_max => Err(RecordTooLargeError),
                 _ => record::write(arena, allocator, words, written, (leases, wholeness), words_max),
             }
         };
         let record = match write(&mut merge.leases, leases_max, words_max) {
             Ok(record) => record,
-            Err(TooLarge) => {
+            Err(RecordTooLargeError) => {
                 if old_record == 0 {
                     self.free_clients.push(client);
                 }
@@ -423,7 +422,7 @@ impl Writer {
         })
     }
 
-    /// Whether a new record in this role has all leases of the client with this DUID; `mark`: what changes.
+    /// Whether a new record in this role has all leases of the client with this DUID; `mark`: the change of its doubt.
     fn wholeness(&self, role: Role, duid: &[u8], mark: Option<&(Duid, bool)>) -> Wholeness {
         match role {
             Role::Anchor | Role::Segment { .. } => Wholeness::Part,
@@ -432,7 +431,7 @@ impl Writer {
         }
     }
 
-    /// The prefix lengths of all leases of a batch enter the trie, where nearly all are already.
+    /// Adds the prefix lengths of all leases of a batch to the trie, which mostly has them already.
     fn add_lengths(&mut self, tables: &Tables, batch: &Batch) {
         let mut edit =
             Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };

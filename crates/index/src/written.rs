@@ -1,8 +1,8 @@
 //! Leases whose source wrote host bits behind a delegated prefix, by the address as written.
 //!
-//! A source knows a lease by that address, readers by the prefix; as a rule both begin alike. Where they do not, the
-//! record has a number beside the prefix, 0 for all other leases, and this table knows what the number stands for. So
-//! leases of one first address, even of one prefix, are told apart, and tidy ones pay nothing for it.
+//! A source knows a lease by that address, readers by the prefix; mostly both begin alike. Where they do not, the record
+//! has a number beside the prefix, 0 for all other leases, and this table maps the number to the address. So leases of
+//! one first address, even of one prefix, are told apart, at no cost to leases without host bits.
 
 use std::collections::HashMap;
 
@@ -10,11 +10,11 @@ use crate::lease::mask;
 
 type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// Of the leases that the index holds, those with host bits; for the writer alone.
+/// Leases with host bits that the index holds; for the writer alone.
 #[derive(Default)]
 pub(crate) struct Written {
-    /// By address as written.
-    leases: FastMap<u128, Place>,
+    /// Leases by address as written.
+    leases: FastMap<u128, NumberedLease>,
     /// Addresses as written, by number.
     addresses: FastMap<u32, u128>,
     /// The address as written of some lease with host bits, by first address: all that there were since the last snapshot.
@@ -22,9 +22,9 @@ pub(crate) struct Written {
     last_number: u32,
 }
 
-struct Place {
+struct NumberedLease {
     number: u32,
-    /// Of the lease that the index holds; none before that is published.
+    /// Prefix length of the lease that the index holds; none before it is published.
     prefix_len: Option<u8>,
 }
 
@@ -34,10 +34,10 @@ impl Written {
         self.leases.is_empty()
     }
 
-    /// Where the index has the lease with this address as written, if it has one: its first address, and its number.
+    /// The first address and the number of the lease with this address as written.
     pub(crate) fn place(&self, address: u128) -> (u128, u32) {
         match self.leases.get(&address) {
-            Some(&Place { number, prefix_len: Some(len) }) => (address & mask(len), number),
+            Some(&NumberedLease { number, prefix_len: Some(len) }) => (address & mask(len), number),
             _ => (address, 0),
         }
     }
@@ -52,7 +52,7 @@ impl Written {
             let number = self.last_number;
             if number != 0 && !self.addresses.contains_key(&number) {
                 self.addresses.insert(number, address);
-                self.leases.insert(address, Place { number, prefix_len: None });
+                self.leases.insert(address, NumberedLease { number, prefix_len: None });
                 return number;
             }
         }
@@ -71,7 +71,7 @@ impl Written {
         if number == 0 { first } else { self.addresses[&number] }
     }
 
-    /// The lease with this address as written now has host bits behind a prefix of this length, or none.
+    /// Sets the prefix length of the lease with this address as written; `None`: it has no host bits.
     pub(crate) fn set(&mut self, address: u128, prefix_len: Option<u8>) {
         if prefix_len.is_none() {
             if let Some(place) = self.leases.remove(&address) {
@@ -82,7 +82,7 @@ impl Written {
         }
     }
 
-    /// Takes note of the first address of a lease with host bits; whether another one was there.
+    /// Records the first address of a lease with host bits; returns whether another one was there.
     pub(crate) fn note_first(&mut self, first: u128, address: u128) -> bool {
         *self.firsts.entry(first).or_insert(address) != address
     }

@@ -9,7 +9,7 @@
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lqd_index::{Client, Cursor, LeaseKind, LinkId, Links, Reader, Replaced, Scanned};
+use lqd_index::{Client, Cursor, LeaseKind, LinkId, Links, Reader, ReplacedError, Scanned};
 use tokio::time;
 
 /// Client numbers in a slice.
@@ -67,7 +67,7 @@ async fn scan(reader: &mut Reader) -> Census {
                 }
             }
             // What was counted belongs to the old ones.
-            Err(Replaced) => census = None,
+            Err(ReplacedError) => census = None,
         }
         if let Some(mut census) = census.take_if(|_| cursor.is_done()) {
             let address = |number: usize| links.address(links.nth(number));
@@ -92,7 +92,7 @@ impl Census {
     }
 
     fn count(&mut self, links: &Links, client: Client<'_>, now: u32) {
-        self.record_octets += client.octets() as u64;
+        self.record_octets += client.record_bytes() as u64;
         if client.is_unreadable() {
             return; // bindings of nobody knows whom, in no subnet
         }

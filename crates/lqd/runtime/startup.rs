@@ -181,7 +181,7 @@ fn log_report(report: &Report, store: &Store) {
         leases = summary.leases,
         clients = summary.clients,
         links = summary.links,
-        octets = summary.octets,
+        octets = summary.bytes,
         seconds = report.took.as_secs_f64(),
         "leases loaded"
     );

@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 
 use libtest_mimic::Failed;
 use lqd_feed::kea_memfile::{Columns, RowParser};
-use lqd_index::{Batch, Covering, LookUp, Writer};
+use lqd_index::{Batch, Covering, Lookup, Writer};
 
 use super::odd::HEADER;
 use super::{KeaRow, Lqd, NOW, kea};
@@ -107,9 +107,8 @@ fn check_addresses(kea: &[KeaRow], reader: &mut lqd_index::Reader) -> Option<Str
             .map(|row| &row.lease.duid[..])
             .collect();
         let pinned = reader.pin();
-        let mut found = [None];
-        pinned.look_up(NOW, &[LookUp::Covering(address.into())], &mut found);
-        let found = found[0].map(|found| {
+        let found = pinned.find(Lookup::Covering(address.into()), NOW);
+        let found = found.map(|found| {
             let mut duid = vec![0; found.client.duid_len()];
             found.client.copy_duid(&mut duid);
             let binding = found.covering().map(Covering::binding);
@@ -138,9 +137,8 @@ fn check_clients(kea: &[KeaRow], reader: &mut lqd_index::Reader) -> Option<Strin
         let leases = kea.iter().filter(of_client);
         let expected: Vec<_> = leases.filter_map(prefix).collect();
         let pinned = reader.pin();
-        let mut found = [None];
-        pinned.look_up(NOW, &[LookUp::Duid(&duid)], &mut found);
-        let bindings = found[0].into_iter().flat_map(|found| found.client.bindings());
+        let found = pinned.find(Lookup::Duid(&duid), NOW);
+        let bindings = found.into_iter().flat_map(|found| found.client.bindings());
         let told: Vec<_> =
             bindings.map(|binding| (binding.address, binding.prefix_len, binding.cltt)).collect();
         let set = |leases: &[_]| leases.iter().copied().collect::<BTreeSet<_>>();

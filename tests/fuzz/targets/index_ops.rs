@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use lqd_fuzz::{NOW, OwnedLease};
-use lqd_index::{Batch, Client, LeaseKind, LookUp, Reader, Removal, Store, Writer};
+use lqd_index::{Batch, Client, LeaseKind, Lookup, Reader, Removal, Store, Writer};
 
 #[derive(Arbitrary, Debug)]
 enum Op {
@@ -86,9 +86,8 @@ impl Index {
     fn check(&mut self, model: &BTreeMap<Ipv6Addr, OwnedLease>, asked: &BTreeSet<Ipv6Addr>) {
         let pinned = self.reader.pin();
         for &address in asked {
-            let mut found = [None];
-            pinned.look_up(NOW, &[LookUp::Covering(address)], &mut found);
-            let covering = found[0]
+            let found = pinned.find(Lookup::Covering(address), NOW);
+            let covering = found
                 .and_then(|found| found.covering().map(|lease| (lease.binding().address, found.client)));
             let live = model.values().filter(|lease| lease.is_live(NOW) && lease.covers(address));
             let expected = live.max_by_key(|lease| lease.prefix_len);
@@ -102,9 +101,8 @@ impl Index {
             }
         }
         for duid in (0..8).map(duid) {
-            let mut found = [None];
-            pinned.look_up(NOW, &[LookUp::Duid(&duid)], &mut found);
-            let found = found[0].map_or_else(Vec::new, |found| leases(found.client, &duid));
+            let found = pinned.find(Lookup::Duid(&duid), NOW);
+            let found = found.map_or_else(Vec::new, |found| leases(found.client, &duid));
             let mut expected: Vec<_> = model.values().filter(|lease| lease.duid == duid).cloned().collect();
             expected.sort_by_key(OwnedLease::order);
             assert_eq!(found, expected);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use lqd_feed::kea_memfile::{Columns, RowParser};
 use lqd_fuzz::OwnedLease;
-use lqd_index::{Batch, Change, Lease, LookUp, Reader, Store, Writer};
+use lqd_index::{Batch, Change, Lease, Lookup, Reader, Removal, Store, Writer};
 use lqd_wire::Options;
 
 const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,\
@@ -47,12 +47,9 @@ impl Feed {
         let applied = self.writer.apply(batch);
         assert_eq!((applied.put, applied.removed), (1, 0));
         // In the second of the last transaction every lease is live.
-        let mut found = [None; 2];
         let pinned = self.reader.pin();
-        let look_ups = [LookUp::Covering(lease.address), LookUp::Duid(&lease.duid)];
-        pinned.look_up(lease.cltt, &look_ups, &mut found);
-        for found in found {
-            let client = found.expect("a lease that was just stored").client;
+        for look_up in [Lookup::Covering(lease.address), Lookup::Duid(&lease.duid)] {
+            let client = pinned.find(look_up, lease.cltt).expect("a lease that was just stored").client;
             assert!(client.has_duid(&lease.duid));
             let binding = client.bindings().next().expect("its only binding");
             let host_bits = u128::MAX.checked_shr(lease.prefix_len.into()).unwrap_or(0);
@@ -68,7 +65,7 @@ impl Feed {
         }
         drop(pinned);
         let mut removal = Batch::new();
-        removal.remove(lease.address);
+        removal.remove(Removal::gone(lease.address));
         assert_eq!(self.writer.apply(&removal).removed, 1);
         let summary = self.store.summary();
         assert_eq!((summary.leases, summary.clients), (0, 0));

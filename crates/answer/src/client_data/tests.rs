@@ -1,6 +1,6 @@
 //! OPTION_CLIENT_DATA without a query, checked against octets written by hand (RFC 5007 §4.1.2.2, §4.4.2).
 
-use lqd_index::{Batch, Lease, Links, LookUp, Writer as IndexWriter};
+use lqd_index::{Batch, Lease, Links, Lookup, Writer as IndexWriter};
 use lqd_wire::DATAGRAM_LEN_MAX;
 
 use super::*;
@@ -29,9 +29,8 @@ fn client_data_is_written_without_a_datagram() {
     writer.replace(&[batch], None);
     let mut reader = store.reader().unwrap();
     let leases = reader.pin();
-    let mut found = [None];
-    leases.look_up(1010, &[LookUp::Covering(address)], &mut found);
-    let client = found[0].unwrap().client;
+    let found = leases.find(Lookup::Covering(address), 1010);
+    let client = found.unwrap().client;
     let (links, rights) = (Links::default(), Rights::NONE);
     let view = View::new(&links, &rights, None);
 

@@ -1,6 +1,6 @@
 //! QUERY_BY_ADDRESS: the client whose lease, or delegated prefix, covers an address (RFC 5007 §4.1.2.1).
 
-use lqd_index::{Client, Covering, Found, LinkSet, LookUps, Pinned};
+use lqd_index::{Client, Covering, Found, LinkSet, Lookups, Pinned};
 use lqd_wire::{IaAddress, OptionCode};
 
 use super::kind::{Kind, Subject};
@@ -25,8 +25,8 @@ impl<'a> Kind<'a> for ByAddress<'a> {
     }
 
     #[inline(always)]
-    fn begin<const N: usize>(self, look_ups: &mut LookUps<'_, 'a, N>) {
-        look_ups.begin_covering(self.0);
+    fn begin<const N: usize>(self, lookups: &mut Lookups<'_, 'a, N>) {
+        lookups.begin_covering(self.0);
     }
 
     #[inline(always)]

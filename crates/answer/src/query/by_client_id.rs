@@ -1,6 +1,6 @@
 //! QUERY_BY_CLIENTID: the bindings of one client, on one link or on all (RFC 5007 §4.1.2.1).
 
-use lqd_index::{Binding, Client, Found, LinkSet, Links, LookUps, Pinned};
+use lqd_index::{Binding, Client, Found, LinkSet, Links, Lookups, Pinned};
 use lqd_wire::{Duid, OptionCode};
 
 use super::kind::{Kind, Subject};
@@ -25,8 +25,8 @@ impl<'a> Kind<'a> for ByClientId<'a> {
     }
 
     #[inline(always)]
-    fn begin<const N: usize>(self, look_ups: &mut LookUps<'_, 'a, N>) {
-        look_ups.begin_duid(self.0.octets());
+    fn begin<const N: usize>(self, lookups: &mut Lookups<'_, 'a, N>) {
+        lookups.begin_duid(self.0.octets());
     }
 
     #[inline(always)]

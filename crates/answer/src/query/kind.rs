@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_index::{Found, LinkSet, LookUps, Pinned};
+use lqd_index::{Found, LinkSet, Lookups, Pinned};
 use lqd_wire::{Duid, OptionCode};
 
 use crate::refusal::Refusal;
@@ -23,7 +23,7 @@ pub(super) trait Kind<'a>: Copy {
     fn subject(self) -> Subject<'a>;
 
     /// Begins the lookup.
-    fn begin<const N: usize>(self, look_ups: &mut LookUps<'_, 'a, N>);
+    fn begin<const N: usize>(self, lookups: &mut Lookups<'_, 'a, N>);
 
     /// Decides the reply to a query that names no link.
     fn on_any_link<'p>(

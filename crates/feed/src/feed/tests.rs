@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded, select, unbounded};
 use lqd_index::{
-    Batch, Change, Covering, Lease, LeaseChecks, LeaseKind, Link, Location, LookUp, Prefix, Reader, Removal,
+    Batch, Change, Covering, Lease, LeaseChecks, LeaseKind, Link, Location, Lookup, Prefix, Reader, Removal,
     Subnet,
 };
 
@@ -225,9 +225,8 @@ impl RunningFeed {
     /// The client that has an address.
     fn holder(&mut self, host: u16) -> Option<u8> {
         let leases = self.reader.pin();
-        let mut found = [None];
-        leases.look_up(1, &[LookUp::Covering(address(host))], &mut found);
-        let found = found[0].as_ref()?;
+        let found = leases.find(Lookup::Covering(address(host)), 1);
+        let found = found.as_ref()?;
         found.covering().map(Covering::binding)?;
         let mut duid = vec![0; found.client.duid_len()];
         found.client.copy_duid(&mut duid);
@@ -366,9 +365,8 @@ impl RunningFeed {
     /// The number of the link on which the lease of this address is.
     fn link(&mut self, host: u16) -> usize {
         let leases = self.reader.pin();
-        let mut found = [None];
-        leases.look_up(1, &[LookUp::Covering(address(host))], &mut found);
-        let binding = found[0].as_ref().unwrap().covering().unwrap().binding();
+        let found = leases.find(Lookup::Covering(address(host)), 1);
+        let binding = found.as_ref().unwrap().covering().unwrap().binding();
         match leases.links().locate(binding.subnet_id, binding.address, binding.kind) {
             Location::Link(link) => link.number(),
             other => panic!("the lease is in its own subnet: {other:?}"),

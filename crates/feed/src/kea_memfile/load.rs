@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lqd_index::{Batch, Change, LeaseKind, Links, NoRoom};
+use lqd_index::{Batch, Change, LeaseKind, Links, NoRoomError};
 use memchr::{memchr, memrchr};
 
 use super::columns::{Columns, HeaderError};
@@ -161,7 +161,7 @@ pub(super) enum SnapshotError {
     Open(#[from] OpenError),
     /// The leases do not fit.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    NoRoomError(#[from] NoRoomError),
     /// A file is not a DHCPv6 lease file.
     #[error(
         "{path}: not a DHCPv6 lease file of Kea: {source}; name Kea's kea-leases6.csv, \
@@ -232,10 +232,10 @@ fn load_opened<R: Rows>(
     result
 }
 
-/// Runs work that panics with [`NoRoom`] where the index is full, and returns that as an error.
+/// Runs work that panics with [`NoRoomError`] where the index is full, and returns that as an error.
 fn within_room<T>(work: impl FnOnce() -> T) -> Result<T, SnapshotError> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| match panic.downcast::<NoRoom>() {
-        Ok(no_room) => SnapshotError::NoRoom(*no_room),
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| match panic.downcast::<NoRoomError>() {
+        Ok(no_room) => SnapshotError::NoRoomError(*no_room),
         Err(panic) => resume_unwind(panic),
     })
 }

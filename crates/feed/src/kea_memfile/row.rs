@@ -12,7 +12,7 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_index::{Batch, DUID_LEN_MAX, Lease, LeaseFault, LeaseKind, Links, Removal, RemovalReason};
+use lqd_index::{Batch, DUID_LEN_MAX, Lease, LeaseError, LeaseKind, Links, Removal, RemovalReason};
 
 use super::columns::{Column, Columns, Values};
 use super::relay_info::NotAMapError;
@@ -98,7 +98,7 @@ pub enum RowErrorKind {
     TooLong,
     /// A lease that the index does not take.
     #[error(": {0}")]
-    Lease(LeaseFault),
+    Lease(LeaseError),
 }
 
 /// Turns rows into changes; keeps its buffers from row to row.
@@ -200,10 +200,10 @@ impl RowParser {
         };
         batch.put(&lease).map_err(|error| {
             let column = match error {
-                LeaseFault::DuidLength(_) => Column::Duid,
-                LeaseFault::PrefixLength(_) => Column::PrefixLen,
-                LeaseFault::OptionsTooLong(_) => Column::UserContext,
-                LeaseFault::HostBits | LeaseFault::BatchFull => Column::Address,
+                LeaseError::DuidLength(_) => Column::Duid,
+                LeaseError::PrefixLength(_) => Column::PrefixLen,
+                LeaseError::OptionsTooLong(_) => Column::UserContext,
+                LeaseError::HostBits | LeaseError::BatchFull => Column::Address,
             };
             RowError { column, kind: RowErrorKind::Lease(error) }
         })
@@ -245,7 +245,7 @@ impl RowParser {
             // Kea's mark, in older versions and since 2.3.
             [0] | [0, 0, 0] if state != STATE_DECLINED => error(RowErrorKind::EmptyDuid),
             ref duid if duid.len() > DUID_LEN_MAX => {
-                error(RowErrorKind::Lease(LeaseFault::DuidLength(duid.len())))
+                error(RowErrorKind::Lease(LeaseError::DuidLength(duid.len())))
             }
             _ => Ok(()),
         }

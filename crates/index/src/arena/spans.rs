@@ -9,7 +9,7 @@ use super::{Address, CHUNK_WORDS, Region};
 pub(super) struct Spans {
     /// Words and address of each.
     pieces: BTreeSet<(u32, Address)>,
-    /// Chunks whose memory the system has.
+    /// Chunks whose memory was returned to the system.
     released: BTreeSet<u32>,
 }
 
@@ -54,7 +54,7 @@ impl Spans {
         chunks
     }
 
-    /// Takes over what another one has.
+    /// Takes all pieces of another one.
     pub(super) fn absorb(&mut self, other: Self) {
         self.pieces.extend(other.pieces);
         self.released.extend(other.released);

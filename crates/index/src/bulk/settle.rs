@@ -1,8 +1,8 @@
-//! Addresses that several clients hold by the rows of a snapshot, or that end: whose row came last?
+//! Addresses with rows of several clients, or with removals: the last row counts.
 //!
-//! Rows are brought together by client first, as nearly always an address has one client only. That two say to have
-//! the same shows when the map by address is filled: their hashes meet in it. What is found here is taken out of the
-//! map at once, and out of the records of those who lost it when the map is complete.
+//! Rows are brought together by client first, as nearly every address has one client only. Two claims on one address show
+//! when the map by address is filled: their hashes meet in it. Losing claims leave the map at once, and the records
+//! when the map is complete.
 
 use std::cmp::Reverse;
 use std::net::Ipv6Addr;
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::special::{Former, Special, Specials};
 use super::staging::{Claim, End, kept};
-use super::{Hand, Loader};
+use super::{Loader, LoaderThread};
 use crate::clients::ClientId;
 use crate::lease::{Lease, address_hash, duid_hash};
 use crate::record::{self, Unpacked, WORDS_MAX, Wholeness};
@@ -19,7 +19,7 @@ use crate::record::{self, Unpacked, WORDS_MAX, Wholeness};
 /// An address that a client has lost.
 pub(super) type Loss = (ClientId, u128);
 
-/// Who says to have an address.
+/// A claim on an address, or its removal.
 struct Claimant {
     address: u128,
     number: u64,
@@ -29,7 +29,7 @@ struct Claimant {
 
 #[derive(Clone, Copy)]
 enum Who {
-    /// From then on, nobody.
+    /// The address was removed.
     Nobody,
     Client(ClientId),
     /// The client of a row that was set aside.
@@ -53,7 +53,7 @@ pub(super) struct Settled {
 }
 
 impl Loader {
-    /// Settles whose the addresses are that have these claims and ends.
+    /// Finds the last row of each address that has these claims and ends.
     pub(super) fn settle(
         &self,
         Claims { mut claims, aside }: Claims<'_>,
@@ -88,7 +88,8 @@ impl Loader {
         settled
     }
 
-    /// If the last rows of an address cannot be read, who held it before, and whom those before the last one name.
+    /// The clients in doubt by an address whose last rows cannot be read: the former holder, and the clients named by rows
+    /// before the last one.
     fn formers(&self, same: &[Claimant], specials: &Specials) -> Vec<Former> {
         let unreadable = |claimant: &Claimant| match claimant.who {
             Who::Special(special) if specials.is_unreadable(special) => Some(special),
@@ -125,37 +126,37 @@ impl Loader {
         }
     }
 
-    /// Takes lost addresses out of records.
+    /// Removes lost addresses from records.
     pub(super) fn take_away(&self, mut lost: Vec<Loss>) {
         lost.par_sort_unstable();
         let clients: Vec<&[Loss]> = lost.chunk_by(|a, b| a.0 == b.0).collect();
         clients.into_par_iter().for_each_init(Unpacked::default, |unpacked, lost| {
-            self.with_hand(|hand| self.take_from(hand, unpacked, lost));
+            self.with_thread(|thread| self.take_from(thread, unpacked, lost));
         });
     }
 
-    fn take_from(&self, hand: &mut Hand, unpacked: &mut Unpacked, lost: &[Loss]) {
+    fn take_from(&self, thread: &mut LoaderThread, unpacked: &mut Unpacked, lost: &[Loss]) {
         let (client, tables) = (lost[0].0, &self.tables);
         let Some(before) = tables.clients.get(client) else { return };
         let record = record::Client::at(&tables.arena, before);
         unpacked.read(Some(record), &self.written);
         let keeps = |address: Ipv6Addr| lost.binary_search(&(client, address.into())).is_err();
         let leases: Vec<Lease<'_>> = unpacked.leases().filter(|lease| keeps(lease.address)).collect();
-        hand.leases -= (record.len() - leases.len()) as isize;
+        thread.leases -= (record.len() - leases.len()) as isize;
         let after = if leases.is_empty() {
             if !record.is_oversized() {
                 let removed = tables.duids.remove(&tables.arena, duid_hash(unpacked.duid()), client);
                 removed.expect("a client with a record is in the map");
             }
-            hand.numbers.push(client);
+            thread.numbers.push(client);
             0
         } else {
             let wholeness = if record.is_oversized() { Wholeness::Part } else { Wholeness::Whole };
-            let (leases, words) = ((&leases[..], wholeness), &mut hand.words);
-            record::write(&tables.arena, &mut hand.allocator, words, &self.written, leases, WORDS_MAX)
+            let (leases, words) = ((&leases[..], wholeness), &mut thread.words);
+            record::write(&tables.arena, &mut thread.allocator, words, &self.written, leases, WORDS_MAX)
                 .expect("fewer leases than before fit")
         };
         tables.clients.set(client, after);
-        hand.allocator.free(before, record.record_words());
+        thread.allocator.free(before, record.record_words());
     }
 }

@@ -2,7 +2,7 @@
 //! their own, and leases that cannot be read, which put clients in doubt.
 //!
 //! They are set aside as they come. When the map by address is filled, they are settled with the other rows of their
-//! addresses, and so it shows who held a lease that cannot be read.
+//! addresses, which shows the former holder of a lease that cannot be read.
 
 use super::Loader;
 use crate::lease::{Action, Batch, Row, address_hash};
@@ -15,7 +15,7 @@ const BATCH_ROWS: usize = 1 << 16;
 #[derive(Default)]
 pub(super) struct Aside {
     batches: Vec<Batch>,
-    /// Of each row of each batch.
+    /// Number of each row of each batch.
     numbers: Vec<Vec<u64>>,
 }
 
@@ -31,7 +31,7 @@ impl Aside {
         {
             numbers.push(number);
         } else {
-            // What does not fit beside others fits alone.
+            // A row that does not fit beside others fits alone.
             let mut alone = Batch::new();
             if alone.push_row(batch, row).is_ok() {
                 self.batches.push(alone);
@@ -44,27 +44,27 @@ impl Aside {
 /// A row that was set aside.
 #[derive(Clone, Copy)]
 pub(super) struct Special {
-    /// As written.
+    /// Address as written by the source.
     pub(super) address: u128,
     pub(super) number: u64,
     batch: usize,
     row: usize,
 }
 
-/// All that were set aside, by partition of their addresses.
+/// All rows that were set aside, by partition of their addresses.
 #[derive(Default)]
 pub(super) struct Specials {
     batches: Vec<Batch>,
     rows: Vec<Special>,
 }
 
-/// A lease that cannot be read, and the DUID of who held it before.
+/// Address of a lease that cannot be read, and the DUID of a former holder.
 pub(crate) type Former = (u128, Box<[u8]>);
 
 /// Changes that are left for the writer.
 #[derive(Default)]
 pub(crate) struct Remaining {
-    /// With one row for each address, in no order.
+    /// One row for each address, in no order.
     pub(crate) batches: Vec<Batch>,
     pub(crate) formers: Vec<Former>,
 }
@@ -116,7 +116,7 @@ impl Specials {
         batch.named_duid(row)
     }
 
-    /// These rows alone, in batches of their own.
+    /// Copies these rows into batches of their own.
     pub(super) fn only(&self, rows: impl Iterator<Item = Special>) -> Vec<Batch> {
         let mut aside = Aside::default();
         for special in rows {
@@ -128,8 +128,8 @@ impl Specials {
 }
 
 impl Loader {
-    /// All rows that were set aside.
+    /// Gathers the rows that all threads set aside.
     pub(super) fn specials(&self) -> Specials {
-        Specials::gathered(self.hands().iter_mut().map(|hand| std::mem::take(&mut hand.aside)))
+        Specials::gathered(self.threads().iter_mut().map(|thread| std::mem::take(&mut thread.aside)))
     }
 }

@@ -24,8 +24,8 @@ use crate::options::block_len;
 use crate::record::Entry;
 use crate::room::CLIENT_IDS;
 
-/// Those of the maps: as many as a thread can write to in turn while their ends stay in its cache, and so many that one
-/// of 20 million leases is small beside it.
+/// Number of partitions, as in the maps: few enough that their ends stay in a thread's cache, and so many that one of
+/// 20 million leases fits into it.
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 
 /// Row numbers stay below this.
@@ -48,13 +48,13 @@ pub(super) fn kept(hash: u64) -> u64 {
     hash & !(u64::from(CLIENT_IDS - 1) >> PARTITION_BITS)
 }
 
-/// What a client's record says of an address, by the address's hash.
+/// A record's claim on an address, by the address's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
-    /// As far as it is [`kept`].
+    /// The bits that are [`kept`].
     pub(super) hash: u64,
     pub(super) client: ClientId,
-    /// Of the row that says so.
+    /// Number of the row.
     pub(super) number: u64,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn claims(arena: &Arena, partition: usize, blocks: &[Block]) -> impl 
     })
 }
 
-/// That nobody has an address, from the row with this number on.
+/// Removal of an address by the row with this number.
 #[derive(Clone, Copy)]
 pub(super) struct End {
     pub(super) address: u128,
@@ -106,18 +106,18 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// What was written to it.
+    /// The words written to it.
     fn contents(self, arena: &Arena) -> &[AtomicU64] {
         arena.run(self.at, self.used)
     }
 
-    /// Gives it back.
+    /// Frees it.
     pub(super) fn free(self, allocator: &mut Allocator) {
         allocator.free(self.at, self.words);
     }
 }
 
-/// What one thread has written, by partition.
+/// Items that one thread has staged, by partition.
 pub(super) struct Staged(Vec<Vec<Block>>);
 
 impl Staged {
@@ -205,14 +205,14 @@ impl Item<'_> {
     }
 }
 
-/// A row, in a block, and what comes behind it.
+/// A row in a block, and all words behind it.
 #[derive(Clone, Copy)]
-struct Row<'a> {
+struct StagedRow<'a> {
     words: &'a [AtomicU64],
     head: u64,
 }
 
-impl<'a> Row<'a> {
+impl<'a> StagedRow<'a> {
     /// The row that these words begin with.
     fn first(words: &'a [AtomicU64]) -> Option<Self> {
         Some(Self { words, head: words.first()?.load(Ordering::Relaxed) })
@@ -234,18 +234,18 @@ impl<'a> Row<'a> {
         self.head & SAME_CLIENT != 0
     }
 
-    /// Where the words behind the address begin.
+    /// Position of the first word behind the address.
     fn fixed_at(self) -> usize {
         2 + usize::from(self.prefix_len() > 64)
     }
 
-    /// Its own DUID, in words; empty if it is that of the row before.
+    /// The row's own DUID, in words; empty if it is that of the row before.
     fn duid(self) -> &'a [AtomicU64] {
         let len = if self.is_same_client() { 0 } else { self.duid_len().div_ceil(8) };
         &self.words[self.fixed_at() + 2..][..len]
     }
 
-    /// Its own option block; empty if it has none or that of the row before.
+    /// The row's own option block; empty if it has none or that of the row before.
     fn own_options(self) -> &'a [AtomicU64] {
         let at = self.fixed_at() + 2 + self.duid().len();
         if self.head & (HAS_OPTIONS | SAME_OPTIONS) == HAS_OPTIONS {
@@ -265,7 +265,7 @@ impl<'a> Row<'a> {
 /// Rows of one client, one behind the other.
 #[derive(Clone, Copy)]
 pub(super) struct Run<'a> {
-    /// From the first row on, to the end of the last.
+    /// Words from the first row to the end of the last.
     words: &'a [AtomicU64],
 }
 
@@ -273,8 +273,8 @@ pub(super) struct Run<'a> {
 pub(super) fn runs(arena: &Arena, block: Block) -> impl Iterator<Item = Run<'_>> {
     let mut words = block.contents(arena);
     std::iter::from_fn(move || {
-        let mut rest = Row::first(words)?.behind();
-        while let Some(row) = Row::first(rest)
+        let mut rest = StagedRow::first(words)?.behind();
+        while let Some(row) = StagedRow::first(rest)
             && row.is_same_client()
         {
             rest = row.behind();
@@ -288,14 +288,14 @@ pub(super) fn runs(arena: &Arena, block: Block) -> impl Iterator<Item = Run<'_>>
 impl<'a> Run<'a> {
     /// Octets of the client's DUID, and the words they are in.
     pub(super) fn duid(self) -> (usize, &'a [AtomicU64]) {
-        Row::first(self.words).map_or((0, &[]), |row| (row.duid_len(), row.duid()))
+        StagedRow::first(self.words).map_or((0, &[]), |row| (row.duid_len(), row.duid()))
     }
 
     /// Each row's number and lease.
     pub(super) fn entries(self) -> impl Iterator<Item = (u64, Entry<&'a [AtomicU64]>)> {
         let (mut words, mut options): (_, &[AtomicU64]) = (self.words, &[]);
         std::iter::from_fn(move || {
-            let row = Row::first(words)?;
+            let row = StagedRow::first(words)?;
             words = row.behind();
             if row.head & SAME_OPTIONS == 0 {
                 options = row.own_options();

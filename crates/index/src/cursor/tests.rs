@@ -127,7 +127,7 @@ fn a_replaced_generation_is_reported_once_and_then_scanned_whole() {
         let mut cursor = Cursor::all();
         assert_eq!(cursor.advance(&reader.pin(), 1).unwrap().count(), 1);
         replace(&mut writer);
-        assert_eq!(cursor.advance(&reader.pin(), 1).err(), Some(Replaced));
+        assert_eq!(cursor.advance(&reader.pin(), 1).err(), Some(ReplacedError));
         assert!(!cursor.is_done());
         assert_eq!(scan(&mut reader, cursor, 1).len(), clients);
     }

@@ -6,14 +6,14 @@ use super::{LeaseChecks, LinkId, LinkSet, Links, SubnetEntry};
 use crate::lease::LeaseKind;
 use crate::lease_options::SubnetOptions;
 
-/// Where a lease is.
+/// Location of a lease.
 #[derive(Clone, Copy, Debug)]
 pub enum Location<'a> {
-    /// On the link of its subnet.
+    /// The link of its subnet.
     Link(LinkId),
-    /// On the links that contain its address: its subnet id is not configured, or is another subnet's by now.
+    /// The links that contain its address: its subnet id is not configured, or is another subnet's by now.
     Containing(LinkSet<'a>),
-    /// On no link that is configured.
+    /// No configured link.
     NotConfigured,
 }
 
@@ -48,7 +48,7 @@ impl OwnSubnet<'_> {
         self.0.link
     }
 
-    /// Whether it is what [`Links::own_subnet`] finds for this lease too.
+    /// Whether [`Links::own_subnet`] finds it for this lease, too.
     #[inline(always)]
     pub fn is_of(self, subnet_id: u32, address: Ipv6Addr) -> bool {
         self.0.id == subnet_id && self.0.contains(address)
@@ -56,10 +56,9 @@ impl OwnSubnet<'_> {
 }
 
 impl Links {
-    /// Where a lease of this subnet id on this address is, or of a delegated prefix that begins with it.
+    /// Locates a lease of this subnet id on this address, or of a delegated prefix that begins with it.
     ///
-    /// The id is the source's word, but ids are given anew when a configuration changes: it counts if its subnet contains
-    /// the address. Delegated prefixes need lie in no pd-pool (a reservation may give them), so there it counts
+    /// Ids may be reassigned when a configuration changes: an id counts only if its subnet contains the address. Delegated prefixes need lie in no pd-pool (a reservation may give them), so there it counts
     /// unless another subnet's pd-pool contains them.
     #[inline(always)]
     pub fn locate(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> Location<'_> {
@@ -101,7 +100,7 @@ impl Links {
 
     /// Whether the source discards the lease of an address (IA_NA) of this subnet id when it loads it ([`LeaseChecks`]).
     ///
-    /// To Kea, id 0 is what an address outside all subnets has.
+    /// Kea gives id 0 to an address outside all subnets.
     pub fn discards(&self, subnet_id: u32, address: Ipv6Addr) -> bool {
         if !self.checks_leases() || self.own_subnet(subnet_id, address).is_some() {
             return false;

@@ -15,9 +15,9 @@ pub(super) struct Region {
     pub(super) pool: Box<[LinkId]>,
     /// Links with this relay address, ascending.
     pub(super) relay: Box<[LinkId]>,
-    /// This region, or the nearest around it, with subnets.
+    /// Nearest region with subnets: this one or one around it.
     pub(super) longest_subnet: Option<u32>,
-    /// This region, or the nearest around it, with pd-pools.
+    /// Nearest region with pd-pools: this one or one around it.
     pub(super) innermost_pool: Option<u32>,
     /// The nearest region around this one with pd-pools.
     pub(super) outer_pool: Option<u32>,
@@ -110,14 +110,14 @@ impl<'a> LinkSet<'a> {
         other.iter().any(|link| self.contains(link))
     }
 
-    /// Its links: those of relay addresses and of the longest subnet prefix first. A link may come more than once.
+    /// Iterates over the links: those of relay addresses and of the longest subnet prefix first. A link may come twice.
     pub fn iter(self) -> impl Iterator<Item = LinkId> + use<'a> {
         // The set of one link has no region.
         let alone = self.only.filter(|_| self.region.is_none());
         alone.into_iter().chain(self.parts().flatten().copied())
     }
 
-    /// Its links, in sorted runs.
+    /// The links, in sorted runs.
     fn parts(self) -> impl Iterator<Item = &'a [LinkId]> {
         let regions = &self.links.regions;
         let region = self.region.map(|at| &regions[at as usize]);
@@ -139,7 +139,7 @@ impl<'a> LinkSet<'a> {
         self.region.is_some_and(|at| self.links.regions[at as usize].innermost_pool.is_some())
     }
 
-    /// Its link, if it is exactly one.
+    /// The link, if it is exactly one.
     pub(super) fn sole(self) -> Option<LinkId> {
         let first = self.iter().next()?;
         self.iter().all(|link| link == first).then_some(first)

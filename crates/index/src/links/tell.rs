@@ -33,7 +33,7 @@ pub(super) fn addresses(table: &Links, links: &[Link]) -> (Vec<Ipv6Addr>, Vec<Li
     (addresses.collect(), unreachable)
 }
 
-/// For each link, an address that leads to it and to no other, if there is one.
+/// Finds for each link an address that leads to it and to no other.
 fn alone(table: &Links, links: usize) -> Vec<Option<Ipv6Addr>> {
     let mut alone = vec![None; links];
     for (first, region) in table.by_address.ranges() {

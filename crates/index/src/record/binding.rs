@@ -1,10 +1,10 @@
-//! One lease of a record, read.
+//! A lease read from a record.
 
 use std::net::Ipv6Addr;
 
-use crate::lease::{INFINITY, LeaseKind, mask};
+use crate::lease::{INFINITY, LeaseKind};
 
-/// A lease as it is stored: [`Lease`](crate::Lease) without what its client has once.
+/// A lease as it is stored: [`Lease`](crate::Lease) without the client's DUID and the options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// The leased address, or the first address of the delegated prefix.
@@ -17,11 +17,11 @@ pub struct Binding {
     pub valid_lifetime: u32,
     /// Seconds from `cltt`; [`INFINITY`] never ends.
     pub preferred_lifetime: u32,
-    /// When the source last spoke with the client, UNIX seconds on the source's clock.
+    /// Time when the server last communicated with the client: UNIX seconds on the source's clock.
     pub cltt: u32,
     /// The source's number for the subnet.
     pub subnet_id: u32,
-    /// Where its options lie in the record.
+    /// Position of its options in the record.
     pub(crate) block: u32,
 }
 
@@ -47,18 +47,13 @@ impl Binding {
     pub fn preferred_left(&self, now: u32) -> u32 {
         self.left(now).preferred_lifetime
     }
-
-    /// Whether `address` is the leased one or lies in the delegated prefix.
-    pub fn contains(&self, address: Ipv6Addr) -> bool {
-        (u128::from(self.address) ^ u128::from(address)) & mask(self.prefix_len) == 0
-    }
 }
 
 /// Remaining lifetimes of a binding, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// 0: the binding has ended; [`INFINITY`] never does.
+    /// Seconds left; 0: the binding has expired; [`INFINITY`] never does.
     pub valid_lifetime: u32,
-    /// At most the valid lifetime.
+    /// Seconds left, at most those of the valid lifetime.
     pub preferred_lifetime: u32,
 }

@@ -10,7 +10,7 @@ use crate::options::block_len;
 use crate::written::Written;
 
 impl<'a> Client<'a> {
-    /// Its bindings, with their addresses as written.
+    /// Iterates over the bindings, with their addresses as written.
     pub(crate) fn as_written(self, written: &Written) -> impl Iterator<Item = (Ipv6Addr, Binding)> {
         let mut bindings = self.bindings();
         std::iter::from_fn(move || {
@@ -27,7 +27,7 @@ pub(crate) struct Unpacked {
     /// The DUID, then option blocks.
     octets: Vec<u8>,
     duid_len: usize,
-    /// With their addresses as written.
+    /// Bindings, with their addresses as written, and the position of their options in `octets`.
     bindings: Vec<(Binding, Range<usize>)>,
     /// The block that was read last, and where it is in `octets`.
     last: (u32, Range<usize>),
@@ -51,7 +51,7 @@ impl Unpacked {
         self.last = (0, 0..0);
     }
 
-    /// Takes the lease with this address as written from a record, beside what it took from others of the same client.
+    /// Adds the lease with this address as written from another record of the same client.
     ///
     /// # Panics
     /// If there is none.

@@ -12,11 +12,11 @@ use crate::written::Written;
 /// Among how many blocks of the record a new lease looks for equal options.
 const SHARING_WINDOW: usize = 8;
 
-/// A client's leases take more words than a record of it may have.
+/// A client's leases take more words than its record may have.
 #[derive(Debug)]
-pub(crate) struct TooLarge;
+pub(crate) struct RecordTooLargeError;
 
-/// By what the leases of a record are ordered: of two from one address, the longer one is met first.
+/// Key by which the leases of a record are ordered: of two from one address, the longer one comes first.
 pub(crate) fn order(prefix_len: u8, kind: LeaseKind, first: u128) -> (bool, bool, u128, Reverse<u8>) {
     (address_words(prefix_len) == 1, kind == LeaseKind::Prefix, first, Reverse(prefix_len))
 }
@@ -25,14 +25,14 @@ pub(crate) fn order(prefix_len: u8, kind: LeaseKind, first: u128) -> (bool, bool
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wholeness {
     Whole,
-    /// It is the anchor or a segment of an oversized client.
+    /// The record is the anchor or a segment of an oversized client.
     Part,
     /// The client may hold leases whose rows cannot be read.
     InDoubt,
 }
 
-/// Sorts leases of one client as a record holds them. As a rule they are those of a record and then a few: two runs,
-/// which a stable sort merges.
+/// Sorts leases of one client as a record holds them. Mostly they are those of a record and then a few: two runs, which
+/// a stable sort merges.
 pub(crate) fn sort(leases: &mut [Lease<'_>]) {
     leases.sort_by_key(|lease| order(lease.prefix_len, lease.kind, lease.first()));
 }
@@ -48,7 +48,7 @@ pub(crate) fn write(
     written: &Written,
     (leases, wholeness): (&[Lease<'_>], Wholeness),
     words_max: usize,
-) -> Result<Address, TooLarge> {
+) -> Result<Address, RecordTooLargeError> {
     let duid = leases.first().map_or(&[][..], |lease| lease.duid);
     let entries = leases.iter().map(|lease| Entry {
         address: lease.first(),
@@ -80,7 +80,7 @@ pub(crate) fn write_without_leases(
 pub(crate) struct Entry<B> {
     /// The first one.
     pub(crate) address: u128,
-    /// Of its address as written.
+    /// Number of its address as written.
     pub(crate) number: u32,
     pub(crate) prefix_len: u8,
     pub(crate) kind: LeaseKind,
@@ -88,7 +88,7 @@ pub(crate) struct Entry<B> {
     /// Valid lifetime (32) | preferred lifetime (32).
     pub(crate) lifetimes: u64,
     pub(crate) cltt: u32,
-    /// Its option block; empty if it has no options.
+    /// Option block; empty if it has no options.
     pub(crate) block: B,
 }
 
@@ -131,7 +131,7 @@ fn words(words: &[AtomicU64]) -> impl ExactSizeIterator<Item = u64> {
     words.iter().map(|word| word.load(Ordering::Relaxed))
 }
 
-/// As [`write()`], of a client whose DUID has so many octets, in these words.
+/// Writes a record as [`write()`] does, of a client whose DUID has so many octets, in these words.
 pub(crate) fn write_entries<B: OptionBlock>(
     arena: &Arena,
     allocator: &mut Allocator,
@@ -139,7 +139,7 @@ pub(crate) fn write_entries<B: OptionBlock>(
     client: (usize, impl Iterator<Item = u64>, Wholeness),
     entries: impl Iterator<Item = Entry<B>> + Clone,
     words_max: usize,
-) -> Result<Address, TooLarge> {
+) -> Result<Address, RecordTooLargeError> {
     compose(scratch, client, entries, words_max)?;
     let at = allocator.allocate(arena, scratch.len());
     for (word, value) in arena.run(at, scratch.len()).iter().zip(&*scratch) {
@@ -153,7 +153,7 @@ fn compose<B: OptionBlock>(
     (duid_len, duid, wholeness): (usize, impl Iterator<Item = u64>, Wholeness),
     entries: impl Iterator<Item = Entry<B>> + Clone,
     words_max: usize,
-) -> Result<(), TooLarge> {
+) -> Result<(), RecordTooLargeError> {
     out.clear();
     out.push(0);
     out.extend(duid);
@@ -165,7 +165,7 @@ fn compose<B: OptionBlock>(
         blocks_at += 3 + address_words(entry.prefix_len);
     }
     if count > LEASES_MAX || blocks_at >= words_max {
-        return Err(TooLarge);
+        return Err(RecordTooLargeError);
     }
     out.resize(blocks_at, 0);
     let mut recent: [Option<(B, usize)>; SHARING_WINDOW] = [None; SHARING_WINDOW];
@@ -181,7 +181,7 @@ fn compose<B: OptionBlock>(
             at
         };
         if out.len() >= words_max {
-            return Err(TooLarge);
+            return Err(RecordTooLargeError);
         }
         at = put_binding(out, at, &entry, block as u64);
     }

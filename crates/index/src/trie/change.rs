@@ -8,7 +8,7 @@ use super::{
 };
 use crate::arena::{Address, Arena, Editor, Garbage};
 
-/// In a small node's first word: how many children it has.
+/// Shift of the number of children in a small node's first word.
 const COUNT_SHIFT: u32 = 16;
 
 /// A run with these words, which no reader finds yet.
@@ -55,7 +55,7 @@ fn add_child(edit: &mut Editor<'_>, node: Address, octet: u8, entry: u32) -> Opt
     }
     let octets = arena.word(node + 1).load(Ordering::Relaxed);
     if count < SMALL_CHILDREN {
-        // Who finds the octet finds the entry.
+        // A reader that finds the octet finds the entry.
         set(arena, half_of(node + 2, count), entry);
         arena.word(node + 1).store(octets | u64::from(octet) << (8 * count), Ordering::Release);
         arena.word(node).store(first + (1 << COUNT_SHIFT), Ordering::Relaxed);
@@ -87,9 +87,9 @@ fn set(arena: &Arena, (word, shift): Half, entry: u32) {
 }
 
 impl Trie {
-    /// From now on, this length is in use around this address.
+    /// Marks this length as in use around this address.
     pub(crate) fn add(&self, edit: &mut Editor<'_>, address: u128, len: u8) {
-        // As a rule. Lines that all workers read are not written without need.
+        // Mostly known already: lines that all workers read are not written without need.
         if self.around(edit.arena, &address.to_be_bytes()).contains(len) {
             return;
         }

@@ -1,6 +1,6 @@
 //! A set of prefix lengths.
 
-/// Which of the lengths 1 to 128 are in use.
+/// Set of prefix lengths, 1 to 128.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lengths {
     /// 1 to 64, by bit (length - 1).
@@ -12,7 +12,7 @@ pub(crate) struct Lengths {
 impl Lengths {
     pub(crate) const NONE: Self = Self { short: 0, long: 0 };
 
-    /// This one length, 1 to 128.
+    /// The set of one length, 1 to 128.
     pub(super) fn of(len: u8) -> Self {
         match len {
             ..=64 => Self { short: 1 << (len - 1), long: 0 },
@@ -20,13 +20,13 @@ impl Lengths {
         }
     }
 
-    /// Whether this length is one of them.
+    /// Whether the set has this length.
     pub(crate) fn contains(self, len: u8) -> bool {
         let Self { short, long } = Self::of(len);
         self.short & short | self.long & long != 0
     }
 
-    /// Takes the longest out.
+    /// Removes the longest length and returns it.
     #[inline]
     pub(crate) fn pop_longest(&mut self) -> Option<u8> {
         let (lengths, zero) = if self.long != 0 { (&mut self.long, 65) } else { (&mut self.short, 1) };

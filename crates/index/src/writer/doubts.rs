@@ -1,9 +1,9 @@
-//! Clients of which it is not known whether they hold a lease, as its last row cannot be read.
+//! Clients in doubt: they may hold a lease whose last row cannot be read.
 
 use super::FastMap;
 use crate::lease::{Action, Batch};
 
-/// Clients that are remembered for one lease: who held it, and whom rows named that cannot be read, the last ones.
+/// Most clients remembered for one lease: its former holder, and those named by the last rows that cannot be read.
 const CLIENTS_MAX: usize = 16;
 
 pub(super) type Duid = Box<[u8]>;
@@ -11,21 +11,21 @@ pub(super) type Duid = Box<[u8]>;
 /// Leases and the clients that they put in doubt.
 #[derive(Default)]
 pub(super) struct Doubts {
-    /// By address as written; who held it comes first.
+    /// Clients by address as written; the former holder comes first.
     leases: FastMap<u128, Vec<Duid>>,
     /// Leases by which each client is in doubt.
     clients: FastMap<Duid, usize>,
 }
 
-/// The clients that rows which are not in the index tell of a lease that cannot be read.
+/// Clients named by the rows of a lease that cannot be read.
 #[derive(Default)]
 pub(super) struct Past {
-    /// They are all: the rows begin with one that can be read.
+    /// Whether these are all: the rows begin with one that can be read.
     is_whole: bool,
     clients: Vec<Duid>,
 }
 
-/// By address as written.
+/// Pasts by address as written.
 pub(super) type Pasts = FastMap<u128, Past>;
 
 /// The past of those leases whose last row in this batch cannot be read.
@@ -47,7 +47,7 @@ pub(super) fn pasts(batch: &Batch, last: &FastMap<u128, usize>) -> Pasts {
     pasts
 }
 
-/// Puts before the past of each lease what was before the batch.
+/// Adds the clients from before the batch to the past of each lease.
 pub(super) fn prepend(pasts: &mut Pasts, formers: &mut FastMap<u128, Vec<Duid>>) {
     for (address, past) in pasts {
         past.clients.splice(0..0, formers.remove(address).unwrap_or_default());
@@ -74,7 +74,7 @@ impl Doubts {
         self.leases.get(&address).map_or(&[], Vec::as_slice)
     }
 
-    /// These clients, each once, without those that are not known, and of very many the first and the last.
+    /// Collects these clients, each once, without empty DUIDs; of more than the limit, the first and the last.
     fn joined<'d>(clients: impl Iterator<Item = &'d [u8]>) -> Vec<Duid> {
         let mut joined: Vec<Duid> = Vec::new();
         for duid in clients.filter(|duid| !duid.is_empty()) {
@@ -89,7 +89,8 @@ impl Doubts {
         joined
     }
 
-    /// What changes if these leases have these clients in doubt from now on: DUIDs, and whether they are in doubt then.
+    /// Finds the clients that begin or cease to be in doubt if these leases have these clients in doubt: DUIDs, and whether
+    /// they are in doubt then.
     pub(super) fn changes(&self, next: &[(u128, Vec<Duid>)]) -> Vec<(Duid, bool)> {
         let mut counts: FastMap<&[u8], isize> = FastMap::default();
         for (address, clients) in next {
@@ -104,7 +105,7 @@ impl Doubts {
         counts.into_iter().filter_map(change).collect()
     }
 
-    /// These leases have these clients in doubt from now on.
+    /// Sets the clients in doubt by these leases.
     pub(super) fn set(&mut self, next: Vec<(u128, Vec<Duid>)>) {
         for (address, clients) in next {
             for duid in &clients {

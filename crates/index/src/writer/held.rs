@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::Writer;
 use super::doubts::Duid;
-use crate::lease::{Batch, Lease, LeaseFault};
+use crate::lease::{Batch, Lease, LeaseError};
 use crate::record::{Binding, Client};
 
 /// A lease in the index, as the writer reads it back.
@@ -83,7 +83,7 @@ impl Held<'_> {
     ///
     /// # Errors
     /// If the batch is full.
-    pub fn push_into(&self, batch: &mut Batch) -> Result<(), LeaseFault> {
+    pub fn push_into(&self, batch: &mut Batch) -> Result<(), LeaseError> {
         let Binding { prefix_len, kind, valid_lifetime, preferred_lifetime, cltt, subnet_id, .. } =
             self.binding;
         let address = self.address;

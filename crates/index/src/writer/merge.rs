@@ -1,4 +1,4 @@
-//! One client's leases before and after a batch.
+//! Leases of one client before and after a batch.
 
 use std::net::Ipv6Addr;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use crate::tables::Tables;
 pub(super) struct Packed<'b> {
     pub(super) batch: &'b Batch,
     octets: Vec<u8>,
-    /// Of each row in `octets`.
+    /// Range of each row in `octets`.
     blocks: Vec<Range<usize>>,
 }
 
@@ -46,27 +46,27 @@ impl<'b> Packed<'b> {
     }
 }
 
-/// One address's change for one client.
+/// Change of one address for one client.
 #[derive(Clone, Copy)]
 pub(super) struct Edit {
     pub(super) client: ClientId,
-    /// As written.
+    /// Address as written.
     pub(super) address: Ipv6Addr,
     pub(super) step: Step,
 }
 
-/// What happens to the client's lease on the address.
+/// Change of the client's lease on the address.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
-    /// It is now that of this row of the batch; `late`: until readers have looked away, the record shows both.
+    /// The lease is now that of this row of the batch; `late`: until the grace period is over, the record shows both.
     Put { row: usize, late: bool },
-    /// It is now that of this row, and another client hands it over, in its slot of the map or not.
+    /// The lease is now that of this row, and passes from another client, in its slot of the map or not.
     TakeOver { row: usize, in_place: bool },
-    /// It is now the lease that another record of the same client has, and passes in its slot of the map.
+    /// The lease passes from another record of the same client, in its slot of the map.
     Move { from: ClientId },
-    /// It is gone; `late`: when readers have looked away.
+    /// The lease is removed; `late`: after the grace period.
     Drop { late: bool },
-    /// It is this other client's now.
+    /// The lease passes to this other client.
     HandOver { to: ClientId, in_place: bool },
 }
 
@@ -80,15 +80,15 @@ impl Step {
     }
 }
 
-/// The leases of one client, old and new held against each other.
+/// Old and new leases of one client.
 pub(super) struct Merge<'a> {
-    /// What the client has after the batch.
+    /// Leases after the batch.
     pub(super) leases: Vec<Lease<'a>>,
-    /// What its record must still show until readers have looked away.
+    /// Leases that its record must still show until the grace period is over.
     pub(super) kept: Vec<Lease<'a>>,
     /// First addresses that leave the map.
     pub(super) leaving: Vec<Ipv6Addr>,
-    /// First addresses that leave the map when readers have looked away.
+    /// First addresses that leave the map after the grace period.
     pub(super) leaving_late: Vec<Ipv6Addr>,
     /// First addresses that are not in the map yet.
     pub(super) entering: Vec<Ipv6Addr>,
@@ -129,7 +129,7 @@ impl<'a> Merge<'a> {
         merge
     }
 
-    /// Takes note of an old lease that changes.
+    /// Applies the change of an old lease.
     fn change(&mut self, lease: Lease<'a>, step: Step, batch: &Packed<'_>) {
         let address = lease.first().into();
         let is_kept = match step {
@@ -163,29 +163,29 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// What a record is to its client (`DESIGN.md`).
+/// Role of a record (`DESIGN.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// All of it.
+    /// All leases of its client.
     Whole,
-    /// What the map by DUID leads to, without leases.
+    /// No leases of an oversized client; the map by DUID leads to it.
     Anchor,
-    /// Some of its leases.
+    /// Some leases of an oversized client.
     Segment { anchor: ClientId },
 }
 
 /// A client whose new record is written but not published.
 pub(super) struct Staged {
     pub(super) client: ClientId,
-    /// Of the new record, and of the old one but for a client that becomes oversized or ceases to be.
+    /// Role of the new record; of the old one, too, unless the client becomes oversized or ceases to be.
     pub(super) role: Role,
     pub(super) duid_hash: u64,
     /// 0: it had none.
     pub(super) old_record: Address,
-    /// To be published at once; differs from `record` if that lacks what must be shown until readers have looked away. 0: no
-    /// lease is left.
+    /// Record to publish at once: a superset of `record` if leases must be shown until the grace period is over. 0: no lease
+    /// is left.
     pub(super) first_record: Address,
-    /// To be published when readers have looked away. 0: no lease is left.
+    /// Record to publish after the grace period. 0: no lease is left.
     pub(super) record: Address,
     /// Words of `old_record` and of `record`.
     pub(super) old_words: usize,
@@ -204,7 +204,7 @@ impl Staged {
         !matches!(self.role, Role::Segment { .. })
     }
 
-    /// Whether something is left to do when readers have looked away.
+    /// Whether something is left to do after the grace period.
     pub(super) fn is_late(&self) -> bool {
         self.first_record != self.record
     }

@@ -1,7 +1,7 @@
 //! Leases that a batch takes away while it brings another lease around the same address.
 //!
-//! A reader asks the map by address for one prefix length after the other, longest first. If the old lease left before
-//! readers that could not see the new one have looked away, such a reader would find neither. Both leases cover one
+//! A reader probes the map by address for one prefix length after the other, longest first. If the old lease left while
+//! a reader could not see the new one yet, that reader would find neither. Both leases cover one
 //! address only if one of their prefixes contains the other, so one pass over the sorted prefixes finds the pairs.
 
 use super::FastSet;
@@ -12,7 +12,7 @@ use crate::lease::mask;
 pub(super) struct Extent {
     pub(super) first: u128,
     pub(super) len: u8,
-    /// A lease with this prefix comes, grows or lasts longer; else one leaves, shrinks or ends earlier.
+    /// Whether a lease with this prefix comes, grows or lasts longer; else one leaves, shrinks or ends earlier.
     pub(super) is_gain: bool,
 }
 

@@ -12,16 +12,16 @@ use crate::lease::Batch;
 use crate::limits::Limits;
 use crate::tables::Tables;
 
-/// A client with more leases than one reply can tell.
+/// A client with more leases than one reply can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OversizedClient {
-    /// Its DUID.
+    /// DUID of the client.
     pub duid: Vec<u8>,
-    /// Leases it holds, ended ones included.
+    /// Leases it holds, expired ones included.
     pub leases: usize,
 }
 
-/// The DUID, as Kea writes it; for leases that cannot be read, which are nobody's, it says so.
+/// Writes the DUID as Kea does, or that the rows cannot be read.
 impl fmt::Display for OversizedClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.duid.is_empty() {
@@ -37,7 +37,7 @@ impl fmt::Display for OversizedClient {
 /// The writer's knowledge of oversized clients.
 #[derive(Default)]
 pub(super) struct Oversized {
-    /// By anchor.
+    /// Segments by anchor.
     parts: FastMap<ClientId, Parts>,
     /// The anchor of each segment.
     anchors: FastMap<ClientId, ClientId>,
@@ -52,13 +52,13 @@ pub(super) struct Parts {
     segments: FastSet<ClientId>,
     /// Takes new leases.
     pub(super) open: Option<ClientId>,
-    /// With so many leases, it becomes one record again.
+    /// Number of leases at which it becomes one record again.
     shrinks_at: usize,
 }
 
 impl Parts {
     fn new(limits: Limits) -> Self {
-        // Half of what makes it oversized: so many leases go for each that is moved.
+        // Half of the limit: at least as many leases were removed as are moved now.
         let shrinks_at = limits.leases / 2;
         Self { leases: 0, words: 0, segments: FastSet::default(), open: None, shrinks_at }
     }
@@ -69,7 +69,7 @@ impl Parts {
 }
 
 impl Oversized {
-    /// Of a new generation, whose anchors and segments these are.
+    /// Collects the anchors and segments of a new generation.
     pub(super) fn of(tables: &Tables, anchors: Vec<(ClientId, Vec<ClientId>)>) -> Self {
         let mut this = Self::default();
         for (anchor, segments) in anchors {
@@ -97,7 +97,7 @@ impl Oversized {
         self.parts.get(&anchor)
     }
 
-    /// What this client's record is.
+    /// The role of this client's record.
     pub(super) fn role(&self, client: ClientId) -> Role {
         match self.anchors.get(&client) {
             Some(&anchor) => Role::Segment { anchor },
@@ -106,7 +106,7 @@ impl Oversized {
         }
     }
 
-    /// Takes note of what was published.
+    /// Records the effect of published records.
     pub(super) fn note(&mut self, tables: &Tables, staged: &[Staged], plan: &Plan) {
         for client in staged {
             match client.role {
@@ -139,7 +139,7 @@ impl Oversized {
                 parts.segments.insert(client.client);
             }
         }
-        for (anchor, place) in &plan.places {
+        for (anchor, place) in &plan.open_segments {
             if let Some(parts) = self.parts.get_mut(anchor) {
                 parts.open = Some(place.segment);
             }
@@ -150,12 +150,12 @@ impl Oversized {
 }
 
 impl Writer {
-    /// Number of clients with more leases than one reply can tell.
+    /// Number of clients with more leases than one reply can hold.
     pub fn oversized_count(&self) -> usize {
         self.oversized.parts.len()
     }
 
-    /// The clients with more leases than one reply can tell.
+    /// The clients with more leases than one reply can hold.
     pub fn oversized(&self) -> impl Iterator<Item = OversizedClient> {
         self.oversized.parts.iter().filter_map(|(&anchor, parts)| {
             let anchor = self.tables.client(anchor)?;
@@ -221,7 +221,7 @@ impl Writer {
         }
     }
 
-    /// After a load, every client whose leases fit into one record has one.
+    /// Makes one record of every oversized client whose leases fit into one, after a load.
     pub(super) fn shrink_loaded(&mut self, tables: &Tables) {
         let fitting = |(_, parts): &(&ClientId, &Parts)| parts.leases <= tables.limits.leases;
         let anchors: Vec<ClientId> =
@@ -230,7 +230,7 @@ impl Writer {
         self.oversized.note(tables, &[], &Plan::default());
     }
 
-    /// Of a client's leases, as written.
+    /// Iterates over the addresses of a client's leases, as written.
     fn addresses(&self, tables: &Tables, client: ClientId) -> impl Iterator<Item = Ipv6Addr> {
         let client = tables.client(client).into_iter();
         client.flat_map(|client| client.as_written(&self.written)).map(|(address, _)| address)

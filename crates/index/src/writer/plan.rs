@@ -1,4 +1,4 @@
-//! A batch's changes by client, and which of them must wait until readers have looked away.
+//! Changes of a batch by client, and those of them that must wait for a grace period.
 
 use std::net::Ipv6Addr;
 use std::sync::atomic::Ordering;
@@ -12,35 +12,35 @@ use crate::lease::{Batch, INFINITY, Row};
 use crate::record::Binding;
 use crate::tables::Tables;
 
-/// What a batch does to each client.
+/// Changes of a batch to each client.
 #[derive(Default)]
 pub(super) struct Plan {
-    /// By client, then by address.
+    /// Edits by client, then by address.
     pub(super) edits: Vec<Edit>,
     pub(super) applied: Applied,
-    /// Some lease leaves, shrinks or ends earlier without waiting for readers.
+    /// Whether some lease leaves, shrinks or ends earlier without a grace period.
     pub(super) has_losses: bool,
-    /// Some lease comes, grows or lasts longer.
+    /// Whether some lease comes, grows or lasts longer.
     pub(super) has_gains: bool,
-    /// Of the leases for which other clients are in doubt than before, by address as written.
+    /// Leases for which other clients are in doubt than before, by address as written.
     pub(super) doubts: Vec<(u128, Vec<Duid>)>,
     /// Clients that begin or cease to be in doubt: their DUID, and whether they are then.
     pub(super) marks: FastMap<ClientId, (Duid, bool)>,
-    /// Of the clients whose record's role is new.
+    /// Roles of clients whose role is new.
     pub(super) roles: FastMap<ClientId, Role>,
-    /// Where new leases of oversized clients go, by anchor.
-    pub(super) places: FastMap<ClientId, Place>,
+    /// Segments that take new leases of oversized clients, by anchor.
+    pub(super) open_segments: FastMap<ClientId, OpenSegment>,
 }
 
-/// A segment with room for so many leases.
-pub(super) struct Place {
+/// A segment with room for `room` more leases.
+pub(super) struct OpenSegment {
     pub(super) segment: ClientId,
     room: usize,
 }
 
 /// The last change of an address, and the lease that is there.
-struct Found {
-    /// As written.
+struct FoundRow {
+    /// Address as written.
     address: Ipv6Addr,
     row: usize,
     old: Option<(ClientId, Binding)>,
@@ -67,7 +67,7 @@ fn compare(old: &Binding, new: &Row) -> (bool, bool) {
 }
 
 impl Writer {
-    /// What each client has to change. Newcomers get a number, but no record yet.
+    /// Plans the changes of each client. New clients get a number, but no record yet.
     pub(super) fn plan(
         &mut self,
         tables: &Tables,
@@ -77,9 +77,9 @@ impl Writer {
     ) -> Plan {
         let found = last.iter().map(|(&address, &row)| {
             let (first, number) = self.written.place(address);
-            Found { address: address.into(), row, old: tables.lease_from(first, number) }
+            FoundRow { address: address.into(), row, old: tables.lease_from(first, number) }
         });
-        let found: Vec<Found> = found.collect();
+        let found: Vec<FoundRow> = found.collect();
         if !self.observers.is_empty() {
             self.record_report(tables, &found);
         }
@@ -92,7 +92,7 @@ impl Writer {
         plan.edits.reserve(found.len());
         plan.doubts = self.doubtful(tables, &found, pasts);
         let mut newcomers: FastMap<&[u8], ClientId> = FastMap::default();
-        for Found { address, row, old } in found {
+        for FoundRow { address, row, old } in found {
             let late = old.as_ref().is_some_and(|(_, old)| late.contains(&u128::from(old.address)));
             let new = &batch.rows[row];
             if new.is_removal() {
@@ -135,9 +135,9 @@ impl Writer {
     }
 
     /// Records the last row of each address and the lease that is there now, for observers.
-    fn record_report(&mut self, tables: &Tables, found: &[Found]) {
+    fn record_report(&mut self, tables: &Tables, found: &[FoundRow]) {
         self.report.clear();
-        for Found { row, old, .. } in found {
+        for FoundRow { row, old, .. } in found {
             let former = old.as_ref().and_then(|(client, old)| Some((tables.client(*client)?, *old)));
             self.report.add(*row, former);
         }
@@ -145,8 +145,8 @@ impl Writer {
     }
 
     /// The leases for which other clients are in doubt than before, and these clients.
-    fn doubtful(&self, tables: &Tables, found: &[Found], pasts: &Pasts) -> Vec<(u128, Vec<Duid>)> {
-        let clients = |&Found { address, old, .. }: &Found| {
+    fn doubtful(&self, tables: &Tables, found: &[FoundRow], pasts: &Pasts) -> Vec<(u128, Vec<Duid>)> {
+        let clients = |&FoundRow { address, old, .. }: &FoundRow| {
             let address = u128::from(address);
             let before = self.doubts.of_lease(address);
             let Some(past) = pasts.get(&address) else {
@@ -195,23 +195,23 @@ impl Writer {
     fn place(&mut self, tables: &Tables, client: ClientId, plan: &mut Plan) -> ClientId {
         let Some(parts) = self.oversized.parts(client) else { return client };
         let room = |segment| Some(tables.limits.segment.saturating_sub(tables.client(segment)?.len()));
-        let open = || parts.open.and_then(|segment| Some(Place { segment, room: room(segment)? }));
-        if !plan.places.contains_key(&client) {
-            plan.places.extend(open().map(|place| (client, place)));
+        let open = || parts.open.and_then(|segment| Some(OpenSegment { segment, room: room(segment)? }));
+        if !plan.open_segments.contains_key(&client) {
+            plan.open_segments.extend(open().map(|place| (client, place)));
         }
-        if let Some(place) = plan.places.get_mut(&client).filter(|place| place.room > 0) {
+        if let Some(place) = plan.open_segments.get_mut(&client).filter(|place| place.room > 0) {
             place.room -= 1;
             return place.segment;
         }
         let segment = self.number();
         plan.roles.insert(segment, Role::Segment { anchor: client });
-        plan.places.insert(client, Place { segment, room: tables.limits.segment - 1 });
+        plan.open_segments.insert(client, OpenSegment { segment, room: tables.limits.segment - 1 });
         segment
     }
 }
 
-/// What the change of an address gains and loses. A lease that passes to another client is lost late in any case.
-fn extents(found: &Found, new: &Row) -> impl Iterator<Item = Extent> + use<> {
+/// Prefixes that the change of an address gains and loses. A lease that passes to another client is always lost late.
+fn extents(found: &FoundRow, new: &Row) -> impl Iterator<Item = Extent> + use<> {
     let new = Some(new).filter(|new| !new.is_removal());
     let old = found.old.as_ref().map(|(_, old)| old);
     let (gains, loses) = match (old, new) {

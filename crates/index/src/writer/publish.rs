@@ -1,4 +1,4 @@
-//! Publishing what is staged, in the order that the module's doc of `writer` gives.
+//! Publishing of staged records, in the order given in `writer.rs`.
 
 use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::lease::address_hash;
 use crate::record;
 use crate::tables::Tables;
 
-/// Where a test looks at what readers find; nothing otherwise.
+/// Hook by which tests run readers between two steps; empty otherwise.
 #[derive(Default)]
 pub(super) struct Hook {
     #[cfg(test)]
@@ -24,7 +24,7 @@ pub(super) struct Hook {
 pub(super) enum Moment {
     /// A word was published, or is about to be.
     Step,
-    /// The writer waits for readers to look away.
+    /// The writer waits for a grace period.
     Waiting,
 }
 
@@ -40,7 +40,7 @@ impl Hook {
 }
 
 impl Writer {
-    /// The steps of the module's doc, but for the trie.
+    /// Does the steps given in `writer.rs`, but for the trie.
     pub(super) fn publish(&mut self, tables: &Tables, staged: &[Staged], plan: &Plan) {
         if plan.has_losses
             && let Some(gained) = self.gained.take()
@@ -83,7 +83,7 @@ impl Writer {
         self.reclaim(tables);
     }
 
-    /// What is new, and what passes to another client, in the maps.
+    /// Enters new leases and clients in the maps, and passes leases to other clients.
     fn enter(&mut self, tables: &Tables, staged: &[Staged]) {
         let mut edit =
             Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
@@ -116,7 +116,7 @@ impl Writer {
         self.hook.at(Moment::Step);
     }
 
-    /// Waits until every reader has looked away since: at most as long as a batch of look-ups takes.
+    /// Waits until every reader has passed a quiescent point since: at most as long as a batch of lookups takes.
     fn wait_until(&mut self, epoch: Epoch) {
         while !self.store.epochs.passed(epoch) {
             self.hook.at(Moment::Waiting);
@@ -124,7 +124,7 @@ impl Writer {
         }
     }
 
-    /// Notes what this batch unlinked, to be used again when readers have looked away.
+    /// Queues the memory that this batch unlinked, to be reused after a grace period.
     fn retire(&mut self, tables: &Tables, staged: &[Staged]) -> Epoch {
         let mut garbage = std::mem::take(&mut self.garbage);
         for client in staged {
@@ -139,7 +139,7 @@ impl Writer {
         epoch
     }
 
-    /// Takes back what no reader can hold any more.
+    /// Frees the memory that no reader can hold any more.
     fn reclaim(&mut self, tables: &Tables) {
         while let Some((_, garbage, clients)) =
             self.retired.pop_front_if(|(epoch, ..)| self.store.epochs.passed(*epoch))

@@ -21,7 +21,7 @@ impl Writer {
         self.swap();
     }
 
-    /// Builds the indexes anew, for tables that no reader has seen yet.
+    /// Rebuilds the indexes, for tables that no reader has seen yet.
     pub(super) fn build_secondary(&mut self) {
         self.secondary = Arc::new(Secondary::build(self.secondary_indexes, &self.tables, &self.links));
     }

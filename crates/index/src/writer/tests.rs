@@ -9,9 +9,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::lease::{Change, LeaseKind};
 use crate::store::Reader;
-use crate::{LookUp, Removal};
+use crate::{Lookup, Removal};
+use lookups::look_up;
 
 mod changes;
+mod lookups;
 mod memory;
 mod oversized;
 mod races;
@@ -187,7 +189,7 @@ fn check_addresses(reader: &mut Reader, leases: &BTreeMap<Ipv6Addr, Owned>) {
         let expected: Vec<_> = covering().filter(|lease| Some(rank(lease)) == best).collect();
         let mut found = [None; 50];
         for company in [1, 5, 50] {
-            pinned.look_up(NOW, &[LookUp::Covering(address); 50][..company], &mut found);
+            look_up(&pinned, NOW, &[Lookup::Covering(address); 50][..company], &mut found);
             for found in &found[..company] {
                 let covering = found.and_then(|found| found.covering().map(record::Covering::binding));
                 let place = covering.map(|binding| (binding.address, binding.prefix_len, binding.cltt));
@@ -210,7 +212,7 @@ fn check_clients(reader: &mut Reader, written: &Written, model: &Model) {
     for number in 0..6 {
         let duid = duid(number);
         let mut found = [None];
-        pinned.look_up(NOW, &[LookUp::Duid(&duid)], &mut found);
+        look_up(&pinned, NOW, &[Lookup::Duid(&duid)], &mut found);
         let client = found[0].map(|found| found.client);
         let leases = model.leases.values().filter(|lease| lease.duid == duid);
         let mut expected: Vec<_> = leases.map(Owned::lease).collect();
@@ -332,9 +334,10 @@ fn readers_see_no_half_step() {
                 while !stop.load(Ordering::Relaxed) {
                     let pinned = reader.pin();
                     let mut found = [None; 2];
-                    pinned.look_up(
+                    look_up(
+                        &pinned,
                         NOW,
-                        &[LookUp::Covering(wanderer), LookUp::Duid(b"renumbered")],
+                        &[Lookup::Covering(wanderer), Lookup::Duid(b"renumbered")],
                         &mut found,
                     );
                     assert!(found[0].is_some(), "the address was unbound for a moment");
@@ -393,8 +396,8 @@ fn memory_is_used_again() {
         }
         writer.apply(&batch);
         if round == 20 {
-            octets = store.summary().octets;
+            octets = store.summary().bytes;
         }
     }
-    assert!(store.summary().octets <= octets * 3 / 2, "{} after {octets}", store.summary().octets);
+    assert!(store.summary().bytes <= octets * 3 / 2, "{} after {octets}", store.summary().bytes);
 }

@@ -1,6 +1,6 @@
 //! Relay agents in OPTION_LQ_RELAY_DATA, in octets written by hand (RFC 5007 §4.1.2.4, RFC 8415 §9).
 
-use lqd_index::{Batch, Lease, LeaseKind, LookUp, Writer};
+use lqd_index::{Batch, Lease, LeaseKind, Lookup, Writer};
 
 use super::*;
 
@@ -45,9 +45,8 @@ fn shows(options: &[u8], who: &str) -> bool {
     writer.replace(&[batch], None);
     let mut reader = store.reader().unwrap();
     let leases = reader.pin();
-    let mut found = [None];
-    leases.look_up(1000, &[LookUp::Covering(address)], &mut found);
-    let client = found[0].unwrap().client;
+    let found = leases.find(Lookup::Covering(address), 1000);
+    let client = found.unwrap().client;
     let rights = Rights { allow: true, restricted: true, ..Rights::default() };
     let who = who.parse().unwrap();
     let view = View::new(leases.links(), &rights, Some(&who));

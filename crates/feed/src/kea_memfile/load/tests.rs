@@ -262,7 +262,7 @@ struct Full;
 
 impl Rows for Full {
     fn take(&self, _: u64, _: &mut Batch) {
-        std::panic::panic_any(NoRoom::Full { mebibytes: 16 });
+        std::panic::panic_any(NoRoomError::Full { mebibytes: 16 });
     }
 }
 
@@ -271,6 +271,6 @@ fn leases_that_do_not_fit_are_an_error() {
     let (_directory, files) = set();
     fs::write(files.current(), format!("{HEADER}{}\n", row(1, ""))).unwrap();
     let error = load::<Full>(&files, &LoadRequest::new(&Links::default(), threads(2), true)).err().unwrap();
-    assert!(matches!(error, SnapshotError::NoRoom(NoRoom::Full { mebibytes: 16 })), "{error}");
+    assert!(matches!(error, SnapshotError::NoRoomError(NoRoomError::Full { mebibytes: 16 })), "{error}");
     assert!(error.to_string().contains("LimitAS="), "{error}");
 }

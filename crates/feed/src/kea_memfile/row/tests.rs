@@ -139,7 +139,7 @@ fn every_column_has_its_fault() {
         (Duid, "", RowErrorKind::EmptyDuid),
         (Duid, "00", RowErrorKind::EmptyDuid),
         (Duid, "00:00:00", RowErrorKind::EmptyDuid),
-        (Duid, &long_duid, RowErrorKind::Lease(LeaseFault::DuidLength(131))),
+        (Duid, &long_duid, RowErrorKind::Lease(LeaseError::DuidLength(131))),
         (ValidLifetime, "", RowErrorKind::NotANumber),
         (ValidLifetime, "4294967296", RowErrorKind::NotANumber),
         (Expire, "18446744073709551616", RowErrorKind::NotANumber),
@@ -173,9 +173,9 @@ fn faulty_prefixes() {
         parse_with(columns(18), &row(&changes)).0.unwrap_err()
     };
     let error = |column, error| RowError { column, kind: RowErrorKind::Lease(error) };
-    assert_eq!(prefix("2001:db8::1", "31"), error(Column::Address, LeaseFault::HostBits));
-    assert_eq!(prefix("2001:db8::", "0"), error(Column::PrefixLen, LeaseFault::PrefixLength(0)));
-    assert_eq!(prefix("2001:db8::", "129"), error(Column::PrefixLen, LeaseFault::PrefixLength(129)));
+    assert_eq!(prefix("2001:db8::1", "31"), error(Column::Address, LeaseError::HostBits));
+    assert_eq!(prefix("2001:db8::", "0"), error(Column::PrefixLen, LeaseError::PrefixLength(0)));
+    assert_eq!(prefix("2001:db8::", "129"), error(Column::PrefixLen, LeaseError::PrefixLength(129)));
     assert_eq!(
         prefix("2001:db8::", ""),
         RowError { column: Column::PrefixLen, kind: RowErrorKind::NotANumber }

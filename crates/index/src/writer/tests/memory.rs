@@ -27,7 +27,7 @@ fn octets_when_loaded(lens: &[usize]) -> usize {
     let mut batch = Batch::new();
     (0..CLIENTS).zip(lens).for_each(|(n, &len)| put(&mut batch, n, len));
     writer.replace(&[batch], None);
-    store.summary().octets
+    store.summary().bytes
 }
 
 /// Phases in which the options of all clients, or of nine in ten, get another length: each kept its share for ever, 72 MiB
@@ -55,7 +55,7 @@ fn memory_comes_back_after_records_of_other_sizes() {
                 }
             }
             writer.apply(&batch);
-            let (octets, loaded) = (store.summary().octets, octets_when_loaded(&lens));
+            let (octets, loaded) = (store.summary().bytes, octets_when_loaded(&lens));
             most = most.max(loaded);
             let bound = if kept == 0 && options_len == 20 { loaded * 2 } else { most * 3 / 2 };
             assert!(octets <= bound + 4 * chunk, "{octets} after phase {options_len}, {loaded} when loaded");

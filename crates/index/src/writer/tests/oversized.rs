@@ -15,7 +15,7 @@ fn check_clients(reader: &mut Reader, model: &Model, is_loaded: bool) -> usize {
     for number in 0..7 {
         let duid = if number == 6 { Vec::new() } else { duid(number) };
         let mut found = [None];
-        pinned.look_up(NOW, &[LookUp::Duid(&duid)], &mut found);
+        look_up(&pinned, NOW, &[Lookup::Duid(&duid)], &mut found);
         let expected: Vec<_> = model.leases.values().filter(|lease| lease.duid == duid).collect();
         let is_in_doubt = model.is_in_doubt(&duid);
         assert_eq!(found[0].is_some(), is_in_doubt || !expected.is_empty(), "client {number}");
@@ -149,7 +149,7 @@ fn removals(numbers: impl Iterator<Item = u32>) -> Batch {
 fn told(reader: &mut Reader, duid: &[u8]) -> Option<(usize, bool)> {
     let mut found = [None];
     let pinned = reader.pin();
-    pinned.look_up(NOW, &[LookUp::Duid(duid)], &mut found);
+    look_up(&pinned, NOW, &[Lookup::Duid(duid)], &mut found);
     found[0].map(|found| (found.client.len(), found.client.is_oversized()))
 }
 
@@ -157,7 +157,7 @@ fn told(reader: &mut Reader, duid: &[u8]) -> Option<(usize, bool)> {
 fn holds(reader: &mut Reader, n: u32, duid: &[u8]) -> (bool, usize) {
     let mut found = [None];
     let pinned = reader.pin();
-    pinned.look_up(NOW, &[LookUp::Covering(lease(n, duid, &[]).address)], &mut found);
+    look_up(&pinned, NOW, &[Lookup::Covering(lease(n, duid, &[]).address)], &mut found);
     found[0].map_or((false, 0), |found| (found.client.has_duid(duid), found.client.len()))
 }
 

@@ -201,8 +201,8 @@ fn replaced_prefixes_leave_no_window() {
                 while !stop.load(Ordering::Relaxed) {
                     let mut found = [None; 5];
                     let pinned = reader.pin();
-                    let look_ups = [LookUp::Covering(address.into()); 5];
-                    pinned.look_up(NOW, &look_ups[..company], &mut found[..company]);
+                    let lookups = [Lookup::Covering(address.into()); 5];
+                    look_up(&pinned, NOW, &lookups[..company], &mut found[..company]);
                     assert!(
                         found[..company].iter().all(Option::is_some),
                         "the address was unbound for a moment"

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::limits::Limits;
 use crate::links::Location;
-use crate::{Cursor, Link, Prefix, Replaced, Scanned, SecondaryIndexes, Subnet, SubnetOptions};
+use crate::{Cursor, Link, Prefix, ReplacedError, Scanned, SecondaryIndexes, Subnet, SubnetOptions};
 
 type Duids = BTreeSet<Vec<u8>>;
 
@@ -160,7 +160,7 @@ impl Scan {
                     }
                 }
             }
-            Err(Replaced) => {
+            Err(ReplacedError) => {
                 assert!(std::mem::take(&mut self.is_replaced), "the generation is the same");
                 self.stayed = None;
                 self.seen.clear();
@@ -372,7 +372,7 @@ fn misses_no_client(indexes: SecondaryIndexes, scanned: Scope) {
                                 }
                             }
                         }
-                        Err(Replaced) => seen.clear(),
+                        Err(ReplacedError) => seen.clear(),
                     }
                 }
                 let staying = (0..STAYING).map(|n| n.to_be_bytes().to_vec());

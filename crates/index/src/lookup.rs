@@ -1,69 +1,36 @@
-//! A batch of look-ups in a pipeline: while one waits for memory, others are begun, moved on and answered.
+//! A batch of lookups in a pipeline: while one waits for memory, others begin, advance and are answered.
 //!
-//! A look-up alone is a chain of dependent cache misses: a map's slot, the client's number, its record. Here each look-up
-//! asks for the memory of its next step (prefetch) and is left alone until [`LookUps::turn`] has begun so many others that
-//! it has come. No look-up depends on what another finds.
+//! A lookup alone is a chain of dependent cache misses: a map's slot, the client's number, its record. Here each lookup
+//! prefetches the memory of its next step, and goes on after as many [turns](Lookups::turn) as memory takes. Four lookups
+//! advance together: a processor translates several prefetched addresses at a time, but only those within the few hundred
+//! instructions that it looks ahead. `DESIGN.md` compares the designs.
 //!
-//! Designs considered:
-//!
-//! 1. Stages (group prefetching): each step runs over all look-ups of the batch before the next begins. The memory idles
-//!    while queries are parsed, and then all of the batch asks at once.
-//! 2. A state machine for each look-up in a ring of 16 that is refilled as they end (AMAC): faster by itself, but it runs
-//!    to its end and leaves no place for the caller's work between steps.
-//! 3. State machines, each moved on at fixed distances behind the one that is begun, so that parsing, the steps of
-//!    others and the writing of replies lie between asking and reading.
-//! 4. This one: as 3, but four look-ups move on together, and all ask together, right behind each other. A processor
-//!    lets a prefetch go only when it has translated the address; it translates several at a time, but only those that
-//!    lie within the few hundred instructions that it looks ahead, which is less than one query takes.
-//!
-//! Ns for a look-up by itself (`cargo bench -p lqd-benches --bench index -- "leases/.*/64"`, 10 and 20 million with
-//! `LQD_BENCH_CLIENTS=5000000` and `10000000`; 1 and 2 another day, with a probe for each of two prefix lengths):
-//!
-//! ```text
-//!             100,000 leases       1 million     10 million     20 million
-//!               1    2    4       1    2    4        4         1    2    4
-//! address     112   51   46     142  108   81      111       118  142  101
-//! prefix      173   98   60     201  157   91      111       205  206  139
-//! client-id    79   56   37      90   82   63       90        94   85  101
-//! ```
-//! Of 1 and 3, in place, CPU of a worker for an answer, coalesced, 2 million leases (`compare --clients 1000000 --seconds 1
-//! --gso 64 --window 1024 --rounds 3`, the same morning): 0.41, 0.54 and 0.47 µs by address, prefix and client-id with
-//! stages, 0.35, 0.40 and 0.32 with 3 and with what lies around it written anew. Of 3 and 4, ns in `answer` alone for
-//! batches of 64, best of 5 passes over a million clients, in the same minutes (a throw-away loop, without a network):
-//!
-//! ```text
-//!             2 million leases           20 million
-//!              3    4: by 3, 4, 5, 6      3    4: by 3, 4, 5, 6
-//! address    105     110 104 106 121    192     158 129 143 145
-//! prefix     121     122 120 119 136    199     185 155 162 169
-//! client-id  102     105  99  97 118    190     152 136 138 160
-//! ```
-//! A look-up by address asks the trie which prefix lengths are in use around it, and then the map for each of them, longest
-//! first: the first lease found is the longest. Nearly all look-ups end with the first client met. Whatever else can
-//! happen (equal hashes, an ended lease around which another one lies, a client that left a moment ago, more lengths than
-//! there are turns) is noticed by [`judge`], which then looks that one up alone.
+//! A lookup by address asks the trie for the prefix lengths in use around it, and then the map for each of them, longest
+//! first: the first lease found is the longest. Nearly every lookup ends with the first client found. All other cases
+//! (equal hashes, an expired lease inside another one, a client that left a moment ago, more lengths than there are turns)
+//! are noticed by [`judge`], which then repeats that lookup alone.
 
 use std::net::Ipv6Addr;
 use std::sync::atomic::Ordering;
 
 use crate::lease::{address_hash, duid_hash, mask};
 use crate::map::Probe;
-use crate::record::{Client, Covering, Place};
+use crate::record::{BindingAt, Client, Covering};
 use crate::tables::Tables;
 use crate::trie::Lengths;
 
-/// Times that a look-up moves on: to slots for three lengths, to a number, to a record. Most need three of them.
+/// Steps of a lookup: to slots for three lengths, to a number, to a record.
 const STEPS: usize = 5;
 
-/// Of those times, how many most look-ups need.
+/// Steps that most lookups need.
 const STEPS_AS_A_RULE: usize = 3;
 
-/// Most look-ups that move on together.
+/// Most lookups that advance together.
 const GROUP_MAX: usize = 4;
 
 /// Key of one lookup in a batch.
 #[derive(Clone, Copy, Debug, Default)]
-pub enum LookUp<'q> {
+pub enum Lookup<'q> {
     /// Nothing: the query needs no client, and gets none.
     #[default]
     Nothing,
@@ -78,34 +45,33 @@ pub enum LookUp<'q> {
 pub struct Found<'p> {
     /// The client, with all its bindings.
     pub client: Client<'p>,
-    /// For [`LookUp::Covering`], the place of the binding that covers the address.
-    pub(crate) covering: Option<Place>,
+    /// Position of the binding that covers the address, for [`Lookup::Covering`].
+    pub(crate) covering: Option<BindingAt>,
 }
 
 impl<'p> Found<'p> {
-    /// For [`LookUp::Covering`], the binding that covers the address.
+    /// The binding that covers the address, for [`Lookup::Covering`].
     #[inline(always)]
     pub fn covering(&self) -> Option<Covering<'p>> {
         self.covering.map(|place| self.client.covering_at(place))
     }
 }
 
-/// One look-up on its way. Filled in where it lies, field by field: what is stored in pieces and copied as a whole holds
-/// the processor up.
+/// A lookup under way. Filled in place, field by field: copying a partly written struct defeats store-to-load forwarding.
 #[derive(Clone, Copy)]
 struct Lane<'q> {
     step: Step,
-    /// What `step` waits for: a client number, or where a record begins.
+    /// Client number or record address that `step` waits for.
     at: u32,
     wanted: Wanted<'q>,
     probe: Probe,
-    /// Of a look-up by address: the length that `probe` is for.
+    /// Prefix length that `probe` is for, in a lookup by address.
     len: u8,
     /// Shorter ones, not probed yet.
     lengths: Lengths,
 }
 
-/// [`LookUp`], in place.
+/// [`Lookup`], in place.
 #[derive(Clone, Copy)]
 enum Wanted<'q> {
     Nothing,
@@ -115,8 +81,8 @@ enum Wanted<'q> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// Nobody is found, or nobody was looked for.
-    Nobody,
+    /// No client is found, or none was wanted.
+    NoClient,
     /// Nothing was done yet.
     Begun,
     /// The slots of `probe` are on their way.
@@ -129,7 +95,7 @@ enum Step {
 
 impl Lane<'_> {
     const IDLE: Self = Lane {
-        step: Step::Nobody,
+        step: Step::NoClient,
         at: 0,
         wanted: Wanted::Nothing,
         probe: Probe::ENDED,
@@ -137,11 +103,11 @@ impl Lane<'_> {
         lengths: Lengths::NONE,
     };
 
-    /// Reads what has been asked for, and finds what is to be asked for next.
+    /// Reads the memory asked for, and finds the memory to ask for next.
     #[inline(always)]
     fn advance(&mut self, tables: &Tables) {
         match self.step {
-            Step::Nobody | Step::Record => {}
+            Step::NoClient | Step::Record => {}
             Step::Begun => self.find_slots(tables),
             Step::Probing => match self.probe.next(&tables.arena) {
                 Some(number) => (self.at, self.step) = (number, Step::Number),
@@ -159,7 +125,7 @@ impl Lane<'_> {
     #[inline(always)]
     fn ask(&self, tables: &Tables) {
         match self.step {
-            Step::Nobody | Step::Begun => {}
+            Step::NoClient | Step::Begun => {}
             Step::Probing => self.probe.prefetch(&tables.arena),
             Step::Number => tables.clients.prefetch(self.at),
             Step::Record => Client::prefetch(&tables.arena, self.at),
@@ -181,7 +147,7 @@ impl Lane<'_> {
         }
     }
 
-    /// Looks for a lease of the longest length that is left.
+    /// Probes for a lease of the longest length left.
     #[inline(always)]
     fn probe_shorter(&mut self, tables: &Tables) {
         if let Wanted::Covering(address) = &self.wanted
@@ -192,12 +158,12 @@ impl Lane<'_> {
             self.probe = tables.addresses.probe(&tables.arena, address_hash(first));
             self.step = Step::Probing;
         } else {
-            self.step = Step::Nobody;
+            self.step = Step::NoClient;
         }
     }
 }
 
-/// Looks one look-up up.
+/// Does one lookup to its end.
 #[inline(never)]
 fn alone<'p>(tables: &'p Tables, now: u32, wanted: Wanted<'_>) -> Option<Found<'p>> {
     match wanted {
@@ -213,49 +179,49 @@ fn alone<'p>(tables: &'p Tables, now: u32, wanted: Wanted<'_>) -> Option<Found<'
     }
 }
 
-/// Up to `N` look-ups that run together.
+/// Up to `N` lookups that run together.
 ///
 /// The caller begins them between [turns](Self::turn), and asks for each one's result [`Self::turns`] turns after it was
 /// begun, so that its own work for some lies between the steps of others.
-pub struct LookUps<'p, 'q, const N: usize> {
+pub struct Lookups<'p, 'q, const N: usize> {
     tables: &'p Tables,
     lanes: [Lane<'q>; N],
     begun: usize,
     /// Turns taken.
     taken: usize,
-    /// Look-ups that move on together.
+    /// Lookups that advance together.
     group: usize,
-    /// Turns until they do; never, where each look-up is best done alone.
+    /// Turns until they do; `usize::MAX` where each lookup is best done alone.
     wait: usize,
-    /// Some look-up probes again: the others are at their record after [`STEPS_AS_A_RULE`].
+    /// Whether some lookup probes again: all others are at their record after [`STEPS_AS_A_RULE`].
     has_missed: bool,
 }
 
-impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
-    /// For so many look-ups.
+impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
+    /// Prepares for `count` lookups.
     pub(crate) fn new(tables: &'p Tables, count: usize) -> Self {
         let group = if N == 1 { 1 } else { count.clamp(1, GROUP_MAX) };
-        // The first lease that a lane meets may be none that decides.
+        // The first lease that a lane finds may not be the one that decides.
         let are_alone = tables.has_shared_firsts.load(Ordering::Relaxed);
         let wait = if are_alone { usize::MAX } else { group };
         Self { tables, lanes: [Lane::IDLE; N], begun: 0, taken: 0, group, wait, has_missed: false }
     }
 
-    /// Turns from the one in which a look-up is begun to the one in which its result is best asked for.
+    /// Turns from the begin of a lookup to the best time to ask for its result.
     pub fn turns(&self) -> usize {
-        // A lone look-up has nothing to wait beside.
+        // A single lookup has no others to wait beside.
         if N == 1 { 0 } else { STEPS * self.group }
     }
 
-    /// Begins a look-up, which is the next by position.
+    /// Begins the next lookup by position.
     ///
     /// # Panics
     /// If there are `N` already; so do the next three.
-    pub fn begin(&mut self, look_up: &LookUp<'q>) {
-        match look_up {
-            LookUp::Nothing => self.begin_none(),
-            LookUp::Covering(address) => self.begin_covering(&address.octets()),
-            LookUp::Duid(duid) => self.begin_duid(duid),
+    pub fn begin(&mut self, lookup: &Lookup<'q>) {
+        match lookup {
+            Lookup::Nothing => self.begin_none(),
+            Lookup::Covering(address) => self.begin_covering(&address.octets()),
+            Lookup::Duid(duid) => self.begin_duid(duid),
         }
     }
 
@@ -282,8 +248,8 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
         (lane.wanted, lane.step) = (Wanted::Duid(duid), Step::Begun);
     }
 
-    /// Once for each group that was begun: moves those on whose memory should have come, and asks for what they read
-    /// next.
+    /// Once for each group that was begun, advances the lookups whose memory should have come, and prefetches the memory of
+    /// their next step.
     #[inline]
     pub fn turn(&mut self) {
         if N == 1 {
@@ -293,15 +259,15 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
         self.wait -= 1;
         if self.wait == 0 {
             self.wait = self.group;
-            self.move_on();
+            self.advance_group();
         }
     }
 
     #[inline(always)]
-    fn move_on(&mut self) {
+    fn advance_group(&mut self) {
         let steps = if self.has_missed { STEPS } else { STEPS_AS_A_RULE };
         let first = self.taken.saturating_sub(steps * self.group);
-        // Those that are not begun have nothing to wait for.
+        // Lanes that are not begun have nothing to wait for.
         let Some(lanes) = self.lanes.get_mut(first..self.taken.min(N)) else { return };
         for lane in &mut *lanes {
             let was_probing = lane.step == Step::Probing;
@@ -311,10 +277,10 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
         lanes.iter().for_each(|lane| lane.ask(self.tables));
     }
 
-    /// What the look-up at this position found; bindings whose valid lifetime is over at `now` (UNIX seconds) cover
-    /// nothing.
+    /// Returns the result of the lookup at this position; bindings whose valid lifetime is over at `now` (UNIX seconds)
+    /// cover nothing.
     ///
-    /// A client found by DUID may have ended bindings only.
+    /// A client found by DUID may have expired bindings only.
     #[inline(always)]
     pub fn found(&self, now: u32, position: usize) -> Option<Found<'p>> {
         let lane = &self.lanes[position];
@@ -322,10 +288,10 @@ impl<'p, 'q, const N: usize> LookUps<'p, 'q, N> {
     }
 }
 
-/// What the look-up found, once its record is at hand.
+/// Reads the record that a lookup has reached, or repeats the lookup alone.
 #[inline(always)]
 fn judge<'p>(tables: &'p Tables, now: u32, lane: &Lane<'_>) -> Option<Found<'p>> {
-    if lane.step == Step::Nobody {
+    if lane.step == Step::NoClient {
         return None;
     }
     if lane.step == Step::Record {

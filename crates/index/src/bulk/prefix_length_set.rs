@@ -6,30 +6,30 @@ use crate::arena::{Allocator, Editor};
 use crate::tables::Tables;
 use crate::trie::region_of;
 
-/// How many of those met last are told from others without a look at all.
+/// Size of the cache in front of `all`.
 const RECENT: usize = 512;
 
 /// A region (its 40 bits) and the prefix length of a lease in it (8, the lowest).
 type Pair = u64;
 
-/// What one thread has met.
-pub(super) struct Met {
+/// Prefix lengths that one thread has seen, by region.
+pub(super) struct PrefixLengthSet {
     recent: Box<[Pair; RECENT]>,
     all: HashSet<Pair, foldhash::fast::RandomState>,
 }
 
-impl Default for Met {
+impl Default for PrefixLengthSet {
     fn default() -> Self {
         Self { recent: Box::new([0; RECENT]), all: HashSet::default() }
     }
 }
 
-impl Met {
-    /// Takes note of a lease.
+impl PrefixLengthSet {
+    /// Adds the prefix length of a lease.
     #[inline]
-    pub(super) fn meet(&mut self, address: u128, len: u8) {
+    pub(super) fn insert(&mut self, address: u128, len: u8) {
         let pair = region_of(address) | Pair::from(len);
-        // Pools are neighbours; the length tells those of addresses from those of prefixes.
+        // Pools are neighbours; the length keeps addresses and prefixes apart.
         let place = &mut self.recent[((pair >> 24) ^ (pair << 2)) as usize % RECENT];
         if *place != pair {
             *place = pair;
@@ -37,12 +37,12 @@ impl Met {
         }
     }
 
-    /// Takes over what another thread has met.
+    /// Adds those of another thread.
     pub(super) fn extend(&mut self, other: Self) {
         self.all.extend(other.all);
     }
 
-    /// Puts it all into the trie, which nobody reads yet.
+    /// Adds all to the trie, which has no readers yet.
     pub(super) fn enter(self, tables: &Tables, allocator: &mut Allocator) {
         let mut pairs: Vec<Pair> = self.all.into_iter().collect();
         pairs.sort_unstable();
