@@ -21,7 +21,7 @@ use mutate::Mutator;
 pub(crate) const EXAMPLES: &str = "/usr/share/doc/kea/examples/kea6";
 
 /// Number of Kea processes that run at the same time.
-const JUDGES: usize = 4;
+const THREADS: usize = 4;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -43,14 +43,14 @@ fn examples() -> Result<(), Failed> {
     for file in files {
         let text = std::fs::read(&file)?;
         if String::from_utf8_lossy(&text).contains("\"Dhcp6\"") {
-            taken(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            accepts(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         }
     }
     Ok(())
 }
 
 /// Parses a configuration as `lqd` does.
-fn taken(file: &Path) -> Result<(), String> {
+fn accepts(file: &Path) -> Result<(), String> {
     let document = kea_config::read(file).map_err(|error| error.to_string())?;
     let config = KeaConfig::from_document(&document, None).map_err(|error| error.to_string())?;
     Links::new(config.links).map(drop).map_err(|error| error.to_string())
@@ -65,21 +65,21 @@ struct Verdict {
 }
 
 /// Runs Kea and lqd on each text.
-fn judge(texts: &[Vec<u8>]) -> Vec<Verdict> {
+fn run_both(texts: &[Vec<u8>]) -> Vec<Verdict> {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let one = |(number, text): (usize, &Vec<u8>)| {
         let file = folder.path().join(format!("{number}.conf"));
         std::fs::write(&file, text).expect("the folder is writable");
-        Verdict { text: text.escape_ascii().to_string(), kea: kea(&file, folder.path()), lqd: taken(&file) }
+        Verdict { text: text.escape_ascii().to_string(), kea: kea(&file, folder.path()), lqd: accepts(&file) }
     };
     std::thread::scope(|scope| {
-        let judges: Vec<_> = (0..JUDGES)
+        let threads: Vec<_> = (0..THREADS)
             .map(|judge| {
-                let mine = texts.iter().enumerate().skip(judge).step_by(JUDGES);
+                let mine = texts.iter().enumerate().skip(first).step_by(THREADS);
                 scope.spawn(move || mine.map(one).collect::<Vec<_>>())
             })
             .collect();
-        judges.into_iter().flat_map(|judge| judge.join().expect("a judge ends")).collect()
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic in a thread")).collect()
     })
 }
 
@@ -88,12 +88,12 @@ fn kea(file: &Path, folder: &Path) -> Result<(), String> {
     command.arg("-t").arg(file).stdin(Stdio::null());
     command.env("KEA_PIDFILE_DIR", folder).env("KEA_LOCKFILE_DIR", folder);
     let output = command.output().expect("kea-dhcp6 runs");
-    let said = [output.stdout, output.stderr].concat();
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
+    let reason = [output.stdout, output.stderr].concat();
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&reason).into_owned()) }
 }
 
 /// Fails with each text that only Kea accepts; returns the number of texts that Kea accepts.
-fn all_taken(verdicts: &[Verdict]) -> Result<usize, Failed> {
+fn all_accepted(verdicts: &[Verdict]) -> Result<usize, Failed> {
     let by_kea: Vec<_> = verdicts.iter().filter(|verdict| verdict.kea.is_ok()).collect();
     let refused: Vec<_> = by_kea
         .iter()
@@ -107,15 +107,15 @@ fn all_taken(verdicts: &[Verdict]) -> Result<usize, Failed> {
 
 fn odd_values() -> Result<(), Failed> {
     let texts: Vec<_> = mutate::odd_members().map(|members| dhcp6(&members)).collect();
-    let took = all_taken(&judge(&texts))?;
-    assert!(took > texts.len() / 2, "Kea took {took} of {}", texts.len());
+    let accepted = all_accepted(&run_both(&texts))?;
+    assert!(accepted > texts.len() / 2, "Kea accepts {accepted} of {}", texts.len());
     Ok(())
 }
 
 fn odd_digits() -> Result<(), Failed> {
     let texts: Vec<_> = mutate::odd_digits().map(|members| dhcp6(&members)).collect();
-    let took = all_taken(&judge(&texts))?;
-    assert!(took > texts.len() / 5, "Kea took {took} of {}", texts.len());
+    let accepted = all_accepted(&run_both(&texts))?;
+    assert!(accepted > texts.len() / 5, "Kea accepts {accepted} of {}", texts.len());
     Ok(())
 }
 
@@ -125,15 +125,18 @@ fn plain_values() -> Result<(), Failed> {
         .map(|_| mutator.mutate(mutate::PLAIN))
         .map(|value| dhcp6(&[b"\"user-context\": { \"v\": ", &value[..], b"\n }"].concat()))
         .collect();
-    let verdicts = judge(&texts);
-    let took = all_taken(&verdicts)?;
-    assert!((30..150).contains(&took), "Kea took {took}: the generator mutates too much or too little");
-    let allowed = |said: &str| said.contains("duplicate ") || said.contains("Failed to convert");
+    let verdicts = run_both(&texts);
+    let accepted = all_accepted(&verdicts)?;
+    assert!(
+        (30..150).contains(&accepted),
+        "Kea accepts {accepted}: the generator mutates too much or too little"
+    );
+    let allowed = |reason: &str| reason.contains("duplicate ") || reason.contains("Failed to convert");
     for verdict in verdicts {
-        if let (Err(said), Ok(())) = (verdict.kea, verdict.lqd)
-            && !allowed(&said)
+        if let (Err(reason), Ok(())) = (verdict.kea, verdict.lqd)
+            && !allowed(&reason)
         {
-            return Err(format!("Kea rejects, lqd accepts: {}\n{said}", verdict.text).into());
+            return Err(format!("Kea rejects, lqd accepts: {}\n{reason}", verdict.text).into());
         }
     }
     Ok(())
@@ -142,8 +145,8 @@ fn plain_values() -> Result<(), Failed> {
 fn mutated_tokens() -> Result<(), Failed> {
     let mut mutator = Mutator::new(8415);
     let texts: Vec<_> = (0..160).map(|_| mutator.mutate(mutate::WHOLE)).collect();
-    let took = all_taken(&judge(&texts))?;
-    assert!(took > 20, "Kea took {took}: the generator mutates too much");
+    let accepted = all_accepted(&run_both(&texts))?;
+    assert!(accepted > 20, "Kea accepts {accepted}: the generator mutates too much");
     Ok(())
 }
 

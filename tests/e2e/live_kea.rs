@@ -23,7 +23,7 @@ use libtest_mimic::{Failed, Trial};
 use crate::support::namespace::namespace_trial;
 use crate::support::{Lqd, Need};
 use agreement::Ledger;
-use answer::Asker;
+use answer::LiveRequestor;
 use kea::{Kea, Settings};
 use lab::Lab;
 
@@ -76,7 +76,7 @@ fn scenario(name: &str, settings: Settings, run: fn(&mut Stage)) -> Trial {
 
 /// Environment of a scenario.
 struct Stage {
-    asker: Asker,
+    requestor: LiveRequestor,
     lqd: Lqd,
     kea: Kea,
     lab: Lab,
@@ -88,12 +88,12 @@ impl Stage {
         let lab = Lab::new();
         let kea = Kea::start(&lab, settings);
         let lqd = follower(&kea);
-        Self { asker: Asker::new(lqd.address), lqd, kea, lab, ledger: Ledger::default() }
+        Self { requestor: LiveRequestor::new(lqd.address), lqd, kea, lab, ledger: Ledger::default() }
     }
 
     /// Waits until all answers agree with Kea's leases.
     fn agree(&mut self) -> agreement::Tally {
-        self.ledger.agree(&self.kea, &self.asker)
+        self.ledger.agree(&self.kea, &self.requestor)
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// Sends all queries, then counts the answers until the probe, sent after them from elsewhere, is answered.
 fn answered(requestor: &Requestor, prober: &Requestor) -> usize {
     (0..QUERIES).for_each(|_| requestor.send(&probe_query()));
-    prober.ask(&probe_query()).expect("who has no rate is answered");
+    prober.ask(&probe_query()).expect("a requestor without rate is answered");
     let mut answered = 0;
     while requestor.receive(std::time::Duration::from_millis(1)).is_some() {
         answered += 1;

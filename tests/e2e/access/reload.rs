@@ -87,7 +87,7 @@ fn check() -> Result<(), Failed> {
         "warning        the access row fd00::/8 lets nobody in, as no network of --allow holds all of it; write \
          allow = true into the row, or allow = false if that is meant",
     ] {
-        assert!(ended.stdout.lines().any(|said| said == line), "{line}\n{}", ended.stdout);
+        assert!(ended.stdout.lines().any(|printed| printed == line), "{line}\n{}", ended.stdout);
     }
     Ok(())
 }

@@ -146,7 +146,7 @@ fn receive_queue_overflow_is_counted() -> Result<(), Failed> {
     monitored.lqd.signal("CONT");
     monitored.await_metrics("the first datagram", |scrape| scrape.sum("lqd_net_received_total") > 0.0);
     let mut sent = FLOOD as f64;
-    monitored.await_metrics("the count of what was lost", |scrape| {
+    monitored.await_metrics("the count of lost datagrams", |scrape| {
         requestor.ask(&query).expect("a reply"); // the next datagram reports the loss
         sent += 1.0;
         scrape.sum("lqd_net_overflowed_total") > 0.0
@@ -204,7 +204,7 @@ fn promtool_accepts_the_metrics() -> Result<(), Failed> {
         .spawn()?;
     promtool.stdin.take().ok_or("standard input")?.write_all(text.as_bytes())?;
     let output = promtool.wait_with_output()?;
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success() && said.is_empty(), "{}\n{text}", String::from_utf8_lossy(&said));
+    let report = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && report.is_empty(), "{}\n{text}", String::from_utf8_lossy(&report));
     Ok(())
 }

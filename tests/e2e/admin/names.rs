@@ -100,7 +100,7 @@ fn dashboards_are_complete() -> Result<(), Failed> {
             assert_eq!(targets.is_empty(), panel["type"] == "row", "{title}");
             assert!(
                 !is_all_rates(targets) || is_per_second(&panel["fieldConfig"]["defaults"]["unit"]),
-                "{title}: rates, but no unit that says so"
+                "{title}: rates without a per-second unit"
             );
             for target in targets {
                 let expression = target["expr"].as_str().ok_or("an expression")?;
@@ -129,7 +129,7 @@ fn is_per_second(unit: &Value) -> bool {
 
 fn promtool_accepts_the_alerts() -> Result<(), Failed> {
     let output = Command::new("promtool").args(["check", "rules"]).args(files("alerts", "yml")).output()?;
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+    let output_text = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output_text));
     Ok(())
 }

@@ -190,9 +190,9 @@ impl HeldFile {
         let piped = std::process::Stdio::piped;
         let mut command = Command::new("perl");
         let mut holder = command.args(["-e", HOLD]).arg(file).stdin(piped()).stdout(piped()).spawn()?;
-        let mut said = [0; 5];
-        holder.stdout.take().expect("standard output is piped").read_exact(&mut said)?;
-        assert_eq!(&said, b"held\n");
+        let mut line = [0; 5];
+        holder.stdout.take().expect("standard output is piped").read_exact(&mut line)?;
+        assert_eq!(&line, b"held\n");
         Ok(Self(holder))
     }
 }

@@ -33,9 +33,9 @@ fn socket_buffers_have_requested_size() -> Result<(), Failed> {
     let lqd = start(&fixture, &["--receive-buffer", "128KiB", "--send-buffer", "96KiB", "--workers", "1"]);
     let filter = format!("sport = :{}", lqd.address.port());
     let output = Command::new("ss").args(["-6ulnmH", &filter]).output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let shown = String::from_utf8_lossy(&output.stdout);
     for memory in ["rb262144", "tb196608"] {
-        assert!(said.contains(memory), "no {memory} in: {said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(shown.contains(memory), "no {memory} in: {shown}{}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }

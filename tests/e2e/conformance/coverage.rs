@@ -23,7 +23,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("S42", "IPsec is the host's; DHCPv6 authentication is obsolete (RFC 8415 §25)"),
     ("S43", "rate limits: `access::rates`"),
-    ("S47", "the DHCPv6 server records the relay chain, not its reader; what it recorded is S26"),
+    ("S47", "the DHCPv6 server records the relay chain; lqd only returns it (S26)"),
     ("R22", "relay agents at the perimeter, not requestors"),
 ];
 

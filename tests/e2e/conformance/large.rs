@@ -74,9 +74,10 @@ fn oversized() -> Result<(), Failed> {
     let until = Until::patience();
     let whole = whole_reply(3, LEFT);
     while requestor.ask(&query(3)).is_none_or(|(reply, _)| reply != whole) {
-        assert!(until.pending(), "the leases that are left are not told");
+        assert!(until.pending(), "the remaining leases are not returned");
     }
-    let (reply, _) = requestor.ask(&by_address("::", 3, LEFT)).ok_or("no reply about what passed")?;
+    let (reply, _) =
+        requestor.ask(&by_address("::", 3, LEFT)).ok_or("no reply about the lease that passed")?;
     let passed =
         format!("0f 900003  $me $server  002d 0032  $c05  0005 0018 2001:db8:1::3:{LEFT:x} $inf  $clt0");
     assert_eq!(reply, octets(&passed), "{}", hex(&reply));

@@ -46,11 +46,7 @@ fn names_are_unique() -> Result<(), Failed> {
     let mut names = HashSet::new();
     for row in rows() {
         assert!(names.insert(row.name), "two rows are named \"{}\"", row.name);
-        assert!(
-            !row.rfc.is_empty() && !row.ids.is_empty(),
-            "row \"{}\" says not where it comes from",
-            row.name
-        );
+        assert!(!row.rfc.is_empty() && !row.ids.is_empty(), "row \"{}\" lacks its source or ids", row.name);
     }
     Ok(())
 }

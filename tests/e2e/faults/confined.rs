@@ -66,8 +66,8 @@ fn reload(file: &str, change: Change) -> Result<(), Failed> {
     let before = lqd.line_count();
     lqd.signal("HUP");
     let line = lqd.await_line(before, |line| line.contains("configuration"));
-    let told = line.contains("configuration rejected") && line.contains(file) && line.contains("sandbox");
-    assert!(told && line.contains("restart lqd"), "{line}");
+    let is_named = line.contains("configuration rejected") && line.contains(file) && line.contains("sandbox");
+    assert!(is_named && line.contains("restart lqd"), "{line}");
     assert!(!line.contains("in the group") && !line.contains("let lqd read"), "{line}");
     assert_reply(&Requestor::new(lqd.address), &by_address(KNOWN), &held_by("01", KNOWN));
     Ok(())

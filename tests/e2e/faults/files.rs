@@ -127,7 +127,7 @@ fn full_disk_makes_one_bad_row() -> Result<(), Failed> {
             break written;
         }
         whole += 1;
-        assert!(whole < 1_000, "the disk does not become full");
+        assert!(whole < 1_000, "the disk does not fill up");
     };
     assert!(written > 0, "a page's end within a row");
     // The half row makes its address uncertain, if the address is complete.
@@ -198,7 +198,7 @@ fn last_row_without_line_end_is_loaded() -> Result<(), Failed> {
                 return;
             }
             assert!(unspec_fail().matches(&reply, &(0..=0)), "{reply:02x?}");
-            assert!(until.pending(), "the row is not taken");
+            assert!(until.pending(), "the row is not loaded");
         }
     };
     held_by_last();
@@ -257,7 +257,7 @@ fn fill(path: &Path) -> Result<(), Failed> {
             return Ok(());
         }
     }
-    Err("the disk does not become full".into())
+    Err("the disk does not fill up".into())
 }
 
 /// A mount; drop unmounts it.

@@ -93,17 +93,20 @@ fn standard_output_full_or_closed() -> Result<(), Failed> {
             let mut command = Command::new(PROGRAM);
             let output = command.args(&arguments).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
             let output = output.spawn()?.wait_with_output()?;
-            let said = String::from_utf8(output.stderr)?;
-            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-            assert!(said.starts_with("lqd: standard output: ") && said.lines().count() == 1, "{said}");
+            let message = String::from_utf8(output.stderr)?;
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
+            assert!(
+                message.starts_with("lqd: standard output: ") && message.lines().count() == 1,
+                "{message}"
+            );
         }
     }
-    let nowhere = Command::new(PROGRAM)
+    let unloggable = Command::new(PROGRAM)
         .arg("serve")
         .arg("--no-such-flag")
         .stderr(File::create("/dev/full")?)
         .status()?;
-    assert_eq!(nowhere.code(), Some(2), "the status tells, when standard error cannot");
+    assert_eq!(unloggable.code(), Some(2), "the exit status alone tells");
     Ok(())
 }
 

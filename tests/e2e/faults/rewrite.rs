@@ -41,16 +41,16 @@ fn assert_shown(fixture: &Fixture, why: &str) {
     let until = Until::patience();
     loop {
         let (ready, status, metrics) = (get("/readyz"), get("/status").body, get("/metrics").body);
-        let says = [
+        let shown = [
             (ready.status == 200) == why.is_empty(),
             why.is_empty() || ready.body.starts_with("leases are incomplete: ") && ready.body.contains(why),
             status.contains(&format!("\"incomplete\":{}", !why.is_empty())) && status.contains(why),
             metrics.contains(&format!("\nlqd_leases_incomplete {}\n", u8::from(!why.is_empty()))),
         ];
-        if says == [true; 4] {
+        if shown == [true; 4] {
             return;
         }
-        assert!(until.pending(), "{says:?}: {ready:?} {status} {metrics}");
+        assert!(until.pending(), "{shown:?}: {ready:?} {status} {metrics}");
     }
 }
 

@@ -15,15 +15,15 @@ pub fn trials() -> Vec<Trial> {
         ("fails", "poll:error=ENOMEM", "worker 0 ended: waiting for datagrams failed"),
     ]
     .into_iter()
-    .map(|(name, fault, said)| {
+    .map(|(name, fault, message)| {
         // strace may leave processes behind, which end with the namespace.
-        namespace_trial(format!("faults::worker::{name}"), &[Need::Strace], move || worker(fault, said))
+        namespace_trial(format!("faults::worker::{name}"), &[Need::Strace], move || worker(fault, message))
     })
     .collect()
 }
 
 /// Makes a system call return an impossible result from its second call on.
-fn worker(fault: &str, said: &str) -> Result<(), Failed> {
+fn worker(fault: &str, message: &str) -> Result<(), Failed> {
     let fixture = fixture();
     let address = format!("[::1]:{}", free_port());
     let call = fault.split(':').next().unwrap_or_default();
@@ -38,9 +38,9 @@ fn worker(fault: &str, said: &str) -> Result<(), Failed> {
     let query = by_address("2001:db8:1::1");
     requestor.ask(&query).expect("the first call does its work");
     requestor.send(&query);
-    lqd.await_line(before, |line| line.starts_with("lqd: ") && line.contains(said));
-    let panic_told = lqd.line_with("thread panicked: this is a bug").is_some();
-    assert_eq!(panic_told, said.contains("panicked"), "{}", lqd.log());
+    lqd.await_line(before, |line| line.starts_with("lqd: ") && line.contains(message));
+    let panic_logged = lqd.line_with("thread panicked: this is a bug").is_some();
+    assert_eq!(panic_logged, message.contains("panicked"), "{}", lqd.log());
     assert_eq!(lqd.exit_code(), 1); // strace ends as its child does
     Ok(())
 }

@@ -139,11 +139,11 @@ fn check_clients(kea: &[KeaRow], reader: &mut lqd_index::Reader) -> Option<Strin
         let pinned = reader.pin();
         let found = pinned.find(Lookup::Duid(&duid), NOW);
         let bindings = found.into_iter().flat_map(|found| found.client.bindings());
-        let told: Vec<_> =
+        let returned: Vec<_> =
             bindings.map(|binding| (binding.address, binding.prefix_len, binding.cltt)).collect();
         let set = |leases: &[_]| leases.iter().copied().collect::<BTreeSet<_>>();
-        if told.len() != expected.len() || set(&told) != set(&expected) {
-            return Some(format!("client {client}: {expected:?}, lqd has {told:?}"));
+        if returned.len() != expected.len() || set(&returned) != set(&expected) {
+            return Some(format!("client {client}: {expected:?}, lqd has {returned:?}"));
         }
     }
     None

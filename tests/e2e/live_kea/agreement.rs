@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
-use super::answer::{Answer, Asker, ClientData};
+use super::answer::{Answer, ClientData, LiveRequestor};
 use super::kea::{Kea, Lease};
 use super::plan;
 use crate::support::Until;
@@ -46,16 +46,21 @@ impl Ledger {
     ///
     /// # Panics
     /// With the last disagreements, if that does not happen in time.
-    pub(super) fn agree(&mut self, kea: &Kea, asker: &Asker) -> Tally {
-        self.agree_with(asker, || kea.leases(), kea)
+    pub(super) fn agree(&mut self, kea: &Kea, requestor: &LiveRequestor) -> Tally {
+        self.agree_with(requestor, || kea.leases(), kea)
     }
 
     /// As [`Ledger::agree`], with leases from elsewhere, for use while Kea is down.
-    pub(super) fn agree_with(&mut self, asker: &Asker, leases: impl Fn() -> Vec<Lease>, kea: &Kea) -> Tally {
+    pub(super) fn agree_with(
+        &mut self,
+        requestor: &LiveRequestor,
+        leases: impl Fn() -> Vec<Lease>,
+        kea: &Kea,
+    ) -> Tally {
         let until = Until::patience();
         loop {
             self.note(kea);
-            let failures = match self.compare(asker, &leases()) {
+            let failures = match self.compare(requestor, &leases()) {
                 Ok(tally) => return tally,
                 Err(failures) => failures,
             };
@@ -64,7 +69,7 @@ impl Ledger {
         }
     }
 
-    fn compare(&self, asker: &Asker, leases: &[Lease]) -> Result<Tally, Vec<String>> {
+    fn compare(&self, requestor: &LiveRequestor, leases: &[Lease]) -> Result<Tally, Vec<String>> {
         let now = u64::from(seconds_since_1970());
         let bindings: Vec<&Lease> =
             leases.iter().filter(|lease| lease.state == 0 && lease.expire() > now).collect();
@@ -72,21 +77,22 @@ impl Ledger {
         let mut failures = Vec::new();
         let mut tally = Tally { leases: bindings.len(), ..Tally::default() };
         for (duid, links) in &clients {
-            failures.extend(links_agree(asker, duid, links).err());
+            failures.extend(links_agree(requestor, duid, links).err());
             tally.spread_clients += usize::from(links.len() > 1);
         }
         let free =
             self.addresses.iter().filter(|address| !bindings.iter().any(|lease| covers(lease, **address)));
         for address in free.copied().chain(plan::FREE.map(|address| address.parse().expect("an address"))) {
-            failures.extend(expect(&Answer::NoBinding, &asker.by_address(address), &address).err());
+            failures.extend(expect(&Answer::NoBinding, &requestor.by_address(address), &address).err());
             tally.denied += 1;
         }
         for address in plan::ELSEWHERE.map(|address| address.parse().expect("an address")) {
-            failures
-                .extend(expect(&Answer::Refused(NOT_CONFIGURED), &asker.by_address(address), &address).err());
+            failures.extend(
+                expect(&Answer::Refused(NOT_CONFIGURED), &requestor.by_address(address), &address).err(),
+            );
         }
         for duid in self.duids.iter().filter(|duid| !clients.contains_key(duid.as_slice())) {
-            let answer = asker.by_client_id(duid, Ipv6Addr::UNSPECIFIED);
+            let answer = requestor.by_client_id(duid, Ipv6Addr::UNSPECIFIED);
             failures.extend(expect(&Answer::NoBinding, &answer, duid).err());
             tally.denied += 1;
         }
@@ -107,17 +113,21 @@ fn by_client<'a>(bindings: &[&'a Lease]) -> Clients<'a> {
 }
 
 /// Queries one client and each of its leases in all ways.
-fn links_agree(asker: &Asker, duid: &[u8], links: &BTreeMap<Ipv6Addr, Vec<&Lease>>) -> Result<(), String> {
+fn links_agree(
+    requestor: &LiveRequestor,
+    duid: &[u8],
+    links: &BTreeMap<Ipv6Addr, Vec<&Lease>>,
+) -> Result<(), String> {
     if links.len() > 1 {
         let wanted = Answer::Links(links.keys().copied().collect());
-        expect(&wanted, &asker.by_client_id(duid, Ipv6Addr::UNSPECIFIED), &duid)?;
+        expect(&wanted, &requestor.by_client_id(duid, Ipv6Addr::UNSPECIFIED), &duid)?;
     }
     for (link, leases) in links {
         let asked_link = if links.len() > 1 { *link } else { Ipv6Addr::UNSPECIFIED };
-        timed(leases, &duid, || asker.by_client_id(duid, asked_link))?;
+        timed(leases, &duid, || requestor.by_client_id(duid, asked_link))?;
         for lease in leases {
             let within = last_address(lease);
-            timed(leases, &within, || asker.by_address(within))?;
+            timed(leases, &within, || requestor.by_address(within))?;
         }
     }
     Ok(())
@@ -125,7 +135,7 @@ fn links_agree(asker: &Asker, duid: &[u8], links: &BTreeMap<Ipv6Addr, Vec<&Lease
 
 fn timed(
     leases: &[&Lease],
-    asked: &dyn std::fmt::Debug,
+    query: &dyn std::fmt::Debug,
     ask: impl Fn() -> Result<Answer, String>,
 ) -> Result<(), String> {
     let before = u64::from(seconds_since_1970());
@@ -133,9 +143,9 @@ fn timed(
     let now = before..=u64::from(seconds_since_1970());
     match answer {
         Ok(Answer::Bindings(data)) => {
-            data_agrees(&data, leases, &now).map_err(|e| format!("{asked:02x?}: {e}"))
+            data_agrees(&data, leases, &now).map_err(|e| format!("{query:02x?}: {e}"))
         }
-        other => Err(format!("{asked:02x?}: wanted the bindings {leases:02x?}, got {other:02x?}")),
+        other => Err(format!("{query:02x?}: wanted the bindings {leases:02x?}, got {other:02x?}")),
     }
 }
 
@@ -187,11 +197,11 @@ fn link_layer_agrees(data: &ClientData, leases: &[&Lease]) -> bool {
     }
 }
 
-fn expect(wanted: &Answer, got: &Result<Answer, String>, asked: &dyn std::fmt::Debug) -> Result<(), String> {
+fn expect(wanted: &Answer, got: &Result<Answer, String>, query: &dyn std::fmt::Debug) -> Result<(), String> {
     if got.as_ref() == Ok(wanted) {
         Ok(())
     } else {
-        Err(format!("{asked:02x?}: wanted {wanted:02x?}, got {got:02x?}"))
+        Err(format!("{query:02x?}: wanted {wanted:02x?}, got {got:02x?}"))
     }
 }
 

@@ -60,12 +60,12 @@ pub(super) enum Answer {
 const ASKED: [u16; 3] = [code::CLIENT_FQDN, code::LQ_RELAY_DATA, code::CLIENT_LINKLAYER_ADDR];
 
 /// A requestor that parses the replies.
-pub(super) struct Asker {
+pub(super) struct LiveRequestor {
     requestor: Requestor,
     transaction: Cell<u32>,
 }
 
-impl Asker {
+impl LiveRequestor {
     pub(super) fn new(server: SocketAddrV6) -> Self {
         Self { requestor: Requestor::new(server), transaction: Cell::new(0) }
     }

@@ -39,11 +39,11 @@ fn watch_expiry(stage: &mut Stage, client: &mut Client) {
         let before = rows();
         let (bound, denied) = ask_until_over(stage, &leases);
         assert_eq!(before, rows(), "no row was needed");
-        assert!(denied > 0, "the leases do not end");
+        assert!(denied > 0, "the leases do not expire");
         if bound > 0 {
             return;
         }
-        assert!(until.pending(), "the leases are always over before they are asked for");
+        assert!(until.pending(), "the leases always expire before the first query");
     }
 }
 
@@ -58,8 +58,8 @@ fn ask_until_over(stage: &Stage, leases: &[Lease]) -> (u32, u32) {
         over = u64::from(seconds_since_1970()) > end;
         for lease in leases {
             let asks: [&dyn Fn() -> Result<Answer, String>; 2] =
-                [&|| stage.asker.by_address(lease.address), &|| {
-                    stage.asker.by_client_id(&lease.duid, Ipv6Addr::UNSPECIFIED)
+                [&|| stage.requestor.by_address(lease.address), &|| {
+                    stage.requestor.by_client_id(&lease.duid, Ipv6Addr::UNSPECIFIED)
                 }];
             for ask in asks {
                 let before = u64::from(seconds_since_1970());
@@ -73,17 +73,17 @@ fn ask_until_over(stage: &Stage, leases: &[Lease]) -> (u32, u32) {
                 assert!(right, "{:?} at {now:?}, with {leases:02x?}: {answer:02x?}", lease.address);
             }
         }
-        assert!(over || until.pending(), "the leases do not end");
+        assert!(over || until.pending(), "the leases do not expire");
     }
     (bound, denied)
 }
 
 /// Returns whether the answer about one of the client's leases is right at this second.
-fn is_right(answer: &Answer, asked: &Lease, leases: &[Lease], second: u64) -> bool {
+fn is_right(answer: &Answer, queried: &Lease, leases: &[Lease], second: u64) -> bool {
     let alive: Vec<&Lease> = leases.iter().filter(|lease| lease.expire() > second).collect();
     match answer {
         Answer::Bindings(data) => data_agrees(data, &alive, &(second..=second)).is_ok(),
-        Answer::NoBinding => asked.expire() <= second,
+        Answer::NoBinding => queried.expire() <= second,
         _ => false,
     }
 }

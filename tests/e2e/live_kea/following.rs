@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use serde_json::json;
 
 use super::agreement::Tally;
-use super::answer::{Answer, Asker};
+use super::answer::{Answer, LiveRequestor};
 use super::client::{Client, Wants};
 use super::perfdhcp::Perfdhcp;
 use super::plan::{self, subnet};
@@ -17,9 +17,9 @@ use crate::support::message::Relay;
 
 /// Direct and relayed clients, which renew while others leave, and one that declines.
 pub(super) fn clients_come_and_leave(stage: &mut Stage) {
-    let crowds =
+    let runs =
         ["-R 60 -r 100 -n 120 -f 20 -F 20", "-A 1 -L 547 -R 40 -r 80 -n 60 -F 20 -b mac=00:0c:02:02:02:02"];
-    crowd_until(stage, &crowds, |tally| tally.leases > 100 && tally.denied > 20);
+    run_perfdhcp_until(stage, &runs, |tally| tally.leases > 100 && tally.denied > 20);
 
     let mut clients: Vec<Client> =
         (1..=12).map(|number| Client::new(0x5a, number, shared_network())).collect();
@@ -53,22 +53,22 @@ pub(super) fn clients_come_and_leave(stage: &mut Stage) {
 
 /// Runs perfdhcp with each of these arguments until enough happened: on a busy host it gives up many
 /// exchanges. Kea is paused while leases are compared.
-fn crowd_until(stage: &mut Stage, crowds: &[&str], enough: impl Fn(&Tally) -> bool) -> Tally {
+fn run_perfdhcp_until(stage: &mut Stage, runs: &[&str], enough: impl Fn(&Tally) -> bool) -> Tally {
     let until = Until::patience();
     loop {
-        crowds.iter().for_each(|arguments| Perfdhcp::start(&stage.lab, arguments).wait());
+        runs.iter().for_each(|arguments| Perfdhcp::start(&stage.lab, arguments).wait());
         stage.kea.pause_service();
         let tally = stage.agree();
         stage.kea.resume_service();
         if enough(&tally) {
             return tally;
         }
-        assert!(until.pending(), "too little happened to compare: {tally:?}");
+        assert!(until.pending(), "too few leases to compare: {tally:?}");
     }
 }
 
 /// Arguments for three seconds of clients, some of which renew and some of which leave.
-const CROWD: &str = "-R 100 -r 60 -p 3 -f 15 -F 15";
+const CLIENTS: &str = "-R 100 -r 60 -p 3 -f 15 -F 15";
 /// Number of new lease files, one per cleanup, that must be seen.
 const CLEANUPS: usize = 4;
 
@@ -77,27 +77,27 @@ pub(super) fn cleanup_under_way(stage: &mut Stage) {
     let mut steady = Client::new(0x5b, 1, Vec::new());
     steady.solicit(&stage.lab, Wants::Both);
     stage.agree();
-    let mut crowd = Perfdhcp::start(&stage.lab, CROWD);
+    let mut load = Perfdhcp::start(&stage.lab, CLIENTS);
     let mut files = BTreeSet::new();
     let until = Until::patience();
     loop {
-        assert_bound(&stage.asker, &steady);
+        assert_bound(&stage.requestor, &steady);
         files.extend(std::fs::metadata(stage.kea.lease_file()).map(|file| file.ino()));
         stage.ledger.note(&stage.kea);
-        if !crowd.is_running() {
+        if !load.is_running() {
             if files.len() >= CLEANUPS {
                 break;
             }
-            crowd = Perfdhcp::start(&stage.lab, CROWD);
+            load = Perfdhcp::start(&stage.lab, CLIENTS);
         }
         assert!(until.pending(), "Kea replaced its lease file only {} times", files.len());
     }
-    drop(crowd);
+    drop(load);
     let tally = stage.agree();
     if tally.leases <= 50 || tally.denied <= 20 {
-        crowd_until(stage, &[CROWD], |tally| tally.leases > 50 && tally.denied > 20);
+        run_perfdhcp_until(stage, &[CLIENTS], |tally| tally.leases > 50 && tally.denied > 20);
     }
-    assert_bound(&stage.asker, &steady);
+    assert_bound(&stage.requestor, &steady);
 }
 
 /// `lease6-add`, `-update`, `-bulk-apply`, `-del` and `-wipe`.
@@ -115,52 +115,54 @@ pub(super) fn leases_change_by_command(stage: &mut Stage) {
         prefix["prefix-len"] = json!(len);
         prefix
     };
-    const CROWD: &[&str] = &["-A 1 -L 547 -R 20 -r 60 -n 20"];
-    crowd_until(stage, CROWD, |tally| tally.leases > 0);
+    const CLIENTS: &[&str] = &["-A 1 -L 547 -R 20 -r 60 -n 20"];
+    run_perfdhcp_until(stage, CLIENTS, |tally| tally.leases > 0);
     stage.kea.pause_service(); // commands alone change leases
-    let crowd = stage.agree().leases;
+    let leases = stage.agree().leases;
     stage.kea.command("lease6-add", lease("2001:db8:1::5c01", 600));
     stage.kea.command("lease6-add", prefix("2001:db8:1:8540::", 60));
-    assert_eq!(stage.agree().leases, crowd + 2);
+    assert_eq!(stage.agree().leases, leases + 2);
     stage.kea.command("lease6-update", lease("2001:db8:1::5c01", 90_000));
-    assert_eq!(stage.agree().leases, crowd + 2);
+    assert_eq!(stage.agree().leases, leases + 2);
     let swap = json!({
         "deleted-leases": [{ "type": "IA_NA", "ip-address": "2001:db8:1::5c01" }],
         "leases": [lease("2001:db8:1::5c02", 600), prefix("2001:db8:1:8550::", 60)],
     });
     stage.kea.command("lease6-bulk-apply", swap);
-    assert_eq!(stage.agree().leases, crowd + 3);
+    assert_eq!(stage.agree().leases, leases + 3);
     stage.kea.command("lease6-del", json!({ "type": "IA_PD", "ip-address": "2001:db8:1:8540::" }));
-    assert_eq!(stage.agree().leases, crowd + 2);
+    assert_eq!(stage.agree().leases, leases + 2);
     stage.kea.command("lease6-wipe", json!({ "subnet-id": subnet::RELAYED }));
     assert_eq!(stage.agree().leases, 2);
     stage.kea.resume_service();
-    crowd_until(stage, CROWD, |tally| tally.leases > 2);
+    run_perfdhcp_until(stage, CLIENTS, |tally| tally.leases > 2);
 }
 
 /// Kea is ended, killed and restarted, with clients before and after; then lqd itself restarts.
 pub(super) fn kea_restarts(stage: &mut Stage) {
-    crowd_until(stage, &["-R 60 -r 100 -n 100 -f 20 -F 20"], |tally| tally.leases > 0);
+    run_perfdhcp_until(stage, &["-R 60 -r 100 -n 100 -f 20 -F 20"], |tally| tally.leases > 0);
     stage.kea.pause_service();
     let before = stage.agree().leases;
     let last = stage.kea.leases();
     stage.kea.terminate();
-    let tally = stage.ledger.agree_with(&stage.asker, || last.clone(), &stage.kea);
+    let tally = stage.ledger.agree_with(&stage.requestor, || last.clone(), &stage.kea);
     assert_eq!(tally.leases, before, "leases outlive their server");
     stage.kea.resume(&stage.lab);
     assert_eq!(stage.agree().leases, before, "Kea has its leases back");
-    crowd_until(stage, &["-R 30 -r 100 -n 60 -F 20 -b mac=00:0c:03:03:03:03"], |tally| tally.leases > before);
+    run_perfdhcp_until(stage, &["-R 30 -r 100 -n 60 -F 20 -b mac=00:0c:03:03:03:03"], |tally| {
+        tally.leases > before
+    });
 
     stage.kea.kill();
     stage.kea.resume(&stage.lab);
-    crowd_until(stage, &["-A 1 -L 547 -R 30 -r 100 -n 30 -b mac=00:0c:04:04:04:04"], |_| true);
+    run_perfdhcp_until(stage, &["-A 1 -L 547 -R 30 -r 100 -n 30 -b mac=00:0c:04:04:04:04"], |_| true);
     stage.kea.pause_service();
     let tally = stage.agree();
     let late = follower(&stage.kea);
-    let late_tally = stage.ledger.agree(&stage.kea, &Asker::new(late.address));
+    let late_tally = stage.ledger.agree(&stage.kea, &LiveRequestor::new(late.address));
     assert_eq!(
         late_tally.leases, tally.leases,
-        "an lqd that starts late has read what the other has followed"
+        "an lqd that starts late loads the leases that the other has followed"
     );
     assert!(stage.lqd.is_running());
 }
@@ -179,12 +181,12 @@ fn next_second() {
 }
 
 /// Checks that both leases of this client are answered, by address and by client-id.
-fn assert_bound(asker: &Asker, client: &Client) {
+fn assert_bound(requestor: &LiveRequestor, client: &Client) {
     let (address, prefix) = (client.address.expect("it has one"), client.prefix.expect("it has one"));
     let answers = [
-        asker.by_address(address),
-        asker.by_address(prefix.0),
-        asker.by_client_id(&client.duid, std::net::Ipv6Addr::UNSPECIFIED),
+        requestor.by_address(address),
+        requestor.by_address(prefix.0),
+        requestor.by_client_id(&client.duid, std::net::Ipv6Addr::UNSPECIFIED),
     ];
     for answer in answers {
         let Ok(Answer::Bindings(data)) = answer else {

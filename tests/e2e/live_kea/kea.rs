@@ -244,10 +244,10 @@ fn link_layer_by_relay(lease: &Value) -> Option<Vec<u8>> {
     let relays = ["relay-info", "relays"].iter().find_map(|key| kept[*key].as_array())?; // `relays` before Kea 2.3.2
     let stored =
         relays.iter().filter_map(|relay| parse_hex(relay["options"].as_str()?.strip_prefix("0x")?).ok());
-    let mut told = stored.filter_map(|octets| {
+    let mut addresses = stored.filter_map(|octets| {
         let options = options(&octets).ok()?;
         let body = single(&options, code::CLIENT_LINKLAYER_ADDR).ok()??;
         body.strip_prefix(&[0, 1]).map(<[u8]>::to_vec)
     });
-    told.next()
+    addresses.next()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use super::answer::Asker;
+use super::answer::LiveRequestor;
 use super::client::{Client, Wants};
 use super::kea::Kea;
 use super::lab::{self, Lab};
@@ -22,9 +22,9 @@ const FIRST: u16 = 2000;
 enum Level {
     Global,
     /// A class that matches all clients.
-    Everyone,
+    AllClients,
     /// A class that matches no client.
-    Nobody,
+    NoClient,
     Network,
     Subnet,
     Pool,
@@ -32,21 +32,21 @@ enum Level {
     /// The reservation of the second client.
     Host,
     /// The reservation of another client, by its hardware address.
-    Stranger,
+    OtherClient,
 }
-use Level::{Everyone, Global, Host, Network, Nobody, PdPool, Pool, Stranger, Subnet};
+use Level::{AllClients, Global, Host, Network, NoClient, OtherClient, PdPool, Pool, Subnet};
 
 /// Clients of the test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
+enum TestClient {
     Plain,
     Reserved,
     PrefixOnly,
 }
-use Who::{Plain, PrefixOnly, Reserved};
+use TestClient::{Plain, PrefixOnly, Reserved};
 
 /// Levels with their values, and the clients whose answers must leave the option out.
-type LevelCase = (&'static [(Level, u8)], &'static [Who]);
+type LevelCase = (&'static [(Level, u8)], &'static [TestClient]);
 
 const ROWS: &[LevelCase] = &[
     (&[(Global, 1)], &[]),
@@ -62,17 +62,17 @@ const ROWS: &[LevelCase] = &[
     (&[(Global, 1), (Network, 2), (Subnet, 3), (Pool, 4), (PdPool, 4)], &[]),
     // The pool with the lower address wins; leases do not show whether both came in one message.
     (&[(Subnet, 1), (Pool, 2), (PdPool, 3)], &[Plain, Reserved]),
-    (&[(Global, 1), (Everyone, 2)], &[Plain, Reserved, PrefixOnly]),
-    (&[(Global, 1), (Nobody, 2)], &[Plain, Reserved, PrefixOnly]),
-    (&[(Everyone, 1)], &[Plain, Reserved, PrefixOnly]),
-    (&[(Network, 1), (Everyone, 2)], &[]),
-    (&[(Subnet, 1), (Everyone, 2)], &[]),
-    (&[(Global, 1), (Everyone, 2), (Pool, 3)], &[PrefixOnly]),
+    (&[(Global, 1), (AllClients, 2)], &[Plain, Reserved, PrefixOnly]),
+    (&[(Global, 1), (NoClient, 2)], &[Plain, Reserved, PrefixOnly]),
+    (&[(AllClients, 1)], &[Plain, Reserved, PrefixOnly]),
+    (&[(Network, 1), (AllClients, 2)], &[]),
+    (&[(Subnet, 1), (AllClients, 2)], &[]),
+    (&[(Global, 1), (AllClients, 2), (Pool, 3)], &[PrefixOnly]),
     (&[(Global, 1), (Host, 2)], &[Reserved]),
     (&[(Subnet, 1), (Pool, 2), (Host, 3)], &[Reserved]),
     (&[(Host, 1)], &[Reserved]),
-    (&[(Subnet, 1), (Stranger, 2)], &[Plain, Reserved, PrefixOnly]),
-    (&[(Pool, 1), (Stranger, 2)], &[Plain, Reserved, PrefixOnly]),
+    (&[(Subnet, 1), (OtherClient, 2)], &[Plain, Reserved, PrefixOnly]),
+    (&[(Pool, 1), (OtherClient, 2)], &[Plain, Reserved, PrefixOnly]),
 ];
 
 pub(super) fn every_level() -> Result<(), Failed> {
@@ -82,23 +82,23 @@ pub(super) fn every_level() -> Result<(), Failed> {
     let lab = Lab::new();
     let kea = Kea::start_with(&lab, config);
     let lqd = follower(&kea);
-    let asker = Asker::new(lqd.address);
+    let requestor = LiveRequestor::new(lqd.address);
     let codes: Vec<u16> = (FIRST..).zip(ROWS).map(|(code, _)| code).collect();
-    for who in [Plain, Reserved, PrefixOnly] {
-        let mut client = client(who);
-        let wants = if who == PrefixOnly { Wants::Prefix } else { Wants::Both };
+    for kind in [Plain, Reserved, PrefixOnly] {
+        let mut client = client(kind);
+        let wants = if kind == PrefixOnly { Wants::Prefix } else { Wants::Both };
         let sent = client.solicit_asking(&lab, wants, &codes);
-        let answered = answered(&asker, &client.duid, wants, &codes);
+        let answered = answered(&requestor, &client.duid, wants, &codes);
         for (&code, (levels, left_out)) in codes.iter().zip(ROWS) {
-            let want = if left_out.contains(&who) { Vec::new() } else { of(&sent, code) };
-            assert_eq!(of(&answered, code), want, "{who:?}: option {code} with {levels:?}");
+            let want = if left_out.contains(&kind) { Vec::new() } else { of(&sent, code) };
+            assert_eq!(of(&answered, code), want, "{kind:?}: option {code} with {levels:?}");
         }
     }
     Ok(())
 }
 
-fn client(who: Who) -> Client {
-    Client::new(0x71, who as u8, Vec::new())
+fn client(kind: TestClient) -> Client {
+    Client::new(0x71, kind as u8, Vec::new())
 }
 
 fn config(directory: &Path) -> Value {
@@ -117,15 +117,15 @@ fn config(directory: &Path) -> Value {
         }],
         "reservations": [
             { "duid": duid, "option-data": data(Host) },
-            { "hw-address": "02:ff:ff:ff:ff:ff", "option-data": data(Stranger) },
+            { "hw-address": "02:ff:ff:ff:ff:ff", "option-data": data(OtherClient) },
         ],
     });
     let mut config = plan::kea_config(directory, DEFAULT);
     config["Dhcp6"]["option-def"] = Value::from(definitions);
     config["Dhcp6"]["option-data"] = data(Global);
     config["Dhcp6"]["client-classes"] = json!([
-        { "name": "everyone", "test": "member('ALL')", "option-data": data(Everyone) },
-        { "name": "nobody", "test": "not member('ALL')", "option-data": data(Nobody) },
+        { "name": "everyone", "test": "member('ALL')", "option-data": data(AllClients) },
+        { "name": "no-client", "test": "not member('ALL')", "option-data": data(NoClient) },
     ]);
     config["Dhcp6"]["subnet6"] = json!([]);
     config["Dhcp6"]["shared-networks"] = json!([{ "name": "home", "interface": lab::SERVER_INTERFACE, "option-data": data(Network), "subnet6": [subnet] }]);

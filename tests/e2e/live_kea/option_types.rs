@@ -6,7 +6,7 @@ use std::path::Path;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
-use super::answer::Asker;
+use super::answer::LiveRequestor;
 use super::client::{Client, Wants};
 use super::kea::Kea;
 use super::lab::Lab;
@@ -162,13 +162,13 @@ pub(super) fn every_type() -> Result<(), Failed> {
     let lab = Lab::new();
     let kea = Kea::start_with(&lab, |directory| config(directory, &rows));
     let lqd = follower(&kea);
-    let asker = Asker::new(lqd.address);
+    let requestor = LiveRequestor::new(lqd.address);
     // Some codes at a time, to keep messages far below the limit of UDP.
     for (number, rows) in (1..).zip(rows.chunks(40)) {
         let codes: Vec<u16> = rows.iter().map(|row| row.code).collect();
         let mut client = Client::new(0x70, number, Vec::new());
         let sent = client.solicit_asking(&lab, Wants::Both, &codes);
-        let answered = answered(&asker, &client.duid, Wants::Both, &codes);
+        let answered = answered(&requestor, &client.duid, Wants::Both, &codes);
         for ConfiguredOption { code, what, left_out } in rows {
             let want = if *left_out { Vec::new() } else { of(&sent, *code) };
             assert_eq!(of(&answered, *code), want, "option {code}, configured as {what}");
@@ -179,7 +179,12 @@ pub(super) fn every_type() -> Result<(), Failed> {
 }
 
 /// Waits until lqd knows the client's leases, and returns its options with these codes.
-pub(super) fn answered(asker: &Asker, duid: &[u8], holds: Wants, codes: &[u16]) -> Vec<(u16, Vec<u8>)> {
+pub(super) fn answered(
+    requestor: &LiveRequestor,
+    duid: &[u8],
+    holds: Wants,
+    codes: &[u16],
+) -> Vec<(u16, Vec<u8>)> {
     let leases: &[u16] = match holds {
         Wants::Address => &[code::IAADDR],
         Wants::Prefix => &[code::IAPREFIX],
@@ -187,7 +192,7 @@ pub(super) fn answered(asker: &Asker, duid: &[u8], holds: Wants, codes: &[u16]) 
     };
     let until = Until::patience();
     loop {
-        match asker.options_of(duid, leases, codes) {
+        match requestor.options_of(duid, leases, codes) {
             Ok(options) => return options,
             Err(error) => assert!(until.pending(), "lqd does not know the client's leases: {error}"),
         }

@@ -20,14 +20,14 @@ pub(super) fn relay_data(stage: &mut Stage) {
     for client in &mut clients {
         client.solicit(&stage.lab, Wants::Both);
     }
-    assert_eq!(clients[2].prefix, clients[2].hint, "Kea gives the prefix that was asked for");
+    assert_eq!(clients[2].prefix, clients[2].hint, "Kea gives the requested prefix");
     stage.agree();
     for client in &clients {
         assert_eq!(relay_data_of(stage, client), Some(sent(client)), "{client:02x?}");
     }
     for client in &clients {
-        let told = data_of(stage, client).link_layer;
-        assert_eq!(told, link_layer_option(client), "{client:02x?}");
+        let link_layer = data_of(stage, client).link_layer;
+        assert_eq!(link_layer, link_layer_option(client), "{client:02x?}");
     }
     let fqdn = data_of(stage, &clients[1]).fqdn.expect("Kea keeps the name");
     assert_eq!(fqdn.get(1..), clients[1].name.as_deref(), "the name after the flags (RFC 4704 §4)");
@@ -55,7 +55,7 @@ pub(super) fn relay_data(stage: &mut Stage) {
     assert_eq!(data_of(stage, &direct).link_layer, None, "its DUID-LL alone names an address (RFC 6939 §1)");
     assert_eq!(relay_data_of(stage, &direct), None, "no relay, no relay data (RFC 5007 §4.1.2.4)");
     for lease in relayed {
-        let Ok(Answer::Bindings(data)) = stage.asker.by_address(lease.address) else {
+        let Ok(Answer::Bindings(data)) = stage.requestor.by_address(lease.address) else {
             panic!("{lease:?} is denied")
         };
         let relay = data.relay_data.expect("perfdhcp's client came through a relay");
@@ -104,8 +104,8 @@ fn sent(client: &Client) -> RelayData {
 
 /// Returns the client's link-layer address as its nearest relay sent it.
 fn link_layer_option(client: &Client) -> Option<Vec<u8>> {
-    let told = client.relays[0].options.iter().find(|(code, _)| *code == code::CLIENT_LINKLAYER_ADDR);
-    told.map(|(_, body)| body.clone())
+    let link_layer = client.relays[0].options.iter().find(|(code, _)| *code == code::CLIENT_LINKLAYER_ADDR);
+    link_layer.map(|(_, body)| body.clone())
 }
 
 fn relay_data_of(stage: &Stage, client: &Client) -> Option<RelayData> {
@@ -113,7 +113,7 @@ fn relay_data_of(stage: &Stage, client: &Client) -> Option<RelayData> {
 }
 
 fn data_of(stage: &Stage, client: &Client) -> ClientData {
-    let answer = stage.asker.by_client_id(&client.duid, Ipv6Addr::UNSPECIFIED);
+    let answer = stage.requestor.by_client_id(&client.duid, Ipv6Addr::UNSPECIFIED);
     let Ok(Answer::Bindings(data)) = answer else { panic!("{client:02x?}: {answer:02x?}") };
     data
 }

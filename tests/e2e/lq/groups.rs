@@ -62,7 +62,7 @@ fn servers_of_a_group_are_merged() -> Result<(), Failed> {
         let client = &answer["clients"][0];
         assert_eq!(count(&client["leases"]), Some(2), "{group}: {answer}");
         assert_eq!(count(&client["superseded"]), Some(1), "{group}: {answer}");
-        assert_eq!(answer["silent"], json!([]), "{group}: nobody is missing");
+        assert_eq!(answer["silent"], json!([]), "{group}: no server is missing");
         let silent = ["-s", "[::1]:9", "--timeout", "2s", "--retries", "0", "--or-group"];
         let in_the_end = ask(&[&silent[..], &["addr", "2001:db8:1::1"]].concat());
         assert_eq!(count(&in_the_end["answers"]), Some(2), "{group}: R15: {in_the_end}");
@@ -78,16 +78,16 @@ fn answer_from_another_address_is_ignored() -> Result<(), Failed> {
     second_address()?;
     let fixture = fixture();
     let lqd = Lqd::start(&fixture.flags());
-    let asked = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?;
+    let queried = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?;
     let answering = UdpSocket::bind((SECOND, 0))?;
-    let server = asked.local_addr()?.to_string();
+    let server = queried.local_addr()?.to_string();
     let to_lqd = Requestor::new(lqd.address);
     let flags = ["-s", &server, "--timeout", "3s", "--retries", "0", "--trace", "addr", "2001:db8:1::1"];
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut buffer = [0; 1024];
             for _ in 0..2 {
-                let (len, from) = asked.recv_from(&mut buffer).expect("a query");
+                let (len, from) = queried.recv_from(&mut buffer).expect("a query");
                 let (answer, _) = to_lqd.ask(&buffer[..len]).expect("lqd answers");
                 answering.send_to(&answer, from).expect("the answer leaves");
             }

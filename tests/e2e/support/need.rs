@@ -61,7 +61,7 @@ impl Need {
             Self::Perl => (found("perl"), "perl"),
             Self::Sandbox => (sandbox_works(), "landlock and seccomp"),
             Self::Strace => {
-                (found("strace") && is_root(), "strace, and root to trace what gives up its rights")
+                (found("strace") && is_root(), "strace, and root to trace a process that drops privileges")
             }
             Self::Faketime => (Self::faketime_library().is_some(), "libfaketime (package faketime)"),
             Self::Chromium => (chromium().is_some(), "chromium"),

@@ -92,11 +92,11 @@ fn records_are_complete_and_file_is_reopened() -> Result<(), Failed> {
 
     ask(&requestor, CLIENT_01)?;
     lqd.signal("TERM");
-    let said = lqd.log_at_end();
+    let log_text = lqd.log_at_end();
     assert_eq!(lines(&log, 2).len(), 2, "pending records are written before exit");
     assert!(
-        !said.contains(duid) && !said.contains("2001:db8:1::101"),
-        "clients are in the query log only: {said}"
+        !log_text.contains(duid) && !log_text.contains("2001:db8:1::101"),
+        "clients are in the query log only: {log_text}"
     );
     Ok(())
 }

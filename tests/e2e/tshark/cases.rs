@@ -71,21 +71,25 @@ fn statuses() -> Vec<Case> {
 }
 
 fn data() -> Vec<Case> {
-    let asked = [code::CLIENT_FQDN, code::CLIENT_LINKLAYER_ADDR, 23, 24];
-    let rich = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(RICH), &asked);
+    let requested = [code::CLIENT_FQDN, code::CLIENT_LINKLAYER_ADDR, 23, 24];
+    let rich = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(RICH), &requested);
     let by_prefix = leasequery(query::BY_ADDRESS, NO_LINK, &iaaddr("2001:db8:1:810f:ffff::1"), &[]);
     let spread = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(SPREAD), &[]);
     let deprecated = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(DEPRECATED), &[]);
     let crowded = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(CROWDED.0), &[]);
     let crowd = (1..=CROWDED.1).map(|host| sample::crowd_address(CROWDED.0, host));
     let types = field("option.type", [1, 2, 45, 1, 5, 5, 26, 26, 46]);
-    let types_asked = field("option.type", [1, 2, 45, 1, 5, 5, 26, 26, 46, 39, 79, 23, 24]);
+    let types_requested = field("option.type", [1, 2, 45, 1, 5, 5, 26, 26, 46, 39, 79, 23, 24]);
     vec![
-        Case::new("addresses, prefixes and asked options", rich, [rich_fields(), vec![types_asked]].concat())
-            .lifting(vec![field("client_domain", ["host.example.org."])]),
-        Case::new("the same by an address in a prefix", by_prefix, [rich_leases(), vec![types]].concat()),
+        Case::new(
+            "addresses, prefixes and requested options",
+            rich,
+            [rich_fields(), vec![types_requested]].concat(),
+        )
+        .lifting(vec![field("client_domain", ["host.example.org."])]),
+        Case::new("the same, by an address in a prefix", by_prefix, [rich_leases(), vec![types]].concat()),
         Case::new("client links", spread, vec![field("lq_client_link", ["2001:db8:1::", "2001:db8:2::"])]),
-        Case::new("preferred no longer", deprecated, vec![field("iaaddr.pref_lifetime", [0])]),
+        Case::new("preferred lifetime passed", deprecated, vec![field("iaaddr.pref_lifetime", [0])]),
         Case::new(
             "nearly 64 KiB",
             crowded,
@@ -174,8 +178,8 @@ fn header(message_type: u8) -> Vec<Field> {
     vec![field("msgtype", [message_type]), field("xid", ["0xa1b2c3"])]
 }
 
-fn leasequery(query_type: u8, link: Ipv6Addr, target: &[u8], asked: &[u16]) -> Vec<u8> {
-    message::leasequery(TRANSACTION, query_type, link, target, asked)
+fn leasequery(query_type: u8, link: Ipv6Addr, target: &[u8], requested: &[u16]) -> Vec<u8> {
+    message::leasequery(TRANSACTION, query_type, link, target, requested)
 }
 
 fn iaaddr(address: &str) -> Vec<u8> {

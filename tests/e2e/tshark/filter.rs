@@ -26,7 +26,7 @@ pub(super) fn broken_packets_are_noticed() -> Result<(), Failed> {
         ("17 octets of links", odd_links),
         ("the end cut off", truncated.to_vec()),
         ("octets after the last option", dangling),
-        ("client data longer than what is there", long_option),
+        ("client data longer than the message", long_option),
         ("a relayed message longer than its option", long_nest),
         ("another protocol", b"\xff not DHCPv6".to_vec()),
     ];
