@@ -117,6 +117,7 @@ pub fn await_lease(requestor: &Requestor, number: &str) {
 pub fn reply_if_any(requestor: &Requestor, query: &[u8]) -> Option<Vec<u8>> {
     let nowhere = octets("0e c00002  $me  002c 002d 01 ::  0005 0018 2001:db8:ffff::1 $zero");
     requestor.send(query);
+    // Sent after the query: if its reply is the first, there is none to the query.
     let (first, _) = requestor.ask(&nowhere).expect("NotConfigured is always answered");
     if first.get(1..4) == nowhere.get(1..4) {
         return None;

@@ -74,7 +74,7 @@ fn run_both(texts: &[Vec<u8>]) -> Vec<Verdict> {
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
-            .map(|judge| {
+            .map(|first| {
                 let mine = texts.iter().enumerate().skip(first).step_by(THREADS);
                 scope.spawn(move || mine.map(one).collect::<Vec<_>>())
             })

@@ -54,6 +54,7 @@ fn counters_match_the_queries_sent() -> Result<(), Failed> {
     let fixture = fixture();
     let monitored = Monitored::start(&fixture, &["--workers", "2"]);
     send_all(&Requestor::new(monitored.lqd.address), 1);
+    // Row N is sent N times.
     let all = (QUERIES.len() * (QUERIES.len() + 1) / 2) as f64;
     let scrape = monitored
         .await_metrics("the last datagram", |scrape| scrape.sum("lqd_received_datagrams_total") == all);
@@ -90,6 +91,7 @@ fn sums_agree_on_every_scrape() -> Result<(), Failed> {
     let monitored = Monitored::start(&fixture, &["--workers", "2"]);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        // A failed assertion must end the senders, or the scope waits for them.
         let _ended = StopOnDrop(&stop);
         for _ in 0..2 {
             scope.spawn(|| {

@@ -29,10 +29,12 @@ fn browse(url: &str) -> Result<(String, String), Failed> {
 /// [`browse`] in a window of this width, in pixels.
 fn browse_in(width: u32, url: &str) -> Result<(String, String), Failed> {
     let profile = TempDir::new()?;
+    // A browser that hangs must not outlive the test.
     let output = Command::new("timeout")
         .args(["60", chromium().ok_or("a browser")?])
         .args("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run".split(' '))
         .args("--disable-background-networking --disable-component-update --disable-sync".split(' '))
+        // Virtual time lets the page poll several times without waiting.
         .args(["--enable-logging=stderr", "--virtual-time-budget=15000", "--dump-dom"])
         .arg(format!("--window-size={width},900"))
         .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -50,6 +52,7 @@ fn text_of(document: &str, id: &str) -> String {
     let (_, rest) =
         document.split_once(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no #{id}\n{document}"));
     let tag = rest.split_once('>').expect("the tag ends").1;
+    // The first of these end tags ends the text.
     let end = ["</p>", "</b>", "</table>", "</span>"].iter().filter_map(|end| tag.find(end)).min();
     let mut text = String::new();
     let mut inside = false;

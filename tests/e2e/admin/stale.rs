@@ -41,6 +41,7 @@ fn reply(requestor: &Requestor, query: &str) -> Option<Vec<u8>> {
     let (first, _) =
         requestor.ask(&octets(BOUND)).expect("a known lease is answered even if leases are stale");
     let bound = |reply: &[u8]| Pattern::parse(BOUND_REPLY).matches(reply, &(0..=0));
+    // One worker answers in order, so the known lease's reply proves the silence.
     if bound(&first) {
         return None;
     }
@@ -85,6 +86,7 @@ fn lease_file_removed(policy: &str, wanted: Option<&str>) -> Result<(), Failed> 
     assert!(scrape.sum("lqd_feed_age_seconds") > 1.0);
     let of = |outcome| scrape.labelled("lqd_datagrams_total", "outcome", outcome);
     let counts = [of("no_binding"), of("drop_stale"), of("stale_refused")];
+    // One miss was sent before the removal, one after it.
     let wanted_counts = match policy {
         "answer" => [2.0, 0.0, 0.0],
         "silent" => [1.0, 1.0, 0.0],
@@ -120,6 +122,7 @@ fn lease_file_without_header() -> Result<(), Failed> {
     let fixture = fixture();
     let monitored = Monitored::start(&fixture, &["--max-feed-age", "1"]);
     let requestor = Requestor::new(monitored.lqd.address);
+    // A rename, so that lqd never sees a half-written file.
     let other = fixture.directory().join("other");
     fs::write(&other, "not a lease file\n")?;
     fs::rename(&other, fixture.leases())?;

@@ -9,7 +9,7 @@ use libtest_mimic::{Failed, Trial};
 use super::{KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, lease};
 use crate::support::fixture::LEASES_HEADER;
 use crate::support::http::get_unix;
-use crate::support::lqd::{PROGRAM, free_port};
+use crate::support::lqd::PROGRAM;
 use crate::support::{Lqd, Requestor};
 
 /// Address space in MiB that suffices for lqd itself and few leases.
@@ -24,31 +24,29 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// Returns the command `lqd` with so many MiB of address space.
-fn limited(mebibytes: u64, arguments: &[String]) -> Command {
+fn limited(mebibytes: u64) -> Command {
     let mut command = Command::new("prlimit");
-    command.arg(format!("--as={0}:{0}", mebibytes << 20)).arg(PROGRAM).args(arguments);
+    command.arg(format!("--as={0}:{0}", mebibytes << 20)).arg(PROGRAM);
     command
 }
 
 /// Loads, follows and reloads, each time with the old leases still in memory.
 fn one_gibibyte_of_address_space_suffices() -> Result<(), Failed> {
     let fixture = fixture();
-    let check =
-        Lqd::run_command(limited(1024, &[&["check".to_owned()], fixture.flags().as_slice()].concat()));
+    let mut command = limited(1024);
+    command.arg("check").args(fixture.flags());
+    let check = Lqd::run_command(command);
     assert_eq!(check.code, Some(0), "{check:?}");
 
     let (socket, log) = (fixture.admin_socket(), fixture.directory().join("queries.log"));
-    let address = format!("[::1]:{}", free_port());
-    let mut arguments = vec!["serve".to_owned(), "--listen".to_owned(), address.clone()];
-    arguments.push(fixture.admin_flag());
-    arguments.push(format!("--query-log={}", log.display()));
-    arguments.extend(fixture.flags());
-    let lqd = Lqd::start_command(limited(1024, &arguments), address.parse()?);
+    let flags = vec![fixture.admin_flag(), format!("--query-log={}", log.display())];
+    let lqd = Lqd::start_by(limited(1024), &[flags, fixture.flags()].concat());
     let requestor = Requestor::new(lqd.address);
     assert_reply(&requestor, &by_address("2001:db8:1::1"), &held_by("01", "2001:db8:1::1"));
     for host in ["50", "51", "52", "53"] {
         let other = fixture.directory().join(format!("leases-{host}.csv"));
         fs::write(&other, fixture.lease_file(&lease(host, host)))?;
+        // A new path makes lqd load from scratch, beside the leases that it serves.
         fixture.write_kea_config(&KEA_CONFIG.replace("@LEASES@", &other.display().to_string()));
         lqd.signal("HUP");
         let address = format!("2001:db8:1::{host}");
@@ -64,8 +62,9 @@ fn load_beyond_the_limit_ends_start() -> Result<(), Failed> {
     let fixture = fixture();
     fs::write(fixture.leases(), many_leases()?)?;
     for command in ["check", "serve"] {
-        let arguments = [&[command.to_owned()], fixture.flags().as_slice()].concat();
-        let ended = Lqd::run_command(limited(LITTLE, &arguments));
+        let mut lqd = limited(LITTLE);
+        lqd.arg(command).args(fixture.flags());
+        let ended = Lqd::run_command(lqd);
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.stderr.contains("lqd: ") && ended.stderr.contains("LimitAS="), "{ended:?}");
         assert!(!ended.stderr.contains("panicked"), "{ended:?}");
@@ -76,11 +75,8 @@ fn load_beyond_the_limit_ends_start() -> Result<(), Failed> {
 /// A reload beyond the limit keeps the known leases.
 fn reload_beyond_the_limit_is_rejected() -> Result<(), Failed> {
     let fixture = fixture();
-    let address = format!("[::1]:{}", free_port());
-    let mut arguments = vec!["serve".to_owned(), "--workers=1".to_owned(), "--io=mmsg".to_owned()];
-    arguments.extend(["--listen".to_owned(), address.clone()]);
-    arguments.extend(fixture.flags());
-    let lqd = Lqd::start_command(limited(LITTLE, &arguments), address.parse()?);
+    let flags = ["--workers=1".to_owned(), "--io=mmsg".to_owned()];
+    let lqd = Lqd::start_by(limited(LITTLE), &[&flags[..], &fixture.flags()].concat());
     let other = fixture.directory().join("other.csv");
     fs::write(&other, many_leases()?)?;
     fixture.write_kea_config(&KEA_CONFIG.replace("@LEASES@", &other.display().to_string()));

@@ -9,7 +9,7 @@ use libtest_mimic::{Failed, Trial};
 
 use super::{KEA_CONFIG, assert_reply, by_address, fixture, held_by};
 use crate::support::http::get_unix;
-use crate::support::lqd::{PROGRAM, free_port};
+use crate::support::lqd::PROGRAM;
 use crate::support::namespace::namespace_trial;
 use crate::support::{Lqd, Need, Requestor, trial};
 
@@ -62,6 +62,7 @@ fn every_thread(back_end: &str) -> Result<(), Failed> {
     assert_all(&lqd, "NoNewPrivs", "1");
     assert_all(&lqd, "Seccomp", "2");
     let read_as_root = of_all_threads(&lqd, "Uid")[0].starts_with("0\t");
+    // As root, lqd keeps CAP_DAC_READ_SEARCH to read Kea's files.
     let kept = if read_as_root { "0000000000000004" } else { "0000000000000000" };
     assert_all(&lqd, "CapPrm", kept);
     assert_all(&lqd, "CapEff", kept);
@@ -77,11 +78,10 @@ fn reload_may_start_a_query_log() -> Result<(), Failed> {
     let (fixture, logs) = (fixture(), tempfile::tempdir()?);
     let config = fixture.directory().join("lqd.toml");
     fs::write(&config, "kea-config = 'kea-dhcp6.conf'")?;
-    let address = format!("[::1]:{}", free_port());
     let mut command = Command::new(PROGRAM);
-    command.env("LOGS_DIRECTORY", logs.path()).args(["serve", "--sandbox", "on", "--listen", &address]);
-    command.arg("--config").arg(&config);
-    let lqd = Lqd::start_command(command, address.parse()?);
+    command.env("LOGS_DIRECTORY", logs.path());
+    let config_flag = format!("--config={}", config.display());
+    let lqd = Lqd::start_by(command, &["--sandbox=on", &config_flag]);
     let reload = |log: &Path, wanted: &str| -> Result<(), Failed> {
         fs::write(&config, format!("kea-config = 'kea-dhcp6.conf'\nquery-log = '{}'", log.display()))?;
         let before = lqd.line_count();
@@ -89,6 +89,7 @@ fn reload_may_start_a_query_log() -> Result<(), Failed> {
         lqd.await_line(before, |line| line.contains(wanted));
         Ok(())
     };
+    // The fixture's folder is readable in the sandbox, but not writable.
     reload(&fixture.directory().join("queries.log"), "restart lqd")?;
     let log = logs.path().join("queries.log");
     reload(&log, "configuration applied")?;
@@ -108,6 +109,7 @@ fn reload_may_start_a_query_log() -> Result<(), Failed> {
 /// afterwards. Files are replaced and reloaded.
 fn port_547(back_end: &str) -> Result<(), Failed> {
     let fixture = fixture();
+    // Temporary directories admit only their owner.
     fs::set_permissions(fixture.directory(), fs::Permissions::from_mode(0o755))?;
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
@@ -119,6 +121,7 @@ fn port_547(back_end: &str) -> Result<(), Failed> {
     assert_all(&lqd, "CapAmb", "0000000000000000");
     let requestor = Requestor::new(lqd.address);
     assert_reply(&requestor, &by_address(ADDRESS), &held_by("01", ADDRESS));
+    // New inodes: the sandbox must admit folders, not files.
     for file in [fixture.kea_config(), fixture.leases()] {
         let new = file.with_extension("new");
         fs::copy(&file, &new)?;
@@ -136,10 +139,9 @@ fn port_547(back_end: &str) -> Result<(), Failed> {
 fn relative_config_is_reloaded() -> Result<(), Failed> {
     let fixture = fixture();
     fs::write(fixture.directory().join("lqd.toml"), "kea-config = 'kea-dhcp6.conf'")?;
-    let address = format!("[::1]:{}", free_port());
     let mut command = Command::new(PROGRAM);
-    command.current_dir(fixture.directory()).args(["serve", "--config", "lqd.toml", "--listen", &address]);
-    let lqd = Lqd::start_command(command, address.parse()?);
+    command.current_dir(fixture.directory());
+    let lqd = Lqd::start_by(command, &["--config", "lqd.toml"]);
     let before = lqd.line_count();
     lqd.signal("HUP");
     lqd.await_line(before, |line| line.contains("configuration applied"));

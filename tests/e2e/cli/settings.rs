@@ -132,6 +132,7 @@ fn io_auto_without_locked_memory_uses_mmsg() -> Result<(), Failed> {
     let address = new_address();
     let lqd = Lqd::start_command(start("auto", address), address);
     assert_reply(&Requestor::new(address), &by_address("2001:db8:1::1"), &held_by("01", "2001:db8:1::1"));
+    // The outcome depends on the kernel: some do not charge rings to the limit.
     let fell_back = lqd.line_with("as io_uring cannot be used");
     assert_eq!(lqd.stop(), 0);
     if let Some(line) = fell_back {

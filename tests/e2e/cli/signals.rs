@@ -104,6 +104,7 @@ fn terminate_under_load(back_end: &str) -> Result<(), Failed> {
     let (query, wanted) = (by_address(ADDRESS), held_by("01", ADDRESS).example());
     let with_id = |message: &[u8], id: usize| {
         let mut message = message.to_vec();
+        // The transaction-id tells the replies apart.
         message[1..4].copy_from_slice(&(id as u32).to_be_bytes()[1..]);
         message
     };

@@ -53,6 +53,7 @@ fn rolling_restart(back_end: &str, listen: &str) -> Result<(), Failed> {
             flood.await_answers(PACE);
             let old = std::mem::replace(&mut lqd, start());
             flood.await_answers(PACE);
+            // Kea's configuration stores no relay data, the only warning to expect.
             assert!(old.line_with("WARN").is_none_or(|line| line.contains("relay data")), "{}", old.log());
             assert_eq!(old.stop(), 0);
         }
@@ -108,6 +109,7 @@ impl Flood {
     fn during(&self, server: SocketAddrV6, work: impl FnOnce()) {
         thread::scope(|scope| {
             let requestors: Vec<_> = (0..REQUESTORS).map(|_| scope.spawn(|| self.ask(server))).collect();
+            // A panic in `work` must not leave the requestors running.
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             self.over.store(true, Ordering::Relaxed);
             for requestor in requestors {
@@ -143,6 +145,7 @@ impl Flood {
                 waiting.insert(next);
                 next += 1;
             }
+            // Every query must be answered, so the end is an empty set, not silence.
             if waiting.is_empty() {
                 return;
             }

@@ -87,6 +87,7 @@ fn steering_survives_takeover() -> Result<(), Failed> {
             ask_from(cpu, address);
             let mut want = before;
             want[worker] += FROM_EACH;
+            // Counts appear slightly later than replies.
             let until = Until::patience();
             while by_worker(&admin(number)).iter().sum::<u64>() < want.iter().sum() && until.pending() {}
             assert_eq!(by_worker(&admin(number)), want, "server {number} on {cpus}, received on CPU {cpu}");

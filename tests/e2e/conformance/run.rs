@@ -80,6 +80,7 @@ fn ask_row(server: &dyn Server, row: &Row) -> Result<Option<Vec<u8>>, String> {
     if !pattern.matches(&answer.reply, &answer.elapsed) {
         return Err(format!("wrong reply\n{}", side_by_side(&pattern.example(), &answer.reply)));
     }
+    // RFC 8415 §18.3.10: the reply goes to the source address of the query.
     let mut to = server.source();
     if reach == Reach::ServerPort {
         to.set_port(547);

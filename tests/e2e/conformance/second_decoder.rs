@@ -19,7 +19,8 @@ const CLT_TIME_LEN: usize = 4;
 pub fn agrees(query: &[u8], reply: &[u8]) -> Result<(), String> {
     let (query_levels, query) = unwrap_relays(query, msg::RELAY_FORW)?;
     let (reply_levels, reply) = unwrap_relays(reply, msg::RELAY_REPL)?;
-    equal("number of relay levels", &reply_levels, &query_levels)?;
+    // RFC 8415 §19.3: one RELAY-REPL for each RELAY-FORW.
+    equal("number of relay hops", &reply_levels, &query_levels)?;
     let (query, reply) = (message(query)?, whole_message(reply)?);
     equal("message type", &reply.msg_type(), &MessageType::LeaseQueryReply)?;
     equal("transaction-id", &reply.xid(), &query.xid())?;

@@ -7,7 +7,7 @@ use std::process::Command;
 use libtest_mimic::{Failed, Trial};
 
 use crate::cli::{await_reply, by_address, fixture, held_by, lease, no_binding};
-use crate::support::lqd::{PROGRAM, free_port};
+use crate::support::lqd::PROGRAM;
 use crate::support::{Fixture, Lqd, Need, Requestor};
 
 const ADDRESS: &str = "2001:db8:1::1";
@@ -27,11 +27,9 @@ fn clock_steps_by_an_hour() -> Result<(), Failed> {
     fixture.append_leases(&fixture.rows(&hour));
     let clock = Clock::new(&fixture);
     clock.set("+0");
-    let address = format!("[::1]:{}", free_port());
     let mut command = Command::new(PROGRAM);
-    command.args(["serve", "--listen", &address]).args(fixture.flags());
     clock.apply(&mut command);
-    let lqd = Lqd::start_command(command, address.parse()?);
+    let lqd = Lqd::start_by(command, &fixture.flags());
     let requestor = Requestor::new(lqd.address);
     let short = by_address("2001:db8:1::40");
     for (offset, seconds) in [("+3600", "seconds=3600"), ("+0", "seconds=-3600"), ("-3600", "seconds=-3600")]

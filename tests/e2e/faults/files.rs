@@ -14,7 +14,7 @@ use crate::cli::{
 use crate::lease_rows::kept_by_kea;
 use crate::support::fixture::LEASES_HEADER;
 use crate::support::http::await_readyz;
-use crate::support::lqd::{PROGRAM, free_port};
+use crate::support::lqd::PROGRAM;
 use crate::support::{Fixture, Lqd, Requestor, Until};
 
 const ADDRESS: &str = "2001:db8:1::1";
@@ -80,15 +80,15 @@ fn lease_file_without_read_permission() -> Result<(), Failed> {
     const NOBODY: &str = "65534";
     let fixture = fixture();
     fs::set_permissions(fixture.directory(), fs::Permissions::from_mode(0o755))?;
-    let address = format!("[::1]:{}", free_port());
     let mut command = Command::new("setpriv");
     command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--inh-caps=-all"]);
-    command.args([PROGRAM, "serve", "--listen", &address]).args(fixture.flags());
-    let lqd = Lqd::start_command(command, address.parse()?);
+    command.arg(PROGRAM);
+    let lqd = Lqd::start_by(command, &fixture.flags());
     let requestor = Requestor::new(lqd.address);
     let before = lqd.line_count();
     let new = fixture.directory().join("new");
     fs::write(&new, format!("{LEASES_HEADER}\n"))?;
+    // Set before the rename, so that lqd never finds the new file readable.
     fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
     fs::rename(&new, fixture.leases())?;
     lqd.await_line(before, |line| line.contains("kea-leases6.csv") && line.contains("ermission denied"));
@@ -139,6 +139,7 @@ fn full_disk_makes_one_bad_row() -> Result<(), Failed> {
     let before = lqd.line_count();
     fs::remove_file(ballast)?;
     kea.write_all(fixture.rows(&(lease("41", "41") + "\n" + &lease("42", "42"))).as_bytes())?;
+    // Header, the fixture's rows, the whole rows, the bad one.
     let line = (1 + 3 + whole + 1).to_string();
     lqd.await_line(before, |text| text.contains("skipped") && text.contains(&line));
     await_reply(&requestor, &by_address("2001:db8:1::42"), &held_by("42", "2001:db8:1::42"));
@@ -221,6 +222,7 @@ fn half_a_row_gets_no_no_binding() -> Result<(), Failed> {
     let fixture = fixture();
     let row = fixture.rows(&lease("30", "30"));
     let duid_end = LAST.len() + 1 + row[LAST.len() + 1..].find(',').ok_or("a row")?;
+    // Cut before and after the comma of the address, before and after that of the DUID, and near the end.
     for len in [LAST.len(), LAST.len() + 1, duid_end, duid_end + 1, row.len() - 4] {
         fixture.write_leases(&format!(
             "{LEASES_HEADER}\n{}{}",
@@ -236,6 +238,7 @@ fn half_a_row_gets_no_no_binding() -> Result<(), Failed> {
             await_reply(&requestor, &other, &no_binding());
         }
         let others = if len > duid_end { no_binding() } else { unspec_fail() };
+        // Repeated, because the answer must not change while the row stays incomplete.
         for _ in 0..100 {
             assert_reply(&requestor, &by_address(LAST), &unspec_fail());
             assert_reply(&requestor, &other, &others);

@@ -12,7 +12,7 @@ use crate::cli::{
     KEA_CONFIG, assert_reply, await_reply, by_address, fixture, held_by, lease, with_second_subnet,
 };
 use crate::support::http::await_readyz;
-use crate::support::lqd::{PATIENCE, PROGRAM, free_port, signal};
+use crate::support::lqd::{PATIENCE, PROGRAM, add_serve, signal};
 use crate::support::{Fixture, Lqd, Requestor, Until};
 
 const ADDRESS: &str = "2001:db8:1::1";
@@ -81,8 +81,7 @@ fn sigterm_while_configuration_is_read() -> Result<(), Failed> {
     hang_configuration(&fixture)?;
     let socket = fixture.admin_socket();
     let mut command = Command::new(PROGRAM);
-    command.args(["serve", "--listen", &format!("[::1]:{}", free_port())]).args(fixture.flags());
-    command.arg(fixture.admin_flag());
+    add_serve(&mut command, &[fixture.flags(), vec![fixture.admin_flag()]].concat());
     let child = start(&mut command)?;
     await_signals(child.id());
     ends_at_sigterm(child, None, "waiting_for=\"Kea's configuration\"")?;
@@ -96,7 +95,7 @@ fn sigterm_during_first_load() -> Result<(), Failed> {
     let text = fs::read(fixture.kea_config())?;
     hang_configuration(&fixture)?;
     let mut command = Command::new(PROGRAM);
-    command.args(["serve", "--listen", &format!("[::1]:{}", free_port())]).args(fixture.flags());
+    add_serve(&mut command, &fixture.flags());
     let child = start(&mut command)?;
     await_signals(child.id());
     let strace = hold_reads(child.id(), Path::new(&format!("/proc/{}", child.id())))?;
@@ -125,12 +124,10 @@ impl Supervised {
     fn start(fixture: &Fixture) -> Result<Self, Failed> {
         let (admin, notify) = (fixture.admin_socket(), fixture.directory().join("notify.sock"));
         let manager = UnixDatagram::bind(&notify)?;
-        let address = format!("[::1]:{}", free_port());
         let mut command = Command::new(PROGRAM);
         command.env("NOTIFY_SOCKET", &notify).env("WATCHDOG_USEC", "400000").env_remove("WATCHDOG_PID");
-        command.args(["serve", "--listen", &address, "--max-feed-age", "1"]).args(fixture.flags());
-        command.arg(fixture.admin_flag());
-        let lqd = Lqd::start_command(command, address.parse()?);
+        let flags = ["--max-feed-age".into(), "1".into(), fixture.admin_flag()];
+        let lqd = Lqd::start_by(command, &[&flags[..], &fixture.flags()].concat());
         Ok(Self { requestor: Requestor::new(lqd.address), lqd, admin, manager })
     }
 
@@ -138,6 +135,7 @@ impl Supervised {
     fn assert_alive(&self) -> Result<(), Failed> {
         let mut message = [0; 128];
         self.manager.set_nonblocking(true)?;
+        // Discard keep-alives sent before: only later ones count.
         while self.manager.recv(&mut message).is_ok() {}
         self.manager.set_nonblocking(false)?;
         self.manager.set_read_timeout(Some(PATIENCE))?;
@@ -188,7 +186,8 @@ fn reload_completes_once_the_file_answers() -> Result<(), Failed> {
     let text = fs::read_to_string(fixture.kea_config())?;
     hang_configuration(&fixture)?;
     reload_twice(&lqd);
-    let pipe = fs::OpenOptions::new().write(true).open(fixture.kea_config())?; // lqd reads it
+    // Opening blocks until lqd reads the pipe.
+    let pipe = fs::OpenOptions::new().write(true).open(fixture.kea_config())?;
     let new = fixture.directory().join("new");
     fs::write(&new, with_second_subnet(&text))?;
     fs::rename(new, fixture.kea_config())?;
@@ -227,6 +226,7 @@ fn hold_feed(pid: u32) -> Result<Strace, Failed> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task"))?.flatten().map(|task| task.path());
     let is_feed =
         |task: &PathBuf| fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "lqd-feed\n");
+    // Only the feed must hang, not the threads that reload and serve.
     let feed = tasks.into_iter().find(is_feed).ok_or("a thread that follows")?;
     let tid = feed.file_name().and_then(|name| name.to_str()).ok_or("a number")?;
     hold_reads(tid.parse()?, &feed)

@@ -152,6 +152,7 @@ fn kea_lfc_behind_links() -> Result<(), Failed> {
             write(&fixture, &known, number)?;
             await_lease(&requestor, number);
             clean_up(&known)?;
+            // A server that starts now must find the same leases as one that follows.
             let again = Lqd::start(&flags);
             for requestor in [&requestor, &Requestor::new(again.address)] {
                 assert_reply(requestor, &by_address(KNOWN), &held_by("01", KNOWN));

@@ -133,6 +133,7 @@ fn log_reader_stops_reading() -> Result<(), Failed> {
     let fixture = fixture();
     let socket = fixture.admin_socket();
     let admin = fixture.admin_flag();
+    // The reader stays open but never reads: writes block once the pipe is full.
     let (_reader, writer) = std::io::pipe()?;
     let flags = ["--query-log", "stderr", &admin, "--max-feed-age", "1"];
     let (server, requestor) = Server::start(&fixture, &flags, writer.into())?;

@@ -90,6 +90,7 @@ fn folder_replaced_while_waiting() -> Result<(), Failed> {
     let new = fixture.directory().join("new");
     fs::create_dir(&new)?;
     fs::copy(fixture.leases(), new.join("leases.csv"))?;
+    // Another inode under the old name, which landlock's rule does not cover.
     fs::remove_dir(&folder)?;
     fs::rename(&new, &folder)?;
     lqd.await_line(0, |line| line.contains("leases.csv: is out of the sandbox's reach"));

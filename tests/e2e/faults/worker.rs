@@ -5,7 +5,7 @@ use std::process::Command;
 use libtest_mimic::{Failed, Trial};
 
 use crate::cli::{by_address, fixture};
-use crate::support::lqd::{PROGRAM, free_port};
+use crate::support::lqd::PROGRAM;
 use crate::support::namespace::namespace_trial;
 use crate::support::{Lqd, Need, Requestor};
 
@@ -25,14 +25,13 @@ pub fn trials() -> Vec<Trial> {
 /// Makes a system call return an impossible result from its second call on.
 fn worker(fault: &str, message: &str) -> Result<(), Failed> {
     let fixture = fixture();
-    let address = format!("[::1]:{}", free_port());
     let call = fault.split(':').next().unwrap_or_default();
     let mut command = Command::new("strace");
     command.args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
     command.args(["-e", &format!("inject={fault}:when=2+")]);
-    command.args([PROGRAM, "serve", "--io", "mmsg", "--workers", "1", "--listen", &address]);
-    command.args(fixture.flags());
-    let lqd = Lqd::start_command(command, address.parse()?);
+    command.arg(PROGRAM);
+    let flags = ["--io", "mmsg", "--workers", "1"].map(str::to_owned);
+    let lqd = Lqd::start_by(command, &[&flags[..], &fixture.flags()].concat());
     let requestor = Requestor::new(lqd.address);
     let before = lqd.line_count();
     let query = by_address("2001:db8:1::1");

@@ -138,6 +138,7 @@ fn timed(
     query: &dyn std::fmt::Debug,
     ask: impl Fn() -> Result<Answer, String>,
 ) -> Result<(), String> {
+    // lqd reads the clock between these two readings.
     let before = u64::from(seconds_since_1970());
     let answer = ask();
     let now = before..=u64::from(seconds_since_1970());

@@ -70,7 +70,8 @@ impl Lqd {
     /// # Panics
     /// With its standard error, if it ends or is not ready in time.
     pub fn start<S: AsRef<OsStr>>(flags: &[S]) -> Self {
-        let (command, address) = serve_command(flags);
+        let mut command = Command::new(PROGRAM);
+        let address = add_serve(&mut command, flags);
         Self::start_command(command, address)
     }
 
@@ -79,8 +80,18 @@ impl Lqd {
     /// # Panics
     /// If the process cannot be started.
     pub fn begin<S: AsRef<OsStr>>(flags: &[S]) -> Self {
-        let (command, address) = serve_command(flags);
+        let mut command = Command::new(PROGRAM);
+        let address = add_serve(&mut command, flags);
         Self::begin_command(command, address)
+    }
+
+    /// Starts the same by this command, which sets environment, rights or limits and runs [`PROGRAM`].
+    ///
+    /// # Panics
+    /// As [`Lqd::start`].
+    pub fn start_by<S: AsRef<OsStr>>(mut command: Command, flags: &[S]) -> Self {
+        let address = add_serve(&mut command, flags);
+        Self::start_command(command, address)
     }
 
     /// Starts a command that becomes a server listening at `address`, and waits until it is ready.
@@ -221,12 +232,11 @@ impl Lqd {
     }
 }
 
-fn serve_command<S: AsRef<OsStr>>(flags: &[S]) -> (Command, SocketAddrV6) {
+/// Appends `serve --listen [::1]:PORT flags…` to a command that runs [`PROGRAM`]; returns the address.
+pub fn add_serve<S: AsRef<OsStr>>(command: &mut Command, flags: &[S]) -> SocketAddrV6 {
     let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, free_port(), 0, 0);
-    let listen = ["--listen".into(), address.to_string()];
-    let mut command = Command::new(PROGRAM);
-    command.arg("serve").args(listen).args(flags);
-    (command, address)
+    command.args(["serve", "--listen", &address.to_string()]).args(flags);
+    address
 }
 
 impl Drop for Lqd {

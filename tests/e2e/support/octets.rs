@@ -111,6 +111,7 @@ fn parse_word(word: &str) -> Piece {
     } else if word.starts_with('$') {
         let piece = PIECES.iter().find(|&&(name, _)| name == word);
         Piece::Octets(octets(piece.unwrap_or_else(|| panic!("`{word}`: no such piece")).1))
+    // Any other word with a colon is an address: octets have none.
     } else if word.contains(':') {
         let address: Ipv6Addr = word.parse().unwrap_or_else(|_| panic!("`{word}`: not an IPv6 address"));
         Piece::Octets(address.octets().to_vec())

@@ -38,6 +38,7 @@ fn frame(datagram: &[u8]) -> Vec<u8> {
     let ports = [SERVER_PORT, REQUESTOR_PORT].map(u16::to_be_bytes).concat();
     let pseudo_header =
         [&source[..], &destination, &u32::from(length).to_be_bytes(), &[0, 0, 0, UDP_PROTOCOL]].concat();
+    // RFC 8200 §8.1: the UDP checksum covers this pseudo-header.
     let checksum = checksum(&[&pseudo_header, &ports, &length.to_be_bytes()[..], &[0, 0], datagram].concat());
     let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd];
     frame.extend([0x60, 0, 0, 0]);
