@@ -1,4 +1,4 @@
-//! Two Kea servers behind one lqd: `[[source]]` of the configuration file.
+//! Two Kea servers as sources of one lqd: `[[source]]` of the configuration file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,22 +14,22 @@ use crate::support::fixture::LEASES_HEADER;
 use crate::support::http::get_unix;
 use crate::support::{Fixture, Lqd, Requestor, Until};
 
-/// Replacements of one server's lease file.
+/// Number of replacements of one server's lease file.
 const REPLACEMENTS: u32 = 40;
 
 pub fn trials() -> Vec<Trial> {
-    vec![
-        Trial::test("sources::equal_subnet_ids", equal_subnet_ids),
-        Trial::test("sources::one_is_replaced_over_and_over", one_is_replaced_over_and_over),
-        Trial::test("sources::one_address_in_two", one_address_in_two),
-        Trial::test("sources::one_is_missing_at_the_start", one_is_missing_at_the_start),
-        Trial::test("sources::one_is_lost", one_is_lost),
-        Trial::test("sources::one_is_added_by_a_reload", one_is_added_by_a_reload),
-        Trial::test("sources::check_says_what_both_come_to", check_says_what_both_come_to),
-    ]
+    tests! {
+        equal_subnet_ids_stay_apart,
+        replacing_one_source_never_hides_leases,
+        newest_claim_of_an_address_wins,
+        start_waits_for_every_source,
+        losing_one_source_makes_misses_uncertain,
+        reload_adds_and_removes_sources,
+        check_sums_up_all_sources,
+    }
 }
 
-/// The files of two servers, whose only subnets have the id 1: 2001:db8:1::/64 and 2001:db8:2::/64.
+/// Files of two servers with one subnet each, both with id 1: 2001:db8:1::/64 and 2001:db8:2::/64.
 struct Keas {
     a: Fixture,
     b: Fixture,
@@ -84,12 +84,12 @@ impl Keas {
     }
 }
 
-/// As [`lease`], on 2001:db8:2::/64.
+/// Returns [`lease`] in 2001:db8:2::/64.
 fn on_b(host: &str, client: &str) -> String {
     lease(host, client).replace("2001:db8:1::", "2001:db8:2::")
 }
 
-/// Replaces a lease file as Kea's clean-up does, but by another content.
+/// Replaces a lease file as Kea's cleanup does, but by other content.
 fn replace(kea: &Fixture, rows: &str) {
     let next = kea.directory().join("next");
     let rows = rows.lines().map(|row| kea.rows(row)).collect::<String>();
@@ -102,7 +102,7 @@ fn assert_both(requestor: &Requestor) {
     assert_reply(requestor, &by_address("2001:db8:2::1"), &held_by("02", "2001:db8:2::1"));
 }
 
-fn equal_subnet_ids() -> Result<(), Failed> {
+fn equal_subnet_ids_stay_apart() -> Result<(), Failed> {
     let keas = Keas::new();
     let (lqd, requestor) = keas.start();
     assert_both(&requestor);
@@ -124,7 +124,7 @@ fn equal_subnet_ids() -> Result<(), Failed> {
     Ok(())
 }
 
-fn one_is_replaced_over_and_over() -> Result<(), Failed> {
+fn replacing_one_source_never_hides_leases() -> Result<(), Failed> {
     let keas = Keas::new();
     let (lqd, requestor) = keas.start();
     for replacement in 0..REPLACEMENTS {
@@ -134,7 +134,7 @@ fn one_is_replaced_over_and_over() -> Result<(), Failed> {
         let (query, wanted) = (by_address(&address), held_by("05", &address));
         let until = Until::patience();
         loop {
-            // Of the other server, and in both files of this one: never gone.
+            // One lease is the other server's, one is in both files of this one.
             assert_both(&requestor);
             if wanted.matches(&reply_if_any(&requestor, &query).unwrap_or_default(), &(0..=0)) {
                 break;
@@ -147,12 +147,12 @@ fn one_is_replaced_over_and_over() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A row of client `client` on 2001:db8:1::9 with a cltt of so many seconds after that of [`lease`].
+/// Returns a row of client `client` for 2001:db8:1::9, its cltt so many seconds after that of [`lease`].
 fn claim(client: &str, seconds: u32) -> String {
     lease("9", client).replace("4102444800", &(4_102_444_800_u32 + seconds).to_string())
 }
 
-fn one_address_in_two() -> Result<(), Failed> {
+fn newest_claim_of_an_address_wins() -> Result<(), Failed> {
     let keas = Keas::new();
     keas.a.append_leases(&keas.a.rows(&claim("0a", 10)));
     keas.b.append_leases(&keas.b.rows(&claim("0b", 20)));
@@ -163,7 +163,7 @@ fn one_address_in_two() -> Result<(), Failed> {
     keas.await_page("/metrics", "\nlqd_leases_in_conflict 1\n");
     keas.a.append_leases(&keas.a.rows(&claim("0c", 30)));
     await_reply(&requestor, &query, &by("0c"));
-    // A removal of the lease that counts brings the other one back.
+    // Removing the winning lease restores the other one.
     keas.a.append_leases(&keas.a.rows(&claim("0c", 31).replace(",0,,1,0,0", ",2,,1,0,0")));
     await_reply(&requestor, &query, &by("0b"));
     keas.await_page("/metrics", "\nlqd_leases_in_conflict 0\n");
@@ -178,7 +178,7 @@ fn one_address_in_two() -> Result<(), Failed> {
     Ok(())
 }
 
-fn one_is_missing_at_the_start() -> Result<(), Failed> {
+fn start_waits_for_every_source() -> Result<(), Failed> {
     let keas = Keas::new();
     let text = fs::read(keas.b.leases())?;
     fs::remove_file(keas.b.leases())?;
@@ -194,7 +194,7 @@ fn one_is_missing_at_the_start() -> Result<(), Failed> {
     Ok(())
 }
 
-fn one_is_lost() -> Result<(), Failed> {
+fn losing_one_source_makes_misses_uncertain() -> Result<(), Failed> {
     let keas = Keas::new();
     let lqd = Lqd::start(&[keas.flags(), vec!["--max-feed-age".into(), "1".into()]].concat());
     let requestor = Requestor::new(lqd.address);
@@ -204,7 +204,7 @@ fn one_is_lost() -> Result<(), Failed> {
     keas.await_page("/readyz", "leases are stale");
     assert!(keas.get("/readyz").contains("kea-b: the lease file is gone"), "{}", keas.get("/readyz"));
     assert!(keas.get("/metrics").contains("\nlqd_feed_trouble{source=\"kea-a\"} 0\n"));
-    // A client of the lost server may hold an address of the other one's links by now.
+    // A client of the lost server may have a lease on the other one's links by now.
     assert_eq!(reply_if_any(&requestor, &by_address("2001:db8:1::99")), None);
     assert_both(&requestor);
     fs::write(keas.b.leases(), text)?;
@@ -214,10 +214,10 @@ fn one_is_lost() -> Result<(), Failed> {
     Ok(())
 }
 
-fn one_is_added_by_a_reload() -> Result<(), Failed> {
+fn reload_adds_and_removes_sources() -> Result<(), Failed> {
     let keas = Keas::new();
     keas.configure(&[("kea-a", &keas.a)]);
-    // The sandbox reaches the folders that are named at the start.
+    // The sandbox admits only folders named at the start.
     let lqd = Lqd::start(&[keas.flags(), vec!["--sandbox".into(), "off".into()]].concat());
     let requestor = Requestor::new(lqd.address);
     keas.configure(&[("kea-a", &keas.a), ("kea-b", &keas.b)]);
@@ -236,7 +236,7 @@ fn one_is_added_by_a_reload() -> Result<(), Failed> {
     Ok(())
 }
 
-fn check_says_what_both_come_to() -> Result<(), Failed> {
+fn check_sums_up_all_sources() -> Result<(), Failed> {
     let keas = Keas::new();
     let ended = Lqd::run(&["check", "--config", path(&keas.config())]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);

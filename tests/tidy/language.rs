@@ -3,7 +3,26 @@
 use crate::files;
 
 /// Folders and files that are held to plain English, by the beginning of their paths.
-const PLAIN: &[&str] = &["tests/tidy"];
+const PLAIN: &[&str] = &[
+    "deploy/DENIAL-OF-SERVICE.md",
+    "deploy/TUNING.md",
+    "tests/CONFORMANCE.md",
+    "tests/deploy.rs",
+    "tests/e2e/admin",
+    "tests/e2e/cli",
+    "tests/e2e/conformance",
+    "tests/e2e/faults",
+    "tests/e2e/kea_config",
+    "tests/e2e/lease_rows",
+    "tests/e2e/live_kea",
+    "tests/e2e/lq",
+    "tests/e2e/mutation.rs",
+    "tests/e2e/sources.rs",
+    "tests/e2e/support",
+    "tests/e2e/taps",
+    "tests/e2e/tshark",
+    "tests/tidy",
+];
 
 /// Files that must quote old words: the list below, and the changes of names.
 const QUOTING: &[&str] = &["tests/tidy/language.rs", "CHANGELOG.md"];

@@ -77,11 +77,11 @@ fn directory_in_place_of_lease_file() -> Result<(), Failed> {
 
 /// An unprivileged lqd, as in production; Kea's new file is readable only by its owner.
 fn lease_file_without_read_permission() -> Result<(), Failed> {
-    const NOBODY: &str = "65534";
+    const UNPRIVILEGED: &str = "65534";
     let fixture = fixture();
     fs::set_permissions(fixture.directory(), fs::Permissions::from_mode(0o755))?;
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--inh-caps=-all"]);
+    command.args(["--reuid", UNPRIVILEGED, "--regid", UNPRIVILEGED, "--clear-groups", "--inh-caps=-all"]);
     command.arg(PROGRAM);
     let lqd = Lqd::start_by(command, &fixture.flags());
     let requestor = Requestor::new(lqd.address);

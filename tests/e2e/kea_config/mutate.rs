@@ -18,7 +18,7 @@ pub(super) const WHOLE: &str = r#"{ "Dhcp6" : { "valid-lifetime" : 4000 , "store
       "data" : "0a" } ] ,
     "client-classes" : [ { "name" : "phones" , "test" : "member('KNOWN')" , "option-data" : [
       { "name" : "sip-server-addr" , "data" : "2001:db8::60" } ] } ] ,
-    "shared-networks" : [ { "name" : "floor" , "relay" : { "ip-addresses" : [ "2001:db8:f::1" ] } ,
+    "shared-networks" : [ { "name" : "metro" , "relay" : { "ip-addresses" : [ "2001:db8:f::1" ] } ,
       "subnet6" : [ { "id" : 10 , "subnet" : "2001:db8:1::/64" , "pools" : [ { "pool" :
       "2001:db8:1::10 - 2001:db8:1::20" , "option-data" : [ { "name" : "domain-search" , "data" : "a.example" } ] } ,
       { "pool" : "2001:db8:1:0:8000::/80" } ] , "pd-pools" : [ { "prefix" : "2001:db8:8000::" , "prefix-len" : 36 ,

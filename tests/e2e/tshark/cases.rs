@@ -2,9 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::sample::{
-    self, CROWDED, DEPRECATED, OVERCROWDED, RELAYED, RICH, SPREAD, duid, interface_id, relay,
-};
+use super::sample::{self, DEPRECATED, FULL, OVERFULL, RELAYED, RICH, SPREAD, duid, interface_id, relay};
 use crate::support::hex::colon_hex;
 use crate::support::message::{self, REQUESTOR_DUID, SERVER_DUID, code, msg, option, query, relay_forward};
 
@@ -56,7 +54,7 @@ fn statuses() -> Vec<Case> {
         )
     };
     let no_binding = leasequery(query::BY_ADDRESS, NO_LINK, &iaaddr("2001:db8:1::ffff"), &[]);
-    let too_many = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(OVERCROWDED.0), &[]);
+    let too_many = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(OVERFULL.0), &[]);
     let mut denied = status("NotAllowed", 10, leasequery(query::BY_ADDRESS, NO_LINK, &address, &[]));
     denied.allowed = false;
     vec![
@@ -76,8 +74,8 @@ fn data() -> Vec<Case> {
     let by_prefix = leasequery(query::BY_ADDRESS, NO_LINK, &iaaddr("2001:db8:1:810f:ffff::1"), &[]);
     let spread = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(SPREAD), &[]);
     let deprecated = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(DEPRECATED), &[]);
-    let crowded = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(CROWDED.0), &[]);
-    let crowd = (1..=CROWDED.1).map(|host| sample::crowd_address(CROWDED.0, host));
+    let full = leasequery(query::BY_CLIENTID, NO_LINK, &client_id(FULL.0), &[]);
+    let addresses = (1..=FULL.1).map(|host| sample::numbered_address(FULL.0, host));
     let types = field("option.type", [1, 2, 45, 1, 5, 5, 26, 26, 46]);
     let types_requested = field("option.type", [1, 2, 45, 1, 5, 5, 26, 26, 46, 39, 79, 23, 24]);
     vec![
@@ -92,8 +90,8 @@ fn data() -> Vec<Case> {
         Case::new("preferred lifetime passed", deprecated, vec![field("iaaddr.pref_lifetime", [0])]),
         Case::new(
             "nearly 64 KiB",
-            crowded,
-            vec![field("iaaddr.ip", crowd), ("udp.length".into(), vec!["65530".into()])],
+            full,
+            vec![field("iaaddr.ip", addresses), ("udp.length".into(), vec!["65530".into()])],
         ),
     ]
 }

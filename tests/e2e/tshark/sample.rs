@@ -16,9 +16,9 @@ pub(super) const DEPRECATED: u8 = 3;
 pub(super) const RELAYED: u8 = 0x10;
 /// Client with as many addresses as one reply can hold: 65,527 octets of payload less header, identifiers and
 /// time (58 octets in all), 28 octets for each address.
-pub(super) const CROWDED: (u8, u16) = (0x20, 2338);
+pub(super) const FULL: (u8, u16) = (0x20, 2338);
 /// Client with one address more.
-pub(super) const OVERCROWDED: (u8, u16) = (0x21, 2339);
+pub(super) const OVERFULL: (u8, u16) = (0x21, 2339);
 
 const KEA_CONFIG: &str = r#"{ "Dhcp6": {
     "server-id": { "type": "EN", "enterprise-id": 2495, "identifier": "A1B2C3D4", "persist": false },
@@ -37,11 +37,11 @@ const KEA_CONFIG: &str = r#"{ "Dhcp6": {
 
 /// Returns Kea's files with the leases of all clients.
 pub(super) fn fixture() -> Fixture {
-    let crowds = [CROWDED, OVERCROWDED].into_iter().flat_map(|(client, count)| {
-        let addresses = (1..=count).map(move |host| crowd_address(client, host));
+    let many_leases = [FULL, OVERFULL].into_iter().flat_map(|(client, count)| {
+        let addresses = (1..=count).map(move |host| numbered_address(client, host));
         addresses.map(move |address| SampleLease { subnet_id: 2, ..SampleLease::new(address, client) })
     });
-    let rows = rich_rows().into_iter().chain(other_rows()).chain((1..=5).map(relayed_row)).chain(crowds);
+    let rows = rich_rows().into_iter().chain(other_rows()).chain((1..=5).map(relayed_row)).chain(many_leases);
     Fixture::new(KEA_CONFIG, &rows.map(|row| row.text()).collect::<String>())
 }
 
@@ -126,7 +126,7 @@ fn sample_address(end: &str) -> Ipv6Addr {
 }
 
 /// Returns an address of a client with many.
-pub(super) fn crowd_address(client: u8, host: u16) -> Ipv6Addr {
+pub(super) fn numbered_address(client: u8, host: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 2, u16::from(client), 0, 0, 0, host)
 }
 
