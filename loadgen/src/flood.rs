@@ -68,6 +68,7 @@ struct Count {
 
 /// Sends the flood and prints the counts.
 pub(crate) fn flood(options: &Options) -> Result<(), Error> {
+    // The schedule below counts from a constant rate.
     if options.rate.is_ramp() {
         return Err(Error::Ramp);
     }
@@ -77,6 +78,7 @@ pub(crate) fn flood(options: &Options) -> Result<(), Error> {
         RequestorOptions { receive_buffer: 8 << 20, send_buffer: 8 << 20, gso: None, gro: false },
     );
     let mut requestor = connected.map_err(|source| Error::Connect { target: options.target, source })?;
+    // Read after the leases: only the flood is measured.
     let before = options.server_pid.map(cpu::of_process).transpose()?;
     let mut count = Count::default();
     send_by_the_clock(options, &mut requestor, &mut datagrams, &mut count);

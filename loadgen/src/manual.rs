@@ -18,6 +18,7 @@ pub(crate) struct Options {
 
 /// Writes lqload.1, and a page for each command.
 pub(crate) fn man(options: &Options) -> Result<(), Error> {
+    // `help` would get a page that says nothing.
     let command = Arguments::command().name("lqload").disable_help_subcommand(true);
     clap_mangen::generate_to(command, &options.folder).map_err(|source| cannot(&options.folder, source))
 }

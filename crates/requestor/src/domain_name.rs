@@ -51,6 +51,7 @@ fn read_name(mut octets: &[u8]) -> Option<(String, &[u8])> {
             return None; // RFC 8415 §10 forbids compression
         }
         let (label, rest) = rest.split_at_checked(len.into())?;
+        // The root name has no label, so no dot before one.
         if !name.is_empty() {
             name.push('.');
         }

@@ -99,6 +99,7 @@ fn status_text(status: &Status) -> String {
         .code
         .name()
         .map_or_else(|| format!("status {}", status.code.0), |name| format!("{name}({})", status.code.0));
+    // The server's text is foreign: escaped, it cannot act on a terminal.
     let said =
         if status.text.is_empty() { String::new() } else { format!(" \"{}\"", status.text.escape_debug()) };
     let advice = match status.code {

@@ -136,6 +136,7 @@ fn lease_of(source: &Source, resource: AddressOrPrefix) -> Option<MergedLease> {
 
 /// Whether two leases end at different times, beyond the rounding of two servers.
 fn differ(one: Option<MergedLease>, other: &MergedLease) -> bool {
+    // Each server rounds down, and the answers travel.
     const ROUNDING_S: u64 = 2;
     let Some(one) = one else { return true };
     let pairs =

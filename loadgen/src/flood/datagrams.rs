@@ -56,10 +56,12 @@ impl Datagrams {
             [] => None,
             files => Some(leases::read(files, unix_seconds())?.0),
         };
+        // Free addresses have no client with many leases.
         if kind == DatagramKind::Largest && clients.is_none() {
             return Err(Error::NeedsLeases { flag: "--kind largest" });
         }
         let leases_of = |clients: &Clients, client: u32| clients.get(client).leases().count();
+        // Searched once, not for each datagram.
         let largest = clients
             .as_ref()
             .and_then(|clients| clients.with_duid().max_by_key(|&client| leases_of(clients, client)));

@@ -44,6 +44,7 @@ impl Builder {
     pub(super) fn add(&mut self, row: &LeaseRow, duid: &[u8]) -> Result<(), Error> {
         let order = u32::try_from(self.rows.len()).map_err(|_| Error::TooManyLeases)?;
         let LeaseRow { lease, assigned } = *row;
+        // Removed leases have no client, and may have no DUID.
         let duid = if assigned { self.duids.place(duid)? } else { 0 };
         self.rows.push(KeptRow { lease, order, duid, heard: 0, assigned });
         Ok(())
@@ -60,6 +61,7 @@ impl Builder {
         rows.retain(|row| row.assigned);
         rows.sort_unstable_by_key(|row| (row.duid, row.lease.address));
         for client in rows.chunk_by_mut(|a, b| a.duid == b.duid) {
+            // CLT_TIME of a server that remembers expired leases may be that of one.
             let over = client.iter().map(|row| row.lease).filter(|lease| lease.expire() <= now);
             let heard = over.map(|lease| lease.cltt).max().unwrap_or_default();
             client.iter_mut().for_each(|row| row.heard = heard);
@@ -83,6 +85,7 @@ impl Builder {
         }
         clients.with_duid = 0..clients.starts.len() as u32;
         clients.generated = rows.iter().all(|row| is_documentation(row.lease.address.octets()));
+        // One more offset ends the last record.
         clients.starts.push(clients.end()?);
         Ok(clients)
     }

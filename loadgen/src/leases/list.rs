@@ -17,6 +17,7 @@ pub(crate) fn read_list(path: &Path) -> Result<Clients, Error> {
     let (mut addresses, mut duids) = (Vec::new(), Vec::new());
     for (number, line) in (1_u64..).zip(BufReader::new(file).lines()) {
         let line = line.map_err(Error::file(path))?;
+        // Neither addresses nor DUIDs contain #.
         let text = line.split('#').next().unwrap_or_default().trim();
         if text.is_empty() {
             continue;
@@ -26,6 +27,7 @@ pub(crate) fn read_list(path: &Path) -> Result<Clients, Error> {
         } else if let Ok(address) = text.parse::<Ipv6Addr>() {
             addresses.push(address);
         } else {
+            // Enough to recognize the line.
             let text = text.chars().take(60).collect();
             return Err(Error::List { path: path.to_owned(), line: number, text });
         }

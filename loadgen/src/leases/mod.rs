@@ -114,6 +114,7 @@ impl Clients {
     /// Returns client `number`, less than [`len`](Self::len).
     pub(crate) fn get(&self, number: u32) -> Client<'_> {
         let number = number as usize;
+        // The next record's start is this one's end.
         let record = &self.records[self.starts[number] as usize..self.starts[number + 1] as usize];
         let (duid, rest) = record[1..].split_at(usize::from(record[0]));
         let (heard, leases) = rest.split_first_chunk().unwrap_or((&[0; 4], &[]));

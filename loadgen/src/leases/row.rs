@@ -59,6 +59,7 @@ pub(super) fn check_header(line: &[u8]) -> Result<(), HeaderError> {
         match names.next() {
             Some(name) if name == expected.as_bytes() => {}
             Some(name) => {
+                // The file may be anything: only a short part of it is shown.
                 let name: String = String::from_utf8_lossy(name).chars().take(40).collect();
                 return Err(HeaderError::OtherColumn { position: position + 1, name, expected });
             }
@@ -108,6 +109,7 @@ pub(super) fn parse(line: &[u8], duid: &mut Vec<u8>) -> Result<LeaseRow, RowErro
     // 1970 + valid lifetime is just as expired with a shorter one.
     let valid =
         if valid == NEVER { valid } else { u32::try_from(expire).map_or(valid, |expire| valid.min(expire)) };
+    // Wraps back what Kea's sum wrapped for infinite lifetimes.
     let cltt = (expire as u32).wrapping_sub(valid);
     // Servers return a prefix without host bits.
     let address = first_of(address, kind);

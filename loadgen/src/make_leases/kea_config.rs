@@ -15,6 +15,7 @@ pub(super) fn write(
     lease_file: &Path,
     infinite: bool,
 ) -> io::Result<()> {
+    // Escapes the path for JSON.
     let lease_file = serde_json::to_string(&lease_file.to_string_lossy())?;
     let (valid, preferred) = if infinite { (u32::MAX, u32::MAX) } else { (172_800, 129_600) };
     write!(
@@ -32,6 +33,7 @@ pub(super) fn write(
     "preferred-lifetime": {preferred},
 "#
     )?;
+    // Kea wants shared networks apart from plain subnets.
     let shared = plan.links().filter(|link| link.subnets.len() > 1);
     write_list(out, "shared-networks", shared, |out, link| {
         writeln!(out, r#"      {{ "name": "link-{}","#, link.number + 1)?;

@@ -59,6 +59,7 @@ pub(crate) struct Options {
 pub(crate) fn make(options: &Options) -> Result<(), Error> {
     let started = Instant::now();
     fs::create_dir_all(&options.out).map_err(Error::file(&options.out))?;
+    // Kea's configuration needs an absolute path.
     let directory = fs::canonicalize(&options.out).map_err(Error::file(&options.out))?;
     let (lease_file, config_file) = (directory.join(LEASE_FILE), directory.join(CONFIG_FILE));
     for file in [&lease_file, &config_file] {
@@ -105,6 +106,7 @@ fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
         let mut file = BufWriter::with_capacity(1 << 20, file);
         write(&mut file)?;
         file.flush()?;
+        // A server that watches the folder never sees half a file.
         fs::rename(&partial, path)
     });
     written.map_err(Error::file(path))

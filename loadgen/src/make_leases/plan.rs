@@ -97,6 +97,7 @@ impl AddressPlan {
     pub(super) fn new(clients: u64, links: u32, seed: u64) -> Self {
         let links = u64::from(links);
         let clients_per_link = clients.div_ceil(links);
+        // A power of two, so that the pool is a prefix.
         Self { links, seed: mix(seed), pool_bits: clients_per_link.next_power_of_two().ilog2() }
     }
 
@@ -116,6 +117,7 @@ impl AddressPlan {
         let subnet = self.subnet(first_subnet(link) + u64::from(second_subnet));
         // A key of its own for each subnet, or interface-ids would repeat on every link.
         let key = mix(self.seed ^ u64::from(subnet.id));
+        // Unique within the subnet, and random to look at.
         let interface_id = shuffle(slot, 64, key);
         let prefix_number = shuffle(slot, self.pool_bits, key);
         let seed = mix(self.seed.wrapping_add(number));

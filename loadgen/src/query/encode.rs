@@ -82,6 +82,7 @@ impl Encoder {
         w.option(OptionCode::LQ_QUERY, |w| {
             let by_client_id = subject.is_by_client_id();
             let kind = if by_client_id { QueryType::BY_CLIENT_ID } else { QueryType::BY_ADDRESS };
+            // `::` leaves the link to the server.
             let link = if subject == Subject::UnknownLink { UNKNOWN_LINK } else { Ipv6Addr::UNSPECIFIED };
             w.put(&[kind.0])?;
             w.put(&link.octets())?;

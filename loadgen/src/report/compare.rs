@@ -101,6 +101,7 @@ fn table(a: &Value, b: &Value) -> String {
     for &(name, place, unit) in ROWS {
         let number = |report: &Value| report.pointer(place).and_then(Value::as_f64);
         let (a, b) = (number(a), number(b));
+        // A row that neither run measured.
         if a.is_none() && b.is_none() {
             continue;
         }

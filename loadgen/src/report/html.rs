@@ -128,6 +128,7 @@ fn write_over_time(out: &mut String, periods: &[PeriodReport]) -> std::fmt::Resu
         rates("answered", "a", |period| period.answered),
         rates("lost", "c", |period| period.lost),
     ];
+    // Of the sent queries, which are the most.
     let highest = lines[0].points.iter().fold(0.0, |max, &(_, rate)| f64::max(max, rate));
     let y = Axis::linear("", highest * HEADROOM, |rate| thousands(rate.round() as u64));
     writeln!(
@@ -152,6 +153,7 @@ fn write_over_time(out: &mut String, periods: &[PeriodReport]) -> std::fmt::Resu
     ];
     let all = || lines.iter().flat_map(|line| &line.points).map(|&(_, ns)| ns);
     let (lowest, highest) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+    // Nothing was answered, so there is no latency to plot.
     if highest == 0.0 {
         return Ok(());
     }

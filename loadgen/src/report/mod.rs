@@ -249,6 +249,7 @@ impl Report {
             }),
             find_max: run.found.map(|found| FindMax::new(found, options)),
         };
+        // The warnings depend on the finished report.
         report.warnings = text::warnings(&report);
         report
     }

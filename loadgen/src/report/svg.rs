@@ -57,6 +57,7 @@ impl Axis {
 
     /// Makes a logarithmic axis around the values; both are above 0.
     pub(super) fn log(title: &'static str, min: f64, max: f64, label: impl Fn(f64) -> String) -> Self {
+        // An axis of length 0 would divide by it.
         let (min, max) = (min.min(max), max.max(min * 1.01));
         let decades = (max / min).log10();
         // Few decades leave room for more labels in each.

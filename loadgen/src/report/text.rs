@@ -153,6 +153,7 @@ fn write_wrong(out: &mut String, report: &Report) -> std::fmt::Result {
             (Some(subject), Some(client)) => format!(", query by {subject}, client {client}"),
             _ => String::new(),
         };
+        // `None` if the answer is shorter, and shown whole.
         let shown = sample.answer.get(..ANSWER_SHOWN_MAX);
         let cut = if shown.is_some() { "…" } else { "" };
         writeln!(out, "  {}{asked}\n    {}{cut}", sample.fault, shown.unwrap_or(&sample.answer))?;

@@ -44,6 +44,7 @@ impl Step {
         let loss = tally.lost as f64 / tally.sent.max(1) as f64;
         let p99 = Duration::from_nanos(tally.latency.value_at_quantile(0.99));
         let fell_behind = tally.fell_behind();
+        // Without answers there is neither latency nor, at first, loss.
         let held = !fell_behind && tally.answered > 0 && loss <= bounds.loss_max && p99 <= bounds.p99_max;
         Self { rate, loss, p99, fell_behind, held }
     }
@@ -121,6 +122,7 @@ pub(super) fn find_max(setup: &Setup<'_>, bounds: Bounds) -> Result<(Outcome, Se
             break;
         }
     }
+    // The first load always sets it.
     let outcome = best.ok_or(Error::Thread)?;
     Ok((outcome, found))
 }

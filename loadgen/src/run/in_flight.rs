@@ -152,6 +152,7 @@ impl<Q: Copy> InFlight<Q> {
             }
             self.started.pop_front();
             if repeats < self.repeats_max {
+                // A constant timeout keeps `started` sorted by deadline.
                 let deadline = now + self.timeout;
                 self.slots[number as usize].state =
                     State::Waiting { query, due, deadline, repeats: repeats + 1 };
@@ -185,6 +186,7 @@ impl<Q: Copy> InFlight<Q> {
 
     fn release(&mut self, number: u32, state: State<Q>) {
         self.slots[number as usize].state = state;
+        // At the end, so that every other free slot is used before.
         self.free.push_back(number);
     }
 }

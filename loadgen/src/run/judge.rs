@@ -48,6 +48,7 @@ impl Judge<'_, '_> {
         };
         // Counted for wrong answers, too.
         self.tally.status(reply.status);
+        // Unreachable: `datagram` has matched it.
         let Expected::Replies(checker) = self.expected else { return };
         match checker.check(&reply, query, self.unix_now) {
             Ok(said) => self.tally.said(said),
@@ -67,6 +68,7 @@ impl Judge<'_, '_> {
         let Some(query) = self.completed(id, octets, now) else { return };
         let mut sent = [0; Encoder::LEN_MAX];
         let mut w = Writer::new(&mut sent);
+        // Written once more rather than kept: queries under way are many.
         if !write(&mut w, id, query) || w.written() != octets {
             self.tally.wrong(Defect::Changed, Some(query), octets);
         }

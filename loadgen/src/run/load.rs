@@ -132,6 +132,7 @@ fn thread<'a>(setup: &'a Setup<'_>, plan: LoadPlan, number: usize) -> Result<Loa
     } else {
         Expected::Replies(Checker::new(clients, &options.requestor_duid.0, server, *verify))
     };
+    // Another stream for each thread.
     let random = Random::new(mix(options.seed).wrapping_add(number as u64));
     Ok(LoadThread {
         number,
@@ -193,6 +194,7 @@ impl LoadPlan {
 
     /// Returns the number of source ports: as requested, or as needed for all transaction-ids.
     pub(super) fn ports(self, options: &Options) -> u32 {
+        // One port has 2^24 ids, of which only part is usable at once.
         let needed = (self.waiting_all(options) / WAITING_PER_PORT).ceil().min(PORTS_USUAL_MAX) as u32;
         options.ports.unwrap_or(needed).max(options.threads)
     }

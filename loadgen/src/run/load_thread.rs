@@ -152,6 +152,7 @@ impl LoadThread<'_> {
         let now = start.elapsed();
         self.batch.clear();
         let place = self.next_port;
+        // Ports take turns, so that every flow gets its share.
         self.next_port = (place + 1) % self.ports.len();
         while self.batch.len() < BATCH_MAX
             && let Some(due) = self.next_due(now)

@@ -162,6 +162,7 @@ impl Options {
             }
         }
         let ramp = self.rate.is_some_and(Rate::is_ramp);
+        // A ramp needs an end to reach its last rate.
         let endless = self.duration.is_none() && (self.queries.is_some() || self.is_reboot());
         if ramp && (endless || self.find_max) {
             return Err(Error::Ramp);

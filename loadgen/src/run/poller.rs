@@ -48,6 +48,7 @@ impl PortPoller {
     /// Finds the ready ports without waiting.
     fn look(&mut self) -> io::Result<usize> {
         self.ready.clear();
+        // A timeout of 0 returns at once.
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut events = [const { MaybeUninit::uninit() }; READY_MAX];
         match epoll::wait(&self.set, &mut events[..], Some(&at_once)) {

@@ -42,6 +42,7 @@ pub(super) fn probe(
             let wait = until.saturating_duration_since(Instant::now());
             let received = transport.receive(wait, |octets| {
                 let is_echo = || reply::transaction_id(octets) == Some(ID);
+                // Any reply proves the server, even a refusal.
                 answered |= if echo { is_echo() } else { Reply::parse(octets).is_some() };
             });
             received.map_err(failed("waiting for an answer"))?;

@@ -37,6 +37,7 @@ impl Progress {
 
     /// Updates the line, if the last update is old enough.
     pub(super) fn show(&mut self, totals: Totals) {
+        // The main thread looks more often than people can read.
         let since = self.shown.elapsed();
         if since < PERIOD {
             return;

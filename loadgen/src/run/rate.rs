@@ -38,6 +38,7 @@ impl std::str::FromStr for Rate {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
+        // A single number is a ramp between equal rates.
         let (from, to) = text.split_once("..").unwrap_or((text, text));
         let number = |text: &str| {
             let (digits, factor) = match text.as_bytes().last() {

@@ -107,6 +107,7 @@ impl Tally {
     pub(super) fn answered(&mut self, due: Since, now: Since) {
         self.answered += 1;
         let latency = u64::try_from(now.saturating_sub(due).as_nanos()).unwrap_or(u64::MAX);
+        // Latencies beyond LATENCY_MAX count as that.
         self.latency.saturating_record(latency);
         let period = self.timeline.at(due);
         period.answered += 1;

@@ -86,6 +86,7 @@ impl Timeline {
 
     /// Adds the timeline of another thread.
     pub(super) fn add(&mut self, mut other: Self) {
+        // Both must have the same period before they are added.
         while self.length < other.length {
             self.coarsen();
         }

@@ -59,6 +59,7 @@ impl Batch {
         let start = self.ends.last().copied().unwrap_or(0);
         let end = start + octets.len();
         if end > self.octets.len() {
+            // Doubled, so that a batch of long answers grows it once.
             self.octets.resize(2 * end, 0);
         }
         self.octets[start..end].copy_from_slice(octets);
@@ -105,6 +106,7 @@ impl Transport {
                 &rest
             };
             match self.0.send(&octets[start..], rest_ends) {
+                // The send buffer is full, which passes.
                 Ok(0) => {
                     let since = *full_since.get_or_insert_with(Instant::now);
                     // A buffer that stays full for so long does not drain at all.

@@ -104,6 +104,7 @@ fn send(socket: &UdpSocket, from_receiver: &Receiver<Due>) {
     let mut waiting: Vec<Due> = Vec::new();
     loop {
         let now = Instant::now();
+        // Delays differ, so the order of arrival is not that of replies.
         for due in waiting.extract_if(.., |due| due.at <= now) {
             let _ = socket.send_to(&due.reply, due.source);
         }

@@ -117,6 +117,7 @@ fn serve(socket: &UdpSocket, defect: Defect, stop: &AtomicBool) {
             Defect::Twice => drop(socket.send_to(&reply, peer)),
             _ => {}
         }
+        // Sent with the next query, so that no timer is needed.
         if let Some((late, _)) = late.take_if(|(_, due)| Instant::now() >= *due) {
             let _ = socket.send_to(&late, peer);
         }

@@ -135,6 +135,7 @@ fn links_are_followed_once_each_and_only_where_allowed() {
     several.query.link = Some(Ipv6Addr::LOCALHOST);
     assert!(links_to_follow(&several).is_empty());
     let many = "00112233445566778899aabbccddee".to_owned();
+    // More links than the limit, with repetitions among them.
     let many: String = (0..=u8::MAX).chain(0..2).map(|n| format!("{many}{n:02x}")).collect();
     let other: String = (0..=u8::MAX).map(|n| format!("{n:02x}112233445566778899aabbccddeeff")).collect();
     let flood = exchange(vec![answer(1, &format!("0030 2020 {many} {other}"))], &[]);

@@ -65,6 +65,7 @@ fn the_most_recent_transaction_decides_overlapping_data() {
 fn an_age_counts_from_the_arrival_of_its_answer() {
     let early = source(7, 5, vec![lease(host(1), 100)]);
     let mut late = source(8, 20, vec![lease(host(1), 900)]);
+    // Its age is larger, but it came later.
     late.received += Duration::from_secs(60);
     assert_eq!(servers(&merge(&[early, late])[0].leases), [(host(1), 8)], "9,995 against 10,040");
 }

@@ -83,6 +83,7 @@ fn each_content_of_a_valid_reply_is_read() {
     let refused = parse(&format!("{IDS} 000d 0004 0009 ff6f")).expect("valid");
     assert_eq!(refused.status, Some(Status { code: StatusCode::NOT_CONFIGURED, text: "\u{fffd}o".into() }));
     assert_eq!(refused.content, Content::Refused);
+    // Repeated below, to be listed once.
     let link = "20010db8000100000000000000000000";
     let links = parse(&format!("{IDS} 0030 0030 {link} {} {link}", "00".repeat(16))).expect("valid");
     let want = ["2001:db8:1::", "::"].map(|text| text.parse().expect("an address"));

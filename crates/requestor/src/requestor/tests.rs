@@ -93,6 +93,7 @@ async fn datagrams_that_are_no_answer_are_traced_and_ignored() {
     let server = tokio::spawn(async move {
         let (query, from) = query_of(&socket).await;
         let good = reply(&query, DATA);
+        // Each differs from the good answer in one thing.
         let mut forged = good.clone();
         forged[2] ^= 0x55;
         let mut other_client = good.clone();
@@ -280,6 +281,7 @@ async fn equal_pending_queries_are_sent_once() {
     let mut stopped = JoinSet::new(); // a caller that goes away takes nothing from the others
     stopped.spawn(ask(by_address()));
     tokio::task::yield_now().await;
+    // Aborted after it has joined the pending query.
     stopped.abort_all();
     assert_eq!(tasks.join_all().await.iter().map(Vec::len).sum::<usize>(), CALLERS + 1);
     assert!(lock(&requestor.0.lookups).is_empty(), "no result is kept");
@@ -343,6 +345,7 @@ async fn unusable_queries_fail_before_anything_is_sent() {
 async fn the_receiving_task_ends_with_the_last_clone() {
     let requestor = Requestor::bind(own(), loopback()).expect("bound");
     let shared = Arc::downgrade(&requestor.0.shared);
+    // A clone that goes must not close the socket.
     drop(requestor.clone());
     assert!(shared.upgrade().is_some());
     drop(requestor);

@@ -148,6 +148,7 @@ fn each_defect_of_client_data_is_found() {
     ] {
         assert_eq!(judged_data(&data, ADDRESS), Err(wrong), "{what}");
     }
+    // Infinity minus the 1,000 seconds that have passed.
     let finite = [option(1, &[0, 2]), address("2001:db8::2", 7, u32::MAX - 1000), clt_time(3)];
     assert_eq!(judged_data(&finite, INFINITE), Err(Defect::Lifetime), "infinity has been counted down");
     assert_eq!(judged_data(&right_data(), MISS), Err(Defect::Unleased));

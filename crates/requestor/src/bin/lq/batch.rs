@@ -44,9 +44,11 @@ pub(crate) async fn run(options: &Options) -> Result<Exit, Error> {
         number += 1;
         // Editors of other systems write a byte order mark.
         let text = if number == 1 { line.trim_start_matches('\u{feff}').trim() } else { line.trim() };
+        // Skipped lines keep their numbers, so that answers refer to the file.
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
+        // Invalid lines take their turn, too: answers come in the order of the file.
         pending.push_back(start(number, text.to_owned(), &setup, options));
         if pending.len() >= options.concurrency.into() {
             tally.print_next(&mut pending, &mut stop).await?;
@@ -55,6 +57,7 @@ pub(crate) async fn run(options: &Options) -> Result<Exit, Error> {
     while !pending.is_empty() {
         tally.print_next(&mut pending, &mut stop).await?;
     }
+    // Printed before a read error is returned: the answers so far count.
     tally.print_summary();
     end?;
     Ok(tally.worst())
@@ -143,6 +146,7 @@ fn parse(text: &str) -> Result<(Target, Option<Ipv6Addr>), LineError> {
         }
         None => (text, None),
     };
+    // The keyword decides where text could be both.
     let target = if let Some(address) = target.strip_prefix("addr ") {
         Target::Address(address.trim().parse().map_err(|_| LineError::Address)?)
     } else if let Some(duid) = target.strip_prefix("duid ") {

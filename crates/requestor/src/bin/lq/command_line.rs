@@ -125,8 +125,8 @@ pub(crate) struct Options {
 pub(crate) struct Servers {
     /// Server to query: ADDRESS, [ADDRESS]:PORT, NAME or NAME:PORT; port 547 by default. Repeatable
     ///
-    /// Several servers are queried at once and their answers merged. Without this flag, the group of
-    /// --interface is queried; without that flag, too, the server on this host, [::1]:547.
+    /// Several servers are queried at once and their answers merged. Without this flag the group of --interface
+    /// is queried, and without --interface the server on this host, [::1]:547.
     #[arg(
         short,
         long = "server",
@@ -175,7 +175,7 @@ pub(crate) struct Sending {
     /// Time to wait for an answer before the first retransmission; doubles each time, up to 10s
     #[arg(long, value_name = "TIME", global = true, default_value = "1s", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// Number of retransmissions; 4 after 1s are the 25 seconds of RFC 5007 (MRC 5)
+    /// Number of retransmissions; with --timeout 1s, 4 take the 25 s of RFC 5007 (MRC 5)
     #[arg(long, value_name = "COUNT", global = true, default_value_t = 4,
           value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub(crate) retries: u32,

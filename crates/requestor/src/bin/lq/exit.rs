@@ -28,6 +28,7 @@ impl Exit {
         let is_complete = lookup.as_ref().is_ok_and(|lookup| lookup.incomplete.is_empty());
         match lookup.as_ref().map(|lookup| &lookup.outcome) {
             Ok(Ok(clients)) if clients.is_empty() => Self::NoBinding,
+            // Bindings that may be missing must not look like a complete answer.
             Ok(Ok(_)) if !is_complete => Self::Incomplete,
             Ok(Ok(_)) => Self::Found,
             Ok(Err(LookupError::NoReply { .. })) => Self::NoReply,

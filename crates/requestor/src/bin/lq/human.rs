@@ -60,6 +60,7 @@ impl Page {
             page.push('\n');
             page.push_str(&sources);
         }
+        // Last, since dumps push everything else off the screen.
         if self.hex {
             self.octets(&mut page, lookup);
         }
@@ -90,6 +91,7 @@ impl Page {
                 } else {
                     format!("{target} has {what}")
                 };
+                // Only clients of followed links have a link-address.
                 let links = clients.iter().filter(|client| client.link.is_some()).count();
                 (Paint::Good, "found", if links > 1 { format!("{text} on {links} links") } else { text })
             }
@@ -154,6 +156,7 @@ impl Page {
             AddressOrPrefix::Address(_) => "address",
             AddressOrPrefix::Prefix(_) => "prefix",
         };
+        // The queried address may lie inside a delegated prefix.
         let asked = match target {
             Target::Address(address) if lease.lease.resource.covers(*address) => "  <- asked",
             _ => "",
@@ -182,6 +185,7 @@ impl Page {
                 self.row(page, "", &format!("{indent}   {line}"));
             }
         }
+        // An unspecified peer-address says nothing.
         let peer = if chain.peer_address.is_unspecified() {
             String::new()
         } else {

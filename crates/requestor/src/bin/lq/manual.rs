@@ -38,6 +38,7 @@ fn page() -> io::Result<Vec<u8>> {
         writeln!(page, ".TP\n.B {}\n{}", roff(&usage), roff(&about))?;
     }
     man.render_options_section(&mut page)?;
+    // Each paragraph of the help becomes a section.
     for section in AFTER_HELP.split("\n\n") {
         let (title, body) = section.split_once(":\n").unwrap_or(("NOTES", section));
         writeln!(page, ".SH {}\n.nf\n{}\n.fi", title.to_uppercase(), roff(body))?;
@@ -62,6 +63,7 @@ fn commands(command: &clap::Command) -> Vec<(String, String)> {
 /// Escapes text for roff.
 fn roff(text: &str) -> String {
     let lines = text.lines().map(|line| line.replace('\\', r"\e").replace('-', r"\-"));
+    // roff takes a leading dot or apostrophe for a request.
     let guarded = lines.map(|line| if line.starts_with(['.', '\'']) { format!(r"\&{line}") } else { line });
     guarded.collect::<Vec<_>>().join("\n")
 }

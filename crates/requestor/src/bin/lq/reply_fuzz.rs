@@ -36,6 +36,7 @@ fn octets(max: usize) -> impl Strategy<Value = Vec<u8>> {
 
 /// An OPTION_IAADDR or OPTION_IAPREFIX of the queried address or of another one.
 fn lease() -> impl Strategy<Value = Vec<u8>> {
+    // Random addresses alone would never match the query.
     let address = prop_oneof![Just(ADDRESS), any::<u128>().prop_map(Ipv6Addr::from)];
     let prefix_len =
         prop_oneof![3 => Just(None), 2 => (0_u8..=128).prop_map(Some), 1 => any::<u8>().prop_map(Some)];
@@ -118,6 +119,7 @@ fn lookup(query: &Query, replies: &[Vec<u8>], received: SystemTime) -> Lookup {
     let mut transaction = Transaction::new(query.clone(), expected, plan, Timers::default());
     let now = Instant::now();
     assert!(matches!(transaction.poll(now, || 0.0), Step::Send { .. }));
+    // Another port for each, or the second would be a duplicate.
     for (port, reply) in (547..).zip(replies) {
         let from = SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0);
         let _ = transaction.receive(from, reply, now, received);

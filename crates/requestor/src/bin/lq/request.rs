@@ -24,6 +24,7 @@ pub(crate) fn option(text: &str) -> Result<OptionCode, OptionNameError> {
         return Ok(OptionCode(number));
     }
     let named = NAMES.iter().find(|(name, _)| *name == text).map(|&(_, code)| OptionCode(code));
+    // The registry's names come second: the short names are the common ones.
     let known = || OptionCode::KNOWN.iter().copied().find(|code| code.name() == Some(text));
     named.or_else(known).ok_or(OptionNameError)
 }

@@ -69,6 +69,7 @@ impl FromStr for ServerName {
         if name.is_empty() {
             return Err(ServerNameError::Empty);
         }
+        // The resolver's error would be less clear.
         if name.parse::<std::net::Ipv4Addr>().is_ok() {
             return Err(ServerNameError::Ipv4);
         }
@@ -83,6 +84,7 @@ impl ServerName {
             None => (text, None),
         };
         let address: Ipv6Addr = address.parse().map_err(|_| ServerNameError::NotIpv6)?;
+        // The same address exists on every interface.
         if (address.is_unicast_link_local() || address.is_multicast()) && zone.is_none() {
             return Err(ServerNameError::NoZone);
         }
@@ -99,6 +101,7 @@ impl ServerName {
             Host::Name(name) => {
                 let found = tokio::net::lookup_host((name.as_str(), self.port)).await;
                 let mut found = found.map_err(|source| Error::Resolve { name: name.clone(), source })?;
+                // DHCPv6 has no IPv4 transport.
                 let v6 = found.find_map(|address| match address {
                     SocketAddr::V6(address) => Some(address),
                     SocketAddr::V4(_) => None,

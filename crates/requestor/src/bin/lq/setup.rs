@@ -95,6 +95,7 @@ fn group(group: Group) -> Ipv6Addr {
 fn relays(options: &Options) -> Result<RelayPath, Error> {
     let relay = &options.relay;
     let Some(link_address) = relay.link_address else {
+        // Ignoring them would send an unrelayed query that looks relayed.
         if relay.interface_id.is_some() || !relay.peer_address.is_unspecified() {
             return Err(Error::RelayFlagsAlone);
         }
@@ -112,6 +113,7 @@ fn own_duid(options: &Options) -> Result<Duid, Error> {
     if let Some(path) = &options.sending.duid_file {
         return Ok(load_or_create(path)?);
     }
+    // Unlike a file that was named, the default one may fail: any DUID serves a single run.
     let kept = default_duid_file().map(|path| load_or_create(&path));
     match kept {
         Some(Ok(duid)) => Ok(duid),

@@ -29,6 +29,7 @@ pub(crate) async fn run(query: &Query, options: &Options) -> Result<Exit, Error>
         text.push('\n');
     }
     std::io::stdout().lock().write_all(text.as_bytes()).map_err(Error::Output)?;
+    // The likeliest cause: the user did not mean the server on this host.
     if exit == Exit::NoReply && options.servers.servers.is_empty() && options.servers.interface.is_none() {
         trace::say(format_args!("lq: without -s the server on this host is queried; name one with -s\n"));
     }
