@@ -11,7 +11,7 @@ use std::net::SocketAddrV6;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use lqd_net::{Requestor, RequestorOptions};
+use lqd_net::{ConnectedSocket, ConnectedSocketOptions};
 
 use crate::error::Error;
 use crate::run::{Rate, cpu};
@@ -73,9 +73,9 @@ pub(crate) fn flood(options: &Options) -> Result<(), Error> {
         return Err(Error::Ramp);
     }
     let mut datagrams = Datagrams::new(options.kind, options.hops, &options.leases)?;
-    let connected = Requestor::connect(
+    let connected = ConnectedSocket::connect(
         options.target,
-        RequestorOptions { receive_buffer: 8 << 20, send_buffer: 8 << 20, gso: None, gro: false },
+        ConnectedSocketOptions { receive_buffer: 8 << 20, send_buffer: 8 << 20, gso: None, gro: false },
     );
     let mut requestor = connected.map_err(|source| Error::Connect { target: options.target, source })?;
     // Read after the leases: only the flood is measured.
@@ -89,7 +89,7 @@ pub(crate) fn flood(options: &Options) -> Result<(), Error> {
 
 fn send_by_the_clock(
     options: &Options,
-    requestor: &mut Requestor,
+    requestor: &mut ConnectedSocket,
     datagrams: &mut Datagrams,
     count: &mut Count,
 ) {
@@ -117,7 +117,7 @@ fn send_by_the_clock(
     }
 }
 
-fn receive(requestor: &mut Requestor, wait: Duration, count: &mut Count) {
+fn receive(requestor: &mut ConnectedSocket, wait: Duration, count: &mut Count) {
     let Count { answers, answer_octets, .. } = count;
     // An error is a port unreachable, which the count of answers shows.
     let _ = requestor.receive(wait, |octets| {

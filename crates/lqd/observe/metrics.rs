@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lqd_answer::{BATCH_MAX, Outcome, QueryClass};
 use lqd_feed::{Figure, FigureValue, SourceState};
-use lqd_net::{SendFailure, Sizes};
+use lqd_net::{SendError, Sizes};
 use lqd_stats::{Exposition, Family, Kind};
 use lqd_wire::StatusCode;
 
@@ -146,8 +146,8 @@ const TABLE: &[Row] = &[
     Row("lqd_net_sent_total", Counter, "Replies that the kernel took.",
         Of(|s, f| f.sample(&[], s.net(|n| n.sent.get())))),
     Row("lqd_net_send_failures_total", Counter, "Replies that the kernel did not take, by reason.",
-        Of(|s, f| for kind in SendFailure::ALL {
-            f.sample(&[("reason", kind.label())], s.net(|n| n.send_failures(kind).get()));
+        Of(|s, f| for kind in SendError::ALL {
+            f.sample(&[("reason", kind.label())], s.net(|n| n.send_errors(kind).get()));
         })),
     Row("lqd_net_receive_datagrams", Histogram, "Datagrams that one receive brought (UDP_GRO).",
         Of(|s, f| together(f, s.together(|n| &n.receive_sizes), s.net(|n| n.received.get())))),

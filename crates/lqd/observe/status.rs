@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lqd_answer::{Outcome, QueryClass};
 use lqd_feed::{FigureValue, SourceState};
-use lqd_net::SendFailure;
+use lqd_net::SendError;
 use lqd_stats::Distribution;
 use lqd_wire::StatusCode;
 use serde_json::{Map, Value, json};
@@ -153,8 +153,8 @@ fn leases(served: &Served) -> Value {
 
 fn worker((number, worker): (usize, &WorkerCounts)) -> Value {
     let net = &worker.net;
-    let failures = SendFailure::ALL
-        .map(|kind| (kind.label().to_owned(), net.send_failures(kind).get().into()))
+    let failures = SendError::ALL
+        .map(|kind| (kind.label().to_owned(), net.send_errors(kind).get().into()))
         .into_iter()
         .collect::<Map<_, _>>();
     json!({

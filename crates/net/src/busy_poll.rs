@@ -11,7 +11,7 @@
 use io_uring::Submitter;
 use io_uring::types::Napi;
 
-use crate::{Backend, BusyPollUnavailable, Socket, socket_option};
+use crate::{Backend, BusyPollError, Socket, socket_option};
 
 /// Prepares it for `microseconds`, before threads start and while the process may: for io_uring tries it on a ring of
 /// its own, as workers set it on theirs; for mmsg sets it on `sockets`.
@@ -22,10 +22,10 @@ pub fn prepare_busy_poll<'a>(
     backend: Backend,
     sockets: impl IntoIterator<Item = &'a Socket>,
     microseconds: u32,
-) -> Result<(), BusyPollUnavailable> {
+) -> Result<(), BusyPollError> {
     match backend {
         Backend::Uring => {
-            let ring = io_uring::IoUring::new(1).map_err(BusyPollUnavailable::Uring)?;
+            let ring = io_uring::IoUring::new(1).map_err(BusyPollError::Uring)?;
             register(&ring.submitter(), microseconds)
         }
         Backend::Mmsg => sockets.into_iter().try_for_each(|socket| set(socket, microseconds)),
@@ -33,17 +33,17 @@ pub fn prepare_busy_poll<'a>(
 }
 
 /// Makes waits on a ring poll for so long.
-pub(crate) fn register(submitter: &Submitter<'_>, microseconds: u32) -> Result<(), BusyPollUnavailable> {
+pub(crate) fn register(submitter: &Submitter<'_>, microseconds: u32) -> Result<(), BusyPollError> {
     let mut napi = Napi::new().set_busy_poll_timeout(microseconds).set_prefer_busy_poll(true);
-    submitter.register_napi(&mut napi).map_err(BusyPollUnavailable::Uring)
+    submitter.register_napi(&mut napi).map_err(BusyPollError::Uring)
 }
 
-fn set(socket: &Socket, microseconds: u32) -> Result<(), BusyPollUnavailable> {
+fn set(socket: &Socket, microseconds: u32) -> Result<(), BusyPollError> {
     let microseconds = i32::try_from(microseconds).unwrap_or(i32::MAX);
     let option = |name, value| socket_option::set(socket, libc::SOL_SOCKET, name, value);
     option(libc::SO_BUSY_POLL, microseconds)
         .and_then(|()| option(libc::SO_PREFER_BUSY_POLL, 1))
-        .map_err(BusyPollUnavailable::Sockets)
+        .map_err(BusyPollError::Sockets)
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
     use crate::{SocketOptions, listen};
 
     /// Root may, everyone else is told what it takes.
-    fn may(set: Result<(), BusyPollUnavailable>) -> bool {
+    fn may(set: Result<(), BusyPollError>) -> bool {
         match set {
             Ok(()) => true,
             Err(refused) => {

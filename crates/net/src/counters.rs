@@ -56,8 +56,6 @@ pub struct NetCounters {
     pub overflowed: Counter,
     /// Receives by how many datagrams each brought (UDP_GRO).
     pub receive_sizes: Sizes,
-    /// Calls of the service by how many datagrams each served.
-    pub batch_sizes: Sizes,
     /// Sends that the kernel took by how many replies each carried (UDP_SEGMENT).
     pub send_sizes: Sizes,
     /// Datagrams dropped because payload, source address or control messages did not arrive whole.
@@ -69,8 +67,8 @@ pub struct NetCounters {
     /// Sends of several replies that the kernel refused while it takes the same replies one by one; the
     /// socket has sent one by one since.
     pub uncoalesced: Counter,
-    /// Replies the kernel did not take, by [`SendFailure`]; see [`NetCounters::send_failures`].
-    send_failures: [Counter; SendFailure::ALL.len()],
+    /// Replies the kernel did not take, by [`SendError`]; see [`NetCounters::send_errors`].
+    send_errors: [Counter; SendError::ALL.len()],
     /// Times all receive buffers were in use; the datagrams waited in the socket's queue meanwhile.
     pub starved: Counter,
     /// Receives that ended in another error than running out of buffers.
@@ -81,14 +79,14 @@ pub struct NetCounters {
 
 impl NetCounters {
     /// Replies that failed in this way.
-    pub fn send_failures(&self, kind: SendFailure) -> &Counter {
-        &self.send_failures[kind as usize]
+    pub fn send_errors(&self, kind: SendError) -> &Counter {
+        &self.send_errors[kind as usize]
     }
 
     /// Counts the replies of a send that the kernel took (`result` ≥ 0) or refused (`result` = −errno).
     pub(crate) fn count_send(&self, result: i32, run: Run) {
         if result < 0 {
-            self.send_failures(SendFailure::from_errno(-result)).add(run.count as u64);
+            self.send_errors(SendError::from_errno(-result)).add(run.count as u64);
             return;
         }
         self.sent.add(run.count as u64);
@@ -102,26 +100,33 @@ impl NetCounters {
 // What two workers write at once never shares a line, or a pair of them.
 const _: () = assert!(align_of::<NetCounters>() == 128 && size_of::<NetCounters>().is_multiple_of(128));
 
-/// Why the kernel did not take a reply. The reply is lost; who wants it asks again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendFailure {
-    /// The send buffer is full: the network card is slower than we are.
+/// A reason why the kernel did not take a reply. The reply is lost; the requestor retransmits its query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The send buffer is full: replies are written faster than the network card sends.
+    #[error("the send buffer is full")]
     BufferFull,
     /// No route or no neighbour.
+    #[error("no route or neighbour leads to the requestor")]
     Unreachable,
     /// A firewall rule or security module.
+    #[error("a firewall rule or security module forbids it")]
     Forbidden,
     /// Longer than the path takes, and fragmenting is off.
+    #[error("the reply is longer than the path MTU")]
     TooLong,
     /// The requestor's address and port, or our source address, cannot be used (port 0, address removed).
+    #[error("source or destination address cannot be used")]
     BadAddress,
     /// The kernel is out of memory.
+    #[error("the kernel is out of memory")]
     OutOfMemory,
     /// Anything else.
+    #[error("another error of the kernel")]
     Other,
 }
 
-impl SendFailure {
+impl SendError {
     /// All kinds, in the order of their discriminants.
     pub const ALL: [Self; 7] = [
         Self::BufferFull,
@@ -180,7 +185,7 @@ mod tests {
         counters.count_send(-libc::EPERM, three);
         assert_eq!((counters.sent.get(), counters.coalesced.get()), (5, 1));
         assert_eq!(counters.send_sizes.get(), [2, 0, 1, 0, 0, 0, 0]);
-        assert_eq!(SendFailure::ALL.map(|kind| counters.send_failures(kind).get()), [1, 0, 4, 0, 2, 0, 1]);
+        assert_eq!(SendError::ALL.map(|kind| counters.send_errors(kind).get()), [1, 0, 4, 0, 2, 0, 1]);
     }
 
     #[test]
@@ -192,9 +197,9 @@ mod tests {
 
     #[test]
     fn kinds_are_listed_in_order_and_named_once() {
-        for (index, kind) in SendFailure::ALL.into_iter().enumerate() {
+        for (index, kind) in SendError::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, index);
-            assert_eq!(SendFailure::ALL.iter().filter(|other| other.label() == kind.label()).count(), 1);
+            assert_eq!(SendError::ALL.iter().filter(|other| other.label() == kind.label()).count(), 1);
         }
     }
 }

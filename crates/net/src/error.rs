@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::limits::SOCKETS_MAX;
-use crate::uring_unavailable::UringUnavailable;
+use crate::uring_error::UringError;
 
 /// A worker cannot be made from these settings and sockets.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +48,10 @@ pub enum RunError {
     },
     /// io_uring does not work here.
     #[error(transparent)]
-    Uring(#[from] UringUnavailable),
+    Uring(#[from] UringError),
     /// Busy polling was asked for and does not work here.
     #[error(transparent)]
-    BusyPoll(#[from] BusyPollUnavailable),
+    BusyPoll(#[from] BusyPollError),
     /// No memory for buffers.
     #[error(
         "cannot map {len} octets of buffers ({source}); lower the number or length of buffers, or raise \
@@ -81,7 +81,7 @@ pub enum RunError {
 
 /// A reason why a worker cannot poll busily, and how to fix it.
 #[derive(Debug, thiserror::Error)]
-pub enum BusyPollUnavailable {
+pub enum BusyPollError {
     /// io_uring cannot.
     #[error("this kernel's io_uring does not poll busily ({0}); run Linux 6.9 or newer")]
     Uring(#[source] io::Error),

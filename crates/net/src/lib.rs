@@ -16,7 +16,7 @@
 //!   or forbidden, and as the second opinion in tests.
 //!
 //! Datagrams of one requestor may share a trip through the kernel, both ways
-//! ([`coalesce`](WorkerSettings::coalesce)); services and requestors see no difference. [`Requestor`] is the
+//! ([`coalesce`](WorkerSettings::coalesce)); services and requestors see no difference. [`ConnectedSocket`] is the
 //! other end, for load generators.
 //!
 //! Ready-made runtimes (tokio-uring, monoio, glommio) were weighed and left: they schedule tasks, and all
@@ -28,8 +28,10 @@
 
 mod busy_poll;
 mod coalesce;
+mod connected_socket;
 mod control;
 mod counters;
+mod cpu_steering;
 mod datagram;
 mod error;
 mod leave;
@@ -42,31 +44,29 @@ mod receive_area;
 mod received;
 mod replies;
 mod reply_area;
-mod requestor;
 mod resend;
 mod service;
 mod settings;
 mod sockaddr;
 mod socket_option;
-mod steering;
 mod stop;
 mod uring;
-mod uring_unavailable;
+mod uring_error;
 mod worker;
 
 pub use busy_poll::prepare_busy_poll;
-pub use counters::{Counter, NetCounters, SendFailure, Sizes};
+pub use connected_socket::{ConnectError, ConnectedSocket, ConnectedSocketOptions};
+pub use counters::{Counter, NetCounters, SendError, Sizes};
+pub use cpu_steering::{CpuSteeringError, steer_by_cpu};
 pub use datagram::{BATCH_MAX, Datagram, Local, REPLY_LEN_MAX};
-pub use error::{BusyPollUnavailable, RunError, StartError};
+pub use error::{BusyPollError, RunError, StartError};
 pub use leave::{Drained, Intake, drain};
 pub use listen::{Interface, ListenError, Socket, SocketOptions, listen, listen_multicast};
 pub use malloc::share_one_arena;
 pub use replies::Replies;
-pub use requestor::{ConnectError, Requestor, RequestorOptions};
 pub use service::Service;
 pub use settings::{Backend, WorkerSettings};
-pub use steering::{SteeringError, steer_by_cpu};
 pub use stop::{StopHandle, StopSignal, stop_pair};
 pub use uring::probe;
-pub use uring_unavailable::UringUnavailable;
+pub use uring_error::UringError;
 pub use worker::Worker;

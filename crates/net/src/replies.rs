@@ -27,7 +27,7 @@ impl Replies<'_> {
     ///
     /// `write` gets a slot of [`REPLY_LEN_MAX`](crate::REPLY_LEN_MAX) octets, whose content is anything, and
     /// returns how many it used, from the front; 0 sends nothing. What the kernel does not take is counted
-    /// ([`SendFailure`](crate::SendFailure)) and lost; nobody waits for it.
+    /// ([`SendError`](crate::SendError)) and lost; nobody waits for it.
     ///
     /// # Panics
     /// `write` returns more than the slot holds.

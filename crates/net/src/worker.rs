@@ -8,7 +8,7 @@ use crate::limits::SOCKETS_MAX;
 use crate::{
     Backend, NetCounters, RunError, Service, Socket, StartError, StopSignal, WorkerSettings, mmsg, uring,
 };
-use uring::UringFailure;
+use uring::BackendError;
 
 /// A worker, ready to run on a thread of its own.
 pub struct Worker {
@@ -51,11 +51,11 @@ impl Worker {
         }
         match settings.backend {
             Backend::Uring => match uring::run(&settings, &sockets, &stop, &counters, service) {
-                Err(UringFailure::Setup(reason)) if settings.fall_back => {
+                Err(BackendError::Setup(reason)) if settings.fall_back => {
                     service.fell_back(&reason);
                     mmsg::run(&settings, &sockets, &stop, &counters, service)
                 }
-                Err(UringFailure::Setup(error) | UringFailure::Serving(error)) => Err(error),
+                Err(BackendError::Setup(error) | BackendError::Serving(error)) => Err(error),
                 Ok(()) => Ok(()),
             },
             Backend::Mmsg => mmsg::run(&settings, &sockets, &stop, &counters, service),

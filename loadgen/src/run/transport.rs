@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use lqd_net::{ConnectError, Requestor, RequestorOptions};
+use lqd_net::{ConnectError, ConnectedSocket, ConnectedSocketOptions};
 use lqd_wire::{NoRoomError, Writer};
 
 use crate::error::Error;
@@ -74,19 +74,19 @@ impl Batch {
 }
 
 /// A socket connected to the target, with a source port of its own.
-pub(super) struct Transport(Requestor);
+pub(super) struct Transport(ConnectedSocket);
 
 impl Transport {
     /// Opens a socket; with `gso`, up to so many queries of one size leave together, and answers may arrive
     /// together.
     pub(super) fn connect(target: SocketAddrV6, gso: Option<NonZeroU16>) -> Result<Self, ConnectError> {
-        let options = RequestorOptions {
+        let options = ConnectedSocketOptions {
             receive_buffer: SOCKET_BUFFER,
             send_buffer: SOCKET_BUFFER,
             gso,
             gro: gso.is_some(),
         };
-        Requestor::connect(target, options).map(Self)
+        ConnectedSocket::connect(target, options).map(Self)
     }
 
     /// Sends the whole batch in order. After an error the rest is still sent; the last error is returned.

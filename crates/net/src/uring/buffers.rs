@@ -7,7 +7,7 @@ use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 
 use crate::pages::Pages;
-use crate::uring_unavailable::UringUnavailable;
+use crate::uring_error::UringError;
 
 /// Id of the one buffer group of a worker's ring.
 pub(super) const GROUP: u16 = 0;
@@ -58,12 +58,11 @@ impl BufferRing {
     }
 
     /// Makes the buffers known to a ring as group [`GROUP`].
-    pub(super) fn register(&self, submitter: &Submitter<'_>) -> Result<(), UringUnavailable> {
+    pub(super) fn register(&self, submitter: &Submitter<'_>) -> Result<(), UringError> {
         let address = self.entries.element::<BufRingEntry>(0) as u64;
         // SAFETY: the mapping holds that many entries, and outlives the group (I1).
-        unsafe { submitter.register_buf_ring_with_flags(address, self.mask + 1, GROUP, 0) }.map_err(|error| {
-            UringUnavailable::judge("lending buffers", "IORING_REGISTER_PBUF_RING", "5.19", error)
-        })
+        unsafe { submitter.register_buf_ring_with_flags(address, self.mask + 1, GROUP, 0) }
+            .map_err(|error| UringError::judge("lending buffers", "IORING_REGISTER_PBUF_RING", "5.19", error))
     }
 
     /// Takes the group away from the ring; receives must have ended.

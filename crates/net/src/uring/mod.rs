@@ -33,17 +33,19 @@ pub(crate) fn run(
     stop: &StopSignal,
     counters: &NetCounters,
     service: &mut impl Service,
-) -> Result<(), UringFailure> {
+) -> Result<(), BackendError> {
     let built = ring::build(ring::completions_max(settings.buffers));
-    let mut ring = built.map_err(|error| UringFailure::Setup(error.into()))?;
+    let mut ring = built.map_err(|error| BackendError::Setup(error.into()))?;
     let engine = engine::Engine::start(&mut ring, settings, sockets, stop, counters);
-    engine.map_err(UringFailure::Setup)?.run(service).map_err(UringFailure::Serving)
+    engine.map_err(BackendError::Setup)?.run(service).map_err(BackendError::Serving)
 }
 
-/// When the back end failed.
-pub(crate) enum UringFailure {
-    /// Before it received anything.
+/// An error of the back end, by the phase it came up in.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) enum BackendError {
+    /// The ring could not be set up; no datagram was received.
     Setup(RunError),
-    /// Later.
+    /// The worker failed while serving.
     Serving(RunError),
 }

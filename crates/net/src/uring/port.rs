@@ -14,7 +14,7 @@ use crate::pages::Pages;
 use crate::replies::Transport;
 use crate::reply_area::ReplyArea;
 use crate::sockaddr::NAME_LEN;
-use crate::uring_unavailable::UringUnavailable;
+use crate::uring_error::UringError;
 use crate::{NetCounters, RunError, Socket, StopSignal, busy_poll, resend};
 
 /// A buffer the kernel has filled.
@@ -83,7 +83,7 @@ impl<'r> Port<'r> {
         let _ = submitter.register_ring_fd(); // saves a descriptor look-up per call (5.18); all works without
         let descriptors: Vec<_> = sockets.iter().map(Socket::as_raw_fd).collect();
         submitter.register_files(&descriptors).map_err(|error| {
-            UringUnavailable::judge("registering sockets", "IORING_REGISTER_FILES", "5.1", error)
+            UringError::judge("registering sockets", "IORING_REGISTER_FILES", "5.1", error)
         })?;
         Ok(Self {
             submitter,

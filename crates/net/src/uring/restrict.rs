@@ -7,7 +7,7 @@
 use io_uring::register::Restriction;
 use io_uring::{Submitter, opcode, squeue};
 
-use crate::uring_unavailable::UringUnavailable;
+use crate::uring_error::UringError;
 
 /// `io_uring_register` operations that a worker needs at its end (`linux/io_uring.h`); all others come before
 /// the ring is enabled.
@@ -24,17 +24,17 @@ pub(super) const OPERATIONS: [(u8, &str); 4] = [
 ];
 
 /// Restricts a disabled ring to the operations of a worker, and enables it for the calling thread.
-pub(super) fn enable(submitter: &Submitter<'_>) -> Result<(), UringUnavailable> {
+pub(super) fn enable(submitter: &Submitter<'_>) -> Result<(), UringError> {
     let flags = squeue::Flags::FIXED_FILE | squeue::Flags::BUFFER_SELECT;
     let mut allowed: Vec<Restriction> = OPERATIONS.map(|(code, _)| Restriction::sqe_op(code)).into();
     allowed.push(Restriction::sqe_flags_allowed(flags.bits()));
     allowed
         .extend([UNREGISTER_FILES, UNREGISTER_PBUF_RING, REGISTER_SYNC_CANCEL].map(Restriction::register_op));
     submitter.register_restrictions(&mut allowed).map_err(|error| {
-        UringUnavailable::judge("restricting operations", "IORING_REGISTER_RESTRICTIONS", "5.10", error)
+        UringError::judge("restricting operations", "IORING_REGISTER_RESTRICTIONS", "5.10", error)
     })?;
     submitter.register_enable_rings().map_err(|error| {
-        UringUnavailable::judge("enabling the ring", "IORING_REGISTER_ENABLE_RINGS", "5.10", error)
+        UringError::judge("enabling the ring", "IORING_REGISTER_ENABLE_RINGS", "5.10", error)
     })
 }
 

@@ -6,7 +6,7 @@ use super::buffers::BufferRing;
 use super::restrict;
 use crate::limits::SOCKETS_MAX;
 use crate::reply_area::SENDS_MAX;
-use crate::uring_unavailable::UringUnavailable;
+use crate::uring_error::UringError;
 
 /// Submission queue: the replies of a full area, and a new receive or cancellation for every socket.
 const SUBMISSIONS_MAX: u32 = 512;
@@ -27,7 +27,7 @@ const _: () = assert!(32_768 + SENDS_MAX + 2 * SOCKETS_MAX < COMPLETIONS_LIMIT a
 /// SINGLE_ISSUER and DEFER_TASKRUN (6.1) make completions run when this thread asks for them, and at no other
 /// time; SUBMIT_ALL (5.18) keeps one bad request from holding up the rest. NO_SQARRAY (6.6) saves an
 /// indirection and is left out where it is unknown.
-pub(super) fn build(completions: u32) -> Result<IoUring, UringUnavailable> {
+pub(super) fn build(completions: u32) -> Result<IoUring, UringError> {
     let mut builder = IoUring::builder();
     builder
         .setup_single_issuer()
@@ -42,7 +42,7 @@ pub(super) fn build(completions: u32) -> Result<IoUring, UringUnavailable> {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => with_array.build(SUBMISSIONS_MAX),
         built => built,
     }
-    .map_err(|error| UringUnavailable::judge("making a ring", "IORING_SETUP_DEFER_TASKRUN", "6.1", error))
+    .map_err(|error| UringError::judge("making a ring", "IORING_SETUP_DEFER_TASKRUN", "6.1", error))
 }
 
 /// Tries all of io_uring that a worker needs, on a small ring of its own, for `--io auto` and before threads
@@ -50,19 +50,19 @@ pub(super) fn build(completions: u32) -> Result<IoUring, UringUnavailable> {
 ///
 /// # Errors
 /// Says what is missing, and what to mend.
-pub fn probe() -> Result<(), UringUnavailable> {
+pub fn probe() -> Result<(), UringError> {
     let ring = build(completions_max(64))?;
     let mut probe = Probe::new();
-    ring.submitter().register_probe(&mut probe).map_err(|error| {
-        UringUnavailable::judge("asking for operations", "IORING_REGISTER_PROBE", "5.6", error)
-    })?;
+    ring.submitter()
+        .register_probe(&mut probe)
+        .map_err(|error| UringError::judge("asking for operations", "IORING_REGISTER_PROBE", "5.6", error))?;
     for (code, feature) in restrict::OPERATIONS {
         if !probe.is_supported(code) {
-            return Err(UringUnavailable::TooOld { feature, needs: "6.1" });
+            return Err(UringError::TooOld { feature, needs: "6.1" });
         }
     }
     let buffers =
-        BufferRing::new(64, 64).map_err(|_| UringUnavailable::Memory { what: "mapping receive buffers" })?;
+        BufferRing::new(64, 64).map_err(|_| UringError::Memory { what: "mapping receive buffers" })?;
     buffers.register(&ring.submitter())?;
     restrict::enable(&ring.submitter())?;
     buffers.unregister(&ring.submitter());

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
 
 use lqd_net::{
-    Datagram, Replies, Requestor, RequestorOptions, SendFailure, Service, SocketOptions, WorkerSettings,
-    listen,
+    ConnectedSocket, ConnectedSocketOptions, Datagram, Replies, SendError, Service, SocketOptions,
+    WorkerSettings, listen,
 };
 
 use crate::alloc::allocations;
@@ -46,9 +46,10 @@ const LENS: [&[usize]; 7] = [
     &[1_232; 53],
 ];
 
-fn requestor(server: SocketAddrV6, gro: bool) -> Requestor {
-    let options = RequestorOptions { gso: NonZeroU16::new(64), gro, ..RequestorOptions::default() };
-    Requestor::connect(server, options).unwrap()
+fn requestor(server: SocketAddrV6, gro: bool) -> ConnectedSocket {
+    let options =
+        ConnectedSocketOptions { gso: NonZeroU16::new(64), gro, ..ConnectedSocketOptions::default() };
+    ConnectedSocket::connect(server, options).unwrap()
 }
 
 /// Datagrams of these lengths, each full of a number of its own, not 0.
@@ -56,7 +57,7 @@ fn datagrams(lens: &[usize]) -> Vec<Vec<u8>> {
     lens.iter().enumerate().map(|(number, &len)| vec![number as u8 + 1; len]).collect()
 }
 
-fn send(requestor: &mut Requestor, datagrams: &[Vec<u8>]) {
+fn send(requestor: &mut ConnectedSocket, datagrams: &[Vec<u8>]) {
     let ends: Vec<usize> = datagrams
         .iter()
         .scan(0, |end, datagram| {
@@ -68,7 +69,7 @@ fn send(requestor: &mut Requestor, datagrams: &[Vec<u8>]) {
 }
 
 /// Wants exactly these replies, in order.
-fn expect(requestor: &mut Requestor, want: &[Vec<u8>]) {
+fn expect(requestor: &mut ConnectedSocket, want: &[Vec<u8>]) {
     let mut got: Vec<Vec<u8>> = Vec::new();
     while got.len() < want.len() {
         let taken = requestor.receive(PATIENCE, |reply| got.push(reply.to_vec())).unwrap();
@@ -244,7 +245,7 @@ fn unanswerable(settings: &WorkerSettings) {
         expect(&mut requestor, &datagrams(&[100; 64]));
     }
     server.stop();
-    assert_eq!(server.sum(|counters| counters.send_failures(SendFailure::BadAddress)), 50);
+    assert_eq!(server.sum(|counters| counters.send_errors(SendError::BadAddress)), 50);
     assert_eq!(server.sum(|counters| &counters.uncoalesced), 0);
     assert_eq!(server.sum(|counters| &counters.coalesced), 5);
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 
-use lqd_net::{Backend, Datagram, REPLY_LEN_MAX, Replies, SendFailure, Service, WorkerSettings, listen};
+use lqd_net::{Backend, Datagram, REPLY_LEN_MAX, Replies, SendError, Service, WorkerSettings, listen};
 
 use crate::alloc::allocations;
 use crate::rig::{
@@ -231,7 +231,7 @@ fn failed_sends(settings: &WorkerSettings) {
     burst(&requestor(), address, 64);
     server.stop();
     assert_eq!(server.sum(|counters| &counters.sent), 64);
-    assert_eq!(server.sum(|counters| counters.send_failures(SendFailure::BadAddress)), 64);
+    assert_eq!(server.sum(|counters| counters.send_errors(SendError::BadAddress)), 64);
     assert_eq!(server.replies_done(), 128);
 }
 

@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lqd_net::{
-    Counter, Datagram, NetCounters, Replies, RunError, SendFailure, Service, Socket, SocketOptions,
-    StopHandle, Worker, WorkerSettings, listen, stop_pair,
+    Counter, Datagram, NetCounters, Replies, RunError, SendError, Service, Socket, SocketOptions, StopHandle,
+    Worker, WorkerSettings, listen, stop_pair,
 };
 
 /// How long a case waits for something that must come.
@@ -77,7 +77,7 @@ impl Server {
     /// Replies taken or refused by the kernel.
     pub(crate) fn replies_done(&self) -> u64 {
         let failed = |counters: &NetCounters| -> u64 {
-            SendFailure::ALL.iter().map(|&kind| counters.send_failures(kind).get()).sum()
+            SendError::ALL.iter().map(|&kind| counters.send_errors(kind).get()).sum()
         };
         self.sum(|counters| &counters.sent)
             + self.counters.iter().map(|counters| failed(counters)).sum::<u64>()

@@ -4,7 +4,7 @@ use std::io;
 
 /// A reason why io_uring cannot be used here, and how to fix it. `--io mmsg` serves without it.
 #[derive(Debug, thiserror::Error)]
-pub enum UringUnavailable {
+pub enum UringError {
     /// Switched off by the administrator.
     #[error(
         "io_uring is switched off here (sysctl kernel.io_uring_disabled is {level}); set it to 0, or with \
@@ -53,7 +53,7 @@ pub enum UringUnavailable {
     },
 }
 
-impl UringUnavailable {
+impl UringError {
     /// Judges the error of `what`, for a `feature` that came with Linux `needs`.
     pub(crate) fn judge(
         what: &'static str,
@@ -94,11 +94,11 @@ mod tests {
         ];
         for (errno, fix) in rows {
             let error = io::Error::from_raw_os_error(errno);
-            let text = UringUnavailable::judge("testing", "FEATURE", "9.9", error).to_string();
+            let text = UringError::judge("testing", "FEATURE", "9.9", error).to_string();
             assert!(text.contains(fix), "errno {errno}: {text}");
         }
         let denied =
-            UringUnavailable::judge("testing", "FEATURE", "9.9", io::Error::from_raw_os_error(libc::EPERM));
-        assert!(matches!(denied, UringUnavailable::Denied | UringUnavailable::Disabled { .. }));
+            UringError::judge("testing", "FEATURE", "9.9", io::Error::from_raw_os_error(libc::EPERM));
+        assert!(matches!(denied, UringError::Denied | UringError::Disabled { .. }));
     }
 }

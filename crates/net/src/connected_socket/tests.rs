@@ -25,9 +25,10 @@ fn target() -> (UdpSocket, SocketAddrV6) {
     (socket, address)
 }
 
-fn connect(target: SocketAddrV6, gso: Option<u16>, gro: bool) -> Requestor {
+fn connect(target: SocketAddrV6, gso: Option<u16>, gro: bool) -> ConnectedSocket {
     let gso = gso.and_then(NonZeroU16::new);
-    Requestor::connect(target, RequestorOptions { gso, gro, ..RequestorOptions::default() }).unwrap()
+    ConnectedSocket::connect(target, ConnectedSocketOptions { gso, gro, ..ConnectedSocketOptions::default() })
+        .unwrap()
 }
 
 /// Datagrams of these lengths, each full of its own number.
@@ -51,7 +52,7 @@ fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     (buffer, source)
 }
 
-fn receive_all(requestor: &mut Requestor, count: usize) -> Vec<Vec<u8>> {
+fn receive_all(requestor: &mut ConnectedSocket, count: usize) -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = Vec::new();
     while all.len() < count {
         let before = all.len();
@@ -182,8 +183,9 @@ fn a_closed_port_is_an_error() {
 fn own_losses_are_counted() {
     for gro in [false, true] {
         let (target, address) = target();
-        let options = RequestorOptions { receive_buffer: 20_000, gro, ..RequestorOptions::default() };
-        let mut requestor = Requestor::connect(address, options).unwrap();
+        let options =
+            ConnectedSocketOptions { receive_buffer: 20_000, gro, ..ConnectedSocketOptions::default() };
+        let mut requestor = ConnectedSocket::connect(address, options).unwrap();
         for _ in 0..1_000 {
             target.send_to(&[0; 100], (Ipv6Addr::LOCALHOST, requestor.local_port())).unwrap();
         }
@@ -197,7 +199,10 @@ fn own_losses_are_counted() {
 #[test]
 fn refusals_say_what_to_mend() {
     let refusal = |address: &str| {
-        Requestor::connect(address.parse().unwrap(), RequestorOptions::default()).err().unwrap().to_string()
+        ConnectedSocket::connect(address.parse().unwrap(), ConnectedSocketOptions::default())
+            .err()
+            .unwrap()
+            .to_string()
     };
     assert!(refusal("[fe80::1]:547").contains("[fe80::1%eth0]:547"));
     assert!(refusal("[fe80::1%4294967295]:547").contains("ip -6 route get"), "no such interface");
@@ -218,7 +223,7 @@ fn several_are_waited_for_at_once() {
     let (len, source) = target.recv_from(&mut [0; 64]).unwrap();
     assert_eq!((len, source.port()), (12, requestors[1].local_port()));
     target.send_to(b"the echo", source).unwrap();
-    let entry = |requestor: &Requestor| libc::pollfd {
+    let entry = |requestor: &ConnectedSocket| libc::pollfd {
         fd: requestor.as_fd().as_raw_fd(),
         events: libc::POLLIN,
         revents: 0,

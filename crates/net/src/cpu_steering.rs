@@ -26,7 +26,7 @@ const INSTRUCTIONS_MAX: usize = 4_096;
 
 /// Why datagrams go to workers by hash still.
 #[derive(Debug, thiserror::Error)]
-pub enum SteeringError {
+pub enum CpuSteeringError {
     /// Not a number of workers that a program can name.
     #[error("steering by CPU takes 1 to {} workers, got {got}", (INSTRUCTIONS_MAX - 3) / 2)]
     Workers {
@@ -50,16 +50,16 @@ pub enum SteeringError {
 /// left, the kernel goes by CPU again (Linux ≥ 6.2; by hash before), and what another CPU received by hash.
 ///
 /// # Errors
-/// See [`SteeringError`]; the sockets work on, by hash.
+/// See [`CpuSteeringError`]; the sockets work on, by hash.
 ///
 /// # Panics
 /// If there are not as many CPUs as sockets.
-pub fn steer_by_cpu(sockets: &[&Socket], cpus: &[usize]) -> Result<(), SteeringError> {
+pub fn steer_by_cpu(sockets: &[&Socket], cpus: &[usize]) -> Result<(), CpuSteeringError> {
     assert_eq!(sockets.len(), cpus.len(), "a CPU for each socket");
-    let mut program = program(cpus).ok_or(SteeringError::Workers { got: cpus.len() })?;
+    let mut program = program(cpus).ok_or(CpuSteeringError::Workers { got: cpus.len() })?;
     for (socket, &cpu) in sockets.iter().zip(cpus) {
         socket_option::set(socket, libc::SOL_SOCKET, libc::SO_INCOMING_CPU, cpu as i32)
-            .map_err(SteeringError::Refused)?;
+            .map_err(CpuSteeringError::Refused)?;
     }
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     let len = size_of_val(&filter) as libc::socklen_t;
@@ -67,7 +67,7 @@ pub fn steer_by_cpu(sockets: &[&Socket], cpus: &[usize]) -> Result<(), SteeringE
     // SAFETY: the kernel reads `len` octets of a live struct and the instructions it points to, of which it
     // keeps a copy; the descriptor is open.
     let set = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const filter).cast(), len) };
-    if set == 0 { Ok(()) } else { Err(SteeringError::Refused(io::Error::last_os_error())) }
+    if set == 0 { Ok(()) } else { Err(CpuSteeringError::Refused(io::Error::last_os_error())) }
 }
 
 /// `A = CPU; if A == cpus[0] return 0; if A == cpus[1] return 1; …; return A mod workers`.
@@ -128,6 +128,6 @@ mod tests {
         let refused = steer_by_cpu(&[], &[]).unwrap_err().to_string();
         assert_eq!(refused, "steering by CPU takes 1 to 2046 workers, got 0");
         let too_many = steer_by_cpu(&[&socket; 2_047], &[0; 2_047]);
-        assert!(matches!(too_many, Err(SteeringError::Workers { got: 2_047 })));
+        assert!(matches!(too_many, Err(CpuSteeringError::Workers { got: 2_047 })));
     }
 }

@@ -25,7 +25,7 @@ const MEMINFO_LEN: usize = 9;
 
 /// Options of a requestor.
 #[derive(Clone, Copy, Debug)]
-pub struct RequestorOptions {
+pub struct ConnectedSocketOptions {
     /// Receive buffer asked for, octets; 0: the system's default.
     pub receive_buffer: usize,
     /// Send buffer asked for, octets; 0: the system's default.
@@ -37,7 +37,7 @@ pub struct RequestorOptions {
     pub gro: bool,
 }
 
-impl Default for RequestorOptions {
+impl Default for ConnectedSocketOptions {
     /// The buffers of [`SocketOptions`](crate::SocketOptions); every datagram by itself.
     fn default() -> Self {
         let crate::SocketOptions { receive_buffer, send_buffer } = crate::SocketOptions::default();
@@ -72,7 +72,7 @@ pub enum ConnectError {
 /// A UDP socket connected to one target: it hears that target only, and of a closed port.
 ///
 /// Nothing is allocated after [`connect`](Self::connect).
-pub struct Requestor {
+pub struct ConnectedSocket {
     socket: socket2::Socket,
     local_port: u16,
     sends: SendArea,
@@ -80,12 +80,12 @@ pub struct Requestor {
     spoilt: u64,
 }
 
-impl Requestor {
+impl ConnectedSocket {
     /// Opens a socket on a port of the kernel's choice.
     ///
     /// # Errors
     /// See [`ConnectError`].
-    pub fn connect(target: SocketAddrV6, options: RequestorOptions) -> Result<Self, ConnectError> {
+    pub fn connect(target: SocketAddrV6, options: ConnectedSocketOptions) -> Result<Self, ConnectError> {
         if target.ip().is_unicast_link_local() && target.scope_id() == 0 {
             return Err(ConnectError::NoScope(target));
         }
@@ -204,7 +204,7 @@ impl Requestor {
     }
 }
 
-impl AsFd for Requestor {
+impl AsFd for ConnectedSocket {
     /// For waiting on several requestors at once: readable when [`receive`](Self::receive) has something to
     /// tell. To read or write by it is to take from this requestor what is its own.
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -213,5 +213,5 @@ impl AsFd for Requestor {
 }
 
 #[cfg(test)]
-#[path = "requestor/tests.rs"]
+#[path = "connected_socket/tests.rs"]
 mod tests;

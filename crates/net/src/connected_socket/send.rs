@@ -36,7 +36,7 @@ impl SendArea {
         })
     }
 
-    /// See [`Requestor::send`](super::Requestor::send).
+    /// See [`ConnectedSocket::send`](super::ConnectedSocket::send).
     pub(super) fn send(&mut self, fd: RawFd, octets: &[u8], ends: &[usize]) -> io::Result<usize> {
         let mut left = 0;
         while left < ends.len() {
