@@ -1,4 +1,4 @@
-//! Whole answers (`lqd-answer`): datagram in, reply written, by kind of query, alone and in batches.
+//! Complete answers (`lqd-answer`): datagram in, reply written, by kind of query, alone and in batches.
 #![forbid(unsafe_code)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -8,7 +8,7 @@ use lqd_benches::leases::store;
 use lqd_benches::network::Client;
 use lqd_benches::query::Kind;
 
-/// Each has two leases.
+/// Clients; each has two leases.
 const CLIENTS: u32 = 500_000;
 
 fn answers(c: &mut Criterion) {

@@ -1,4 +1,4 @@
-//! Octets to queries and replies to octets (`lqd-wire`).
+//! Parsing of queries and writing of replies (`lqd-wire`).
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;

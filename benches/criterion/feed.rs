@@ -1,4 +1,5 @@
-//! From lease file to index (`lqd-feed`): rows parsed on one thread, and the whole first load on all of them.
+//! Loading of a lease file (`lqd-feed`): rows parsed on one thread, and the complete first load on all of
+//! them.
 #![forbid(unsafe_code)]
 
 use std::fs;
@@ -39,7 +40,7 @@ fn parse(c: &mut Criterion) {
     group.finish();
 }
 
-/// From opening the file to the leases being visible, as at the start of `lqd serve`.
+/// First load as at the start of `lqd serve`, until the leases are visible.
 fn load(c: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a directory for the lease files");
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);

@@ -1,8 +1,7 @@
-//! Look-ups (`lqd-index`): by address, prefix and client-id, alone and in batches, in small and large
-//! indexes; and the DUID map beside the sharded hash map with locks that it was chosen over
-//! (`crates/index/src/map.rs`).
+//! Lookups (`lqd-index`) by address, prefix and client-id, alone and in batches, in small and large indexes;
+//! and the DUID map compared with a sharded hash map with locks, the alternative (`crates/index/src/map.rs`).
 //!
-//! Clients are asked for in an order that no cache foresees; what is measured with many leases is mostly
+//! Clients are looked up in an order that no cache can predict; with many leases the time is mostly that of
 //! memory.
 #![forbid(unsafe_code)]
 
@@ -21,11 +20,11 @@ use lqd_benches::lookups;
 use lqd_benches::network::Client;
 use lqd_index::{Lookup, Pinned};
 
-/// Clients of the indexes; each has two leases. With `LQD_BENCH_CLIENTS` in the environment, as many as it says.
+/// Clients of the indexes, two leases each; `LQD_BENCH_CLIENTS` in the environment replaces them.
 const CLIENTS: [u32; 2] = [50_000, 500_000];
 const BATCH_MAX: usize = 64;
 
-/// The look-ups of one subject, for all clients.
+/// Lookups of a subject, for all clients.
 type Subject = (&'static str, for<'c> fn(&'c Client) -> Lookup<'c>);
 
 const SUBJECTS: [Subject; 3] = [
@@ -34,7 +33,7 @@ const SUBJECTS: [Subject; 3] = [
     ("client-id", |client| Lookup::Duid(&client.duid)),
 ];
 
-/// Looks one batch up; how many were found.
+/// Looks a batch up; returns the number found.
 fn look_up(leases: &Pinned<'_>, batch: &[Lookup<'_>]) -> usize {
     let mut found = [None; BATCH_MAX];
     let found = &mut found[..batch.len()];
@@ -42,7 +41,7 @@ fn look_up(leases: &Pinned<'_>, batch: &[Lookup<'_>]) -> usize {
     found.iter().flatten().map(|found| found.client.len()).sum()
 }
 
-/// One iteration is one batch, as a worker does it: pin the store, look up, let go.
+/// Measures batches as a worker does them: pin the store, look up, unpin.
 fn lookups(c: &mut Criterion) {
     let wished = std::env::var("LQD_BENCH_CLIENTS").ok();
     let wished = wished.map(|clients| vec![clients.parse().expect("LQD_BENCH_CLIENTS is a number")]);
@@ -65,16 +64,16 @@ fn lookups(c: &mut Criterion) {
     }
 }
 
-/// The octets that the index keeps of a client with two leases, more or less.
+/// Approximate bytes of the index per client with two leases.
 #[repr(align(128))]
 struct Record {
     duid: [u8; 14],
 }
 
-/// What a sharded map with locks would be part of: DUID → hash → client number → record.
+/// Sharded map with locks in the place of the index: DUID → hash → client number → record.
 ///
-/// Numbers and records are as large as in the index, and lie apart in the order of hashes, as they do there;
-/// so the maps are all that differs.
+/// Numbers and records are as large as in the index, and scattered in the order of hashes as there; so only
+/// the maps differ.
 struct Sharded {
     map: DashMap<u64, u32, RandomState>,
     hash: RandomState,
@@ -96,7 +95,7 @@ impl Sharded {
         Self { map, hash, places: (0..clients).collect(), records }
     }
 
-    /// Whether the client is there; the DUID is compared, as a hash alone proves nothing.
+    /// Whether the client is present; compares the DUID, as a hash alone is no proof.
     fn has(&self, duid: &[u8]) -> bool {
         let number = self.map.get(&hash_of(&self.hash, duid)).map(|number| *number);
         number.is_some_and(|number| self.records[self.places[number as usize] as usize].duid == duid)
@@ -109,7 +108,7 @@ fn hash_of(state: &RandomState, duid: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// From DUID to record in either map, one look-up at a time, from one thread and from two at once.
+/// Measures DUID to record in either map, one lookup at a time, from one thread and from two at once.
 fn duid_maps(c: &mut Criterion) {
     let clients = CLIENTS[1];
     let (_writer, store) = store(clients);
@@ -138,7 +137,8 @@ fn duid_maps(c: &mut Criterion) {
     group.finish();
 }
 
-/// Lets each thread look up that many clients, starting at different ones; the time until the last has ended.
+/// Lets each thread look up that many clients, from different starting points; returns the time until the
+/// last has ended.
 fn on_threads(
     threads: usize,
     asked: &[Client],

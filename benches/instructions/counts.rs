@@ -1,10 +1,10 @@
 //! Instructions of codec, index and answer, counted by valgrind's callgrind through gungraun.
 //!
 //! Run it by `cargo run -p lqd-benches --bin instructions`, which compares the counts with those in the tree.
-//! A count does not know of caches, but does not know of noise either: what it sees grow did grow. Each bench
-//! does its work often enough that the index's random hash seed moves the count by far less than a hundredth.
+//! A count ignores caches, but also noise: growth is real. Each bench repeats its work often enough that the
+//! random hash seed of the index moves the count by far less than a hundredth.
 #![forbid(unsafe_code)]
-#![expect(missing_docs, reason = "gungraun's macros make public modules and say nothing of them")]
+#![expect(missing_docs, reason = "gungraun's macros make public modules without docs")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -26,9 +26,8 @@ const CLIENTS: u32 = 20_000;
 const QUERIES: usize = 4096;
 const BATCH_MAX: usize = 64;
 
-/// The clients that are asked for. Leaked, as all data here: nothing may be dropped while instructions are
-/// counted.
-fn asked() -> &'static [Client] {
+/// Clients to query. Leaked, as all data here: nothing may be dropped while instructions are counted.
+fn queried() -> &'static [Client] {
     &Client::shuffled(CLIENTS).leak()[..QUERIES]
 }
 
@@ -39,7 +38,7 @@ fn reader() -> Reader {
 }
 
 fn queries(kind: Kind) -> &'static [Vec<u8>] {
-    asked().iter().map(|client| kind.query(client)).collect::<Vec<_>>().leak()
+    queried().iter().map(|client| kind.query(client)).collect::<Vec<_>>().leak()
 }
 
 #[library_benchmark(setup = queries)]
@@ -50,15 +49,15 @@ fn codec_parse(queries: &'static [Vec<u8>]) -> usize {
 }
 
 #[library_benchmark]
-#[bench::address_and_prefix(asked())]
+#[bench::address_and_prefix(queried())]
 fn codec_write(clients: &'static [Client]) -> usize {
     let mut slot = [0; 1024];
-    // What nobody reads need not be written.
+    // Keeps the compiler from removing writes that are never read.
     let mut write = |client| write_reply(client, &[7; 10], black_box(&mut slot)).ok();
     clients.iter().filter_map(|client| write(black_box(client))).sum()
 }
 
-/// A reader and what it looks up.
+/// A reader and its lookups.
 type Lookups = (Reader, &'static [Lookup<'static>]);
 
 fn lookups(kind: Kind) -> Lookups {
@@ -67,7 +66,7 @@ fn lookups(kind: Kind) -> Lookups {
         Kind::Prefix => Lookup::Covering(client.address_in_prefix()),
         _ => Lookup::Covering(client.address),
     };
-    (reader(), asked().iter().map(look_up).collect::<Vec<_>>().leak())
+    (reader(), queried().iter().map(look_up).collect::<Vec<_>>().leak())
 }
 
 #[library_benchmark(setup = lookups)]
@@ -99,7 +98,7 @@ fn index_1((mut reader, lookups): Lookups) -> (Reader, usize) {
     (reader, sum)
 }
 
-/// All that answering needs: engine, buckets, reader, datagrams, a slot for replies.
+/// Everything needed to answer: engine, rate limits, reader, datagrams, a slot for replies.
 type Queries =
     (&'static Engine, &'static mut Limits, Reader, &'static [Datagram<'static>], &'static mut [u8]);
 

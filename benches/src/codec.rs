@@ -1,6 +1,6 @@
-//! The work of `lqd-wire` in one query and one reply, as the answering engine asks for it.
+//! Work of `lqd-wire` for a query and a reply, as the answering engine uses it.
 //!
-//! Shared by the criterion bench and the instruction counts, so that both speak of the same work.
+//! Shared by the criterion bench and the instruction counts, so that both measure the same work.
 
 use lqd_wire::{
     IaAddress, IaPrefix, Message, MessageType, NoRoomError, OptionCode, Query, TransactionId, Writer,
@@ -12,7 +12,7 @@ use crate::network::{Client, DELEGATED_LEN};
 /// DUID of the server: DUID-LL with the documentation MAC address (RFC 7042 §2.1.2).
 pub const SERVER_DUID: [u8; 10] = [0, 3, 0, 1, 0x00, 0x00, 0x5e, 0x00, 0x53, 0x01];
 
-/// Walks all options of a LEASEQUERY and of its OPTION_LQ_QUERY; how many they are.
+/// Walks all options of a LEASEQUERY and of its OPTION_LQ_QUERY; returns their number.
 ///
 /// `None` if the message does not parse.
 pub fn parse_query(octets: &[u8]) -> Option<usize> {
@@ -34,7 +34,7 @@ pub fn parse_query(octets: &[u8]) -> Option<usize> {
     Some(options)
 }
 
-/// Writes the LEASEQUERY-REPLY about a client with an address and a prefix; its length in octets.
+/// Writes the LEASEQUERY-REPLY about a client with an address and a prefix; returns its length in octets.
 ///
 /// # Errors
 /// The buffer is too short.

@@ -1,6 +1,6 @@
-//! The work of `lqd-answer` in one batch, as a worker asks for it.
+//! Work of `lqd-answer` for a batch, as a worker uses it.
 //!
-//! Shared by the criterion bench and the instruction counts, so that both speak of the same work.
+//! Shared by the criterion bench and the instruction counts, so that both measure the same work.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
@@ -11,15 +11,15 @@ use lqd_index::Pinned;
 use crate::NOW;
 use crate::codec::SERVER_DUID;
 
-/// An engine that answers a requestor on this host.
+/// Makes an engine that answers a requestor on this host.
 ///
 /// # Panics
 /// If its policy is not a valid one.
 pub fn engine() -> Engine {
-    with(Access::of([Ipv6Addr::LOCALHOST.into()]).expect("one row"))
+    with(Access::of([Ipv6Addr::LOCALHOST.into()]).expect("one rule"))
 }
 
-/// One with a thousand rows of access, and rates that are never reached.
+/// Makes an engine with a thousand access rules, and rates that are never reached.
 ///
 /// # Panics
 /// If its policy is not a valid one.
@@ -39,13 +39,13 @@ fn with(access: Access) -> Engine {
     Engine::new(policy).expect("the policy is a valid one")
 }
 
-/// These octets as datagrams from a requestor on this host.
+/// Datagrams with these payloads from a requestor on this host.
 pub fn datagrams(queries: &[Vec<u8>]) -> Vec<Datagram<'_>> {
     let source = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 547, 0, 0);
     queries.iter().map(|octets| Datagram { octets, source }).collect()
 }
 
-/// Answers a batch, each reply into the same slot; octets of all replies.
+/// Answers a batch, each reply into the same slot; returns the octets of all replies.
 pub fn answer(
     engine: &Engine,
     limits: &mut Limits,

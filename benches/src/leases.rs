@@ -1,4 +1,4 @@
-//! Clients as the index takes them.
+//! Clients in the form of the index.
 
 use std::sync::Arc;
 
@@ -11,13 +11,14 @@ use crate::network::{self, Client, DELEGATED_LEN, LINKS, PD_POOL_LEN};
 pub const VALID_LIFETIME: u32 = 172_800;
 /// Preferred lifetime of all leases, seconds.
 pub const PREFERRED_LIFETIME: u32 = 86_400;
-/// When the server last spoke with the clients: an hour before [`NOW`].
+/// Last transaction of the clients: an hour before [`NOW`].
 pub const CLTT: u32 = NOW - 3600;
 
-/// A store with the two leases of each of the first `clients` clients, and its writer, which keeps it alive.
+/// Makes a store with the two leases of each of the first `clients` clients, and its writer, which keeps it
+/// alive.
 ///
 /// # Panics
-/// If the index refuses the leases, which would be a fault of this generator.
+/// The index refuses the leases, which would be an error of this generator.
 pub fn store(clients: u32) -> (Writer, Arc<Store>) {
     let (mut writer, store) = Writer::new();
     writer.set_links(links());
@@ -26,7 +27,7 @@ pub fn store(clients: u32) -> (Writer, Arc<Store>) {
     (writer, store)
 }
 
-/// The leases of the first `clients` clients, each client's relay data with them.
+/// Leases of the first `clients` clients, with their relay data.
 ///
 /// # Panics
 /// If the index refuses one.
@@ -54,8 +55,7 @@ pub fn batch(clients: u32) -> Batch {
     batch
 }
 
-/// OPTION_LQ_RELAY_DATA (RFC 5007 §4.1.2.4) of every eighth client: one relay agent, which gave an
-/// Interface-Id.
+/// OPTION_LQ_RELAY_DATA (RFC 5007 §4.1.2.4) of every eighth client: one relay agent, with an Interface-Id.
 fn options(client: &Client) -> Vec<u8> {
     if !client.duid[13].is_multiple_of(8) {
         return Vec::new();
@@ -72,7 +72,7 @@ fn options(client: &Client) -> Vec<u8> {
     option
 }
 
-/// The links of [`network`].
+/// Links of [`network`].
 ///
 /// # Panics
 /// If the index refuses them.
@@ -80,7 +80,7 @@ pub fn links() -> Links {
     Links::new(configured_links()).expect("the links of the generator are disjoint")
 }
 
-/// The same as a source is configured with them.
+/// The same links in the configuration of a source.
 pub fn configured_links() -> Vec<Link> {
     let link = |id| {
         let prefix = Prefix { address: network::subnet(id), len: 64 };
@@ -98,7 +98,7 @@ mod tests {
     use lqd_index::Lookup;
 
     #[test]
-    fn every_lease_is_found_in_every_way() {
+    fn every_lease_is_found_by_every_kind_of_lookup() {
         let (_writer, store) = store(1000);
         assert_eq!((store.summary().leases, store.summary().clients), (2000, 1000));
         let mut reader = store.reader().unwrap();

@@ -16,21 +16,21 @@ const SUBNETS: u128 = 0x2001_0db8_0001 << 80;
 /// Pd-pools are 3fff:n::/36 (RFC 9637), n from 0: nibbles 8 and 7 of the address.
 const PD_POOLS: u128 = 0x3fff << 112;
 
-/// A client and what it holds.
+/// A client and its leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
     /// DUID-LLT (RFC 8415 §11.2).
     pub duid: [u8; 14],
-    /// Kea's number of its subnet, 1..=[`LINKS`].
+    /// Subnet id in Kea, 1..=[`LINKS`].
     pub subnet_id: u32,
-    /// Its address in the subnet's /64, with an interface identifier that looks random.
+    /// Address in the /64 of the subnet, with a random-looking interface identifier.
     pub address: Ipv6Addr,
-    /// Its delegated prefix of [`DELEGATED_LEN`] bits.
+    /// Delegated prefix of [`DELEGATED_LEN`] bits.
     pub prefix: Ipv6Addr,
 }
 
 impl Client {
-    /// Client `number`; below 2^28, no two are alike.
+    /// Makes client `number`; distinct below 2^28.
     pub fn new(number: u32) -> Self {
         let link = number % LINKS;
         let delegated = u128::from(number / LINKS);
@@ -49,14 +49,14 @@ impl Client {
         (0..count).map(Self::new)
     }
 
-    /// The first `count` clients in an order that no cache and no prefetcher can foresee.
+    /// The first `count` clients in an order that no cache or prefetcher can predict.
     pub fn shuffled(count: u32) -> Vec<Self> {
         let mut numbers: Vec<u32> = (0..count).collect();
         numbers.sort_unstable_by_key(|&number| mix(u64::from(number) ^ u64::MAX));
         numbers.into_iter().map(Self::new).collect()
     }
 
-    /// An address inside the delegated prefix, such as a host of the subscriber has.
+    /// An address inside the delegated prefix, such as a subscriber's host has.
     pub fn address_in_prefix(&self) -> Ipv6Addr {
         let host_bits = u128::MAX >> DELEGATED_LEN;
         Ipv6Addr::from_bits(self.prefix.to_bits() | self.address.to_bits() & host_bits)
@@ -95,7 +95,7 @@ mod tests {
     const COUNT: u32 = 20_000;
 
     #[test]
-    fn clients_share_nothing_and_lie_in_their_subnets() {
+    fn clients_are_distinct_and_inside_their_subnets() {
         let clients: Vec<_> = Client::first(COUNT).collect();
         let distinct = |values: Vec<u128>| values.into_iter().collect::<HashSet<_>>().len();
         let addresses = clients.iter().map(|client| client.address.to_bits()).collect();

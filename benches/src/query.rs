@@ -12,25 +12,25 @@ pub const LEN_MAX: usize = 256;
 /// DUID of the requestor: DUID-EN with the enterprise number for documentation (RFC 5612).
 const REQUESTOR: [u8; 10] = [0, 2, 0, 0, 0x7e, 0xd9, b'c', b'm', b't', b's'];
 
-/// What is asked about a client.
+/// Kind of a query about a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// By its address.
+    /// The leased address.
     Address,
-    /// By an address inside its delegated prefix.
+    /// An address inside the delegated prefix.
     Prefix,
-    /// By its DUID, on all links.
+    /// The DUID, on all links.
     ClientId,
-    /// By a free address beside its own.
+    /// A free address near the leased one.
     Miss,
-    /// By its address, with OPTION_ORO for its relay data.
+    /// The leased address, with OPTION_ORO for relay data.
     RelayData,
-    /// By its address, from behind one relay agent.
+    /// The leased address, through a relay agent.
     Relayed,
 }
 
 impl Kind {
-    /// All kinds.
+    /// Every kind.
     pub const ALL: [Self; 6] =
         [Self::Address, Self::Prefix, Self::ClientId, Self::Miss, Self::RelayData, Self::Relayed];
 
@@ -46,10 +46,10 @@ impl Kind {
         }
     }
 
-    /// The query of this kind about a client.
+    /// Makes the query of this kind about a client.
     ///
     /// # Panics
-    /// If it is longer than [`LEN_MAX`].
+    /// The query is longer than [`LEN_MAX`].
     pub fn query(self, client: &Client) -> Vec<u8> {
         let mut octets = [0; LEN_MAX];
         let mut w = Writer::new(&mut octets);

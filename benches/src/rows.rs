@@ -10,7 +10,7 @@ pub const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_life
                           prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,\
                           hwaddr_source,pool_id";
 
-/// The whole file of the first `clients` clients, two rows each.
+/// Lease file of the first `clients` clients, two rows each.
 pub fn file(clients: u32, relay_data: bool) -> String {
     let mut text = format!("{HEADER}\n");
     for client in Client::first(clients) {
@@ -22,7 +22,7 @@ pub fn file(clients: u32, relay_data: bool) -> String {
     text
 }
 
-/// The rows of one client, without their ends: its address, its prefix.
+/// Rows of a client, without line ends: its address, its prefix.
 pub fn rows(client: &Client, relay_data: bool) -> [String; 2] {
     let duid = hex(&client.duid, ":");
     let context = if relay_data { user_context(client) } else { String::new() };
@@ -66,7 +66,7 @@ mod tests {
     use lqd_index::{Batch, Change};
 
     #[test]
-    fn rows_are_read_as_what_they_mean() {
+    fn rows_are_parsed_as_intended() {
         let columns = Columns::from_header(HEADER.as_bytes()).unwrap();
         for relay_data in [false, true] {
             let (mut parser, mut batch) = (RowParser::new(), Batch::new());

@@ -1,16 +1,16 @@
-//! What a server says while it starts, for the programs that wait for it.
+//! Start-up lines of a server, for the programs that wait for it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddrV6;
 use std::sync::mpsc;
 use std::thread;
 
-/// The lines of a stream, read to its end by a thread of its own so that the writer never waits.
+/// Reads the lines of a stream on a separate thread, so that the writer never blocks.
 pub fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            // Nobody listens once the server is ready.
+            // The receiver is dropped once the server is ready.
             let _ = sender.send(line);
         }
     });
@@ -35,7 +35,7 @@ mod tests {
         assert_eq!(listening(lqd), Some(address));
         let lqd = r#"2026-11-23T15:00:00Z  INFO lqd::ready: lqd ready listen=[::1]:40123 leases=4"#;
         assert_eq!(listening(lqd), Some(address));
-        assert_eq!(listening("floor ready listen=[::1]:40123"), Some(address));
+        assert_eq!(listening("baseline ready listen=[::1]:40123"), Some(address));
         assert_eq!(listening("2026-11-23T15:00:00Z  INFO lqd: workers started workers=1"), None);
     }
 }

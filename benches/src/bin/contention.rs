@@ -1,16 +1,15 @@
-//! contention: what an answer costs one worker alone, and two at once.
+//! contention: cost of an answer with one worker, and with two at once.
 //!
-//! Workers share leases, links and policy, which they only read, and write what is their own: the pinned
-//! epoch, the guard of the policy, counters, the reply. If some line were written by two workers for every
-//! packet, two at once would cost more CPU for each answer than one; with 64 they would stand in a queue.
-//! The command runs what `lqd serve` runs for a batch, without the kernel, on one CPU and on two:
+//! Workers share leases, links and policy, which they only read, and write data of their own: the pinned
+//! epoch, the guard of the policy, counters, the reply. If two workers wrote to one cache line for every
+//! packet, two at once would cost more CPU per answer than one, and 64 would queue for the line. The command
+//! runs a worker's part of a batch, without the kernel, on one CPU and on two:
 //!
 //! ```text
 //! alone     one worker
-//! apart     two, each with leases, policy and counters of its own: what two CPUs cost each other in caches
-//!           and memory whatever the program does
-//! together  two, sharing as in `lqd serve`; by `apart` it should be 1
-//! canary    as together, and both write one counter for every answer: what a shared line would look like
+//! apart     two, with separate leases, policy and counters: the cost of two CPUs sharing caches and memory
+//! together  two, sharing as in `lqd serve`; the ratio to `apart` should be 1
+//! canary    as together, and both write one counter for every answer: the effect of a shared line
 //! ```
 #![forbid(unsafe_code)]
 
@@ -33,21 +32,21 @@ use lqd_index::{Reader, Store, Writer};
 use lqd_stats::Counters;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Measure whether two workers at once cost more CPU for each answer than one.
+/// Measure whether two workers at once cost more CPU per answer than one.
 #[derive(Parser)]
 struct Options {
     /// Clients, each with two leases.
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     clients: u32,
-    /// Rounds; the median of their ratios counts.
+    /// Rounds; the result is the median of their ratios.
     #[arg(long, value_name = "COUNT", default_value_t = 7)]
     rounds: usize,
-    /// Answers of each worker in one run.
+    /// Answers per worker and run.
     #[arg(long, value_name = "COUNT", default_value_t = 300_000)]
     answers: usize,
 }
 
-/// What a worker of `lqd serve` has: shared with others, or not.
+/// Data of a worker of `lqd serve`, shared or not.
 struct World {
     _writer: Writer,
     store: Arc<Store>,
@@ -61,10 +60,10 @@ impl World {
     }
 }
 
-/// One way to run, with what was measured: nanoseconds of CPU for each answer, by round.
-struct Way {
+/// A setup, with its measurements: nanoseconds of CPU per answer, by round.
+struct Setup {
     name: &'static str,
-    /// For each worker, the number of its world.
+    /// World of each worker, by number.
     worlds: &'static [usize],
     canary: bool,
     rounds: Vec<f64>,
@@ -74,24 +73,24 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let cpus = core_affinity::get_core_ids().unwrap_or_default();
     if cpus.len() < 2 {
-        eprintln!("contention: this needs two CPUs");
+        eprintln!("contention: two CPUs are needed");
         return ExitCode::from(2);
     }
     let worlds = [World::new(options.clients), World::new(options.clients)];
     let queries: Vec<Vec<u8>> =
         Client::shuffled(options.clients).iter().map(|client| Kind::Address.query(client)).collect();
     let queries = datagrams(&queries);
-    let way = |name, worlds, canary| Way { name, worlds, canary, rounds: Vec::new() };
-    let mut ways = [
-        way("alone", &[0], false),
-        way("apart", &[0, 1], false),
-        way("together", &[0, 0], false),
-        way("canary", &[0, 0], true),
+    let setup = |name, worlds, canary| Setup { name, worlds, canary, rounds: Vec::new() };
+    let mut setups = [
+        setup("alone", &[0], false),
+        setup("apart", &[0, 1], false),
+        setup("together", &[0, 0], false),
+        setup("canary", &[0, 0], true),
     ];
     for _ in 0..options.rounds {
-        for way in &mut ways {
-            let worlds: Vec<&World> = way.worlds.iter().map(|&world| &worlds[world]).collect();
-            way.rounds.push(run(&worlds, &cpus, &queries, options.answers, way.canary));
+        for setup in &mut setups {
+            let worlds: Vec<&World> = setup.worlds.iter().map(|&world| &worlds[world]).collect();
+            setup.rounds.push(run(&worlds, &cpus, &queries, options.answers, setup.canary));
         }
     }
     println!(
@@ -102,8 +101,8 @@ fn main() -> ExitCode {
     println!(
         "| workers  |    ns | by apart | lowest–highest |\n|----------|------:|---------:|---------------:|"
     );
-    let apart = ways[1].rounds.clone();
-    for Way { name, rounds, .. } in &ways {
+    let apart = setups[1].rounds.clone();
+    for Setup { name, rounds, .. } in &setups {
         let ratios = sorted(rounds.iter().zip(&apart).map(|(ns, apart)| ns / apart));
         let (ns, ratio) = (median(&sorted(rounds.iter().copied())), median(&ratios));
         let range = format!("{:.2}–{:.2}", ratios[0], ratios[ratios.len() - 1]);
@@ -112,7 +111,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Runs a worker in each of these worlds, on a CPU each, all at once; nanoseconds of CPU for each answer.
+/// Runs a worker in each of these worlds at once, on a CPU each; returns nanoseconds of CPU per answer.
 fn run(worlds: &[&World], cpus: &[CoreId], queries: &[Datagram<'_>], answers: usize, canary: bool) -> f64 {
     let (start, line) = (Barrier::new(worlds.len()), AtomicU64::new(0));
     let shared = canary.then_some(&line);
@@ -120,7 +119,7 @@ fn run(worlds: &[&World], cpus: &[CoreId], queries: &[Datagram<'_>], answers: us
         let mut threads = Vec::new();
         for (number, (world, &cpu)) in worlds.iter().zip(cpus).enumerate() {
             let reader = world.store.reader().expect("there are few readers");
-            // Each worker asks for other clients at a time.
+            // Workers query different clients at a time.
             let from = number * queries.len() / worlds.len();
             let queries = queries[from..].iter().chain(&queries[..from]).copied();
             let start = &start;
@@ -136,7 +135,7 @@ fn run(worlds: &[&World], cpus: &[CoreId], queries: &[Datagram<'_>], answers: us
     cpu_time.as_secs_f64() * 1e9 / (answers * worlds.len()) as f64
 }
 
-/// What `crates/lqd/runtime/worker.rs` does, batch after batch; CPU time of this thread.
+/// Runs batches as `crates/lqd/runtime/worker.rs` does; returns the CPU time of this thread.
 fn work(world: &World, mut reader: Reader, queries: &[Datagram<'_>], shared: Option<&AtomicU64>) -> Duration {
     let counters = Arc::new(Counters::<32>::default());
     let mut slot = vec![0; lqd_wire::DATAGRAM_LEN_MAX];

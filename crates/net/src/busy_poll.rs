@@ -1,23 +1,25 @@
-//! Busy polling: a worker that has nothing to do asks the network card itself for a while before it sleeps.
+//! Busy polling: an idle worker polls the network card for a while before it sleeps.
 //!
 //! ```text
-//! uring  IORING_REGISTER_NAPI (Linux ≥ 6.9): the wait for completions polls the queues that datagrams came from
+//! uring  IORING_REGISTER_NAPI (Linux ≥ 6.9): waits for completions poll the queues of past datagrams
 //! mmsg   SO_BUSY_POLL and SO_PREFER_BUSY_POLL (≥ 5.11) on each socket; `poll` heeds them only if sysctl
 //!        net.core.busy_poll is above 0
 //! ```
 //!
-//! Interfaces without NAPI (loopback; veth without GRO) have nothing to poll, and nothing changes there.
+//! Interfaces without NAPI (loopback; veth without GRO) have no queue to poll: the setting has no effect
+//! there.
 
 use io_uring::Submitter;
 use io_uring::types::Napi;
 
 use crate::{Backend, BusyPollError, Socket, socket_option};
 
-/// Prepares it for `microseconds`, before threads start and while the process may: for io_uring tries it on a ring of
-/// its own, as workers set it on theirs; for mmsg sets it on `sockets`.
+/// Prepares busy polling for `microseconds`. Call it before threads start, while the process has its
+/// capabilities: uring is tried on a temporary ring, as workers set it on theirs; mmsg sets it on `sockets`.
 ///
 /// # Errors
-/// Says what is missing; also when there is no ring at all, which [`probe`](crate::probe) explains better.
+/// The kernel or a capability lacks support; also if no ring can be made, which [`probe`](crate::probe)
+/// explains better.
 pub fn prepare_busy_poll<'a>(
     backend: Backend,
     sockets: impl IntoIterator<Item = &'a Socket>,
@@ -32,7 +34,7 @@ pub fn prepare_busy_poll<'a>(
     }
 }
 
-/// Makes waits on a ring poll for so long.
+/// Makes waits on a ring poll for `microseconds`.
 pub(crate) fn register(submitter: &Submitter<'_>, microseconds: u32) -> Result<(), BusyPollError> {
     let mut napi = Napi::new().set_busy_poll_timeout(microseconds).set_prefer_busy_poll(true);
     submitter.register_napi(&mut napi).map_err(BusyPollError::Uring)
@@ -51,7 +53,7 @@ mod tests {
     use super::*;
     use crate::{SocketOptions, listen};
 
-    /// Root may, everyone else is told what it takes.
+    /// Whether busy polling is allowed; a refusal must name its fix.
     fn may(set: Result<(), BusyPollError>) -> bool {
         match set {
             Ok(()) => true,

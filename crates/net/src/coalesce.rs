@@ -1,34 +1,34 @@
-//! Several datagrams in one trip through the kernel: UDP_SEGMENT on the way out, UDP_GRO on the way in
+//! Coalescing: several datagrams per kernel call, by UDP_SEGMENT when sending and UDP_GRO when receiving
 //! (udp(7)).
 //!
-//! The trip costs some microseconds whatever it carries; 64 datagrams share it. They must be of one size, but
-//! for a shorter last one, lie end to end, and go between the same two addresses and ports.
+//! A call costs some microseconds whatever it carries; 64 datagrams share it. They must be equal in size
+//! except for a shorter last one, adjacent in memory, and have the same addresses and ports.
 
 use std::num::NonZeroUsize;
 
 use crate::REPLY_LEN_MAX;
 
-/// Most datagrams in one send: the limit of every kernel since 4.18 (newer ones take 128).
+/// Maximum of datagrams in one send: the limit of every kernel since 4.18 (newer ones take 128).
 pub(crate) const SEGMENTS_MAX: usize = 64;
 
-/// Longest datagram that leaves together with others, octets: what every IPv6 path carries (RFC 8200 §5:
-/// 1,280 less 48 of headers).
+/// Longest datagram that is coalesced, octets: the payload that every IPv6 path carries (RFC 8200 §5: 1,280
+/// less 48 of headers).
 ///
-/// Segments are never fragmented: the kernel refuses a send whose segments are longer than the path takes.
-/// The 1,452 octets of an Ethernet would make that depend on what routers, or forgers, say about the path.
+/// Segments are never fragmented: the kernel refuses a send whose segments exceed the path MTU. With the
+/// 1,452 octets of Ethernet, sending would depend on the MTU that routers, or forgers, report.
 pub(crate) const SEGMENT_LEN_MAX: usize = 1_232;
 
-/// Longest send, octets: before it is cut into segments it is one UDP datagram to the kernel.
+/// Longest send, octets: the kernel handles it as one UDP datagram before it cuts it into segments.
 const RUN_LEN_MAX: usize = REPLY_LEN_MAX;
 
-/// Datagrams that lie end to end and can leave as one send.
+/// Adjacent datagrams that can leave as one send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     /// Datagrams, ≥ 1.
     pub(crate) count: usize,
-    /// Octets of each but the last, which may be shorter.
+    /// Octets of each datagram except the last, which may be shorter.
     pub(crate) segment_len: usize,
-    /// Octets of all together.
+    /// Octets of all datagrams.
     pub(crate) len: usize,
 }
 
@@ -38,8 +38,7 @@ impl Run {
         Self { count: 1, segment_len: len, len }
     }
 
-    /// Adds a datagram of `len` octets, if it can leave with the others and they are then no more than
-    /// `most`.
+    /// Adds a datagram of `len` octets if it can leave with the others and the run then holds at most `most`.
     pub(crate) fn extend(&mut self, len: usize, most: usize) -> bool {
         let all_of_one_size = self.len == self.count * self.segment_len;
         let fits = all_of_one_size
@@ -55,8 +54,8 @@ impl Run {
     }
 }
 
-/// The datagrams in `payload`: each `segment_len` octets long but the last, which may be shorter; without a
-/// length, the payload is one datagram, be it empty.
+/// The datagrams in `payload`: `segment_len` octets each, except for a shorter last one. Without a length,
+/// the payload is one datagram, possibly empty.
 pub(crate) fn datagrams(payload: &[u8], segment_len: Option<NonZeroUsize>) -> impl Iterator<Item = &[u8]> {
     let segment_len = segment_len.map_or(payload.len().max(1), NonZeroUsize::get);
     let empty = payload.is_empty().then_some(payload);
@@ -67,7 +66,7 @@ pub(crate) fn datagrams(payload: &[u8], segment_len: Option<NonZeroUsize>) -> im
 mod tests {
     use super::*;
 
-    /// Lengths of the runs that datagrams of these lengths make.
+    /// Lengths of the runs made of datagrams of these lengths.
     fn runs(lens: &[usize]) -> Vec<usize> {
         let mut runs: Vec<Run> = Vec::new();
         for &len in lens {
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_of_one_size_but_for_a_shorter_last() {
+    fn only_the_last_datagram_of_a_run_may_be_shorter() {
         assert_eq!(runs(&[100, 100, 100]), [3]);
         assert_eq!(runs(&[100, 100, 7, 100]), [3, 1]);
         assert_eq!(runs(&[100, 7, 7, 7]), [2, 2]);
@@ -99,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn an_aggregate_is_taken_apart() {
+    fn aggregates_are_split_into_datagrams() {
         let lens = |payload: &[u8], segment_len| -> Vec<usize> {
             datagrams(payload, NonZeroUsize::new(segment_len)).map(<[u8]>::len).collect()
         };
         assert_eq!(lens(&[1; 25], 10), [10, 10, 5]);
         assert_eq!(lens(&[1; 20], 10), [10, 10]);
         assert_eq!(lens(&[1; 20], 0), [20]);
-        assert_eq!(lens(&[1; 20], 65_535), [20], "a length that lies");
+        assert_eq!(lens(&[1; 20], 65_535), [20], "a length beyond the payload");
         assert_eq!(lens(&[], 0), [0]);
         assert_eq!(lens(&[], 10), [0]);
         assert_eq!(datagrams(b"abcde", NonZeroUsize::new(2)).last(), Some(b"e".as_slice()));

@@ -1,7 +1,8 @@
-//! The other end: a requestor that sends and receives many datagrams per system call, for load generators.
+//! Client side for load generators: a connected socket that sends and receives many datagrams per system
+//! call.
 //!
-//! It measures servers, so that its own cost must be small and its own losses known: it coalesces both ways
-//! if asked to, and tells what was lost on its side of the wire.
+//! Measuring servers needs a low cost and known losses: it coalesces both ways if asked to, and counts the
+//! datagrams lost on its own side.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -18,70 +19,70 @@ mod send;
 
 use send::SendArea;
 
-/// Index of the datagrams lost for want of room in the array that SO_MEMINFO fills (`SK_MEMINFO_DROPS` of
-/// `linux/sock_diag.h`), and the array's length.
+/// Index of the drop count in the array that SO_MEMINFO fills (`SK_MEMINFO_DROPS` of `linux/sock_diag.h`),
+/// and the length of the array.
 const MEMINFO_DROPS: usize = 8;
 const MEMINFO_LEN: usize = 9;
 
-/// Options of a requestor.
+/// Options of a [`ConnectedSocket`].
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectedSocketOptions {
-    /// Receive buffer asked for, octets; 0: the system's default.
+    /// Requested receive buffer, bytes; 0: the system's default.
     pub receive_buffer: usize,
-    /// Send buffer asked for, octets; 0: the system's default.
+    /// Requested send buffer, bytes; 0: the system's default.
     pub send_buffer: usize,
-    /// Most datagrams of one size that leave as one send (UDP_SEGMENT); more than 64 count as 64. `None`:
-    /// each leaves by itself.
+    /// Maximum of equal-sized datagrams per send (UDP_SEGMENT); more than 64 count as 64. `None` sends each
+    /// datagram separately.
     pub gso: Option<NonZeroU16>,
     /// Receive several datagrams as one (UDP_GRO).
     pub gro: bool,
 }
 
 impl Default for ConnectedSocketOptions {
-    /// The buffers of [`SocketOptions`](crate::SocketOptions); every datagram by itself.
+    /// The buffers of [`SocketOptions`](crate::SocketOptions), without coalescing.
     fn default() -> Self {
         let crate::SocketOptions { receive_buffer, send_buffer } = crate::SocketOptions::default();
         Self { receive_buffer, send_buffer, gso: None, gro: false }
     }
 }
 
-/// Why there is no requestor, and what to mend.
+/// A reason why a socket cannot be connected, and its fix.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// A link-local address needs to say on which link.
+    /// A link-local address without a link.
     #[error("cannot send to {0}: a link-local address needs its interface, as in [fe80::1%eth0]:547")]
     NoScope(SocketAddrV6),
-    /// No route.
+    /// The target has no route.
     #[error("no route leads to {0}; `ip -6 route get` shows what is missing")]
     Unreachable(SocketAddrV6),
-    /// The kernel cannot take datagrams together.
+    /// The kernel does not support coalescing.
     #[error("this kernel cannot take datagrams together ({0}); run Linux 5.0 or newer, or do without")]
     NoCoalescing(io::Error),
-    /// Anything else.
+    /// Any other failure.
     #[error("cannot send to {target}: {step}: {source}")]
     Other {
-        /// Address asked for.
+        /// Target address.
         target: SocketAddrV6,
-        /// What was being done.
+        /// The step that failed.
         step: &'static str,
-        /// What the kernel said.
+        /// Error of the kernel.
         source: io::Error,
     },
 }
 
-/// A UDP socket connected to one target: it hears that target only, and of a closed port.
+/// A UDP socket connected to one target: it receives from that target only, and learns of a closed port.
 ///
-/// Nothing is allocated after [`connect`](Self::connect).
+/// Allocates nothing after [`connect`](Self::connect).
 pub struct ConnectedSocket {
     socket: socket2::Socket,
     local_port: u16,
     sends: SendArea,
     received: ReceiveArea,
-    spoilt: u64,
+    truncated: u64,
 }
 
 impl ConnectedSocket {
-    /// Opens a socket on a port of the kernel's choice.
+    /// Opens a socket on a port that the kernel chooses.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -112,34 +113,34 @@ impl ConnectedSocket {
             sends: SendArea::new(options.gso.map_or(1, NonZeroU16::get).into())
                 .map_err(failed("mapping headers"))?,
             received: ReceiveArea::new(REPLY_LEN_MAX).map_err(failed("mapping receive buffers"))?,
-            spoilt: 0,
+            truncated: 0,
         })
     }
 
-    /// Port the requests leave from.
+    /// Local port.
     pub fn local_port(&self) -> u16 {
         self.local_port
     }
 
-    /// Sends datagrams that lie one after the other in `octets`, in order, without waiting; `ends` tells
-    /// where each ends, ascending. Returns how many left: fewer than there are when the send buffer is full
-    /// (then even none) or an error came up after some had left, which the next call meets if it lasts.
+    /// Sends the adjacent datagrams in `octets`, in order, without waiting; `ends` holds the end of each,
+    /// ascending. Returns the number sent: fewer than given, or none, when the send buffer is full; fewer
+    /// also after an error behind the first datagram, which the next call returns if it persists.
     ///
     /// # Errors
-    /// The kernel did not take the first: ECONNREFUSED tells that nobody listens at the target, which the
-    /// kernel knows from the answer to an earlier datagram.
+    /// The kernel refused the first datagram. ECONNREFUSED: the target port is closed, as an ICMPv6 error for
+    /// an earlier datagram has shown.
     ///
     /// # Panics
-    /// `ends` descends or leads out of `octets`.
+    /// `ends` is not ascending or exceeds `octets`.
     pub fn send(&mut self, octets: &[u8], ends: &[usize]) -> io::Result<usize> {
         self.sends.send(self.socket.as_raw_fd(), octets, ends)
     }
 
-    /// Hands the datagrams that are there to `take`, in order of arrival; waits for the first, at most
-    /// `wait`, if there is none. Returns how many it handed over; some may be left for the next call.
+    /// Passes received datagrams to `take`, in order of arrival; waits at most `wait` for the first. Returns
+    /// the number passed; more may be left for the next call.
     ///
     /// # Errors
-    /// What the kernel has to tell of the socket, ECONNREFUSED above all.
+    /// A pending error of the socket, usually ECONNREFUSED.
     pub fn receive(&mut self, wait: Duration, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
         let mut count = self.fill()?;
         if count == 0 && !wait.is_zero() {
@@ -149,7 +150,7 @@ impl ConnectedSocket {
         let mut taken = 0;
         for number in 0..count {
             let Some(message) = self.received.message(number) else {
-                self.spoilt += 1;
+                self.truncated += 1;
                 continue;
             };
             let segment_len = control::decode_segment_len(message.control);
@@ -161,20 +162,19 @@ impl ConnectedSocket {
         Ok(taken)
     }
 
-    /// Receives that reached this socket and were lost here so far, because its buffer was full: no server is
-    /// to blame for them. An aggregate counts once, whatever it holds (UDP_GRO). Counts up to 2^32, then from
-    /// 0.
+    /// Receives lost so far at this socket because its buffer was full; the server is not to blame. An
+    /// aggregate counts once, whatever it holds (UDP_GRO). The kernel counts modulo 2^32.
     ///
-    /// The number is that of SO_RXQ_OVFL, asked of the socket itself (SO_MEMINFO, Linux ≥ 4.12): in control
-    /// messages it comes only with the next datagram that is not lost.
+    /// The number is that of SO_RXQ_OVFL, read by SO_MEMINFO (Linux ≥ 4.12): a control message would bring it
+    /// only with the next datagram received.
     pub fn dropped(&self) -> u64 {
         let mut info = [0; MEMINFO_LEN];
-        let asked = socket_option::get(&self.socket, libc::SOL_SOCKET, libc::SO_MEMINFO, &mut info);
-        debug_assert!(asked.is_ok(), "{asked:?}");
-        u64::from(info[MEMINFO_DROPS]) + self.spoilt
+        let read = socket_option::get(&self.socket, libc::SOL_SOCKET, libc::SO_MEMINFO, &mut info);
+        debug_assert!(read.is_ok(), "{read:?}");
+        u64::from(info[MEMINFO_DROPS]) + self.truncated
     }
 
-    /// Receives what is there, without waiting.
+    /// Receives queued datagrams without waiting.
     fn fill(&mut self) -> io::Result<usize> {
         match self.received.fill(self.socket.as_raw_fd()) {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
@@ -184,7 +184,7 @@ impl ConnectedSocket {
         }
     }
 
-    /// Waits until there is something to receive, or the time is over, or a signal comes.
+    /// Waits until the socket is readable, the time is over, or a signal arrives.
     fn wait(&self, wait: Duration) -> io::Result<()> {
         let mut polled = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         let wait = libc::timespec {
@@ -205,8 +205,8 @@ impl ConnectedSocket {
 }
 
 impl AsFd for ConnectedSocket {
-    /// For waiting on several requestors at once: readable when [`receive`](Self::receive) has something to
-    /// tell. To read or write by it is to take from this requestor what is its own.
+    /// The descriptor, to wait on several sockets at once: readable when [`receive`](Self::receive) has
+    /// datagrams or an error. Do not read or write by it.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

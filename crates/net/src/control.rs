@@ -1,6 +1,6 @@
-//! Control messages (RFC 3542 §20, cmsg(3)): which address was asked, and which one a reply leaves from.
+//! Control messages (RFC 3542 §20, cmsg(3)): destination address of a datagram, source address of a reply.
 //!
-//! Read and written as octets by safe code: the kernel's word is checked like anyone else's, and io_uring
+//! Read and written as octets by safe code: lengths from the kernel are checked like any others, and io_uring
 //! puts the messages at unaligned addresses, where the `CMSG_*` macros would be undefined behaviour.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -21,11 +21,11 @@ const _: () = assert!(PKTINFO_LEN == 20 && HEADER_LEN == ALIGN + 8);
 pub(crate) const SOURCE_LEN: usize = (HEADER_LEN + PKTINFO_LEN).next_multiple_of(ALIGN);
 /// Octets that [`encode_segment_len`] uses.
 const SEGMENT_LEN: usize = (HEADER_LEN + size_of::<u16>()).next_multiple_of(ALIGN);
-/// Octets of what SO_RXQ_OVFL adds to a datagram that came behind dropped ones.
+/// Octets of the SO_RXQ_OVFL message, present once the socket has dropped datagrams.
 const OVERFLOWED_LEN: usize = (HEADER_LEN + size_of::<u32>()).next_multiple_of(ALIGN);
 const _: () = assert!(SOURCE_LEN + SEGMENT_LEN + OVERFLOWED_LEN <= CONTROL_LEN_MAX);
 
-/// One control message of one datagram.
+/// A control message of a datagram.
 #[derive(Debug, PartialEq, Eq)]
 struct Message<'a> {
     level: i32,
@@ -33,7 +33,7 @@ struct Message<'a> {
     data: &'a [u8],
 }
 
-/// Walks the messages in `rest`; ends at the first that does not fit.
+/// Iterator over the messages in `rest`; ends at the first that does not fit.
 struct Messages<'a> {
     rest: &'a [u8],
 }
@@ -53,7 +53,8 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-/// Where a datagram with these control messages arrived; `None` when no whole IPV6_PKTINFO is among them.
+/// Destination address and interface of a datagram with these control messages; `None` without a complete
+/// IPV6_PKTINFO.
 pub(crate) fn decode_local(control: &[u8]) -> Option<Local> {
     let info = Messages { rest: control }
         .find(|message| message.level == libc::IPPROTO_IPV6 && message.kind == libc::IPV6_PKTINFO)?;
@@ -62,8 +63,7 @@ pub(crate) fn decode_local(control: &[u8]) -> Option<Local> {
     Some(Local { address: Ipv6Addr::from(*address), interface })
 }
 
-/// Writes the control message that makes a datagram leave from `source`; returns the octets used, 0 for none
-/// needed.
+/// Writes the control message that sets the source of a reply; returns the octets used, 0 if none is needed.
 pub(crate) fn encode_source(control: &mut [u8; CONTROL_LEN_MAX], source: Local) -> usize {
     if source.address.is_unspecified() && source.interface == 0 {
         return 0;
@@ -74,7 +74,7 @@ pub(crate) fn encode_source(control: &mut [u8; CONTROL_LEN_MAX], source: Local) 
     encode(control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info)
 }
 
-/// Octets of each datagram in an aggregate (UDP_GRO), the last of which may be shorter; `None` for a lone
+/// Octets of each datagram in an aggregate (UDP_GRO), except for a shorter last one; `None` for a single
 /// datagram.
 pub(crate) fn decode_segment_len(control: &[u8]) -> Option<NonZeroUsize> {
     let gro = Messages { rest: control }
@@ -83,21 +83,21 @@ pub(crate) fn decode_segment_len(control: &[u8]) -> Option<NonZeroUsize> {
     NonZeroUsize::new(usize::try_from(len).ok()?)
 }
 
-/// Datagrams that the socket has dropped for want of room until this one came (SO_RXQ_OVFL), counted modulo
-/// 2^32; `None` if it has dropped none.
+/// Datagrams that the socket had dropped for lack of buffer space before this one (SO_RXQ_OVFL), modulo 2^32;
+/// `None` if it has dropped none.
 pub(crate) fn decode_overflowed(control: &[u8]) -> Option<u32> {
     let overflowed = Messages { rest: control }
         .find(|message| message.level == libc::SOL_SOCKET && message.kind == libc::SO_RXQ_OVFL)?;
     Some(u32::from_ne_bytes(*overflowed.data.first_chunk()?))
 }
 
-/// Writes, behind `used` octets of other messages, the one that makes a send leave as datagrams of `len`
-/// octets each (UDP_SEGMENT); returns the octets used by all.
+/// Writes the message that splits a send into datagrams of `len` octets (UDP_SEGMENT) behind `used` octets of
+/// other messages; returns the octets used by all.
 pub(crate) fn encode_segment_len(control: &mut [u8; CONTROL_LEN_MAX], used: usize, len: u16) -> usize {
     used + encode(&mut control[used..], libc::SOL_UDP, libc::UDP_SEGMENT, &len.to_ne_bytes())
 }
 
-/// Writes one message at the front of `control`, which has room for it; returns the octets used.
+/// Writes a message at the front of `control`, which has room for it; returns the octets used.
 fn encode(control: &mut [u8], level: i32, kind: i32, data: &[u8]) -> usize {
     let len = HEADER_LEN + data.len();
     control[..ALIGN].copy_from_slice(&len.to_ne_bytes());
@@ -107,12 +107,11 @@ fn encode(control: &mut [u8], level: i32, kind: i32, data: &[u8]) -> usize {
     len.next_multiple_of(ALIGN)
 }
 
-/// Source address and interface of a reply to a datagram that arrived at `local`.
+/// Source address and interface of a reply to a datagram received at `local`, by its destination:
 ///
-/// - Asked at a group: a group cannot be a source, so the kernel chooses one (::), on the interface it came
-///   in on.
-/// - Asked at a link-local address: that address, on its link.
-/// - Else: that address, by whichever interface the routing table says; the way back need not be the way in.
+/// - a group: it cannot be a source, so the kernel chooses one (::), on the receiving interface
+/// - a link-local address: that address, on its link
+/// - any other: that address, by the interface of the routing table; the route back may differ
 pub(crate) fn reply_source(local: Local) -> Local {
     if local.address.is_multicast() {
         Local { address: Ipv6Addr::UNSPECIFIED, interface: local.interface }
@@ -123,7 +122,7 @@ pub(crate) fn reply_source(local: Local) -> Local {
     }
 }
 
-/// Destination of a reply: a link-local one without a scope is on the link the datagram came in on.
+/// Destination of a reply: a link-local address without a scope is on the receiving interface.
 pub(crate) fn reply_destination(to: SocketAddrV6, local: Local) -> SocketAddrV6 {
     let mut to = to;
     if to.ip().is_unicast_link_local() && to.scope_id() == 0 {

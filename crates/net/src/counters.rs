@@ -1,4 +1,4 @@
-//! What a worker counts. The data plane counts and says nothing; who scrapes, reads.
+//! Counters of a worker. The packet path counts and logs nothing; the metrics endpoint reads them.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,12 +24,12 @@ impl Counter {
     }
 }
 
-/// How many came or left together: a count for each power of two.
+/// Sizes of batches: a count for each power of two.
 #[derive(Debug, Default)]
 pub struct Sizes([Counter; Self::UP_TO.len()]);
 
 impl Sizes {
-    /// Largest number that each count is for; the first is for 1 only, the last for all larger ones too.
+    /// Largest size in each count; the first is for 1 only, the last for all larger ones too.
     pub const UP_TO: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
     /// The counts, in the order of [`UP_TO`](Self::UP_TO).
@@ -37,7 +37,7 @@ impl Sizes {
         std::array::from_fn(|place| self.0[place].get())
     }
 
-    /// Counts one of `number` ≥ 1 together.
+    /// Counts a batch of `number` ≥ 1.
     pub(crate) fn add(&self, number: usize) {
         let place = number.next_power_of_two().trailing_zeros() as usize;
         self.0[place.min(Self::UP_TO.len() - 1)].add(1);
@@ -50,40 +50,40 @@ impl Sizes {
 pub struct NetCounters {
     /// Datagrams handed to the service.
     pub received: Counter,
-    /// Datagrams that reached a socket and were dropped by the kernel because its receive buffer was full, or
-    /// for a wrong checksum; an aggregate counts once, whatever it holds. Known as of the last datagram
-    /// received (SO_RXQ_OVFL), which came behind them.
+    /// Datagrams that the kernel dropped at a socket because its receive buffer was full, or for a wrong
+    /// checksum; an aggregate counts once, whatever it holds. Known as of the last datagram received
+    /// (SO_RXQ_OVFL).
     pub overflowed: Counter,
-    /// Receives by how many datagrams each brought (UDP_GRO).
+    /// Receives by number of datagrams (UDP_GRO).
     pub receive_sizes: Sizes,
-    /// Sends that the kernel took by how many replies each carried (UDP_SEGMENT).
+    /// Sends by number of replies (UDP_SEGMENT).
     pub send_sizes: Sizes,
-    /// Datagrams dropped because payload, source address or control messages did not arrive whole.
+    /// Datagrams dropped because payload, source address or control messages were truncated.
     pub truncated: Counter,
-    /// Replies the kernel took.
+    /// Replies sent.
     pub sent: Counter,
-    /// Sends that took several replies together (UDP_SEGMENT).
+    /// Sends of several replies (UDP_SEGMENT).
     pub coalesced: Counter,
-    /// Sends of several replies that the kernel refused while it takes the same replies one by one; the
+    /// Sends of several replies that the kernel refused although it takes the same replies one by one; the
     /// socket has sent one by one since.
     pub uncoalesced: Counter,
-    /// Replies the kernel did not take, by [`SendError`]; see [`NetCounters::send_errors`].
+    /// Replies not sent, by [`SendError`]; see [`NetCounters::send_errors`].
     send_errors: [Counter; SendError::ALL.len()],
-    /// Times all receive buffers were in use; the datagrams waited in the socket's queue meanwhile.
+    /// Times all receive buffers were in use; meanwhile datagrams waited in the socket queue.
     pub starved: Counter,
-    /// Receives that ended in another error than running out of buffers.
+    /// Receives that failed otherwise than by running out of buffers.
     pub receive_errors: Counter,
-    /// Receives started again after one ended, for whatever reason (back end uring).
+    /// Multishot receives started again after one ended for any reason (back end uring).
     pub rearmed: Counter,
 }
 
 impl NetCounters {
-    /// Replies that failed in this way.
+    /// Replies that failed with this error.
     pub fn send_errors(&self, kind: SendError) -> &Counter {
         &self.send_errors[kind as usize]
     }
 
-    /// Counts the replies of a send that the kernel took (`result` ≥ 0) or refused (`result` = −errno).
+    /// Counts the replies of a send: sent (`result` ≥ 0) or refused (`result` = −errno).
     pub(crate) fn count_send(&self, result: i32, run: Run) {
         if result < 0 {
             self.send_errors(SendError::from_errno(-result)).add(run.count as u64);
@@ -97,7 +97,7 @@ impl NetCounters {
     }
 }
 
-// What two workers write at once never shares a line, or a pair of them.
+// Two workers never write to one cache line, or to one pair of lines.
 const _: () = assert!(align_of::<NetCounters>() == 128 && size_of::<NetCounters>().is_multiple_of(128));
 
 /// A reason why the kernel did not take a reply. The reply is lost; the requestor retransmits its query.
@@ -106,13 +106,13 @@ pub enum SendError {
     /// The send buffer is full: replies are written faster than the network card sends.
     #[error("the send buffer is full")]
     BufferFull,
-    /// No route or no neighbour.
+    /// The requestor has no route or no neighbour entry.
     #[error("no route or neighbour leads to the requestor")]
     Unreachable,
     /// A firewall rule or security module.
     #[error("a firewall rule or security module forbids it")]
     Forbidden,
-    /// Longer than the path takes, and fragmenting is off.
+    /// The reply exceeds the path MTU, and fragmenting is off.
     #[error("the reply is longer than the path MTU")]
     TooLong,
     /// The requestor's address and port, or our source address, cannot be used (port 0, address removed).
@@ -121,13 +121,13 @@ pub enum SendError {
     /// The kernel is out of memory.
     #[error("the kernel is out of memory")]
     OutOfMemory,
-    /// Anything else.
+    /// Another error of the kernel.
     #[error("another error of the kernel")]
     Other,
 }
 
 impl SendError {
-    /// All kinds, in the order of their discriminants.
+    /// Every error, in the order of discriminants.
     pub const ALL: [Self; 7] = [
         Self::BufferFull,
         Self::Unreachable,
@@ -138,7 +138,7 @@ impl SendError {
         Self::Other,
     ];
 
-    /// Name for metrics and logs.
+    /// Label for metrics and logs.
     pub const fn label(self) -> &'static str {
         match self {
             Self::BufferFull => "buffer_full",
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_send_ends_in_one_counter() {
+    fn every_send_is_counted_once() {
         let counters = NetCounters::default();
         for result in [0, 99, -libc::EAGAIN, -libc::EPERM, -libc::EINVAL, -libc::ETIMEDOUT, -libc::EINVAL] {
             counters.count_send(result, Run::of(10));
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_listed_in_order_and_named_once() {
+    fn errors_are_listed_in_order_with_distinct_labels() {
         for (index, kind) in SendError::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, index);
             assert_eq!(SendError::ALL.iter().filter(|other| other.label() == kind.label()).count(), 1);

@@ -1,21 +1,7 @@
-//! Which of the sockets that share an address gets a datagram: that of the worker whose CPU received it.
+//! CPU steering: among sockets on one address, the kernel picks that of the worker on the receiving CPU.
 //!
-//! Without this the kernel goes by a hash of addresses and ports, and most datagrams are received on one CPU
-//! and served on another: socket, queue and payload move between their caches. A network card with a queue
-//! for each worker's CPU has spread the requestors already; going by that choice keeps each datagram on one
-//! CPU from interrupt to reply.
-//!
-//! Two rules say so, of which the kernel asks the second where the first is not there:
-//!
-//! - A program of the group, in classic BPF (SO_ATTACH_REUSEPORT_CBPF, Linux ≥ 4.5), which needs no capability;
-//!   eBPF would need CAP_BPF to say the same. It names sockets by their places among all on the address, so it
-//!   holds as long as one process has the address alone: a process that leaves takes it off (`leave`).
-//! - A mark on each socket (SO_INCOMING_CPU), by which the hash chooses, leaving out what has left (Linux ≥ 6.2).
-//!   It knows no places: whoever takes an address over is steered to by it from when the other has left. The
-//!   kernel looks at one socket after the other, where the program compares numbers; so it is the second rule.
-//!
-//! Before Linux 6.2 a takeover leaves datagrams to the hash. A program of the successor's could not mend that: it
-//! would have to know in which order its predecessor's sockets closed, as each gap is filled by the last socket.
+//! A BPF program of the group does so while one process has the address alone, a mark on each socket after a
+//! takeover (Linux ≥ 6.2): DESIGN.md, "CPU steering".
 
 use std::io;
 
@@ -24,36 +10,37 @@ use crate::{Socket, socket_option};
 /// `BPF_MAXINSNS` of the kernel.
 const INSTRUCTIONS_MAX: usize = 4_096;
 
-/// Why datagrams go to workers by hash still.
+/// A reason why datagrams are still spread by hash.
 #[derive(Debug, thiserror::Error)]
 pub enum CpuSteeringError {
-    /// Not a number of workers that a program can name.
+    /// The program cannot address that many workers.
     #[error("steering by CPU takes 1 to {} workers, got {got}", (INSTRUCTIONS_MAX - 3) / 2)]
     Workers {
-        /// Workers given.
+        /// Number of workers given.
         got: usize,
     },
-    /// The kernel does not take the program.
+    /// The kernel refused the program or the mark.
     #[error(
-        "the kernel does not steer datagrams by CPU (SO_INCOMING_CPU, SO_ATTACH_REUSEPORT_CBPF: {0}); run Linux \
-         4.5 or newer"
+        "the kernel does not steer datagrams by CPU (SO_INCOMING_CPU, SO_ATTACH_REUSEPORT_CBPF: {0}); run \
+         Linux 4.5 or newer"
     )]
     Refused(#[source] io::Error),
 }
 
-/// Makes a datagram go to the worker that runs on the CPU which received it: worker `i` has `sockets[i]`, which was
-/// bound as the `i`th to their common address, and runs on CPU `cpus[i]`. One call for all sockets of that
-/// address, once all are bound.
+/// Steers each datagram to the worker on the CPU that received it: worker `i` has `sockets[i]`, which was the
+/// `i`th bound to their common address, and runs on CPU `cpus[i]`. Call it once for all sockets of an
+/// address, after all are bound.
 ///
-/// What another CPU received goes to worker "its number modulo the workers". As long as another process shares the
-/// address, places in the group are not worker numbers: everything is served still, but anywhere. Once that has
-/// left, the kernel goes by CPU again (Linux ≥ 6.2; by hash before), and what another CPU received by hash.
+/// Datagrams received on another CPU go to worker "CPU number modulo workers". While another process shares
+/// the address, positions in the group are not worker numbers: every datagram is served, by any worker. Once
+/// that process has left, the kernel steers by CPU again (Linux ≥ 6.2; by hash before), and spreads datagrams
+/// of other CPUs by hash.
 ///
 /// # Errors
-/// See [`CpuSteeringError`]; the sockets work on, by hash.
+/// See [`CpuSteeringError`]; the sockets continue to work, by hash.
 ///
 /// # Panics
-/// If there are not as many CPUs as sockets.
+/// The numbers of CPUs and sockets differ.
 pub fn steer_by_cpu(sockets: &[&Socket], cpus: &[usize]) -> Result<(), CpuSteeringError> {
     assert_eq!(sockets.len(), cpus.len(), "a CPU for each socket");
     let mut program = program(cpus).ok_or(CpuSteeringError::Workers { got: cpus.len() })?;
@@ -90,7 +77,7 @@ mod tests {
     use super::*;
     use crate::{SocketOptions, listen};
 
-    /// Runs the program for a datagram that `cpu` received, as `Documentation/networking/filter.rst` says.
+    /// Result of the program for a datagram received on `cpu`, by `Documentation/networking/filter.rst`.
     fn worker(program: &[libc::sock_filter], cpu: u32) -> u32 {
         let (mut at, mut a) = (0, 0);
         loop {
@@ -114,7 +101,7 @@ mod tests {
             received_on.iter().map(|&cpu| worker(&program, cpu)).collect()
         };
         assert_eq!(workers(&[0, 1, 2, 3], &[0, 1, 2, 3, 4, 7]), [0, 1, 2, 3, 0, 3]);
-        assert_eq!(workers(&[9, 3], &[9, 3, 0, 5, 1023]), [0, 1, 0, 1, 1], "others by their number");
+        assert_eq!(workers(&[9, 3], &[9, 3, 0, 5, 1023]), [0, 1, 0, 1, 1], "other CPUs by their number");
         assert_eq!(workers(&[5], &[0, 5]), [0, 0]);
         let many: Vec<usize> = (0..256).rev().collect();
         assert_eq!(workers(&many, &[255, 0, 256, 1000]), [0, 255, 0, 1000 % 256]);
@@ -123,7 +110,7 @@ mod tests {
     #[test]
     fn the_kernel_takes_the_longest_program() {
         let socket = listen("[::1]:0".parse().unwrap(), &SocketOptions::default()).unwrap();
-        // The kernel does not ask whether a socket is the place's.
+        // The kernel does not check that each position has its own socket.
         steer_by_cpu(&[&socket; 256], &(0..256).collect::<Vec<_>>()).unwrap();
         let refused = steer_by_cpu(&[], &[]).unwrap_err().to_string();
         assert_eq!(refused, "steering by CPU takes 1 to 2046 workers, got 0");

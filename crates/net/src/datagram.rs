@@ -1,33 +1,32 @@
-//! Datagrams as a worker hands them to its service.
+//! Datagrams as a worker passes them to its service.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-/// Most datagrams in one call of [`Service::serve`](crate::Service::serve).
+/// Maximum of datagrams in one call of [`Service::serve`](crate::Service::serve).
 ///
-/// One UDP_GRO aggregate of the kernel holds as many, and so many interleaved look-ups hide the memory's
-/// latency.
+/// A UDP_GRO aggregate holds up to as many, and that many interleaved lookups hide the latency of memory.
 pub const BATCH_MAX: usize = 64;
 
 /// Longest UDP payload over IPv6 without jumbograms, octets: 65,535 (RFC 8200 §3) less 8 of UDP header.
 pub const REPLY_LEN_MAX: usize = 65_527;
 
-/// Where a datagram arrived: the address that was asked and the interface it came in on (RFC 3542 §6.2).
+/// Destination address and receiving interface of a datagram (RFC 3542 §6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Local {
-    /// Destination address of the datagram; a multicast group when it was sent to one.
+    /// Destination address; a multicast group if the datagram was sent to one.
     pub address: Ipv6Addr,
-    /// Index of the interface the datagram came in on.
+    /// Index of the receiving interface.
     pub interface: u32,
 }
 
-/// One received datagram, whole: truncated ones never get here.
+/// A received datagram; truncated ones are dropped before.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     /// UDP payload, 0..=65,527 octets.
     pub payload: &'a [u8],
     /// Sender; its scope id is set when the address is link-local.
     pub source: SocketAddrV6,
-    /// Where it arrived; give it back in [`Replies::send`](crate::Replies::send).
+    /// Destination and interface, to pass to [`Replies::send`](crate::Replies::send).
     pub local: Local,
 }
 

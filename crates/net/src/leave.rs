@@ -1,22 +1,8 @@
-//! How a socket leaves a shared port without losing a datagram, so that one process can take over from another.
+//! Leaving a shared port without losing a datagram, so that one process can hand it over to another.
 //!
-//! Closing a socket throws away what waits in its queue, and until the very last moment the kernel puts more
-//! there. So the end has an order: no new datagrams for this socket, then what is queued is answered, then it is
-//! closed. For the first step the kernel has no call of its own. Three designs were tried:
-//!
-//! - A reuseport program (SO_ATTACH_REUSEPORT_CBPF) that names the sockets to use. It belongs to the group, not
-//!   to the process: the successor would inherit it, and its socket numbers shift with every socket that closes.
-//! - Passing the sockets themselves to the successor. Nothing can be lost, but both processes have to speak a
-//!   protocol of their own, and agree on the number of workers.
-//! - `connect` to a peer that never sends, which is used: the choice among a group's sockets leaves out connected
-//!   ones (Linux ≥ 5.4), from one instruction to the next, and what is queued stays and can be answered.
-//!
-//! A datagram may have been given to the socket just before, by another CPU that has not queued it yet. Sockets
-//! are looked up under RCU, so that after a grace period (`membarrier`) all of these are queued.
-//!
-//! A socket bound to `::` is hashed anew by `connect`. Before Linux 6.14 a look-up that stands at just this
-//! socket meanwhile may miss the others of its group: some nanoseconds for each socket, in which a datagram can
-//! be refused. Sockets with an address of their own stay where they are.
+//! A leaving socket connects to a peer that never sends: the kernel then skips it within its group. Its queue
+//! is served after a grace period, then it is closed. Alternatives and limits: DESIGN.md, "Leaving a shared
+//! port".
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -28,17 +14,16 @@ use socket2::SockAddr;
 
 use crate::{Socket, socket_option};
 
-/// Takes the steering program from the group, of whichever kind (Linux ≥ 5.3).
+/// Detaches the steering program from the group, of either kind (Linux ≥ 5.3).
 const SO_DETACH_REUSEPORT_BPF: i32 = 68;
 /// Port of the peer that never sends: "discard" (RFC 863).
 const SILENT_PORT: u16 = 9;
-/// Where the kernel offers no grace period: longer than any look-up takes.
+/// Wait where the kernel offers no grace period: longer than any lookup takes.
 const GRACE: Duration = Duration::from_millis(100);
-/// Between two looks at the queues.
+/// Interval between checks of the queues.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// The receiving end of a [`Socket`] that belongs to a worker: whoever ends the worker keeps it, and closes it
-/// first.
+/// The receiving end of a worker's [`Socket`], kept by the thread that ends the worker and closed first.
 #[derive(Debug)]
 pub struct Intake {
     /// A second descriptor of the same socket.
@@ -46,18 +31,18 @@ pub struct Intake {
     address: SocketAddrV6,
 }
 
-/// What became of the intakes given to [`drain`].
+/// Outcome of [`drain`].
 #[derive(Debug, Default)]
 pub struct Drained {
-    /// Sockets that could not leave, with the reason: until they close, datagrams are put into their queues, and
-    /// these are lost.
+    /// Sockets that could not leave, with the reason: until they close, the kernel adds datagrams to their
+    /// queues, which are lost.
     pub stayed: Vec<(SocketAddrV6, io::Error)>,
-    /// Sockets whose queue was not empty when the patience was over.
+    /// Sockets whose queue was not empty at the end of the patience.
     pub unread: Vec<SocketAddrV6>,
 }
 
 impl Socket {
-    /// Its receiving end.
+    /// Returns the receiving end.
     ///
     /// # Errors
     /// The process is out of descriptors (raise `LimitNOFILE=`).
@@ -67,22 +52,22 @@ impl Socket {
 }
 
 impl Intake {
-    /// From now on the kernel gives datagrams to the other sockets of this port, of whatever process; if there
-    /// are none it refuses them.
+    /// Makes the kernel give new datagrams to the other sockets of this port, in any process; without others
+    /// it refuses them.
     fn close(&self) -> io::Result<()> {
         let own = *self.address.ip();
         if own.is_multicast() {
             return self.socket.leave_multicast_v6(&own, self.address.scope_id());
         }
-        // A program that steers within the group does not leave out connected sockets; without one the kernel
-        // spreads by hash and marks (`steering`), and does. There mostly is none, which is the only error.
+        // A steering program does not skip connected sockets; without one the kernel spreads by hash and
+        // marks (`cpu_steering`) and does. Mostly there is no program, which is the only error.
         let _ = socket_option::set(&self.socket, libc::SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
         let peer = if own.is_unspecified() { Ipv6Addr::LOCALHOST } else { own };
         let peer = SocketAddrV6::new(peer, SILENT_PORT, 0, self.address.scope_id());
         self.socket.connect(&SockAddr::from(peer))
     }
 
-    /// Whether no datagram waits to be received.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         let mut poll = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one live entry, which the kernel writes before it returns; with no time to wait.
@@ -91,10 +76,10 @@ impl Intake {
     }
 }
 
-/// Makes all these sockets leave their ports, and waits until what they were given has been received by their
-/// workers, which must still run; stop those then.
+/// Makes these sockets leave their ports, and waits until their workers, which must still run, have received
+/// the queued datagrams. Stop the workers afterwards.
 ///
-/// Waits no longer than `patience` for the workers.
+/// Waits at most `patience` for the workers.
 pub fn drain<'a>(intakes: impl Iterator<Item = &'a Intake> + Clone, patience: Duration) -> Drained {
     let mut drained = Drained::default();
     for intake in intakes.clone() {
@@ -112,7 +97,7 @@ pub fn drain<'a>(intakes: impl Iterator<Item = &'a Intake> + Clone, patience: Du
     drained
 }
 
-/// Returns when every look-up of a socket that is under way now has queued its datagram.
+/// Returns when every socket lookup that is in progress now has queued its datagram.
 fn grace_period() {
     const GLOBAL: libc::c_int = 1; // MEMBARRIER_CMD_GLOBAL: synchronize_rcu(), which is one CPU's own order
     // SAFETY: takes no pointers and changes no memory.
@@ -133,7 +118,7 @@ mod tests {
         SocketOptions { receive_buffer: 1 << 20, send_buffer: 0 }
     }
 
-    /// Datagrams in the queue of `socket`, each taken out.
+    /// Receives and counts the datagrams in the queue of `socket`.
     fn take_all(socket: &Socket) -> usize {
         let socket = UdpSocket::from(socket.try_clone().unwrap());
         socket.set_nonblocking(true).unwrap();
@@ -148,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steering_program_does_not_hold_the_leaving() {
+    fn leaving_works_despite_a_steering_program() {
         let leaving = listen("[::1]:0".parse().unwrap(), &options()).unwrap();
         let staying = listen(leaving.local_address(), &options()).unwrap();
         // BPF_RET | BPF_K: always the first socket of the group.
@@ -167,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stays_gets_all_and_who_leaves_keeps_what_it_had() {
+    fn remaining_sockets_get_new_datagrams_and_the_leaving_one_keeps_its_queue() {
         for address in ["[::1]:0", "[::]:0"] {
             let leaving = listen(address.parse().unwrap(), &options()).unwrap();
             let to = SocketAddrV6::new(Ipv6Addr::LOCALHOST, leaving.local_address().port(), 0, 0);
@@ -179,7 +164,7 @@ mod tests {
             let intake = leaving.intake().unwrap();
             let drained = drain([&intake].into_iter(), Duration::ZERO);
             assert!(drained.stayed.is_empty(), "{address}: {:?}", drained.stayed);
-            assert_eq!(drained.unread, [leaving.local_address()], "{address}: 20 datagrams wait there");
+            assert_eq!(drained.unread, [leaving.local_address()], "{address}: 20 datagrams are queued");
             send(to, 100);
             assert_eq!(take_all(&leaving), 20, "{address}");
             assert_eq!(staying.iter().map(take_all).sum::<usize>(), 100, "{address}");

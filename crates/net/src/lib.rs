@@ -1,30 +1,26 @@
-//! UDP over IPv6 in whole batches: datagrams in, replies out, one worker per core. Knows no DHCP.
+//! UDP over IPv6 in batches: datagrams in, replies out, one worker per core. Knows no DHCP.
 //!
 //! ```text
-//! listen()            ── main thread: sockets bound, so that "ready" is true when it is said
+//! listen()            ── main thread: binds the sockets before the program reports that it is ready
 //!   Worker::run()     ── worker thread: pinned; builds its ring, receives, serves, sends, until stopped
-//!     Service::serve  ── the caller's: up to [`BATCH_MAX`] datagrams of one socket
-//!       Replies::send ── encodes in place into the reply area; nothing is copied on the way out
+//!     Service::serve  ── the caller's code: up to [`BATCH_MAX`] datagrams of one socket
+//!       Replies::send ── encodes in place into the reply area; replies are not copied
 //! ```
 //!
-//! Two back ends stand behind the same worker and keep the same promises:
+//! Two back ends offer the same behaviour:
 //!
 //! - [`Backend::Uring`]: one multishot receive per socket into buffers lent to the kernel; replies are
 //!   submitted together with the next wait, so that a busy worker makes one system call per turn. Linux 6.1
 //!   or newer.
 //! - [`Backend::Mmsg`]: `poll`, `recvmmsg`, `sendmmsg`. For kernels and containers where io_uring is missing
-//!   or forbidden, and as the second opinion in tests.
+//!   or forbidden, and as a reference in tests.
 //!
-//! Datagrams of one requestor may share a trip through the kernel, both ways
-//! ([`coalesce`](WorkerSettings::coalesce)); services and requestors see no difference. [`ConnectedSocket`] is the
-//! other end, for load generators.
+//! Datagrams of one requestor may be coalesced, both ways ([`coalesce`](WorkerSettings::coalesce)); services
+//! and requestors see no difference. [`ConnectedSocket`] is the client side, for load generators.
 //!
-//! Ready-made runtimes (tokio-uring, monoio, glommio) were weighed and left: they schedule tasks, and all
-//! that is needed here is a loop; none of them exposes multishot receives with the destination address.
-//!
-//! A reply leaves from the address that was asked: with several addresses on a host, a reply from another one
-//! is dropped by the requestor. After the start nothing here allocates, logs, or waits for one requestor's
-//! sake.
+//! A reply leaves from the address that the query was sent to: on a host with several addresses, requestors
+//! drop replies from another one. After the start the crate allocates nothing, logs nothing, and never waits
+//! for a single requestor. Design decisions and measurements: DESIGN.md.
 
 mod busy_poll;
 mod coalesce;

@@ -1,7 +1,7 @@
-//! Bounds of one worker.
+//! Limits of a worker.
 
-/// Most sockets of one worker; a guard against a runaway configuration, not a limit of the kernel.
+/// Maximum of sockets; a guard against a runaway configuration, not a limit of the kernel.
 pub(crate) const SOCKETS_MAX: usize = 64;
 
-/// Receive errors in a row, on one socket, after which the worker gives up on it rather than spin.
+/// Consecutive receive errors on a socket after which the worker ends rather than spins.
 pub(crate) const RECEIVE_FAILURES_MAX: u32 = 64;

@@ -1,11 +1,10 @@
-//! Sockets: bound before any worker starts, each with the options that make a reply leave from the asked
+//! Sockets, bound before any worker starts, with the options that make a reply leave from the queried
 //! address.
 //!
-//! Several workers listen on one address by SO_REUSEPORT: the kernel spreads requestors over them by a hash
-//! of addresses and ports. A multicast datagram is different: every socket that may have it gets a copy, so a
-//! group is listened to by one socket of one worker ([`listen_multicast`]), and the sockets of [`listen`]
-//! refuse groups that they did not join themselves (IPV6_MULTICAST_ALL, Linux ≥ 4.20), which the kernel would
-//! give them otherwise.
+//! Several workers share an address by SO_REUSEPORT: the kernel spreads requestors over them by a hash of
+//! addresses and ports. Multicast differs: every matching socket gets a copy, so one socket of one worker
+//! joins a group ([`listen_multicast`]), and sockets of [`listen`] refuse groups that they did not join
+//! (IPV6_MULTICAST_ALL, Linux ≥ 4.20), which the kernel would deliver otherwise.
 
 use std::ffi::CString;
 use std::io;
@@ -17,18 +16,18 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 
 use crate::socket_option;
 
-/// Options of a socket that depend on the site.
+/// Site-dependent options of a socket.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketOptions {
-    /// Receive buffer asked for, octets: what a flood may fill while the worker is busy. 0: the system's
-    /// default.
+    /// Requested receive buffer, bytes: room for a flood while the worker is busy. 0: the system's default.
     pub receive_buffer: usize,
-    /// Send buffer asked for, octets: replies that may wait for the network card. 0: the system's default.
+    /// Requested send buffer, bytes: room for replies until the network card sends them. 0: the system's
+    /// default.
     pub send_buffer: usize,
 }
 
 impl Default for SocketOptions {
-    /// 8 MiB to receive, some ten thousand small datagrams with the kernel's own overhead, and 4 MiB to send.
+    /// 8 MiB to receive, some ten thousand small datagrams with kernel overhead, and 4 MiB to send.
     fn default() -> Self {
         Self { receive_buffer: 8 << 20, send_buffer: 4 << 20 }
     }
@@ -44,36 +43,34 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Address and port it is bound to; the port is the kernel's choice if 0 was asked for.
+    /// Bound address and port; the port is the kernel's choice if 0 was requested.
     pub fn local_address(&self) -> SocketAddrV6 {
         self.address
     }
 
-    /// Receive buffer it got, octets. Less than asked for: raise sysctl `net.core.rmem_max` or grant
+    /// Actual receive buffer, bytes. If less than requested, raise sysctl `net.core.rmem_max` or grant
     /// CAP_NET_ADMIN.
     ///
-    /// Linux keeps, and tells, twice what it was asked for, to pay for its own overhead; this is half of
-    /// that.
+    /// Linux doubles the requested size for its own overhead, and reports the double; this is half of that.
     pub fn receive_buffer(&self) -> usize {
         self.receive_buffer
     }
 
-    /// Send buffer it got, octets; as [`receive_buffer`](Self::receive_buffer), by `net.core.wmem_max`.
+    /// Actual send buffer, bytes; as [`receive_buffer`](Self::receive_buffer), by `net.core.wmem_max`.
     pub fn send_buffer(&self) -> usize {
         self.send_buffer
     }
 
-    /// Whether this kernel receives and sends several datagrams of this socket as one (UDP_GRO and
-    /// UDP_SEGMENT, Linux ≥ 5.12).
+    /// Whether this kernel can coalesce datagrams of this socket (UDP_GRO and UDP_SEGMENT, Linux ≥ 5.12).
     ///
-    /// Some network cards and IPsec routes refuse to send so; this shows only when they do, and is counted
-    /// ([`uncoalesced`](crate::NetCounters::uncoalesced)).
+    /// Some network cards and IPsec routes refuse coalesced sends; this shows only when they do, and is
+    /// counted ([`uncoalesced`](crate::NetCounters::uncoalesced)).
     pub fn can_coalesce(&self) -> bool {
         let knows = |name| socket_option::get(self, libc::SOL_UDP, name, &mut [0]).is_ok();
         knows(libc::UDP_GRO) && knows(libc::UDP_SEGMENT)
     }
 
-    /// Receives several datagrams as one from now on, if it can.
+    /// Enables coalesced receives, if the kernel supports them.
     pub(crate) fn receive_together(&self) {
         if self.can_coalesce() {
             let set = socket_option::set(self, libc::SOL_UDP, libc::UDP_GRO, 1);
@@ -85,7 +82,7 @@ impl Socket {
         self.inner.as_raw_fd()
     }
 
-    /// One more descriptor of it.
+    /// Duplicates the descriptor.
     pub(crate) fn try_clone(&self) -> io::Result<socket2::Socket> {
         self.inner.try_clone()
     }
@@ -97,7 +94,7 @@ impl AsFd for Socket {
     }
 }
 
-/// Why there is no socket, and what to mend.
+/// A reason why a socket cannot be made, and its fix.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The address is a multicast group.
@@ -107,25 +104,25 @@ pub enum ListenError {
     Group(Ipv6Addr),
     /// The group is not a multicast address.
     #[error(
-        "cannot join {0}: it is not a multicast group; all DHCPv6 servers are ff05::1:3, and ff02::1:2 on \
-         one link"
+        "cannot join {0}: it is not a multicast group; the groups of DHCPv6 servers are ff05::1:3, and \
+         ff02::1:2 on a link"
     )]
     NotAGroup(Ipv6Addr),
-    /// A link-local address needs to say on which link.
+    /// A link-local address without a link.
     #[error("cannot listen on {0}: a link-local address needs its interface, as in [fe80::1%eth0]:547")]
     NoScope(SocketAddrV6),
-    /// No interface of that name or index.
-    #[error("no interface is named or numbered {0:?} here; `ip -brief link` lists those there are")]
+    /// The interface does not exist.
+    #[error("no interface is named or numbered {0:?} here; `ip -brief link` lists the interfaces")]
     NoInterface(String),
-    /// Another process has the address.
+    /// The address is in use by another process.
     #[error(
-        "{0} is in use by another process, which `ss -6ulpn` shows; stop it, or listen on another address \
+        "{0} is in use by another process, shown by `ss -6ulpn`; stop it, or listen on another address \
          or port"
     )]
     InUse(SocketAddrV6),
-    /// The address is not ours.
+    /// The address is not one of this host.
     #[error(
-        "{0} is no address of this host; add it (`ip -6 address`), wait until it is no longer tentative, \
+        "{0} is not an address of this host; add it (`ip -6 address`), wait until it is no longer tentative, \
          or listen on [::]"
     )]
     NotLocal(SocketAddrV6),
@@ -135,25 +132,25 @@ pub enum ListenError {
          in the unit)"
     )]
     NotAllowed(SocketAddrV6),
-    /// No IPv6.
+    /// The host has no IPv6.
     #[error(
         "this host has no IPv6; enable it (sysctl net.ipv6.conf.all.disable_ipv6=0, no ipv6.disable=1 at \
          boot)"
     )]
     NoIpv6,
-    /// Anything else.
+    /// Any other failure.
     #[error("cannot listen on {address}: {step}: {source}")]
     Other {
-        /// Address asked for.
+        /// Requested address.
         address: SocketAddrV6,
-        /// What was being done.
+        /// The step that failed.
         step: &'static str,
-        /// What the kernel said.
+        /// Error of the kernel.
         source: io::Error,
     },
 }
 
-/// Binds a socket for one worker to a unicast address or `::`. Call it once per worker: SO_REUSEPORT is set.
+/// Binds a socket for one worker to a unicast address or `::`. Call it once per worker: it sets SO_REUSEPORT.
 ///
 /// # Errors
 /// See [`ListenError`].
@@ -167,12 +164,12 @@ pub fn listen(address: SocketAddrV6, options: &SocketOptions) -> Result<Socket, 
     bind(open(address, options)?, address)
 }
 
-/// Which interface to join a group on.
+/// Interface to join a group on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interface<'a> {
-    /// Its name, as `ip link` shows it.
+    /// Interface name, as `ip link` shows it.
     Name(&'a str),
-    /// Its index, as `ip link` shows it before the name; 0 is none.
+    /// Interface index, as `ip link` shows it before the name; 0 is invalid.
     Index(u32),
 }
 
@@ -210,9 +207,9 @@ impl Interface<'_> {
 
 /// Binds a socket to a multicast `group`, joined on `interface` (a name or an index), for one worker only.
 ///
-/// The socket hears the group on that interface alone, so that the same group may be joined on several
-/// interfaces with a socket each. Replies leave from a unicast address of that interface, which the kernel
-/// chooses.
+/// The socket receives the group on that interface only, so the same group may be joined on several
+/// interfaces with a socket each. Replies leave from a unicast address of that interface, chosen by the
+/// kernel.
 ///
 /// # Errors
 /// See [`ListenError`].
@@ -249,9 +246,9 @@ fn open(address: SocketAddrV6, options: &SocketOptions) -> Result<socket2::Socke
     socket.set_multicast_all_v6(false).map_err(failed("IPV6_MULTICAST_ALL"))?;
     socket_option::set(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
         .map_err(failed("IPV6_RECVPKTINFO"))?;
-    // Costs nothing until a datagram is dropped, and then some octets with each that is not.
+    // Adds a control message only after the first drop.
     socket_option::set(&socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1).map_err(failed("SO_RXQ_OVFL"))?;
-    // What was got is read back in `bind`.
+    // `bind` reads the actual sizes back.
     socket_option::enlarge_receive_buffer(&socket, options.receive_buffer).map_err(failed("SO_RCVBUF"))?;
     socket_option::enlarge_send_buffer(&socket, options.send_buffer).map_err(failed("SO_SNDBUF"))?;
     Ok(socket)
@@ -281,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_what_to_mend() {
+    fn errors_name_their_fix() {
         assert!(refusal("[ff05::1:3]:0").contains("name it together with the interface"));
         assert!(refusal("[fe80::1]:0").contains("[fe80::1%eth0]:547"));
         assert!(refusal("[2001:db8:dead::1]:0").contains("listen on [::]"));
@@ -308,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn two_workers_share_a_port_and_strangers_do_not() {
+    fn workers_share_a_port_but_other_programs_cannot() {
         let options = SocketOptions { receive_buffer: 100_000, send_buffer: 0 };
         let first = listen("[::1]:0".parse().unwrap(), &options).unwrap();
         let second = listen(first.local_address(), &options).unwrap();

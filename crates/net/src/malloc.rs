@@ -1,7 +1,7 @@
-//! The allocator where address space is limited (`ulimit -v`).
+//! Settings of the C library's allocator for a limited address space (`ulimit -v`).
 
-/// Has all threads allocate from one arena, where the C library is glibc: each arena of its own takes 64 MiB of address
-/// space, which a process with a limit needs for leases. Nothing on the packet path allocates.
+/// Makes all threads share one arena of glibc: a separate arena takes 64 MiB of address space, which a
+/// process with a limit needs for leases. The packet path does not allocate.
 ///
 /// Call it before threads start.
 pub fn share_one_arena() {

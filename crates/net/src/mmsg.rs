@@ -1,4 +1,4 @@
-//! The back end of `poll`, `recvmmsg` and `sendmmsg`: the same promises as io_uring, for every Linux.
+//! The back end over `poll`, `recvmmsg` and `sendmmsg`: behaves as io_uring does, on every Linux.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -35,11 +35,11 @@ pub(crate) fn run(
 struct Mmsg<'a> {
     sockets: &'a [Socket],
     counters: &'a NetCounters,
-    /// One entry per socket, in order, then the stop signal.
+    /// Entries of all sockets, in order, then of the stop signal.
     polled: Vec<libc::pollfd>,
-    /// Receive errors in a row, per socket.
+    /// Consecutive receive errors, by socket.
     failures: Vec<u32>,
-    /// Datagrams that each socket has dropped, as the kernel last told.
+    /// Drop count of each socket, as last reported by the kernel.
     overflowed: Vec<u32>,
     received: ReceiveArea,
     area: ReplyArea,
@@ -69,7 +69,7 @@ impl<'a> Mmsg<'a> {
         })
     }
 
-    /// Waits for datagrams or the stop signal; false once that is given.
+    /// Waits for datagrams or the stop signal; returns false once stopped.
     fn wait(&mut self) -> Result<bool, RunError> {
         // SAFETY: `polled` is a live array of as many entries; the kernel writes `revents` before it returns.
         let ready = unsafe { libc::poll(self.polled.as_mut_ptr(), self.polled.len() as libc::nfds_t, -1) };
@@ -83,7 +83,7 @@ impl<'a> Mmsg<'a> {
         Ok(self.polled.last().is_none_or(|stop| stop.revents == 0))
     }
 
-    /// Receives what is there at `socket`, serves it, and answers each batch as soon as it is served.
+    /// Receives the datagrams queued at `socket`, and answers each batch as soon as it is served.
     fn turn(&mut self, socket: usize, service: &mut impl Service) -> Result<(), RunError> {
         let fd = self.sockets[socket].as_raw_fd();
         let count = match self.received.fill(fd) {
@@ -105,7 +105,8 @@ impl<'a> Mmsg<'a> {
         Ok(())
     }
 
-    /// Judges a failed receive: nothing there is no failure, others are borne [`RECEIVE_FAILURES_MAX`] times.
+    /// Classifies a failed receive: an empty queue is no failure, others are tolerated
+    /// [`RECEIVE_FAILURES_MAX`] times.
     fn failed(&mut self, socket: usize, source: io::Error) -> Result<(), RunError> {
         if matches!(source.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
             return Ok(());
@@ -119,7 +120,7 @@ impl<'a> Mmsg<'a> {
     }
 }
 
-/// Sends by one socket.
+/// Sender of one socket.
 struct Sender<'a> {
     fd: RawFd,
     socket: u16,
@@ -136,8 +137,8 @@ impl Transport for Sender<'_> {
 }
 
 impl Sender<'_> {
-    /// Sends all `headers`, or counts why not; one that fails does not hold up the next. Whether one was
-    /// refused for being several replies.
+    /// Sends all `headers` and counts the outcome of each; a failed one does not stop the next. Returns
+    /// whether the kernel refused one because of coalescing.
     fn send(&self, headers: &mut [libc::mmsghdr], runs: &[Run]) -> bool {
         let mut refused = false;
         let mut done = 0;
@@ -155,7 +156,7 @@ impl Sender<'_> {
                 Err(_) => match last_error_result() {
                     interrupted if interrupted == -libc::EINTR => {}
                     result => {
-                        // The error of the first it did not send.
+                        // `sendmmsg` failed at the first unsent header.
                         refused |= self.failed(&headers[done].msg_hdr, runs[done], result);
                         done += 1;
                     }

@@ -1,22 +1,22 @@
-//! Memory whose address never changes, for what the kernel reads and writes behind the borrow checker's back.
+//! Memory at a fixed address, which the kernel reads and writes outside the borrow checker's view.
 
 use std::io;
 use std::ptr::NonNull;
 
-/// A private anonymous mapping: page-aligned, zero-filled, and no page costs memory before it is touched.
+/// A private anonymous mapping: page-aligned, zeroed; a page costs no memory before it is touched.
 ///
-/// A `Box<[u8]>` would do for the size, but handing a pointer into a box to the kernel and then borrowing the
-/// box again is what Rust's aliasing rules forbid; here every access starts from the raw pointer.
+/// A `Box<[u8]>` would do for the size, but passing a pointer into a box to the kernel and then borrowing the
+/// box again violates Rust's aliasing rules; here every access starts from the raw pointer.
 pub(crate) struct Pages {
     base: NonNull<u8>,
     len: usize,
 }
 
-// SAFETY: the mapping has one owner and belongs to no thread; nothing in it but what the owner puts there.
+// SAFETY: the mapping has one owner and belongs to no thread; it holds only data that the owner puts there.
 unsafe impl Send for Pages {}
 
 impl Pages {
-    /// Maps at least `len` octets, `len` > 0.
+    /// Maps at least `len` bytes, `len` > 0.
     pub(crate) fn map(len: usize) -> io::Result<Self> {
         // SAFETY: a fresh anonymous mapping at an address the kernel chooses touches no memory of ours.
         let base = unsafe {
@@ -42,7 +42,7 @@ impl Pages {
         Self::map(len)
     }
 
-    /// Octets asked for.
+    /// Requested bytes.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -58,8 +58,8 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: base and length are those of the mapping, which nobody else unmaps; owners that lent parts
-        // of it to the kernel have taken them back before they drop this.
+        // SAFETY: base and length are those of the mapping, which no other code unmaps; owners that lent
+        // parts of it to the kernel have taken them back before they drop this.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
     }
 }

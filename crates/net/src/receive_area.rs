@@ -1,4 +1,4 @@
-//! Where `recvmmsg` puts one batch: for each message a payload buffer, an address and control messages.
+//! Buffers of `recvmmsg` for one batch: for each message a payload buffer, an address and control messages.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -8,7 +8,7 @@ use crate::control::CONTROL_LEN_MAX;
 use crate::pages::Pages;
 use crate::sockaddr::NAME_LEN;
 
-/// What the kernel fills for one message, beside the payload.
+/// Memory that the kernel fills for one message, apart from the payload.
 #[repr(C, align(8))]
 struct Slot {
     payload: libc::iovec,
@@ -16,9 +16,9 @@ struct Slot {
     name: [u8; NAME_LEN],
 }
 
-/// What one receive brought, as octets.
+/// A received message, as octets.
 pub(crate) struct Message<'a> {
-    /// A datagram's payload, or those of several end to end (UDP_GRO).
+    /// Payload of a datagram, or of several adjacent ones (UDP_GRO).
     pub(crate) payload: &'a [u8],
     /// Address of the sender.
     pub(crate) name: &'a [u8],
@@ -36,7 +36,7 @@ pub(crate) struct ReceiveArea {
     slots: Pages,
     headers: Pages,
     buffer_len: usize,
-    /// Headers `0..stale` hold what an earlier batch left there.
+    /// Headers `0..stale` hold the lengths of an earlier batch.
     stale: usize,
 }
 
@@ -52,12 +52,12 @@ impl ReceiveArea {
         })
     }
 
-    /// Octets of address space that buffers of `buffer_len` octets take, for error messages.
+    /// Bytes of address space that buffers of `buffer_len` octets take, for error messages.
     pub(crate) fn mapped_len(buffer_len: usize) -> usize {
         BATCH_MAX * (buffer_len + size_of::<Slot>() + size_of::<libc::mmsghdr>())
     }
 
-    /// Receives what is there, up to [`BATCH_MAX`] messages, without waiting; returns how many.
+    /// Receives up to [`BATCH_MAX`] queued messages without waiting; returns their number.
     pub(crate) fn fill(&mut self, fd: RawFd) -> io::Result<usize> {
         for number in 0..self.stale {
             self.reset(number);
@@ -72,7 +72,7 @@ impl ReceiveArea {
         count
     }
 
-    /// Gives header `number` its full lengths again: the kernel overwrites them with what it used.
+    /// Resets the lengths in header `number`, which the kernel overwrites with the used ones.
     fn reset(&mut self, number: usize) {
         let payload = self.payloads.element::<u8>(number * self.buffer_len);
         let slot = self.slots.element::<Slot>(number);
@@ -90,7 +90,7 @@ impl ReceiveArea {
         message.msg_flags = 0;
     }
 
-    /// Message `number` of the last batch; `None` when payload, address or control messages are not whole.
+    /// Message `number` of the last batch; `None` if payload, address or control messages are truncated.
     pub(crate) fn message(&self, number: usize) -> Option<Message<'_>> {
         // SAFETY: mapped elements (I1); the kernel writes to them only under `&mut self` (I2).
         let (slot, header) = unsafe {

@@ -1,11 +1,11 @@
-//! What one receive brought, checked: a datagram, or several of one requestor in an aggregate.
+//! Parsed receives: a datagram, or an aggregate of several datagrams of one requestor.
 
 use std::net::SocketAddrV6;
 use std::num::NonZeroUsize;
 
 use crate::{BATCH_MAX, Datagram, Local, NetCounters, coalesce, control, sockaddr};
 
-/// Payload of one receive, and between whom it went.
+/// Payload of one receive, with source and destination.
 pub(crate) struct Received<'a> {
     payload: &'a [u8],
     source: SocketAddrV6,
@@ -15,7 +15,7 @@ pub(crate) struct Received<'a> {
 }
 
 impl<'a> Received<'a> {
-    /// Reads address and control messages as the kernel wrote them; `None` when they are not whole.
+    /// Parses address and control messages as the kernel wrote them; `None` if truncated.
     pub(crate) fn parse(payload: &'a [u8], name: &[u8], control: &[u8]) -> Option<Self> {
         let (source, local) = (sockaddr::decode(name)?, control::decode_local(control)?);
         let segment_len = control::decode_segment_len(control);
@@ -29,9 +29,8 @@ impl<'a> Received<'a> {
     }
 }
 
-/// Hands the datagrams in `receives` to `serve`, in order and in batches as large as they may be, and counts
-/// them; `None` stands for a receive that was not whole. All came in on one socket, of which the kernel had told
-/// `overflowed` before.
+/// Passes the datagrams in `receives` to `serve`, in order and in batches as large as possible, and counts
+/// them; `None` is a truncated receive. All belong to one socket, whose drop count was `overflowed` before.
 pub(crate) fn serve_in_batches<'a>(
     receives: impl Iterator<Item = Option<Received<'a>>>,
     counters: &NetCounters,
@@ -52,9 +51,9 @@ pub(crate) fn serve_in_batches<'a>(
         if let Some(now) = received.overflowed {
             counters.overflowed.add(now.wrapping_sub(std::mem::replace(overflowed, now)).into());
         }
-        let mut together = 0;
+        let mut count = 0;
         for datagram in received.datagrams() {
-            together += 1;
+            count += 1;
             batch[len] = datagram;
             len += 1;
             if len == BATCH_MAX {
@@ -62,7 +61,7 @@ pub(crate) fn serve_in_batches<'a>(
                 len = 0;
             }
         }
-        counters.receive_sizes.add(together);
+        counters.receive_sizes.add(count);
     }
     if len > 0 {
         serve(&batch[..len]);
@@ -87,22 +86,22 @@ mod tests {
     #[test]
     fn aggregates_are_served_in_full_batches() {
         let payload: Vec<u8> = (0..=255).collect();
-        let receives = [received(b"a lone one", 0), None, received(&payload, 2), received(b"", 0), None];
+        let receives = [received(b"a single one", 0), None, received(&payload, 2), received(b"", 0), None];
         let counters = NetCounters::default();
         let (mut batches, mut served) = (Vec::new(), Vec::new());
         serve_in_batches(receives.into_iter(), &counters, &mut 0, |batch| {
             batches.push(batch.len());
             served.extend(batch.iter().map(|datagram| datagram.payload.to_vec()));
         });
-        assert_eq!(batches, [64, 64, 2], "1 + 128 (more than old kernels make) + 1");
-        assert_eq!(served.concat(), [b"a lone one".as_slice(), &payload].concat());
+        assert_eq!(batches, [64, 64, 2], "1 + 128 (more than old kernels aggregate) + 1");
+        assert_eq!(served.concat(), [b"a single one".as_slice(), &payload].concat());
         assert_eq!((served[1].as_slice(), served[129].as_slice()), ([0, 1].as_slice(), b"".as_slice()));
         assert_eq!((counters.received.get(), counters.truncated.get()), (130, 2));
         assert_eq!(counters.receive_sizes.get(), [2, 0, 0, 0, 0, 0, 1]);
     }
 
     #[test]
-    fn what_overflowed_is_counted_once() {
+    fn dropped_datagrams_are_counted_once() {
         let (counters, mut seen) = (NetCounters::default(), u32::MAX - 1);
         for told in [None, Some(u32::MAX), Some(u32::MAX), Some(4), None] {
             let receive = received(b"", 0).map(|received| Received { overflowed: told, ..received });
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_whole_is_no_batch() {
+    fn truncated_receives_make_no_batch() {
         let counters = NetCounters::default();
         serve_in_batches([None, None].into_iter(), &counters, &mut 0, |_| panic!("nothing to serve"));
     }

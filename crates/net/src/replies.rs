@@ -1,11 +1,11 @@
-//! How a service sends: encode into a slot, say where it goes.
+//! The replies of a service: encoded in place, with their destination.
 
 use std::net::SocketAddrV6;
 
 use crate::Local;
 use crate::reply_area::ReplyArea;
 
-/// Takes the replies to one batch.
+/// Accepts the replies to one batch.
 pub struct Replies<'a> {
     pub(crate) area: &'a mut ReplyArea,
     pub(crate) transport: &'a mut dyn Transport,
@@ -14,20 +14,19 @@ pub struct Replies<'a> {
 
 /// The part of a back end that empties a full reply area.
 ///
-/// Called once per few hundred replies, so that the indirect call costs nothing, and `Replies` needs no type
-/// parameter that every service would have to carry.
+/// One indirect call per few hundred replies costs nothing, and spares `Replies`, and thus every service, a
+/// type parameter.
 pub(crate) trait Transport {
-    /// Sends what the area holds and waits until it has room again; after a fatal error it may still have
-    /// none.
+    /// Sends the replies in the area and waits until it has room; after a fatal error it may have none.
     fn make_room(&mut self, area: &mut ReplyArea);
 }
 
 impl Replies<'_> {
-    /// Sends one reply to `to`, from where the datagram it answers arrived (`from`).
+    /// Sends a reply to `to`; `from` is the destination of the datagram that it answers.
     ///
-    /// `write` gets a slot of [`REPLY_LEN_MAX`](crate::REPLY_LEN_MAX) octets, whose content is anything, and
-    /// returns how many it used, from the front; 0 sends nothing. What the kernel does not take is counted
-    /// ([`SendError`](crate::SendError)) and lost; nobody waits for it.
+    /// `write` gets a slot of [`REPLY_LEN_MAX`](crate::REPLY_LEN_MAX) octets with unspecified content, and
+    /// returns the number of octets written, from the front; 0 sends nothing. A reply that the kernel refuses
+    /// is counted ([`SendError`](crate::SendError)) and lost.
     ///
     /// # Panics
     /// `write` returns more than the slot holds.
@@ -35,7 +34,7 @@ impl Replies<'_> {
         if !self.area.has_room() {
             self.transport.make_room(self.area);
             if !self.area.has_room() {
-                return; // the worker is about to end with the error that left no room
+                return; // the worker ends with the error that left no room
             }
         }
         self.area.put(self.socket, to, from, write);

@@ -1,16 +1,10 @@
-//! Where replies wait until the kernel has them: the octets, and the headers a send needs.
+//! The reply area: octets and headers of replies until the kernel has sent them.
 //!
-//! One bump allocator: replies lie one after the other, and all are forgotten together once the last is out.
-//! A ring of fixed slots would need 64 KiB for each (a reply may be that long) and would spread replies of
-//! 200 octets over as many pages; and a run of replies of one size to one requestor must lie end to end to
-//! leave as one UDP_SEGMENT send.
+//! A bump allocator: replies are adjacent, so that runs of equal-sized replies to one requestor leave as one
+//! UDP_SEGMENT send, and all are freed together once the last is sent (DESIGN.md, "Reply area").
 //!
-//! Runs are found as replies come in: one that can leave with the one before it joins its send, which spares
-//! it headers of its own. Only neighbours are looked at: a requestor's queries come in neighbours (UDP_GRO
-//! takes them together), replies stay in order, and looking further would cost those that find nothing.
-//!
-//! A send is in one of three states, by its number: `0..handed` the kernel has it or is done with it,
-//! `handed..queued` it waits, `queued..` unused.
+//! A send is in one of three states, by number: `0..handed` passed to the kernel, `handed..queued` waiting,
+//! `queued..` unused.
 
 use std::io;
 use std::net::SocketAddrV6;
@@ -21,14 +15,14 @@ use crate::pages::Pages;
 use crate::sockaddr::{self, NAME_LEN};
 use crate::{Local, REPLY_LEN_MAX};
 
-/// Most sends in the area; about four batches, so that one turn's replies rarely need a send in between.
+/// Maximum of sends; about four batches, so that the replies of a turn rarely need a send in between.
 pub(crate) const SENDS_MAX: usize = 256;
-/// Octets of the area: [`SENDS_MAX`] replies of 1,792 octets (more than a link's 1,500), and the last
-/// slot's slack.
+/// Octets of the area: [`SENDS_MAX`] replies of 1,792 octets (more than the 1,500 of a link), and the slack
+/// of the last slot.
 const OCTETS: usize = 512 << 10;
 const _: () = assert!(OCTETS >= SENDS_MAX * 1_500 + REPLY_LEN_MAX);
 
-/// What one send points to, beside the payload.
+/// Memory that one send points to, apart from the payload.
 #[repr(C, align(8))]
 struct Envelope {
     payload: libc::iovec,
@@ -36,31 +30,35 @@ struct Envelope {
     name: [u8; NAME_LEN],
 }
 
-/// Where a reply goes, what it answers arrived at, and by which of the worker's sockets: as the service says.
+/// Route of a reply: socket, destination, and the destination of the datagram that it answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Way {
+struct Route {
     socket: u16,
     to: SocketAddrV6,
     from: Local,
 }
 
-impl Way {
-    /// Whether both leave alike, though they came in differently: by other interfaces, say.
+impl Route {
+    /// Whether both have the same source and destination, even if their queries came by other interfaces.
     fn leaves_as(&self, other: &Self) -> bool {
-        let leaves = |way: &Self| {
-            (way.socket, control::reply_destination(way.to, way.from), control::reply_source(way.from))
+        let leaves = |route: &Self| {
+            (
+                route.socket,
+                control::reply_destination(route.to, route.from),
+                control::reply_source(route.from),
+            )
         };
         leaves(self) == leaves(other)
     }
 }
 
-/// A send about to be handed to the kernel.
+/// A send to pass to the kernel.
 pub(crate) struct Outgoing {
-    /// Number of the send, to be given to [`ReplyArea::finish`].
+    /// Number of the send, to pass to [`ReplyArea::finish`].
     pub(crate) slot: u32,
-    /// Socket it leaves by, as an index into the worker's.
+    /// Sending socket, as an index into those of the worker.
     pub(crate) socket: u16,
-    /// Complete message header; it and all it points to stay as they are until `finish`.
+    /// Complete message header; it and all memory it points to stay unchanged until `finish`.
     pub(crate) header: *const libc::msghdr,
 }
 
@@ -79,10 +77,10 @@ pub(crate) struct ReplyArea {
     sockets: Box<[u16]>,
     runs: Box<[Run]>,
     with_kernel: Box<[bool]>,
-    /// By socket, whether replies may leave together.
+    /// Whether replies may be coalesced, by socket.
     coalescing: Box<[bool]>,
-    /// Way of the send that the next reply may join: the last one, while it waits.
-    open: Option<Way>,
+    /// Route of the send that the next reply may join: the last one, while it waits.
+    open: Option<Route>,
     used: usize,
     queued: usize,
     handed: usize,
@@ -90,10 +88,11 @@ pub(crate) struct ReplyArea {
 }
 
 impl ReplyArea {
-    /// Octets of address space an area takes, for error messages.
+    /// Bytes of address space that an area takes, for error messages.
     pub(crate) const LEN: usize = OCTETS + SENDS_MAX * (size_of::<Envelope>() + size_of::<libc::mmsghdr>());
 
-    /// An area for as many sockets as `coalescing` tells whether their replies may leave together.
+    /// Makes an area for one socket per element of `coalescing`, which says whether its replies may be
+    /// coalesced.
     pub(crate) fn new(coalescing: impl Iterator<Item = bool>) -> io::Result<Self> {
         Ok(Self {
             octets: Pages::map(OCTETS)?,
@@ -116,7 +115,7 @@ impl ReplyArea {
         self.queued < SENDS_MAX && self.octets.len() - self.used >= REPLY_LEN_MAX
     }
 
-    /// Sends that the kernel has and has not finished.
+    /// Sends passed to the kernel and not finished.
     pub(crate) fn in_flight(&self) -> usize {
         self.handed - self.finished
     }
@@ -140,15 +139,15 @@ impl ReplyArea {
             return;
         }
         self.used += len;
-        let way = Way { socket, to, from };
-        // Mostly it is all the same, and need not be looked into.
-        let joins = |open: Way| open == way || open.leaves_as(&way);
+        let route = Route { socket, to, from };
+        // Equal routes, the usual case, skip the comparison of what they lead to.
+        let joins = |open: Route| open == route || open.leaves_as(&route);
         if !self.open.is_some_and(joins) || !self.join(len) {
-            self.address(start, len, way);
+            self.address(start, len, route);
         }
     }
 
-    /// Lets the last send take the `len` octets behind it as one more reply, if it can.
+    /// Adds the next `len` octets to the last send as one more reply, if possible.
     fn join(&mut self, len: usize) -> bool {
         let last = self.queued - 1;
         let run = &mut self.runs[last];
@@ -172,15 +171,15 @@ impl ReplyArea {
         true
     }
 
-    /// Queues a send of one reply, the payload at `start`.
-    fn address(&mut self, start: *mut u8, len: usize, way: Way) {
+    /// Queues a send of one reply, whose payload begins at `start`.
+    fn address(&mut self, start: *mut u8, len: usize, route: Route) {
         let envelope = self.envelopes.element::<Envelope>(self.queued);
         let header = self.headers.element::<libc::mmsghdr>(self.queued);
         // SAFETY: both elements are mapped and number `queued` is unused: neither the kernel (I2) nor another
         // reference sees them. All fields are integers, arrays and raw pointers, valid as zeroes.
         let (envelope, header) = unsafe { (&mut *envelope, &mut *header) };
-        let control_len = control::encode_source(&mut envelope.control, control::reply_source(way.from));
-        envelope.name = sockaddr::encode(control::reply_destination(way.to, way.from));
+        let control_len = control::encode_source(&mut envelope.control, control::reply_source(route.from));
+        envelope.name = sockaddr::encode(control::reply_destination(route.to, route.from));
         envelope.payload = libc::iovec { iov_base: start.cast(), iov_len: len };
         let message = &mut header.msg_hdr;
         message.msg_name = (&raw mut envelope.name).cast();
@@ -190,19 +189,19 @@ impl ReplyArea {
         message.msg_control =
             if control_len == 0 { std::ptr::null_mut() } else { (&raw mut envelope.control).cast() };
         message.msg_controllen = control_len as _;
-        self.sockets[self.queued] = way.socket;
+        self.sockets[self.queued] = route.socket;
         self.runs[self.queued] = Run::of(len);
-        self.open = self.coalescing[usize::from(way.socket)].then_some(way);
+        self.open = self.coalescing[usize::from(route.socket)].then_some(route);
         self.queued += 1;
     }
 
-    /// Replies of `socket` leave one by one from now on.
+    /// Stops coalescing replies of `socket`.
     pub(crate) fn stop_coalescing(&mut self, socket: u16) {
         self.coalescing[usize::from(socket)] = false;
         self.open = None;
     }
 
-    /// Socket that send `slot` leaves by, as an index into the worker's.
+    /// Sending socket of send `slot`, as an index into those of the worker.
     pub(crate) fn socket(&self, slot: u32) -> u16 {
         self.sockets[slot as usize]
     }
@@ -212,14 +211,14 @@ impl ReplyArea {
         self.runs[slot as usize]
     }
 
-    /// Message header of send `slot`, which the kernel has read but which is not yet finished.
+    /// Message header of send `slot`, which the kernel has read but which is not finished.
     pub(crate) fn header(&self, slot: u32) -> &libc::msghdr {
         assert!(self.with_kernel[slot as usize], "send {slot} is not under way");
-        // SAFETY: mapped and initialised (I3), and nobody writes to it before it is finished (I2).
+        // SAFETY: mapped and initialised (I3), and not written before it is finished (I2).
         unsafe { &(*self.headers.element::<libc::mmsghdr>(slot as usize)).msg_hdr }
     }
 
-    /// Marks the next waiting send as handed to the kernel, for a back end that hands them over one by one.
+    /// Passes the next waiting send to the kernel, for a back end that sends one at a time.
     pub(crate) fn hand_over(&mut self) -> Option<Outgoing> {
         if self.handed == self.queued {
             return None;
@@ -236,10 +235,10 @@ impl ReplyArea {
         Some(Outgoing { slot: slot as u32, socket: self.sockets[slot], header })
     }
 
-    /// The kernel is done with send `slot`; once it is done with all, the area is empty again.
+    /// Finishes send `slot`; the area is empty again once every send is finished.
     ///
     /// # Panics
-    /// The kernel does not have that send: something else was freed under its feet.
+    /// The kernel does not have that send: memory in use would be freed.
     pub(crate) fn finish(&mut self, slot: u32) {
         let with_kernel = &mut self.with_kernel[slot as usize];
         assert!(std::mem::replace(with_kernel, false), "send {slot} finished twice");
@@ -249,8 +248,8 @@ impl ReplyArea {
         }
     }
 
-    /// Lends the headers of all waiting sends, with the run of each, to a back end that sends them in one
-    /// call that ends before it returns; then forgets them.
+    /// Lends headers and runs of all waiting sends to a back end that sends them in one call and returns
+    /// after it; then clears the area.
     pub(crate) fn send_waiting<T: Default>(
         &mut self,
         send: impl FnOnce(&mut [libc::mmsghdr], &[Run]) -> T,

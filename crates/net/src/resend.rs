@@ -1,7 +1,7 @@
-//! What is done when the kernel refuses to send several replies together: they are sent one by one.
+//! Fallback for refused coalesced sends: the replies are sent one by one.
 //!
-//! UDP_SEGMENT needs checksums by the network card (before Linux 6.11) and a route without IPsec: which ones
-//! a reply meets is known only when it is sent.
+//! UDP_SEGMENT needs checksums by the network card (before Linux 6.11) and a route without IPsec, which shows
+//! only when a reply is sent.
 
 use std::os::fd::RawFd;
 
@@ -10,15 +10,15 @@ use crate::coalesce::Run;
 use crate::control::SOURCE_LEN;
 use crate::counters::last_error_result;
 
-/// Whether a send of `run` that ended in `result` may have been refused for being several replies.
+/// Whether a send of `run` that ended in `result` may have been refused because of coalescing.
 pub(crate) fn is_refusal(run: Run, result: i32) -> bool {
     run.count > 1 && [-libc::EIO, -libc::EINVAL, -libc::EMSGSIZE].contains(&result)
 }
 
-/// Sends the replies of `run` one by one, and counts them; whether the kernel takes them so.
+/// Sends the replies of `run` one by one, and counts them; returns whether the kernel takes any.
 ///
-/// If it does not either, the way of these replies is at fault and not that they were several: somebody who
-/// asks from an address that cannot be answered must not slow the replies to everyone else.
+/// If it takes none, their route is at fault, not coalescing: a requestor that cannot be answered must not
+/// slow down the replies to all others.
 ///
 /// # Safety
 /// `header` and all it points to are valid, the payload being the octets of `run`.

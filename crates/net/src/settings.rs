@@ -1,8 +1,8 @@
-//! Settings of one worker, checked once, before its thread starts.
+//! Settings of a worker, checked before its thread starts.
 
 use crate::{Socket, StartError};
 
-/// How a worker talks to the kernel; the default of the command line, `auto`, is up to the caller, see
+/// System calls of a worker; `auto`, the default of the command line, is resolved by the caller, see
 /// [`probe`](crate::probe).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -12,38 +12,38 @@ pub enum Backend {
     Mmsg,
 }
 
-/// Settings of one worker.
+/// Settings of a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
     /// Back end.
     pub backend: Backend,
-    /// Where io_uring cannot be set up for this worker ([`Backend::Uring`]), serve by [`Backend::Mmsg`]; the service
-    /// is told. [`probe`](crate::probe) tries a small ring: memory locked by other workers' rings, or a limit
+    /// Use [`Backend::Mmsg`] if io_uring cannot be set up for this worker ([`Backend::Uring`]), and tell the
+    /// service. [`probe`](crate::probe) tries a small ring: memory locked by other workers' rings, or a limit
     /// (RLIMIT_MEMLOCK), may leave no room for this one.
     pub fall_back: bool,
-    /// CPU to pin the worker's thread to, numbered as in `/proc/cpuinfo`; `None` leaves it to the scheduler.
+    /// CPU to pin the thread to, numbered as in `/proc/cpuinfo`; `None` leaves it to the scheduler.
     pub cpu: Option<usize>,
     /// Receive buffers lent to the kernel, a power of two in 64..=32,768 (back end uring).
     ///
-    /// When all are in use, datagrams wait in the socket's queue ([`starved`](crate::NetCounters::starved)).
+    /// While all are in use, datagrams wait in the socket queue ([`starved`](crate::NetCounters::starved)).
     pub buffers: u32,
     /// Longest payload a receive buffer takes, octets, in 1,232..=65,527; longer datagrams are dropped and
     /// counted ([`truncated`](crate::NetCounters::truncated)). A buffer takes 132 octets more.
     pub buffer_len: usize,
-    /// Receive several datagrams of a requestor as one, and send replies of one size to it as one (UDP_GRO,
-    /// UDP_SEGMENT), on the sockets that [can](Socket::can_coalesce); needs the longest `buffer_len`. Nothing
-    /// waits for company.
+    /// Coalesce datagrams of a requestor and equal-sized replies to it (UDP_GRO, UDP_SEGMENT), on sockets
+    /// that [support it](Socket::can_coalesce); needs the longest `buffer_len`. Datagrams are never delayed
+    /// to form a batch.
     pub coalesce: bool,
-    /// How long to ask the network card for datagrams before sleeping, microseconds; 0 sleeps at once. Needs
-    /// what [`prepare_busy_poll`](crate::prepare_busy_poll) asks for, and that this was called for the sockets.
+    /// Microseconds to poll the network card before sleeping; 0 sleeps at once. Call
+    /// [`prepare_busy_poll`](crate::prepare_busy_poll) for the sockets before.
     pub busy_poll: u32,
 }
 
 impl WorkerSettings {
     /// Smallest and largest `buffers`; the upper bound is the kernel's (a buffer id has 15 bits here).
     pub const BUFFERS: std::ops::RangeInclusive<u32> = 64..=32_768;
-    /// Smallest and largest `buffer_len`: what every IPv6 link carries unfragmented (RFC 8200 §5: 1,280
-    /// octets less IPv6 and UDP headers), and the longest UDP payload.
+    /// Smallest and largest `buffer_len`: the payload that every IPv6 link carries unfragmented (RFC 8200 §5:
+    /// 1,280 octets less IPv6 and UDP headers), and the longest UDP payload.
     pub const BUFFER_LEN: std::ops::RangeInclusive<usize> = 1_232..=crate::REPLY_LEN_MAX;
 
     pub(crate) fn check(&self) -> Result<(), StartError> {
@@ -59,18 +59,17 @@ impl WorkerSettings {
         Ok(())
     }
 
-    /// By socket, whether its replies may leave together.
+    /// Whether to coalesce replies, by socket.
     pub(crate) fn coalescing(&self, sockets: &[Socket]) -> impl Iterator<Item = bool> {
         sockets.iter().map(|socket| self.coalesce && socket.can_coalesce())
     }
 }
 
 impl Default for WorkerSettings {
-    /// io_uring or nothing, unpinned, 256 buffers of 2 KiB with their headers, every datagram by itself, no busy polling.
+    /// io_uring without fallback, unpinned, 256 buffers of 2 KiB with headers, no coalescing, no busy
+    /// polling.
     ///
-    /// The kernel goes round the buffers, so that more of them are only more cache lines: draining a full
-    /// socket costs 3.4 µs a datagram with 64, 3.6 with 256, 3.8 with 4,096 (loopback, Linux 6.18). Bursts
-    /// wait in the socket's queue, which is made for it.
+    /// More buffers only touch more cache lines; bursts wait in the socket queue (DESIGN.md).
     fn default() -> Self {
         Self {
             backend: Backend::Uring,
@@ -93,7 +92,7 @@ mod tests {
         let refused = WorkerSettings { coalesce: true, ..WorkerSettings::default() }.check().unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "buffer length: must be 65527 octets to receive datagrams together, got 1916"
+            "buffer length: must be 65527 octets to receive coalesced datagrams, got 1916"
         );
         let longest = WorkerSettings { coalesce: true, buffer_len: 65_527, ..WorkerSettings::default() };
         assert!(longest.check().is_ok());

@@ -1,4 +1,4 @@
-//! `sockaddr_in6` (RFC 3493 §3.3) as octets: the kernel writes and reads it inside larger buffers of ours.
+//! `sockaddr_in6` (RFC 3493 §3.3) as octets, which the kernel reads and writes inside larger buffers.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
@@ -18,7 +18,7 @@ pub(crate) fn encode(address: SocketAddrV6) -> [u8; NAME_LEN] {
     name
 }
 
-/// The address in `name`; `None` when it is cut short or of another family.
+/// The address in `name`; `None` if truncated or of another family.
 pub(crate) fn decode(name: &[u8]) -> Option<SocketAddrV6> {
     let (name, _) = name.split_first_chunk::<NAME_LEN>()?;
     let &[f0, f1, p0, p1, _, _, _, _, ref rest @ ..] = name;
@@ -32,7 +32,7 @@ pub(crate) fn decode(name: &[u8]) -> Option<SocketAddrV6> {
 mod tests {
     use super::*;
 
-    /// fe80::1%2 port 547 as Linux lays it out; family and scope are in the host's order.
+    /// fe80::1%2 port 547 in Linux's layout; family and scope are in host order.
     fn hand_written() -> Vec<u8> {
         let mut name = 10_u16.to_ne_bytes().to_vec();
         name.extend([0x02, 0x23, 0, 0, 0, 0]);

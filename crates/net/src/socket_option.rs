@@ -1,4 +1,4 @@
-//! Socket options that `socket2` does not know.
+//! Socket options missing from `socket2`.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -14,7 +14,7 @@ pub(crate) fn set(socket: &impl AsFd, level: i32, name: i32, value: i32) -> io::
     }
 }
 
-/// Reads the option `name` of `level` into `value`, of which the kernel may leave a tail untouched.
+/// Reads the option `name` of `level` into `value`; the kernel may leave a tail unchanged.
 pub(crate) fn get<const N: usize>(
     socket: &impl AsFd,
     level: i32,
@@ -30,21 +30,21 @@ pub(crate) fn get<const N: usize>(
     }
 }
 
-/// Asks for a receive buffer of so many octets, past the sysctl limit if we may, and up to it if not; 0
-/// leaves the system's default.
-pub(crate) fn enlarge_receive_buffer(socket: &impl AsFd, octets: usize) -> io::Result<()> {
-    enlarge(socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, octets)
+/// Requests a receive buffer of `bytes`, beyond the sysctl limit if permitted, else up to it; 0 leaves the
+/// system's default.
+pub(crate) fn enlarge_receive_buffer(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
+    enlarge(socket, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, bytes)
 }
 
-/// As [`enlarge_receive_buffer`], for the send buffer.
-pub(crate) fn enlarge_send_buffer(socket: &impl AsFd, octets: usize) -> io::Result<()> {
-    enlarge(socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, octets)
+/// Requests a send buffer, as [`enlarge_receive_buffer`] does.
+pub(crate) fn enlarge_send_buffer(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
+    enlarge(socket, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, bytes)
 }
 
-fn enlarge(socket: &impl AsFd, force: i32, plain: i32, octets: usize) -> io::Result<()> {
-    if octets == 0 {
+fn enlarge(socket: &impl AsFd, force: i32, plain: i32, bytes: usize) -> io::Result<()> {
+    if bytes == 0 {
         return Ok(());
     }
-    let octets = i32::try_from(octets).unwrap_or(i32::MAX / 2).min(i32::MAX / 2); // the kernel doubles it
-    set(socket, libc::SOL_SOCKET, force, octets).or_else(|_| set(socket, libc::SOL_SOCKET, plain, octets))
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX / 2).min(i32::MAX / 2); // the kernel doubles it
+    set(socket, libc::SOL_SOCKET, force, bytes).or_else(|_| set(socket, libc::SOL_SOCKET, plain, bytes))
 }

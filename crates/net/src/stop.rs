@@ -1,20 +1,20 @@
-//! How workers are told to stop: one eventfd that, once written, stays readable for all of them.
+//! Stopping workers: one eventfd that, once written, stays readable for all of them.
 //!
-//! An atomic flag would need every wait to end in time to look at it; a descriptor ends the wait itself.
+//! An atomic flag would need every wait to time out regularly; a descriptor ends the wait.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-/// Tells all workers that hold the matching [`StopSignal`] to stop.
+/// Stops all workers that hold the matching [`StopSignal`].
 #[derive(Clone, Debug)]
 pub struct StopHandle(Arc<OwnedFd>);
 
-/// What a worker waits on beside its sockets.
+/// Descriptor that a worker polls with its sockets.
 #[derive(Clone, Debug)]
 pub struct StopSignal(Arc<OwnedFd>);
 
-/// Makes a handle and its signal; both may be cloned, for one handle and one signal per worker.
+/// Makes a handle and its signal; both may be cloned, one signal per worker.
 ///
 /// # Errors
 /// The process is out of descriptors (raise `LimitNOFILE=`) or the kernel is out of memory.
@@ -24,7 +24,7 @@ pub fn stop_pair() -> io::Result<(StopHandle, StopSignal)> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: a descriptor just made, which nobody else owns.
+    // SAFETY: a descriptor just made, with no other owner.
     let fd = Arc::new(unsafe { OwnedFd::from_raw_fd(fd) });
     Ok((StopHandle(fd.clone()), StopSignal(fd)))
 }
@@ -40,7 +40,8 @@ impl StopHandle {
 }
 
 impl StopSignal {
-    /// Readable once the handle was used. Never read, so that it stays so for every worker.
+    /// The descriptor, readable once the handle was used. Never read, so that it stays readable for every
+    /// worker.
     pub(crate) fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }

@@ -1,8 +1,8 @@
-//! Reasons why io_uring cannot be used, each with its fix.
+//! Errors of io_uring, each with its fix.
 
 use std::io;
 
-/// A reason why io_uring cannot be used here, and how to fix it. `--io mmsg` serves without it.
+/// A reason why io_uring is unusable, and its fix. `--io mmsg` works without it.
 #[derive(Debug, thiserror::Error)]
 pub enum UringError {
     /// Switched off by the administrator.
@@ -11,7 +11,7 @@ pub enum UringError {
          1 run in the group of kernel.io_uring_group"
     )]
     Disabled {
-        /// Value of the sysctl: 1 allows one group, 2 nobody.
+        /// Value of the sysctl: 1 allows one group, 2 no process.
         level: u8,
     },
     /// Refused with the sysctl open: a sandbox.
@@ -34,29 +34,29 @@ pub enum UringError {
         /// First version that has it.
         needs: &'static str,
     },
-    /// Not enough memory, by whatever limit.
+    /// Out of memory, by any limit.
     #[error(
-        "no memory for io_uring: {what}; raise LimitMEMLOCK= and MemoryMax= of the unit, or lower the \
+        "no memory for io_uring: {step}; raise LimitMEMLOCK= and MemoryMax= of the unit, or lower the \
          number of buffers"
     )]
     Memory {
-        /// What it was for.
-        what: &'static str,
+        /// The step that needed it.
+        step: &'static str,
     },
-    /// Anything else.
-    #[error("io_uring does not work here: {what}: {source}")]
+    /// Any other failure.
+    #[error("io_uring does not work here: {step}: {source}")]
     Other {
         /// The step that failed.
-        what: &'static str,
+        step: &'static str,
         /// The kernel's error.
         source: io::Error,
     },
 }
 
 impl UringError {
-    /// Judges the error of `what`, for a `feature` that came with Linux `needs`.
+    /// Classifies the error of step `step`, for a `feature` added in Linux `needs`.
     pub(crate) fn judge(
-        what: &'static str,
+        step: &'static str,
         feature: &'static str,
         needs: &'static str,
         source: io::Error,
@@ -68,13 +68,13 @@ impl UringError {
             },
             Some(libc::ENOSYS) => Self::Missing,
             Some(libc::EINVAL) => Self::TooOld { feature, needs },
-            Some(libc::ENOMEM) => Self::Memory { what },
-            _ => Self::Other { what, source },
+            Some(libc::ENOMEM) => Self::Memory { step },
+            _ => Self::Other { step, source },
         }
     }
 }
 
-/// The sysctl `kernel.io_uring_disabled` (Linux ≥ 6.6); 0, which hinders nothing, where it is absent.
+/// The sysctl `kernel.io_uring_disabled` (Linux ≥ 6.6); 0, which disables nothing, if absent.
 fn disabled_level() -> u8 {
     let text = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
     text.trim().parse().unwrap_or(0)
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_errno_names_its_fix() {
+    fn errors_name_their_fix() {
         let rows = [
             (libc::ENOSYS, "6.1 or newer"),
             (libc::EINVAL, "lacks FEATURE; run Linux 9.9"),

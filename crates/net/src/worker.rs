@@ -1,4 +1,4 @@
-//! One worker: some sockets, one back end, one thread.
+//! A worker: sockets, a back end, a thread.
 
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ impl Worker {
         Ok(Self { settings, sockets, stop, counters })
     }
 
-    /// Serves until stopped: then receives no more, answers what it has received, and returns when the
-    /// replies are out. Call it on the worker's own thread, which is pinned if the settings say so.
+    /// Serves until stopped: then stops receiving, answers the datagrams received, and returns when the
+    /// replies are sent. Call it on the worker's own thread, which is pinned if the settings say so.
     ///
     /// # Errors
     /// The thread cannot be pinned, the back end cannot be set up, or the kernel fails for good.
@@ -63,8 +63,8 @@ impl Worker {
     }
 }
 
-/// Pins the calling thread. Numbers that no `cpu_set_t` holds are refused here, as `core_affinity` panics at
-/// them; which of the others exist and are allowed, the kernel knows.
+/// Pins the calling thread. Rejects numbers beyond `cpu_set_t`, at which `core_affinity` panics; the kernel
+/// knows which others exist and are allowed.
 fn pin(cpu: usize) -> Result<(), RunError> {
     let pinned = cpu < libc::CPU_SETSIZE as usize && core_affinity::set_for_current(CoreId { id: cpu });
     if pinned { Ok(()) } else { Err(RunError::Pin { cpu }) }

@@ -1,10 +1,10 @@
-//! Numbers by position.
+//! Counters by index.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::utils::CachePadded;
 
-/// `N` counters of one worker, on cache lines of their own. Anyone may read them.
+/// `N` counters of one worker, on cache lines of their own; any thread may read them.
 #[derive(Debug)]
 pub struct Counters<const N: usize>(CachePadded<[AtomicU64; N]>);
 
@@ -20,15 +20,15 @@ impl<const N: usize> Counters<N> {
         add(&self.0[counter], 1);
     }
 
-    /// All counters, each as it was at some moment of the call.
+    /// Returns all counters, each as of some moment of the call.
     pub fn read(&self) -> [u64; N] {
         std::array::from_fn(|counter| self.0[counter].load(Ordering::Relaxed))
     }
 }
 
-/// Adds to a number that the calling thread alone writes.
+/// Adds to a number that only the calling thread writes.
 ///
-/// Load and store in place of `fetch_add`: with a single writer they never lose a count, and cost no locked
+/// Load and store instead of `fetch_add`: a single writer never loses a count, and needs no locked
 /// instruction.
 pub(crate) fn add(number: &AtomicU64, n: u64) {
     number.store(number.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_kept_apart() {
+    fn counters_are_independent() {
         let counters = Counters::<3>::default();
         counters.count(0);
         counters.count(2);
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn two_workers_share_no_line() {
+    fn workers_share_no_cache_line() {
         assert_eq!(align_of::<Counters<1>>() % 64, 0);
         assert_eq!(size_of::<Counters<1>>() % 64, 0);
     }

@@ -1,31 +1,31 @@
 //! Prometheus text exposition, version 0.0.4.
 //!
-//! A library would bring its own counters, which the packet path cannot use, or a registry that is filled anew on
-//! every scrape; the text itself is a page of code.
+//! A library would bring its own counters, which the packet path cannot use, or a registry to fill on every
+//! scrape; the text itself is a page of code.
 
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use crate::Distribution;
 
-/// What kind of numbers a family holds.
+/// Type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows, from 0 when the process starts.
+    /// Only grows; starts at 0 with the process.
     Counter,
-    /// Goes up and down.
+    /// Rises and falls.
     Gauge,
     /// Counts by upper limit.
     Histogram,
 }
 
-/// A scrape, as it is written.
+/// A scrape while it is written.
 #[derive(Debug, Default)]
 pub struct Exposition {
     text: String,
 }
 
-/// One family of a scrape, its header written.
+/// A family of a scrape, with its header written.
 #[derive(Debug)]
 pub struct Family<'a> {
     text: &'a mut String,
@@ -39,7 +39,7 @@ impl Exposition {
     /// Content type of the text.
     pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// Begins a family; each name may begin one only.
+    /// Begins a family; each name may be used once.
     pub fn family<'a>(&'a mut self, name: &'a str, kind: Kind, help: &str) -> Family<'a> {
         let kind = match kind {
             Kind::Counter => "counter",
@@ -58,13 +58,13 @@ impl Exposition {
 }
 
 impl Family<'_> {
-    /// One number with its labels.
+    /// Writes a number with its labels.
     pub fn sample(&mut self, labels: &Labels<'_>, value: impl Display) {
         self.line("", labels, None, value);
     }
 
-    /// The buckets of a histogram by upper limit, ascending, each with the count up to there; then count and sum of
-    /// all.
+    /// Writes the buckets of a histogram by ascending upper limit, with cumulative counts, then count and sum
+    /// of all.
     pub fn histogram<L: Display>(
         &mut self,
         labels: &Labels<'_>,
@@ -80,7 +80,7 @@ impl Family<'_> {
         self.line("_count", labels, None, count);
     }
 
-    /// Times in seconds, with a bucket for each power of two of nanoseconds in `powers`.
+    /// Writes times in seconds, with a bucket for each power of two of nanoseconds in `powers`.
     pub fn times(
         &mut self,
         labels: &Labels<'_>,
@@ -111,7 +111,7 @@ impl Family<'_> {
     }
 }
 
-/// Writes the value of a label.
+/// Writes the value of a label, escaped.
 fn escape(text: &mut String, value: &str) {
     for c in value.chars() {
         match c {
@@ -128,9 +128,9 @@ mod tests {
     use super::*;
     use crate::Histogram;
 
-    /// Octets from the format's description, not from here.
+    /// Expected text from the description of the format, not from this code.
     #[test]
-    fn text_is_as_the_format_says() {
+    fn text_follows_the_format() {
         let mut scrape = Exposition::default();
         let mut family = scrape.family("a_total", Kind::Counter, "One \\ two\nthree \"four\".");
         family.sample(&[], 5);

@@ -1,4 +1,4 @@
-//! Times, counted in buckets that grow with them: each power of two is cut into 16, so a quantile is at most 1/16
+//! Log-linear histogram of times: each power of two is split into 16 buckets, so a quantile is at most 1/16
 //! too large, from a nanosecond to a minute, in 4 KiB.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use crossbeam::utils::CachePadded;
 
 use crate::counters::add;
 
-/// A power of two is cut into 2^4 buckets.
+/// Each power of two is split into 2^4 buckets.
 const CUT_BITS: u32 = 4;
 const CUTS: usize = 1 << CUT_BITS;
 
@@ -17,7 +17,7 @@ const TOP_BIT: u32 = 35;
 
 const BUCKETS: usize = (TOP_BIT - CUT_BITS + 2) as usize * CUTS;
 
-/// How often which time was taken; written by one worker.
+/// Counts of times; written by one worker.
 #[derive(Debug)]
 pub struct Histogram(CachePadded<Counts>);
 
@@ -35,24 +35,24 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts `n` times. Only the worker that owns the histogram may call this.
+    /// Counts `time` `n` times. Only the worker that owns the histogram may call this.
     pub fn record(&self, time: Duration, n: u64) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         add(&self.0.buckets[bucket_of(nanoseconds)], n);
         add(&self.0.sum, nanoseconds.wrapping_mul(n));
     }
 
-    /// What was counted so far.
+    /// Returns the counts so far.
     pub fn read(&self) -> Distribution {
         let buckets = self.0.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
         Distribution { sum: self.0.sum.load(Ordering::Relaxed), buckets }
     }
 }
 
-/// The bucket of a time; it holds the times above the bucket before it, up to and with its own limit.
+/// Bucket of a time; it holds times above the previous limit, up to and including its own.
 fn bucket_of(nanoseconds: u64) -> usize {
-    // One less, so that a power of two is the limit of a bucket and not the beginning of the next: Prometheus
-    // counts what is equal to a limit as below it.
+    // One less, so that a power of two is the limit of a bucket and not the start of the next: Prometheus
+    // includes the limit in a bucket.
     let below = nanoseconds.saturating_sub(1);
     let Some(bit) = below.checked_ilog2().filter(|&bit| bit >= CUT_BITS) else { return below as usize };
     if bit > TOP_BIT {
@@ -62,7 +62,7 @@ fn bucket_of(nanoseconds: u64) -> usize {
     (bit - CUT_BITS + 1) as usize * CUTS + cut
 }
 
-/// The longest time of a bucket, nanoseconds; the inverse of [`bucket_of`].
+/// Longest time of a bucket, nanoseconds; the inverse of [`bucket_of`].
 fn limit_of(bucket: usize) -> u64 {
     let (octave, cut) = (bucket / CUTS, (bucket % CUTS) as u64);
     match octave.checked_sub(1) {
@@ -71,7 +71,7 @@ fn limit_of(bucket: usize) -> u64 {
     }
 }
 
-/// Times that were counted, of one histogram or the sum of several.
+/// Counted times of one histogram, or the sum of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Distribution {
     sum: u64,
@@ -85,29 +85,29 @@ impl Default for Distribution {
 }
 
 impl Distribution {
-    /// Adds what another histogram counted.
+    /// Adds the counts of another histogram.
     pub fn add(&mut self, other: &Self) {
         self.sum = self.sum.wrapping_add(other.sum);
         self.buckets.iter_mut().zip(&other.buckets).for_each(|(count, more)| *count += more);
     }
 
-    /// How many times were counted.
+    /// Number of times counted.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// All times together.
+    /// Sum of all times.
     pub fn sum(&self) -> Duration {
         Duration::from_nanos(self.sum)
     }
 
-    /// How many times were at most 2^`power` ns; exact for 2^4 ns..=2^35 ns.
+    /// Number of times of at most 2^`power` ns; exact for 2^4 ns..=2^35 ns.
     pub fn count_up_to(&self, power: u32) -> u64 {
         let buckets = self.buckets.iter().enumerate();
         buckets.filter(|&(bucket, _)| limit_of(bucket) <= 1 << power).map(|(_, count)| count).sum()
     }
 
-    /// The time that this part (0..=1) of all did not exceed, at most 1/16 too large; `None` if none was counted.
+    /// Quantile `part` (0..=1) of the times, at most 1/16 too large; `None` without any.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
         let rank = ((self.count() as f64 * part).ceil() as u64).max(1);
         let mut seen = 0;
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_join_without_gap() {
+    fn buckets_are_contiguous() {
         assert_eq!(bucket_of(0), 0);
         for bucket in 0..BUCKETS - 1 {
             let limit = limit_of(bucket);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_equal_to_a_limit_is_below_it() {
+    fn buckets_include_their_limit() {
         let histogram = Histogram::default();
         for (nanoseconds, n) in [(1024, 1), (1025, 10), (2048, 100), (2049, 1000)] {
             histogram.record(Duration::from_nanos(nanoseconds), n);
@@ -148,12 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_counted_has_no_quantile() {
+    fn an_empty_distribution_has_no_quantile() {
         assert_eq!(Distribution::default().quantile(0.5), None);
     }
 
     proptest! {
-        /// Against sorting.
+        /// Checks quantiles against sorting.
         #[test]
         fn quantiles_are_at_most_a_sixteenth_too_large(
             mut times in proptest::collection::vec(1..1_u64 << 36, 1..200), part in 0.0..=1.0_f64,

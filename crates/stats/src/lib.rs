@@ -1,12 +1,12 @@
-//! What workers count, and how it is shown.
+//! Statistics of workers, and Prometheus text.
 //!
 //! ```text
-//! Counters   numbers by position           Top         who asks most, in bounded memory
+//! Counters   numbers by index              Top         most frequent keys, in bounded memory
 //! Histogram  times, log-linear             Exposition  Prometheus text
 //! ```
-//! Each of the first three has one writing thread and any number of readers. The writer takes no lock, executes no
-//! locked instruction and shares no cache line with another writer; a reader gets each number as it was at some
-//! moment of the call.
+//! Each of the first three has one writing thread and any number of readers. The writer takes no lock,
+//! executes no locked instruction and shares no cache line with another writer; a reader gets each number as
+//! of some moment of the call.
 #![forbid(unsafe_code)]
 
 mod counters;

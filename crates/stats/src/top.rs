@@ -1,17 +1,17 @@
-//! Who occurs most often, in memory that does not grow with how many there are.
+//! Top list: the most frequent keys, in memory that does not grow with the number of keys.
 //!
-//! Designs considered: (1) a hash map of all: grows with every forged source address; (2) a count-min sketch: small,
-//! but knows no names; (3) the stream summary of the Space-Saving algorithm (Metwally, Agrawal, El Abbadi 2005): all
-//! slots in one list ordered by count, pointers to mend on every count; (4) this one: Space-Saving with the slots in
-//! sets of 8, as in a processor's cache. A key's hash names its set; a key that is not there takes the slot with the
-//! least count of the set, and takes that count over as what it may have too many. Within a set all that
-//! Space-Saving promises holds: a key with more than an eighth of the set's occurrences is there, and no true count
-//! is outside `count - error..=count`. To count a key that is there takes one look at its set, and no write but the
-//! count itself.
+//! Designs considered: (1) a hash map of all keys: grows with every forged source address; (2) a count-min
+//! sketch: small, but does not store keys; (3) the stream summary of the Space-Saving algorithm (Metwally,
+//! Agrawal, El Abbadi 2005): all slots in one list ordered by count, whose pointers every count updates; (4)
+//! used: Space-Saving with slots in sets of 8, as in a processor cache. The hash of a key selects its set; a
+//! missing key replaces the one with the least count in the set, and keeps that count as its error. Within a
+//! set the guarantees of Space-Saving hold: a key with more than an eighth of the set's occurrences is
+//! present, and every true count is in `count - error..=count`. Counting a present key reads one set and
+//! writes one count.
 //!
-//! Reading without tearing: a set has a number that is odd while a slot changes hands; a reader that sees it odd, or
-//! changed since it began, reads again (a sequence lock). All of it is atomics, so that a race is at worst a second
-//! try, never undefined. The writer never waits.
+//! Readers use a sequence lock: a set's number is odd while a slot is replaced; a reader that sees it odd, or
+//! changed since it began, reads again. All fields are atomics, so a race costs a retry and is never
+//! undefined behaviour. The writer never waits.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
@@ -24,46 +24,47 @@ const WAYS: usize = 8;
 /// Sets, a power of two: 256 keys in all.
 const SETS: usize = 32;
 
-/// Most tries of a reader at one set. One is enough unless the writer is in the middle of some nanoseconds' work.
+/// Maximum of tries of a reader at a set. One suffices unless the writer is replacing a slot, for some
+/// nanoseconds.
 const TRIES_MAX: usize = 100;
 
 /// The keys that occur most often, each of 128 bits; written by one thread.
 #[derive(Debug)]
 pub struct Top {
     sets: Box<[Set<WAYS>]>,
-    /// Which set a key is in cannot be known from outside: nobody can crowd another out on purpose.
+    /// Secret seed: no sender can choose addresses that displace a given key.
     hasher: foldhash::fast::RandomState,
 }
 
-/// A key and how often it occurred.
+/// A key and its count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
     pub key: u128,
-    /// How often it occurred at most.
+    /// Upper bound of its occurrences.
     pub count: u64,
-    /// How much of `count` may be others'.
+    /// Part of `count` that may belong to other keys.
     pub error: u64,
 }
 
 impl Entry {
-    /// How often it occurred at least. Never falls while the key is among the top.
+    /// Lower bound of its occurrences. Never decreases while the key is present.
     pub fn at_least(&self) -> u64 {
         self.count - self.error
     }
 }
 
-/// One set, on two cache lines for what a count reads, and more for what readers want.
+/// A set, on two cache lines for counting, and more for readers.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Set<const WAYS: usize> {
     /// Upper and lower halves of the keys.
     highs: [AtomicU64; WAYS],
     lows: [AtomicU64; WAYS],
-    /// 0: a free slot.
+    /// A count of 0 is a free slot.
     counts: [AtomicU64; WAYS],
     errors: [AtomicU64; WAYS],
-    /// Odd while a slot changes hands.
+    /// Odd while a slot is replaced.
     sequence: AtomicU64,
 }
 
@@ -81,9 +82,9 @@ impl Top {
         self.sets[(hash >> 32) as usize % SETS].count(key, n);
     }
 
-    /// The keys that are held, most frequent (at least) first.
+    /// Returns the present keys, by descending lower bound.
     ///
-    /// A set that changes hands without pause is left out; it would hold nobody who occurs often.
+    /// Skips a set that is replaced without pause; it holds no frequent key.
     pub fn read(&self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = self.sets.iter().filter_map(Set::read).flatten().flatten().collect();
         entries.sort_unstable_by_key(|entry| (std::cmp::Reverse(entry.at_least()), entry.key));
@@ -100,35 +101,35 @@ impl<const WAYS: usize> Set<WAYS> {
     fn count(&self, key: u128, n: u64) {
         let (high, low) = halves(key);
         for way in 0..WAYS {
-            let held = self.lows[way].load(Ordering::Relaxed) == low
+            let present = self.lows[way].load(Ordering::Relaxed) == low
                 && self.highs[way].load(Ordering::Relaxed) == high;
-            if held {
+            if present {
                 let count = &self.counts[way];
                 return count.store(count.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
             }
         }
-        self.take_over(key, n);
+        self.replace_least(key, n);
     }
 
-    /// Gives the slot with the least count to another key.
+    /// Replaces the key with the least count.
     #[cold]
-    fn take_over(&self, key: u128, n: u64) {
+    fn replace_least(&self, key: u128, n: u64) {
         let count_of = |way: usize| self.counts[way].load(Ordering::Relaxed);
         let way = (0..WAYS).min_by_key(|&way| count_of(way)).unwrap_or_default();
         let (least, (high, low)) = (count_of(way), halves(key));
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
-        // Whoever reads one of the stores below also sees the odd number.
+        // A reader that sees one of the stores below also sees the odd number.
         fence(Ordering::Release);
         self.highs[way].store(high, Ordering::Relaxed);
         self.lows[way].store(low, Ordering::Relaxed);
         self.errors[way].store(least, Ordering::Relaxed);
         self.counts[way].store(least.wrapping_add(n), Ordering::Relaxed);
-        // Whoever sees this number sees the stores above.
+        // A reader that sees this number sees the stores above.
         self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
     }
 
-    /// The slots in use; `None` if one changed hands whenever it was tried.
+    /// Returns the slots in use; `None` if one was replaced during every try.
     fn read(&self) -> Option<[Option<Entry>; WAYS]> {
         (0..TRIES_MAX).find_map(|_| self.try_read())
     }
@@ -142,8 +143,8 @@ impl<const WAYS: usize> Set<WAYS> {
                 (self.counts[way].load(Ordering::Relaxed), self.errors[way].load(Ordering::Relaxed));
             (count > 0).then_some(Entry { key, count, error })
         });
-        // Pairs with the fence of the writer: had one of these loads seen what a hand-over stores, the number
-        // would be another one now.
+        // Pairs with the fence of the writer: if a load above saw a store of a replacement, the number has
+        // changed.
         fence(Ordering::Acquire);
         let unchanged = before.is_multiple_of(2) && self.sequence.load(Ordering::Relaxed) == before;
         unchanged.then_some(entries)
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_forged_keys_hides_nobody_who_asks_often() {
+    fn frequent_keys_survive_a_flood_of_forged_keys() {
         let top = Top::default();
         for forged in 0..100_000_u128 {
             top.count(forged << 64 | 1, 1);
@@ -185,7 +186,7 @@ mod tests {
     }
 
     proptest! {
-        /// What Space-Saving promises, within one set, against a map of all.
+        /// Checks the guarantees of Space-Saving, within one set, against a map of all keys.
         #[test]
         fn true_counts_are_within_the_error(keys in proptest::collection::vec(0..30_u128, 1..400)) {
             let (set, mut all) = (Set::<WAYS>::new(), HashMap::<u128, u64>::new());
@@ -193,14 +194,14 @@ mod tests {
                 set.count(key + 1, 1);
                 *all.entry(key + 1).or_default() += 1;
             }
-            let held: Vec<Entry> = set.read().unwrap().into_iter().flatten().collect();
-            prop_assert_eq!(held.iter().map(|entry| entry.count).sum::<u64>(), keys.len() as u64);
-            for entry in &held {
+            let present: Vec<Entry> = set.read().unwrap().into_iter().flatten().collect();
+            prop_assert_eq!(present.iter().map(|entry| entry.count).sum::<u64>(), keys.len() as u64);
+            for entry in &present {
                 let truth = all[&entry.key];
                 prop_assert!((entry.at_least()..=entry.count).contains(&truth), "{truth}: {entry:?}");
             }
             for (key, count) in all.into_iter().filter(|(_, count)| count * WAYS as u64 > keys.len() as u64) {
-                prop_assert!(held.iter().any(|entry| entry.key == key), "{key} occurs {count} times");
+                prop_assert!(present.iter().any(|entry| entry.key == key), "{key} occurs {count} times");
             }
         }
     }
@@ -213,7 +214,7 @@ mod loom_tests {
 
     use super::*;
 
-    /// In every interleaving, a reader sees one key with its own count and error, or reads again.
+    /// Checks that in every interleaving a reader sees a key with its own count and error, or reads again.
     #[test]
     fn top_is_never_torn() {
         loom::model(|| {

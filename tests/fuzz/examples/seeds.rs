@@ -1,5 +1,5 @@
-//! Writes what the other tests know as seeds: `cargo run --manifest-path tests/fuzz/Cargo.toml --example
-//! seeds -- DIR` makes `DIR/TARGET/…`, to be merged into `corpus/TARGET` by `tests/fuzz/minimise`.
+//! Exports the data of other tests as seeds: `cargo run --manifest-path tests/fuzz/Cargo.toml --example seeds
+//! -- DIR` makes `DIR/TARGET/…`, to be merged into `corpus/TARGET` by `tests/fuzz/minimise`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ fn write(directory: &Path, seeds: impl IntoIterator<Item = Vec<u8>>) -> Result<(
     Ok(())
 }
 
-/// The queries that Kea was asked.
+/// Queries that were sent to Kea.
 fn kea_queries(directory: &Path) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let mut queries = Vec::new();
     for file in fs::read_dir(directory)? {
@@ -50,7 +50,7 @@ fn kea_queries(directory: &Path) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     Ok(queries)
 }
 
-/// Rows of all schemas; the first octet says how many columns the header has (see target `lease_row`).
+/// Rows of all schemas; the first octet is the number of columns of the header (see target `lease_row`).
 fn lease_rows(data: &Path) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let conformance = fs::read_to_string(data.join("conformance/leases.csv"))?;
     let sample = fs::read_to_string(data.join("sample/kea-leases6.csv"))?;

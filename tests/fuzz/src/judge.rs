@@ -1,4 +1,4 @@
-//! Whether what became of a query is right, and no more than the leases justify.
+//! Judge: checks that the outcome of a query is right, and that a reply contains only data of the leases.
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -11,13 +11,13 @@ use crate::question::{Ask, Question, Subject, address};
 use crate::relay::{check_relay_data, levels, relay_data_without};
 use crate::{Answer, NOW, OwnedLease, SOURCE, Sample};
 
-/// A query shorter than this leaves room for all that the sample has about a client.
+/// Longest query that leaves room for all sample data of a client.
 const ROOM_FOR_ALL: usize = 50_000;
 
-/// Judges what became of a query of [`SOURCE`].
+/// Judges the outcome of a query of [`SOURCE`].
 ///
 /// # Panics
-/// If it is wrong.
+/// The outcome is wrong.
 pub fn judge(sample: &Sample, policy: &Policy, query: &[u8], answer: &Answer) {
     let (to, reply, outcome) = match answer {
         Answer::Silence(outcome) => {
@@ -64,7 +64,7 @@ pub fn judge(sample: &Sample, policy: &Policy, query: &[u8], answer: &Answer) {
     }
 }
 
-/// Status and outcome are the same; the status code.
+/// Checks that status and outcome agree; returns the status code.
 fn judge_status(value: &[u8], outcome: Outcome) -> u16 {
     let (code, text) = value.split_first_chunk::<2>().expect("a status code");
     assert!(!text.is_empty() && str::from_utf8(text).is_ok(), "{text:?} as a text for people");
@@ -81,7 +81,7 @@ fn judge_status(value: &[u8], outcome: Outcome) -> u16 {
     code
 }
 
-/// The link is unknown, or what was asked about is on none.
+/// Checks that the link is unknown, or the queried address or client is on none.
 fn judge_not_configured(sample: &Sample, ask: &Ask<'_>) {
     if let Some(address) = ask.link_address {
         assert_eq!(sample.named(address), [].into(), "the links of {address}");
@@ -101,7 +101,7 @@ fn judge_not_configured(sample: &Sample, ask: &Ask<'_>) {
     }
 }
 
-/// "No binding" about a lease that exists cuts a subscriber off.
+/// A "no binding" for an existing lease cuts a subscriber off.
 fn judge_no_binding(sample: &Sample, ask: &Ask<'_>, outcome: Outcome) {
     assert_eq!(outcome, Outcome::NoBinding);
     let named = ask.link_address.map(|address| sample.named(address));
@@ -133,7 +133,7 @@ fn judge_links(sample: &Sample, ask: &Ask<'_>, outcome: Outcome, value: &[u8]) {
     assert!(links.is_subset(&followed), "{told:?} do not lead to all links");
 }
 
-/// Leases as a reply has them: kind, address, prefix length, preferred and valid lifetime left.
+/// Leases of a reply: kind, address, prefix length, remaining preferred and valid lifetime.
 type Told = (bool, Ipv6Addr, u8, u32, u32);
 
 fn judge_client_data(sample: &Sample, policy: &Policy, ask: &Ask<'_>, outcome: Outcome, value: &[u8]) {
@@ -185,7 +185,7 @@ fn judge_client_data(sample: &Sample, policy: &Policy, ask: &Ask<'_>, outcome: O
     }
 }
 
-/// Whether client and links are those that were asked about; the links.
+/// Checks that client and links are the queried ones; returns the links.
 fn judge_subject(sample: &Sample, ask: &Ask<'_>, duid: &[u8], told: &[Told]) -> BTreeSet<usize> {
     let named = ask.link_address.map(|address| sample.named(address));
     let link = match ask.subject {
@@ -194,8 +194,8 @@ fn judge_subject(sample: &Sample, ask: &Ask<'_>, duid: &[u8], told: &[Told]) -> 
                 named.as_ref().is_none_or(|named| !named.is_disjoint(&sample.links_of(lease)))
             };
             let on_link = sample.all_covering(address).filter(is_named);
-            let lease = on_link.max_by_key(|lease| lease.prefix_len).expect("nobody has this address");
-            assert_eq!(lease.duid, duid, "who has {address}");
+            let lease = on_link.max_by_key(|lease| lease.prefix_len).expect("no client has this address");
+            assert_eq!(lease.duid, duid, "the client of {address}");
             sample.link_of(lease)
         }
         Subject::Client(asked) => {

@@ -1,4 +1,4 @@
-//! A lease that owns its octets: what the models hold.
+//! An owned lease, for the models.
 
 use std::net::Ipv6Addr;
 
@@ -36,7 +36,7 @@ impl From<Lease<'_>> for OwnedLease {
 }
 
 impl OwnedLease {
-    /// The lease, borrowed.
+    /// Borrows the lease.
     pub fn lease(&self) -> Lease<'_> {
         Lease {
             address: self.address,
@@ -51,9 +51,9 @@ impl OwnedLease {
         }
     }
 
-    /// Seconds of preferred and valid lifetime left at `now`; a lifetime without end stays what it is.
+    /// Seconds of preferred and valid lifetime left at `now`; an infinite lifetime stays infinite.
     pub fn left(&self, now: u32) -> (u32, u32) {
-        // A source's clock ahead of ours adds nothing.
+        // A clock of the source ahead of ours adds nothing.
         let gone = u64::from(now).saturating_sub(u64::from(self.cltt));
         let left = |lifetime: u32| match lifetime {
             INFINITY => INFINITY,
@@ -63,24 +63,25 @@ impl OwnedLease {
         (left(self.preferred_lifetime).min(valid), valid)
     }
 
-    /// Whether its client may use it at `now`.
+    /// Whether the client may use it at `now`.
     pub fn is_live(&self, now: u32) -> bool {
         self.left(now).1 > 0
     }
 
-    /// Whether it is on `address`, or on a prefix around it.
+    /// Whether it is for `address`, or for a prefix that covers it.
     pub fn covers(&self, address: Ipv6Addr) -> bool {
         within(address, self.address, self.prefix_len)
     }
 
-    /// In the order of a reply: addresses ascending, then prefixes longer than 64 bits, then the others, each ascending.
+    /// Order of a reply: addresses ascending, then prefixes longer than 64 bits, then the others, each
+    /// ascending.
     pub fn order(&self) -> (bool, bool, Ipv6Addr) {
         let is_prefix = self.kind == LeaseKind::Prefix;
         (is_prefix, is_prefix && self.prefix_len <= 64, self.address)
     }
 }
 
-/// Whether `address` lies in `prefix`/`len`, bit by bit.
+/// Whether `address` is in `prefix`/`len`, bit by bit.
 pub(crate) fn within(address: Ipv6Addr, prefix: Ipv6Addr, len: u8) -> bool {
     let (address, prefix) = (u128::from(address), u128::from(prefix));
     (0..len).all(|bit| (address ^ prefix) >> (127 - bit) & 1 == 0)

@@ -1,9 +1,9 @@
-//! What the fuzz targets share: sample data, an engine around it, and the judge of its replies.
+//! Shared code of the fuzz targets: sample data, an engine on it, and the judge of its replies.
 //!
-//! A target that only looks for panics finds little in code that forbids `unsafe`; these compare with models
-//! that are too simple to be wrong in the same way. The model of the network is a list of leases and links,
-//! searched from end to end ([`Sample`]); the judge of replies ([`judge()`]) walks both messages on its own
-//! and asks that model.
+//! A target that only looks for panics finds little in code that forbids `unsafe`; these targets compare with
+//! models that are too simple to be wrong in the same way. The model of the network is a list of leases and
+//! links, searched linearly ([`Sample`]); the judge of replies ([`judge()`]) parses both messages itself and
+//! uses that model.
 #![forbid(unsafe_code)]
 
 mod judge;

@@ -1,4 +1,4 @@
-//! What a query asks, read apart from the engine.
+//! Parser of queries, separate from that of the engine.
 
 use std::net::Ipv6Addr;
 
@@ -12,7 +12,7 @@ pub(crate) struct Question<'a> {
     query: Option<&'a [u8]>,
 }
 
-/// What OPTION_LQ_QUERY asks (RFC 5007 §4.1.2.1).
+/// Contents of OPTION_LQ_QUERY (RFC 5007 §4.1.2.1).
 pub(crate) struct Ask<'a> {
     /// `None` if it is `::`.
     pub(crate) link_address: Option<Ipv6Addr>,
@@ -30,7 +30,7 @@ impl<'a> Question<'a> {
     /// Reads a query.
     ///
     /// # Panics
-    /// If it is one that gets no reply.
+    /// The query is one that gets no reply.
     pub(crate) fn read(message: &'a [u8]) -> Self {
         let (header, options) = message.split_at_checked(4).expect("a whole header");
         assert_eq!(header[0], 14, "only a LEASEQUERY gets a reply");
@@ -43,14 +43,14 @@ impl<'a> Question<'a> {
         Self { transaction_id: &header[1..], requestor, query: only(OptionCode::LQ_QUERY) }
     }
 
-    /// What it asks.
+    /// Parses OPTION_LQ_QUERY.
     ///
     /// # Panics
-    /// If it is not well-formed, or of another type than 1 or 2: it gets a status and nothing else.
+    /// OPTION_LQ_QUERY is malformed, or of a type other than 1 or 2: the reply has a status and nothing else.
     pub(crate) fn ask(&self) -> Ask<'a> {
         let query = self.query.expect("one OPTION_LQ_QUERY");
         let (header, options) = query.split_at_checked(17).expect("a whole OPTION_LQ_QUERY");
-        // Of several options of a kind the first counts.
+        // The first of several options of a kind counts.
         let first = |wanted| {
             let options = Options::new(options).map(|option| option.expect("query-options that parse"));
             let mut found = options.filter(|&(code, _)| code == wanted).map(|(_, value)| value);

@@ -5,7 +5,7 @@ use lqd_wire::{MessageType, OptionCode, Options};
 /// Octets before the options of a relay message: type, hop-count, link-address, peer-address.
 const HEADER_LEN: usize = 34;
 
-/// One level of relaying.
+/// A relay hop.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Level<'a> {
     /// Hop-count, link-address, peer-address.
@@ -14,10 +14,10 @@ pub(crate) struct Level<'a> {
     pub(crate) source_port: Option<&'a [u8]>,
 }
 
-/// All levels of this type around a message, and the message.
+/// Splits a message into its relay hops of this type and the inner message.
 ///
 /// # Panics
-/// If they are not as RFC 8415 demands; a query that was answered and a reply both are.
+/// The hops violate RFC 8415; those of an answered query and of a reply do not.
 pub(crate) fn levels(mut octets: &[u8], kind: MessageType) -> (Vec<Level<'_>>, &[u8]) {
     let mut levels = Vec::new();
     while octets.first() == Some(&kind.0) {
@@ -45,7 +45,7 @@ pub(crate) fn levels(mut octets: &[u8], kind: MessageType) -> (Vec<Level<'_>>, &
 /// §4.1.2.4).
 ///
 /// # Panics
-/// If its octets are no such thing.
+/// The octets are malformed.
 pub(crate) fn check_relay_data(value: &[u8]) {
     let (_peer, mut message) = value.split_at_checked(16).expect("a peer-address");
     assert_eq!(message.first(), Some(&MessageType::RELAY_FORW.0), "relay data without a relay message");
@@ -63,10 +63,10 @@ pub(crate) fn check_relay_data(value: &[u8]) {
     }
 }
 
-/// The value of OPTION_LQ_RELAY_DATA, written again without the options that `hides` names, the message inside aside.
+/// Rewrites OPTION_LQ_RELAY_DATA without the options that `hides` names; leaves the inner message alone.
 ///
 /// # Panics
-/// If its octets are no such thing.
+/// The octets are malformed.
 pub(crate) fn relay_data_without(value: &[u8], hides: impl Fn(OptionCode) -> bool) -> Vec<u8> {
     let (peer, message) = value.split_at_checked(16).expect("a peer-address");
     [peer, &message_without(message, &hides)].concat()

@@ -1,4 +1,4 @@
-//! The engine around the sample.
+//! The engine with the sample.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
@@ -9,31 +9,31 @@ use lqd_wire::{DATAGRAM_LEN_MAX, OptionCode};
 
 use crate::{NOW, Sample};
 
-/// A requestor that may ask.
+/// An authorized requestor.
 pub const SOURCE: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 40_000, 0, 0);
 
-/// Longer than any reply may be, so that one that is too long shows.
+/// Longer than any valid reply, so that a longer one is noticed.
 const SLOT_LEN: usize = DATAGRAM_LEN_MAX + 4096;
 
-/// What became of a datagram.
+/// Outcome of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Nothing is sent.
+    /// Discarded without a reply.
     Silence(Outcome),
-    /// This is sent.
+    /// A reply.
     Reply {
-        /// To whom.
+        /// Destination.
         to: SocketAddrV6,
-        /// What.
+        /// Octets.
         octets: Vec<u8>,
-        /// Its name.
+        /// Name of the outcome.
         outcome: Outcome,
     },
 }
 
-/// The sample, one engine for each policy, and a slot for replies.
+/// The sample, an engine for each policy, and a slot for replies.
 pub struct Rig {
-    /// What is asked about.
+    /// The sample.
     pub sample: Sample,
     reader: Reader,
     engines: Vec<(Policy, Engine)>,
@@ -51,7 +51,7 @@ impl Rig {
     /// Reads the sample.
     ///
     /// # Panics
-    /// If it cannot be read: it is part of the tests.
+    /// The sample cannot be read; it is part of the tests.
     pub fn new() -> Self {
         let sample = Sample::read();
         let reader = sample.store.reader().expect("the store has no reader yet");
@@ -66,16 +66,17 @@ impl Rig {
         self.engines.iter().map(|(policy, _)| policy)
     }
 
-    /// What becomes of one datagram of [`SOURCE`] under the policy with this number; `before` is what lies in
-    /// the slot for the reply.
+    /// Outcome of a datagram of [`SOURCE`] under the policy with this number; `before` is the previous
+    /// content of the slot.
     pub fn answer(&mut self, policy: usize, octets: &[u8], before: u8) -> Answer {
         self.answers(policy, &[Datagram { octets, source: SOURCE }], before).remove(0)
     }
 
-    /// What becomes of a batch.
+    /// Outcomes of a batch.
     ///
-    /// # Panics If the engine does not give each datagram one verdict, in order, or writes behind the end of
-    /// a reply's slot.
+    /// # Panics
+    /// The engine does not return one verdict per datagram, in order, or writes beyond the end of a reply's
+    /// slot.
     pub fn answers(&mut self, policy: usize, datagrams: &[Datagram<'_>], before: u8) -> Vec<Answer> {
         let slot = &mut self.slot;
         let mut answers = Vec::with_capacity(datagrams.len());
@@ -108,7 +109,7 @@ impl Rig {
     }
 }
 
-/// A slot that is one octet short of the whole reply gets an error or nothing, never a part.
+/// A slot one octet too short gets an error or nothing, never a part of the reply.
 fn refuses_short_slots(reply: &lqd_answer::Reply<'_>, len: usize, slot: &mut [u8]) {
     let Some(short) = len.checked_sub(1) else { return };
     let (len, outcome) = reply.write(&mut slot[..short]);
@@ -117,7 +118,7 @@ fn refuses_short_slots(reply: &lqd_answer::Reply<'_>, len: usize, slot: &mut [u8
     assert_eq!(outcome, expected, "{short} octets of room");
 }
 
-/// The default, and one that takes the longest relay chains and returns less.
+/// The default policy, and one that accepts the longest relay chains and returns less.
 fn policies(server_duid: &[u8]) -> [Policy; 2] {
     let of = |relay_hops_max, sensitive| {
         let rights = Rights { allow: true, sensitive, ..Rights::default() };
@@ -133,7 +134,7 @@ fn falsified(reply: Vec<u8>) -> Vec<u8> {
     reply
 }
 
-/// With the canary, the last octet of every reply is wrong.
+/// The canary makes the last octet of every reply wrong.
 #[cfg(feature = "canary")]
 fn falsified(mut reply: Vec<u8>) -> Vec<u8> {
     if let Some(last) = reply.last_mut() {

@@ -11,8 +11,7 @@ use lqd_index::{Batch, Change, Link, Links, Prefix, Removal, Store, Subnet, Writ
 use crate::OwnedLease;
 use crate::lease::within;
 
-/// When all queries are asked, seconds since 1970: in 2027, between the past and the future times of the
-/// sample.
+/// Time of all queries, seconds since 1970: in 2027, between the past and the future times of the sample.
 pub const NOW: u32 = 1_800_000_000;
 
 const KEA_CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/conformance/kea-dhcp6.conf");
@@ -23,9 +22,9 @@ const HEADER: &[u8] =
     b"address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,\
     fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,hwaddr_source,pool_id";
 
-/// The sample, twice: what is asked, and what the answers are held against.
+/// The sample, twice: as the engine reads it, and as the model that answers are checked against.
 pub struct Sample {
-    /// What the engine reads.
+    /// Index of the engine.
     pub store: Arc<Store>,
     /// The server's DUID.
     pub server_duid: Vec<u8>,
@@ -37,7 +36,7 @@ impl Sample {
     /// Reads the files of the conformance tables.
     ///
     /// # Panics
-    /// If they cannot be read: they are part of the tests.
+    /// The files cannot be read; they are part of the tests.
     pub fn read() -> Self {
         let document = kea_config::read(KEA_CONFIG).expect("the sample's configuration");
         let kea = KeaConfig::from_document(&document, None).expect("the sample's configuration");
@@ -63,12 +62,12 @@ impl Sample {
         self.all_covering(address).max_by_key(|lease| lease.prefix_len)
     }
 
-    /// All live leases around `address`.
+    /// Live leases that cover `address`.
     pub fn all_covering(&self, address: Ipv6Addr) -> impl Iterator<Item = &OwnedLease> {
         self.leases.iter().filter(move |lease| lease.is_live(NOW) && lease.covers(address))
     }
 
-    /// All leases of a client, ended ones included.
+    /// Leases of a client, including expired ones.
     pub fn of_client<'a>(&'a self, duid: &[u8]) -> impl Iterator<Item = &'a OwnedLease> {
         self.leases.iter().filter(move |lease| lease.duid == duid)
     }
@@ -88,7 +87,7 @@ impl Sample {
         }
     }
 
-    /// The link that is told for a lease.
+    /// The link reported for a lease.
     pub fn link_of(&self, lease: &OwnedLease) -> Option<usize> {
         self.links_of(lease).first().copied()
     }
@@ -143,7 +142,7 @@ fn leases() -> Batch {
     batch
 }
 
-/// The sample has the last transaction (`cltt`) where Kea has the end of the lease.
+/// The sample has the last transaction (`cltt`) in the column of the expiry time of Kea.
 fn with_expire(row: &str) -> String {
     let mut columns: Vec<String> = row.split(',').map(str::to_owned).collect();
     let valid: i64 = columns[2].parse().expect("valid lifetime");

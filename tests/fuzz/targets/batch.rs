@@ -1,4 +1,4 @@
-//! A datagram's company in its batch changes nothing: batches are answered as lone queries.
+//! Random batches: the outcome of a datagram does not depend on the rest of its batch.
 #![no_main]
 #![forbid(unsafe_code)]
 
@@ -10,12 +10,12 @@ use libfuzzer_sys::fuzz_target;
 use lqd_answer::{BATCH_MAX, Datagram};
 use lqd_fuzz::{Rig, SOURCE};
 
-/// A datagram that is more often a good query than octets at random are.
+/// A datagram that is a valid query more often than random octets are.
 #[derive(Arbitrary, Debug)]
 struct Sent {
     what: What,
     relays: u8,
-    /// May ask.
+    /// Whether the requestor is authorized.
     allowed: bool,
     /// Octets cut from its end.
     cut: u8,
@@ -38,7 +38,7 @@ enum Place {
         client: u8,
         number: u8,
     },
-    /// Within a delegated prefix.
+    /// Host in a delegated prefix.
     Delegated {
         client: u8,
         number: u8,

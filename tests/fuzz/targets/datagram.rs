@@ -1,4 +1,4 @@
-//! Any octets as a datagram: one verdict, the same each time, and a reply that is right.
+//! Random octets as a datagram: one verdict, the same each time, and a correct reply.
 #![no_main]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Any changes and snapshots: readers find what a plain map of the same leases has.
+//! Random changes and snapshots: readers find the leases of a plain map.
 #![no_main]
 #![forbid(unsafe_code)]
 
@@ -21,16 +21,16 @@ enum Op {
         options: u8,
     },
     Remove(Place),
-    /// The changes so far are applied.
+    /// Apply the changes so far.
     Publish,
-    /// A new snapshot takes the place of what there is, cut into batches of this size.
+    /// Replace all leases by a snapshot, in batches of this size.
     Replace(u8),
 }
 
-/// Few addresses, close together and far apart, so that leases change hands and lengths, and prefixes nest.
+/// Few addresses, near and far, so that leases change clients and lengths, and prefixes nest.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 struct Place {
-    /// Position of a bit that is set, besides those of 2001:db8::/32.
+    /// Position of a set bit, in addition to those of 2001:db8::/32.
     bit: u8,
     low: u8,
 }
@@ -45,7 +45,7 @@ impl Place {
     }
 }
 
-/// A number of 128 or more is an address, any other the length of a prefix.
+/// Length of a prefix; 128 or more is an address.
 fn lease(place: Place, len: u8, client: u8, ended: bool, options: u8) -> OwnedLease {
     let (kind, prefix_len) = match len {
         0 => (LeaseKind::Prefix, 1),
@@ -113,7 +113,7 @@ impl Index {
     }
 }
 
-/// All that the index has about a client.
+/// Every lease of a client in the index.
 fn leases(client: Client<'_>, duid: &[u8]) -> Vec<OwnedLease> {
     let lease = |binding| {
         let mut options = Vec::new();

@@ -1,4 +1,4 @@
-//! Any text as Kea's configuration: links in good shape, or an error that says where to mend what.
+//! Random text as Kea configuration: valid links, or an error that names its fix and position.
 #![no_main]
 #![forbid(unsafe_code)]
 
@@ -13,11 +13,11 @@ use lqd_wire::Options;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What the text may include, by any of [`NAMES`].
+/// Contents of files that the text may include, by any of [`NAMES`].
 const INCLUDED: &str = "{ \"id\": 9, \"subnet\": \"2001:db8:9::/64\" } // the end of it";
 const NAMES: [&str; 3] = ["a", "subnets.json", "options.json"];
 
-/// A directory for the text under test and what it may include; removed when dropped.
+/// A directory for the text under test and the files it may include; removed when dropped.
 struct Etc {
     _directory: TempDir,
     file: PathBuf,
@@ -39,8 +39,7 @@ impl Etc {
     }
 }
 
-/// What the text includes must be ours: a device or a pipe elsewhere on this machine would say nothing about
-/// the reader.
+/// Included files must be ours: a device or a pipe elsewhere on this machine would not test the parser.
 fn includes_elsewhere(text: &[u8]) -> bool {
     let mut includes = text.split(|&octet| octet == b'<').filter(|rest| rest.starts_with(b"?"));
     includes.any(|rest| {
@@ -49,7 +48,7 @@ fn includes_elsewhere(text: &[u8]) -> bool {
     })
 }
 
-/// Every error says what is wrong; one in the text points into it.
+/// Checks that every error has a text; one in the text has a position.
 fn check_error(error: &ConfigError, text: &[u8]) {
     assert!(!error.to_string().is_empty());
     let (ConfigError::Text { place, reason } | ConfigError::Value { place, reason, .. }) = error else {
@@ -68,7 +67,7 @@ fn check_place(place: &TextPosition, text: &[u8]) {
     assert!((1..=columns).contains(&place.column), "{place}: that line ends at {columns}");
 }
 
-/// Plain JSON is read, but for the escapes of whole characters, which Kea refuses.
+/// Checks that plain JSON is accepted, except for escapes of whole characters, which Kea rejects.
 fn check_plain(read: &Result<Document, ConfigError>, text: &[u8]) {
     if !text.windows(2).any(|pair| pair == b"\\u") && serde_json::from_slice::<Value>(text).is_ok() {
         read.as_ref().unwrap_or_else(|error| panic!("plain JSON: {error}"));

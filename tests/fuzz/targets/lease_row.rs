@@ -1,7 +1,7 @@
-//! Any line of a lease file: a change or none, and a lease that the index takes; after a fault, at most an address that
-//! cannot be read.
+//! Random line of a lease file: a change or none, and a lease that the index accepts; after an error, at most
+//! an unreadable address.
 //!
-//! The first octet says how many columns the header has, 12 to 20: those of Kea's first schema up to its
+//! The first octet is the number of columns of the header, 12 to 20: from the first schema of Kea to its
 //! current one and beyond; the line follows.
 #![no_main]
 #![forbid(unsafe_code)]
@@ -23,7 +23,7 @@ const COLUMNS_MIN: usize = 12;
 const COLUMNS_MAX: usize = 20;
 const USER_CONTEXT: usize = 14;
 
-/// What a follower keeps from row to row.
+/// State that a follower keeps between rows.
 struct Feed {
     columns: Vec<Columns>,
     parser: RowParser,
@@ -42,11 +42,11 @@ impl Feed {
         Self { columns: columns.collect(), parser: RowParser::new(), writer, store, reader }
     }
 
-    /// Puts the one lease of a batch into the index, finds it, and takes it out again.
+    /// Puts the only lease of a batch into the index, finds it, and removes it.
     fn store(&mut self, batch: &Batch, lease: &OwnedLease) {
         let applied = self.writer.apply(batch);
         assert_eq!((applied.put, applied.removed), (1, 0));
-        // In the second of the last transaction every lease is live.
+        // Every lease is live in the second of its last transaction.
         let pinned = self.reader.pin();
         for look_up in [Lookup::Covering(lease.address), Lookup::Duid(&lease.duid)] {
             let client = pinned.find(look_up, lease.cltt).expect("a lease that was just stored").client;
@@ -80,7 +80,7 @@ fn judge_lease(feed: &mut Feed, lease: Lease<'_>) {
     feed.store(&batch, &lease.into());
 }
 
-/// Options of a lease parse, and each is there once.
+/// Checks that the options of a lease parse, each at most once.
 fn check_options(options: &[u8]) {
     let mut codes = BTreeSet::new();
     for option in Options::new(options) {
@@ -89,8 +89,8 @@ fn check_options(options: &[u8]) {
     }
 }
 
-/// The same row with a space, escaped as Kea does, before its `user_context`: the scanner for Kea's usual shape then
-/// leaves it to the parser for any JSON, which must understand the same.
+/// The same row with a space, escaped as Kea does, before its `user_context`: the fast scanner then leaves it
+/// to the general JSON parser, which must agree.
 fn with_space(row: &[u8]) -> Vec<u8> {
     let values = row.split(|&octet| octet == b',').enumerate().map(|(position, value)| {
         if position == USER_CONTEXT && !value.is_empty() {

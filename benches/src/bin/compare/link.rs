@@ -1,23 +1,22 @@
-//! A link between two network namespaces, with the server at one end and a requestor that knows nothing of
-//! coalescing at the other.
+//! A link between two network namespaces, with the server at one end and a requestor without coalescing at
+//! the other.
 //!
-//! The network card is played by a veth with what a card has: GRO (`gro`, `rx-udp-gro-forwarding`), and a
-//! moment in which it collects (`gro_flush_timeout`, with `napi_defer_hard_irqs`), as a veth hands over each
-//! datagram as it is sent and would find no second one to add. All of it runs where the datagrams are sent,
-//! on the load's CPU, as another CPU may serve a card's interrupts. The requestor's own receiving is moved to
-//! that CPU too (RPS): over a veth it would run, and be counted, in the server's sends; between two hosts it
-//! does not.
+//! A veth plays the network card, with GRO (`gro`, `rx-udp-gro-forwarding`) and a delay to collect datagrams
+//! (`gro_flush_timeout`, with `napi_defer_hard_irqs`), as a veth otherwise delivers each datagram as it is
+//! sent and never finds a second one. All of that runs on the sending CPU, that of the load, as another CPU
+//! may serve a card's interrupts. The requestor's receiving is moved to that CPU too (RPS): over a veth it
+//! would run in the server's sends, and be counted there; between two hosts it does not.
 
 use std::process::{Command, Stdio};
 
-use crate::programs::Fault;
+use crate::programs::CompareError;
 
 /// Time that the card collects datagrams, nanoseconds.
 const COLLECT_NS: &str = "50000";
 /// The load's CPU, 1, as a mask in hexadecimal.
 const LOAD_CPU_MASK: &str = "2";
 
-/// The link, which ends with this.
+/// The link; dropping it removes both namespaces.
 pub(crate) struct Link {
     server: String,
     load: String,
@@ -28,7 +27,7 @@ impl Link {
     pub(crate) const SERVER: &str = "2001:db8:1::5";
 
     /// Makes both namespaces, and the link between them.
-    pub(crate) fn new() -> Result<Self, Fault> {
+    pub(crate) fn new() -> Result<Self, CompareError> {
         let name = |end| format!("lqd-compare-{}-{end}", std::process::id());
         let link = Self { server: name("server"), load: name("load") };
         let (server, load) = (&link.server, &link.load);
@@ -79,15 +78,19 @@ impl Drop for Link {
 }
 
 /// Runs a short command to its end.
-fn run<'a>(command: impl IntoIterator<Item = &'a str>) -> Result<(), Fault> {
+fn run<'a>(command: impl IntoIterator<Item = &'a str>) -> Result<(), CompareError> {
     let mut words = command.into_iter();
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words).stdin(Stdio::null());
     let line = format!("{command:?}");
-    let output =
-        command.output().map_err(|source| Fault::Link { command: line.clone(), what: source.to_string() })?;
+    let output = command
+        .output()
+        .map_err(|source| CompareError::Link { command: line.clone(), reason: source.to_string() })?;
     if output.status.success() {
         return Ok(());
     }
-    Err(Fault::Link { command: line, what: String::from_utf8_lossy(&output.stderr).trim().to_owned() })
+    Err(CompareError::Link {
+        command: line,
+        reason: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
 }

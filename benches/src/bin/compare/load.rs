@@ -1,4 +1,4 @@
-//! One run of lqload against one server.
+//! A run of lqload against a server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::link::Link;
-use crate::programs::{Fault, LOAD_CPU, Programs, Server};
+use crate::programs::{CompareError, LOAD_CPU, Programs, Server};
 
 /// Links of the lease files.
 const LINKS: &str = "256";
@@ -17,13 +17,12 @@ const LINKS: &str = "256";
 const RELAY_DATA: &str = "0.25";
 /// Longest time to write a lease file; fifty million clients take minutes.
 const MAKE_WITHIN: Duration = Duration::from_secs(1800);
-/// Time that a run may take beyond its length: reading the lease file, waiting for the last answers.
+/// Time limit of a run beyond its duration: reading the lease file, waiting for the last answers.
 const RUN_SLACK: Duration = Duration::from_secs(300);
-/// Share of queries without an answer that a run may have; more of them, and it shows something else than the
-/// CPU.
+/// Maximum share of lost queries; with more, a run does not measure the CPU.
 const LOST_MAX: f64 = 0.001;
 
-/// What is asked for.
+/// Subject of the queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Subject {
@@ -44,7 +43,7 @@ impl Subject {
         }
     }
 
-    /// As `lqload --mix` takes it.
+    /// Value for `lqload --mix`.
     fn mix(self) -> &'static str {
         match self {
             Self::Address => "address=1",
@@ -62,10 +61,10 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    /// Lets lqload write them.
-    pub(crate) fn make(programs: &Programs, clients: u32) -> Result<Self, Fault> {
+    /// Makes them by lqload.
+    pub(crate) fn make(programs: &Programs, clients: u32) -> Result<Self, CompareError> {
         let directory =
-            TempDir::new().map_err(|source| Fault::File { path: std::env::temp_dir(), source })?;
+            TempDir::new().map_err(|source| CompareError::File { path: std::env::temp_dir(), source })?;
         let out = directory.path().join("leases").display().to_string();
         let number = clients.to_string();
         let arguments = [
@@ -92,15 +91,15 @@ impl Leases {
     }
 }
 
-/// What one run has shown.
+/// Result of a run.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Cost {
-    /// CPU time of the server, user and system, for each answer.
+    /// CPU time of the server per answer, user and system.
     pub(crate) us_per_answer: f64,
     pub(crate) answered_per_s: f64,
 }
 
-/// The part of lqload's report that is needed here.
+/// The fields of lqload's report that are used here.
 #[derive(Deserialize)]
 struct Report {
     sent: u64,
@@ -114,43 +113,44 @@ struct ServerCpu {
     us_per_answer: Option<f64>,
 }
 
-/// How the servers are loaded.
+/// Load of the servers.
 pub(crate) struct Load<'a> {
     pub(crate) programs: &'a Programs,
     pub(crate) leases: &'a Leases,
-    /// Over which the servers are loaded, if not over loopback.
+    /// Link to the servers, if not loopback.
     pub(crate) link: Option<&'a Link>,
-    /// Flags of lqload and their values: how many queries, and how many at once.
+    /// Flags of lqload and their values: number and rate of queries.
     pub(crate) pace: &'a [String],
     pub(crate) duration: Duration,
 }
 
 impl Load<'_> {
     /// Loads a server and measures it.
-    pub(crate) fn run(&self, server: &Server, subject: Subject) -> Result<Cost, Fault> {
+    pub(crate) fn run(&self, server: &Server, subject: Subject) -> Result<Cost, CompareError> {
         let json = self.leases.directory.path().join("report.json");
         self.lqload(server, subject, &json)?;
-        let text = fs::read_to_string(&json).map_err(|source| Fault::File { path: json.clone(), source })?;
-        let fault = |what: String| Fault::Report { path: json.clone(), what };
-        let report: Report = serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
+        let text =
+            fs::read_to_string(&json).map_err(|source| CompareError::File { path: json.clone(), source })?;
+        let unusable = |reason: String| CompareError::Report { path: json.clone(), reason };
+        let report: Report = serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
         let Report { sent, answered, answered_per_s, server_cpu } = report;
         if sent.saturating_sub(answered) as f64 > sent as f64 * LOST_MAX {
-            return Err(Fault::Lost { server: server.name, answered, sent });
+            return Err(CompareError::Lost { server: server.name, answered, sent });
         }
         let us_per_answer = server_cpu
             .and_then(|cpu| cpu.us_per_answer)
             .filter(|&us| us > 0.0)
-            .ok_or_else(|| fault("it has no CPU time of the server".to_owned()))?;
+            .ok_or_else(|| unusable("the CPU time of the server is missing".to_owned()))?;
         Ok(Cost { us_per_answer, answered_per_s })
     }
 
     /// Runs lqload, which fails if an answer is wrong.
-    fn lqload(&self, server: &Server, subject: Subject, json: &Path) -> Result<(), Fault> {
+    fn lqload(&self, server: &Server, subject: Subject, json: &Path) -> Result<(), CompareError> {
         let [target, pid] = [server.address.to_string(), server.pid().to_string()];
         let [leases, json] =
             [self.leases.lease_file().as_path(), json].map(|path| path.display().to_string());
         let duration = format!("{}s", self.duration.as_secs());
-        let judge = if server.name == "floor" { "--echo" } else { "--verify" };
+        let judge = if server.name == "baseline" { "--echo" } else { "--verify" };
         let mut arguments = vec!["run", "--target", &target, "--leases", &leases, "--mix", subject.mix()];
         arguments.extend(["--duration", &duration, "--cpus", LOAD_CPU, judge]);
         arguments.extend(["--server-pid", &pid, "--json", &json]);

@@ -1,17 +1,16 @@
-//! compare: what an answer costs lqd, as a multiple of what an echo costs the floor.
+//! compare: cost of an answer of lqd, as a multiple of an echo of the baseline.
 //!
-//! One run on a machine that others use scatters by ±15 %. So lqd and the floor run right after each other,
-//! round after round, under the same load; what disturbs one disturbs the other, and the median of the
-//! rounds' ratios is steady where the times themselves are not. Each round starts both servers anew, so that
-//! a lucky layout in memory is one sample among several, and every other round asks the floor first.
+//! A single run on a shared machine varies by ±15 %. So lqd and the baseline run right after each other,
+//! round after round, under the same load; a disturbance affects both, and the median of the ratios is steady
+//! where the times are not. Each round restarts both servers, so that a lucky memory layout is one sample of
+//! several, and every other round begins with the baseline.
 //!
-//! Every answer is verified, and every echo compared with what was sent: what answers wrongly may be as fast
-//! as it likes.
+//! Every answer is verified, and every echo compared with its query.
 //!
 //! ```text
-//! link      two namespaces, a veth that does what a network card does
-//! programs  where the programs are, and those that run: ended, whatever happens
-//! load      one run of lqload: CPU of the server for each answer
+//! link      two namespaces, and a veth that acts as a network card
+//! programs  paths of the programs; running ones are ended in every case
+//! load      a run of lqload: CPU of the server per answer
 //! result    rounds → medians → table and JSON
 //! ```
 #![forbid(unsafe_code)]
@@ -29,19 +28,20 @@ use clap::{Parser, ValueEnum};
 
 use link::Link;
 use load::{Leases, Load, Subject};
-use programs::{Fault, Programs, Server};
+use programs::{CompareError, Programs, Server};
 use result::{Comparison, Row, Sample};
 
-/// Measure what an answer costs lqd, as a multiple of what an echo costs the floor, or an answer another build of lqd.
+/// Measure the cost of an answer of lqd, as a multiple of an echo of the baseline, or of an answer of another
+/// build of lqd.
 ///
 /// Needs two CPUs: the servers run on CPU 0, the load on CPU 1. Build all programs first: cargo build
 /// --release --workspace.
 #[derive(Parser)]
 struct Options {
-    /// What is compared with the floor; the floor itself shows how steady the machine is.
+    /// Server to compare with the baseline; the baseline itself shows how steady the machine is.
     #[arg(long, value_enum, default_value_t = Compared::Lqd)]
     server: Compared,
-    /// How both servers talk to the kernel.
+    /// System calls of both servers.
     #[arg(long, value_enum, default_value_t = Io::Uring)]
     io: Io,
     /// Clients in the lease file, each with two leases; several numbers are compared one after the other.
@@ -51,36 +51,38 @@ struct Options {
     /// Rounds; odd, so that the median is one of them.
     #[arg(long, value_name = "COUNT", default_value_t = 7, value_parser = odd)]
     rounds: u32,
-    /// Length of one run, 1 to 60; a round has eight.
+    /// Duration of a run, 1 to 60; a round has eight runs.
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = seconds)]
     seconds: u64,
-    /// Closed loop: queries under way at once.
+    /// Closed loop: queries in flight.
     #[arg(long, value_name = "COUNT", default_value_t = 256)]
     window: u32,
-    /// Open loop instead: queries a second, as lqload takes it; both servers then see the same arrivals.
+    /// Open loop instead: queries per second, in the notation of lqload; both servers then see the same
+    /// arrivals.
     #[arg(long, value_name = "RATE", conflicts_with = "window")]
     rate: Option<String>,
-    /// Coalesced load: queries go out so many at once (UDP_SEGMENT), and both servers coalesce; without it, neither does.
+    /// Coalesced load: number of queries per send (UDP_SEGMENT); both servers coalesce. Without it, neither
+    /// does.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=64))]
     gso: Option<u32>,
-    /// Instead of the floor: lqd with --gro on against lqd with --gro off, over a link whose receiving side
-    /// does GRO, asked by a requestor that knows nothing of it. Needs root, iproute2 and ethtool.
+    /// Instead of the baseline: compare lqd --gro on with lqd --gro off, over a link whose receiving side
+    /// does GRO, with a requestor that does not coalesce. Needs root, iproute2 and ethtool.
     #[arg(long, conflicts_with_all = ["gso", "server"])]
     link: bool,
-    /// Instead of the floor: another build of lqd, such as that of the last release.
+    /// Instead of the baseline: compare with another build of lqd, such as the last release.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["link", "server"])]
-    baseline: Option<PathBuf>,
-    /// What is asked for.
+    previous: Option<PathBuf>,
+    /// Subjects of the queries.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SUBJECT,…",
           default_values = ["address", "prefix", "client-id", "mix"])]
     subjects: Vec<Subject>,
-    /// Write the result to this file as JSON, too.
+    /// Also write the result to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Directory of the programs lqd, floor and lqload; default: that of this program.
+    /// Directory of the programs lqd, baseline and lqload; default: that of this program.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
-    /// The load generator, if it is not with the others.
+    /// The load generator, if not in that directory.
     #[arg(long, value_name = "FILE")]
     lqload: Option<PathBuf>,
 }
@@ -94,17 +96,17 @@ impl Options {
         }
     }
 
-    /// What is compared, and with what.
+    /// Names of both sides.
     fn names(&self) -> [&'static str; 2] {
-        match (self.link, &self.baseline, self.server) {
+        match (self.link, &self.previous, self.server) {
             (true, ..) => ["gro on", "gro off"],
-            (_, Some(_), _) => ["lqd", "baseline"],
-            (_, None, Compared::Lqd) => ["lqd", "floor"],
-            (_, None, Compared::Floor) => ["floor", "floor"],
+            (_, Some(_), _) => ["lqd", "previous"],
+            (_, None, Compared::Lqd) => ["lqd", "baseline"],
+            (_, None, Compared::Baseline) => ["baseline", "baseline"],
         }
     }
 
-    /// Whether the servers coalesce, as they take it.
+    /// Value for --gro of both servers.
     fn gro(&self) -> &'static str {
         if self.gso.is_some() { "on" } else { "off" }
     }
@@ -113,7 +115,7 @@ impl Options {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Compared {
     Lqd,
-    Floor,
+    Baseline,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -148,16 +150,16 @@ fn odd(text: &str) -> Result<u32, String> {
 fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("compare: {fault}");
+        Err(error) => {
+            eprintln!("compare: {error}");
             ExitCode::from(2)
         }
     }
 }
 
-fn run(options: &Options) -> Result<(), Fault> {
+fn run(options: &Options) -> Result<(), CompareError> {
     let programs =
-        Programs::find(options.programs.clone(), options.lqload.clone(), options.baseline.as_deref())?;
+        Programs::find(options.programs.clone(), options.lqload.clone(), options.previous.as_deref())?;
     let mut comparison = Comparison::new(options);
     for &clients in &options.clients {
         let leases = Leases::make(&programs, clients)?;
@@ -171,8 +173,8 @@ fn run(options: &Options) -> Result<(), Fault> {
     }
 }
 
-/// All rounds over one set of leases.
-fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec<Row>, Fault> {
+/// Runs all rounds with one set of leases.
+fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec<Row>, CompareError> {
     let link = options.link.then(Link::new).transpose()?;
     let new_row = |&subject| Row::new(options.form(), subject, 2 * u64::from(leases.clients));
     let mut rows: Vec<Row> = options.subjects.iter().map(new_row).collect();
@@ -202,13 +204,13 @@ fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec
     Ok(rows)
 }
 
-/// Starts both servers anew: what is compared, and with what.
+/// Starts both servers.
 fn start(
     options: &Options,
     programs: &Programs,
     link: Option<&Link>,
     leases: &Leases,
-) -> Result<[Server; 2], Fault> {
+) -> Result<[Server; 2], CompareError> {
     let (io, gro) = (options.io.name(), options.gro());
     let lqd = |program: &Path, gro| Server::lqd(program, link, [io, gro], &leases.kea_config());
     if options.link {
@@ -216,11 +218,11 @@ fn start(
     }
     let compared = match options.server {
         Compared::Lqd => lqd(&programs.lqd, gro)?,
-        Compared::Floor => Server::floor(programs, io, gro)?,
+        Compared::Baseline => Server::baseline(programs, io, gro)?,
     };
-    let against = match &options.baseline {
-        Some(baseline) => lqd(baseline, gro)?,
-        None => Server::floor(programs, io, gro)?,
+    let against = match &options.previous {
+        Some(previous) => lqd(previous, gro)?,
+        None => Server::baseline(programs, io, gro)?,
     };
     Ok([compared, against])
 }

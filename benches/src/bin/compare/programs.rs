@@ -1,4 +1,4 @@
-//! The programs that are run, each ended by its process id, whatever happens.
+//! Programs under test, each ended by its process id in every case.
 
 use std::io;
 use std::net::SocketAddrV6;
@@ -15,93 +15,93 @@ use signal_hook::flag;
 
 use crate::link::Link;
 
-/// Where the servers run; the load runs on [`LOAD_CPU`].
+/// CPU of the servers; the load runs on [`LOAD_CPU`].
 const SERVER_CPU: &str = "0";
 pub(crate) const LOAD_CPU: &str = "1";
 
-/// How long a server may take until it is ready: loading fifty million leases is the longest.
+/// Time limit for a server to become ready: loading fifty million leases takes the longest.
 const READY_WITHIN: Duration = Duration::from_secs(300);
 const POLL_EVERY: Duration = Duration::from_millis(10);
 
-/// Why there is no result, and what to mend.
+/// A reason why there is no result, and its fix.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum CompareError {
     #[error(
-        "there is no {0}; run `cargo build --release --workspace` first, or name its place by --programs, --lqload or --baseline"
+        "there is no {0}; run `cargo build --release --workspace` first, or name its path by --programs, --lqload or --previous"
     )]
     NoProgram(PathBuf),
     #[error("{program}: {source}")]
     Run { program: PathBuf, source: io::Error },
-    #[error("{program} is not ready within {} s; it said:\n{said}", READY_WITHIN.as_secs())]
-    NotReady { program: PathBuf, said: String },
-    #[error("{program} has not ended in time, within {} s", .within.as_secs())]
+    #[error("{program} is not ready within {} s; its output:\n{output}", READY_WITHIN.as_secs())]
+    NotReady { program: PathBuf, output: String },
+    #[error("{program} did not end within {} s", .within.as_secs())]
     Endless { program: PathBuf, within: Duration },
     #[error("cannot watch for signals: {0}")]
     Signals(io::Error),
     #[error("stopped by a signal")]
     Stopped,
-    #[error("{program} ended with {status}; it said:\n{said}")]
-    Failed { program: PathBuf, status: String, said: String },
+    #[error("{program} ended with {status}; its output:\n{output}")]
+    Failed { program: PathBuf, status: String, output: String },
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
-    #[error("{path} is not the report of a run: {what}")]
-    Report { path: PathBuf, what: String },
-    #[error("the link needs root, ip (iproute2) and ethtool; {command}: {what}")]
-    Link { command: String, what: String },
-    #[error("{server} answered {answered} of {sent} queries only; lower --window")]
+    #[error("{path} is not the report of a run: {reason}")]
+    Report { path: PathBuf, reason: String },
+    #[error("the link needs root, ip (iproute2) and ethtool; {command}: {reason}")]
+    Link { command: String, reason: String },
+    #[error("{server} answered {answered} of {sent} queries; lower --window")]
     Lost { server: &'static str, answered: u64, sent: u64 },
 }
 
-/// Where the programs are.
+/// Paths of the programs.
 pub(crate) struct Programs {
     pub(crate) lqd: PathBuf,
-    pub(crate) floor: PathBuf,
+    pub(crate) baseline: PathBuf,
     pub(crate) lqload: PathBuf,
     /// Set by SIGTERM and SIGINT: the servers would outlive a process that just dies.
     stopped: Arc<AtomicBool>,
 }
 
 impl Programs {
-    /// Finds them in `directory`, or beside this program.
+    /// Finds the programs in `directory`, or beside this program.
     pub(crate) fn find(
         directory: Option<PathBuf>,
         lqload: Option<PathBuf>,
-        baseline: Option<&Path>,
-    ) -> Result<Self, Fault> {
+        previous: Option<&Path>,
+    ) -> Result<Self, CompareError> {
         let beside = || std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
         let directory = directory.or_else(beside).unwrap_or_default();
         let programs = Self {
             lqd: directory.join("lqd"),
-            floor: directory.join("floor"),
+            baseline: directory.join("baseline"),
             lqload: lqload.unwrap_or_else(|| directory.join("lqload")),
             stopped: Arc::default(),
         };
         for signal in [SIGTERM, SIGINT] {
-            flag::register(signal, Arc::clone(&programs.stopped)).map_err(Fault::Signals)?;
+            flag::register(signal, Arc::clone(&programs.stopped)).map_err(CompareError::Signals)?;
         }
-        let own = [&programs.lqd, &programs.floor, &programs.lqload].map(PathBuf::as_path);
-        for path in own.into_iter().chain(baseline) {
+        let own = [&programs.lqd, &programs.baseline, &programs.lqload].map(PathBuf::as_path);
+        for path in own.into_iter().chain(previous) {
             if !path.is_file() {
-                return Err(Fault::NoProgram(path.to_owned()));
+                return Err(CompareError::NoProgram(path.to_owned()));
             }
         }
         Ok(programs)
     }
 
-    /// Runs lqload to its end, which it must reach within this time; at the link's end, if there is one.
+    /// Runs lqload to completion, within a time limit; at its end of the link, if any.
     pub(crate) fn lqload<'a>(
         &self,
         link: Option<&Link>,
         arguments: impl IntoIterator<Item = &'a str>,
         within: Duration,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CompareError> {
         let mut command = command_in(link.map(Link::load), &self.lqload);
         command.args(arguments);
         run(command, within, &self.stopped)
     }
 }
 
-/// A program to be run, in this network namespace if one is named; it gets the process id of the child.
+/// Makes a command, in a network namespace if one is named; the child keeps its process id.
 fn command_in(namespace: Option<&str>, program: &Path) -> Command {
     let Some(namespace) = namespace else { return Command::new(program) };
     let mut command = Command::new("ip");
@@ -128,13 +128,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `lqd serve` with one worker, at the link's end if there is one.
+    /// Starts `lqd serve` with one worker, at its end of the link, if any.
     pub(crate) fn lqd(
         program: &Path,
         link: Option<&Link>,
         [io, gro]: [&str; 2],
         kea_config: &Path,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, CompareError> {
         let listen = format!("[{}]:0", if link.is_some() { Link::SERVER } else { "::1" });
         let mut command = command_in(link.map(Link::server), program);
         command.args([
@@ -157,29 +157,30 @@ impl Server {
     }
 
     /// Starts the echo server.
-    pub(crate) fn floor(programs: &Programs, io: &str, gro: &str) -> Result<Self, Fault> {
-        let mut command = Command::new(&programs.floor);
+    pub(crate) fn baseline(programs: &Programs, io: &str, gro: &str) -> Result<Self, CompareError> {
+        let mut command = Command::new(&programs.baseline);
         command.args(["--cpu", SERVER_CPU, "--io", io, "--gro", gro, "--listen", "[::1]:0"]);
-        Self::start("floor", command)
+        Self::start("baseline", command)
     }
 
-    /// Waits for the line that says `ready` and `listen=[address]:port`.
-    fn start(name: &'static str, mut command: Command) -> Result<Self, Fault> {
+    /// Waits for the line with `ready` and `listen=[address]:port`.
+    fn start(name: &'static str, mut command: Command) -> Result<Self, CompareError> {
         let program = PathBuf::from(command.get_program());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let child = command.spawn().map_err(|source| Fault::Run { program: program.clone(), source })?;
+        let child =
+            command.spawn().map_err(|source| CompareError::Run { program: program.clone(), source })?;
         let mut running = Running(child);
         let lines = lines_of(running.0.stderr.take().expect("it is piped"));
         let until = Instant::now() + READY_WITHIN;
-        let mut said = String::new();
+        let mut output = String::new();
         while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             if let Some(address) = listening(&line) {
                 return Ok(Self { name, address, running });
             }
-            said.push_str(&line);
-            said.push('\n');
+            output.push_str(&line);
+            output.push('\n');
         }
-        Err(Fault::NotReady { program, said })
+        Err(CompareError::NotReady { program, output })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -187,28 +188,28 @@ impl Server {
     }
 }
 
-/// Runs a program to its end, which it must reach within this time and before `stopped`.
-fn run(mut command: Command, within: Duration, stopped: &AtomicBool) -> Result<(), Fault> {
+/// Runs a program to completion, within a time limit and unless `stopped`.
+fn run(mut command: Command, within: Duration, stopped: &AtomicBool) -> Result<(), CompareError> {
     let program = PathBuf::from(command.get_program());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let failed = |source| Fault::Run { program: program.clone(), source };
+    let failed = |source| CompareError::Run { program: program.clone(), source };
     let mut running = Running(command.spawn().map_err(failed)?);
     let lines = lines_of(running.0.stderr.take().expect("it is piped"));
     let until = Instant::now() + within;
     while Instant::now() < until {
         if stopped.load(Ordering::Relaxed) {
-            return Err(Fault::Stopped);
+            return Err(CompareError::Stopped);
         }
         if let Some(status) = running.0.try_wait().map_err(failed)? {
             if status.success() {
                 return Ok(());
             }
-            let said = lines.iter().collect::<Vec<_>>().join("\n");
-            return Err(Fault::Failed { program, status: status.to_string(), said });
+            let output = lines.iter().collect::<Vec<_>>().join("\n");
+            return Err(CompareError::Failed { program, status: status.to_string(), output });
         }
         thread::sleep(POLL_EVERY);
     }
-    Err(Fault::Endless { program, within })
+    Err(CompareError::Endless { program, within })
 }
 
 #[cfg(test)]
@@ -216,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_badly_or_not_at_all_is_a_fault() {
+    fn failing_and_endless_programs_are_errors() {
         let within = Duration::from_secs(60);
         let sh = |script, within, stopped: bool| {
             let mut command = Command::new("/bin/sh");
@@ -224,11 +225,11 @@ mod tests {
             run(command, within, &AtomicBool::new(stopped))
         };
         sh("exit 0", within, false).unwrap();
-        let fault = sh("echo why >&2; exit 3", within, false).unwrap_err().to_string();
-        assert!(fault.contains("exit status: 3") && fault.contains("why"), "{fault}");
-        let fault = sh("exec sleep 600", Duration::from_millis(50), false).unwrap_err();
-        assert!(matches!(fault, Fault::Endless { .. }), "{fault}");
-        let fault = sh("exec sleep 600", within, true).unwrap_err();
-        assert!(matches!(fault, Fault::Stopped), "{fault}");
+        let error = sh("echo reason >&2; exit 3", within, false).unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.contains("reason"), "{error}");
+        let error = sh("exec sleep 600", Duration::from_millis(50), false).unwrap_err();
+        assert!(matches!(error, CompareError::Endless { .. }), "{error}");
+        let error = sh("exec sleep 600", within, true).unwrap_err();
+        assert!(matches!(error, CompareError::Stopped), "{error}");
     }
 }

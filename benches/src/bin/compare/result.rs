@@ -1,4 +1,4 @@
-//! Rounds to medians, as a table for people and as JSON.
+//! Medians of the rounds, as a table and as JSON.
 
 use std::fs;
 use std::path::Path;
@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::Options;
 use crate::load::{Cost, Subject};
-use crate::programs::Fault;
+use crate::programs::CompareError;
 
-/// Version of the JSON: raised when a key changes its meaning or goes away, not when one is added.
+/// Version of the JSON: raised when a key changes its meaning or is removed, not when one is added.
 const SCHEMA_VERSION: u32 = 2;
 
 /// The whole comparison.
@@ -21,31 +21,31 @@ pub(crate) struct Comparison {
     /// Seconds since 1970.
     started: u64,
     server: &'static str,
-    /// What it is compared with.
+    /// Server or build to compare with.
     against: &'static str,
     io: &'static str,
     rounds: u32,
     seconds: u64,
-    /// Queries under way at once, in closed loop.
+    /// Queries in flight, in closed loop.
     window: Option<u32>,
-    /// Queries a second, in open loop, as given.
+    /// Queries per second as given, in open loop.
     rate: Option<String>,
-    /// Queries that leave at once; without it, neither side coalesces.
+    /// Queries per send; without it, neither side coalesces.
     gso: Option<u32>,
-    /// Processes that wanted a CPU on average in the last minute, before and after (proc_loadavg(5)): two are
-    /// ours while it runs.
+    /// Load average of the last minute (proc_loadavg(5)), before and after; two processes are ours while it
+    /// runs.
     load_average: [Option<f64>; 2],
     pub(crate) rows: Vec<Row>,
 }
 
-/// All rounds of one subject.
+/// Rounds of one subject.
 #[derive(Serialize)]
 pub(crate) struct Row {
-    /// How datagrams travel: plain, coalescing, or over a link.
+    /// Form: plain, coalescing, or over a link.
     form: &'static str,
     pub(crate) subject: Subject,
     leases: u64,
-    /// Median of the rounds' ratios: server by what it is compared with, CPU time for each answer.
+    /// Median of the ratios of CPU time per answer.
     ratio: Option<f64>,
     /// Lowest and highest of these ratios.
     ratio_range: Option<[f64; 2]>,
@@ -54,7 +54,7 @@ pub(crate) struct Row {
     pub(crate) samples: Vec<Sample>,
 }
 
-/// One round: two runs, one right after the other.
+/// A round: two runs, one right after the other.
 #[derive(Clone, Copy, Serialize)]
 pub(crate) struct Sample {
     pub(crate) server: Cost,
@@ -114,16 +114,16 @@ impl Comparison {
         }
     }
 
-    /// Draws the medians from the rounds.
+    /// Computes the medians of the rounds.
     pub(crate) fn finish(&mut self) {
         self.load_average[1] = load_average();
         self.rows.iter_mut().for_each(Row::finish);
     }
 
-    /// In Markdown.
+    /// Formats the result as a Markdown table.
     pub(crate) fn table(&self) -> String {
         let mut text = format!(
-            "{} by {}, {}, CPU of the server for each answer, median of {} rounds\n\n\
+            "{} by {}, {}, CPU of the server per answer, median of {} rounds\n\n\
              | form       | leases   | subject   | {:>8} µs | {:>9} µs | ratio | lowest–highest |\n\
              |------------|---------:|-----------|------------:|-------------:|------:|---------------:|\n",
             self.server, self.against, self.io, self.rounds, self.server, self.against
@@ -144,10 +144,10 @@ impl Comparison {
         text
     }
 
-    pub(crate) fn write_json(&self, path: &Path) -> Result<(), Fault> {
+    pub(crate) fn write_json(&self, path: &Path) -> Result<(), CompareError> {
         let mut text = serde_json::to_string_pretty(self).expect("numbers and names have a JSON form");
         text.push('\n');
-        fs::write(path, text).map_err(|source| Fault::File { path: path.to_owned(), source })
+        fs::write(path, text).map_err(|source| CompareError::File { path: path.to_owned(), source })
     }
 }
 
@@ -157,7 +157,7 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// The middle one of an odd number of values.
+/// Median of an odd number of values.
 fn median(sorted: &[f64]) -> Option<f64> {
     sorted.get(sorted.len() / 2).copied()
 }
@@ -171,10 +171,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_of_the_pairs() {
+    fn the_median_is_taken_of_the_ratios() {
         let cost = |us_per_answer| Cost { us_per_answer, answered_per_s: 1.0 };
         let mut row = Row::new("plain", Subject::Mix, 2);
-        // In the second round the machine was at half its speed: the ratio does not mind.
+        // In the second round the machine was at half its speed: the ratio is unaffected.
         for (server, against) in [(5.0, 4.0), (11.0, 8.0), (6.0, 4.0)] {
             row.samples.push(Sample { server: cost(server), against: cost(against) });
         }

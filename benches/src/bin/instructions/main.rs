@@ -1,77 +1,77 @@
-//! instructions: counts the instructions of codec, index and answer, and compares them with those in the
-//! tree.
+//! instructions: counts the instructions of codec, index and answer, and compares them with the reference in
+//! the tree.
 //!
-//! gungraun can compare with a run before, but keeps it in the target directory, which a clean clone does not
-//! have. So the counts of reference are a file in the tree, `benches/instructions.json`, that changes with
-//! the commit that changes the counts, and says in review what that commit costs.
+//! gungraun can compare with an earlier run, but keeps it in the target directory, which a fresh clone lacks.
+//! So the reference counts are a file in the tree, `benches/instructions.json`, which changes with the commit
+//! that changes the counts, and shows in review what that commit costs.
 #![forbid(unsafe_code)]
 
-mod baseline;
 mod measure;
+mod reference;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use baseline::{Baseline, Change};
+use reference::{Change, Reference};
 
-const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json");
+const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json");
 
-/// Count the instructions of codec, index and answer, and compare them with those in the tree.
+/// Count the instructions of codec, index and answer, and compare them with the reference in the tree.
 ///
-/// Needs valgrind, and: cargo install --locked gungraun-runner@0.20.0. Exit status 0: none has grown by more
-/// than the limit; 1: one has; 2: nothing could be compared.
+/// Needs valgrind, and: cargo install --locked gungraun-runner@0.20.0. Exit status 0: no count has grown
+/// beyond the limit; 1: one has; 2: the comparison failed.
 #[derive(Parser)]
 struct Options {
-    /// Growth that is accepted, per cent.
+    /// Accepted growth, per cent.
     #[arg(long, value_name = "PER CENT", default_value_t = 10.0)]
     limit: f64,
-    /// Write the counts to the tree as the new reference, instead of comparing.
+    /// Write the counts to the tree as the new reference instead of comparing.
     #[arg(long)]
     write: bool,
-    /// The counts of reference.
-    #[arg(long, value_name = "FILE", default_value = BASELINE)]
-    baseline: PathBuf,
+    /// File with the reference counts.
+    #[arg(long, value_name = "FILE", default_value = REFERENCE)]
+    reference: PathBuf,
 }
 
-/// Why nothing could be compared, and what to mend.
+/// A reason why the comparison failed, and its fix.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+enum CountError {
     #[error("cannot run cargo: {0}")]
     Cargo(std::io::Error),
-    #[error("the counting has failed, see above; is valgrind there, and gungraun-runner 0.20.0?")]
+    #[error("counting failed, see above; install valgrind, and gungraun-runner 0.20.0")]
     Counting,
-    #[error("gungraun has counted nothing, or in a form that is not known here: {0}")]
+    #[error("gungraun printed no counts in a known format: {0}")]
     Output(String),
-    #[error("{path}: {what}; --write makes it anew")]
-    Baseline { path: PathBuf, what: String },
+    #[error("{path}: {reason}; --write replaces it")]
+    Reference { path: PathBuf, reason: String },
 }
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(fault) => {
-            eprintln!("instructions: {fault}");
+        Err(error) => {
+            eprintln!("instructions: {error}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Whether no count has grown too much.
-fn run(options: &Options) -> Result<bool, Fault> {
-    let counted = Baseline::of(measure::count()?);
+/// Counts and compares; returns whether no count has grown beyond the limit.
+fn run(options: &Options) -> Result<bool, CountError> {
+    let counted = Reference::of(measure::count()?);
     if options.write {
-        counted.write(&options.baseline)?;
-        println!("wrote {} counts to {}", counted.counts.len(), options.baseline.display());
+        counted.write(&options.reference)?;
+        println!("wrote {} counts to {}", counted.counts.len(), options.reference.display());
         return Ok(true);
     }
-    let reference = Baseline::read(&options.baseline)?;
+    let reference = Reference::read(&options.reference)?;
     if reference.rustc != counted.rustc {
         println!("note: counted with {}, the reference with {}\n", counted.rustc, reference.rustc);
     }
     let changes = reference.changes(&counted);
-    print!("{}", baseline::table(&changes, options.limit));
+    print!("{}", self::reference::table(&changes, options.limit));
     Ok(!changes.iter().any(|change: &Change| change.is_over(options.limit)))
 }

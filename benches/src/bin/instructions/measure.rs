@@ -1,4 +1,4 @@
-//! Runs the counting bench and reads what gungraun prints: one JSON object a line for each bench.
+//! Runs the counting bench and parses gungraun's output: one JSON object per line and bench.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -6,17 +6,17 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::Fault;
+use crate::CountError;
 
 /// Bench → instructions.
 pub(crate) type Counts = BTreeMap<String, u64>;
 
-/// Where callgrind's instructions are in the summary of a bench (gungraun's summary schema, version 7).
+/// Position of callgrind's instructions in the summary of a bench (gungraun's summary schema, version 7).
 const VERSION: &str = "7";
 const INSTRUCTIONS: &str = "/data/total/metrics/Ir/values/new";
 
 /// Builds and runs the bench `counts`.
-pub(crate) fn count() -> Result<Counts, Fault> {
+pub(crate) fn count() -> Result<Counts, CountError> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args([
@@ -34,25 +34,25 @@ pub(crate) fn count() -> Result<Counts, Fault> {
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .map_err(Fault::Cargo)?;
+        .map_err(CountError::Cargo)?;
     if !output.status.success() {
-        return Err(Fault::Counting);
+        return Err(CountError::Counting);
     }
     read(&String::from_utf8_lossy(&output.stdout))
 }
 
-fn read(lines: &str) -> Result<Counts, Fault> {
-    let counts = lines.lines().map(read_one).collect::<Result<Counts, Fault>>()?;
-    if counts.is_empty() { Err(Fault::Output("no line at all".to_owned())) } else { Ok(counts) }
+fn read(lines: &str) -> Result<Counts, CountError> {
+    let counts = lines.lines().map(read_one).collect::<Result<Counts, CountError>>()?;
+    if counts.is_empty() { Err(CountError::Output("no line at all".to_owned())) } else { Ok(counts) }
 }
 
-/// Name and instructions of one bench.
-fn read_one(line: &str) -> Result<(String, u64), Fault> {
-    let fault = |what: &str| Fault::Output(format!("{what} in {line:.200}"));
-    let summary: Value = serde_json::from_str(line).map_err(|error| fault(&error.to_string()))?;
-    let text = |key: &str| summary[key].as_str().ok_or_else(|| fault(&format!("no {key}")));
+/// Parses name and instructions of a bench.
+fn read_one(line: &str) -> Result<(String, u64), CountError> {
+    let unknown = |reason: &str| CountError::Output(format!("{reason} in {line:.200}"));
+    let summary: Value = serde_json::from_str(line).map_err(|error| unknown(&error.to_string()))?;
+    let text = |key: &str| summary[key].as_str().ok_or_else(|| unknown(&format!("no {key}")));
     if text("version")? != VERSION {
-        return Err(fault("another version of the schema"));
+        return Err(unknown("another version of the schema"));
     }
     let callgrind =
         summary["profiles"].as_array().into_iter().flatten().find(|profile| {
@@ -60,14 +60,14 @@ fn read_one(line: &str) -> Result<(String, u64), Fault> {
         });
     let instructions = callgrind.and_then(|profile| profile.pointer(INSTRUCTIONS)?.as_u64());
     let name = format!("{} {}", text("function_name")?, text("id")?);
-    Ok((name, instructions.ok_or_else(|| fault("no instructions"))?))
+    Ok((name, instructions.ok_or_else(|| unknown("no instructions"))?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What gungraun 0.20.0 printed, less all that is not read here.
+    /// Output of gungraun 0.20.0, without the fields that are not read here.
     const LINE: &str = r#"{"function_name":"codec_parse","id":"address","profiles":[{"data":{"parts":[],
         "total":{"metrics":{"Dr":{"values":{"new":53256}},"Ir":{"values":{"new":376858}}}}},
         "tool":"Callgrind"}],"version":"7"}"#;
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_a_fault() {
+    fn unknown_output_is_an_error() {
         for (from, to) in
             [("\"7\"", "\"8\""), ("Ir", "Is"), ("Callgrind", "Perf"), ("\"id\"", "\"no\""), ("{", "")]
         {

@@ -1,4 +1,4 @@
-//! Asks for clients' addresses, and reads of an answer what tells one state of a lease from the next.
+//! Queries the addresses of clients, and reads the version of a lease from the answer.
 
 use std::net::{SocketAddrV6, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,53 +10,53 @@ use lqd_benches::network::Client;
 use lqd_benches::query::Kind;
 use lqd_wire::{OptionCode, Options};
 
-use crate::Fault;
+use crate::LiveError;
 use crate::kea::{Kea, Mark};
 
-/// How long an answer may take.
+/// Time limit for an answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a row may stay unseen before it counts as lost.
+/// Time limit for a row to become visible; then it counts as lost.
 const UNSEEN_MAX: Duration = Duration::from_secs(10);
-/// Pause between two looks whether a row is seen: how exactly freshness is known.
+/// Interval between checks whether a row is visible: the precision of freshness.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
-/// Pause between two rows that are waited for; shorter than between two rows of the quiet phase.
+/// Pause between two awaited rows; shorter than between rows of the quiet phase.
 const REST: Duration = Duration::from_millis(10);
-/// Queries under way while all leases are compared.
+/// Queries in flight while all leases are compared.
 const WINDOW: u32 = 32;
 
-pub(crate) struct Asker {
+pub(crate) struct Querier {
     socket: UdpSocket,
     transaction: u32,
     buffer: Vec<u8>,
 }
 
-impl Asker {
-    pub(crate) fn new(server: SocketAddrV6) -> Result<Self, Fault> {
-        let socket = UdpSocket::bind("[::1]:0").map_err(Fault::Socket)?;
-        socket.connect(server).map_err(Fault::Socket)?;
-        socket.set_read_timeout(Some(TIMEOUT)).map_err(Fault::Socket)?;
+impl Querier {
+    pub(crate) fn new(server: SocketAddrV6) -> Result<Self, LiveError> {
+        let socket = UdpSocket::bind("[::1]:0").map_err(LiveError::Socket)?;
+        socket.connect(server).map_err(LiveError::Socket)?;
+        socket.set_read_timeout(Some(TIMEOUT)).map_err(LiveError::Socket)?;
         Ok(Self { socket, transaction: 0, buffer: vec![0; 2048] })
     }
 
     /// Sends a query for a client's address; returns its transaction id.
-    fn send(&mut self, client: &Client) -> Result<u32, Fault> {
+    fn send(&mut self, client: &Client) -> Result<u32, LiveError> {
         self.transaction = (self.transaction + 1) & 0xff_ffff;
         let mut query = Kind::Address.query(client);
         query[1..4].copy_from_slice(&self.transaction.to_be_bytes()[1..]);
-        self.socket.send(&query).map_err(Fault::Socket)?;
+        self.socket.send(&query).map_err(LiveError::Socket)?;
         Ok(self.transaction)
     }
 
-    /// The next answer: its transaction id, and the reply.
-    fn receive(&mut self) -> Result<(u32, &[u8]), Fault> {
-        let len = self.socket.recv(&mut self.buffer).map_err(Fault::Socket)?;
+    /// Receives the next answer: transaction id and reply.
+    fn receive(&mut self) -> Result<(u32, &[u8]), LiveError> {
+        let len = self.socket.recv(&mut self.buffer).map_err(LiveError::Socket)?;
         let reply = &self.buffer[..len];
-        let &[_, a, b, c, ..] = reply else { return Err(Fault::Reply) };
+        let &[_, a, b, c, ..] = reply else { return Err(LiveError::Reply) };
         Ok((u32::from_be_bytes([0, a, b, c]), reply))
     }
 
-    /// The valid lifetime that the server reports for a client's address; 0 if it has no lease.
-    fn ask(&mut self, client: &Client) -> Result<u32, Fault> {
+    /// Queries the valid lifetime of a client's address; 0 without a lease.
+    fn ask(&mut self, client: &Client) -> Result<u32, LiveError> {
         let transaction = self.send(client)?;
         loop {
             let (id, reply) = self.receive()?;
@@ -66,8 +66,13 @@ impl Asker {
         }
     }
 
-    /// Asks for random clients at a rate until told to stop; latencies in ns, from when each query was due.
-    pub(crate) fn measure(&mut self, clients: u32, rate: u32, stop: &AtomicBool) -> Result<Vec<u64>, Fault> {
+    /// Queries random clients at a rate until stopped; returns latencies in ns, from when each query was due.
+    pub(crate) fn measure(
+        &mut self,
+        clients: u32,
+        rate: u32,
+        stop: &AtomicBool,
+    ) -> Result<Vec<u64>, LiveError> {
         let (start, mut latencies, mut random) = (Instant::now(), Vec::new(), 1_u32);
         while !stop.load(Ordering::Relaxed) {
             let due = start + Duration::from_secs(1) * latencies.len() as u32 / rate;
@@ -79,12 +84,12 @@ impl Asker {
         Ok(latencies)
     }
 
-    /// How long rows that were just written take to be seen, in ns, until told to stop.
+    /// Measures how long new rows take to become visible, in ns, until stopped.
     pub(crate) fn freshness(
         &mut self,
         latest: &Mutex<Option<Mark>>,
         stop: &AtomicBool,
-    ) -> Result<Vec<u64>, Fault> {
+    ) -> Result<Vec<u64>, LiveError> {
         let mut times = Vec::new();
         while !stop.load(Ordering::Relaxed) {
             let mark = latest.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -93,23 +98,23 @@ impl Asker {
                 continue;
             };
             let client = Client::new(mark.client);
-            // Rows for the same client that came later show, too, that this one was read.
+            // A later row for the same client also shows that this one was read.
             while !is_seen(self.ask(&client)?, mark.valid_lifetime) {
                 if mark.written.elapsed() > UNSEEN_MAX {
-                    return Err(Fault::Unseen(client.address));
+                    return Err(LiveError::Unseen(client.address));
                 }
                 thread::sleep(LOOK_EVERY);
             }
             times.push(mark.written.elapsed().as_nanos() as u64);
             thread::sleep(REST);
-            // What was written during the rest is not waited for from its beginning.
+            // A row written during the pause is not measured from its beginning: skip it.
             latest.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
         Ok(times)
     }
 
-    /// Asks for every client; returns how many answers are not what the file says.
-    pub(crate) fn compare(&mut self, kea: &Kea) -> Result<u32, Fault> {
+    /// Queries every client; returns the number of answers that differ from the file.
+    pub(crate) fn compare(&mut self, kea: &Kea) -> Result<u32, LiveError> {
         let (mut wrong, mut asked) = (0, 0);
         while asked < kea.clients() {
             let window = asked..kea.clients().min(asked + WINDOW);
@@ -121,7 +126,7 @@ impl Asker {
                 let (id, reply) = self.receive()?;
                 let number = asked + (id.wrapping_sub(first) & 0xff_ffff);
                 if !window.contains(&number) {
-                    return Err(Fault::Reply);
+                    return Err(LiveError::Reply);
                 }
                 let reported = valid_lifetime(reply, &Client::new(number))?;
                 wrong += u32::from(reported != kea.valid_lifetime(number));
@@ -132,20 +137,20 @@ impl Asker {
     }
 }
 
-/// Whether an answer is of the row with this lifetime, or of a later one: each has a longer lifetime than before.
+/// Whether an answer is from the row with this lifetime, or a later one: lifetimes only grow.
 fn is_seen(reported: u32, written: u32) -> bool {
     reported == written || written > 0 && reported > written
 }
 
-/// The valid lifetime of the client's address in a reply; 0 without client data. All else is a wrong answer.
-fn valid_lifetime(reply: &[u8], client: &Client) -> Result<u32, Fault> {
+/// Valid lifetime of the client's address in a reply; 0 without client data. Any other reply is wrong.
+fn valid_lifetime(reply: &[u8], client: &Client) -> Result<u32, LiveError> {
     let option = |octets: &[u8], code| -> Option<Vec<u8>> {
         let mut options = Options::new(octets).map_while(Result::ok);
         options.find(|(found, _)| *found == code).map(|(_, value)| value.to_vec())
     };
-    let options = reply.get(4..).ok_or(Fault::Reply)?;
+    let options = reply.get(4..).ok_or(LiveError::Reply)?;
     if option(options, OptionCode::STATUS_CODE).is_some() {
-        return Err(Fault::Reply);
+        return Err(LiveError::Reply);
     }
     let Some(data) = option(options, OptionCode::CLIENT_DATA) else { return Ok(0) };
     let mut leases =
@@ -153,5 +158,5 @@ fn valid_lifetime(reply: &[u8], client: &Client) -> Result<u32, Fault> {
     let lease = leases.find(|(_, value)| value.starts_with(&client.address.octets()));
     let lifetime = lease.and_then(|(_, value)| value.get(20..24)?.try_into().ok()).map(u32::from_be_bytes);
     let is_client = option(&data, OptionCode::CLIENTID).is_some_and(|duid| duid == client.duid);
-    lifetime.filter(|_| is_client).ok_or(Fault::Reply)
+    lifetime.filter(|_| is_client).ok_or(LiveError::Reply)
 }

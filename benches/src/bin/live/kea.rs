@@ -1,4 +1,4 @@
-//! A Kea that never rests: appends rows at a rate, renames its file now and then, and knows what every lease is.
+//! Simulated Kea: appends rows at a rate, renames its file as the clean-up does, and knows every lease.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -11,20 +11,20 @@ use lqd_benches::leases::PREFERRED_LIFETIME;
 use lqd_benches::network::{Client, DELEGATED_LEN};
 use lqd_benches::rows::HEADER;
 
-use crate::Fault;
+use crate::LiveError;
 
-/// Rows are written so often; Kea writes each alone, which wakes the follower no more often than it can look.
+/// Interval of writes; Kea writes each row alone, which wakes the follower no more often than it can read.
 const TICK: Duration = Duration::from_millis(1);
-/// The valid lifetime of a lease says how often it was renewed: this, and so many seconds more.
+/// Base of the valid lifetime, plus one second per renewal: it tells the version of a lease.
 const LIFETIME: u32 = 100_000;
-/// Of so many rows one is a release.
+/// Share of releases: one row in this many.
 const RELEASE_ONE_IN: u64 = 10;
 
-/// The last row that was written at a moment, for who measures how soon it is seen.
+/// The last row written, to measure how soon it is visible.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
     pub(crate) client: u32,
-    /// 0: released.
+    /// Valid lifetime; 0 is a release.
     pub(crate) valid_lifetime: u32,
     pub(crate) written: Instant,
 }
@@ -45,7 +45,7 @@ impl Kea {
     /// Writes a lease file in which the first half of the clients has an address and a prefix.
     ///
     /// `cltt` is ahead of the clock, so that lqd reports lifetimes as they were granted.
-    pub(crate) fn new(path: &Path, clients: u32, cltt: u32) -> Result<Self, Fault> {
+    pub(crate) fn new(path: &Path, clients: u32, cltt: u32) -> Result<Self, LiveError> {
         let mut text = format!("{HEADER}\n");
         let mut bound = vec![false; clients as usize];
         for number in 0..clients / 2 {
@@ -54,8 +54,8 @@ impl Kea {
             put_prefix_row(&mut text, &client, cltt);
             bound[number as usize] = true;
         }
-        fs::write(path, text).map_err(Fault::file(path))?;
-        let file = OpenOptions::new().append(true).open(path).map_err(Fault::file(path))?;
+        fs::write(path, text).map_err(LiveError::file(path))?;
+        let file = OpenOptions::new().append(true).open(path).map_err(LiveError::file(path))?;
         let renewals = vec![0; clients as usize];
         Ok(Self {
             path: path.to_owned(),
@@ -69,7 +69,7 @@ impl Kea {
         })
     }
 
-    /// What the file says of a client's address: its valid lifetime, 0 without a lease.
+    /// Valid lifetime of a client's address in the file, 0 without a lease.
     pub(crate) fn valid_lifetime(&self, client: u32) -> u32 {
         let client = client as usize;
         if self.bound[client] { LIFETIME + self.renewals[client] } else { 0 }
@@ -79,16 +79,18 @@ impl Kea {
         self.bound.len() as u32 // as many as were asked for, a u32
     }
 
-    /// Appends `rate` rows a second for this long, telling the last one of each write; returns how late it was at most.
+    /// Appends `rate` rows a second for `length`, and publishes the last row of each write; returns the
+    /// maximum delay of a row.
     ///
-    /// At `rotate` from the beginning the file is renamed as by Kea's clean-up, which ends a tenth of a second later.
+    /// `rotate` after the start, renames the file as Kea's clean-up does, which ends a tenth of a second
+    /// later.
     pub(crate) fn run(
         &mut self,
         rate: u64,
         length: Duration,
         rotate: Option<Duration>,
         latest: &Mutex<Option<Mark>>,
-    ) -> Result<Duration, Fault> {
+    ) -> Result<Duration, LiveError> {
         let (start, mut written, mut late) = (Instant::now(), 0, Duration::ZERO);
         let mut clean_up = rotate.map(|at| (at, CleanUp::Rotate));
         while start.elapsed() < length {
@@ -107,8 +109,8 @@ impl Kea {
         Ok(late)
     }
 
-    /// Writes so many rows, at least one, in one go.
-    fn append(&mut self, rows: u64) -> Result<Mark, Fault> {
+    /// Writes `rows` rows, at least one, with one call.
+    fn append(&mut self, rows: u64) -> Result<Mark, LiveError> {
         self.text.clear();
         let mut mark = (0, 0);
         for _ in 0..rows {
@@ -122,20 +124,22 @@ impl Kea {
             put_row(&mut self.text, &client, valid_lifetime, self.cltt);
             mark = (number, valid_lifetime);
         }
-        self.file.write_all(self.text.as_bytes()).map_err(Fault::file(&self.path))?;
+        self.file.write_all(self.text.as_bytes()).map_err(LiveError::file(&self.path))?;
         self.rows += rows;
         Ok(Mark { client: mark.0, valid_lifetime: mark.1, written: Instant::now() })
     }
 
-    /// One step of kea-lfc; returns the next. Its work, here without effect on the leases, is to merge rows.
-    fn clean_up(&mut self, step: CleanUp) -> Result<Option<CleanUp>, Fault> {
+    /// Does a step of kea-lfc; returns the next. Its work, without effect on the leases here, is to merge
+    /// rows.
+    fn clean_up(&mut self, step: CleanUp) -> Result<Option<CleanUp>, LiveError> {
         let name = |suffix: &str| PathBuf::from(format!("{}{suffix}", self.path.display()));
-        let rename = |from: &str, to: &str| fs::rename(name(from), name(to)).map_err(Fault::file(&self.path));
+        let rename =
+            |from: &str, to: &str| fs::rename(name(from), name(to)).map_err(LiveError::file(&self.path));
         match step {
             CleanUp::Rotate => {
                 rename("", ".1")?;
-                let mut file = File::create_new(&self.path).map_err(Fault::file(&self.path))?;
-                writeln!(file, "{HEADER}").map_err(Fault::file(&self.path))?;
+                let mut file = File::create_new(&self.path).map_err(LiveError::file(&self.path))?;
+                writeln!(file, "{HEADER}").map_err(LiveError::file(&self.path))?;
                 self.file = file;
                 Ok(Some(CleanUp::Complete))
             }
@@ -144,7 +148,7 @@ impl Kea {
         }
     }
 
-    /// SplitMix64.
+    /// Next number of SplitMix64.
     fn next_random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let x = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -159,7 +163,7 @@ enum CleanUp {
     Keep,
 }
 
-/// The row of a client's address; valid lifetime 0 is a release.
+/// Writes the row of a client's address; valid lifetime 0 is a release.
 fn put_row(out: &mut String, client: &Client, valid_lifetime: u32, cltt: u32) {
     let (address, expire) = (client.address, u64::from(cltt) + u64::from(valid_lifetime));
     put_duid(out, &address, &client.duid);

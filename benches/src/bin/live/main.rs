@@ -1,16 +1,16 @@
-//! live: what following a busy lease file costs those who ask meanwhile, and how soon its rows are seen.
+//! live: cost for clients while lqd follows a busy lease file, and delay until rows are visible.
 //!
-//! Starts lqd with one worker on CPU 0 over a lease file of its own, and plays Kea on CPU 1: first hardly a row
-//! (quiet), then rows at the rate asked for (loaded), renewals, new leases and releases, and in the midst of it the renaming that
-//! Kea's clean-up brings. All the while one client asks at a steady rate, and another asks for rows that were just
-//! written until it sees them. Each row changes the valid lifetime, so an answer tells which row it is from. At the
-//! end every client's answer is compared with what the file says.
+//! Starts lqd with one worker on CPU 0 on a temporary lease file, and simulates Kea on CPU 1: first few rows
+//! (quiet), then rows at the requested rate (loaded) with renewals, new leases and releases, and in the
+//! middle the renames of Kea's clean-up. Meanwhile one client sends queries at a steady rate, and another
+//! queries new rows until they are visible. Each row changes the valid lifetime, so an answer shows which row
+//! it is from. At the end every client's answer is compared with the file.
 //!
 //! ```text
-//! server  lqd and its configuration      kea  the lease file and the truth      client  queries and answers
+//! server  lqd and its configuration      kea  the lease file and its contents      client  queries, answers
 //! ```
-//! The feed, the player of Kea and both clients share CPU 1, as they would share the CPUs that workers leave; what they
-//! take from each other is in the latencies.
+//! The feed, the simulated Kea and both clients share CPU 1, as they would share the CPUs without workers;
+//! their effect on each other is in the latencies.
 #![forbid(unsafe_code)]
 
 mod client;
@@ -28,30 +28,30 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 
-use client::Asker;
+use client::Querier;
 use kea::Kea;
 use server::Server;
 
 const SERVER_CPU: &str = "0";
 const CLIENT_CPU: usize = 1;
-/// Rows a second in the quiet phase: enough to see how fresh they are.
+/// Rows per second in the quiet phase: enough to measure freshness.
 const QUIET_ROWS: u64 = 50;
-/// How far leases' times are ahead of the clock, in seconds: lqd then reports lifetimes as they were granted.
+/// Seconds that lease times are ahead of the clock, so that lqd reports lifetimes as granted.
 const AHEAD: u32 = 86_400;
 
-/// Measure what following a busy lease file costs, and how soon rows are seen.
+/// Measure the cost of following a busy lease file, and the delay until rows are visible.
 #[derive(Parser)]
 struct Options {
-    /// Rows appended a second.
+    /// Rows appended per second.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     rows: u64,
-    /// Length of each of the two phases, 1 to 60.
+    /// Duration of each of the two phases, 1 to 60.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: u64,
     /// Clients; half of them have an address and a prefix in the beginning.
     #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
     clients: u32,
-    /// Queries a second of the steady client.
+    /// Queries per second of the steady client.
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     queries: u32,
     /// The program lqd; default: beside this one.
@@ -59,24 +59,24 @@ struct Options {
     lqd: Option<PathBuf>,
 }
 
-/// Why there is no result.
+/// A reason why there is no result.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+enum LiveError {
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("asking lqd: {0}")]
+    #[error("cannot query lqd: {0}")]
     Socket(io::Error),
-    #[error("lqd was not ready in time; it said:\n{0}")]
+    #[error("lqd was not ready in time; its output:\n{0}")]
     NotReady(String),
-    #[error("lqd sent a reply that none of the leases explains")]
+    #[error("lqd sent a reply that matches no lease")]
     Reply,
-    #[error("a row for {0} was not seen in time: it is lost")]
+    #[error("a row for {0} did not become visible in time: it is lost")]
     Unseen(Ipv6Addr),
-    #[error("CPU {0} cannot be used; this needs two CPUs")]
+    #[error("CPU {0} cannot be used; two CPUs are needed")]
     Cpu(usize),
 }
 
-impl Fault {
+impl LiveError {
     fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::File { path, source }
@@ -87,16 +87,16 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
-        Err(fault) => {
-            eprintln!("live: {fault}");
+        Err(error) => {
+            eprintln!("live: {error}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Runs and reports all; returns the wrong answers.
-fn run(options: &Options) -> Result<u32, Fault> {
-    let directory = tempfile::tempdir().map_err(Fault::file(&std::env::temp_dir()))?;
+/// Runs and reports all; returns the number of wrong answers.
+fn run(options: &Options) -> Result<u32, LiveError> {
+    let directory = tempfile::tempdir().map_err(LiveError::file(&std::env::temp_dir()))?;
     let (leases, config) =
         (directory.path().join("kea-leases6.csv"), directory.path().join("kea-dhcp6.conf"));
     server::write_config(&config, &leases)?;
@@ -106,7 +106,7 @@ fn run(options: &Options) -> Result<u32, Fault> {
     let program = options.lqd.clone().or_else(beside).unwrap_or_default();
     let server = Server::start(&program, SERVER_CPU, &config)?;
     if !core_affinity::set_for_current(core_affinity::CoreId { id: CLIENT_CPU }) {
-        return Err(Fault::Cpu(CLIENT_CPU));
+        return Err(LiveError::Cpu(CLIENT_CPU));
     }
     let length = Duration::from_secs(options.seconds);
     println!(
@@ -115,9 +115,9 @@ fn run(options: &Options) -> Result<u32, Fault> {
     );
     phase("quiet", &server, &mut kea, options, QUIET_ROWS, None)?;
     phase("loaded", &server, &mut kea, options, options.rows, Some(length / 2))?;
-    // As long as a network file system would need; here the last rows are seen at once.
+    // A network file system may need that long; here the last rows are visible at once.
     thread::sleep(Duration::from_secs(1));
-    let wrong = Asker::new(server.address)?.compare(&kea)?;
+    let wrong = Querier::new(server.address)?.compare(&kea)?;
     println!("{} rows; of {} clients {wrong} are answered wrongly", kea.rows, kea.clients());
     Ok(wrong)
 }
@@ -129,9 +129,9 @@ fn phase(
     options: &Options,
     rate: u64,
     rotate: Option<Duration>,
-) -> Result<(), Fault> {
+) -> Result<(), LiveError> {
     let (stop, latest) = (AtomicBool::new(false), Mutex::new(None));
-    let (mut steady, mut watcher) = (Asker::new(server.address)?, Asker::new(server.address)?);
+    let (mut steady, mut watcher) = (Querier::new(server.address)?, Querier::new(server.address)?);
     let before = server.cpu_time()?;
     let length = Duration::from_secs(options.seconds);
     let (late, latencies, times) = thread::scope(|scope| {
@@ -168,7 +168,7 @@ fn sorted(mut values: Vec<u64>) -> Vec<u64> {
     values
 }
 
-/// The value that this share of them does not exceed; 0 of none.
+/// Quantile `share`; 0 without values.
 fn at(sorted: &[u64], share: f64) -> f64 {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0) as f64

@@ -1,4 +1,4 @@
-//! lqd over generated files: started, waited for, ended by its process id.
+//! lqd on generated files; ended by its process id.
 
 use std::fmt::Write;
 use std::fs;
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use lqd_benches::network::{self, LINKS, PD_POOL_LEN};
 use lqd_benches::server_lines::{lines_of, listening};
 
-use crate::Fault;
+use crate::LiveError;
 
-/// How long lqd may take to load the leases.
+/// Time limit for lqd to load the leases.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// A server that is ready; killed when dropped.
@@ -31,11 +31,11 @@ impl Drop for Server {
 
 impl Server {
     /// Starts lqd with one worker on this CPU.
-    pub(crate) fn start(program: &Path, cpu: &str, config: &Path) -> Result<Self, Fault> {
+    pub(crate) fn start(program: &Path, cpu: &str, config: &Path) -> Result<Self, LiveError> {
         let mut command = Command::new(program);
         command.args(["serve", "--listen", "[::1]:0", "--workers", "1", "--cpus", cpu, "--kea-config"]);
         command.arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let child = command.spawn().map_err(Fault::file(program))?;
+        let child = command.spawn().map_err(LiveError::file(program))?;
         let mut server = Self { address: SocketAddrV6::new([0; 16].into(), 0, 0, 0), child };
         let lines = lines_of(server.child.stderr.take().expect("it is piped"));
         let until = Instant::now() + READY_WITHIN;
@@ -47,21 +47,21 @@ impl Server {
             }
             said = said + &line + "\n";
         }
-        Err(Fault::NotReady(said))
+        Err(LiveError::NotReady(said))
     }
 
     /// CPU time used so far, user and system together.
-    pub(crate) fn cpu_time(&self) -> Result<Duration, Fault> {
+    pub(crate) fn cpu_time(&self) -> Result<Duration, LiveError> {
         let path = PathBuf::from(format!("/proc/{}/stat", self.child.id()));
-        let text = fs::read_to_string(&path).map_err(Fault::file(&path))?;
-        // Behind the program's name; times in hundredths of a second (proc(5)).
+        let text = fs::read_to_string(&path).map_err(LiveError::file(&path))?;
+        // Fields behind the program name; times in hundredths of a second (proc(5)).
         let fields = text.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
         Ok(Duration::from_millis(fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * 10))
     }
 }
 
 /// Kea's configuration for the network of the benches, with this lease file.
-pub(crate) fn write_config(path: &Path, lease_file: &Path) -> Result<(), Fault> {
+pub(crate) fn write_config(path: &Path, lease_file: &Path) -> Result<(), LiveError> {
     let mut subnets = String::new();
     for id in 1..=LINKS {
         let separator = if id == 1 { "" } else { "," };
@@ -77,5 +77,5 @@ pub(crate) fn write_config(path: &Path, lease_file: &Path) -> Result<(), Fault> 
         r#"{{"Dhcp6":{{"lease-database":{{"type":"memfile","persist":true,"name":"{}"}},"server-id":{{"type":"EN","enterprise-id":32473,"identifier":"0102030405","persist":false}},"subnet6":[{subnets}]}}}}"#,
         lease_file.display()
     );
-    fs::write(path, config).map_err(Fault::file(path))
+    fs::write(path, config).map_err(LiveError::file(path))
 }

@@ -1,4 +1,4 @@
-//! Sends of many datagrams that lie in a buffer of the caller's.
+//! Sends of many datagrams from a buffer of the caller.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -8,7 +8,7 @@ use crate::coalesce::Run;
 use crate::control::{self, CONTROL_LEN_MAX};
 use crate::pages::Pages;
 
-/// What one send points to, beside the payload.
+/// Memory that one send points to, apart from the payload.
 #[repr(C, align(8))]
 struct Envelope {
     payload: libc::iovec,
@@ -23,7 +23,7 @@ struct Envelope {
 pub(super) struct SendArea {
     envelopes: Pages,
     headers: Pages,
-    /// Most datagrams in one send.
+    /// Maximum of datagrams per send.
     segments_max: usize,
 }
 
@@ -43,8 +43,8 @@ impl SendArea {
             match self.send_some(fd, octets, ends, left) {
                 Ok(count) => left += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // `sendmmsg` itself keeps quiet of an error that comes after some have left: what caused it
-                // will cause it again.
+                // `sendmmsg` hides an error behind the first datagrams too; a lasting cause shows in the next
+                // call.
                 Err(error) if left > 0 || error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
@@ -52,7 +52,7 @@ impl SendArea {
         Ok(left)
     }
 
-    /// One system call: sends datagrams from number `from` on; returns how many left, at least one.
+    /// Makes one system call: sends datagrams from number `from` on; returns the number sent, at least one.
     fn send_some(&mut self, fd: RawFd, octets: &[u8], ends: &[usize], from: usize) -> io::Result<usize> {
         let mut counts = [0; BATCH_MAX];
         let mut sends = 0;
@@ -94,7 +94,7 @@ impl SendArea {
     }
 }
 
-/// The longest run from the first of the datagrams that end at `ends` and that begin at `start`.
+/// The longest run of datagrams that begin at `start` and end at `ends`.
 fn run(start: usize, ends: &[usize], segments_max: usize) -> Run {
     let mut run = Run::of(ends[0] - start);
     for pair in ends.windows(2) {

@@ -1,4 +1,4 @@
-//! A requestor against plain sockets of the standard library, with and without coalescing.
+//! A connected socket against plain sockets of the standard library, with and without coalescing.
 
 use std::net::{SocketAddr, UdpSocket};
 
@@ -36,7 +36,7 @@ fn datagrams(lens: &[usize]) -> Vec<Vec<u8>> {
     lens.iter().enumerate().map(|(number, &len)| vec![number as u8; len]).collect()
 }
 
-/// All in one buffer, and where each ends.
+/// All datagrams in one buffer, and the end of each.
 fn laid_out(datagrams: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
     let ends = datagrams.iter().scan(0, |end, datagram| {
         *end += datagram.len();
@@ -64,7 +64,7 @@ fn receive_all(requestor: &mut ConnectedSocket, count: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn datagrams_leave_in_order_and_whole() {
+fn datagrams_are_sent_in_order_and_complete() {
     for gso in [None, Some(1), Some(2), Some(64), Some(u16::MAX)] {
         let (target, address) = target();
         let mut requestor = connect(address, gso, false);
@@ -83,7 +83,7 @@ fn datagrams_leave_in_order_and_whole() {
 }
 
 #[test]
-fn datagrams_of_one_size_leave_together() {
+fn equal_sized_datagrams_are_coalesced() {
     for (gso, lens) in [
         (None, vec![100; 130]),
         (Some(64), vec![6_400, 6_400, 200]),
@@ -101,7 +101,7 @@ fn datagrams_of_one_size_leave_together() {
 }
 
 #[test]
-fn plain_datagrams_are_received_in_order_and_whole() {
+fn plain_datagrams_are_received_in_order_and_complete() {
     for gro in [false, true] {
         let (target, address) = target();
         let mut requestor = connect(address, None, gro);
@@ -117,7 +117,7 @@ fn plain_datagrams_are_received_in_order_and_whole() {
 }
 
 #[test]
-fn aggregates_are_taken_apart() {
+fn aggregates_are_split_into_datagrams() {
     for gro in [false, true] {
         let (target, address) = target();
         let mut requestor = connect(address, None, gro);
@@ -149,7 +149,7 @@ fn a_call_takes_64_datagrams_or_as_many_aggregates() {
 }
 
 #[test]
-fn silence_is_no_error() {
+fn a_timeout_is_no_error() {
     let (_target, address) = target();
     let mut requestor = connect(address, None, true);
     for wait in [Duration::ZERO, Duration::from_micros(1), Duration::from_millis(2)] {
@@ -164,7 +164,7 @@ fn a_closed_port_is_an_error() {
         drop(target);
         let (octets, ends) = laid_out(&datagrams(&[10, 20, 30, 40]));
         let mut requestor = connect(address, gso, false);
-        assert_eq!(requestor.send(&octets[..10], &ends[..1]).unwrap(), 1, "nobody knows yet");
+        assert_eq!(requestor.send(&octets[..10], &ends[..1]).unwrap(), 1, "the closed port is not known yet");
         let refused = requestor.receive(PATIENCE, |_| panic!("from a closed port")).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
 
@@ -197,7 +197,7 @@ fn own_losses_are_counted() {
 }
 
 #[test]
-fn refusals_say_what_to_mend() {
+fn errors_name_their_fix() {
     let refusal = |address: &str| {
         ConnectedSocket::connect(address.parse().unwrap(), ConnectedSocketOptions::default())
             .err()
@@ -216,7 +216,7 @@ fn ends_must_lie_in_the_buffer() {
 }
 
 #[test]
-fn several_are_waited_for_at_once() {
+fn several_sockets_can_be_polled_at_once() {
     let (target, address) = target();
     let mut requestors = [(); 3].map(|()| connect(address, None, false));
     requestors[1].send(b"to be echoed", &[12]).unwrap();

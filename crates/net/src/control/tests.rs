@@ -123,7 +123,7 @@ fn writes_the_size_of_segments_behind_the_source() {
 }
 
 #[test]
-fn reads_what_a_socket_has_dropped() {
+fn reads_the_drop_count_of_a_socket() {
     let overflowed = message(20, libc::SOL_SOCKET, 40, &7_u32.to_ne_bytes());
     let all = [pktinfo(), message(20, SOL_UDP, UDP_GRO, &100_i32.to_ne_bytes()), overflowed].concat();
     assert_eq!(all.len(), CONTROL_LEN_MAX, "there is room for all that a datagram may come with");

@@ -1,4 +1,4 @@
-//! What the kernel would read, read back through the headers.
+//! Headers, read back as the kernel reads them.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn put(area: &mut ReplyArea, payload: &[u8]) {
 }
 
 #[test]
-fn replies_lie_end_to_end_with_their_headers() {
+fn replies_are_adjacent_with_their_headers() {
     let mut area = ReplyArea::new([false; 4].into_iter()).unwrap();
     put(&mut area, b"first");
     put(&mut area, b"");
@@ -27,7 +27,8 @@ fn replies_lie_end_to_end_with_their_headers() {
     area.send_waiting(|headers, _| {
         for header in headers {
             let message = header.msg_hdr;
-            // SAFETY: the area keeps what its headers point to (I1, I3) and nothing writes to it meanwhile.
+            // SAFETY: the area keeps the memory its headers point to (I1, I3), which is not written
+            // meanwhile.
             let (payload, name, control) = unsafe {
                 let payload = *message.msg_iov;
                 (
@@ -102,7 +103,7 @@ fn a_service_cannot_claim_more_than_its_slot() {
     ReplyArea::new([false; 4].into_iter()).unwrap().put(0, to(), from(), |slot| slot.len() + 1);
 }
 
-/// What the kernel would read of one send: payload, segment size, and the run it is counted as.
+/// One send as the kernel reads it: payload, segment size, and its run.
 #[derive(Debug, PartialEq, Eq)]
 struct Sent {
     payload: Vec<u8>,
@@ -115,7 +116,8 @@ fn waiting(area: &mut ReplyArea) -> Vec<Sent> {
     area.send_waiting(|headers, runs| {
         let read = |(header, run): (&libc::mmsghdr, &Run)| {
             let message = header.msg_hdr;
-            // SAFETY: the area keeps what its headers point to (I1, I3) and nothing writes to it meanwhile.
+            // SAFETY: the area keeps the memory its headers point to (I1, I3), which is not written
+            // meanwhile.
             let (payload, control) = unsafe {
                 let payload = *message.msg_iov;
                 (

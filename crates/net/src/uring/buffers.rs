@@ -1,4 +1,4 @@
-//! Receive buffers lent to the kernel through a ring of their ids.
+//! Receive buffers, lent to the kernel through a ring of their ids.
 
 use std::io;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -9,14 +9,14 @@ use io_uring::types::BufRingEntry;
 use crate::pages::Pages;
 use crate::uring_error::UringError;
 
-/// Id of the one buffer group of a worker's ring.
+/// Id of the only buffer group of a ring.
 pub(super) const GROUP: u16 = 0;
 
 /// Receive buffers lent to the kernel (IORING_REGISTER_PBUF_RING, Linux ≥ 5.19; multishot recvmsg ≥ 6.0).
 ///
 /// I1. `entries` is a live page-aligned mapping of `mask + 1` entries, a power of two ≤ 2^15, and `octets`
-///     one of as many buffers, until `Drop`; whoever registered the group has by then ended all receives and
-///     unregistered.
+///     one of as many buffers, until `Drop`; the owner that registered the group has by then ended all
+///     receives and unregistered.
 /// I2. The kernel lends a buffer id at most once before we give it back; `ours[id]` mirrors this: of a buffer
 ///     that is ours the kernel writes nothing, of one that is not we read nothing.
 /// I3. Only this struct writes the shared tail, which the ABI overlays on entry 0's `resv`:
@@ -52,12 +52,12 @@ impl BufferRing {
         Ok(ring)
     }
 
-    /// Octets of address space that `count` buffers take, for error messages.
+    /// Bytes of address space that `count` buffers take, for error messages.
     pub(super) fn mapped_len(count: u16, buffer_len: usize) -> usize {
         usize::from(count) * (buffer_len.next_multiple_of(64) + size_of::<BufRingEntry>())
     }
 
-    /// Makes the buffers known to a ring as group [`GROUP`].
+    /// Registers the buffers with a ring as group [`GROUP`].
     pub(super) fn register(&self, submitter: &Submitter<'_>) -> Result<(), UringError> {
         let address = self.entries.element::<BufRingEntry>(0) as u64;
         // SAFETY: the mapping holds that many entries, and outlives the group (I1).
@@ -65,16 +65,16 @@ impl BufferRing {
             .map_err(|error| UringError::judge("lending buffers", "IORING_REGISTER_PBUF_RING", "5.19", error))
     }
 
-    /// Takes the group away from the ring; receives must have ended.
+    /// Unregisters the group; receives must have ended.
     pub(super) fn unregister(&self, submitter: &Submitter<'_>) {
         let unregistered = submitter.unregister_buf_ring(GROUP);
         debug_assert!(unregistered.is_ok(), "{unregistered:?}");
     }
 
-    /// A completion says that the kernel filled buffer `id`: it is ours until given back.
+    /// Takes buffer `id`, which a completion has reported as filled: ours until given back.
     ///
     /// # Panics
-    /// There is no such buffer, or it is ours already (I2).
+    /// No such buffer, or it is ours already (I2).
     pub(super) fn take(&mut self, id: u16) {
         assert!(id <= self.mask, "the kernel names buffer {id} of {}", u32::from(self.mask) + 1);
         let was_ours = std::mem::replace(&mut self.ours[usize::from(id)], true);
@@ -115,7 +115,7 @@ impl BufferRing {
     pub(super) fn publish(&self) {
         // SAFETY: entry 0 is mapped and initialised (I1).
         let tail = unsafe { BufRingEntry::tail(self.entries.element(0)) };
-        // SAFETY: aligned as entry 0's field is, live (I1), and written by nobody else (I3).
+        // SAFETY: aligned as entry 0's field is, live (I1), and written by no other code (I3).
         let tail = unsafe { AtomicU16::from_ptr(tail.cast_mut()) };
         tail.store(self.tail, Ordering::Release); // pairs with the kernel's acquire load
     }

@@ -1,4 +1,4 @@
-//! The worker's loop: what arrived is served, what was served is sent, with one system call a turn.
+//! The loop of a worker: receive, serve, send, with one system call per turn.
 
 use std::ops::Range;
 
@@ -14,10 +14,10 @@ use crate::reply_area::ReplyArea;
 use crate::sockaddr::NAME_LEN;
 use crate::{BATCH_MAX, NetCounters, RunError, Service, Socket, StopSignal, WorkerSettings};
 
-/// `struct io_uring_recvmsg_out`, which a multishot recvmsg puts before address, control messages and
+/// Size of `struct io_uring_recvmsg_out`, which a multishot recvmsg puts before address, control messages and
 /// payload.
 const RECVMSG_OUT_LEN: usize = 16;
-/// What a buffer holds beside the payload, octets.
+/// Octets of a buffer in addition to the payload.
 const OVERHEAD: usize = RECVMSG_OUT_LEN + NAME_LEN + CONTROL_LEN_MAX;
 const _: () = assert!(OVERHEAD == 132, "WorkerSettings::buffer_len says so");
 
@@ -26,7 +26,7 @@ pub(super) struct Engine<'r> {
     buffers: BufferRing,
     area: ReplyArea,
     template: libc::msghdr,
-    /// Datagrams that each socket has dropped, as the kernel last told.
+    /// Drop count of each socket, as last reported by the kernel.
     overflowed: Box<[u32]>,
     counters: &'r NetCounters,
 }
@@ -51,7 +51,8 @@ impl<'r> Engine<'r> {
         Ok(Self { port, buffers, area, template: receive_template(), overflowed, counters })
     }
 
-    /// Serves until stopped, then ends the receives, answers what had arrived, and sees the replies out.
+    /// Serves until stopped, then ends the receives, answers the datagrams received, and waits for the
+    /// replies to be sent.
     pub(super) fn run(mut self, service: &mut impl Service) -> Result<(), RunError> {
         service.started();
         while !self.port.stopped() {
@@ -74,7 +75,7 @@ impl<'r> Engine<'r> {
         self.port.check()
     }
 
-    /// Serves what has arrived by now; what arrives meanwhile is for the next turn, however much it is.
+    /// Serves the arrivals so far; later ones wait for the next turn.
     fn serve_arrivals(&mut self, service: &mut impl Service) {
         let total = self.port.arrivals.len();
         let mut start = 0;
@@ -86,7 +87,7 @@ impl<'r> Engine<'r> {
         self.port.arrivals.drain(..total);
     }
 
-    /// Arrivals from `start` on that came in on one socket, as many as make a batch.
+    /// Arrivals from `start` on of one socket, at most a batch.
     fn next_slice(&self, start: usize, total: usize) -> Range<usize> {
         let arrivals = &self.port.arrivals[start..total.min(start + BATCH_MAX)];
         let socket = arrivals[0].socket;
@@ -107,7 +108,7 @@ impl<'r> Engine<'r> {
         let mut served = false;
         serve_in_batches(receives, counters, &mut overflowed[usize::from(socket)], |batch| {
             if std::mem::replace(&mut served, true) {
-                port.send_now(area); // aggregates make many batches: no reply waits until all are served
+                port.send_now(area); // aggregates make many batches: replies need not wait for all of them
             }
             let mut replies = Replies { area, transport: port, socket };
             service.serve(batch, &mut replies);
@@ -118,7 +119,7 @@ impl<'r> Engine<'r> {
     }
 }
 
-/// What a multishot recvmsg put into a buffer; `None` when it is not whole.
+/// Parses a buffer filled by multishot recvmsg; `None` if truncated.
 fn parse<'a>(filled: &'a [u8], template: &libc::msghdr) -> Option<Received<'a>> {
     let message = RecvMsgOut::parse(filled, template).ok()?;
     if message.is_payload_truncated()
@@ -132,11 +133,11 @@ fn parse<'a>(filled: &'a [u8], template: &libc::msghdr) -> Option<Received<'a>> 
 }
 
 impl Drop for Engine<'_> {
-    /// Buffers, reply area and template are unmapped only after the kernel has let go of them.
+    /// Unmaps buffers, reply area and template only after the kernel has released them.
     fn drop(&mut self) {
         let under_way = self.port.is_busy() || self.area.in_flight() > 0;
         if under_way && self.port.abandon().is_err() {
-            std::process::abort(); // requests that cannot be ended write to memory that someone else will get
+            std::process::abort(); // live requests would write to memory that is reused
         }
         self.port.unregister(&self.buffers);
     }

@@ -2,17 +2,11 @@
 //! worker.
 //!
 //! ```text
-//! turn:  arm what is not armed → io_uring_enter (submits the last turn's replies, waits) → take completions
-//!        → serve what arrived, 64 at a time → give the buffers back → queue the replies → …
+//! turn:  arm idle receives → io_uring_enter (submits the last turn's replies, waits) → take completions
+//!        → serve arrivals, 64 at a time → give the buffers back → queue the replies → …
 //! ```
 //!
-//! Three measured choices (loopback, Linux 6.18): SendZc costs more than SendMsg below about 1 KiB;
-//! IOU_PBUF_RING_INC breaks multishot recvmsg at each buffer's end (liburing issue 1433); SQPOLL, which excludes
-//! DEFER_TASKRUN, takes a core to save a call that a busy worker makes once per 64 datagrams: 7.6 µs of CPU an
-//! answer instead of 4.6, its thread included, and 1.4 instead of 0.6 where datagrams travel together. So:
-//! SendMsg, plain buffers, no SQPOLL.
-//!
-//! Huge pages (MADV_HUGEPAGE) for buffers and replies changed nothing: 4.63 and 4.45 µs against 4.62 and 4.57.
+//! SendMsg, plain buffers, no SQPOLL, no huge pages: measured, see DESIGN.md.
 
 mod buffers;
 mod engine;

@@ -1,4 +1,4 @@
-//! The worker's side of its ring: requests go in, completions come out and are put where they belong.
+//! The worker's side of its ring: submits requests, dispatches completions.
 
 use std::io;
 
@@ -20,7 +20,7 @@ use crate::{NetCounters, RunError, Socket, StopSignal, busy_poll, resend};
 /// A buffer the kernel has filled.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Arrival {
-    /// Index of the socket it came in on.
+    /// Index of the receiving socket.
     pub(super) socket: u16,
     /// Id of the buffer.
     pub(super) buffer: u16,
@@ -34,11 +34,11 @@ struct Receive {
     armed: bool,
     cancelling: bool,
     armed_before: bool,
-    /// Errors in a row.
+    /// Consecutive errors.
     failures: u32,
 }
 
-/// The three ends of a ring, and what is under way on it.
+/// The submitter and both queues of a ring, and the requests in flight.
 ///
 /// Every token stands for at most one request between its submission and its last completion, so that the
 /// submission queue, which has room for one of each, is never full.
@@ -49,10 +49,9 @@ pub(super) struct Port<'r> {
     sockets: &'r [Socket],
     counters: &'r NetCounters,
     receives: Box<[Receive]>,
-    /// What arrived and was not yet served, in order; as many at most as there are buffers.
+    /// Datagrams received and not yet served, in order; at most one per buffer.
     pub(super) arrivals: Vec<Arrival>,
-    /// The `msghdr` that armed receives point to: how much room a buffer gives to address and control
-    /// messages.
+    /// The `msghdr` that armed receives point to: room in a buffer for address and control messages.
     template: Pages,
     waiting_for_stop: bool,
     failure: Option<RunError>,
@@ -80,7 +79,7 @@ impl<'r> Port<'r> {
         // SAFETY: a fresh mapping of that size, which nothing else refers to.
         unsafe { template.element::<libc::msghdr>(0).write(receive_template()) };
         let (mut submitter, submissions, completions) = ring.split();
-        let _ = submitter.register_ring_fd(); // saves a descriptor look-up per call (5.18); all works without
+        let _ = submitter.register_ring_fd(); // saves a descriptor lookup per call (5.18); optional
         let descriptors: Vec<_> = sockets.iter().map(Socket::as_raw_fd).collect();
         submitter.register_files(&descriptors).map_err(|error| {
             UringError::judge("registering sockets", "IORING_REGISTER_FILES", "5.1", error)
@@ -99,8 +98,8 @@ impl<'r> Port<'r> {
         })
     }
 
-    /// Lends `buffers` to the kernel, enables the ring and waits for `stop`; both must outlive this port's
-    /// requests. Waits poll busily for so many microseconds, if that is not 0.
+    /// Lends `buffers` to the kernel, enables the ring and polls `stop`; both must outlive the requests of
+    /// this port. Waits poll busily for `busy_poll` microseconds, if not 0.
     pub(super) fn start(
         &mut self,
         buffers: &BufferRing,
@@ -118,17 +117,17 @@ impl<'r> Port<'r> {
         Ok(())
     }
 
-    /// Queues `entry`, whose pointers must stay good until its last completion: they are to the template and
-    /// to the reply area, and `Engine::drop` waits.
+    /// Queues `entry`, whose pointers must stay valid until its last completion: they point to the template
+    /// and the reply area, and `Engine::drop` waits.
     fn push(&mut self, entry: squeue::Entry, token: Token) {
         let entry = entry.user_data(token.pack());
         // SAFETY: the template and the replies handed over rest in mappings that the engine keeps until no
-        // request is under way; the buffers belong to the registered group.
+        // request is in flight; the buffers belong to the registered group.
         let pushed = unsafe { self.submissions.push(&entry) };
         assert!(pushed.is_ok(), "no room for {token:?}: some token was submitted twice");
     }
 
-    /// Starts the receives that are not under way.
+    /// Starts the receives that are not armed.
     pub(super) fn arm(&mut self) {
         for socket in 0..self.receives.len() {
             if self.receives[socket].armed {
@@ -145,7 +144,7 @@ impl<'r> Port<'r> {
         }
     }
 
-    /// Cancels the receives that are under way, if they are not being cancelled already.
+    /// Cancels the armed receives, unless they are being cancelled already.
     pub(super) fn cancel_receives(&mut self) {
         for socket in 0..self.receives.len() {
             let state = &mut self.receives[socket];
@@ -160,7 +159,7 @@ impl<'r> Port<'r> {
 
     /// Queues all waiting sends; the next [`enter`](Self::enter) submits them.
     pub(super) fn send(&mut self, area: &mut ReplyArea) {
-        // Never waits for a full send buffer: the reply is dropped and counted, as on every UDP server.
+        // A full send buffer drops the reply, which is counted, as on every UDP server.
         let flags = (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
         while let Some(reply) = area.hand_over() {
             let send =
@@ -169,8 +168,8 @@ impl<'r> Port<'r> {
         }
     }
 
-    /// Submits all waiting sends without waiting for anything. As a rule they are done at once, and the next replies are
-    /// written where these were, which is near in the cache.
+    /// Submits all waiting sends without waiting. Usually they complete at once, and the next replies reuse
+    /// their memory, which is still in the cache.
     pub(super) fn send_now(&mut self, area: &mut ReplyArea) {
         self.send(area);
         match self.enter(0) {
@@ -179,7 +178,7 @@ impl<'r> Port<'r> {
         }
     }
 
-    /// Submits what is queued and waits until `want` completions can be taken; fewer, after a signal.
+    /// Submits queued requests and waits for `want` completions; a signal may end the wait early.
     pub(super) fn enter(&mut self, want: usize) -> Result<(), RunError> {
         self.submissions.sync();
         let entered = self.submitter.submit_and_wait(want);
@@ -187,7 +186,7 @@ impl<'r> Port<'r> {
         self.completions.sync();
         match entered {
             Ok(_) => Ok(()),
-            // A signal; no memory for a request just now; completions to be taken first. All pass: try again.
+            // A signal; no memory for a request now; completions to be taken first: all are temporary.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY)) => {
                 Ok(())
             }
@@ -195,7 +194,7 @@ impl<'r> Port<'r> {
         }
     }
 
-    /// Takes all completions: arrivals are kept, replies finished, ended receives marked to be armed again.
+    /// Takes all completions: keeps arrivals, finishes replies, marks ended receives to be armed again.
     pub(super) fn take_completions(&mut self, area: &mut ReplyArea) {
         while let Some(completion) = self.completions.next() {
             match Token::unpack(completion.user_data()) {
@@ -228,8 +227,8 @@ impl<'r> Port<'r> {
 
     fn received(&mut self, socket: u16, completion: &cqueue::Entry) {
         let state = &mut self.receives[usize::from(socket)];
-        // Without F_MORE the receive has ended, whatever the result: an error, a completion queue that
-        // overflowed, or just a datagram of no octets, which the kernel takes for the end of a stream.
+        // Without F_MORE the receive has ended, by an error, a completion queue that overflowed, or an empty
+        // datagram, which the kernel takes for the end of a stream.
         state.armed = cqueue::more(completion.flags());
         if let Some(buffer) = cqueue::buffer_select(completion.flags()) {
             let len = completion.result().max(0) as u32;
@@ -253,25 +252,25 @@ impl<'r> Port<'r> {
         }
     }
 
-    /// Whether the stop signal was given.
+    /// Whether the worker was stopped.
     pub(super) fn stopped(&self) -> bool {
         !self.waiting_for_stop
     }
 
-    /// Whether a request other than a send is under way.
+    /// Whether a request other than a send is in flight.
     pub(super) fn is_busy(&self) -> bool {
         self.waiting_for_stop || self.receives.iter().any(|receive| receive.armed || receive.cancelling)
     }
 
-    /// The error that ends the worker, if there was one.
+    /// Returns the error that ends the worker, if any.
     pub(super) fn check(&mut self) -> Result<(), RunError> {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Ends every request at once, for a worker that goes down with an error or a panic.
+    /// Cancels every request at once, for a worker that ends with an error or a panic.
     ///
     /// # Errors
-    /// The kernel could not; its requests may still write to the buffers.
+    /// The kernel refused; its requests may still write to the buffers.
     pub(super) fn abandon(&self) -> io::Result<()> {
         match self.submitter.register_sync_cancel(None, io_uring::types::CancelBuilder::any()) {
             Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
@@ -279,10 +278,10 @@ impl<'r> Port<'r> {
         }
     }
 
-    /// Takes buffers and sockets from the kernel; receives must have ended.
+    /// Unregisters buffers and sockets; receives must have ended.
     ///
-    /// The kernel takes a ring down some time after it was closed, and would keep the sockets bound until then:
-    /// datagrams sent to a port shared with the next process would go to a socket that nobody reads.
+    /// The kernel frees a ring some time after it was closed, and would keep the sockets bound until then:
+    /// datagrams for a port shared with the next process would reach a socket that no thread reads.
     pub(super) fn unregister(&self, buffers: &BufferRing) {
         buffers.unregister(&self.submitter);
         let unregistered = self.submitter.unregister_files();

@@ -1,21 +1,21 @@
-//! A ring that can do nothing but what a worker does: it starts disabled, and is enabled with restrictions.
+//! Restrictions of a ring to the operations of a worker; it starts disabled, and is enabled with them.
 //!
-//! seccomp does not see what a ring is asked to do: whoever could write to its submission queue could open and
-//! read files past any filter. The kernel itself refuses here (IORING_REGISTER_RESTRICTIONS, Linux ≥ 5.10):
-//! such a request completes with EACCES, and the restrictions last as long as the ring.
+//! seccomp does not see the operations of a ring: an attacker who can write to its submission queue could
+//! open and read files past any filter. The kernel itself refuses them (IORING_REGISTER_RESTRICTIONS, Linux ≥
+//! 5.10): such a request completes with EACCES, and the restrictions last as long as the ring.
 
 use io_uring::register::Restriction;
 use io_uring::{Submitter, opcode, squeue};
 
 use crate::uring_error::UringError;
 
-/// `io_uring_register` operations that a worker needs at its end (`linux/io_uring.h`); all others come before
-/// the ring is enabled.
+/// `io_uring_register` operations that a worker needs when it ends (`linux/io_uring.h`); all others are done
+/// before the ring is enabled.
 const UNREGISTER_FILES: u8 = 3;
 const UNREGISTER_PBUF_RING: u8 = 23;
 const REGISTER_SYNC_CANCEL: u8 = 24;
 
-/// All that a worker submits, with names for error messages.
+/// The operations of a worker, with names for error messages.
 pub(super) const OPERATIONS: [(u8, &str); 4] = [
     (opcode::RecvMsgMulti::CODE, "IORING_OP_RECVMSG"),
     (opcode::SendMsg::CODE, "IORING_OP_SENDMSG"),
@@ -44,7 +44,7 @@ mod tests {
     use crate::uring::ring::build;
 
     #[test]
-    fn what_a_worker_never_asks_for_is_refused() {
+    fn operations_that_no_worker_needs_are_refused() {
         let Ok(mut ring) = build(64) else { return };
         enable(&ring.submitter()).unwrap();
         let path = c"/dev/null";

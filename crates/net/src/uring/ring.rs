@@ -1,4 +1,4 @@
-//! Building a ring.
+//! Construction of a ring.
 
 use io_uring::{IoUring, Probe};
 
@@ -8,25 +8,26 @@ use crate::limits::SOCKETS_MAX;
 use crate::reply_area::SENDS_MAX;
 use crate::uring_error::UringError;
 
-/// Submission queue: the replies of a full area, and a new receive or cancellation for every socket.
+/// Length of the submission queue: the replies of a full area, and a new receive and a cancellation for every
+/// socket.
 const SUBMISSIONS_MAX: u32 = 512;
 const _: () = assert!(SUBMISSIONS_MAX as usize > SENDS_MAX + 2 * SOCKETS_MAX);
 /// The kernel's IORING_MAX_CQ_ENTRIES.
 const COMPLETIONS_LIMIT: u32 = 65_536;
 
-/// Completions there can be at once: one per buffer, one per send, and for every socket the end of its
-/// receive and of its cancellation. A queue of that size never overflows.
+/// Maximum of completions at once: one per buffer, one per send, and for every socket the end of its receive
+/// and of its cancellation. A queue of that size never overflows.
 pub(super) fn completions_max(buffers: u32) -> u32 {
     let most = buffers + SENDS_MAX as u32 + 2 * SOCKETS_MAX as u32 + 1;
     most.next_power_of_two().min(COMPLETIONS_LIMIT)
 }
 const _: () = assert!(32_768 + SENDS_MAX + 2 * SOCKETS_MAX < COMPLETIONS_LIMIT as usize);
 
-/// Builds the calling thread's ring, which does nothing before [`restrict::enable`].
+/// Builds the ring of the calling thread, disabled until [`restrict::enable`].
 ///
-/// SINGLE_ISSUER and DEFER_TASKRUN (6.1) make completions run when this thread asks for them, and at no other
-/// time; SUBMIT_ALL (5.18) keeps one bad request from holding up the rest. NO_SQARRAY (6.6) saves an
-/// indirection and is left out where it is unknown.
+/// SINGLE_ISSUER and DEFER_TASKRUN (6.1) run completions only when this thread asks for them; SUBMIT_ALL
+/// (5.18) keeps a bad request from delaying the rest. NO_SQARRAY (6.6) saves an indirection and is left out
+/// where unknown.
 pub(super) fn build(completions: u32) -> Result<IoUring, UringError> {
     let mut builder = IoUring::builder();
     builder
@@ -45,11 +46,11 @@ pub(super) fn build(completions: u32) -> Result<IoUring, UringError> {
     .map_err(|error| UringError::judge("making a ring", "IORING_SETUP_DEFER_TASKRUN", "6.1", error))
 }
 
-/// Tries all of io_uring that a worker needs, on a small ring of its own, for `--io auto` and before threads
-/// start.
+/// Tries every io_uring feature that a worker needs, on a small temporary ring, for `--io auto` and before
+/// threads start.
 ///
 /// # Errors
-/// Says what is missing, and what to mend.
+/// A feature is missing; the error names its fix.
 pub fn probe() -> Result<(), UringError> {
     let ring = build(completions_max(64))?;
     let mut probe = Probe::new();
@@ -62,7 +63,7 @@ pub fn probe() -> Result<(), UringError> {
         }
     }
     let buffers =
-        BufferRing::new(64, 64).map_err(|_| UringError::Memory { what: "mapping receive buffers" })?;
+        BufferRing::new(64, 64).map_err(|_| UringError::Memory { step: "mapping receive buffers" })?;
     buffers.register(&ring.submitter())?;
     restrict::enable(&ring.submitter())?;
     buffers.unregister(&ring.submitter());

@@ -1,6 +1,6 @@
-//! What a request is, written into the `user_data` that comes back with its completion.
+//! Identification of requests: packed into the `user_data` that a completion returns.
 
-/// One kind of request, and which of its kind.
+/// Kind and number of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     /// The multishot receive of a socket.
@@ -14,7 +14,7 @@ pub(super) enum Token {
 }
 
 impl Token {
-    /// Kind in the upper half, number in the lower.
+    /// Packs the kind into the upper half, the number into the lower.
     pub(super) fn pack(self) -> u64 {
         let (kind, number) = match self {
             Self::Receive { socket } => (1, u32::from(socket)),
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_nobody_packed() {
+    fn rejects_invalid_user_data() {
         for user_data in [0, 1, 5 << 32, 1 << 32 | 0x1_0000, 3 << 32 | 1, 4 << 32 | 0x1_0000, u64::MAX] {
             assert_eq!(Token::unpack(user_data), None, "{user_data:#x}");
         }

@@ -1,4 +1,4 @@
-//! Cases with several datagrams in one trip through the kernel, which requestors send and expect so too.
+//! Cases with coalescing at both ends.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
@@ -18,14 +18,14 @@ use crate::rig::{Echo, PATIENCE, Server, loopback_socket, numbered, receive, wai
 use crate::{Case, Modes};
 
 pub(crate) const CASES: &[Case] = &[
-    case("takes aggregates apart and echoes them in order", aggregates),
+    case("splits aggregates and echoes them in order", aggregates),
     case("answers 64 in one send", sixty_four),
     case("keeps requestors apart", several_requestors),
     case("sends long replies alone", long_replies),
-    case("answers those who do not coalesce", plain_requestor),
+    case("answers requestors that do not coalesce", plain_requestor),
     case("sends one by one where the kernel refuses", refused),
     case("allocates nothing at either end", no_allocation),
-    case("is not stopped by requestors who cannot be answered", unanswerable),
+    case("is not stopped by requestors that cannot be answered", unanswerable),
 ];
 
 pub(crate) const LINK_CASES: &[Case] =
@@ -68,14 +68,14 @@ fn send(requestor: &mut ConnectedSocket, datagrams: &[Vec<u8>]) {
     assert_eq!(requestor.send(&datagrams.concat(), &ends).unwrap(), datagrams.len());
 }
 
-/// Wants exactly these replies, in order.
+/// Expects exactly these replies, in order.
 fn expect(requestor: &mut ConnectedSocket, want: &[Vec<u8>]) {
     let mut got: Vec<Vec<u8>> = Vec::new();
     while got.len() < want.len() {
         let taken = requestor.receive(PATIENCE, |reply| got.push(reply.to_vec())).unwrap();
         assert!(taken > 0, "waited in vain after {} of {} replies", got.len(), want.len());
     }
-    assert!(got == want, "replies are spoilt or out of order");
+    assert!(got == want, "replies are corrupt or out of order");
     assert_eq!(requestor.dropped(), 0);
 }
 
@@ -179,7 +179,7 @@ fn switch_on(socket: &impl AsRawFd, option: i32) {
     assert_eq!(set, 0, "{}", io::Error::last_os_error());
 }
 
-/// Without UDP checksums the kernel refuses to send several datagrams together, and sends each alone.
+/// The kernel refuses to coalesce sends without UDP checksums; each reply is sent separately.
 fn refused(settings: &WorkerSettings) {
     let (socket, other) = (loopback_socket(), loopback_socket());
     let (address, other_address) = (socket.local_address(), other.local_address());

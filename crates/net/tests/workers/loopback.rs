@@ -1,4 +1,4 @@
-//! Cases over the loopback interface; they need no rights.
+//! Cases over the loopback interface, for any user.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
@@ -16,17 +16,17 @@ pub(crate) const CASES: &[Case] = &[
     case("echoes bursts of 1 to 64", bursts),
     case("echoes thousands", thousands),
     case("echoes every size", sizes),
-    Case { modes: Modes::Plain, ..case("drops and counts what is longer than a buffer", too_long) },
-    case("replies from the socket that was asked", several_sockets),
+    Case { modes: Modes::Plain, ..case("drops and counts datagrams longer than a buffer", too_long) },
+    case("replies from the queried socket", several_sockets),
     case("shares a port between workers", shared_port),
-    case("answers all that waited while buffers ran out", starvation),
+    case("answers the datagrams that waited while buffers ran out", starvation),
     case("sends more replies than the area holds", many_replies),
     case("counts failed sends and goes on", failed_sends),
     case("stops while loaded, with every datagram answered", stop_while_loaded),
     case("stops when idle", stop_when_idle),
     case("leaves its port free when it ends", port_is_free),
     case("allocates nothing while serving", no_allocation),
-    case("gives everything back when the service panics", panicking_service),
+    case("frees its resources when the service panics", panicking_service),
     case("refuses a CPU that does not exist", no_such_cpu),
 ];
 
@@ -120,8 +120,7 @@ fn shared_port(settings: &WorkerSettings) {
     assert_eq!(server.sum(|counters| &counters.sent), requestors);
 }
 
-/// Echoes, the first time only once the gate was passed; sends five replies to nowhere before each that
-/// counts.
+/// Echoes, the first time only after the gate; sends five replies to nowhere before each that counts.
 struct Gated {
     gate: Option<Arc<Barrier>>,
 }
@@ -143,8 +142,8 @@ impl Service for Gated {
     }
 }
 
-/// A full batch needs more replies than the area holds. It is sent while all buffers are in the service's
-/// hands, so that the kernel, which goes on receiving, finds none.
+/// A full batch needs more replies than the area holds. They are sent while the service has all buffers, so
+/// the kernel, which continues to receive, finds none.
 fn starvation(settings: &WorkerSettings) {
     const WAITING: u32 = 100;
     const REQUESTORS: usize = 30;
@@ -261,7 +260,7 @@ fn stop_when_idle(settings: &WorkerSettings) {
     assert_eq!(server.replies_done(), 0);
 }
 
-/// A socket that outlived its worker would get datagrams meant for the next one on the port.
+/// A socket that outlives its worker would get datagrams meant for the next one on the port.
 fn port_is_free(settings: &WorkerSettings) {
     for _ in 0..20 {
         let (mut server, address) = Server::on_loopback(settings, || Echo);
@@ -271,7 +270,7 @@ fn port_is_free(settings: &WorkerSettings) {
     }
 }
 
-/// Echoes, and tells how often its thread has allocated since it served first.
+/// Echoes, and counts the allocations of its thread since its first call.
 pub(crate) struct Watched {
     at_first: Option<u64>,
     since: Arc<AtomicU64>,

@@ -1,8 +1,8 @@
 //! Both back ends against real sockets, plain and coalescing: the same table of cases for each, over loopback
 //! and in network namespaces.
 //!
-//! A case whose needs are missing (io_uring, root) is ignored, and says which; with `LQD_TESTS_MUST_RUN=1` it
-//! fails.
+//! A case whose requirements are missing (io_uring, root) is ignored, and names them; with
+//! `LQD_TESTS_MUST_RUN=1` it fails.
 
 mod alloc;
 mod coalescing;
@@ -17,7 +17,7 @@ use std::process::{Command, ExitCode};
 use libtest_mimic::{Arguments, Failed, Trial};
 use lqd_net::{Backend, REPLY_LEN_MAX, WorkerSettings};
 
-/// One case, run once for each back end, plain and coalescing.
+/// A case, run once for each back end, plain and coalescing.
 struct Case {
     name: &'static str,
     run: fn(&WorkerSettings),
@@ -26,12 +26,12 @@ struct Case {
     modes: Modes,
 }
 
-/// In which modes of the workers a case means something.
+/// Modes of the workers that a case applies to.
 enum Modes {
     All,
     Plain,
     Coalescing,
-    /// With io_uring, plain and coalescing.
+    /// Both modes of io_uring: plain and coalescing.
     Uring,
 }
 
@@ -82,7 +82,7 @@ fn trial(case: &'static Case, settings: WorkerSettings, kind: &str) -> Trial {
     Trial::test(name, run).with_kind(kind).with_ignored_flag(ignored)
 }
 
-/// What this case needs and the machine does not have.
+/// A requirement of this case that the machine lacks.
 fn missing(case: &Case, backend: Backend) -> Option<String> {
     if backend == Backend::Uring
         && let Err(error) = lqd_net::probe()

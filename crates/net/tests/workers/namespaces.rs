@@ -18,7 +18,7 @@ use crate::rig::{Echo, PATIENCE, Server, exchange, receive, requestor_on, wait_u
 use crate::{Case, Modes};
 
 pub(crate) const CASES: &[Case] = &[
-    case("replies from the address that was asked", asked_address),
+    case("replies from the queried address", asked_address),
     case("keeps the scope of link-local requestors", link_local),
     case("answers a group once, from a unicast address", multicast),
 ];
@@ -29,7 +29,7 @@ const fn case(name: &'static str, run: fn(&WorkerSettings)) -> Case {
 
 pub(crate) const PORT: u16 = 5_547;
 
-/// A network namespace, which lives as long as this descriptor and what was opened in it.
+/// A network namespace; exists as long as this descriptor and the sockets opened in it.
 pub(crate) struct Namespace(OwnedFd);
 
 impl Namespace {
@@ -92,7 +92,7 @@ impl Namespace {
     }
 }
 
-/// Server and requestor, joined by a link that carries datagrams, by one queue each way.
+/// Server and requestor, joined by a link with one queue each way.
 pub(crate) fn linked() -> (Namespace, Namespace) {
     let (server, client) = (Namespace::new(), Namespace::new());
     let client_path = format!("/proc/{}/fd/{}", std::process::id(), client.0.as_raw_fd());
@@ -111,7 +111,7 @@ pub(crate) fn linked() -> (Namespace, Namespace) {
     (server, client)
 }
 
-/// Exchanges datagrams until every worker has had one and the link is known to work.
+/// Exchanges datagrams until every worker has received one and the link works.
 pub(crate) fn warm_up(server: &Server, client: &Namespace, address: SocketAddrV6) {
     let before: Vec<u64> = server.counters.iter().map(|counters| counters.received.get()).collect();
     wait_until("every worker has been heard over the link", || {

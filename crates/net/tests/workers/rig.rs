@@ -1,4 +1,4 @@
-//! The rig the cases run on: workers on threads, services, and requestors that wait with patience.
+//! Shared parts of the cases: workers on threads, services, and requestors with timeouts.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -11,13 +11,13 @@ use lqd_net::{
     Worker, WorkerSettings, listen, stop_pair,
 };
 
-/// How long a case waits for something that must come.
+/// Timeout of a case for an expected event.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What [`Echo`] replies to a datagram of no octets.
+/// Reply of [`Echo`] to an empty datagram.
 pub(crate) const EMPTY_REPLY: &[u8] = b"an empty datagram";
 
-/// Sends every datagram back to where it came from.
+/// Echoes every datagram to its source.
 pub(crate) struct Echo;
 
 impl Service for Echo {
@@ -59,7 +59,7 @@ impl Server {
         Self { stop, counters, threads }
     }
 
-    /// One worker on one socket of `[::1]`; returns its address.
+    /// Starts one worker on a socket of `[::1]`; returns its address.
     pub(crate) fn on_loopback<S: Service>(
         settings: &WorkerSettings,
         service: impl Fn() -> S + Send + Sync + 'static,
@@ -97,7 +97,7 @@ impl Server {
     }
 }
 
-/// A socket on a port of its own: asked for port 0, the kernel may choose one that another test's socket shares.
+/// A socket on its own port: for port 0 the kernel may choose one that the socket of another test shares.
 pub(crate) fn loopback_socket() -> Socket {
     loopback_socket_with(&SocketOptions::default())
 }
@@ -136,7 +136,7 @@ pub(crate) fn receive(requestor: &UdpSocket) -> (Vec<u8>, SocketAddrV6) {
     }
 }
 
-/// Sends `payload` and wants it back from `server`.
+/// Sends `payload` and expects it back from `server`.
 pub(crate) fn exchange(requestor: &UdpSocket, server: SocketAddrV6, payload: &[u8]) {
     requestor.send_to(payload, server).unwrap();
     let (reply, source) = receive(requestor);
@@ -145,14 +145,14 @@ pub(crate) fn exchange(requestor: &UdpSocket, server: SocketAddrV6, payload: &[u
     assert_eq!(source.port(), server.port());
 }
 
-/// A payload of `len` octets that tells `number`, for `len` ≥ 4.
+/// A payload of `len` octets that begins with `number`, for `len` ≥ 4.
 pub(crate) fn numbered(number: u32, len: usize) -> Vec<u8> {
     let mut payload = number.to_be_bytes().to_vec();
     payload.resize(len, number as u8);
     payload
 }
 
-/// Sends `count` numbered datagrams in one go and wants each back exactly once.
+/// Sends `count` numbered datagrams at once and expects each back exactly once.
 pub(crate) fn burst(requestor: &UdpSocket, server: SocketAddrV6, count: u32) {
     for number in 0..count {
         requestor.send_to(&numbered(number, 100), server).unwrap();

@@ -12,7 +12,7 @@ use crate::{Case, Modes};
 pub(crate) const CASES: &[Case] = &[
     case("hands its port over under load, nothing lost", address_of_its_own),
     case("hands a port on every address over under load, nothing lost", every_address),
-    case("answers what waits when it leaves", backlog),
+    case("answers queued datagrams when it leaves", backlog),
 ];
 
 const fn case(name: &'static str, run: fn(&WorkerSettings)) -> Case {
@@ -21,9 +21,9 @@ const fn case(name: &'static str, run: fn(&WorkerSettings)) -> Case {
 
 /// Takeovers in a row.
 const GENERATIONS: usize = 20;
-/// Requestors, each on a port of its own, so that all sockets are asked at any time.
+/// Requestors, each on its own port, so that all sockets receive queries at any time.
 const REQUESTORS: usize = 8;
-/// Datagrams that each requestor has under way.
+/// Datagrams in flight per requestor.
 const IN_FLIGHT: usize = 32;
 
 /// Workers with the intakes of their sockets.
@@ -76,7 +76,7 @@ fn hand_over(settings: &WorkerSettings, address: Ipv6Addr) {
     generation.end();
 }
 
-/// Asks until it is over; every datagram must come back once. Returns how many did.
+/// Sends until `over`; every datagram must be echoed once. Returns their number.
 fn ask(server: SocketAddrV6, over: &AtomicBool) -> u32 {
     let requestor: UdpSocket = requestor();
     let mut waiting = BTreeSet::new();
@@ -96,7 +96,7 @@ fn ask(server: SocketAddrV6, over: &AtomicBool) -> u32 {
     }
 }
 
-/// What is in the queue before the worker has even begun is answered, though the socket has left.
+/// Datagrams queued before the worker starts are answered, although the socket has left.
 fn backlog(settings: &WorkerSettings) {
     let socket = listen("[::1]:0".parse().unwrap(), &SocketOptions::default()).unwrap();
     let (address, intake) = (socket.local_address(), socket.intake().unwrap());

@@ -1,4 +1,4 @@
-//! Cases that show that what can be tuned has its effect, and that what is counted happened.
+//! Cases for the effect of tuning, and for the counters.
 
 use std::io;
 use std::net::SocketAddrV6;
@@ -18,8 +18,8 @@ use crate::rig::{
 use crate::{Case, Modes};
 
 pub(crate) const CASES: &[Case] = &[
-    case("counts what overflowed", overflow),
-    case("steers by the CPU that received", steering),
+    case("counts overflowed datagrams", overflow),
+    case("steers by the receiving CPU", steering),
     case("steers by CPU after a takeover, too", steering_after_takeover),
     Case { needs_root: true, modes: Modes::Uring, ..case("polls the network card busily", busy_polling) },
 ];
@@ -28,7 +28,7 @@ const fn case(name: &'static str, run: fn(&WorkerSettings)) -> Case {
     Case { name, run, needs_root: false, modes: Modes::All }
 }
 
-/// Echoes; the first time only once the gate was passed.
+/// Echoes; the first time only after the gate.
 struct Gated(Option<Arc<Barrier>>);
 
 impl Service for Gated {
@@ -41,7 +41,7 @@ impl Service for Gated {
     }
 }
 
-/// The socket's buffer is too small for a flood: what was sent is either received or counted.
+/// The socket buffer is too small for a flood: every datagram is either received or counted.
 fn overflow(settings: &WorkerSettings) {
     let gate = Arc::new(Barrier::new(2));
     let options = SocketOptions { receive_buffer: 20_000, ..SocketOptions::default() };
@@ -69,7 +69,7 @@ fn overflow(settings: &WorkerSettings) {
     assert_eq!(received + overflowed, sent);
 }
 
-/// Sends from each CPU, whose datagrams loopback receives right there.
+/// Sends from each CPU; loopback receives on the same CPU.
 fn steering(settings: &WorkerSettings) {
     let cpus: Vec<usize> = core_affinity::get_core_ids().unwrap().into_iter().map(|cpu| cpu.id).collect();
     let nowhere = 1_023;
@@ -92,7 +92,7 @@ fn steering(settings: &WorkerSettings) {
     }
 }
 
-/// What takes over has its workers the other way round, and one more: places in the group are of no use to it.
+/// The successor has its workers in reverse order, and one more: positions in the group do not help.
 fn steering_after_takeover(settings: &WorkerSettings) {
     if !marks_hold_in_groups() {
         eprintln!("before Linux 6.2 a takeover leaves datagrams to the hash");
@@ -123,7 +123,7 @@ fn steering_after_takeover(settings: &WorkerSettings) {
     assert_eq!(got, want);
 }
 
-/// Whether the kernel goes by SO_INCOMING_CPU among sockets that share an address.
+/// Whether the kernel heeds SO_INCOMING_CPU among sockets that share an address.
 fn marks_hold_in_groups() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
@@ -141,7 +141,7 @@ fn exchange_from(cpu: usize, address: SocketAddrV6) {
     std::thread::scope(|scope| scope.spawn(inside).join().unwrap());
 }
 
-/// The kernel itself counts what a busy poll has brought.
+/// The kernel counts datagrams received by busy polling.
 fn busy_polling(settings: &WorkerSettings) {
     let settings = WorkerSettings { busy_poll: 1_000, ..settings.clone() };
     if let Err(lacking) = prepare_busy_poll(settings.backend, [], settings.busy_poll) {
@@ -150,7 +150,7 @@ fn busy_polling(settings: &WorkerSettings) {
         return;
     }
     let (here, there) = linked();
-    // A veth receives by NAPI, and has something to poll, if it does GRO and its peer leaves it something to do.
+    // A veth uses NAPI only with GRO, and GRO has work only if the peer does not segment.
     ethtool(&here, "vs", ETHTOOL_SGRO, 1);
     ethtool(&there, "vc", ETHTOOL_STSO, 0);
     let mut server = Server::start(&settings, vec![vec![here.listen()]], || Echo);
@@ -182,7 +182,7 @@ fn ethtool(namespace: &Namespace, interface: &str, feature: u32, on: u32) {
         // SAFETY: takes no pointers; the descriptor is checked.
         let fd = unsafe { libc::socket(libc::AF_INET6, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
         assert!(fd >= 0);
-        // SAFETY: a descriptor just made, which nobody else owns.
+        // SAFETY: a descriptor just made, with no other owner.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         // SAFETY: the request and the value it points to are live, and of the kernel's layout.
         let done = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) };

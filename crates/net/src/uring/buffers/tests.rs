@@ -8,7 +8,7 @@ fn offered(ring: &BufferRing, from: u16) -> Vec<u16> {
     let tail = unsafe { *BufRingEntry::tail(ring.entries.element(0)) };
     let entry = |index: u16| ring.entries.element::<BufRingEntry>(usize::from(index & ring.mask));
     let distance = tail.wrapping_sub(from);
-    // SAFETY: elements of the mapping, written by nobody meanwhile.
+    // SAFETY: elements of the mapping, not written meanwhile.
     (0..distance).map(|step| unsafe { (*entry(from.wrapping_add(step))).bid() }).collect()
 }
 
@@ -17,7 +17,7 @@ fn offers_every_buffer_once_at_its_own_place() {
     let ring = BufferRing::new(64, 100).unwrap();
     assert_eq!(offered(&ring, 0), (0..64).collect::<Vec<_>>());
     for id in 0..64 {
-        // SAFETY: an element of the mapping, written by nobody meanwhile.
+        // SAFETY: an element of the mapping, not written meanwhile.
         let entry = unsafe { &*ring.entries.element::<BufRingEntry>(id) };
         assert_eq!(entry.addr(), ring.octets.element::<u8>(id * 128) as u64);
         assert_eq!(entry.len(), 100);

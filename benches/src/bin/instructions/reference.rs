@@ -1,4 +1,4 @@
-//! The counts of reference, and what has changed since.
+//! Reference counts, and the changes since.
 
 use std::fs;
 use std::path::Path;
@@ -6,20 +6,20 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Fault;
+use crate::CountError;
 use crate::measure::Counts;
 
-/// Counts and the compiler that made what was counted.
+/// Counts, with compiler and architecture.
 #[derive(Deserialize, Serialize)]
-pub(crate) struct Baseline {
-    /// As `rustc --version` says it.
+pub(crate) struct Reference {
+    /// Output of `rustc --version`.
     pub(crate) rustc: String,
-    /// Architecture; counts of another say nothing.
+    /// Architecture; counts of different ones are not comparable.
     arch: String,
     pub(crate) counts: Counts,
 }
 
-/// One bench, then and now.
+/// A bench, then and now.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Change {
     bench: String,
@@ -28,22 +28,22 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// By how much it has grown, per cent.
+    /// Growth, per cent.
     fn growth(&self) -> Option<f64> {
         let (reference, counted) = self.reference.zip(self.counted)?;
         Some((counted as f64 / reference as f64 - 1.0) * 100.0)
     }
 
-    /// Grown by more than `limit` per cent, or gone: a bench that is no longer counted must leave the
-    /// reference too.
+    /// Whether it has grown by more than `limit` per cent, or is gone: a removed bench must be removed from
+    /// the reference too.
     pub(crate) fn is_over(&self, limit: f64) -> bool {
         let Some(counted) = self.counted else { return true };
         self.reference.is_some_and(|reference| counted as f64 > reference as f64 * (1.0 + limit / 100.0))
     }
 }
 
-impl Baseline {
-    /// What was counted just now.
+impl Reference {
+    /// Makes a reference of new counts.
     pub(crate) fn of(counts: Counts) -> Self {
         let version = Command::new("rustc").arg("--version").output();
         let rustc = version.map_or_else(
@@ -53,24 +53,24 @@ impl Baseline {
         Self { rustc, arch: std::env::consts::ARCH.to_owned(), counts }
     }
 
-    pub(crate) fn read(path: &Path) -> Result<Self, Fault> {
-        let fault = |what: String| Fault::Baseline { path: path.to_owned(), what };
-        let text = fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
-        let baseline: Self = serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;
-        if baseline.arch != std::env::consts::ARCH {
-            return Err(fault(format!("counted on {}, not {}", baseline.arch, std::env::consts::ARCH)));
+    pub(crate) fn read(path: &Path) -> Result<Self, CountError> {
+        let unusable = |reason: String| CountError::Reference { path: path.to_owned(), reason };
+        let text = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+        let saved: Self = serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+        if saved.arch != std::env::consts::ARCH {
+            return Err(unusable(format!("counted on {}, not {}", saved.arch, std::env::consts::ARCH)));
         }
-        Ok(baseline)
+        Ok(saved)
     }
 
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Fault> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), CountError> {
         let mut text = serde_json::to_string_pretty(self).expect("names and numbers have a JSON form");
         text.push('\n');
         fs::write(path, text)
-            .map_err(|error| Fault::Baseline { path: path.to_owned(), what: error.to_string() })
+            .map_err(|error| CountError::Reference { path: path.to_owned(), reason: error.to_string() })
     }
 
-    /// Every bench of either side, by name.
+    /// Compares every bench of either side, by name.
     pub(crate) fn changes(&self, counted: &Self) -> Vec<Change> {
         let mut benches: Vec<&String> = self.counts.keys().chain(counted.counts.keys()).collect();
         benches.sort_unstable();
@@ -84,7 +84,7 @@ impl Baseline {
     }
 }
 
-/// For people; what is over the limit is marked.
+/// Formats the changes as a table; marks those over the limit.
 pub(crate) fn table(changes: &[Change], limit: f64) -> String {
     let mut text = format!("{:<32} {:>14} {:>14} {:>8}\n", "bench", "reference", "now", "change");
     let number = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
@@ -106,14 +106,14 @@ pub(crate) fn table(changes: &[Change], limit: f64) -> String {
 mod tests {
     use super::*;
 
-    fn baseline(counts: &[(&str, u64)]) -> Baseline {
-        Baseline::of(counts.iter().map(|&(name, count)| (name.to_owned(), count)).collect())
+    fn saved(counts: &[(&str, u64)]) -> Reference {
+        Reference::of(counts.iter().map(|&(name, count)| (name.to_owned(), count)).collect())
     }
 
     #[test]
-    fn growth_over_the_limit_and_benches_that_are_gone_fail() {
-        let reference = baseline(&[("a", 1000), ("b", 1000), ("c", 1000), ("d", 1000)]);
-        let counted = baseline(&[("a", 1100), ("b", 1101), ("c", 10), ("e", 5)]);
+    fn growth_over_the_limit_and_removed_benches_fail() {
+        let reference = saved(&[("a", 1000), ("b", 1000), ("c", 1000), ("d", 1000)]);
+        let counted = saved(&[("a", 1100), ("b", 1101), ("c", 10), ("e", 5)]);
         let changes = reference.changes(&counted);
         let over: Vec<_> = changes.iter().map(|change| (&*change.bench, change.is_over(10.0))).collect();
         assert_eq!(over, [("a", false), ("b", true), ("c", false), ("d", true), ("e", false)]);
@@ -124,13 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn a_baseline_is_read_as_it_was_written() {
+    fn a_reference_is_read_as_written() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let written = baseline(&[("a", 7)]);
+        let written = saved(&[("a", 7)]);
         written.write(file.path()).unwrap();
-        let read = Baseline::read(file.path()).unwrap();
+        let read = Reference::read(file.path()).unwrap();
         assert_eq!((read.rustc, read.counts), (written.rustc, written.counts));
         fs::write(file.path(), r#"{"rustc":"r","arch":"pdp11","counts":{}}"#).unwrap();
-        assert!(Baseline::read(file.path()).err().unwrap().to_string().contains("--write"));
+        assert!(Reference::read(file.path()).err().unwrap().to_string().contains("--write"));
     }
 }

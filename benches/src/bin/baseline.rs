@@ -1,7 +1,7 @@
-//! The floor: a UDP echo server that knows nothing, on the same back ends as lqd.
+//! The baseline: a UDP echo server on the same back ends as lqd.
 //!
-//! It sends each datagram back as it came. What it costs is what kernel and back end cost; what lqd costs
-//! above that is lqd's own. Buffers and socket options are those of `lqd serve` at its defaults.
+//! It echoes every datagram. Its cost is that of kernel and back end; the excess of lqd is lqd's own. Buffers
+//! and socket options are the defaults of `lqd serve`.
 #![forbid(unsafe_code)]
 
 use std::net::SocketAddrV6;
@@ -14,19 +14,19 @@ use lqd_net::{
     listen, stop_pair,
 };
 
-/// A UDP echo server that knows nothing: what any server on this back end costs at least.
+/// A UDP echo server: the least that any server on this back end costs.
 #[derive(Parser)]
 struct Options {
-    /// How to talk to the kernel.
+    /// System calls to use.
     #[arg(long, value_enum, default_value_t = Io::Uring)]
     io: Io,
-    /// Address and port to listen on; port 0 lets the kernel choose, and the line "floor ready" says which.
+    /// Address and port to listen on; with port 0 the kernel chooses, and the line "baseline ready" names it.
     #[arg(long, value_name = "[ADDR]:PORT", default_value = "[::1]:0")]
     listen: SocketAddrV6,
-    /// CPU to run on; any if this is not given.
+    /// CPU to run on; any by default.
     #[arg(long, value_name = "NUMBER")]
     cpu: Option<usize>,
-    /// Whether datagrams are coalesced (UDP_GRO, UDP_SEGMENT): the floor of `lqd serve --gro on`.
+    /// Whether to coalesce datagrams (UDP_GRO, UDP_SEGMENT), as `lqd serve --gro on` does.
     #[arg(long, value_enum, default_value_t = Switch::Off)]
     gro: Switch,
 }
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("floor: {error}");
+            eprintln!("baseline: {error}");
             ExitCode::from(2)
         }
     }
@@ -86,7 +86,7 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     // The handle is never used, but without one the worker would have nothing to wait on.
     let (_stop, signal) = stop_pair()?;
     let worker = Worker::new(settings, vec![socket], signal, Arc::new(NetCounters::default()))?;
-    eprintln!("floor ready listen={address}");
+    eprintln!("baseline ready listen={address}");
     worker.run(&mut Echo)?;
     Ok(())
 }
