@@ -12,6 +12,7 @@
 //! query     clients → LEASEQUERY messages by kind
 //! codec     a query read, a reply written
 //! engine    a batch of queries answered
+//! lookups   a batch of lookups in the index
 //! server_lines  start-up lines of a server
 //! ```
 #![forbid(unsafe_code)]

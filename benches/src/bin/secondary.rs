@@ -1,7 +1,7 @@
 //! secondary: costs of the index's secondary indexes, in memory, load time, updates and scans.
 //!
 //! ```text
-//! clients   each with an address, a delegated prefix, a remote-id of its own, and one of 256 links with one relay agent
+//! clients   each with an address, a delegated prefix, a distinct remote-id, and a link (of 256) with one relay agent
 //! load      rows generated, staged and published; indexes are built at its end
 //! renewal   a batch of 512 renewals: no key changes
 //! move      a batch of 512 leases behind another relay agent
@@ -24,7 +24,7 @@ const LOAD_BATCH: u32 = 1 << 15;
 /// Rows in a batch of changes.
 const CHANGE_BATCH: u32 = 512;
 
-/// Measure what secondary indexes cost.
+/// Measure the cost of secondary indexes.
 #[derive(Parser)]
 struct Options {
     /// Clients, each with two leases.
@@ -171,7 +171,7 @@ fn relay_id(relay: u32) -> Vec<u8> {
     [&[0, 2, 0, 0, 0x7e, 0xd9][..], &relay.to_be_bytes()].concat()
 }
 
-/// Number of clients that the scan comes to.
+/// Number of clients in the scan.
 fn scan(reader: &mut Reader, mut cursor: Cursor) -> usize {
     let mut clients = 0;
     while !cursor.is_done() {
