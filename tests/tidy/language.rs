@@ -5,10 +5,12 @@ use crate::files;
 /// Folders and files that are held to plain English, by the beginning of their paths.
 const PLAIN: &[&str] = &[
     "benches/",
+    "crates/answer/",
     "crates/net/",
     "crates/stats/",
     "deploy/DENIAL-OF-SERVICE.md",
     "deploy/TUNING.md",
+    "loadgen/",
     "tests/CONFORMANCE.md",
     "tests/deploy.rs",
     "tests/e2e/admin",
@@ -49,10 +51,10 @@ const WORDS: &[(&str, &str)] = &[
     ("look-up", "lookup (noun), look up (verb)"),
     ("mend", "fix"),
     ("nobody", "the actor: no requestor, no process"),
+    ("not taken over", "rejected"),
     ("pulse", "Liveness"),
     ("somebody", "the actor: requestor, writer, operator"),
     ("stand-in", "standby"),
-    ("taken over", "applied (a configuration)"),
     ("what become of", "outcome"),
     ("who ask", "requestor"),
 ];

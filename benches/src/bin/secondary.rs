@@ -1,7 +1,7 @@
 //! secondary: costs of the index's secondary indexes, in memory, load time, updates and scans.
 //!
 //! ```text
-//! clients   each with an address, a delegated prefix, a distinct remote-id, and a link (of 256) with one relay agent
+//! clients   each with an address, a delegated prefix, a distinct remote-id, one of 256 links and relays
 //! load      rows generated, staged and published; indexes are built at its end
 //! renewal   a batch of 512 renewals: no key changes
 //! move      a batch of 512 leases behind another relay agent

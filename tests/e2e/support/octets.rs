@@ -7,7 +7,7 @@
 //! | `2001:db8::1`, `::` | an IPv6 address, 16 octets |
 //! | `$name`             | a named piece, see [`PIECES`]; `$cNN` is OPTION_CLIENTID of sample client NN |
 //! | `# …`               | a comment up to the end of the line |
-//! | `{ … }`             | the length of the enclosed octets in two octets, then these (for varying lengths) |
+//! | `{ … }`             | the length of the enclosed octets in two octets, then these (varying length) |
 //! | `text`              | free status text up to the end of the enclosing `{ }`: UTF-8, not empty |
 //! | `left:N`, `age:N`   | four octets: seconds, N when the sample data was written, counting down or up |
 //!
