@@ -1,7 +1,7 @@
 //! Addresses that several lease sources claim: the newest cltt counts.
 //!
-//! The index holds one lease for each address. Leases that lose are kept here, so that they come back when the one that
-//! counts leaves its source: nothing else would tell that the address is leased.
+//! The index holds one lease for each address. Leases that lose are kept here, so that they come back when
+//! the one that counts leaves its source: nothing else would tell that the address is leased.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -17,7 +17,7 @@ pub(crate) struct Claims {
     losing: HashMap<Ipv6Addr, Vec<Claim>>,
 }
 
-/// One source's lease of an address.
+/// A lease of an address by one source.
 struct Claim {
     source: SourceNumber,
     rank: Rank,
@@ -31,7 +31,7 @@ enum Rank {
     At {
         cltt: u32,
     },
-    /// It may be newer than any other.
+    /// Unreadable, so that it may be newer than any other.
     Unreadable,
 }
 
@@ -59,8 +59,8 @@ impl Claims {
         });
     }
 
-    /// Returns the changes to apply for those that a source reports; `None` if no other source claims the addresses, so
-    /// that they can be applied as they are.
+    /// Returns the changes to apply for those that a source reports; `None` if no other source claims the
+    /// addresses, so that they can be applied as they are.
     pub(crate) fn resolve(
         &mut self,
         index: (&Writer, &SubnetNumbers),
@@ -79,6 +79,7 @@ impl Claims {
             contested.entry(address).or_default().push(row);
         }
         if contested.is_empty() {
+            // The usual case: nothing is copied.
             return None;
         }
         let mut out = Batch::new();
@@ -124,6 +125,7 @@ impl Claims {
         if let Some(rows) = &winner.rows {
             (0..rows.len()).for_each(|row| push(out, rows, row));
         }
+        // The lease that the index held has lost: it is kept before it is overwritten.
         for claim in claims.iter_mut().filter(|claim| claim.rows.is_none()) {
             let mut rows = Batch::new();
             if let Some((_, held)) = &held {
@@ -160,7 +162,8 @@ impl Rank {
 }
 
 impl Claim {
-    /// The claim that these rows of a batch, all of one address, come to; `None` if the last one removes the lease.
+    /// The claim that these rows of a batch, all of one address, come to; `None` if the last one removes the
+    /// lease.
     fn of_rows(source: SourceNumber, batch: &Batch, rows: &[usize]) -> Option<Self> {
         let &last = rows.last()?;
         let change = batch.changes().nth(last)?;
@@ -173,5 +176,99 @@ impl Claim {
         let mut kept = Batch::new();
         rows.iter().for_each(|&row| push(&mut kept, batch, row));
         Some(Self { source, rank, rows: Some(kept) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lqd_index::{Lease, LeaseKind, Removal};
+
+    use super::*;
+    use crate::subnet_numbers::SourceSubnets;
+
+    /// An index with leases of two sources, applied as the feed does.
+    struct Index {
+        writer: Writer,
+        numbers: Arc<SubnetNumbers>,
+        claims: Claims,
+    }
+
+    fn address() -> Ipv6Addr {
+        "2001:db8::1".parse().unwrap()
+    }
+
+    impl Index {
+        fn new() -> Self {
+            Self { writer: Writer::new().0, numbers: Arc::default(), claims: Claims::default() }
+        }
+
+        fn apply(&mut self, source: u32, fill: impl FnOnce(&mut Batch)) {
+            let (source, mut batch) = (SourceNumber(source), Batch::new());
+            fill(&mut batch);
+            SourceSubnets::new(source, &self.numbers).renumber(&mut batch);
+            let resolved = self.claims.resolve((&self.writer, &self.numbers), source, &batch);
+            self.writer.apply(resolved.as_ref().unwrap_or(&batch));
+        }
+
+        fn put(&mut self, source: u32, cltt: u32) {
+            let lease = Lease {
+                address: address(),
+                prefix_len: 128,
+                kind: LeaseKind::Address,
+                duid: &[1, source as u8],
+                valid_lifetime: 100,
+                preferred_lifetime: 50,
+                cltt,
+                subnet_id: 1,
+                options: &[],
+            };
+            self.apply(source, |batch| batch.put(&lease).unwrap());
+        }
+
+        /// Source and cltt of the lease in the index; cltt `None` if it cannot be read.
+        fn held(&self) -> Option<(u32, Option<u32>)> {
+            let held = self.writer.held(address())?;
+            let SourceNumber(source) = self.numbers.source(held.subnet_id());
+            Some((source, (!held.is_unreadable()).then(|| held.cltt())))
+        }
+    }
+
+    #[test]
+    fn the_newest_lease_is_held_and_older_ones_come_back() {
+        let mut index = Index::new();
+        for (source, cltt, held) in [(0, 5, 0), (1, 5, 0), (1, 6, 1), (2, 4, 1), (0, 6, 1), (0, 7, 0)] {
+            index.put(source, cltt);
+            assert_eq!(index.held().unwrap().0, held, "{source} {cltt}");
+        }
+        for (source, held) in [(2, Some((0, Some(7)))), (0, Some((1, Some(6)))), (1, None)] {
+            index.apply(source, |batch| batch.remove(Removal::gone(address())));
+            assert_eq!(index.held(), held);
+        }
+        assert_eq!(index.claims.len(), 0);
+    }
+
+    #[test]
+    fn an_unreadable_lease_hides_all_others_until_its_source_says_more() {
+        let mut index = Index::new();
+        index.put(0, 5);
+        index.apply(1, |batch| batch.unreadable(address(), 128, &[9]).unwrap());
+        assert_eq!(index.held(), Some((1, None)));
+        index.put(0, 9);
+        assert_eq!((index.held(), index.claims.len()), (Some((1, None)), 1));
+        index.put(1, 8);
+        assert_eq!(index.held(), Some((0, Some(9))));
+    }
+
+    #[test]
+    fn claims_of_a_source_end_with_its_leases() {
+        let mut index = Index::new();
+        index.put(0, 5);
+        index.put(1, 4);
+        index.claims.retain(SourceNumber(1), |_| true);
+        assert_eq!(index.claims.len(), 1);
+        index.claims.retain(SourceNumber(1), |_| false);
+        assert_eq!(index.claims.len(), 0);
     }
 }

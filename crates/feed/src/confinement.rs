@@ -1,8 +1,9 @@
-//! Reach of the program's sandbox, so that an error can tell the sandbox's denial from one by file rights: both are
+//! Reach of the program's sandbox, so that an error can tell the sandbox's denial from one by file rights:
+//! both are
 //! [`ErrorKind::PermissionDenied`].
 //!
-//! A sandbox (landlock) allows folders as they were when it was put up, not their names: a folder that is replaced
-//! under the same name is out of reach, and so is the new target of a link that is moved later.
+//! A sandbox (landlock) allows folders as they were when it was put up, not their names: a folder that is
+//! replaced under the same name is out of reach, and so is the new target of a link that is moved later.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -61,7 +62,8 @@ impl Confinement {
         let _ = CONFINEMENT.set(self); // a second sandbox cannot widen the first
     }
 
-    /// Whether the file is in one of the folders, or below; true also if that cannot be seen for lack of other rights.
+    /// Whether the file is in one of the folders, or below; true also if that cannot be seen for lack of
+    /// other rights.
     fn reaches(&self, file: &Path, access: Access) -> bool {
         let folders = match access {
             Access::Read => &self.read,

@@ -1,8 +1,8 @@
 //! Lease sources to the index: first loads, then every change as it comes, until told to stop.
 //!
-//! Each source has a thread of its own, so that one that hangs or loads for long holds no other up. The index has one
-//! writer at a time, which a lock that readers never take gives to the sources in turn. None of this is on the packet
-//! path, and it may log; but a flood of faulty rows becomes one line a minute.
+//! Each source has a thread of its own, so that one that hangs or loads for long holds no other up. The index
+//! has one writer at a time, which a lock that readers never take gives to the sources in turn. None of this
+//! is on the packet path, and it may log; but a flood of faulty rows becomes one line a minute.
 
 use std::convert::Infallible;
 use std::io;
@@ -41,8 +41,8 @@ pub struct FeedHandle(Sender<Command>);
 impl FeedHandle {
     /// Replaces the sources and their links, and returns when that is done.
     ///
-    /// A source that is followed already, by label and name, is loaded again only where the server discards leases by its
-    /// configuration. If one cannot be loaded, links and leases stay as they are.
+    /// A source that is followed already, by label and name, is loaded again only where the server discards
+    /// leases by its configuration. If one cannot be loaded, links and leases stay as they are.
     ///
     /// # Errors
     /// If a source cannot be loaded, or the feed has ended.
@@ -160,8 +160,8 @@ impl Feed {
         self.shared.watch.clone()
     }
 
-    /// Follows the sources until stopped, on other CPUs than these, as far as there are any: workers are pinned to them,
-    /// and one that waits for the feed's share of its CPU answers milliseconds late.
+    /// Follows the sources until stopped, on other CPUs than these, as far as there are any: workers are
+    /// pinned to them, and one that waits for the feed's share of its CPU answers milliseconds late.
     pub fn run_beside(self, workers: &[usize]) {
         if let Ok(mut cpus) = sched_getaffinity(None) {
             workers.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| cpus.unset(cpu));
@@ -255,7 +255,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Loads what the new configuration needs; the index and the present sources stay as they are.
+    /// Loads the sources that are new or have to be reloaded; the index stays as it is.
     fn load_all(&mut self, sources: Vec<SourceConfig>) -> Result<Vec<Next>, LoadError> {
         let threads = self.shared.threads;
         let mut next = Vec::new();
@@ -288,12 +288,13 @@ impl Feed {
         Ok(next)
     }
 
-    /// Makes the new configuration visible: leases first, as links without their leases would be answered "no binding".
+    /// Makes the new configuration visible: leases first, as links without their leases would be answered "no
+    /// binding".
     fn apply(&mut self, next: Vec<Next>, links: Links) {
         let mut former: Vec<Followed> = self.sources.drain(..).collect();
         let mut links = Some(links);
         if let [source @ (Next::Reloaded(..) | Next::New(_))] = &next[..] {
-            // All that there is has just been loaded: it replaces leases and links in one step.
+            // The only source has just been loaded: it replaces leases and links in one step.
             let (number, _) = self.subnets(source.label());
             former.retain(|source| source.number == number);
             self.shared.index.lock().keep_only(number);
@@ -351,9 +352,9 @@ impl Feed {
 
 /// A source of a new configuration.
 enum Next {
-    /// It is followed already.
+    /// Followed already.
     Same(SourceConfig),
-    /// It is followed already, and was loaded for the new links.
+    /// Followed already, and loaded for the new links.
     Reloaded(SourceConfig, Loaded),
     New(Unpublished),
 }

@@ -1,4 +1,4 @@
-//! One lease source that is loaded and followed, on a thread of its own.
+//! A lease source that is loaded and followed, on a thread of its own.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
@@ -28,7 +28,7 @@ pub(crate) struct Followed {
     pub(crate) number: SourceNumber,
     pub(crate) name: SourceName,
     source: Box<dyn LeaseSource>,
-    /// With the source's own subnet ids.
+    /// The links of this source, with its own subnet ids.
     pub(crate) links: Links,
     subnets: SourceSubnets,
     threads: NonZeroUsize,
@@ -36,9 +36,9 @@ pub(crate) struct Followed {
     watch: FeedWatch,
     state: StateCell,
     bad_rows: BadRows,
-    /// As last logged.
+    /// The trouble last logged.
     trouble: Option<Trouble>,
-    /// As last logged.
+    /// The error last logged.
     reload_error: Option<String>,
     /// The reason for a load that nothing but a rejected configuration calls for.
     load_due: Option<String>,
@@ -131,6 +131,7 @@ impl Followed {
         match self.source.poll(WAIT) {
             Step::Rows { batch, tally } => {
                 self.subnets.renumber(batch);
+                // Held for one batch only, so that other sources get their turn.
                 let mut index = self.index.lock();
                 index.apply(self.number, batch);
                 index.report();
@@ -147,7 +148,7 @@ impl Followed {
         None
     }
 
-    /// Tells readers, watchers and the log the status of the source.
+    /// Publishes the status of the source to readers, watchers and the log.
     fn note(&mut self) {
         let status = self.source.status();
         self.index.lock().set_incomplete(self.number, status.is_incomplete);
@@ -157,6 +158,7 @@ impl Followed {
 
     /// Takes a new snapshot; whether that succeeded. As long as it fails, the leases stay as they are.
     fn reload(&mut self, reason: &str) -> bool {
+        // Before the load: until it succeeds, leases that only the new snapshot has are answered as unknown.
         self.index.lock().set_incomplete(self.number, true);
         self.state.set_incomplete();
         let kind = self.name.kind;
@@ -207,8 +209,8 @@ impl Followed {
         self.load_due = Some("the configuration that it was loaded for was rejected".to_owned());
     }
 
-    /// Makes a snapshot visible in place of the source's leases, with new links if there are any, and returns how many
-    /// leases it has.
+    /// Makes a snapshot visible in place of the source's leases, with new links if there are any, and returns
+    /// the number of its leases.
     pub(crate) fn publish(&mut self, loaded: Loaded, links: Option<Links>) -> usize {
         let is_incomplete = self.source.status().is_incomplete;
         let leases = self.index.replace(self.number, loaded.rows.into_loader(), is_incomplete, links);

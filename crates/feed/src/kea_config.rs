@@ -3,8 +3,8 @@
 //!
 //! Kea reads a language of its own: JSON with comments (`#`, `//`, `/* */`), `<?include "file"?>`, surplus
 //! commas, numbers such as `.5` and `01`, strings of octets in any encoding, and any depth. No JSON, JSON5 or
-//! JSONC crate reads it, so lexer and parser are here ([`read`]). They refuse the same texts as Kea's lexer and its
-//! grammar of plain values, but for equal keys in a map (the last counts) and numbers beyond 64 bits.
+//! JSONC crate reads it, so lexer and parser are here ([`read`]). They refuse the same texts as Kea's lexer
+//! and its grammar of plain values, but for equal keys in a map (the last counts) and numbers beyond 64 bits.
 //!
 //! Keys that are not used here are not looked at: Kea has hundreds, and judging them is Kea's work
 //! (`kea-dhcp6 -t`). A key that *is* used must have its type, else the error names its place in the file and
@@ -49,7 +49,8 @@ const DATA_DIRECTORY: &str = "/var/lib/kea";
 /// Settings of `Dhcp6` that a leasequery server needs.
 #[derive(Debug)]
 pub struct KeaConfig {
-    /// A link for each shared network, and for each subnet outside one; in the order in which Kea numbers them.
+    /// A link for each shared network, and for each subnet outside one; in the order in which Kea numbers
+    /// them.
     pub links: Vec<Link>,
     /// Kea's check of leases whose subnet id does not fit their address.
     pub lease_checks: LeaseChecks,

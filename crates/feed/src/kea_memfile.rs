@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Kea's control channel (`lease6-get-all`) would be the other way to the same leases; it needs a hook
-//! library, blocks Kea while it answers, and tells nothing of changes.
+//! library, blocks Kea while it answers, and reports no changes.
 
 mod columns;
 mod currency;

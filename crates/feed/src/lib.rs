@@ -1,13 +1,14 @@
-//! Lease sources to index: what a DHCPv6 server wrote becomes what leasequery answers.
+//! Lease sources to index: the leases of DHCPv6 servers, loaded and followed.
 //!
 //! ```text
 //! kea-dhcp6.conf ── kea_config ── links, server DUID, requestors, lease file
 //! kea-leases6.csv ─ kea_memfile ─ source: snapshot, then changes ─ followed ─┬─ merged ── index
 //! … one thread for each source …                                             ┘
 //! ```
-//! `feed` starts, stops and configures these threads; `claims` decides between sources that claim one address.
+//! `feed` starts, stops and configures these threads; `claims` decides between sources that claim one
+//! address.
 //!
-//! `resolved` follows names through symbolic links; `confinement` knows what the sandbox leaves in reach.
+//! `resolved` follows names through symbolic links; `confinement` knows the reach of the sandbox.
 #![forbid(unsafe_code)]
 
 mod bad_rows;

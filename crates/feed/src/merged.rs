@@ -1,6 +1,8 @@
-//! The index as all sources share it: the leases of each are replaced and changed without touching those of the others.
+//! The index as all sources share it: the leases of each are replaced and changed without touching those of
+//! the others.
 //!
-//! While one source alone has leases, they are replaced as a whole generation and changed without a look at others.
+//! While one source alone has leases, they are replaced as a whole generation and changed without a look at
+//! others.
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -73,6 +75,7 @@ impl SharedIndex {
         // The snapshot alone, so that its rows are in order and its leases can be searched.
         let (mut snapshot, _) = Writer::new();
         let leases = snapshot.replace_by(rows, None).put;
+        // New leases first: an address that passes to another client is found at every moment.
         self.put_all(source, &snapshot);
         self.remove_others(source, Some(&snapshot));
         let mut merged = self.lock();
@@ -97,6 +100,7 @@ impl SharedIndex {
             let mut merged = self.lock();
             for lease in slice {
                 let is_known = merged.writer.held(lease.address()).is_some_and(|held| held.is_same(&lease));
+                // Most leases of a reload are unchanged, and a comparison costs less than a write.
                 if !is_known {
                     lease.push_into(&mut batch).expect("a slice of leases is far below 4 GiB");
                 }
@@ -172,6 +176,7 @@ impl Merged {
     /// Applies changes that a source reports.
     pub(crate) fn apply(&mut self, source: SourceNumber, batch: &Batch) {
         self.owners.insert(source);
+        // Without other sources there is nothing to compare, and a batch costs what it always did.
         let is_alone = self.owners.len() == 1;
         let index = (&self.writer, &*self.numbers);
         match (!is_alone).then(|| self.claims.resolve(index, source, batch)).flatten() {
@@ -180,8 +185,8 @@ impl Merged {
         };
     }
 
-    /// Sets whether a source holds leases that are not in the index: then queries without lease are not told that there
-    /// is none.
+    /// Sets whether a source holds leases that are not in the index: then queries without lease are not told
+    /// that there is none.
     pub(crate) fn set_incomplete(&mut self, source: SourceNumber, is_incomplete: bool) {
         self.note_incomplete(source, is_incomplete);
         self.writer.set_incomplete(!self.incomplete.is_empty());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Symbolic links that are followed; as many as Linux follows.
 const LINKS_MAX: usize = 40;
 
-/// What a name leads to, and by which links: all of these decide which file the name stands for.
+/// Target of a name, and the links on the way: all of them decide which file the name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     names: Vec<PathBuf>,
@@ -53,7 +53,7 @@ impl Resolved {
         &self.names[self.names.len() - 1]
     }
 
-    /// All names of the file from the first to its own, none of whose folders is behind a link.
+    /// Returns all names of the file from the first to its own, none of whose folders is behind a link.
     pub fn names(&self) -> &[PathBuf] {
         &self.names
     }
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(here.target(), std::env::current_dir().unwrap().canonicalize().unwrap().join("leases"));
     }
 
-    /// As Kubernetes mounts a volume: file → ..data/file, ..data → ..1.
+    /// A volume as Kubernetes mounts it: file → ..data/file, ..data → ..1.
     #[test]
     fn links_of_files_and_of_folders() {
         let (_folder, at) = folder();

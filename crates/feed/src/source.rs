@@ -1,6 +1,7 @@
 //! The interface of lease sources: one trait, and the types that pass through it.
 //!
-//! Nothing here names files. `DESIGN.md` compares this shape with others; `kea_memfile` is the first implementor.
+//! Nothing here names files. `DESIGN.md` compares this shape with others; `kea_memfile` is the first
+//! implementor.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -17,8 +18,8 @@ use crate::subnet_numbers::SourceSubnets;
 
 /// A source of leases: a snapshot first, then each change, in the source's order.
 ///
-/// One thread calls it. After a load, [`Self::poll`] goes on where that ended; before the first one, and whenever
-/// changes alone cannot be right, it asks for a load.
+/// One thread calls it. After a load, [`Self::poll`] goes on where that ended; before the first one, and
+/// whenever changes alone cannot be right, it asks for a load.
 pub trait LeaseSource: Send {
     /// Loads a snapshot of all leases, without those that the server discards with the links of the request.
     ///
@@ -33,11 +34,12 @@ pub trait LeaseSource: Send {
     /// Returns the state of the source; called once the changes of the last poll are applied.
     fn status(&mut self) -> Status;
 
-    /// Returns the handle by which another thread ends a wait in [`Self::poll`]: the present one, or else the next.
+    /// Returns the handle by which another thread ends a wait in [`Self::poll`]: the present one, or else the
+    /// next.
     fn waker(&self) -> Waker;
 
-    /// Returns the prerequisite of a first load that does not exist yet; a source that never has to be waited for keeps
-    /// this default.
+    /// Returns the prerequisite of a first load that does not exist yet; a source that never has to be waited
+    /// for keeps this default.
     fn missing(&self) -> Option<Missing> {
         None
     }
@@ -80,8 +82,8 @@ impl<'a> LoadRequest<'a> {
         Self { subnets: Some(subnets), ..self }
     }
 
-    /// Makes the rows of the snapshot, to be filled by the source; `text_bytes`: size of their text, which counts where
-    /// address space is limited, or 0.
+    /// Makes the rows of the snapshot, to be filled by the source; `text_bytes`: size of their text, which
+    /// counts where address space is limited, or 0.
     pub fn rows(&self, text_bytes: u64) -> SnapshotRows {
         SnapshotRows { loader: Loader::for_text(text_bytes), subnets: self.subnets.cloned() }
     }
@@ -95,8 +97,8 @@ pub struct SnapshotRows {
 }
 
 impl SnapshotRows {
-    /// Takes the rows of a batch from any thread, as [`Loader::take`] does; their subnet ids are replaced by numbers that
-    /// no other source has.
+    /// Takes the rows of a batch from any thread, as [`Loader::take`] does; their subnet ids are replaced by
+    /// numbers that no other source has.
     pub fn take(&self, first: u64, batch: &mut Batch) {
         if let Some(subnets) = &self.subnets {
             subnets.renumber(batch);
@@ -122,7 +124,7 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// One part of a source, such as one file of a set, and its rows.
+/// A part of a source, such as one file of a set, and its rows.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The part.
@@ -167,7 +169,8 @@ pub struct SkippedRow {
 pub struct LeftOut {
     /// The client's name is no domain name (OPTION_CLIENT_FQDN).
     pub client_fqdn: u64,
-    /// The link-layer address, its type or its origin cannot be read, or it is too long (OPTION_CLIENT_LINKLAYER_ADDR).
+    /// The link-layer address, its type or its origin cannot be read, or it is too long
+    /// (OPTION_CLIENT_LINKLAYER_ADDR).
     pub link_layer_address: u64,
     /// The relay information is incomplete (OPTION_LQ_RELAY_DATA).
     pub relay_data: u64,
@@ -186,14 +189,15 @@ impl AddAssign for LeftOut {
 pub enum Step<'a> {
     /// Rows were read.
     Rows {
-        /// Their changes; none if all rows were faulty. What one batch holds is applied in some milliseconds.
+        /// The changes; none if all rows were faulty. A batch is applied in some milliseconds.
         batch: &'a mut Batch,
         /// Counts of these rows.
         tally: RowTally,
     },
     /// Nothing to do: time is over, the state changed, or the waker was used.
     Idle,
-    /// The leases can only be known from a new load, for this reason. As long as that holds, polls say so again.
+    /// The leases can only be known from a new load, for this reason. As long as that holds, polls say so
+    /// again.
     Reload(String),
 }
 
@@ -204,7 +208,7 @@ pub struct Status {
     pub source: SourceName,
     /// The source had handed over all its changes at this moment; `None` before the first load.
     pub caught_up: Option<Instant>,
-    /// The source holds other leases than those handed over, or will when what is being written is whole.
+    /// The source holds other leases than those handed over, or will when a write in progress is complete.
     pub is_incomplete: bool,
     /// Backlog: changes that the source holds and has not handed over yet, in a unit of its own.
     pub backlog: Figure,
@@ -221,7 +225,7 @@ pub struct Trouble {
     pub text: String,
     /// Consequence or remedy, which the log adds to the text.
     pub advice: Option<&'static str>,
-    /// It does not pass by itself.
+    /// Whether the operator has to fix it.
     pub is_error: bool,
 }
 

@@ -18,7 +18,8 @@ pub struct SourceConfig {
 }
 
 impl SourceConfig {
-    /// `label`: the operator's name for the source, which no other has. `lease_checks`: those that the source applies.
+    /// `label`: the operator's name for the source, which no other has. `lease_checks`: those that the source
+    /// applies.
     ///
     /// # Errors
     /// If the links cannot be used.
@@ -62,7 +63,8 @@ pub fn links_of(sources: &[SourceConfig]) -> Result<Links, LinksError> {
     Links::new(links.flat_map(|(n, config)| config.numbered_links(&numbers, SourceNumber(n))).collect())
 }
 
-/// Subnet ids that leases of a source name, and that its configuration does not have: such leases are located by address.
+/// Subnet ids that leases of a source name, and that its configuration does not have: such leases are located
+/// by address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownSubnets {
     label: String,

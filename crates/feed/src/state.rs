@@ -1,8 +1,8 @@
-//! State of a feed and of its lease sources: written by their threads after each step, read by whoever watches them.
+//! State of a feed and of its lease sources: written by their threads after each step, read by observers.
 //!
-//! The age of the leases counts from the last moment of which a source is certain that everything it held then has been
-//! handed over, and so applied. A source that is in trouble, cannot be loaded, brings changes faster than they are applied, or
-//! hangs, lets them grow old. A feed is as old as its oldest source.
+//! The age of the leases counts from the last moment of which a source is certain that everything it held
+//! then has been handed over, and so applied. A source that is in trouble, cannot be loaded, brings changes
+//! faster than they are applied, or hangs, lets them grow old. A feed is as old as its oldest source.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub struct SourceState {
     pub is_incomplete: bool,
     /// Figures that this kind of source alone has.
     pub detail: Vec<Figure>,
-    /// All that the source held at this moment was applied.
+    /// Moment at which all changes that the source held were applied.
     pub caught_up: Instant,
 }
 
@@ -63,7 +63,7 @@ impl SourceState {
 /// State of a feed.
 #[derive(Clone, Debug, Default)]
 pub struct FeedState {
-    /// Its sources, in the order of the configuration; at least one.
+    /// The sources, in the order of the configuration; at least one.
     pub sources: Vec<SourceState>,
     /// Addresses that several sources claim.
     pub conflicts: usize,
@@ -97,8 +97,8 @@ struct Watched {
 }
 
 impl FeedWatch {
-    /// Returns the state after the last step of each source. Never on the packet path: it takes locks, for as long as a
-    /// copy takes.
+    /// Returns the state after the last step of each source. Never on the packet path: it takes locks, for as
+    /// long as a copy takes.
     pub fn state(&self) -> FeedState {
         let watched = lock(&self.0);
         FeedState {

@@ -1,8 +1,8 @@
 //! Numbers of subnets in the index: one for each pair of lease source and the source's own subnet id.
 //!
-//! Two Kea servers number their subnets alike, so a lease carries a number that names both. Numbers are dense, in the
-//! order of their first use, and stay the same for the life of the feed: a reload of one source leaves the leases of
-//! the others as they are.
+//! Two Kea servers number their subnets alike, so a lease carries a number that names both. Numbers are
+//! dense, in the order of their first use, and stay the same for the life of the feed: a reload of one source
+//! leaves the leases of the others as they are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -13,7 +13,7 @@ use lqd_index::{Batch, Link};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SourceNumber(pub(crate) u32);
 
-/// All numbers. Shared by the threads that load leases; locked once a batch.
+/// Table of all numbers, shared by the threads that load leases; locked once a batch.
 #[derive(Debug, Default)]
 pub(crate) struct SubnetNumbers(RwLock<Numbers>);
 

@@ -1,4 +1,4 @@
-//! The feed over a source that is no file: it plays what a test writes for it.
+//! The feed over sources that play a script, without files.
 
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
@@ -25,7 +25,7 @@ type Held = (u16, Option<u8>);
 /// Snapshots, one for each load to come, or the reason why loads fail as long as it stands first.
 type Snapshots = Vec<Result<Vec<Held>, &'static str>>;
 
-/// One turn of the script.
+/// A turn of the script.
 enum Turn {
     Changes(Vec<Held>),
     Reload,
@@ -148,7 +148,7 @@ impl LeaseSource for Scripted {
             recv(self.script) -> turn => turn.ok(),
             recv(self.bell.1) -> _ => None,
             default(timeout) => {
-                assert!(!self.needs_bell, "nobody rang");
+                assert!(!self.needs_bell, "the waker was not used");
                 None
             }
         };
@@ -277,13 +277,13 @@ fn any_source_is_loaded_and_followed() {
 
 #[test]
 fn any_source_can_ask_for_a_load_that_fails_at_first() {
-    let snapshots = vec![Ok(vec![(1, Some(1))]), Err("nobody there"), Ok(vec![(2, Some(2))])];
+    let snapshots = vec![Ok(vec![(1, Some(1))]), Err("no such server"), Ok(vec![(2, Some(2))])];
     let (source, author) = scripted("a", snapshots);
     let mut feed = RunningFeed::start(source);
     author.play(Turn::Reload);
     feed.await_that(|feed| feed.state().failed_reloads > 0);
     assert_eq!(feed.holder(1), Some(1), "known leases stay");
-    assert_eq!(feed.state().trouble.as_deref(), Some("nobody there"));
+    assert_eq!(feed.state().trouble.as_deref(), Some("no such server"));
     assert!(feed.reader.pin().is_incomplete() && feed.state().is_incomplete);
     author.snapshots.lock().unwrap().remove(0).unwrap_err();
     feed.await_holders(&[(1, None), (2, Some(2))]);
@@ -316,9 +316,9 @@ fn trouble_and_gaps_of_any_source_are_told() {
 fn another_source_takes_the_place_of_one_that_it_can_replace() {
     let (source, author) = scripted("a", vec![Ok(vec![(1, Some(1))])]);
     let mut feed = RunningFeed::start(source);
-    let (dead, _) = scripted("dead", vec![Err("nobody there")]);
+    let (dead, _) = scripted("dead", vec![Err("no such server")]);
     let error = feed.handle.configure(vec![config("kea", dead)]).unwrap_err();
-    assert_eq!(error.to_string(), "nobody there");
+    assert_eq!(error.to_string(), "no such server");
     author.play(Turn::Changes(vec![(1, Some(2))]));
     feed.await_holders(&[(1, Some(2))]);
 
@@ -344,7 +344,7 @@ fn another_source_takes_the_place_of_one_that_it_can_replace() {
 /// Two sources whose leases are in the halves of 2001:db8::/112: host groups below 0x8000, and from there on.
 const HALVES: [(&str, u16); 2] = [("a", 0), ("b", 0x8000)];
 
-/// As [`config`], with a subnet of id 7 that has the half beginning with `host`.
+/// Configures a source with a subnet of id 7 that has the half beginning with `host`.
 fn half(label: &str, source: Box<dyn LeaseSource>, host: u16) -> SourceConfig {
     let prefix = Prefix { address: address(host), len: 113 };
     let subnet = Subnet { id: 7, prefix, pd_pools: Vec::new(), options: Default::default() };
@@ -426,7 +426,7 @@ fn of_two_sources_that_claim_an_address_the_newest_cltt_counts() {
     a.play(Turn::Changes(vec![(1, None)]));
     feed.await_holders(&[(1, Some(8))]);
     feed.await_that(|feed| conflicts(feed) == 0);
-    // A snapshot claims as changes do, and what it no longer has is claimed no more.
+    // A snapshot claims addresses as changes do, and withdraws the claims that it no longer has.
     a.play(Turn::Reload);
     feed.await_that(|feed| conflicts(feed) == 1 && feed.holder(1) == Some(8));
     a.play(Turn::Reload);

@@ -13,7 +13,8 @@ pub(super) fn address(text: &str) -> Option<Ipv6Addr> {
     address.parse().ok()
 }
 
-/// Parses a prefix such as `2001:db8::/32`, its host bits cut; Kea takes spaces, tabs, a sign and leading zeros in it.
+/// Parses a prefix such as `2001:db8::/32`, its host bits cut; Kea takes spaces, tabs, a sign and leading
+/// zeros in it.
 pub(super) fn prefix(text: &str) -> Option<Prefix> {
     let text: String = text.chars().filter(|char| !matches!(char, ' ' | '\t')).collect();
     let (network, len) = text.split_once('/')?;

@@ -13,7 +13,8 @@ use super::error::{ConfigError, TextPosition, Warning};
 use super::lexer::{Token, token};
 use super::tree::{Builder, ExpectedToken, Offset, Tree, ValueId};
 
-/// Largest configuration, includes added, in bytes. A million subnets fit, and a wrong file cannot exhaust memory.
+/// Largest configuration, includes added, in bytes. A million subnets fit, and a wrong file cannot exhaust
+/// memory.
 const BYTES_MAX: usize = 256 << 20;
 /// Deepest nesting of includes, as in Kea.
 const DEPTH_MAX: usize = 11;
@@ -28,10 +29,10 @@ pub struct Document {
     includes: Vec<Include>,
 }
 
-/// One `<?include "…"?>`.
+/// An `<?include "…"?>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Include {
-    /// Its place in the text.
+    /// Place of the directive.
     pub place: TextPosition,
     /// The name as written.
     pub name: String,
@@ -103,7 +104,7 @@ impl Document {
 }
 
 impl Reading {
-    /// Takes the tokens of a file and of what it includes; `open` are the files being read, outermost first.
+    /// Takes the tokens of a file and of its includes; `open` are the files being read, outermost first.
     fn file(&mut self, path: &Path, text: Vec<u8>, open: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
         self.bytes_read += text.len();
         let source = Arc::new(Source { path: path.to_owned(), text });

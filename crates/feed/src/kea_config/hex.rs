@@ -23,8 +23,8 @@ pub(super) fn octets(text: &str) -> Option<Vec<u8>> {
     parse_undivided(pairs, &mut octets).ok().map(|()| octets)
 }
 
-/// Parses octets from pairs of digits with white space anywhere, which is all that Kea takes in a comma-separated value and in the
-/// server's identifier (`decodeHex`).
+/// Parses octets from pairs of digits with white space anywhere, which is all that Kea takes in a
+/// comma-separated value and in the server's identifier (`decodeHex`).
 pub(super) fn pairs(text: &[u8]) -> Option<Vec<u8>> {
     let is_space = |octet: u8| octet.is_ascii_whitespace() || octet == VERTICAL_TAB;
     let digits: Vec<u8> = text.iter().copied().filter(|&octet| !is_space(octet)).collect();

@@ -11,16 +11,17 @@ const LEASE_FILE: &str = "kea-leases6.csv";
 /// Place of the leases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseDatabase {
-    /// In a file.
+    /// Leases in a file.
     Memfile {
         /// The current lease file; its `.1`, `.2`, … lie beside it.
         file: PathBuf,
-        /// How often Kea cleans the file up, in seconds; 0 = never, `None` = not configured (Kea: 3600).
+        /// Interval of Kea's clean-up of the file, in seconds; 0 = never, `None` = not configured (Kea:
+        /// 3600).
         lfc_interval: Option<u32>,
     },
-    /// In memory only: `persist` is false.
+    /// Leases in memory only: `persist` is false.
     Memory,
-    /// In a database of this type.
+    /// Leases in a database of this type.
     Sql(String),
 }
 
@@ -28,7 +29,8 @@ impl LeaseDatabase {
     /// Returns the file to follow.
     ///
     /// # Errors
-    /// If there is none. [`super::KeaConfig::from_document`] does not fail by it, as another flag may name a file.
+    /// If there is none. [`super::KeaConfig::from_document`] does not fail by it, as another flag may name a
+    /// file.
     pub fn lease_file(&self) -> Result<&Path, ConfigError> {
         let error = match self {
             Self::Memfile { file, .. } => return Ok(file),

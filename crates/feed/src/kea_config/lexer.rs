@@ -6,7 +6,7 @@
 
 use lqd_wire::hex;
 
-/// One token; positions and lengths are known to the caller.
+/// A token; positions and lengths are known to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     Space,
@@ -15,9 +15,9 @@ pub(super) enum Token<'a> {
     Colon,
     Open(Bracket),
     Close(Bracket),
-    /// Between the quotes, escapes as written; [`unescape`] decodes it.
+    /// Text between the quotes, escapes as written; [`unescape`] decodes it.
     String(&'a [u8]),
-    /// As written.
+    /// Text as written.
     Number(&'a str),
     Bool(bool),
     Null,

@@ -14,7 +14,7 @@ use super::overrides::{self, Modes, Reserved};
 /// Subnets that keep relay information with their leases (`store-extended-info`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExtendedInfo {
-    /// All of them.
+    /// Every subnet.
     All,
     /// Some, with these ids.
     Some(Vec<u32>),

@@ -22,7 +22,7 @@ pub(super) struct Definition<'a> {
     encapsulates: Option<&'a str>,
 }
 
-/// All formats of a configuration.
+/// Formats of a configuration.
 pub(super) struct Definitions<'a>(Vec<Definition<'a>>);
 
 impl<'a> Definitions<'a> {
@@ -129,7 +129,8 @@ impl Definition<'_> {
         Ok(out)
     }
 
-    /// Whether Kea sends octets given in hexadecimal as they are: it cuts those that the format has no place for.
+    /// Whether Kea sends octets given in hexadecimal as they are: it cuts those that the format has no place
+    /// for.
     pub(super) fn fits(&self, octets: &[u8]) -> bool {
         let mut rest = octets;
         let mut fields = self.fields.iter();

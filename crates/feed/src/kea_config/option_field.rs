@@ -28,7 +28,7 @@ pub(super) enum Field {
 }
 
 impl Field {
-    /// The type of this name.
+    /// Returns the type of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "binary" => Self::Binary,
@@ -97,7 +97,8 @@ impl Field {
         Some(())
     }
 
-    /// Length of the value at the start of `octets`; `None` if there is no value that Kea sends as it is.
+    /// Returns the length of the value at the start of `octets`; `None` if there is no value that Kea sends
+    /// as it is.
     pub(super) fn len(self, octets: &[u8]) -> Option<usize> {
         let len = match self {
             Self::Binary => octets.len(),
@@ -211,8 +212,8 @@ fn push_label(label: &mut Vec<u8>, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// The octet of an escape in a name after its backslash, three decimal digits or itself (RFC 1035 §5.1), and the
-/// rest; of what three digits give, Kea takes letters, digits, hyphens and underscores.
+/// The octet of an escape in a name after its backslash, three decimal digits or itself (RFC 1035 §5.1), and
+/// the rest; of three digits Kea takes letters, digits, hyphens and underscores only.
 fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
     match text {
         digits @ [b'0'..=b'9', ..] => {
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_the_type_is_refused() {
+    fn values_that_do_not_fit_the_type_are_refused() {
         let long_label = "a".repeat(64);
         let long_name = "abcdefg.".repeat(32);
         let rows = [
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_of_a_value_is_what_kea_keeps_of_it() {
+    fn the_length_of_a_value_is_as_kea_sends_it() {
         let rows: [(Field, &[u8], Option<usize>); 14] = [
             (Field::Binary, b"abc", Some(3)),
             (Field::Uint8, b"abc", Some(1)),

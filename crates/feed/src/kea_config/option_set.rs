@@ -1,8 +1,10 @@
-//! The options that one level of a configuration gives, and those in force where levels lie within each other.
+//! The options that one level of a configuration gives, and those in force where levels lie within each
+//! other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// OPTION_VENDOR_CLASS and OPTION_VENDOR_OPTS (RFC 8415 §21.16, §21.17), which can stand once for each enterprise.
+/// OPTION_VENDOR_CLASS and OPTION_VENDOR_OPTS (RFC 8415 §21.16, §21.17), which can stand once for each
+/// enterprise.
 const BY_ENTERPRISE: [u16; 2] = [16, 17];
 
 #[derive(Clone, Debug, Default)]
@@ -16,13 +18,13 @@ pub(super) struct OptionSet {
 enum Slot {
     /// Several values only for [`BY_ENTERPRISE`].
     Given(Vec<Vec<u8>>),
-    /// It is given, but the value is not known, or may be another one for some clients.
+    /// Given, but the value is not known, or may differ for some clients.
     Unclear,
 }
 
 impl OptionSet {
-    /// Adds an option of this level. `false` if the level gave it another value before: of two, Kea 2 sends the
-    /// first and Kea 3 the last.
+    /// Adds an option of this level. `false` if the level gave it another value before: of two, Kea 2 sends
+    /// the first and Kea 3 the last.
     pub(super) fn give(&mut self, code: u16, value: Vec<u8>) -> bool {
         let slot = self.slots.entry(code).or_insert_with(|| Slot::Given(Vec::new()));
         let Slot::Given(values) = slot else { return true };

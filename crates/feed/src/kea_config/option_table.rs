@@ -6,7 +6,7 @@
 
 use super::option_field::Field::{self, *};
 
-/// One standard option.
+/// A standard option.
 pub(super) type StandardOption = (u16, &'static str, &'static [Field], bool);
 
 /// Options that describe a lease or an exchange, not a subnet: CLIENT_DATA gets those from the lease, or has

@@ -1,5 +1,6 @@
 //! Places that may give an option another value than the levels around a lease do: host reservations, client
-//! classes, hooks and databases. A lease does not say which of them its client met, so their options are left out.
+//! classes, hooks and databases. A lease does not say which of them its client met, so their options are left
+//! out.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

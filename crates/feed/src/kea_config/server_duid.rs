@@ -26,9 +26,9 @@ const ISC: u32 = 2495;
 /// Origin of the server's DUID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerDuid {
-    /// From `server-id`, which gives all its parts.
+    /// Given by `server-id` with all its parts.
     Configured(Vec<u8>),
-    /// From a file that Kea writes.
+    /// Kept in a file that Kea writes.
     File {
         /// Possible places; the first file that exists is read.
         candidates: Vec<PathBuf>,
@@ -94,7 +94,8 @@ impl Parts {
         rest && !self.identifier.is_empty()
     }
 
-    /// Returns the DUID (RFC 8415 §11.2–§11.4), open numbers filled as by Kea; `None` if they cannot be foreseen.
+    /// Returns the DUID (RFC 8415 §11.2–§11.4), open numbers filled as by Kea; `None` if they cannot be
+    /// foreseen.
     fn duid(&self) -> Option<Vec<u8>> {
         let or = |number: u16, default| if number == 0 { default } else { number };
         let head = match self.kind {

@@ -1,5 +1,5 @@
-//! Whole configurations, from text to what is served. `tests/data/kea-config` has been accepted by `kea-dhcp6
-//! -t` 2.2.
+//! Whole configurations, from text to links and settings. `tests/data/kea-config` has been accepted by
+//! `kea-dhcp6 -t` 2.2.
 
 mod errors;
 mod levels;
@@ -23,7 +23,7 @@ fn config_of(path: &Path) -> Result<KeaConfig, ConfigError> {
     KeaConfig::from_document(&read(path)?, None)
 }
 
-/// The configuration in a text, or the error without the folder that it lay in.
+/// Reads a text as a configuration; errors without the name of its folder.
 fn config(text: &str) -> Result<KeaConfig, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kea.conf");
@@ -234,7 +234,7 @@ fn the_lease_file_lies_in_the_data_directory() {
         ),
         (
             r#""lease-database": { "type": "postgresql", "name": "kea" }"#,
-            "Dhcp6.lease-database: the leases are in postgresql; lqd follows memfile only so far; use \
+            "Dhcp6.lease-database: the leases are in postgresql; lqd follows memfile only; use \
              \"type\": \"memfile\", or name a lease file with --kea-leases",
         ),
     ];

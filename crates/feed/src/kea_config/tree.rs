@@ -22,7 +22,7 @@ pub(super) struct ValueId(u32);
 pub(super) enum Value {
     Null,
     Bool(bool),
-    /// As written.
+    /// Text as written.
     Number(Box<str>),
     /// Octets, escapes decoded.
     String(Box<[u8]>),

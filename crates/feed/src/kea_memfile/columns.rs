@@ -54,9 +54,9 @@ impl Column {
     }
 }
 
-/// Columns that every row has to have where its file has them. Kea 2.2 does without the last, `hwtype` and on, as it needs
-/// them for nothing but the hardware address; Kea 3.3 drops a row that is shorter than its file's header. Such a row
-/// gives its lease completely, so it is kept.
+/// Columns that every row has to have where its file has them. Kea 2.2 does without the last, `hwtype` and
+/// on, as it needs them for nothing but the hardware address; Kea 3.3 drops a row that is shorter than its
+/// file's header. Such a row gives its lease completely, so it is kept.
 const COLUMNS_NEEDED: usize = Column::UserContext as usize + 1;
 
 /// Columns of the rows of one file.
@@ -119,8 +119,8 @@ impl Columns {
         memchr_iter(b',', row).count() + 1 >= self.count
     }
 
-    /// Returns the start of the first value of the last row on a line, if there are enough values for one. The remains of a
-    /// row before it may be part of that value.
+    /// Returns the start of the first value of the last row on a line, if there are enough values for one.
+    /// The remains of a row before it may be part of that value.
     pub(super) fn last_row(&self, line: &[u8]) -> Option<usize> {
         let commas: Vec<usize> = memchr_iter(b',', line).collect();
         let before = (commas.len() + 1).checked_sub(self.count)?;
@@ -147,7 +147,7 @@ impl Columns {
     }
 }
 
-/// One row, split.
+/// A row, split into values.
 pub(super) struct Values<'a> {
     values: [&'a [u8]; COLUMNS.len()],
     /// There are more values than the file has columns.

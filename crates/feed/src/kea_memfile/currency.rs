@@ -1,9 +1,9 @@
 //! The last moment at which the leases read were all that the files held.
 //!
-//! The follower looks at the file at least once a second, so a file to which nothing is added keeps the leases young:
-//! nothing new is no loss. A last line without end is a row that is not known yet, unless it is whole. A file that is gone,
-//! cannot be read or cannot be loaded, rows that come faster than they are applied, and a file system that hangs all let
-//! them grow old.
+//! The follower looks at the file at least once a second, so a file to which nothing is added keeps the
+//! leases young: nothing new is no loss. A last line without end is a row that is not known yet, unless it is
+//! whole. A file that is gone, cannot be read or cannot be loaded, rows that come faster than they are
+//! applied, and a file system that hangs all let them grow old.
 
 use std::time::Instant;
 
@@ -103,7 +103,7 @@ mod tests {
         assert!(renews(&mut currency, status(1, 100, 0, None)));
     }
 
-    /// Under a stream of rows, leases are as old as the end of the file that was last passed.
+    /// Leases under a stream of rows are as old as the end of the file that was last passed.
     #[test]
     fn a_stream_of_rows_counts_as_followed_as_far_as_it_was_taken() {
         let mut currency = Currency::loaded(Instant::now());

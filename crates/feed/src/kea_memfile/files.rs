@@ -2,12 +2,12 @@
 //!
 //! Kea appends to the current file. Its lease file clean-up (LFC) renames that to `.1`, and Kea starts a new
 //! one; kea-lfc then writes `.2` and `.1` together as `.output`, renames this to `.completed`, removes `.2`
-//! and `.1`, and renames `.completed` to `.2`. So the leases are the rows of `.completed`, or else of `.2` and
-//! `.1`, and then of the current file; later rows replace earlier ones. `.output` is never read.
+//! and `.1`, and renames `.completed` to `.2`. So the leases are the rows of `.completed`, or else of `.2`
+//! and `.1`, and then of the current file; later rows replace earlier ones. `.output` is never read.
 //!
-//! Where the current file's name is a symbolic link, Kea may know the file by that name or by another one on the way to
-//! it, and keeps the other files beside the one that it knows. As a rule that is the last, the file's own; if there
-//! are none beside that, the next one before it that has some.
+//! If the current file's name is a symbolic link, Kea may know the file by that name or by another one on the
+//! way to it, and keeps the other files in that folder. As a rule that is the folder of the last name, the
+//! file's own; if there are none, the folder of the next name before it that has some.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
@@ -156,12 +156,13 @@ impl LeaseFiles {
         self.resolved.target().parent().unwrap_or(Path::new("/"))
     }
 
-    /// That folder exists, or cannot be looked at.
+    /// Whether that folder exists; true also if that cannot be seen.
     pub(super) fn has_folder(&self) -> bool {
         self.resolved_again().folder().try_exists().unwrap_or(true)
     }
 
-    /// The file is mounted by itself, rather than its folder: when Kea replaces it, the mount goes on showing the old one.
+    /// The file is mounted by itself, rather than its folder: when Kea replaces it, the mount goes on showing
+    /// the old one.
     pub(super) fn is_mounted_alone(&self) -> bool {
         statx(CWD, &self.current, AtFlags::empty(), StatxFlags::empty())
             .is_ok_and(|file| file.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
@@ -172,7 +173,7 @@ impl LeaseFiles {
         with_suffix(self.known_to_kea(), suffix)
     }
 
-    /// The name by which Kea knows the current file: beside it are the others.
+    /// Returns the name by which Kea knows the current file, and in whose folder the others are.
     fn known_to_kea(&self) -> &Path {
         let has_earlier = |name: &&PathBuf| {
             EARLIER.iter().any(|suffix| with_suffix(name, suffix).symlink_metadata().is_ok())
@@ -188,7 +189,8 @@ impl LeaseFiles {
         self.open_set(false)
     }
 
-    /// Opens the set, without a current file if there are others: at the start their leases are better than none.
+    /// Opens the set, without a current file if there are others: at the start their leases are better than
+    /// none.
     pub(super) fn open_what_is_there(&self) -> Result<Snapshot, OpenError> {
         self.open_set(true)
     }
@@ -244,8 +246,8 @@ impl LeaseFiles {
         Ok(earlier)
     }
 
-    /// Whether the names stand for the opened files and for no others. Open files cannot lose their ids to new ones,
-    /// so nothing was renamed between two openings either.
+    /// Whether the names stand for the opened files and for no others. Open files cannot lose their ids to
+    /// new ones, so nothing was renamed between two openings either.
     fn still_names(&self, snapshot: &Snapshot) -> Result<bool, OpenError> {
         let completed = self.with_suffix(".completed");
         let names = if snapshot.earlier.iter().any(|file| file.path == completed) {
@@ -405,9 +407,9 @@ mod tests {
         }
     }
 
-    /// Kea knows the target, the link, or a link on the way: the others are beside that.
+    /// Kea knows the target, the link, or a link on the way: the others are in its folder.
     #[test]
-    fn files_before_the_current_one_are_beside_the_name_that_kea_knows() {
+    fn earlier_files_are_in_the_folder_of_the_name_that_kea_knows() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         for folder in ["a", "b", "c"] {

@@ -7,8 +7,9 @@
 //! - *Replacement.* `lease6-write` puts a full dump in the file's place, or an administrator puts back a
 //!   backup. It does not say which leases ended, so only a new load is right: [`FileStep::Reload`].
 //!
-//! - *A moved link.* The name, or a folder on the way to the file, is a symbolic link, and leads elsewhere now, as
-//!   Kubernetes and releases do: a replacement. If Kea renames the link itself to `.1`, that is a rotation.
+//! - *A moved link.* The name, or a folder on the way to the file, is a symbolic link, and leads elsewhere
+//!   now, as Kubernetes and releases do: a replacement. If Kea renames the link itself to `.1`, that is a
+//!   rotation.
 //!
 //! The files do not tell which it was: `.1` may be gone again, and after a rotation and a
 //! replacement in a row it is still there. So the directory's inotify events decide: exactly one rename from
@@ -16,8 +17,8 @@
 //! network file systems that have none included, is a reload. A reload that was not necessary costs a second;
 //! a lease that ended but is still reported costs a subscriber's address.
 //!
-//! A file that is rewritten is loaded when it has stood still (`stillness`); until then the known leases stay. A line
-//! that has no end is taken as a row when nobody writes on (`half_line`).
+//! A file that is rewritten is loaded when it has stood still (`stillness`); until then the known leases
+//! stay. A line that has no end is taken as a row when it is not continued (`half_line`).
 //!
 //! Appended rows are found by reading, not by counting events, so lost events delay rows by [`RECHECK_AFTER`]
 //! at most.
@@ -65,7 +66,7 @@ pub(super) enum FileStep<'a> {
 /// The reason why the leases must be reloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reload {
-    /// The file became shorter, or what was read of it is no longer what it says.
+    /// The file became shorter, or its text is no longer that which was read.
     Rewritten,
     /// Another file took its place, and not certainly by one rotation.
     Replaced,
@@ -167,8 +168,8 @@ impl Follower {
 
     /// Continues after a new load.
     pub(super) fn reloaded(&mut self, position: Position) {
-        // There may have been rotations during the load; until the name is seen to be that of the position's file,
-        // none can be told from another.
+        // There may have been rotations during the load; until the name is seen to be that of the position's
+        // file, none can be told from another.
         self.watch.unsettle();
         self.place(self.files.resolved_again());
         self.trouble = position.current_missing.then_some(FileTrouble::Missing);
@@ -203,8 +204,8 @@ impl Follower {
         self.watch.waker()
     }
 
-    /// Waits for rows, up to `timeout`, and returns as soon as there are some, or trouble begins or ends, or the leases
-    /// become incomplete or complete.
+    /// Waits for rows, up to `timeout`, and returns as soon as there are some, or trouble begins or ends, or
+    /// the leases become incomplete or complete.
     pub(super) fn poll(&mut self, timeout: Duration) -> FileStep<'_> {
         let deadline = Instant::now() + timeout;
         let before = (self.trouble, self.is_incomplete());
@@ -329,8 +330,8 @@ impl Follower {
 
     /// Whether the file to be loaded is complete: no program writes it any more, as far as can be seen.
     fn stands_still(&mut self, reason: Reload) -> bool {
-        // After a rotation Kea appends to the new file for ever, and a first current file only adds to the other files:
-        // neither has to stand still.
+        // After a rotation Kea appends to the new file for ever, and a first current file only adds to the
+        // other files: neither has to stand still.
         let appended = self.tail.current_missing || self.files.is_rotated(self.tail.file.id);
         let whole = reason == Reload::Replaced && (appended || self.watch.was_put_whole());
         let rewrite = self.rewrite.get_or_insert_with(|| Rewrite::new(reason));

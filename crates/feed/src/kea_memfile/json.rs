@@ -1,8 +1,9 @@
 //! The test whether a `user_context` is one to Kea: a JSON map, by the grammar of Kea's own reader.
 //!
-//! Kea drops the whole row otherwise, so this must be neither stricter nor laxer. Kea's reader (`Element::fromJSON`) differs
-//! from RFC 8259: a list may end in a comma; `\u` takes 00 and two digits only; octets within strings are free; numbers
-//! may begin with zeros or a plus (Kea 2.2) or a dot; a number without dot and exponent may have 128 bits (since Kea 2.6).
+//! Kea drops the whole row otherwise, so this must be neither stricter nor laxer. Kea's reader
+//! (`Element::fromJSON`) differs from RFC 8259: a list may end in a comma; `\u` takes 00 and two digits only;
+//! octets within strings are free; numbers may begin with zeros or a plus (Kea 2.2) or a dot; a number
+//! without dot and exponent may have 128 bits (since Kea 2.6).
 
 /// Whether this text, without the lease file's escapes, is a JSON map to Kea.
 pub(super) fn is_map(text: &[u8]) -> bool {
@@ -47,7 +48,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes a value without others in it; or the beginning of a map or list that is not empty, whose end is returned.
+    /// Takes a value without others in it; or the beginning of a map or list that is not empty, whose end is
+    /// returned.
     fn begin(&mut self) -> Option<Option<u8>> {
         match *self.rest.first()? {
             b'{' => {

@@ -127,9 +127,9 @@ impl<'l> Lines<'l> {
         }
     }
 
-    /// Makes the address of a row unreadable that stands behind half a row on one line: Kea goes on there once it can write
-    /// again, and holds the leases of both. That address ends the value, and begins with four digits, as those of every
-    /// network in use do; more than one text may be so.
+    /// Makes the address of a row unreadable that stands behind half a row on one line: Kea goes on there
+    /// once it can write again, and holds the leases of both. That address ends the value, and begins with
+    /// four digits, as those of every network in use do; more than one text may be so.
     #[cold]
     fn mark_second_row(&self, line: &[u8], batch: &mut Batch) {
         let Some(value) = self.columns.last_row(line) else { return };
@@ -144,8 +144,8 @@ impl<'l> Lines<'l> {
         }
     }
 
-    /// Reads a line that may go on, and counts nothing: whether it is a whole row, which is then taken. Else its address
-    /// becomes unreadable, if that is whole.
+    /// Reads a line that may go on, and counts nothing: whether it is a whole row, which is then taken. Else
+    /// its address becomes unreadable, if that is whole.
     pub(super) fn read_half_line(&mut self, line: &[u8], batch: &mut Batch) -> bool {
         let is_whole = self.columns.are_all_in(line) && line.len() <= LINE_LEN_MAX;
         if !is_whole {

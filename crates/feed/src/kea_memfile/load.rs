@@ -1,10 +1,10 @@
 //! The first load: all rows of a snapshot, parsed on several threads, handed over window by window.
 //!
-//! The files are cut into chunks of equal length, whoever is free takes the next one, and a line belongs to
+//! The files are cut into chunks of equal length, an idle thread takes the next one, and a line belongs to
 //! the chunk in which it starts. Chunks are read, not mapped: a file that is truncated under a mapping ends
-//! the process with SIGBUS. At any time one chunk of text and one of rows for each thread is in memory; rows go
-//! to the index at once ([`SnapshotRows`]), numbered by their chunk's place in the files, so that their order needs no
-//! waiting for each other.
+//! the process with SIGBUS. At any time one chunk of text and one of rows for each thread is in memory; rows
+//! go to the index at once ([`SnapshotRows`]), numbered by their chunk's place in the files, so that their
+//! order needs no waiting for each other.
 
 use std::fs::File;
 use std::io;
@@ -22,8 +22,8 @@ use super::lines::{LINE_LEN_MAX, Lines, Tally};
 use super::row::mark_unreadable;
 use crate::source::{LoadRequest, Seen, SnapshotRows};
 
-/// Bytes of text in a chunk: some seven thousand rows, which stay in a processor's cache until the index has taken
-/// them.
+/// Bytes of text in a chunk: some seven thousand rows, which stay in a processor's cache until the index has
+/// taken them.
 const CHUNK_LEN: u64 = 1 << 20;
 /// Bytes that are read at once beyond a chunk to find the end of its last line.
 const EXTENSION_LEN: u64 = 64 << 10;
@@ -51,8 +51,8 @@ pub(super) struct Loaded<R = SnapshotRows> {
 
 /// Destination of rows.
 pub(super) trait Rows: Default + Sync {
-    /// Takes rows, numbered from `first` on; called on any thread, in any order. A later row has a higher number. The
-    /// batch is for the taker to keep or leave.
+    /// Takes rows, numbered from `first` on; called on any thread, in any order. A later row has a higher
+    /// number. The batch is for the taker to keep or leave.
     fn take(&self, first: u64, batch: &mut Batch);
 
     /// Makes one for a load of so many bytes of text.
@@ -131,7 +131,7 @@ pub(super) struct Position {
     pub(super) columns: Option<Columns>,
     /// The header or a last line has no end yet: the rest is not known.
     pub(super) half_line: bool,
-    /// That line so far, if it is not too long for a row.
+    /// The line so far, if it is not too long for a row.
     pub(super) text: Vec<u8>,
     /// The last [`GUARD_LEN`] bytes of all this.
     pub(super) guard: Vec<u8>,
@@ -195,7 +195,8 @@ pub(super) enum SnapshotError {
     },
 }
 
-/// Opens the set and loads it on `threads` threads; begins again if a file becomes shorter or is rewritten meanwhile.
+/// Opens the set and loads it on `threads` threads; begins again if a file becomes shorter or is rewritten
+/// meanwhile.
 ///
 /// Rows that Kea discards with these links are left out.
 pub(super) fn load<R: Rows>(
@@ -205,7 +206,8 @@ pub(super) fn load<R: Rows>(
     load_opened(|| files.open(), request)
 }
 
-/// Loads as [`load`] where nothing is known yet: other files of the set will do if the current one is missing.
+/// Loads as [`load`] where nothing is known yet: other files of the set will do if the current one is
+/// missing.
 pub(super) fn load_first<R: Rows>(
     files: &LeaseFiles,
     request: &LoadRequest<'_>,
@@ -292,8 +294,8 @@ fn load_in_chunks<R: Rows>(
     Ok(Loaded { rows, files, position, seen })
 }
 
-/// Checks that the text read is still there: a file can be rewritten in place and be as long as before. One short read a
-/// chunk, some 2,500 for 20 million leases.
+/// Checks that the text read is still there: a file can be rewritten in place and be as long as before. One
+/// short read a chunk, some 2,500 for 20 million leases.
 fn see_unchanged(texts: &[Text<'_>], chunks: &[Chunk], parts: &[Part]) -> Result<(), SnapshotError> {
     let mut now = Vec::new();
     for (chunk, Part { sample, .. }) in chunks.iter().zip(parts) {
@@ -307,8 +309,8 @@ fn see_unchanged(texts: &[Text<'_>], chunks: &[Chunk], parts: &[Part]) -> Result
     Ok(())
 }
 
-/// All chunks, in reading order; their rows are numbered by the octets before them, of which each row takes one at
-/// least.
+/// Cuts the texts into chunks, in reading order. Rows are numbered by the bytes before them, of which each
+/// row takes one at least.
 fn chunks(texts: &[Text<'_>], chunk_len: u64) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let mut octets = 0;
@@ -322,7 +324,7 @@ fn chunks(texts: &[Text<'_>], chunk_len: u64) -> Vec<Chunk> {
     chunks
 }
 
-/// One file of the snapshot.
+/// A file of the snapshot.
 struct Text<'a> {
     file: &'a LeaseFile,
     /// Kea may still append to it.
@@ -415,7 +417,8 @@ impl<'a> Text<'a> {
         let taken = skipped + lines.take(&buffer[skipped..], usize::MAX, batch);
         let mut reached = from + taken as u64;
         if taken < buffer.len() && (last_line_end.is_some() || !self.growing) {
-            // Too long for the buffer, or without end in a file that is not written any more: Kea takes it as a row.
+            // Too long for the buffer, or without end in a file that is not written any more: Kea takes it as
+            // a row.
             lines.take_line(&buffer[taken..], batch);
             reached = last_line_end.unwrap_or(self.len);
         } else if taken < buffer.len() {

@@ -64,7 +64,7 @@ impl RelayInfo<'_> {
     }
 }
 
-/// One RELAY-FORW; its options lie in the encoder's `options`.
+/// A RELAY-FORW; its options lie in the encoder's `options`.
 #[derive(Debug)]
 struct Level {
     hop_count: u8,
@@ -101,8 +101,8 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Appends the option if `text` (a `user_context` as the file has it) names relays; false if their data cannot be
-    /// understood.
+    /// Appends the option if `text` (a `user_context` as the file has it) names relays; false if their data
+    /// cannot be understood.
     ///
     /// A client without relays has no such option, which is no error.
     pub(super) fn append_option(&mut self, text: &[u8], options: &mut Vec<u8>) -> Result<bool, NotAMapError> {

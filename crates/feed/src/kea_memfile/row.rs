@@ -1,14 +1,15 @@
-//! One row of a lease file: one change.
+//! Rows of a lease file to changes, one for each.
 //!
-//! A row is read as Kea reads it when it starts, with all that Kea takes beyond what it writes (`csv_lease_file6.cc`), so
-//! that both hold the same leases; where Kea 2.2 and 3.3 differ, the one that takes the row is followed. Options about the
-//! client, which lqd alone makes of a row, never cost the lease: they are left out and counted.
+//! A row is read as Kea reads it when it starts, with all forms that Kea takes beside its own
+//! (`csv_lease_file6.cc`), so that both hold the same leases; where Kea 2.2 and 3.3 differ, the one that
+//! takes the row is followed. Options about the client, which lqd alone makes of a row, never cost the lease:
+//! they are left out and counted.
 //!
 //! A row that cannot be kept, though its address can be read, makes that address
-//! [unreadable](lqd_index::Change::Unreadable). If Kea wrote the row, the address has passed to the client of the row; if
-//! another program did, Kea drops it when it starts and goes on with an older row. Either may be so, so replies give
-//! neither the older lease nor "no binding" until another row of the address comes: not by the address, nor by the DUID
-//! of the older lease or of the row.
+//! [unreadable](lqd_index::Change::Unreadable). If Kea wrote the row, the address has passed to the client of
+//! the row; if another program did, Kea drops it when it starts and goes on with an older row. Either may be so,
+//! so replies give neither the older lease nor "no binding" until another row of the address comes: not by the
+//! address, nor by the DUID of the older lease or of the row.
 
 use std::net::Ipv6Addr;
 
@@ -26,9 +27,9 @@ const OPTION_CLIENT_LINKLAYER_ADDR: u16 = 79;
 /// Infiniband's).
 const LINK_LAYER_ADDRESS_LEN_MAX: usize = 20;
 
-/// A lease that its client may use (Kea's `Lease::STATE_DEFAULT`). No other state is a binding that the server assigned
-/// and still stands by: declined (1), expired and reclaimed (2), released (3), registered (4, RFC 9686), or one of a newer
-/// Kea.
+/// A lease that its client may use (Kea's `Lease::STATE_DEFAULT`). No other state is a binding that the
+/// server assigned and still stands by: declined (1), expired and reclaimed (2), released (3), registered (4,
+/// RFC 9686), or one of a newer Kea.
 const STATE_ASSIGNED: u32 = 0;
 /// The one state in which a lease has no DUID.
 const STATE_DECLINED: u32 = 1;
@@ -38,17 +39,17 @@ const STATE_RELEASED: u32 = 3;
 /// The one type of lease that Kea checks against its subnets when it loads leases (`sanity_checker.cc`).
 const LEASE_TYPE_NA: i32 = 0;
 
-/// Source of a hardware address (Kea's `hwaddr.h`) that is a client link-layer address to RFC 6939: a relay agent's own
-/// OPTION_CLIENT_LINKLAYER_ADDR. The other sources are not: 0 unknown, 1 the server's own socket, 4 the interface identifier of the
-/// client's link-local address, 2 the DUID, 16 remote-id, 32 subscriber-id, 64 and 128 DOCSIS. Those are guesses from
-/// identifiers, or the client was not relayed.
+/// Source of a hardware address (Kea's `hwaddr.h`) that is a client link-layer address to RFC 6939: a relay
+/// agent's own OPTION_CLIENT_LINKLAYER_ADDR. The other sources are not: 0 unknown, 1 the server's own socket,
+/// 4 the interface identifier of the client's link-local address, 2 the DUID, 16 remote-id, 32 subscriber-id,
+/// 64 and 128 DOCSIS. Those are guesses from identifiers, or the client was not relayed.
 const SOURCE_CLIENT_LINKLAYER_ADDR: u32 = 8;
 
 /// Type of a hardware address that the row gives no type: Ethernet, as in Kea.
 const HARDWARE_TYPE_ETHERNET: u16 = 1;
 
-/// A lease whose prefix length cannot be read reaches no further than a prefix of this length: the shortest that
-/// providers have themselves.
+/// A lease whose prefix length cannot be read reaches no further than a prefix of this length: the shortest
+/// that providers have themselves.
 const UNREADABLE_PREFIX_LEN_MIN: u8 = 32;
 
 /// The reason why a row is no change.
@@ -120,7 +121,8 @@ pub struct RowParser {
 struct Before {
     /// Text of the DUID in the parser's `duid`; empty if that is of no use.
     duid: Vec<u8>,
-    /// Text of the relay information that this option is of; empty if there was none, or it was not understood.
+    /// Text of the relay information that this option is of; empty if there was none, or it was not
+    /// understood.
     user_context: Vec<u8>,
     relay_data: Vec<u8>,
 }
@@ -143,14 +145,15 @@ impl RowParser {
 
     /// Appends the change of a row (a line without its end, not empty) to `batch`.
     ///
-    /// A valid lifetime of 0 and every state but "assigned" end the binding of the address. After an error, the address,
-    /// if it can be read, is [unreadable](lqd_index::Change::Unreadable); if not, nothing has changed.
+    /// A valid lifetime of 0 and every state but "assigned" end the binding of the address. After an error,
+    /// the address, if it can be read, is [unreadable](lqd_index::Change::Unreadable); if not, nothing has
+    /// changed.
     pub fn parse(&mut self, columns: Columns, row: &[u8], batch: &mut Batch) -> Result<(), RowError> {
         self.parse_checked(columns, row, batch, None)
     }
 
-    /// Parses as [`Self::parse`], but appends nothing for a row that Kea discards when it loads it with these links: an
-    /// older row of the address stands.
+    /// Parses as [`Self::parse`], but appends nothing for a row that Kea discards when it loads it with these
+    /// links: an older row of the address stands.
     pub(super) fn parse_checked(
         &mut self,
         columns: Columns,
@@ -280,8 +283,8 @@ impl RowParser {
         Ok(true)
     }
 
-    /// OPTION_CLIENT_LINKLAYER_ADDR (RFC 6939 §4), if a relay agent said it: hardware type, then the address. `None` if
-    /// the columns cannot be read, of which the lease is independent.
+    /// OPTION_CLIENT_LINKLAYER_ADDR (RFC 6939 §4), if a relay agent said it: hardware type, then the address.
+    /// `None` if the columns cannot be read, of which the lease is independent.
     fn append_link_layer_address(&mut self, values: &Values<'_>) -> Option<()> {
         let source = values.get(Column::HwaddrSource);
         let source: u32 = if source.is_empty() { 0 } else { unsigned(source)? };
@@ -304,8 +307,8 @@ impl RowParser {
 
 const NOT_A_MAP: RowError = RowError { column: Column::UserContext, kind: RowErrorKind::NotAMap };
 
-/// Appends to `batch` that the lease on the address of this row, or of the beginning of one, cannot be read, and whose
-/// it may be.
+/// Appends to `batch` that the lease on the address of this row, or of the beginning of one, cannot be read,
+/// and whose it may be.
 ///
 /// An address or a DUID at the very end of a row may be a part of one, and counts for nothing.
 #[cold]
@@ -338,8 +341,8 @@ pub(super) fn mark_unreadable(row: &[u8], batch: &mut Batch) {
 
 /// The columns of fixed size.
 struct Binding {
-    /// As in the row: Kea's key. Bits beyond the length of a delegated prefix, which Kea 2.2 keeps, mean nothing else
-    /// (RFC 8415 §21.22).
+    /// Address in the row: Kea's key. Bits beyond the length of a delegated prefix, which Kea 2.2 keeps, mean
+    /// nothing else (RFC 8415 §21.22).
     address: Ipv6Addr,
     prefix_len: u8,
     /// None: neither an address nor a prefix.

@@ -29,12 +29,14 @@ pub struct KeaMemfile {
 struct Following {
     follower: Follower,
     currency: Currency,
-    /// The last poll asked for a load: the files hold something else than was read, however little is left to read.
+    /// The last poll asked for a load: the files hold something else than was read, however little is left to
+    /// read.
     is_load_due: bool,
 }
 
 impl KeaMemfile {
-    /// The set whose current file, the one that Kea appends to, has this name. No file is opened before the first load.
+    /// The set whose current file, the one that Kea appends to, has this name. No file is opened before the
+    /// first load.
     pub fn new(current: impl Into<PathBuf>) -> Self {
         let files = LeaseFiles::new(current);
         Self { name: name(files.current()), files, following: None }
@@ -45,19 +47,19 @@ impl KeaMemfile {
         self.files.current()
     }
 
-    /// The current file is mounted by itself, rather than its folder: when Kea replaces it, the mount goes on showing the
-    /// old one.
+    /// The current file is mounted by itself, rather than its folder: when Kea replaces it, the mount goes on
+    /// showing the old one.
     pub fn is_mounted_alone(&self) -> bool {
         self.files.is_mounted_alone()
     }
 
     fn load_files(&self, request: &LoadRequest<'_>) -> Result<Loaded, SnapshotError> {
         if !request.replaces {
-            // Where nothing is known yet, all that is there is more than nothing.
+            // At the start, the leases of other files are better than none.
             return load_first::<SnapshotRows>(&self.files, request);
         }
         let loaded = load::<SnapshotRows>(&self.files, request)?;
-        // A current file without header says nothing of the leases.
+        // A current file without header gives no leases to replace the known ones.
         match loaded.position.columns {
             Some(_) => Ok(loaded),
             None => Err(SnapshotError::Headless(self.files.current().to_owned())),
@@ -143,7 +145,7 @@ impl LeaseSource for KeaMemfile {
 }
 
 fn name(path: &Path) -> SourceName {
-    // Octets that are no UTF-8 are written out, so that two names never look alike.
+    // Bytes that are no UTF-8 are escaped, so that two names never look alike.
     let place = path.to_str().map_or_else(|| format!("{path:?}"), str::to_owned);
     SourceName { kind: KIND, place }
 }
@@ -154,8 +156,8 @@ fn part(FileTally { path, tally }: &FileTally) -> Part {
 
 fn warnings(position: &Position) -> Vec<String> {
     let missing =
-        "the lease file is missing: answering from Kea's other files until Kea begins a new one; start Kea";
-    let half_line = "its last line has no end: is somebody copying it, or was the disk full?";
+        "the lease file is missing: answering from Kea's other files until Kea creates a new one; start Kea";
+    let half_line = "its last line has no end: a copy is in progress, or the disk was full";
     let found = [(position.current_missing, missing), (position.half_line, half_line)];
     found.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text.to_owned()).collect()
 }
@@ -251,7 +253,7 @@ mod tests {
         load(&mut source, false).unwrap();
     }
 
-    /// All that is read of the old file says nothing of the new one.
+    /// Rows of the old file say nothing about the new one.
     #[test]
     fn leases_grow_old_while_a_load_is_due() {
         let folder = tempfile::tempdir().unwrap();

@@ -22,9 +22,9 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     Some(number)
 }
 
-/// Parses a number that is not plain digits as Kea, which reads numbers by `boost::lexical_cast`: with a sign,
-/// or with any number of zeros in front. A minus takes it from 2^`bits`, so that -1 in PostgreSQL becomes the
-/// unsigned number it was. A text ends at a NUL, as Kea hands it over as a C string.
+/// Parses a number that is not plain digits as Kea, which reads numbers by `boost::lexical_cast`: with a
+/// sign, or with any number of zeros in front. A minus takes it from 2^`bits`, so that -1 in PostgreSQL
+/// becomes the unsigned number it was. A text ends at a NUL, as Kea hands it over as a C string.
 #[cold]
 pub(super) fn signed_decimal(text: &[u8], bits: u32) -> Option<u64> {
     let (is_negative, number) = magnitude(text)?;
@@ -71,7 +71,8 @@ pub(super) fn before_nul(text: &[u8]) -> &[u8] {
     &text[..memchr(0, text).unwrap_or(text.len())]
 }
 
-/// Replaces `octets` by those of a text: `0a:1b:c`, `0A1B0C` or `0x0a1b0c`, and the rarer forms of [`odd_hexadecimal`].
+/// Replaces `octets` by those of a text: `0a:1b:c`, `0A1B0C` or `0x0a1b0c`, and the rarer forms of
+/// [`odd_hexadecimal`].
 ///
 /// False if the text is none of these; `octets` is then unspecified. An empty text gives no octets.
 pub(super) fn hexadecimal(text: &[u8], octets: &mut Vec<u8>) -> bool {
@@ -84,7 +85,7 @@ pub(super) fn hexadecimal(text: &[u8], octets: &mut Vec<u8>) -> bool {
     is_read.is_ok() || odd_hexadecimal(text, octets)
 }
 
-/// As [`hexadecimal`], by the narrower rules for hardware addresses: octets divided by colons, nothing else.
+/// Reads as [`hexadecimal`], by the narrower rules for hardware addresses: octets divided by colons only.
 pub(super) fn hardware_address(text: &[u8], octets: &mut Vec<u8>) -> bool {
     octets.clear();
     if text.len() % 3 == 2 && parse_divided(text, b':', octets).is_ok() {
@@ -94,8 +95,9 @@ pub(super) fn hardware_address(text: &[u8], octets: &mut Vec<u8>) -> bool {
     parse_short(text, b':', octets).is_ok()
 }
 
-/// Reads the other forms of Kea's `decodeFormattedHexString`: one digit between colons; blanks in place of colons; an odd
-/// number of digits, as with a 0 in front; control characters that are space to C between digits.
+/// Reads the other forms of Kea's `decodeFormattedHexString`: one digit between colons; blanks in place of
+/// colons; an odd number of digits, as with a 0 in front; control characters that are space to C between
+/// digits.
 #[cold]
 fn odd_hexadecimal(text: &[u8], octets: &mut Vec<u8>) -> bool {
     octets.clear();
@@ -114,8 +116,8 @@ fn digits_of(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"0x").filter(|digits| !digits.is_empty()).unwrap_or(text)
 }
 
-/// The text without Kea's escapes: `&#x` and two digits stand for one octet, any other `&#x` for itself; but with less
-/// than two octets behind it, it is a NUL to Kea.
+/// The text without Kea's escapes: `&#x` and two digits stand for one octet, any other `&#x` for itself; but
+/// with less than two octets behind it, it is a NUL to Kea.
 ///
 /// Copied to `space` only if there is an escape in it.
 pub(super) fn unescape<'a>(text: &'a [u8], space: &'a mut Vec<u8>) -> &'a [u8] {

@@ -1,9 +1,9 @@
-//! Every refusal with its exact text.
+//! Every error with its exact text.
 
 use super::*;
 
 #[test]
-fn each_refusal_names_place_path_and_mend() {
+fn each_error_names_place_path_and_fix() {
     let rows = [
         ("", "kea.conf:1:1: expected a value; fix it so that `kea-dhcp6 -t` accepts the file"),
         ("[]", "kea.conf:1:1: the configuration: must be a map, { … }, not []"),
@@ -217,7 +217,7 @@ fn a_long_value_is_shown_in_part() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_says_why() {
+fn an_unreadable_file_is_reported_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let error = |path: &Path| {
         read(path).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR")

@@ -1,4 +1,5 @@
-//! Which level's option a lease gets, and when none is served: pools, subnets, networks, classes, reservations.
+//! The level whose option a lease gets, and cases in which none is served: pools, subnets, networks, classes,
+//! reservations.
 
 use lqd_index::{LeaseKind, SubnetOptions};
 
@@ -53,7 +54,7 @@ fn options_of_pools_and_pd_pools_belong_to_their_leases() {
 }
 
 #[test]
-fn a_pool_hides_what_it_does_not_send_or_what_is_not_known() {
+fn a_pool_hides_options_that_it_does_not_send_or_that_are_unknown() {
     let in_pool = |option: &str| {
         let pools = format!(r#""pools": [ {{ "pool": "2001:db8::/64", "option-data": [ {option} ] }} ]"#);
         let global = r#""option-data": [ { "code": 7, "data": "1" }, { "code": 23, "data": "::1", "never-send": true } ]"#;
@@ -76,7 +77,7 @@ fn a_pool_hides_what_it_does_not_send_or_what_is_not_known() {
 }
 
 #[test]
-fn a_class_may_change_what_only_the_global_options_give() {
+fn a_class_may_change_options_that_only_the_global_level_gives() {
     let class = |option: &str| {
         format!(
             r#"{}, "client-classes": [ {{ "name": "gold", "option-data": [ {option} ] }} ]"#,
@@ -123,7 +124,7 @@ fn a_reservation_may_change_options_of_its_client() {
 }
 
 #[test]
-fn a_reservation_by_what_no_lease_tells_hides_its_options_in_the_subnet() {
+fn a_reservation_by_hardware_address_hides_its_options_in_the_subnet() {
     for identifier in [r#""hw-address": "01:02:03:04:05:06""#, r#""flex-id": "'x'""#, r#""duid": "z""#] {
         let hosts = format!(r#""reservations": [ {{ {identifier}, {} }} ]"#, preference(9));
         let pools = format!(r#""pools": [ {{ "pool": "2001:db8::/64", {} }} ]"#, preference(3));
@@ -145,7 +146,7 @@ fn a_reservation_by_what_no_lease_tells_hides_its_options_in_the_subnet() {
 }
 
 #[test]
-fn where_any_option_may_come_from_elsewhere_none_is_served() {
+fn no_option_is_served_if_a_database_may_change_any() {
     let rows = [
         r#""hosts-database": { "type": "mysql", "name": "kea" }"#,
         r#""hosts-databases": [ { "type": "postgresql", "name": "kea" } ]"#,

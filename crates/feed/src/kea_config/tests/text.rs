@@ -129,7 +129,7 @@ fn included_files_stand_in_the_place_of_the_directive() {
 }
 
 #[test]
-fn an_included_file_does_not_grow_together_with_what_follows() {
+fn an_included_file_does_not_merge_with_the_next_token() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -216,7 +216,7 @@ fn commented(value: &Value, noise: &mut impl Iterator<Item = &'static str>, out:
     out.push_str(noise.next().unwrap());
 }
 
-/// Strings that look like what the lexer looks for.
+/// Strings that look like other tokens.
 fn tricky_string() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "#",

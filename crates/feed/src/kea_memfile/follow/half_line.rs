@@ -1,10 +1,10 @@
-//! The last line of a file while it has no line end: a row that Kea is writing, the part of a row that Kea wrote before its
-//! disk was full or it crashed, or the end of a copy so far.
+//! The last line of a file while it has no line end: a row that Kea is writing, the part of a row that Kea
+//! wrote before its disk was full or it crashed, or the end of a copy so far.
 //!
-//! Kea takes such a line as a row when it loads the file. The follower does the same, if the row is whole and the file has not
-//! grown for a second. Until then, and for good if the row is not whole, its address is unreadable. The leases are
-//! incomplete while address and client are not both known, and while the file grows without ever ending in a whole line:
-//! the rest may be about any lease.
+//! Kea takes such a line as a row when it loads the file. The follower does the same, if the row is whole and
+//! the file has not grown for a second. Until then, and for good if the row is not whole, its address is
+//! unreadable. The leases are incomplete while address and client are not both known, and while the file
+//! grows without ever ending in a whole line: the rest may be about any lease.
 
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,10 @@
 //! Detection of a lease file that is still being written, before it is reloaded.
 //!
-//! `cp`, rsync or an editor empties a file and writes it again, which takes seconds for millions of leases. A load in
-//! between would publish the first part as the whole file. So the known leases stay, marked incomplete, until the file has
-//! not changed for [`STILL_FOR`], or ten times as long if its last line has no end, as after a copy that hangs. A file that
-//! grew by whole lines only for [`ROWS_FOR`] is complete: Kea appends its rows. No file is waited for longer than
+//! `cp`, rsync or an editor empties a file and writes it again, which takes seconds for millions of leases. A
+//! load in between would publish the first part as the whole file. So the known leases stay, marked
+//! incomplete, until the file has not changed for [`STILL_FOR`], or ten times as long if its last line has no
+//! end, as after a copy that hangs. A file that grew by whole lines only for [`ROWS_FOR`] is complete: Kea
+//! appends its rows. No file is waited for longer than
 //! [`STILL_WITHIN`].
 
 use std::time::{Duration, Instant};
@@ -79,17 +80,18 @@ impl Rewrite {
 /// modification that moves alone comes from another program.
 #[derive(Debug, Default)]
 pub(super) struct EndWatch {
-    /// At the last look at a file that was read to its end.
+    /// State at the last look at a file that was read to its end.
     last: Option<Look>,
     /// The first look since at which only the time had moved.
     doubt: Option<Instant>,
 }
 
 impl EndWatch {
-    /// Takes in a look at a file of which `read` bytes are read; true if it was modified, but not appended to.
+    /// Takes in a look at a file of which `read` bytes are read; true if it was modified, but not appended
+    /// to.
     ///
-    /// The kernel sets the time before the length, so that an append may show as a modification for an instant;
-    /// `certain_after` is longer.
+    /// The kernel sets the time before the length, so that an append may show as a modification for an
+    /// instant; `certain_after` is longer.
     pub(super) fn was_modified_within(&mut self, look: Look, read: u64, certain_after: Duration) -> bool {
         let at_end = look.len == read;
         match self.last {

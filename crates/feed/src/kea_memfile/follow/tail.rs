@@ -140,8 +140,8 @@ impl Tail {
         self.take_read(batch)
     }
 
-    /// Takes the rest of a file that is not written any more: Kea reads a row there even if its line has no end. False if
-    /// nothing is left.
+    /// Takes the rest of a file that is not written any more: Kea reads a row there even if its line has no
+    /// end. False if nothing is left.
     pub(super) fn take_rest(&mut self, batch: &mut Batch) -> bool {
         let Some(lines) = &mut self.lines else { return false };
         if self.in_long_line {

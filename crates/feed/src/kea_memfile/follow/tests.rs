@@ -32,7 +32,7 @@ const NEVER: Duration = Duration::from_secs(100_000);
 /// A line without end is left alone.
 const ALONE: Times = Times { written_within: NEVER, left_after: NEVER };
 
-/// What is leased: subnet and cltt by address, enough to tell each row of these tests from every other.
+/// Leases: subnet and cltt by address, enough to tell each row of these tests from every other.
 type Leases = HashMap<Ipv6Addr, (u32, u32)>;
 
 fn apply(leases: &mut Leases, batch: &Batch) {
@@ -51,7 +51,7 @@ fn count(rows: &mut (u64, u64), tally: &Tally) {
     *rows = (rows.0 + tally.rows, rows.1 + tally.bad_rows);
 }
 
-/// A follower with what it made of the files, as the applier uses it.
+/// A follower and the leases that it read, as the feed uses it.
 struct Reader {
     files: LeaseFiles,
     follower: Follower,
@@ -74,7 +74,7 @@ impl Reader {
         Self { files, follower, leases, reloads: Vec::new(), rows: (0, 0) }
     }
 
-    /// One poll; false if there was nothing to do.
+    /// Polls once; false if there was nothing to do.
     fn step(&mut self, timeout: Duration) -> bool {
         let reason = match self.follower.poll(timeout) {
             FileStep::Idle => return false,

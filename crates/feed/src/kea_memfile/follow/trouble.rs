@@ -38,7 +38,8 @@ impl FileTrouble {
         }
     }
 
-    /// Whether Kea has a file that cannot be read here. A file that is gone may still be open, in Kea as in lqd.
+    /// Whether Kea has a file that cannot be read here. A file that is gone may still be open, in Kea as in
+    /// lqd.
     pub(super) fn hides_leases(self) -> bool {
         matches!(self, Self::Unreadable(_) | Self::OutOfReach | Self::Deleted)
     }

@@ -1,5 +1,5 @@
-//! inotify events of the folders of the file and of links to it: hints that there may be something to read, and the
-//! renames.
+//! inotify events of the folders of the file and of links to it: hints that there may be something to read,
+//! and the renames.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

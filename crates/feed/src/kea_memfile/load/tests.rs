@@ -44,7 +44,7 @@ impl Rows for Batches {
 }
 
 impl Batches {
-    /// In the order of their numbers, which do not overlap.
+    /// Returns the batches in the order of their numbers, which do not overlap.
     pub(in crate::kea_memfile) fn into_batches(self) -> Vec<Batch> {
         let batches = self.0.into_inner().unwrap();
         let spans: Vec<_> =
@@ -139,7 +139,7 @@ fn the_header_may_be_missing_or_half_written() {
 }
 
 #[test]
-fn a_wrong_header_is_refused_with_the_files_name_and_the_mend() {
+fn a_wrong_header_is_refused_with_the_files_name_and_the_fix() {
     let (_directory, files) = set();
     fs::write(files.current(), HEADER).unwrap();
     fs::write(files.with_suffix(".1"), "address,hwaddr,client_id,valid_lifetime\n").unwrap();
@@ -208,13 +208,13 @@ fn a_file_that_becomes_shorter_is_an_error() {
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }
 
-/// Rows of a file that is written anew, as long as before, while its first chunk is taken.
+/// Rows of a file that is rewritten with the same length while its first chunk is taken.
 #[derive(Default)]
-struct WrittenAnew;
+struct RewrittenMeanwhile;
 
 static NEW_TEXT: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
 
-impl Rows for WrittenAnew {
+impl Rows for RewrittenMeanwhile {
     fn take(&self, _: u64, _: &mut Batch) {
         if let Some((path, text)) = NEW_TEXT.lock().unwrap().take() {
             let file = fs::OpenOptions::new().write(true).open(path).unwrap();
@@ -224,14 +224,14 @@ impl Rows for WrittenAnew {
 }
 
 #[test]
-fn a_file_that_is_written_anew_in_place_is_an_error() {
+fn a_file_rewritten_in_place_during_the_load_is_an_error() {
     let (_directory, files) = set();
     let text = |hostname| (0..40).map(|n| row(n, hostname) + "\n").collect::<String>();
     let (old, new) = (format!("{HEADER}{}", text("old")), format!("{HEADER}{}", text("new")));
     for (text, chunk_len, changes) in [(&old, 100, false), (&new, 100, true), (&new, CHUNK_LEN, true)] {
         fs::write(files.current(), &old).unwrap();
         *NEW_TEXT.lock().unwrap() = Some((files.current().to_owned(), text.clone() + &row(99, "") + "\n"));
-        let result = load_in_chunks::<WrittenAnew>(
+        let result = load_in_chunks::<RewrittenMeanwhile>(
             files.open().unwrap(),
             &LoadRequest::new(&Links::default(), threads(1), true),
             chunk_len,
@@ -248,7 +248,9 @@ fn a_file_that_is_written_anew_in_place_is_an_error() {
     fs::write(files.current(), &old).unwrap();
     *NEW_TEXT.lock().unwrap() = Some((files.current().to_owned(), new));
     assert_eq!(
-        load::<WrittenAnew>(&files, &LoadRequest::new(&Links::default(), threads(1), true)).unwrap().files[0]
+        load::<RewrittenMeanwhile>(&files, &LoadRequest::new(&Links::default(), threads(1), true))
+            .unwrap()
+            .files[0]
             .tally
             .rows,
         40

@@ -1,16 +1,16 @@
 //! The relay information in exactly the shape in which Kea writes it, read where it stands.
 //!
-//! A general JSON parser takes as long for a row's `user_context` as lqd for five whole rows without one. Designs
-//! considered: (1) serde_json into borrowed structures: a vector for each lease, and text unescaped and copied
-//! first; (2) a scanner for all of JSON: its odd corners (escapes, duplicate keys, numbers) would have to be
-//! interpreted as serde_json does, for texts that Kea does not write; (3) this one: a scanner that knows one shape, reads
-//! Kea's escaped commas as they stand, copies nothing, and gives up at anything else, which then goes to (1).
-//! A property test and a fuzz target compare both results.
+//! A general JSON parser takes as long for a row's `user_context` as lqd for five whole rows without one.
+//! Designs considered: (1) serde_json into borrowed structures: a vector for each lease, and text unescaped
+//! and copied first; (2) a scanner for all of JSON: its odd corners (escapes, duplicate keys, numbers) would
+//! have to be interpreted as serde_json does, for texts that Kea does not write; (3) this one: a scanner that
+//! knows one shape, reads Kea's escaped commas as they stand, copies nothing, and gives up at anything else,
+//! which then goes to (1). A property test and a fuzz target compare both results.
 
 /// Comma between members, as it stands in a lease file.
 const ESCAPED_COMMA: [&[u8]; 2] = [b"&#x2c", b"&#x2C"];
 
-/// One relay as it stands in the text.
+/// A relay as it stands in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Relay<'a> {
     pub(super) hop: u8,
@@ -27,7 +27,8 @@ pub(super) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// Goes to the first relay of `text`, a `user_context` as the file has it; none if that is of another shape.
+    /// Goes to the first relay of `text`, a `user_context` as the file has it; none if that is of another
+    /// shape.
     pub(super) fn new(text: &'a [u8]) -> Option<Self> {
         let mut scanner = Self { rest: text, first: true };
         scanner.token(b'{')?;
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kea_writes_needs_no_help() {
+    fn text_of_kea_is_scanned_without_the_parser() {
         let outer = Relay { hop: 1, link: b"2001:db8::1", peer: b"fe80::1", options: None };
         let inner = Relay { hop: 0, link: b"::", peer: b"fe80::2", options: Some(b"0x00120000") };
         for key in ["relay-info", "relays"] {

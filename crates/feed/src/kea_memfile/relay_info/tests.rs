@@ -1,6 +1,6 @@
 //! Expected octets are those that ISC Kea 3.3.1's lease_query hook sent for the same relay information, with
-//! the peer-address changed to the outermost relay's link-address. Kea's lengths are right for up to three relays;
-//! those of the chains of four and five are written by hand (each RELAY_MSG holds 34 octets, 8 of
+//! the peer-address changed to the outermost relay's link-address. Kea's lengths are right for up to three
+//! relays; those of the chains of four and five are written by hand (each RELAY_MSG holds 34 octets, 8 of
 //! Interface-Id, and the rest).
 
 use super::*;
@@ -191,7 +191,8 @@ fn relay_data_that_does_not_fit_is_left_out() {
 /// Whether a text was understood, and the option.
 type Reading = (Result<bool, NotAMapError>, Vec<u8>);
 
-/// What the scanner and what the parser for any JSON make of a text; none from the scanner: not its shape.
+/// Results of the scanner and of the parser for any JSON; none from the scanner if the text is not of its
+/// shape.
 fn both(text: &[u8]) -> (Option<Reading>, Reading) {
     let (mut usual, mut any) = (Vec::new(), Vec::new());
     let scanned = Encoder::default().take_usual(text, &mut usual);
@@ -265,7 +266,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn what_is_scanned_is_what_a_parser_makes_of_it(text in pieces(), cut in 0..200usize, octet: u8, damage: bool) {
+    fn scanner_and_parser_agree(text in pieces(), cut in 0..200usize, octet: u8, damage: bool) {
         let mut text = text.into_bytes();
         if damage && cut < text.len() {
             text[cut] = octet;

@@ -25,7 +25,7 @@ fn row(changes: &[(Column, &str)]) -> String {
     values.join(",")
 }
 
-/// What became of one row: the change in words, or the error; and the options left out.
+/// Result of one row: the change in words, or the error; and the options left out.
 fn parse_with(columns: Columns, row: &str) -> (Result<Batch, RowError>, LeftOut) {
     let mut parser = RowParser::new();
     let mut batch = Batch::new();
@@ -182,7 +182,7 @@ fn faulty_prefixes() {
     );
 }
 
-/// What a row with these changes says in one column of numbers, or the lease's error.
+/// Value of a column of numbers in a row with these changes, or the lease's error.
 fn lease_of(changes: &[(Column, &str)], check: impl FnOnce(Lease<'_>)) {
     put(&row(changes), check);
 }
@@ -225,7 +225,7 @@ fn an_address_row_needs_no_prefix_len() {
 
 /// The lease stays, and an option that could be wrong is left out.
 #[test]
-fn odd_hwtype_or_source_beside_a_hwaddr_costs_only_the_option() {
+fn odd_hwtype_or_source_costs_only_the_option() {
     for (column, value, counted) in [
         (Column::Hwtype, "65536", 1),
         (Column::Hwtype, "x", 1),
@@ -246,7 +246,7 @@ fn odd_hwtype_or_source_beside_a_hwaddr_costs_only_the_option() {
     });
 }
 
-/// RFC 6939: what a relay agent saw, and no guess of Kea's.
+/// RFC 6939: the address that a relay agent saw, and no guess of Kea's.
 #[test]
 fn a_client_link_layer_address_comes_from_a_relay_agent_only() {
     for (source, is_told) in [
@@ -394,7 +394,7 @@ fn rows_of_every_older_schema() {
         let codes = option_codes(lease.options);
         match count {
             12..=14 => assert_eq!(codes, [39]),
-            15 | 16 => assert_eq!(codes, [39, 47], "nobody knows where the hardware address is from"),
+            15 | 16 => assert_eq!(codes, [39, 47], "the source of the hardware address is not known"),
             _ => assert_eq!(codes, [39, 79, 47]),
         }
         let row_of_newer_schema = parse_with(columns(count), ROW).0;
@@ -406,7 +406,7 @@ fn rows_of_every_older_schema() {
 }
 
 #[test]
-fn rows_of_a_newer_schema_lose_what_is_not_known() {
+fn rows_of_a_newer_schema_lose_unknown_columns() {
     let newer = Columns::from_header(format!("{HEADER},x,y").as_bytes()).unwrap();
     for extra in ["", ",7", ",7,8", ",7,8,9"] {
         assert!(parse_with(newer, &format!("{ROW}{extra}")).0.is_ok());
@@ -452,7 +452,7 @@ fn unusable_extras_cost_only_themselves() {
     }
 }
 
-/// A parser that has seen rows makes of the next what a new one does, whatever it remembers.
+/// A parser that has seen rows reads the next one as a new parser does.
 #[test]
 fn rows_before_change_nothing() {
     let other = "{\"ISC\":{\"relays\":[{\"hop\":1&#x2c\"link\":\"::2\"&#x2c\"peer\":\"::1\"}]}}";
@@ -513,7 +513,7 @@ proptest::proptest! {
     }
 }
 
-/// A row gives what is said of it, and the index takes that.
+/// A row gives the expected lease, and the index takes it.
 fn no_panic(row: &[u8]) {
     let mut batch = Batch::new();
     let result = RowParser::new().parse(columns(18), row, &mut batch);

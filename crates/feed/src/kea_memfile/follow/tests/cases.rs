@@ -28,7 +28,7 @@ pub(super) fn setting(numbers: &[u16]) -> (Kea, Reader) {
     (kea, reader)
 }
 
-/// After the next polls the reader holds what the files say, with these reloads.
+/// Asserts that the reader holds the leases of the files after the next polls, with these reloads.
 pub(super) fn agree(kea: &Kea, reader: &mut Reader, reloads: &[Reload]) {
     reader.settle();
     assert_eq!(reader.leases, kea.leases());
@@ -75,7 +75,7 @@ fn rows_in_pieces() {
 }
 
 #[test]
-fn bad_rows_are_told_with_their_line() {
+fn bad_rows_are_reported_with_their_line() {
     let (mut kea, mut reader) = setting(&[1]);
     kea.append_no_row("");
     kea.append_no_row("address");
@@ -112,7 +112,7 @@ fn a_rotation_is_a_continuation() {
     reader.settle();
     let status = reader.follower.status();
     assert_eq!((status.trouble, status.is_incomplete), (Some(FileTrouble::Missing), false));
-    kea.rotate_anew(10);
+    kea.rotate_and_recreate(10);
     reader.settle();
     assert!(!reader.follower.status().is_incomplete);
     kea.append(lease(4));
@@ -243,7 +243,8 @@ fn an_inode_number_in_use_is_not_given_to_another_file() {
     assert_eq!(reader.reloads.len(), 48);
 }
 
-/// lqd starts between Kea's rename and its new file, or while Kea is down after that, at any step of kea-lfc's.
+/// lqd starts between Kea's rename and its new file, or while Kea is down after that, at any step of
+/// kea-lfc's.
 #[test]
 fn a_start_without_current_file_goes_on_when_there_is_one() {
     for steps in 0..=4 {
@@ -265,7 +266,7 @@ fn a_start_without_current_file_goes_on_when_there_is_one() {
             (&reader.leases, reader.follower.status().trouble),
             (&kea.leases(), Some(FileTrouble::Missing))
         );
-        kea.rotate_anew(HEADER.len());
+        kea.rotate_and_recreate(HEADER.len());
         kea.append(lease(3));
         agree(&kea, &mut reader, &[Reload::Replaced]);
         assert_eq!(reader.follower.status().trouble, None);
@@ -274,7 +275,7 @@ fn a_start_without_current_file_goes_on_when_there_is_one() {
     }
 }
 
-/// As through the mount of a single file: the name goes on showing the file that Kea's clean-up deleted.
+/// A file deleted by Kea's clean-up that the name goes on showing, as the mount of a single file does.
 #[test]
 fn a_deleted_file_that_its_name_still_shows_is_trouble() {
     let (mut kea, _) = setting(&[1]);
@@ -299,7 +300,7 @@ fn a_directory_in_its_place_is_waited_out() {
     reader.settle();
     assert_eq!(reader.follower.status().trouble, Some(FileTrouble::NotAFile));
     fs::remove_dir(kea.files.current()).unwrap();
-    kea.rotate_anew(HEADER.len());
+    kea.rotate_and_recreate(HEADER.len());
     kea.append(lease(2));
     reader.settle();
     assert_eq!(reader.leases, kea.leases());

@@ -1,4 +1,5 @@
-//! A last line without end, which Kea takes as a row when it loads the file: its address is never said to be free.
+//! A last line without end, which Kea takes as a row when it loads the file: its address is never said to be
+//! free.
 
 use crate::source::LoadRequest;
 use lqd_index::{LeaseKind, Links};
@@ -15,7 +16,7 @@ const STANDS: Times = Times { written_within: Duration::ZERO, left_after: NEVER 
 /// A line without end that its writer has left.
 const LEFT: Times = Times { written_within: Duration::ZERO, left_after: Duration::ZERO };
 
-/// A file that ends with the beginning of a row of lease 2, and what a load makes of that.
+/// A file that ends with the beginning of a row of lease 2, and its load.
 fn loaded(text: &str) -> (Kea, Position, Batch) {
     let mut kea = Kea::new();
     kea.append(lease(1));
@@ -30,7 +31,7 @@ fn loaded(text: &str) -> (Kea, Position, Batch) {
     (kea, loaded.position, known)
 }
 
-/// What is said about lease 2 in the end; `None`: nothing, not even that it cannot be read.
+/// The result for lease 2; `None` if there is none, not even that it cannot be read.
 fn said(batches: &[&Batch]) -> Option<Option<(u32, u32)>> {
     let changes = batches.iter().flat_map(|batch| batch.changes());
     changes
@@ -45,7 +46,7 @@ fn said(batches: &[&Batch]) -> Option<Option<(u32, u32)>> {
         .last()
 }
 
-/// At each length that the row can have: from its load on, and once nobody writes on.
+/// The row at each length: from its load on, and once it is not continued.
 #[test]
 fn the_address_of_half_a_row_is_unreadable_and_a_whole_row_a_lease() {
     let row = line(lease(2));
@@ -95,9 +96,10 @@ fn the_address_of_half_a_row_is_unreadable_and_a_whole_row_a_lease() {
     }
 }
 
-/// Kea could not write more, and goes on with the next row, behind what it wrote: it holds both leases.
+/// Kea could not write more, and goes on with the next row behind the part that it wrote: it holds both
+/// leases.
 #[test]
-fn nobody_is_said_not_to_hold_an_address_whose_row_is_behind_half_a_row() {
+fn a_row_behind_half_a_row_is_not_answered_with_no_binding() {
     let (first, second) = (line(lease(2)), line(lease(3)));
     // Such a half goes on with another address as with the rest of its own.
     let unclear = ["2001:", "2001:db8:"];
@@ -126,7 +128,7 @@ fn nobody_is_said_not_to_hold_an_address_whose_row_is_behind_half_a_row() {
     }
 }
 
-/// As a rule a bad row is one row, and its address is all that is in doubt.
+/// A bad row is one row as a rule, and only its address is in doubt.
 #[test]
 fn a_bad_row_is_about_one_address() {
     let (mut kea, mut reader) = setting(&[1]);
@@ -152,7 +154,7 @@ fn a_row_that_is_being_written_changes_nothing() {
     assert_eq!(reader.leases[&lease(2).0], (7, 1_700_000_100));
 }
 
-/// Beside a known lease: that may be over by what is being written.
+/// A known lease may end by the row that is being written.
 #[test]
 fn a_known_lease_gives_way_to_half_a_row_that_stands() {
     let (mut kea, mut reader) = setting(&[1, 2]);
@@ -199,7 +201,7 @@ fn leases_are_incomplete_until_a_copy_has_ended() {
     };
     while written < text.len() {
         follow(&mut follower, &mut rows);
-        // At the end of a row, what was copied cannot be told from the whole.
+        // A copy that ends at the end of a row cannot be told from a whole file.
         let is_half = !text[..written].ends_with('\n');
         assert_eq!(follower.status().is_incomplete, is_half, "{written} of {} octets", text.len());
         let end = text.len().min(written + 67);

@@ -13,7 +13,7 @@ pub(super) const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pr
                       prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,\
                       hwaddr_source,pool_id\n";
 
-/// One row of the model; `None` in place of a lease ends it.
+/// A row of the model; `None` in place of a lease ends it.
 pub(super) type Event = (Ipv6Addr, Option<(u32, u32)>);
 
 /// A lease file set in a directory of its own, and the rows of each file.
@@ -53,7 +53,7 @@ impl Kea {
         self.files.with_suffix(suffix)
     }
 
-    /// What the files say.
+    /// The leases of the files.
     pub(super) fn leases(&self) -> Leases {
         let mut leases = Leases::new();
         for &(address, lease) in self.previous.iter().chain(self.input.iter().flatten()).chain(&self.rows) {
@@ -65,7 +65,7 @@ impl Kea {
         leases
     }
 
-    /// The same without the lease whose row is half written: what is known of that depends on when it was seen.
+    /// The same without the lease whose row is half written, as its state depends on the time of the look.
     pub(super) fn without_half(&self, leases: &Leases) -> Leases {
         let mut leases = leases.clone();
         if let Some((_, Some((address, _)))) = &self.half {
@@ -120,7 +120,7 @@ impl Kea {
     }
 
     /// LFC, Kea's step: a new current file with so many octets of its header.
-    pub(super) fn rotate_anew(&mut self, cut: usize) {
+    pub(super) fn rotate_and_recreate(&mut self, cut: usize) {
         self.current = OpenOptions::new().append(true).create_new(true).open(self.files.current()).unwrap();
         let (first, rest) = HEADER.split_at(cut);
         self.write(first);
@@ -129,7 +129,7 @@ impl Kea {
 
     pub(super) fn rotate(&mut self) {
         self.rotate_away();
-        self.rotate_anew(HEADER.len());
+        self.rotate_and_recreate(HEADER.len());
     }
 
     /// LFC, kea-lfc's steps 0 to 3. All of them leave the same leases in the set.
@@ -189,7 +189,7 @@ impl Kea {
         self.write(HEADER);
     }
 
-    /// Removed and made anew, perhaps with the same inode number.
+    /// Removed and created again, perhaps with the same inode number.
     pub(super) fn remove_and_create(&mut self) {
         self.half = None;
         self.rows.clear();

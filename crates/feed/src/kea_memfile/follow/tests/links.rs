@@ -1,4 +1,4 @@
-//! Lease files behind symbolic links: the set is where Kea keeps it, whoever moves which link.
+//! Lease files behind symbolic links: the set is found where Kea keeps it, whichever link moves.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -48,14 +48,14 @@ fn a_rotation_behind_links_is_a_continuation() {
             for step in 0..4 {
                 kea.clean_up(step);
                 agree(&kea, &mut reader, &[]);
-                assert_eq!(Reader::new(reader.files.clone()).leases, kea.leases(), "loaded anew");
+                assert_eq!(Reader::new(reader.files.clone()).leases, kea.leases(), "reloaded");
             }
         }
         assert_eq!(reader.follower.status().rotations, 3);
     }
 }
 
-/// Kea's configuration names the link: Kea renames the link itself, and goes on beside it.
+/// Kea's configuration names the link: Kea renames the link itself, and goes on in its folder.
 #[test]
 fn a_rotation_that_renames_the_link_is_a_continuation() {
     let (mut kea, _) = setting(&[1, 2]);
@@ -73,7 +73,7 @@ fn a_rotation_that_renames_the_link_is_a_continuation() {
         for step in 0..4 {
             kea.clean_up(step);
             agree(&kea, &mut reader, &[]);
-            assert_eq!(Reader::new(reader.files.clone()).leases, kea.leases(), "loaded anew");
+            assert_eq!(Reader::new(reader.files.clone()).leases, kea.leases(), "reloaded");
         }
     }
     assert_eq!(reader.follower.status().rotations, 3);
@@ -121,9 +121,9 @@ fn a_folder_link_that_is_replaced_leads_to_other_leases() {
     assert!(reader.follower.status().watching);
 }
 
-/// A release link: removed and made anew, to a folder elsewhere.
+/// A release link that is removed and created again, to another folder.
 #[test]
-fn a_link_that_is_removed_and_made_anew() {
+fn a_link_that_is_removed_and_created_again() {
     let (one, two, links) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let before = leases(one.path(), &[1]);
@@ -140,7 +140,7 @@ fn a_link_that_is_removed_and_made_anew() {
     assert_eq!(reader.reloads, [Reload::Replaced]);
 }
 
-/// The same file by another name, beside which there are other files.
+/// The same file by another name, in a folder with other files.
 #[test]
 fn a_link_to_another_name_of_the_same_file() {
     let (one, two, links) =

@@ -23,7 +23,7 @@ impl Random {
     }
 }
 
-/// What Kea and its administrator may do next, with how often they do it in this life.
+/// Actions of Kea and its administrator, with their weights in this life.
 const WEIGHTS_MAX: [usize; 9] = [60, 30, 10, 6, 12, 4, 2, 2, 3];
 
 struct Life {
@@ -72,7 +72,7 @@ impl Life {
             3 if self.kea.can_rotate() => {
                 self.kea.rotate_away();
                 self.cleaned = 0;
-                self.kea.rotate_anew(HEADER.len() - self.random.below(3) * 20);
+                self.kea.rotate_and_recreate(HEADER.len() - self.random.below(3) * 20);
             }
             4 if !self.kea.can_rotate() => {
                 self.kea.clean_up(self.cleaned);
@@ -101,10 +101,10 @@ fn seeds(test: &str, count: u64) -> impl Iterator<Item = u64> {
 }
 
 #[test]
-fn changes_add_up_to_what_the_files_say() {
+fn changes_add_up_to_the_leases_of_the_files() {
     let mut rotations = 0;
     let mut reloads = 0;
-    for seed in seeds("changes_add_up_to_what_the_files_say", 150) {
+    for seed in seeds("changes_add_up_to_the_leases_of_the_files", 150) {
         let mut life = Life::new(seed);
         let (_links, files) = behind_links(&life.kea, seed);
         let mut reader = Reader::new(files);
@@ -133,8 +133,8 @@ fn changes_add_up_to_what_the_files_say() {
 }
 
 #[test]
-fn a_follower_beside_a_writing_kea_misses_nothing() {
-    for seed in seeds("a_follower_beside_a_writing_kea_misses_nothing", 20) {
+fn a_follower_of_a_writing_kea_misses_nothing() {
+    for seed in seeds("a_follower_of_a_writing_kea_misses_nothing", 20) {
         let mut life = Life::new(seed);
         let (_links, files) = behind_links(&life.kea, seed);
         let mut reader = Reader::new(files);

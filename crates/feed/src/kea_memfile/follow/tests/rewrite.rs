@@ -1,4 +1,4 @@
-//! Files that are written anew: half a file is never taken for the whole.
+//! Files that are rewritten: half a file is never taken for the whole.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -23,7 +23,7 @@ fn keeps(reader: &mut Reader, leases: &Leases) {
     assert_eq!((status.trouble, status.is_incomplete), (Some(FileTrouble::Rewriting), true));
 }
 
-/// Lets the file count as still, and checks that what is in it is now known.
+/// Lets the file count as still, and asserts that its leases are known.
 fn comes_to(reader: &mut Reader, reason: Reload, numbers: &[u16]) {
     reader.follower.still_for = Duration::ZERO;
     reader.settle();
@@ -82,7 +82,7 @@ fn half_of_a_new_file_is_not_published() {
     comes_to(&mut reader, Reload::Replaced, &[4]);
 }
 
-/// A file that is put in its place by a rename is whole, and nobody waits for it.
+/// A file that is renamed into its place is whole, and loaded at once.
 #[test]
 fn a_renamed_file_is_loaded_at_once() {
     let (mut kea, mut reader, _) = watched();
@@ -90,7 +90,7 @@ fn a_renamed_file_is_loaded_at_once() {
     agree(&kea, &mut reader, &[Reload::Replaced]);
 }
 
-/// Where rotations were missed, the new file is Kea's own, which never stands still on a busy server.
+/// A new file after missed rotations is Kea's own, which never stands still on a busy server.
 #[test]
 fn a_missed_rotation_is_loaded_at_once() {
     let (mut kea, mut reader, _) = watched();
@@ -104,7 +104,8 @@ fn look(len: u64) -> Look {
     Look { id: FileId { device: 1, inode: 2 }, len, modified: (0, 0), names: 1 }
 }
 
-/// The loading waits for stillness, but not for ever; a copy, whose last line has no end, may take longer than Kea's rows.
+/// The loading waits for stillness, but not for ever; a copy, whose last line has no end, may take longer
+/// than Kea's rows.
 #[test]
 fn a_file_that_never_stands_still_is_loaded_in_the_end() {
     for (has_end, wait) in [(true, ROWS_FOR), (false, STILL_WITHIN)] {
@@ -121,7 +122,8 @@ fn a_file_that_never_stands_still_is_loaded_in_the_end() {
     }
 }
 
-/// A copy that pauses within a line is not complete; one that pauses between two lines cannot be told from a complete one.
+/// A copy that pauses within a line is not complete; one that pauses between two lines cannot be told from a
+/// complete one.
 #[test]
 fn a_pause_within_a_line_is_waited_out() {
     for (has_end, is_still) in [(true, true), (false, false)] {
@@ -145,7 +147,7 @@ fn the_end_of_a_file_is_seen() {
     assert!(ends("") && ends("a\n") && ends("a\nb\n"));
     assert!(!ends("a") && !ends("a\nb"));
     fs::remove_file(kea.files.current()).unwrap();
-    assert!(files::ends_with_line(kea.files.current()), "whoever loads it will say that it is gone");
+    assert!(files::ends_with_line(kea.files.current()), "a load will report that it is gone");
 }
 
 /// rsync --inplace with as many octets, and the same ones where the follower looks.
