@@ -134,7 +134,8 @@ mod tests {
         let mut relay_data = vec![0, 47, 0, 68, 0, 9, 0, 64];
         relay_data.resize(72, 7);
         let options = [&[0, 39, 0, 3, 1, 2, 3], &relay_data[..]].concat();
-        let leases: [(&str, u8, LeaseKind, &[u8], &[u8]); 4] = [
+        type Row<'a> = (&'a str, u8, LeaseKind, &'a [u8], &'a [u8]);
+        let leases: [Row; 4] = [
             ("2001:db8::1", 128, LeaseKind::Address, &[1], &options),
             ("2001:db8::2", 128, LeaseKind::Address, &[1; 130], &[]),
             ("2001:db8:1::", 56, LeaseKind::Prefix, &[1], &[]),

@@ -389,9 +389,9 @@ fn memory_is_used_again() {
                 options: vec![0, 79, 0, (round % 5) as u8, 0, 0, 0, 0][..4 + round as usize % 5].to_vec(),
             };
             if n % 4 == round % 4 {
-                batch.remove(Removal::gone(address))
+                batch.remove(Removal::gone(address));
             } else {
-                batch.put(&lease.lease()).unwrap()
+                batch.put(&lease.lease()).unwrap();
             }
         }
         writer.apply(&batch);

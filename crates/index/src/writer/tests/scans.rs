@@ -330,6 +330,25 @@ proptest! {
     }
 }
 
+/// Scans until no snapshot replaces the leases meanwhile, and returns how often each client was seen.
+fn whole_scan(reader: &mut Reader, scanned: &Scope) -> BTreeMap<Vec<u8>, usize> {
+    let (mut cursor, mut seen) = (scanned.cursor(), BTreeMap::new());
+    while !cursor.is_done() {
+        let leases = reader.pin();
+        match cursor.advance(&leases, 7) {
+            Ok(slice) => {
+                for scanned in slice {
+                    if let Scanned::Client(client) = scanned {
+                        *seen.entry(duid_of(client)).or_default() += 1;
+                    }
+                }
+            }
+            Err(ReplacedError) => seen.clear(),
+        }
+    }
+    seen
+}
+
 /// Clients that stay are renewed, one becomes oversized and whole again, guests come and go, and snapshots replace all.
 fn misses_no_client(indexes: SecondaryIndexes, scanned: Scope) {
     const STAYING: u32 = 200;
@@ -361,20 +380,7 @@ fn misses_no_client(indexes: SecondaryIndexes, scanned: Scope) {
             let _ended = StopOnDrop(stop);
             let mut scans = 0;
             while scans < SCANS || snapshots.load(Ordering::Relaxed) < SNAPSHOTS {
-                let (mut cursor, mut seen) = (scanned.cursor(), BTreeMap::<_, usize>::new());
-                while !cursor.is_done() {
-                    let leases = reader.pin();
-                    match cursor.advance(&leases, 7) {
-                        Ok(slice) => {
-                            for scanned in slice {
-                                if let Scanned::Client(client) = scanned {
-                                    *seen.entry(duid_of(client)).or_default() += 1;
-                                }
-                            }
-                        }
-                        Err(ReplacedError) => seen.clear(),
-                    }
-                }
+                let seen = whole_scan(&mut reader, &scanned);
                 let staying = (0..STAYING).map(|n| n.to_be_bytes().to_vec());
                 for duid in staying.chain([b"large and small".to_vec()]) {
                     assert_eq!(seen.get(&duid), Some(&1), "{duid:?} in scan {scans}");
@@ -389,9 +395,9 @@ fn misses_no_client(indexes: SecondaryIndexes, scanned: Scope) {
             for part in STAYING + 1..STAYING + 7 {
                 let address = lease(part, &[]).address;
                 if n % 2 == 0 {
-                    put(&mut batch, part, b"large and small")
+                    put(&mut batch, part, b"large and small");
                 } else {
-                    batch.remove(Removal::gone(address))
+                    batch.remove(Removal::gone(address));
                 }
             }
             let guest = 1_000 + n % 64;
