@@ -157,6 +157,7 @@ pub enum AccessError {
 impl Access {
     /// Builds the table from `rules` and the rights of all `others`.
     pub fn new(others: Rights, rules: Vec<(Ipv6Net, Rights)>) -> Result<Self, AccessError> {
+        // The rule of all others comes on top.
         if rules.len() >= RULES_MAX {
             return Err(AccessError::TooMany(rules.len() + 1));
         }
@@ -176,6 +177,7 @@ impl Access {
             }
         }
         let limited = rules.iter().any(|(_, rights)| rights.rate.is_some() || rights.prefix_rate.is_some());
+        // Unseeded: a reload compares the table with that of before.
         let fingerprint = BuildHasherDefault::<DefaultHasher>::default().hash_one(&rules);
         Ok(Self { rules, table: Prefixes::new(prefixes), limited, fingerprint })
     }

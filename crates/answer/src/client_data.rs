@@ -53,6 +53,7 @@ fn contents(
         }
         leases(free, view, now, client, on_links)
     })?;
+    // Few queries request options; collecting them walks the bindings again.
     if !requested.codes.is_empty() {
         let options = ClientOptions::collect(*view, *client, *on_links, newest);
         options.write(w, requested.rights, requested.codes)?;
@@ -102,6 +103,7 @@ fn leases_that(
         if !is_on_links(&binding) {
             continue;
         }
+        // An expired lease is no binding, but shows when the client last communicated.
         newest = newest.max(binding.cltt);
         let (address, Left { valid_lifetime, preferred_lifetime }) = (binding.address, binding.left(now));
         if valid_lifetime == 0 {

@@ -150,7 +150,9 @@ impl Engine {
                     received.query.target.begin(&mut lookups);
                 }
             }
+            // Advances the lookups whose memory should have arrived.
             lookups.turn();
+            // The lookup begun `turns` steps ago has had time to finish.
             let Some(position) = turn.checked_sub(turns) else { continue };
             if let Some(outcome) = outcomes[position] {
                 deliver(position, Verdict::Silence(outcome));

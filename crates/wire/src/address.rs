@@ -30,6 +30,7 @@ impl IaAddress {
     pub fn parse_address(value: &[u8]) -> Result<&[u8; 16], ParseError> {
         let Some((address, rest)) = value.split_first_chunk::<16>() else { return Err(short(value)) };
         let Some((_, inner)) = rest.split_first_chunk::<8>() else { return Err(short(value)) };
+        // Nearly every address comes without inner options.
         if !inner.is_empty() {
             Options::at(inner, 24).validate()?;
         }

@@ -71,6 +71,7 @@ pub fn parse_divided(text: &[u8], separator: u8, out: &mut impl Extend<u8>) -> R
     let (groups, last) = text.as_chunks::<3>();
     let &[high, low] = last else { return Err(HexError) };
     let mut invalid = 0;
+    // The last octet gets a separator, so that one loop parses all.
     let last = iter::once([high, low, separator]);
     out.extend(groups.iter().copied().chain(last).map(|[high, low, divider]| {
         let (octet, invalid_digit) = octet_of([high, low]);

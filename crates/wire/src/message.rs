@@ -74,6 +74,7 @@ impl<'a> Relay<'a> {
         let (mut message, mut interface_id, mut source_port) = (None, None, None);
         let mut options = Options::at(rest, Self::HEADER_LEN);
         loop {
+            // An error names the start of the option, which `next` leaves behind.
             let at = options.offset();
             let Some(option) = options.next() else { break };
             let (code, value) = option?;

@@ -69,6 +69,7 @@ impl<'a> Options<'a> {
     }
 
     fn truncated(&mut self) -> ParseError {
+        // After an error no later option can be located.
         self.rest = &[];
         ParseError { at: self.offset, kind: ParseErrorKind::Truncated }
     }

@@ -49,6 +49,7 @@ impl<'a> Writer<'a> {
         write: impl FnOnce(&mut Free<'_>) -> Result<R, NoRoomError>,
     ) -> Result<R, NoRoomError> {
         let mut free = Free::new(self.buffer.get_mut(self.position..).ok_or(NoRoomError)?);
+        // An early return leaves the position, so that nothing is appended.
         let before = free.len();
         let written = write(&mut free)?;
         self.position += before - free.len();

@@ -46,6 +46,7 @@ impl Rate {
     /// Takes a query from a bucket; returns the time at which it is full again, or `None` if it is empty.
     fn take(self, full_at: u64, now_ns: u64) -> Option<u64> {
         let full_at = full_at.max(now_ns);
+        // A query is left as long as the bucket is full again within burst − 1 intervals.
         let room = u64::from(self.burst - 1) * self.interval_ns();
         (full_at - now_ns <= room).then(|| full_at + self.interval_ns())
     }
@@ -104,6 +105,7 @@ impl Limits {
         let [of_rule, of_prefix] = self.rules[rule.position()];
         // The prefix first: once it is exhausted, no requestor takes a place in the table.
         let prefix_after = take(rights.prefix_rate, of_prefix).ok_or(Outcome::DropPrefixRate)?;
+        // Sources that are not allowed share a bucket: forged ones must not fill the table.
         let has_own_bucket = prefix.prefix_len() == 128 || !rights.allow;
         let requestor_after = if has_own_bucket || rights.rate.is_none() {
             take(rights.rate, of_rule).ok_or(Outcome::DropRequestorRate)?
@@ -112,6 +114,7 @@ impl Limits {
             *bucket = take(rights.rate, *bucket).ok_or(Outcome::DropRequestorRate)?;
             of_rule
         };
+        // Charged only now, as both buckets have admitted the query.
         self.rules[rule.position()] = [requestor_after, prefix_after];
         Ok(())
     }

@@ -33,6 +33,7 @@ impl<'a> Configured<'a> {
     /// Adds one of the newest leases of `client`.
     pub(crate) fn add(&mut self, links: &'a Links, client: Client<'a>, binding: &Binding) {
         let Some(subnet) = links.options_of(binding.subnet_id, binding.address, binding.kind) else {
+            // Outside its subnet, the options that the server chose are unknown.
             self.is_ambiguous = true;
             return;
         };
@@ -54,10 +55,12 @@ impl<'a> Configured<'a> {
     /// Returns the options of the pool or subnet that gave this one, if all candidates agree.
     fn source(&self, code: OptionCode) -> Option<&'a [u8]> {
         let subnets = || self.subnets.iter().flatten();
+        // A reservation may override the option, with a value that is not known here.
         if self.is_ambiguous || self.reserved.as_flattened().iter().any(|codes| codes.contains(&code.0)) {
             return None;
         }
         let mut pools = self.pools.iter().flatten().filter(|pool| has(pool, code));
+        // A pool overrides the subnet; pools with different values leave the option open.
         if let Some(first) = pools.next() {
             let is_clear =
                 !first.hidden.contains(&code.0) && pools.all(|pool| same(&first.given, &pool.given, code));
@@ -79,6 +82,7 @@ enum Inserted {
 fn insert<'a, T>(sources: &mut [Option<&'a T>], source: &'a T) -> Inserted {
     for (position, slot) in sources.iter_mut().enumerate() {
         match slot {
+            // Each pool and subnet exists once, so its address identifies it.
             Some(other) if std::ptr::eq(*other, source) => return Inserted::Already,
             Some(_) => {}
             None => {

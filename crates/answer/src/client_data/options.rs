@@ -56,6 +56,7 @@ impl<'a> ClientOptions<'a> {
     }
 
     fn offer(&mut self, code: OptionCode, binding: &Binding, option: StoredOption<'a>) {
+        // The slot of this option, else the first free one.
         let slot = self.stored.iter_mut().find(|slot| slot.is_none_or(|stored| stored.code == code));
         if let Some(slot) = slot
             && slot.is_none_or(|stored| stored.cltt < binding.cltt)

@@ -38,6 +38,7 @@ impl Compaction<'_> {
         is_sensitive: &impl Fn(OptionCode) -> bool,
     ) -> Option<()> {
         let hops = hops.checked_sub(1)?;
+        // Another message's options would escape the filter.
         if *self.octets.get(self.read)? != MessageType::RELAY_FORW.0 {
             return None;
         }

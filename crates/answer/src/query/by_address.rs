@@ -57,6 +57,7 @@ impl<'a> Kind<'a> for ByAddress<'a> {
     ) -> Content<'p> {
         match found.and_then(covering) {
             Some((client, covering)) => match view.own_subnet_covering(covering) {
+                // The common case: the lease's own subnet is on the only named link.
                 Some(subnet) if named.is_only(subnet.link()) => {
                     covered_on(view, client, covering, &named, OnLinks::OwnSubnet(subnet))
                 }
@@ -139,6 +140,7 @@ fn covered_on_by_shorter<'p>(
 /// Decides the reply when no lease covers the address and no link is named.
 fn not_covered<'p>(view: &View<'p>, address: &[u8; 16]) -> Content<'p> {
     match view.links().of_address((*address).into()) {
+        // Only a configured address can be without binding; of others nothing is known.
         links if links.is_empty() => Content::Refused(Refusal::NotConfigured),
         links => nothing_on(view, &links),
     }

@@ -79,6 +79,7 @@ fn anywhere<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p> {
 fn is_bound_on_its_only_link(links: &Links, now: u32, client: Client<'_>) -> bool {
     let (mut is_bound, mut only) = (false, None);
     for binding in client.bindings() {
+        // A binding outside its subnet needs the search of `on_any_links`.
         let Some(subnet) = links.own_subnet(binding.subnet_id, binding.address) else { return false };
         if *only.get_or_insert(subnet.link()) != subnet.link() {
             return false;
@@ -97,6 +98,7 @@ fn on_any_links<'p>(view: &View<'p>, now: u32, client: Client<'p>) -> Content<'p
         is_bound = true;
         match (first, location.link()) {
             (None, Some(link)) => first = Some(LinkSet::of_link(view.links(), link)),
+            // A second link: the reply names the links instead (§4.1.2.5).
             (Some(first), Some(_)) if !location.is_in(&first) => return Content::Links(client),
             _ => {}
         }

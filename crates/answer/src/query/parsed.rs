@@ -55,6 +55,7 @@ impl<'a> ParsedQuery<'a> {
         match self.link_address {
             None => self.target.on_any_link(leases, view, now, found),
             Some(&address) => match view.links().named(address.into()) {
+                // An unknown link is an error even if the client is known on others (§4.4.1).
                 named if named.is_empty() => Content::Refused(Refusal::NotConfigured),
                 named => self.target.on_named_links(leases, view, now, found, named),
             },

@@ -102,6 +102,7 @@ impl<'a> View<'a> {
         let is_relay_on = |link| self.is_relay_on(requestor, link);
         let is_relay_there = match self.locate(&binding) {
             Location::Link(link) => is_relay_on(link),
+            // The lease is on one of these links; which one is unknown.
             Location::Containing(links) => links.iter().any(is_relay_on),
             Location::NotConfigured => false,
         };
@@ -136,6 +137,7 @@ fn is_relayed_by(option: StoredOption<'_>, is_requestor: impl Fn(Ipv6Addr) -> bo
     let address = |at| option.octets::<16>(at).map(Ipv6Addr::from);
     let mut agent = address(OPTION_HEADER_LEN);
     let mut at = OPTION_HEADER_LEN + 16;
+    // Relay data is the lease source's: it may nest deeper than any message.
     for _ in 0..RELAY_HOPS_MAX {
         let relay_forw = option.octets::<1>(at) == Some([MessageType::RELAY_FORW.0]);
         let (true, Some(link), Some(peer)) = (relay_forw, address(at + 2), address(at + 18)) else {

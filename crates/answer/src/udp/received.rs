@@ -88,6 +88,7 @@ impl<'a> Received<'a> {
         self.transaction_id = message.transaction_id;
         let query = self.validate(policy, message.options)?;
         self.refusal = match query {
+            // Only a valid message gets a status: RFC 5007 §4.2.1 comes before §4.4.1.
             _ if !rights.allow => Some(Refusal::NotAllowed),
             Some(query) => self.query.parse(query, &self.rights.query_types, bulk_offered).err(),
             None => Some(Refusal::MalformedQuery),
@@ -137,6 +138,7 @@ impl<'a> Received<'a> {
         }
         let client_id = client_id.filter(|value| !value.is_empty()).ok_or(Outcome::DropNoClientId)?;
         self.requestor = Duid::new(client_id).ok_or(Outcome::DropMalformed)?;
+        // The query names another server, which answers it.
         if server_id.is_some_and(|value| value != policy.server_duid) {
             return Err(Outcome::DropOtherServer);
         }

@@ -69,6 +69,7 @@ impl Reply<'_> {
     /// by a status.
     pub fn write(&self, slot: &mut [u8]) -> (usize, Outcome) {
         let whole = slot.len().min(DATAGRAM_LEN_MAX);
+        // The limit is for data: relay messages and a status may exceed it.
         let len = whole.min(self.received.rights.reply_len_max);
         let mut w = Writer::new(&mut slot[..len]);
         if let Ok(outcome) = self.write_content(&mut w, self.content) {
@@ -96,6 +97,7 @@ impl Reply<'_> {
         if self.received.relay_hops == 0 {
             return self.message(w, content);
         }
+        // `wrap` recurses, so its closure is called through a pointer; direct queries avoid that.
         let mut outcome = Outcome::NoBinding;
         wrap(w, self.received.datagram.octets, self.received.relay_hops, &mut |w| {
             outcome = self.message(w, content)?;
