@@ -6,6 +6,7 @@ use crate::files;
 const PLAIN: &[&str] = &[
     "benches/",
     "crates/answer/",
+    "crates/feed/",
     "crates/net/",
     "crates/stats/",
     "deploy/DENIAL-OF-SERVICE.md",

@@ -189,6 +189,7 @@ impl Feed {
                 }
             };
             let command = self.commands.1.recv();
+            // All sources stop for a command, so that it sees and changes them on this thread alone.
             self.sources = running.into_iter().map(Running::stop).collect();
             match command {
                 Ok(Command::Configure(sources, done)) => {
@@ -313,6 +314,7 @@ impl Feed {
     }
 
     fn apply_source(&mut self, next: Next, former: &mut Vec<Followed>, links: Option<Links>) -> Followed {
+        // A source of the same label keeps its counters.
         let position = former.iter().position(|source| source.label == next.label());
         match (next, position.map(|position| former.swap_remove(position))) {
             (Next::Same(config), Some(mut followed)) => {

@@ -174,6 +174,7 @@ impl StateCell {
         state.trouble = status.trouble.map(|trouble| trouble.text);
         state.is_incomplete = status.is_incomplete;
         state.detail = status.detail;
+        // A source that has not caught up yet makes the leases no younger.
         state.caught_up = status.caught_up.unwrap_or(state.caught_up);
     }
 }

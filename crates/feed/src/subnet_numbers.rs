@@ -80,6 +80,7 @@ impl SourceSubnets {
             return;
         }
         drop(ids);
+        // The lock for reading is released first: the one for writing would wait for it.
         drop(numbers);
         let mut numbers = self.numbers.0.write().unwrap_or_else(PoisonError::into_inner);
         batch.renumber_subnets(|id| numbers.number(source, id));

@@ -110,6 +110,7 @@ impl Reading {
         let source = Arc::new(Source { path: path.to_owned(), text });
         let number = self.sources.len() as u32; // at most INCLUDES_MAX + 1
         self.sources.push(Arc::clone(&source));
+        // Two includes may name one file differently, so names alone would not show a circle.
         open.push(identity(path));
         let mut at = 0;
         while at < source.text.len() {
@@ -174,6 +175,7 @@ impl Source {
 /// Returns the file of an include, and its text.
 fn find(file: &Path, place: &TextPosition, left: usize) -> Result<(PathBuf, Vec<u8>), ConfigError> {
     let beside = place.file.parent().unwrap_or(Path::new("")).join(file);
+    // Kea opens the name in its own working directory, which is not known here.
     for candidate in [file, &beside] {
         if candidate.try_exists().unwrap_or(true) {
             return Ok((candidate.to_owned(), load(candidate, left)?));
@@ -201,6 +203,7 @@ fn load(path: &Path, left: usize) -> Result<Vec<u8>, ConfigError> {
         ));
     }
     let mut text = Vec::new();
+    // One byte more than allowed shows that the file is too large.
     file.take(left as u64 + 1).read_to_end(&mut text).map_err(cannot)?;
     match text.len() > left {
         true => Err(error(

@@ -128,6 +128,7 @@ impl<'a> Reader<'a, '_> {
     /// The options of the leases of a subnet.
     fn lease_options(&mut self, subnet: &Node<'a>, level: Level) -> Result<SubnetOptions, ConfigError> {
         let Level { mut options, reservations: modes, .. } = level;
+        // A database or RADIUS may give any client another value, so no option is certain.
         if self.elsewhere {
             return Ok(SubnetOptions::default());
         }
@@ -157,6 +158,7 @@ impl<'a> Reader<'a, '_> {
             let own = self.options.read(&node, self.warnings)?;
             let full = own.within(outer);
             let mut given = Vec::new();
+            // Codes that the pool mentions and does not send still hide those of outer levels.
             let hidden: Vec<u16> = own.codes().filter(|&code| !full.write(code, &mut given)).collect();
             if given.is_empty() && hidden.is_empty() {
                 continue;
@@ -179,6 +181,7 @@ impl<'a> Reader<'a, '_> {
         for subnet in node.list("subnet6")? {
             self.subnet(&subnet, &level, &mut link)?;
         }
+        // Kea accepts a shared network without subnets; a link needs one.
         if !link.subnets.is_empty() {
             self.links.push(link);
         }

@@ -46,6 +46,7 @@ impl<'a> Node<'a> {
     /// Returns the value of a key of this map; `None` also for `null`.
     pub(super) fn key(&self, key: &'a str) -> Result<Option<Self>, ConfigError> {
         let Value::Map(members) = self.value() else { return Err(self.not("a map, { … }")) };
+        // Of equal keys the last counts, as in Kea.
         let member = members.iter().rev().find(|(name, _)| **name == *key.as_bytes());
         let inner = member.map(|&(_, value)| self.child(value, Step::Key(key)));
         Ok(inner.filter(|inner| *inner.value() != Value::Null))
@@ -108,6 +109,7 @@ impl<'a> Node<'a> {
     {
         let number = match self.value() {
             Value::Number(text) => {
+                // Kea takes -0 as 0, which an unsigned type refuses.
                 let zero = text.strip_prefix('-').filter(|digits| digits.bytes().all(|digit| digit == b'0'));
                 zero.unwrap_or(text).parse::<T>().ok()
             }

@@ -55,6 +55,7 @@ impl<'a> OptionReader<'a> {
                 },
                 Err(error) => error,
             };
+            // Kea sends a value of this level, so that of an outer level would be wrong.
             set.hide(code);
             warnings.push(node.warning(format_args!("option {code} is left out: {error}")));
         }

@@ -55,6 +55,7 @@ impl OptionSet {
         all.never.extend(&self.never);
         for (&code, own) in &self.slots {
             let slot = match (own, all.slots.remove(&code)) {
+                // Options of several enterprises are sent side by side; the inner level wins for its own.
                 (Slot::Given(own), Some(Slot::Given(around))) if BY_ENTERPRISE.contains(&code) => {
                     let is_own = |value: &Vec<u8>| {
                         own.iter().any(|own| enterprise(code, own) == enterprise(code, value))

@@ -137,6 +137,7 @@ pub(super) fn read(
         return Err(server_id.error("makes a DUID of more than 130 octets; shorten the identifier"));
     }
     Ok(match duid {
+        // Without persistence Kea has no file, so a DUID that can be foreseen is the one it uses.
         Some(duid) if parts.complete() || !persist => ServerDuid::Configured(duid),
         otherwise if persist => ServerDuid::File { candidates, otherwise },
         _ => ServerDuid::Changing,

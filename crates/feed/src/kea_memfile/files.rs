@@ -215,6 +215,7 @@ impl LeaseFiles {
             let enough =
                 current.is_some() || without_current && attempt == ATTEMPTS_MAX && !earlier.is_empty();
             let snapshot = Snapshot { earlier, current };
+            // Names may have changed between two openings: a set that has all its names still is consistent.
             if enough && set.still_names(&snapshot)? && set.resolved_again() == set {
                 return Ok(snapshot);
             }

@@ -262,6 +262,7 @@ impl Follower {
         match self.tail.take(&mut self.batch) {
             Ok(true) => {
                 self.tally = self.tail.take_tally();
+                // A whole line at the end shows that no earlier half line is left.
                 if self.tail.is_at_line_end() {
                     self.half_line = None;
                 }
@@ -273,6 +274,7 @@ impl Follower {
         }
         match files::look(self.files.current()) {
             Ok(Some(look)) if look.id == self.tail.file.id => {
+                // The last name of the file is gone, but this path still shows it: a mount of the single file.
                 if look.names == 0 {
                     return self.troubled(FileTrouble::Deleted);
                 }
@@ -370,6 +372,7 @@ impl Follower {
             Ok(false) => {}
             Err(error) => return Advance::Reload(reason(&error)),
         }
+        // Kea closed the file before it renamed it, so a last line without end is a row.
         let last_row = self.tail.take_rest(&mut self.batch);
         if last_row {
             self.tally = self.tail.take_tally();

@@ -183,6 +183,7 @@ impl Encoder {
     /// Writes the chain from the outermost relay inwards; false, and nothing written, if it does not fit an
     /// option.
     fn write(&mut self, out: &mut Vec<u8>) -> bool {
+        // Each length includes the inner messages, so lengths come from the innermost level outwards.
         let mut inner_len = 0;
         for position in (0..self.levels.len()).rev() {
             let options_start = position.checked_sub(1).map_or(0, |outer| self.levels[outer].options_end);

@@ -7,9 +7,9 @@
 //!
 //! A row that cannot be kept, though its address can be read, makes that address
 //! [unreadable](lqd_index::Change::Unreadable). If Kea wrote the row, the address has passed to the client of
-//! the row; if another program did, Kea drops it when it starts and goes on with an older row. Either may be so,
-//! so replies give neither the older lease nor "no binding" until another row of the address comes: not by the
-//! address, nor by the DUID of the older lease or of the row.
+//! the row; if another program did, Kea drops it when it starts and goes on with an older row. Either may be
+//! so, so replies give neither the older lease nor "no binding" until another row of the address comes: not by
+//! the address, nor by the DUID of the older lease or of the row.
 
 use std::net::Ipv6Addr;
 
@@ -235,6 +235,7 @@ impl RowParser {
 
     fn read_duid(&mut self, text: &[u8], state: u32) -> Result<(), RowError> {
         let error = |kind| Err(RowError { column: Column::Duid, kind });
+        // Rows of one client follow each other, so most texts need not be parsed again.
         if self.before.duid != text || text.is_empty() {
             let understood = hexadecimal(text, &mut self.duid);
             self.before.duid.clear();

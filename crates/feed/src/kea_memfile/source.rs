@@ -104,6 +104,7 @@ impl LeaseSource for KeaMemfile {
             return Step::Reload("nothing is loaded yet".to_owned());
         };
         let step = follower.poll(timeout);
+        // Until the load the followed file says nothing about the leases, so they grow old.
         *is_load_due = matches!(step, FileStep::Reload(_));
         match step {
             FileStep::Rows { batch, tally } => Step::Rows { batch, tally: tally.into() },
@@ -164,7 +165,7 @@ fn warnings(position: &Position) -> Vec<String> {
 
 fn backlog(lag: u64) -> Figure {
     Figure {
-        key: "lag_octets",
+        key: "lag_bytes",
         metric: "lqd_feed_lag_bytes",
         help: "Bytes of the lease file that were not read yet.",
         value: FigureValue::Count(lag),
@@ -180,7 +181,7 @@ fn detail(status: &FileStatus) -> [Figure; 3] {
             value: FigureValue::Flag(status.watching),
         },
         Figure {
-            key: "offset_octets",
+            key: "offset_bytes",
             metric: "lqd_feed_offset_bytes",
             help: "Bytes of the lease file that were read.",
             value: FigureValue::Count(status.offset),

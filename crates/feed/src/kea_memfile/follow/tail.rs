@@ -178,6 +178,7 @@ impl Tail {
             let complete = lines.take(&self.text[taken..], LINES_MAX, batch);
             any |= complete > 0;
             taken += complete;
+            // Text without a line end would grow without bound: its beginning is dropped.
             self.in_long_line = !any && self.text.len() > LINE_LEN_MAX;
             if self.in_long_line {
                 mark_unreadable(&self.text, batch);
@@ -222,6 +223,7 @@ impl Tail {
         let Some((guard, text)) = self.space[..len].split_at_checked(guard_len) else {
             return Err(TailError::Rewritten);
         };
+        // The bytes before the position changed: rewritten in place.
         if guard != self.guard {
             return Err(TailError::Rewritten);
         }
