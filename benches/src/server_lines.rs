@@ -20,6 +20,7 @@ pub fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 /// The address in a line such as `… lqd ready listen="[::1]:5000" leases=4`.
 pub fn listening(line: &str) -> Option<SocketAddrV6> {
     let (_, rest) = line.split_once(" ready ")?;
+    // lqd may quote the value.
     let (_, value) = rest.split_once("listen=")?;
     value.trim_start_matches('"').split(['"', ' ']).next()?.parse().ok()
 }

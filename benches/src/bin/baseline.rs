@@ -74,6 +74,7 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         Io::Mmsg => Backend::Mmsg,
         Io::Uring => Backend::Uring,
     };
+    // Default options, as those of `lqd serve`.
     let socket = listen(options.listen, &SocketOptions::default())?;
     let address = socket.local_address();
     let settings = WorkerSettings {

@@ -126,6 +126,7 @@ fn run(worlds: &[&World], cpus: &[CoreId], queries: &[Datagram<'_>], answers: us
             threads.push(scope.spawn(move || {
                 core_affinity::set_for_current(cpu);
                 let queries: Vec<_> = queries.cycle().take(answers).collect();
+                // All workers run at the same time, or there is no contention.
                 start.wait();
                 work(world, reader, &queries, shared)
             }));
@@ -148,6 +149,7 @@ fn work(world: &World, mut reader: Reader, queries: &[Datagram<'_>], shared: Opt
             let Verdict::Reply(reply) = verdict else { panic!("every query is for a leased address") };
             counters.count(reply.write(&mut slot).1 as usize);
             if let Some(line) = shared {
+                // A locked write per answer: the cache line moves between the CPUs.
                 line.fetch_add(1, Ordering::Relaxed);
             }
         });

@@ -58,6 +58,7 @@ impl Run {
 /// the payload is one datagram, possibly empty.
 pub(crate) fn datagrams(payload: &[u8], segment_len: Option<NonZeroUsize>) -> impl Iterator<Item = &[u8]> {
     let segment_len = segment_len.map_or(payload.len().max(1), NonZeroUsize::get);
+    // `chunks` of nothing yields nothing, but an empty datagram is a datagram.
     let empty = payload.is_empty().then_some(payload);
     empty.into_iter().chain(payload.chunks(segment_len))
 }

@@ -143,6 +143,7 @@ impl ConnectedSocket {
     /// A pending error of the socket, usually ECONNREFUSED.
     pub fn receive(&mut self, wait: Duration, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
         let mut count = self.fill()?;
+        // Datagrams are usually queued already: a wait would cost a system call.
         if count == 0 && !wait.is_zero() {
             self.wait(wait)?;
             count = self.fill()?;
@@ -150,6 +151,7 @@ impl ConnectedSocket {
         let mut taken = 0;
         for number in 0..count {
             let Some(message) = self.received.message(number) else {
+                // Neither an answer nor a silent loss.
                 self.truncated += 1;
                 continue;
             };

@@ -48,6 +48,7 @@ impl<'a> Iterator for Messages<'a> {
         let len = usize::from_ne_bytes(*len);
         let data = self.rest.get(HEADER_LEN..len)?;
         let message = Message { level: i32::from_ne_bytes(*level), kind: i32::from_ne_bytes(*kind), data };
+        // The last message need not be padded.
         self.rest = self.rest.get(len.next_multiple_of(ALIGN)..).unwrap_or_default();
         Some(message)
     }
@@ -56,6 +57,7 @@ impl<'a> Iterator for Messages<'a> {
 /// Destination address and interface of a datagram with these control messages; `None` without a complete
 /// IPV6_PKTINFO.
 pub(crate) fn decode_local(control: &[u8]) -> Option<Local> {
+    // The order of messages is up to the kernel.
     let info = Messages { rest: control }
         .find(|message| message.level == libc::IPPROTO_IPV6 && message.kind == libc::IPV6_PKTINFO)?;
     let (address, rest) = info.data.split_first_chunk::<16>()?;

@@ -158,6 +158,7 @@ pub fn listen(address: SocketAddrV6, options: &SocketOptions) -> Result<Socket, 
     if address.ip().is_multicast() {
         return Err(ListenError::Group(*address.ip()));
     }
+    // The kernel would refuse it with EINVAL, which names no cause.
     if address.ip().is_unicast_link_local() && address.scope_id() == 0 {
         return Err(ListenError::NoScope(address));
     }

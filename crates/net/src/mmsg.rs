@@ -78,6 +78,7 @@ impl<'a> Mmsg<'a> {
             if error.kind() != io::ErrorKind::Interrupted {
                 return Err(RunError::Wait(error));
             }
+            // After a signal `revents` still hold the previous result.
             self.polled.iter_mut().for_each(|entry| entry.revents = 0);
         }
         Ok(self.polled.last().is_none_or(|stop| stop.revents == 0))
@@ -90,6 +91,7 @@ impl<'a> Mmsg<'a> {
             Ok(count) => count,
             Err(error) => return self.failed(socket, error),
         };
+        // Only consecutive errors count.
         self.failures[socket] = 0;
         let mut sender = Sender { fd, socket: socket as u16, counters: self.counters };
         let area = &mut self.area;

@@ -56,6 +56,7 @@ pub(crate) fn serve_in_batches<'a>(
             count += 1;
             batch[len] = datagram;
             len += 1;
+            // An aggregate may hold more datagrams than a batch.
             if len == BATCH_MAX {
                 serve(&batch);
                 len = 0;

@@ -33,6 +33,7 @@ impl Worker {
         if !(1..=SOCKETS_MAX).contains(&sockets.len()) {
             return Err(StartError::Sockets { got: sockets.len() });
         }
+        // After the checks: an aggregate needs the longest buffers.
         if settings.coalesce {
             sockets.iter().for_each(Socket::receive_together);
         }
@@ -46,6 +47,7 @@ impl Worker {
     /// The thread cannot be pinned, the back end cannot be set up, or the kernel fails for good.
     pub fn run(self, service: &mut impl Service) -> Result<(), RunError> {
         let Self { settings, sockets, stop, counters } = self;
+        // Before any buffer is touched, so that memory is of the CPU's own node.
         if let Some(cpu) = settings.cpu {
             pin(cpu)?;
         }

@@ -106,6 +106,7 @@ impl Family<'_> {
             let _ = write!(self.text, "{separator}le=\"{limit}\"");
             separator = ',';
         }
+        // Without labels there are no braces.
         let close = if separator == ',' { "}" } else { "" };
         let _ = writeln!(self.text, "{close} {value}");
     }

@@ -109,6 +109,7 @@ impl Distribution {
 
     /// Quantile `part` (0..=1) of the times, at most 1/16 too large; `None` without any.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
+        // At least the first value, also for `part` 0.
         let rank = ((self.count() as f64 * part).ceil() as u64).max(1);
         let mut seen = 0;
         let bucket = self.buckets.iter().position(|count| {

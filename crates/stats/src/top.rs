@@ -115,6 +115,7 @@ impl<const WAYS: usize> Set<WAYS> {
     #[cold]
     fn replace_least(&self, key: u128, n: u64) {
         let count_of = |way: usize| self.counts[way].load(Ordering::Relaxed);
+        // Space-Saving: the least frequent key makes room; a free slot counts 0.
         let way = (0..WAYS).min_by_key(|&way| count_of(way)).unwrap_or_default();
         let (least, (high, low)) = (count_of(way), halves(key));
         let sequence = self.sequence.load(Ordering::Relaxed);

@@ -134,6 +134,7 @@ impl Load<'_> {
         let unusable = |reason: String| CompareError::Report { path: json.clone(), reason };
         let report: Report = serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
         let Report { sent, answered, answered_per_s, server_cpu } = report;
+        // A lost query costs the server less than an answer.
         if sent.saturating_sub(answered) as f64 > sent as f64 * LOST_MAX {
             return Err(CompareError::Lost { server: server.name, answered, sent });
         }
@@ -150,6 +151,7 @@ impl Load<'_> {
         let [leases, json] =
             [self.leases.lease_file().as_path(), json].map(|path| path.display().to_string());
         let duration = format!("{}s", self.duration.as_secs());
+        // An echo is the query itself, not a reply that can be verified.
         let judge = if server.name == "baseline" { "--echo" } else { "--verify" };
         let mut arguments = vec!["run", "--target", &target, "--leases", &leases, "--mix", subject.mix()];
         arguments.extend(["--duration", &duration, "--cpus", LOAD_CPU, judge]);

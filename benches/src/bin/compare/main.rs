@@ -188,6 +188,7 @@ fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec
         let [compared, against] = start(options, programs, link.as_ref(), leases)?;
         let load = Load { programs, leases, link: link.as_ref(), pace: &pace, duration };
         for row in &mut rows {
+            // The first of a pair may profit or suffer from its position: alternate.
             let sample = if round % 2 == 1 {
                 let server = load.run(&compared, row.subject)?;
                 Sample { server, against: load.run(&against, row.subject)? }

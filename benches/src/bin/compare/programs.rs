@@ -197,6 +197,7 @@ fn run(mut command: Command, within: Duration, stopped: &AtomicBool) -> Result<(
     let lines = lines_of(running.0.stderr.take().expect("it is piped"));
     let until = Instant::now() + within;
     while Instant::now() < until {
+        // Returning drops the servers, which ends them.
         if stopped.load(Ordering::Relaxed) {
             return Err(CompareError::Stopped);
         }

@@ -57,6 +57,7 @@ impl Reference {
         let unusable = |reason: String| CountError::Reference { path: path.to_owned(), reason };
         let text = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
         let saved: Self = serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+        // Instructions of another architecture are not comparable.
         if saved.arch != std::env::consts::ARCH {
             return Err(unusable(format!("counted on {}, not {}", saved.arch, std::env::consts::ARCH)));
         }

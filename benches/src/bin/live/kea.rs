@@ -94,6 +94,7 @@ impl Kea {
         let (start, mut written, mut late) = (Instant::now(), 0, Duration::ZERO);
         let mut clean_up = rotate.map(|at| (at, CleanUp::Rotate));
         while start.elapsed() < length {
+            // Rows are due by the clock: a slow write does not lower the rate.
             let due = (start.elapsed().as_secs_f64() * rate as f64) as u64;
             if due > written {
                 late = late.max(Duration::from_secs_f64((due - written) as f64 / rate as f64));

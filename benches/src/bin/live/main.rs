@@ -105,6 +105,7 @@ fn run(options: &Options) -> Result<u32, LiveError> {
     let beside = || std::env::current_exe().ok().and_then(|path| path.parent().map(|path| path.join("lqd")));
     let program = options.lqd.clone().or_else(beside).unwrap_or_default();
     let server = Server::start(&program, SERVER_CPU, &config)?;
+    // Threads started later inherit the CPU; the server has its own.
     if !core_affinity::set_for_current(core_affinity::CoreId { id: CLIENT_CPU }) {
         return Err(LiveError::Cpu(CLIENT_CPU));
     }

@@ -231,6 +231,7 @@ impl<'r> Port<'r> {
         // datagram, which the kernel takes for the end of a stream.
         state.armed = cqueue::more(completion.flags());
         if let Some(buffer) = cqueue::buffer_select(completion.flags()) {
+            // An error may still name a buffer, which must be given back.
             let len = completion.result().max(0) as u32;
             self.arrivals.push(Arrival { socket, buffer, len });
         }
@@ -245,6 +246,7 @@ impl<'r> Port<'r> {
     fn receive_failed(&mut self, socket: u16, errno: i32) {
         self.counters.receive_errors.add(1);
         let state = &mut self.receives[usize::from(socket)];
+        // Only consecutive errors end the worker: see `received`.
         state.failures += 1;
         if state.failures >= RECEIVE_FAILURES_MAX {
             let address = self.sockets[usize::from(socket)].local_address();

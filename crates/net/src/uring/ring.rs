@@ -38,6 +38,7 @@ pub(super) fn build(completions: u32) -> Result<IoUring, UringError> {
         .setup_r_disabled()
         .setup_submit_all()
         .setup_cqsize(completions);
+    // For kernels that do not know NO_SQARRAY.
     let with_array = builder.clone();
     match builder.setup_no_sqarray().build(SUBMISSIONS_MAX) {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => with_array.build(SUBMISSIONS_MAX),
