@@ -317,7 +317,7 @@ fn octets(options: StoredOptions<'_>) -> Vec<u8> {
     let mut octets = Vec::new();
     for (_, option) in options.iter() {
         let start = octets.len();
-        octets.resize(start + option.len(), 0);
+        octets.resize(start + option.wire_len(), 0);
         option.copy_into(&mut octets[start..]);
     }
     octets

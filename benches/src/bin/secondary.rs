@@ -77,7 +77,7 @@ fn main() -> ExitCode {
     println!("tables    {:.1} bytes a lease", per_lease(store.summary().bytes));
     for (name, size) in store.secondary_indexes() {
         println!(
-            "{name:<9} {:.1} bytes a lease (estimate); {} keys, {} entries",
+            "{name}: {:.1} bytes a lease (estimate); {} keys, {} entries",
             per_lease(size.bytes),
             size.keys,
             size.entries

@@ -144,6 +144,7 @@ impl Loader {
                 let same_client = before.is_some_and(|before| batch.duid(before) == batch.duid(row));
                 let same_options =
                     same_client && before.is_some_and(|before| batch.options(before) == batch.options(row));
+                // Hashing and packing are a good part of a row's cost; rows of one client share both.
                 if !same_client {
                     hash = duid_hash(batch.duid(row));
                 }
@@ -162,6 +163,7 @@ impl Loader {
     /// Builds the tables.
     pub(crate) fn build(self) -> Built {
         self.pass(|thread| &mut thread.staged, |thread, _, blocks| self.write_clients(thread, blocks));
+        // Removals are small: they stay staged until their partition is filled.
         let ended = self.merged(|thread| &mut thread.ended);
         let specials = self.specials();
         self.pass(
@@ -175,6 +177,7 @@ impl Loader {
         let next_client = self.numbers.load(Ordering::Relaxed);
         self.give_back(ended);
         let Self { tables, threads, .. } = self;
+        // The writer goes on with one allocator for all that threads have left.
         let (mut allocator, mut free_clients) = (Allocator::new(), Vec::new());
         let (mut leases, mut oversized, mut prefix_lengths) = (0, Vec::new(), PrefixLengthSet::default());
         let (mut rows, mut formers) = (Vec::new(), Vec::new());
@@ -275,6 +278,7 @@ impl Loader {
     ) -> ClientId {
         if leases.len() > 1 {
             leases.sort_unstable_by_key(|(number, lease)| (lease.address, Reverse(*number)));
+            // Of the rows of one address, the last one is first now.
             leases.dedup_by_key(|(_, lease)| lease.address);
             leases.sort_unstable_by_key(|(_, lease)| order(lease.prefix_len, lease.kind, lease.address));
         }

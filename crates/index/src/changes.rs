@@ -13,7 +13,7 @@ pub(crate) use batch::Report;
 pub use difference::Difference;
 pub(crate) use difference::Side;
 
-/// One lease that changed.
+/// Change of one lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseChange<'a> {
     /// The client has this lease: new, renewed, or otherwise changed.
@@ -26,7 +26,7 @@ pub enum LeaseChange<'a> {
     Unreadable {
         /// Address as written by the source.
         address: Ipv6Addr,
-        /// As in [`Change::Unreadable`](crate::Change::Unreadable).
+        /// Length of the shortest prefix that may belong to the lease, as in [`Change::Unreadable`](crate::Change::Unreadable).
         prefix_len: u8,
         /// DUID in the row; empty if that cannot be read either, or is not known any more.
         duid: &'a [u8],
@@ -49,7 +49,7 @@ pub struct RemovedLease<'a> {
     /// Last communication with the client that the removed lease told of: seconds since 1970-01-01 UTC on the source's
     /// clock.
     pub cltt: u32,
-    /// The event that ended it.
+    /// Event that ended it.
     pub reason: RemovalReason,
     /// Time of the event, as in [`Removal`](crate::Removal); of a lease that was replaced, the cltt of the new one.
     pub time: Option<u32>,

@@ -129,6 +129,7 @@ impl Cursor {
             Scope::Links(link_address) => Filter::Links(links, links.named(*link_address)),
             Scope::Relay(code, id) => Filter::Relay(*code, id),
         };
+        // Read under the pin: numbers listed now belong to records that stay readable.
         let listed = filter.listed(leases.secondary(), rest.next, count);
         let end = match &listed {
             None => rest.next.saturating_add(count).min(rest.end),

@@ -33,7 +33,7 @@ pub const INFINITY: u32 = u32::MAX;
 /// Kind of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LeaseKind {
-    /// One address (IA_NA or IA_TA), reported as OPTION_IAADDR.
+    /// An address (IA_NA or IA_TA), reported as OPTION_IAADDR.
     Address,
     /// A delegated prefix (IA_PD), reported as OPTION_IAPREFIX.
     Prefix,

@@ -1,6 +1,6 @@
 //! Bounds on the cost of one client.
 
-/// Most leases that one reply can tell of a client: 2,339.
+/// Most leases of a client that one reply can hold: 2,339.
 ///
 /// A UDP datagram over IPv6 carries 65,527 octets. A LEASEQUERY-REPLY with client data has a header of 4, OPTION_CLIENTID
 /// of the requestor, OPTION_SERVERID and OPTION_CLIENTID of the client, each of 4 and a DUID of at least one,
@@ -11,7 +11,7 @@ pub const CLIENT_LEASES_MAX: usize = (65_527 - (4 + 3 * (4 + 1) + 4 + 8)) / 28;
 /// Bounds of a client's record, and of the segments of an oversized client (`DESIGN.md`).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Most leases of a record that is told to requestors.
+    /// Most leases of a record that is shown to requestors.
     pub(crate) leases: usize,
     /// Most words of one.
     pub(crate) words: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// 2 MiB for a record: 896 octets for each of the most leases.
+    /// 2 MiB for a record: 896 bytes for each of the most leases.
     pub(crate) const STANDARD: Self = Self { leases: CLIENT_LEASES_MAX, words: 1 << 18, segment: 64 };
 }
 

@@ -120,7 +120,7 @@ impl SubnetEntry {
     }
 }
 
-/// A prefix as octets in memory: nothing is turned round to compare an address.
+/// A prefix in network byte order, so that comparing an address swaps no bytes.
 #[derive(Clone, Copy, Debug)]
 struct Octets {
     first: u128,

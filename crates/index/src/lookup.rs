@@ -272,6 +272,7 @@ impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
         for lane in &mut *lanes {
             let was_probing = lane.step == Step::Probing;
             lane.advance(self.tables);
+            // One miss, and the whole batch takes the longer way.
             self.has_missed |= was_probing && lane.step == Step::Probing;
         }
         lanes.iter().for_each(|lane| lane.ask(self.tables));

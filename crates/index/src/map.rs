@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_a_hash_is_of_no_matter() {
+    fn discarded_hash_bits_do_not_affect_lookup() {
         let (arena, mut allocator) = (Arena::large(), Allocator::new());
         let map = Map::new();
         let hash = |n: u64| n << 50 | 0xf_ffff;

@@ -170,19 +170,14 @@ enum Form<'a> {
 
 impl StoredOption<'_> {
     /// Octets of code, length and value.
-    pub fn len(&self) -> usize {
+    pub fn wire_len(&self) -> usize {
         match &self.0 {
             Form::Literal { len, .. } => *len,
             Form::Templated(option) => option.len(),
         }
     }
 
-    /// Never true: an option has a header.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Fills `out`, of [`Self::len`] octets, with the option.
+    /// Fills `out`, of [`Self::wire_len`] octets, with the option.
     pub fn copy_into(&self, out: &mut [u8]) {
         match &self.0 {
             Form::Literal { words, at, .. } => copy_octets(words, *at, out),
@@ -192,7 +187,7 @@ impl StoredOption<'_> {
 
     /// The `N` octets that begin `from` octets into the option; `None` where it ends before.
     pub fn octets<const N: usize>(&self, from: usize) -> Option<[u8; N]> {
-        (from.checked_add(N)? <= self.len()).then(|| {
+        (from.checked_add(N)? <= self.wire_len()).then(|| {
             let mut octets = [0; N];
             match &self.0 {
                 Form::Literal { words, at, .. } => copy_octets(words, *at + from, &mut octets),
@@ -227,15 +222,15 @@ mod tests {
             let (mut rest, mut copy) = (options, Vec::new());
             for (code, option) in stored.iter() {
                 let start = copy.len();
-                copy.resize(start + option.len(), 0xee);
+                copy.resize(start + option.wire_len(), 0xee);
                 option.copy_into(&mut copy[start..]);
                 assert_eq!(code.to_be_bytes(), rest[..2]);
                 let quarter = |from: usize| option.octets::<4>(from).map(|octets| octets.to_vec());
-                for from in 0..=option.len() {
+                for from in 0..=option.wire_len() {
                     let wanted = copy[start..].get(from..from + 4).map(<[u8]>::to_vec);
                     assert_eq!(quarter(from), wanted, "{from}");
                 }
-                rest = &rest[option.len()..];
+                rest = &rest[option.wire_len()..];
             }
             assert!(options.starts_with(&copy) && (rest.is_empty() || last_option(rest) == rest.len()));
             block.len()

@@ -11,7 +11,7 @@
 //!             first half of the address, and if it is a long one the second: an address, or a prefix longer than 64
 //!           option blocks (`options.rs`), each padded; leases with equal options share one
 //! ```
-//! A client with one address, one prefix and a DUID of 14 octets takes 96 octets. Octets lie in a word in network
+//! A client with one address, one prefix and a DUID of 14 octets takes 96 bytes. Octets lie in a word in network
 //! order. An option block is named by its word offset in the record; 0 is none. In each part, leases take equally many
 //! words, so that one of many is found by bisection.
 //!
@@ -534,7 +534,7 @@ mod tests {
         let all: Vec<_> = stored.iter().collect();
         assert_eq!(all.len(), 1, "the second is longer than what is there");
         let (code, option) = all[0];
-        let mut octets = vec![0; option.len()];
+        let mut octets = vec![0; option.wire_len()];
         option.copy_into(&mut octets);
         assert_eq!((code, &*octets), (39, &[0, 39, 0, 3, 1, 2, 3][..]));
     }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-/// The event that ended a lease, as far as its source tells.
+/// Event that ended a lease, as far as its source tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RemovalReason {
     /// The valid lifetime is over.
@@ -24,7 +24,7 @@ pub enum RemovalReason {
 pub struct Removal {
     /// The lease's address as its source wrote it.
     pub address: Ipv6Addr,
-    /// The event that ended it.
+    /// Event that ended it.
     pub reason: RemovalReason,
     /// Time of the event, or the last time before it that the source tells: seconds since 1970-01-01 UTC on the source's
     /// clock.

@@ -21,11 +21,11 @@ pub use postings::PostingsSize;
 /// The indexes that a writer maintains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SecondaryIndexes {
-    /// By Relay-ID option (53) of any relay agent on the path (RFC 5460 §5.4.1).
+    /// Index by Relay-ID option (53) of any relay agent on the path (RFC 5460 §5.4.1).
     pub relay_id: bool,
-    /// By Remote-ID option (37) of any relay agent on the path (RFC 4649 §3).
+    /// Index by Remote-ID option (37) of any relay agent on the path (RFC 4649 §3).
     pub remote_id: bool,
-    /// By link.
+    /// Index by link.
     pub link: bool,
 }
 
@@ -44,10 +44,10 @@ impl Kind {
 
     fn name(self) -> &'static str {
         match self {
-            Self::RelayId => "relay-id",
-            Self::RemoteId => "remote-id",
-            Self::Link => "link",
-            Self::Partial => "partial",
+            Self::RelayId => "relay_id_index",
+            Self::RemoteId => "remote_id_index",
+            Self::Link => "link_index",
+            Self::Partial => "partial_client_index",
         }
     }
 }
@@ -82,7 +82,7 @@ impl Key {
 /// The indexes of one generation.
 #[derive(Clone, Default)]
 pub(crate) struct Secondary {
-    /// By [`Kind`]; `None` for those not asked for.
+    /// Postings by [`Kind`]; `None` for indexes not asked for.
     postings: [Option<Arc<Postings>>; Kind::ALL.len()],
 }
 
@@ -121,13 +121,14 @@ impl Secondary {
                 postings.copy(key.hash, first, count, &mut clients);
             }
         }
+        // The first `count` of each list hold the first `count` of all.
         clients.sort_unstable();
         clients.dedup();
         clients.truncate(count);
         clients
     }
 
-    /// Size of each index, by name.
+    /// Size of each index, by name as in metrics.
     pub(crate) fn sizes(&self) -> Vec<(&'static str, PostingsSize)> {
         let size = |&kind: &Kind| Some((kind.name(), self.of(kind)?.size()));
         Kind::ALL.iter().filter_map(size).collect()

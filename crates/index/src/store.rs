@@ -62,9 +62,11 @@ impl Store {
         Some(Reader { store: Arc::clone(self), place })
     }
 
-    /// Bytes taken from the system, by table.
+    /// Bytes of memory by table; those of secondary indexes are estimated.
     pub fn memory(&self) -> Vec<(&'static str, usize)> {
-        self.current.load().tables.memory().into()
+        let Generation { tables, secondary, .. } = &**self.current.load();
+        let indexes = secondary.sizes().into_iter().map(|(name, size)| (name, size.bytes));
+        tables.memory().into_iter().chain(indexes).collect()
     }
 
     /// Size of each secondary index that is maintained, by name.

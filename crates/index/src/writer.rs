@@ -206,6 +206,7 @@ impl Writer {
         self.next_client = built.next_client;
         self.free_clients = built.free_clients;
         self.retired.clear();
+        // Templates of the old generation lie in its arena.
         self.packer.clear();
         // Built when all rows are in: keeping it up on the way costs more.
         self.secondary = Arc::default();
@@ -253,6 +254,7 @@ impl Writer {
             secondary: Arc::clone(&self.secondary),
         };
         let old = self.store.current.swap(Arc::new(next));
+        // Readers that loaded the old generation may still use it.
         self.store.epochs.synchronize();
         drop(old);
     }
@@ -276,6 +278,7 @@ impl Writer {
             let mut plan = self.plan(&tables, batch, &last, &pasts);
             match self.stage_all(&tables, &packed, &plan) {
                 Ok(staged) => {
+                    // First: a reader that finds a length unused does not probe for it.
                     self.add_lengths(&tables, batch);
                     self.publish(&tables, &staged, &plan);
                     self.doubts.set(std::mem::take(&mut plan.doubts));

@@ -119,7 +119,7 @@ fn leases(client: Client<'_>, duid: &[u8]) -> Vec<OwnedLease> {
         let mut options = Vec::new();
         for (_, option) in client.options(&binding).iter() {
             let start = options.len();
-            options.resize(start + option.len(), 0);
+            options.resize(start + option.wire_len(), 0);
             option.copy_into(&mut options[start..]);
         }
         OwnedLease {

@@ -95,7 +95,7 @@ impl<'a> ClientOptions<'a> {
     fn write_relay_data(&self, w: &mut Writer<'_>, rights: &Rights) -> Result<(), NoRoomError> {
         let Some(option) = self.stored(OptionCode::LQ_RELAY_DATA) else { return Ok(()) };
         let start = w.position();
-        let octets = w.room(option.len())?;
+        let octets = w.room(option.wire_len())?;
         option.copy_into(octets);
         if !rights.sensitive.is_empty() {
             // Relay data that does not parse might hide a sensitive option: it is left out whole.
@@ -128,7 +128,7 @@ impl<'a> ClientOptions<'a> {
     /// Writes an option; a stored one takes precedence over a configured one.
     fn write_one(&self, w: &mut Writer<'_>, code: OptionCode) -> Result<(), NoRoomError> {
         if let Some(option) = self.stored(code) {
-            option.copy_into(w.room(option.len())?);
+            option.copy_into(w.room(option.wire_len())?);
             return Ok(());
         }
         self.configured().values(code).try_for_each(|value| w.option(code, |w| w.put(value)))

@@ -51,7 +51,7 @@ pub(super) struct Special {
     row: usize,
 }
 
-/// All rows that were set aside, by partition of their addresses.
+/// Rows that were set aside, by partition of their addresses.
 #[derive(Default)]
 pub(super) struct Specials {
     batches: Vec<Batch>,
@@ -64,7 +64,7 @@ pub(crate) type Former = (u128, Box<[u8]>);
 /// Changes that are left for the writer.
 #[derive(Default)]
 pub(crate) struct Remaining {
-    /// One row for each address, in no order.
+    /// Rows, one for each address, in no order.
     pub(crate) batches: Vec<Batch>,
     pub(crate) formers: Vec<Former>,
 }

@@ -16,7 +16,7 @@ pub struct Difference<'a> {
     new: Side<'a>,
 }
 
-/// One of the two snapshots.
+/// A snapshot that is compared.
 #[derive(Clone, Copy)]
 pub(crate) struct Side<'a> {
     pub(crate) tables: &'a Tables,
@@ -26,7 +26,7 @@ pub(crate) struct Side<'a> {
 /// A lease as it is stored.
 struct Stored<'a> {
     client: Client<'a>,
-    /// As written by the source.
+    /// Address as written by the source.
     address: Ipv6Addr,
     binding: Binding,
 }
@@ -40,6 +40,7 @@ impl<'a> Difference<'a> {
     ///
     /// It looks every lease of both snapshots up: about a microsecond for each lease of a large index.
     pub fn for_each(&self, mut observe: impl FnMut(LeaseChange<'_>)) {
+        // Removals first, so that a replay frees an address before it is put.
         let mut duid = Vec::new();
         for Stored { client, address, binding } in self.old.leases() {
             let (reason, time) = match self.new.find(address) {

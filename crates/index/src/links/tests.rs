@@ -353,7 +353,7 @@ fn ipnet(prefix: &Prefix) -> (u128, u128) {
 
 proptest! {
     #[test]
-    fn link_addresses_name_what_a_naive_model_says(
+    fn link_addresses_name_the_links_of_a_naive_model(
         network in networks(),
         places in prop::collection::vec((0..4_u128, 0..1024_u128, 0..3_u128), 20),
     ) {
@@ -373,7 +373,7 @@ proptest! {
         }
     }
 
-    /// Whoever follows OPTION_LQ_CLIENT_LINK finds every lease, unless `unreachable` says where not.
+    /// A requestor that follows OPTION_LQ_CLIENT_LINK finds every lease, except on links that `unreachable` reports.
     #[test]
     fn following_the_addresses_told_finds_every_subnet(network in networks()) {
         let links = Links::new(network.clone()).unwrap();

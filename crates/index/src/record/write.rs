@@ -168,6 +168,7 @@ fn compose<B: OptionBlock>(
         return Err(RecordTooLargeError);
     }
     out.resize(blocks_at, 0);
+    // Leases of one client mostly have equal options: a window finds nearly all of them.
     let mut recent: [Option<(B, usize)>; SHARING_WINDOW] = [None; SHARING_WINDOW];
     for (n, entry) in entries.enumerate() {
         let block = if entry.block.is_empty() {

@@ -64,7 +64,7 @@ fn for_each_id(client: Client<'_>, option: &mut Vec<u8>, mut see: impl FnMut(Opt
         last_block = lease.block;
         let mut options = client.options(&lease).iter();
         if let Some((_, relay_data)) = options.find(|&(code, _)| code == OptionCode::LQ_RELAY_DATA.0) {
-            option.resize(relay_data.len(), 0);
+            option.resize(relay_data.wire_len(), 0);
             relay_data.copy_into(option);
             for_each_relay_option(option.get(RELAY_DATA_HEADER_LEN..).unwrap_or_default(), &mut see);
         }

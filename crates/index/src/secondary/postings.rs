@@ -9,20 +9,21 @@ use foldhash::fast::RandomState;
 
 use crate::clients::ClientId;
 
-/// Many, so that a shard that grows holds up a scan, or the writer, for as short as can be.
+/// Many shards: one that grows holds up a scan or the writer only briefly.
 const SHARDS: usize = 256;
 
-/// From so many new numbers on, a set is merged as a whole: nodes are full then.
+/// Number of new clients from which on a set is merged as a whole, so that its nodes are full.
 const MERGE_MIN: usize = 16;
 
-/// Bytes of a B-tree's leaf: 11 numbers, links, and what the allocator adds.
+/// Bytes of a B-tree's leaf: 11 numbers, links, and the allocator's overhead.
 const LEAF_BYTES: usize = 64;
 const LEAF_NUMBERS: usize = 11;
 
 /// Client numbers by key, changed by one writer; scans read it beside the writer, a shard at a time.
 pub(super) struct Postings {
     clients: DashMap<u64, Posting, RandomState>,
-    /// Numbers in all sets, but for those alone with their key.
+    /// Keys with several numbers, and these numbers.
+    sets: AtomicUsize,
     shared: AtomicUsize,
 }
 
@@ -45,11 +46,11 @@ pub struct PostingsSize {
 }
 
 impl Postings {
-    /// With room for so many keys.
+    /// Makes room for so many keys.
     pub(super) fn with_capacity(keys: usize) -> Self {
         let clients =
             DashMap::with_capacity_and_hasher_and_shard_amount(keys, RandomState::default(), SHARDS);
-        Self { clients, shared: AtomicUsize::new(0) }
+        Self { clients, sets: AtomicUsize::new(0), shared: AtomicUsize::new(0) }
     }
 
     pub(super) fn insert(&self, key: u64, client: ClientId) {
@@ -63,17 +64,14 @@ impl Postings {
                 if let [client] = *clients {
                     vacant.insert(Posting::One(client));
                 } else {
-                    let set: BTreeSet<ClientId> = clients.iter().copied().collect();
-                    self.shared.fetch_add(set.len(), Ordering::Relaxed);
-                    vacant.insert(Posting::Several(Box::new(set)));
+                    vacant.insert(self.several(clients.iter().copied().collect()));
                 }
             }
             Entry::Occupied(mut occupied) => match occupied.get_mut() {
                 Posting::One(first) => {
                     let set: BTreeSet<ClientId> = clients.iter().copied().chain([*first]).collect();
                     if set.len() > 1 {
-                        self.shared.fetch_add(set.len(), Ordering::Relaxed);
-                        *occupied.get_mut() = Posting::Several(Box::new(set));
+                        *occupied.get_mut() = self.several(set);
                     }
                 }
                 Posting::Several(set) => {
@@ -89,6 +87,12 @@ impl Postings {
         }
     }
 
+    fn several(&self, set: BTreeSet<ClientId>) -> Posting {
+        self.sets.fetch_add(1, Ordering::Relaxed);
+        self.shared.fetch_add(set.len(), Ordering::Relaxed);
+        Posting::Several(Box::new(set))
+    }
+
     pub(super) fn remove(&self, key: u64, client: ClientId) {
         let Entry::Occupied(mut occupied) = self.clients.entry(key) else { return };
         match occupied.get_mut() {
@@ -101,6 +105,7 @@ impl Postings {
                 self.shared.fetch_sub(usize::from(set.remove(&client)), Ordering::Relaxed);
                 if let (1, Some(&last)) = (set.len(), set.first()) {
                     self.shared.fetch_sub(1, Ordering::Relaxed);
+                    self.sets.fetch_sub(1, Ordering::Relaxed);
                     *occupied.get_mut() = Posting::One(last);
                 }
             }
@@ -117,15 +122,15 @@ impl Postings {
     }
 
     pub(super) fn size(&self) -> PostingsSize {
-        let (keys, shared) = (self.clients.len(), self.shared.load(Ordering::Relaxed));
-        let several = self.clients.iter().filter(|posting| matches!(posting.value(), Posting::Several(_)));
-        let several = several.count();
+        let (keys, sets, shared) =
+            (self.clients.len(), self.sets.load(Ordering::Relaxed), self.shared.load(Ordering::Relaxed));
         // Seven in eight places are filled at most; each has a byte of control beside it.
         let places = self.clients.capacity() / 7 * 8;
         let table = places * (size_of::<(u64, Posting)>() + 1);
-        let sets = several * (size_of::<BTreeSet<ClientId>>() + LEAF_BYTES);
-        let bytes = table + sets + shared / LEAF_NUMBERS * LEAF_BYTES;
-        PostingsSize { keys, entries: keys - several + shared, bytes }
+        let leaves = sets + shared / LEAF_NUMBERS;
+        let bytes = table + sets * size_of::<BTreeSet<ClientId>>() + leaves * LEAF_BYTES;
+        // The counts may be of different moments, as the writer goes on.
+        PostingsSize { keys, entries: (keys + shared).saturating_sub(sets), bytes }
     }
 }
 

@@ -105,6 +105,7 @@ impl Trie {
         };
         let [bits, short, long] = words_of_region(edit.arena, near);
         let other = bits.load(Ordering::Relaxed);
+        // Levels above the first differing octet are shared.
         let parting = (other ^ region).leading_zeros() / 8;
         if parting < LEVELS {
             self.insert(edit, (region, lengths), other, parting);

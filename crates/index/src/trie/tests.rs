@@ -12,7 +12,7 @@ struct Pair {
     allocator: Allocator,
     garbage: Vec<Garbage>,
     trie: Trie,
-    /// What the trie should hold.
+    /// Lengths that the trie should hold.
     model: Vec<(u128, u8)>,
 }
 
@@ -31,7 +31,7 @@ impl Pair {
         let mut edit =
             Editor { arena: &self.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
         self.trie.add(&mut edit, address, len);
-        // Nobody reads meanwhile: memory is used again at once, so that a stale pointer would show.
+        // There are no readers: memory is used again at once, so that a stale pointer would show.
         self.garbage.drain(..).for_each(|run| self.allocator.free(run.at, run.words));
         self.model.push((address, len));
     }

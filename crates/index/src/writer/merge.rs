@@ -107,7 +107,7 @@ impl<'a> Merge<'a> {
             entering: Vec::new(),
             passing: Vec::new(),
         };
-        // Whether it had a lease on an address.
+        // Edits whose address had a lease before: those leases are in the map already.
         let mut known = vec![false; edits.len()];
         for lease in old.leases() {
             match edits.binary_search_by_key(&lease.address, |edit| edit.address) {

@@ -178,6 +178,7 @@ impl Writer {
             plan.roles.insert(segment, Role::Segment { anchor: client });
             plan.edits.extend(addresses.iter().flat_map(|&address| moved(address, client, segment)));
         }
+        // Published alone, before the batch: the leases that the batch adds go into segments then.
         let staged = self.stage_edits(tables, plan).expect("a segment holds as many leases as it is given");
         self.publish(tables, &staged.0, &staged.1);
     }

@@ -93,6 +93,7 @@ impl Writer {
         plan.doubts = self.doubtful(tables, &found, pasts);
         let mut newcomers: FastMap<&[u8], ClientId> = FastMap::default();
         for FoundRow { address, row, old } in found {
+            // Leases that overlap a new one must be visible until readers can see that one.
             let late = old.as_ref().is_some_and(|(_, old)| late.contains(&u128::from(old.address)));
             let new = &batch.rows[row];
             if new.is_removal() {
@@ -110,6 +111,7 @@ impl Writer {
                 plan.edits.push(Edit { client: owner, address, step: Step::Put { row, late } });
                 continue;
             }
+            // The records of oversized clients are segments: the new lease goes into one with room.
             let client = self.place(tables, client, &mut plan);
             match old {
                 Some((owner, old)) => {
@@ -122,11 +124,12 @@ impl Writer {
                 None => plan.edits.push(Edit { client, address, step: Step::Put { row, late } }),
             }
         }
+        // Each client is staged once, with its edits in the order in which `Merge` looks them up.
         plan.edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
         for (duid, is_in_doubt) in self.doubts.changes(&plan.doubts) {
             let known = tables.find_duid(&duid).or_else(|| newcomers.get(&*duid).copied());
             let client = known.unwrap_or_else(|| self.number());
-            // An oversized client is incomplete anyhow.
+            // An oversized client has unlisted bindings anyway.
             if self.oversized.parts(client).is_none() {
                 plan.marks.insert(client, (duid, is_in_doubt));
             }

@@ -42,11 +42,13 @@ impl Hook {
 impl Writer {
     /// Does the steps given in `writer.rs`, but for the trie.
     pub(super) fn publish(&mut self, tables: &Tables, staged: &[Staged], plan: &Plan) {
+        // A reader that missed a new lease must not find its former neighbour gone, too.
         if plan.has_losses
             && let Some(gained) = self.gained.take()
         {
             self.wait_until(gained);
         }
+        // Before records: a scan by key must not miss a client that has the key.
         let gone = self.enter_keys(tables, staged);
         for client in staged {
             for &address in &client.leaving {
@@ -58,6 +60,7 @@ impl Writer {
             tables.clients.set(client.client, client.first_record);
             self.hook.at(Moment::Step);
         }
+        // After records: a map never leads to a record without the lease.
         self.enter(tables, staged);
         if staged.iter().any(Staged::is_late) {
             let epoch = self.store.epochs.advance();
@@ -75,6 +78,7 @@ impl Writer {
         }
         self.leave_keys(&gone);
         count(tables, staged);
+        // After all stores: readers of later epochs cannot reach what they unlinked.
         let epoch = self.retire(tables, staged);
         if plan.has_gains {
             self.gained = Some(epoch);

@@ -36,6 +36,7 @@ impl Writer {
         for client in staged {
             before.clear();
             before.extend_from_slice(self.keys_of(tables, client.old_record));
+            // Borrowed apart from the extractor, which `after` borrows.
             let secondary = Arc::clone(&self.secondary);
             let after = self.keys_of(tables, client.record);
             let is_new = |key: &&Key| before.binary_search(key).is_err();

@@ -51,7 +51,7 @@ impl Owned {
         }
     }
 
-    /// One that cannot be read, as the index has it.
+    /// A lease that cannot be read, as the index has it.
     fn unreadable(address: u128, prefix_len: u8, named: Vec<u8>) -> Self {
         Self {
             address: address.into(),
@@ -132,7 +132,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What must be found: the leases by their addresses as written, and who is in doubt by them.
+/// Expected content: leases by their addresses as written, and the clients in doubt by them.
 #[derive(Default)]
 struct Model {
     leases: BTreeMap<Ipv6Addr, Owned>,
@@ -169,13 +169,13 @@ impl Model {
     }
 }
 
-/// What the reader finds for everything that could be asked, against the model.
+/// Compares all that a reader can find with the model.
 fn check(reader: &mut Reader, writer: &Writer, model: &Model) {
     check_addresses(reader, &model.leases);
     check_clients(reader, &writer.written, model);
 }
 
-/// Who covers each address, looked up alone and in company.
+/// Compares the lease that covers each address, looked up alone and in groups.
 fn check_addresses(reader: &mut Reader, leases: &BTreeMap<Ipv6Addr, Owned>) {
     let pinned = reader.pin();
     let sites = (0..4_u128).flat_map(|site| (0..4).map(move |host| site << 72 | host << 64));
@@ -196,17 +196,17 @@ fn check_addresses(reader: &mut Reader, leases: &BTreeMap<Ipv6Addr, Owned>) {
                 let lease = expected.first();
                 let expected =
                     lease.map(|lease| (lease.lease().first().into(), lease.prefix_len, lease.cltt));
-                assert_eq!(place, expected, "who covers {address}");
+                assert_eq!(place, expected, "lease that covers {address}");
             }
         }
         if let Some(found) = found[0] {
             let holder = |lease: &&Owned| found.client.has_duid(&lease.duid);
-            assert!(expected.iter().any(holder), "whose is {address}");
+            assert!(expected.iter().any(holder), "holder of {address}");
         }
     }
 }
 
-/// The leases of each client, and whether it is in doubt.
+/// Compares the leases of each client, and whether it is in doubt.
 fn check_clients(reader: &mut Reader, written: &Written, model: &Model) {
     let pinned = reader.pin();
     for number in 0..6 {
@@ -228,14 +228,14 @@ fn check_clients(reader: &mut Reader, written: &Written, model: &Model) {
         let mut leases: Vec<_> =
             unpacked.leases().zip(&options).map(|(lease, options)| Lease { options, ..lease }).collect();
         leases.sort_by_key(order);
-        assert_eq!(leases, expected, "what has client {number}");
+        assert_eq!(leases, expected, "leases of client {number}");
         let is_in_doubt = model.is_in_doubt(&duid);
         assert_eq!(client.is_some_and(record::Client::is_in_doubt), is_in_doubt, "is {number} in doubt");
         assert_eq!(client.is_some(), is_in_doubt || !expected.is_empty(), "is there a client {number}");
     }
 }
 
-/// A change and what it makes of the model.
+/// Adds a change to the batch and to the model.
 fn step(op: &Op, batch: &mut Batch, model: &mut Model) {
     match op {
         Op::Put(lease) => {
@@ -358,7 +358,7 @@ fn readers_see_no_half_step() {
             }
         }
     });
-    assert!(looks.into_inner() > 100, "somebody looked meanwhile");
+    assert!(looks.into_inner() > 100, "readers looked meanwhile");
 }
 
 struct StopOnDrop<'a>(&'a AtomicBool);

@@ -65,7 +65,7 @@ fn owned(lease: &Lease<'_>) -> Owned {
     }
 }
 
-/// All leases of the index, with their addresses as written.
+/// Leases of the index, with their addresses as written.
 fn content(writer: &Writer) -> BTreeMap<Ipv6Addr, Owned> {
     let tables = &writer.tables;
     let clients = (0..tables.clients.end()).filter_map(|number| tables.client(number));

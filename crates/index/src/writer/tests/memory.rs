@@ -4,7 +4,7 @@ use super::*;
 
 const CLIENTS: u32 = 40_000;
 
-/// The lease of client `n`, with so many octets of options that no other client has.
+/// The lease of client `n`, with options of this length that no other client has.
 fn put(batch: &mut Batch, n: u32, options_len: usize) {
     let mut options = vec![0, 39, (options_len >> 8) as u8, options_len as u8];
     options.extend(n.to_be_bytes().iter().cycle().take(options_len));
@@ -21,8 +21,8 @@ fn put(batch: &mut Batch, n: u32, options_len: usize) {
     batch.put(&lease.lease()).unwrap();
 }
 
-/// The octets of an index that was loaded with these lengths of options.
-fn octets_when_loaded(lens: &[usize]) -> usize {
+/// Bytes of an index that was loaded with these lengths of options.
+fn bytes_when_loaded(lens: &[usize]) -> usize {
     let (mut writer, store) = Writer::new();
     let mut batch = Batch::new();
     (0..CLIENTS).zip(lens).for_each(|(n, &len)| put(&mut batch, n, len));
@@ -31,7 +31,7 @@ fn octets_when_loaded(lens: &[usize]) -> usize {
 }
 
 /// Phases in which the options of all clients, or of nine in ten, get another length: each kept its share for ever, 72 MiB
-/// became 792. Now they take what the largest phase takes, and come back when it is over.
+/// became 792. Memory stays at that of the largest phase, and is freed when it is over.
 #[test]
 fn memory_comes_back_after_records_of_other_sizes() {
     let chunk = 2 << 20;
@@ -55,7 +55,7 @@ fn memory_comes_back_after_records_of_other_sizes() {
                 }
             }
             writer.apply(&batch);
-            let (octets, loaded) = (store.summary().bytes, octets_when_loaded(&lens));
+            let (octets, loaded) = (store.summary().bytes, bytes_when_loaded(&lens));
             most = most.max(loaded);
             let bound = if kept == 0 && options_len == 20 { loaded * 2 } else { most * 3 / 2 };
             assert!(octets <= bound + 4 * chunk, "{octets} after phase {options_len}, {loaded} when loaded");

@@ -7,7 +7,7 @@ use crate::limits::Limits;
 /// So few that the model test's clients become oversized and whole again all the time.
 pub(super) const TINY: Limits = Limits { leases: 4, words: 80, segment: 2 };
 
-/// What is found by the DUID of each client: all its leases, or that they are too many; `is_loaded`: just now.
+/// Compares the leases found by the DUID of each client, or that they are too many; `is_loaded`: just now.
 fn check_clients(reader: &mut Reader, model: &Model, is_loaded: bool) -> usize {
     let pinned = reader.pin();
     let mut oversized = 0;
@@ -109,7 +109,7 @@ proptest! {
         let oversized = check_clients(&mut reader, &model, true);
         prop_assert_eq!(store.summary().oversized_clients, oversized);
         prop_assert_eq!(store.summary().clients, model.clients());
-        // What was built can be changed: all of it leaves.
+        // A loaded generation can be changed: all leases leave.
         let mut batch = Batch::new();
         model.leases.keys().for_each(|&address| batch.remove(Removal::gone(address)));
         writer.apply(&batch);
@@ -145,7 +145,7 @@ fn removals(numbers: impl Iterator<Item = u32>) -> Batch {
     batch
 }
 
-/// The leases that are told of the client with this DUID, and whether there are too many to tell.
+/// Number of leases in the record of the client with this DUID, and whether it is oversized.
 fn told(reader: &mut Reader, duid: &[u8]) -> Option<(usize, bool)> {
     let mut found = [None];
     let pinned = reader.pin();
@@ -161,9 +161,9 @@ fn holds(reader: &mut Reader, n: u32, duid: &[u8]) -> (bool, usize) {
     found[0].map_or((false, 0), |found| (found.client.has_duid(duid), found.client.len()))
 }
 
-/// Of 2,339 leases all are told, of one more none; and it takes the loss of half before all are told again.
+/// A client with 2,339 leases is answered whole, with one more not at all, until it has lost half of them.
 #[test]
-fn a_client_is_oversized_from_what_no_reply_holds() {
+fn a_client_with_more_leases_than_a_reply_holds_is_oversized() {
     let most = CLIENT_LEASES_MAX as u32;
     let (mut writer, store) = Writer::new();
     let mut reader = store.reader().unwrap();
@@ -268,7 +268,7 @@ fn cost_is_bounded_however_many_leases_a_client_has() {
         for batch in
             [removals(n..=n), puts(n..=n, b"crowded"), puts(n..=n, b"crowded"), puts(n..=n, b"other")]
         {
-            // Now and then the map's shard is written anew.
+            // Sometimes the map's shard is rewritten.
             assert!(one(&mut writer, &batch) <= 3 * segment + crate::arena::BLOCK_WORDS, "lease {n}");
         }
         writer.apply(&puts(n..=n, b"crowded"));

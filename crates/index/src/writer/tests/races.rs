@@ -1,4 +1,4 @@
-//! Readers in the middle of a look-up while the writer publishes: between any two words, and on threads.
+//! Readers in the middle of a lookup while the writer publishes: between any two words, and on threads.
 
 use std::sync::Mutex;
 
@@ -9,10 +9,10 @@ use crate::limits::Limits;
 use crate::map::Probe;
 use crate::trie::Lengths;
 
-/// What there was, state by state: the last is the one that is being published, or was.
+/// Published states; the last one is being published, or was.
 type States = Vec<BTreeMap<Ipv6Addr, Owned>>;
 
-/// A reader that does one step of its look-up at a time, as `Tables::covering` does them all.
+/// A reader that does one step of its lookup at a time, as `Tables::covering` does them all.
 struct Walker {
     place: usize,
     address: u128,
@@ -35,7 +35,7 @@ enum At {
 }
 
 impl Walker {
-    /// One step; a look-up that ends is judged. One that has not begun begins only if `begins`.
+    /// Takes one step and checks a lookup that ends. One that has not begun begins only if `begins`.
     fn step(&mut self, tables: &Tables, store: &Store, states: &States, begins: bool) {
         let Some(search) = &mut self.search else {
             if begins {
@@ -77,7 +77,7 @@ impl Walker {
         };
     }
 
-    /// What is found must have been there at some time since the look-up began, and something must be found if at all times
+    /// Checks that the lease found was there at some time since the lookup began, and that one is found if at all times
     /// something was.
     fn end(&mut self, store: &Store, states: &States, found: Option<(record::Binding, Vec<u8>)>) {
         store.epochs.leave(self.place);
@@ -121,7 +121,7 @@ fn walk_beside(writer: &mut Writer, states: &Arc<Mutex<States>>, schedule: Vec<u
         for walker in &mut walkers {
             turn += 1;
             let steps = match (moment, schedule[turn % schedule.len()]) {
-                // So slow that a look-up lasts for more than a batch, as a rule.
+                // So slow that a lookup mostly lasts for more than a batch.
                 (Moment::Step, ..200) => 0,
                 (Moment::Step, 250..) => 3,
                 _ => 1,
@@ -136,10 +136,10 @@ fn walk_beside(writer: &mut Writer, states: &Arc<Mutex<States>>, schedule: Vec<u
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Leases that come, leave, grow, shrink, end and change hands, in one batch and in the next: a look-up that any of this
+    /// Leases that come, leave, grow, shrink, end and change hands, in one batch and in the next: a lookup that any of this
     /// overtakes finds a lease that was there.
     #[test]
-    fn a_look_up_that_the_writer_overtakes_misses_nothing(
+    fn a_lookup_that_the_writer_overtakes_misses_nothing(
         ops in prop::collection::vec(op(), 1..120),
         schedule in prop::collection::vec(any::<u8>(), 97),
         limits in prop::sample::select(vec![Limits::STANDARD, oversized::TINY]),
@@ -169,7 +169,7 @@ proptest! {
     }
 }
 
-/// One address that is always covered, by a prefix that another one replaces in each batch, of the same client or another,
+/// An address that is always covered, by a prefix that another one replaces in each batch, of the same client or another,
 /// around it, within it, with it, as the address itself, or in the next batch.
 #[test]
 fn replaced_prefixes_leave_no_window() {

@@ -62,7 +62,7 @@ impl Scope {
         }
     }
 
-    /// Leases that cannot be read may be in any scope.
+    /// Whether a lease is in scope; one that cannot be read may be.
     fn has(self, lease: &Owned) -> bool {
         let has_option = |id: &[u8]| lease.options.windows(id.len()).any(|octets| octets == id);
         lease.duid.is_empty()
@@ -76,7 +76,7 @@ impl Scope {
 
 /// Clients of a published state.
 struct State {
-    /// Those that a scan must come to. Leases that cannot be read have a client, without DUID.
+    /// Clients that a scan must come to. Leases that cannot be read have a client without DUID.
     in_scope: Duids,
     all: Duids,
 }
@@ -94,7 +94,7 @@ impl State {
     }
 }
 
-/// A scan under way, and what it must come to.
+/// A scan under way, and the clients that it must come to.
 struct Scan {
     reader: Reader,
     scope: Scope,
@@ -105,7 +105,7 @@ struct Scan {
     stayed: Option<Duids>,
     /// Clients of any state since.
     known: Duids,
-    /// How often each client came.
+    /// Number of times that each client came.
     seen: BTreeMap<Vec<u8>, usize>,
     /// The next slice must say that the generation was replaced.
     is_replaced: bool,
@@ -138,7 +138,7 @@ impl Scan {
         self.states.push(next);
     }
 
-    /// It is published, as a new generation or not.
+    /// Records that the state is published, as a new generation or not.
     fn published(&mut self, is_replaced: bool) {
         self.states.drain(..self.states.len() - 1);
         self.is_replaced |= is_replaced && self.stayed.is_some();
@@ -207,7 +207,7 @@ fn run(writer: &mut Writer, ops: Vec<Op>, mut between: impl FnMut(&Model, Option
     }
 }
 
-/// All indexes, or none.
+/// Either all indexes or none.
 fn indexes() -> impl Strategy<Value = SecondaryIndexes> {
     prop::sample::select(vec![ALL_INDEXES, SecondaryIndexes::default()])
 }
@@ -237,10 +237,10 @@ fn expected_entries(model: &Model, links: &Links) -> BTreeMap<&'static str, usiz
     let unreadable = model.leases.values().filter(|lease| lease.duid.is_empty()).map(|lease| &lease.duid);
     let partial: BTreeSet<_> = unreadable.chain(model.doubts.values().flatten()).collect();
     BTreeMap::from([
-        ("relay-id", pairs(&[Scope::RelayId(relays::NEAR_RELAY), Scope::RelayId(relays::FAR_RELAY)])),
-        ("remote-id", pairs(&[Scope::RemoteId(relays::REMOTE_ID)])),
-        ("link", by_link.len()),
-        ("partial", partial.len()),
+        ("relay_id_index", pairs(&[Scope::RelayId(relays::NEAR_RELAY), Scope::RelayId(relays::FAR_RELAY)])),
+        ("remote_id_index", pairs(&[Scope::RemoteId(relays::REMOTE_ID)])),
+        ("link_index", by_link.len()),
+        ("partial_client_index", partial.len()),
     ])
 }
 
@@ -260,7 +260,7 @@ proptest! {
                 assert_eq!(entries, expected_entries(model, &links));
             }
         });
-        // Built of the leases there are, it is what it became change by change.
+        // An index built of all leases equals the one kept up change by change.
         let entries = |store: &Store| {
             store.secondary_indexes().into_iter().map(|(name, size)| (name, size.entries)).collect::<Vec<_>>()
         };
