@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 use crate::followed::{Followed, Shared, Unpublished};
 use crate::merged::SharedIndex;
 use crate::source::{LoadError, Loaded, Part};
-use crate::source_config::{SourceConfig, UnknownSubnets};
+use crate::source_config::{SourceConfig, UnknownSubnets, joint_links};
 use crate::state::FeedWatch;
 use crate::subnet_numbers::{SourceNumber, SourceSubnets, SubnetNumbers};
 
@@ -220,7 +220,7 @@ impl Feed {
             let (number, _) = self.subnets(&config.label);
             links.extend(config.numbered_links(&self.numbers, number));
         }
-        Links::new(links)
+        joint_links(links, sources)
     }
 
     /// Brings the first snapshot of a source into the index, and returns its warnings.

@@ -60,7 +60,14 @@ impl SourceConfig {
 pub fn links_of(sources: &[SourceConfig]) -> Result<Links, LinksError> {
     let numbers = SubnetNumbers::default();
     let links = (0..).zip(sources);
-    Links::new(links.flat_map(|(n, config)| config.numbered_links(&numbers, SourceNumber(n))).collect())
+    let links = links.flat_map(|(n, config)| config.numbered_links(&numbers, SourceNumber(n))).collect();
+    joint_links(links, sources)
+}
+
+/// The table of these links, which are those of `sources`.
+pub(crate) fn joint_links(links: Vec<Link>, sources: &[SourceConfig]) -> Result<Links, LinksError> {
+    // Only servers beside each other have one subnet twice; in one server's configuration its links stay apart.
+    if sources.len() > 1 { Links::of_several_sources(links) } else { Links::new(links) }
 }
 
 /// Subnet ids that leases of a source name, and that its configuration does not have: such leases are located

@@ -156,7 +156,15 @@ impl Links {
     /// # Errors
     /// If two subnets have the same id, or a link has no subnet.
     pub fn new(links: Vec<Link>) -> Result<Self, LinksError> {
-        build::build(links)
+        build::build(links, false)
+    }
+
+    /// Builds the table of several sources: links with a subnet's prefix in common are one link, too.
+    ///
+    /// # Errors
+    /// If two subnets have the same id, or a link has no subnet.
+    pub fn of_several_sources(links: Vec<Link>) -> Result<Self, LinksError> {
+        build::build(links, true)
     }
 
     /// The same links, for leases to which their source applies these checks.

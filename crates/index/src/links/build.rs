@@ -8,11 +8,12 @@ use super::{Link, LinkId, Links, LinksError, NEAR_MAX, Octets, Subnet, SubnetEnt
 use crate::lease::mask;
 use crate::prefixes::{Prefix, Prefixes};
 
-pub(super) fn build(links: Vec<Link>) -> Result<Links, LinksError> {
+/// Builds the table; `joins_prefixes`: links with a subnet prefix in common are one link.
+pub(super) fn build(links: Vec<Link>, joins_prefixes: bool) -> Result<Links, LinksError> {
     if links.iter().any(|link| link.subnets.is_empty()) {
         return Err(LinksError::EmptyLink);
     }
-    let links = join(links);
+    let links = join(links, joins_prefixes);
     let mut table = Links::default();
     let mut subnets = HashMap::new();
     for (number, link) in links.iter().enumerate() {
@@ -46,14 +47,14 @@ fn entry(link: LinkId, subnet: &Subnet) -> SubnetEntry {
     SubnetEntry { prefix: Octets::new(subnet.prefix), pd_pools, options, id: subnet.id, link }
 }
 
-/// Makes one link of those that share a relay address or a subnet's prefix, directly or by way of others; in the order of
-/// their first ones.
-fn join(links: Vec<Link>) -> Vec<Link> {
+/// Makes one link of those that share a relay address or, if `joins_prefixes`, a subnet's prefix, directly or by way of
+/// others; in the order of their first ones.
+fn join(links: Vec<Link>, joins_prefixes: bool) -> Vec<Link> {
     let mut parents: Vec<usize> = (0..links.len()).collect();
     let mut first_with = HashMap::new();
     for (number, link) in links.iter().enumerate() {
         let relays = link.relay_addresses.iter().map(|&address| (true, u128::from(address), 128));
-        let subnets = link.subnets.iter().map(|subnet| {
+        let subnets = link.subnets.iter().filter(|_| joins_prefixes).map(|subnet| {
             let (first, _) = first_and_mask(subnet.prefix);
             (false, first, subnet.prefix.len)
         });

@@ -124,6 +124,21 @@ fn a_prefix_of_two_subnets_names_both_links() {
 }
 
 #[test]
+fn a_subnet_of_two_sources_is_one_link() {
+    let links = vec![
+        link(&[(1, "2001:db8:1::/48")], &[], &[]),
+        link(&[(2, "2001:db8:2::/48")], &[], &[]),
+        link(&[(3, "2001:db8:1::/48"), (4, "2001:db8:3::/48")], &[], &[]),
+    ];
+    assert_eq!(Links::new(links.clone()).unwrap().len(), 3);
+    let links = Links::of_several_sources(links).unwrap();
+    assert_eq!(links.len(), 2);
+    assert_named(&links, "2001:db8:1::5", &[0]);
+    assert_named(&links, "2001:db8:3::5", &[0]);
+    assert_named(&links, "2001:db8:2::5", &[1]);
+}
+
+#[test]
 fn addresses_that_are_not_global_name_no_link_but_a_relay_agents() {
     let links =
         Links::new(vec![link(&[(1, "::/0")], &[], &[]), link(&[(2, "2001:db8:1::/64")], &[], &["fe80::1"])])
