@@ -1,12 +1,12 @@
 //! Memory of the index: 64-bit atomic words, handed out in runs, addressed by `u32`.
 //!
-//! Records and hash tables live here. Every word is an atomic: reading a word that the writer is about to replace is
-//! defined behaviour without unsafe code. All of it is one reservation of address space ([`crate::pages`]). `DESIGN.md`
-//! compares the designs.
+//! Records and hash tables live here. Every word is an atomic: reading a word that the writer is about to
+//! replace is defined behaviour without unsafe code. All of it is one reservation of address space
+//! ([`crate::pages`]). `DESIGN.md` compares the designs.
 //!
-//! A run is written before the word that points to it is stored with `Release`. It is never written again while a reader
-//! may read it (except single words, each meaningful alone), and is freed only when no reader can still hold it
-//! ([`crate::epoch`]).
+//! A run is written before the word that points to it is stored with `Release`. It is never written again
+//! while a reader may read it (except single words, each meaningful alone), and is freed only when no reader
+//! can still hold it ([`crate::epoch`]).
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -20,8 +20,8 @@ use spans::Spans;
 /// Words of a chunk, the unit in which an allocator takes memory: a huge page.
 const CHUNK_WORDS: usize = HUGE_PAGE / size_of::<AtomicU64>();
 
-/// Words of a block, in which small runs lie. A loader stages rows in such runs, so that freed staging memory becomes
-/// records.
+/// Words of a block, in which small runs lie. A loader stages rows in such runs, so that freed staging memory
+/// becomes records.
 pub(crate) const BLOCK_WORDS: usize = 1 << 11;
 
 /// Longest run, in words, that is cut from a block.
@@ -39,7 +39,8 @@ pub(crate) type Address = u32;
 /// The words. Shared by all; growing needs no exclusive access.
 pub(crate) struct Arena {
     words: Pages<AtomicU64>,
-    /// Chunks handed out, from the front. The first never is, so that 0 is no address; untouched, it costs nothing.
+    /// Chunks handed out, from the front. The first never is, so that 0 is no address; untouched, it costs
+    /// nothing.
     claimed: AtomicU32,
     /// Chunks handed out that the system backs no longer.
     released: AtomicU32,
@@ -234,8 +235,8 @@ impl Allocator {
         }
     }
 
-    /// Joins free runs with their neighbours once they make up 1/[`IDLE_PART`] of the memory, so that they serve runs of
-    /// any size, and returns whole chunks to the system.
+    /// Joins free runs with their neighbours once they make up 1/[`IDLE_PART`] of the memory, so that they
+    /// serve runs of any size, and returns whole chunks to the system.
     pub(crate) fn join_if_idle(&mut self, arena: &Arena) {
         if self.free_words < CHUNK_WORDS.max(arena.bytes() / size_of::<AtomicU64>() / IDLE_PART) {
             return;
@@ -266,8 +267,8 @@ impl Allocator {
         self.free_words += words;
     }
 
-    /// Returns unused memory to the system: the rest of the last chunk, and free blocks that make up a quarter of a huge
-    /// page.
+    /// Returns unused memory to the system: the rest of the last chunk, and free blocks that make up a
+    /// quarter of a huge page.
     ///
     /// Fewer blocks are kept: one hole in a huge page, and the system backs the rest of it by small pages.
     pub(crate) fn release_unused(&mut self, arena: &Arena) {

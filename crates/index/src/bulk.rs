@@ -1,18 +1,20 @@
-//! A whole generation of the index from a snapshot, on all cores, in little more memory than it takes in the end.
+//! A whole generation of the index from a snapshot, on all cores, in little more memory than it takes in the
+//! end.
 //!
-//! Rows come in any order of threads, each with its number; the last row of an address is its lease. Threads work on
-//! independent partitions:
+//! Rows come in any order of threads, each with its number; the last row of an address is its lease. Threads
+//! work on independent partitions:
 //!
 //! ```text
-//! take     rows → partitions by DUID, removals → by address     while the source still reads, window by window
+//! take     rows → partitions by DUID, removals → by address; while the source reads
 //! write    clients: record, number, map by DUID; a claim on each address → partitions by address
 //! fill     map by address; of two claims on an address, and of claim and removal, the last counts
 //! settle   records of clients that lost an address: usually none
 //! ```
-//! The few rows that need the writer's knowledge (`bulk/special.rs`) are set aside, and settled with the others.
-//! A partition is 1/256 of the whole, lies in a processor's cache while a thread works on it, and is freed when it is
-//! done. Rows are staged in blocks of the new generation's own arena, which become records and tables later. A row right
-//! behind one of the same client is staged without DUID and options. `DESIGN.md` compares the designs.
+//! The few rows that need the writer's knowledge (`bulk/special.rs`) are set aside, and settled with the
+//! others. A partition is 1/256 of the whole, lies in a processor's cache while a thread works on it, and is
+//! freed when it is done. Rows are staged in blocks of the new generation's own arena, which become records
+//! and tables later. A row right behind one of the same client is staged without DUID and options.
+//! `DESIGN.md` compares the designs.
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -102,7 +104,8 @@ impl Loader {
         Self::with_limits(Limits::STANDARD)
     }
 
-    /// Returns a loader for rows whose text has so many bytes: address space is reserved by it where that is limited.
+    /// Returns a loader for rows whose text has so many bytes: address space is reserved by it where that is
+    /// limited.
     pub fn for_text(bytes: u64) -> Self {
         Self::with_room(Limits::STANDARD, Room::for_text(bytes))
     }
@@ -117,7 +120,8 @@ impl Loader {
         Self { tables, threads: Mutex::default(), numbers: AtomicU32::new(0), written: Written::default() }
     }
 
-    /// Takes the rows of a batch, numbered from `first` on: of the rows of one address the highest number counts.
+    /// Takes the rows of a batch, numbered from `first` on: of the rows of one address the highest number
+    /// counts.
     ///
     /// No two rows have one number, but numbers may be left out: the place of a row in its file will do.
     ///
@@ -268,8 +272,8 @@ impl Loader {
         blocks.into_iter().for_each(|block| block.free(&mut thread.allocator));
     }
 
-    /// Writes one client's record, or its anchor and segments, and stages its claims; returns the number for the map by
-    /// DUID.
+    /// Writes one client's record, or its anchor and segments, and stages its claims; returns the number for
+    /// the map by DUID.
     fn write_client(
         &self,
         thread: &mut LoaderThread,

@@ -26,7 +26,8 @@ pub enum LeaseChange<'a> {
     Unreadable {
         /// Address as written by the source.
         address: Ipv6Addr,
-        /// Length of the shortest prefix that may belong to the lease, as in [`Change::Unreadable`](crate::Change::Unreadable).
+        /// Length of the shortest prefix that may belong to the lease, as in
+        /// [`Change::Unreadable`](crate::Change::Unreadable).
         prefix_len: u8,
         /// DUID in the row; empty if that cannot be read either, or is not known any more.
         duid: &'a [u8],
@@ -46,12 +47,13 @@ pub struct RemovedLease<'a> {
     pub kind: LeaseKind,
     /// The source's number for the subnet.
     pub subnet_id: u32,
-    /// Last communication with the client that the removed lease told of: seconds since 1970-01-01 UTC on the source's
-    /// clock.
+    /// Last communication with the client that the removed lease told of: seconds since 1970-01-01 UTC on the
+    /// source's clock.
     pub cltt: u32,
     /// Event that ended it.
     pub reason: RemovalReason,
-    /// Time of the event, as in [`Removal`](crate::Removal); of a lease that was replaced, the cltt of the new one.
+    /// Time of the event, as in [`Removal`](crate::Removal); of a lease that was replaced, the cltt of the
+    /// new one.
     pub time: Option<u32>,
 }
 

@@ -46,8 +46,8 @@ impl Clients {
         self.records[client as usize].store(record, Ordering::Release);
     }
 
-    /// Numbers below this may be used from now on, and asked for: before that, [`Self::get`] must not be called.
-    /// A caller that takes many at a time calls it once for all: `set` costs less then.
+    /// Numbers below this may be used from now on, and asked for: before that, [`Self::get`] must not be
+    /// called. A caller that takes many at a time calls it once for all: `set` costs less then.
     pub(crate) fn reach(&self, end: ClientId) {
         if end > self.end.load(Ordering::Acquire) {
             self.records.commit(end as usize);

@@ -13,9 +13,10 @@ use crate::tables::Tables;
 
 /// A scan of clients in slices. Between two slices nothing is pinned, and the writer goes on.
 ///
-/// A client that is in the scan's scope from the first slice to the last comes exactly once, with its bindings of that
-/// moment, unless the generation is [replaced](ReplacedError). A client that comes or goes meanwhile may be left out, and
-/// may come again if it returns. A lease that passes from one client to another may come with both or with neither.
+/// A client that is in the scan's scope from the first slice to the last comes exactly once, with its
+/// bindings of that moment, unless the generation is [replaced](ReplacedError). A client that comes or goes
+/// meanwhile may be left out, and may come again if it returns. A lease that passes from one client to
+/// another may come with both or with neither.
 ///
 /// ```
 /// # let (_writer, store) = lqd_index::Writer::new();
@@ -44,12 +45,13 @@ enum Scope {
     All,
     /// Clients by the value of one of these options of any relay agent on the path.
     Relay(OptionCode, Box<[u8]>),
-    /// Clients on links, by link-address, as a [`LinkId`](crate::LinkId) means nothing in the next generation.
+    /// Clients on links, by link-address, as a [`LinkId`](crate::LinkId) means nothing in the next
+    /// generation.
     Links(Ipv6Addr),
 }
 
-/// Client numbers left to scan. A client keeps its number for as long as it has a record, so `end` is that of the first
-/// slice: later numbers belong to clients that came later.
+/// Client numbers left to scan. A client keeps its number for as long as it has a record, so `end` is that of
+/// the first slice: later numbers belong to clients that came later.
 #[derive(Debug)]
 struct Rest {
     generation: u64,
@@ -57,8 +59,8 @@ struct Rest {
     end: ClientId,
 }
 
-/// The generation was replaced since the last slice: clients seen before belong to the old generation, and the next
-/// slice is the first one of the new generation.
+/// The generation was replaced since the last slice: clients seen before belong to the old generation, and
+/// the next slice is the first one of the new generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("all leases or links were replaced during the scan; begin again")]
 pub struct ReplacedError;
@@ -88,13 +90,15 @@ impl Cursor {
         Self { scope: Scope::Links(link_address), rest: None }
     }
 
-    /// A scan of the clients with a binding, expired or not, that a relay agent with this Relay-ID (the option's value, a
-    /// DUID; RFC 5460 §5.4.1) relayed, directly or through others; and of the [partial](Client::is_partial) ones.
+    /// A scan of the clients with a binding, expired or not, that a relay agent with this Relay-ID (the
+    /// option's value, a DUID; RFC 5460 §5.4.1) relayed, directly or through others; and of the
+    /// [partial](Client::is_partial) ones.
     pub fn of_relay_id(relay_id: &[u8]) -> Self {
         Self { scope: Scope::Relay(OptionCode::RELAY_ID, relay_id.into()), rest: None }
     }
 
-    /// A scan as [`Self::of_relay_id`], by the Remote-ID (the option's value: enterprise number and identifier; RFC 4649 §3).
+    /// A scan as [`Self::of_relay_id`], by the Remote-ID (the option's value: enterprise number and
+    /// identifier; RFC 4649 §3).
     pub fn of_remote_id(remote_id: &[u8]) -> Self {
         Self { scope: Scope::Relay(OptionCode::REMOTE_ID, remote_id.into()), rest: None }
     }
@@ -104,9 +108,9 @@ impl Cursor {
         self.rest.as_ref().is_some_and(|rest| rest.next == rest.end)
     }
 
-    /// The next slice: the clients among the next `count` client numbers, at least one; of those that a [secondary
-    /// index](crate::SecondaryIndexes) has for the scan, if there is one. Drop the pin with the slice: the writer waits
-    /// for readers.
+    /// The next slice: the clients among the next `count` client numbers, at least one; of those that a
+    /// [secondary index](crate::SecondaryIndexes) has for the scan, if there is one. Drop the pin with the
+    /// slice: the writer waits for readers.
     ///
     /// Of a slice that is dropped before its end, the rest comes with the next slice.
     ///
@@ -149,7 +153,8 @@ enum Filter<'c, 'p> {
 }
 
 impl Filter<'_, '_> {
-    /// The next client numbers that may be in scope, at least up to `count`; `None` without an index: any may be.
+    /// The next client numbers that may be in scope, at least up to `count`; `None` without an index: any may
+    /// be.
     fn listed(&self, secondary: &Secondary, first: ClientId, count: u32) -> Option<Vec<ClientId>> {
         let count = count as usize;
         let key = match *self {
@@ -222,7 +227,8 @@ impl<'p> Iterator for Slice<'_, 'p> {
 
 /// Whether this is the record of a segment: the map by DUID leads to the anchor.
 ///
-/// An anchor cannot be told from a segment by having no bindings: while a client is split, it still shows some.
+/// An anchor cannot be told from a segment by having no bindings: while a client is split, it still shows
+/// some.
 fn is_segment(tables: &Tables, number: ClientId, record: Client<'_>) -> bool {
     if !record.is_oversized() {
         return false;

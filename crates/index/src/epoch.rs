@@ -1,9 +1,9 @@
 //! Epoch-based reclamation: unlinked memory is reused once every reader has passed a quiescent point.
 //!
-//! Each reader owns one padded word: the epoch in which its current batch began, or [`IDLE`]. The writer raises the
-//! epoch after it has unlinked something, and reuses it once no reader is in an older one. Readers never wait, write
-//! no line that another reader touches, and never free memory (crossbeam-epoch's `pin` sometimes collects garbage, on the
-//! packet path).
+//! Each reader owns one padded word: the epoch in which its current batch began, or [`IDLE`]. The writer
+//! raises the epoch after it has unlinked something, and reuses it once no reader is in an older one. Readers
+//! never wait, write no line that another reader touches, and never free memory (crossbeam-epoch's `pin`
+//! sometimes collects garbage, on the packet path).
 
 use crossbeam::utils::CachePadded;
 
@@ -49,8 +49,8 @@ impl Epochs {
 
     /// Begins a batch of the reader of this place: until [`Self::leave`], memory that it finds is not reused.
     pub(crate) fn enter(&self, place: usize) {
-        // An epoch that is stale when stored is only over-careful; Acquire pairs with `advance`. Release: a writer
-        // that sees this epoch has also seen the end of the batch before it.
+        // An epoch that is stale when stored is only over-careful; Acquire pairs with `advance`. Release: a
+        // writer that sees this epoch has also seen the end of the batch before it.
         self.readers[place].store(self.current.load(Ordering::Acquire), Ordering::Release);
         // Either the writer's check sees this store, or the reads that follow see the writer's unlinking.
         fence(Ordering::SeqCst);
@@ -61,7 +61,8 @@ impl Epochs {
         self.readers[place].store(IDLE, Ordering::Release);
     }
 
-    /// Begins a new epoch, after unlinking: once it has [passed](Self::passed), no reader holds unlinked memory.
+    /// Begins a new epoch, after unlinking: once it has [passed](Self::passed), no reader holds unlinked
+    /// memory.
     pub(crate) fn advance(&self) -> Epoch {
         Epoch(self.current.fetch_add(1, Ordering::SeqCst) + 1)
     }
@@ -111,7 +112,8 @@ mod model {
     use loom::sync::Arc;
     use loom::thread;
 
-    /// Memory that a reader finds is not reused under it: one word is the published pointer, two are the memory.
+    /// Memory that a reader finds is not reused under it: one word is the published pointer, two are the
+    /// memory.
     #[test]
     fn no_reader_sees_reused_memory() {
         loom::model(|| {

@@ -39,11 +39,12 @@ pub enum LeaseKind {
     Prefix,
 }
 
-/// A lease as its source knows it. Its key is the address as written, whatever kind and prefix length, as in Kea.
+/// A lease as its source knows it. Its key is the address as written, whatever kind and prefix length, as in
+/// Kea.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease<'a> {
-    /// The leased address, or an address of the delegated prefix: the first one, unless the source sets host bits, which
-    /// tell this lease from others and are no part of the prefix.
+    /// The leased address, or an address of the delegated prefix: the first one, unless the source sets host
+    /// bits, which tell this lease from others and are no part of the prefix.
     pub address: Ipv6Addr,
     /// 128 for an address; 1..=128 for a delegated prefix, from [`HOST_BITS_LEN_MIN`] on if it has host bits.
     pub prefix_len: u8,
@@ -55,7 +56,8 @@ pub struct Lease<'a> {
     pub valid_lifetime: u32,
     /// Seconds from `cltt`, as granted; [`INFINITY`] never ends.
     pub preferred_lifetime: u32,
-    /// Time when the server last communicated with the client: seconds since 1970-01-01 UTC on the source's clock.
+    /// Time when the server last communicated with the client: seconds since 1970-01-01 UTC on the source's
+    /// clock.
     pub cltt: u32,
     /// The source's number for the subnet; [`crate::Links`] says which link that is.
     pub subnet_id: u32,
@@ -81,7 +83,8 @@ pub enum Change<'a> {
     /// The lease with this address cannot be read: its holder is not known.
     ///
     /// Until the next change of the address, readers find it with a client that [stands for
-    /// it](crate::Client::is_unreadable), and the client that held it before, and the one that this change names, are
+    /// it](crate::Client::is_unreadable), and the client that held it before, and the one that this change
+    /// names, are
     /// [in doubt](crate::Client::is_in_doubt).
     Unreadable {
         /// Address as written, as in [`Lease`].
@@ -124,8 +127,8 @@ pub struct Batch {
     bytes: Vec<u8>,
 }
 
-/// A change, packed; its DUID, its options and, if it has host bits, its address as written lie in the batch's `bytes`,
-/// one after the other.
+/// A change, packed; its DUID, its options and, if it has host bits, its address as written lie in the
+/// batch's `bytes`, one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     /// The first address of the prefix; see [`Batch::key`].
@@ -262,9 +265,9 @@ impl Batch {
         });
     }
 
-    /// Appends a lease that cannot be read ([`Change::Unreadable`]), or says that the batch is full: of an address, or
-    /// with less than 128 bits of whatever is delegated there; no lease has length 0, which counts as 1. A DUID that no
-    /// client can have counts as none.
+    /// Appends a lease that cannot be read ([`Change::Unreadable`]), or says that the batch is full: of an
+    /// address, or with less than 128 bits of whatever is delegated there; no lease has length 0, which
+    /// counts as 1. A DUID that no client can have counts as none.
     pub fn unreadable(&mut self, address: Ipv6Addr, prefix_len: u8, duid: &[u8]) -> Result<(), LeaseError> {
         let prefix_len = prefix_len.clamp(1, 128);
         let first = u128::from(address) & mask(prefix_len);
@@ -311,7 +314,8 @@ impl Batch {
         Ok(())
     }
 
-    /// Replaces the subnet number of each change that is not a removal; a lease that cannot be read has number 0 at first.
+    /// Replaces the subnet number of each change that is not a removal; a lease that cannot be read has
+    /// number 0 at first.
     pub fn renumber_subnets(&mut self, mut number: impl FnMut(u32) -> u32) {
         for row in self.rows.iter_mut().filter(|row| !row.is_removal()) {
             row.subnet_id = number(row.subnet_id);
@@ -366,7 +370,8 @@ impl Batch {
         }
     }
 
-    /// The DUID of the client that has the lease of a row; empty for a removal and for a lease that cannot be read.
+    /// The DUID of the client that has the lease of a row; empty for a removal and for a lease that cannot be
+    /// read.
     pub(crate) fn duid(&self, row: &Row) -> &[u8] {
         if row.action == Action::MarkUnreadable { &[] } else { self.named_duid(row) }
     }

@@ -1,8 +1,9 @@
-//! Options that the configuration gives with the leases of a subnet, beside those that the lease source stores.
+//! Options that the configuration gives with the leases of a subnet, beside those that the lease source
+//! stores.
 //!
-//! A server picks each option from the innermost level that has it: a host reservation, the pool of the lease, the
-//! subnet and the levels around it. Of reservations only the codes are known here, since the values may depend on
-//! facts that a lease does not tell; such an option is left out.
+//! A server picks each option from the innermost level that has it: a host reservation, the pool of the
+//! lease, the subnet and the levels around it. Of reservations only the codes are known here, since the
+//! values may depend on facts that a lease does not tell; such an option is left out.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -59,7 +60,8 @@ impl SubnetOptions {
         pools[..after].last().filter(|pool| address <= pool.last)
     }
 
-    /// Codes of the options to which a reservation of this client, in the subnet and for all, may give a value.
+    /// Codes of the options to which a reservation of this client, in the subnet and for all, may give a
+    /// value.
     pub fn reserved(&self, client: Client<'_>) -> [&[u16]; 2] {
         let global = self.global_reservations.as_deref().filter(|global| !global.is_empty());
         if self.reservations.is_empty() && global.is_none() {

@@ -6,10 +6,10 @@
 //! DUID ──────────────────────────────── map by DUID ────┘
 //! link-address, subnet id ── links
 //! ```
-//! A [`Writer`] replaces all leases ([`Writer::replace`]) or applies changes ([`Writer::apply`]); [`Reader`]s pin the
-//! [`Store`] once a batch and look up a whole batch; a [`Cursor`] scans clients. `store.rs` gives the concurrency contract;
-//! `tables.rs`, `arena.rs`, `record.rs`, `map.rs` and `trie.rs` the layout of memory. Unsafe code is in `pages.rs` and
-//! `prefetch.rs` alone.
+//! A [`Writer`] replaces all leases ([`Writer::replace`]) or applies changes ([`Writer::apply`]); [`Reader`]s
+//! pin the [`Store`] once a batch and look up a whole batch; a [`Cursor`] scans clients. `store.rs` gives the
+//! concurrency contract; `tables.rs`, `arena.rs`, `record.rs`, `map.rs` and `trie.rs` the layout of memory.
+//! Unsafe code is in `pages.rs` and `prefetch.rs` alone.
 #![deny(unsafe_code)]
 
 mod arena;

@@ -1,13 +1,14 @@
-//! The links of the network: the link of a subnet, lease or address, and the address by which a requestor knows a link.
+//! The links of the network: the link of a subnet, lease or address, and the address by which a requestor
+//! knows a link.
 //!
-//! A link is a Kea shared network, or a subnet outside one; those that have a relay address in common are one link, as
-//! link-address is what identifies a link (RFC 8415 §19.1.1). A link-address names a *set* of links ([`LinkSet`]): those
-//! that have it as relay address, those of the longest subnet prefix that contains it, and those with a pd-pool that
-//! contains it. A lease is on the link of its subnet if that contains it, else on the links that contain it
-//! ([`Location`]).
+//! A link is a Kea shared network, or a subnet outside one; those that have a relay address in common are one
+//! link, as link-address is what identifies a link (RFC 8415 §19.1.1). A link-address names a *set* of links
+//! ([`LinkSet`]): those that have it as relay address, those of the longest subnet prefix that contains it,
+//! and those with a pd-pool that contains it. A lease is on the link of its subnet if that contains it, else
+//! on the links that contain it ([`Location`]).
 //!
-//! The table is small (thousands of prefixes), read on every query and replaced whole when the configuration changes, so
-//! it is built once.
+//! The table is small (thousands of prefixes), read on every query and replaced whole when the configuration
+//! changes, so it is built once.
 
 mod build;
 mod location;
@@ -65,7 +66,8 @@ pub struct Link {
 }
 
 /// The lease source's own check of leases whose subnet id does not fit their address (`lease-checks` of Kea's
-/// `sanity-checks`). Kea applies it to rows of addresses (IA_NA) when it loads its leases, not to others, nor later.
+/// `sanity-checks`). Kea applies it to rows of addresses (IA_NA) when it loads its leases, not to others, nor
+/// later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeaseChecks {
     /// Keep such a lease (`none`, `warn`), or move it to the subnet that contains it (`fix`).
@@ -84,7 +86,8 @@ pub struct Links {
     addresses: Vec<Ipv6Addr>,
     /// Links to which the address told does not lead back, ascending.
     unreachable: Vec<LinkId>,
-    /// Subnets with ids below [`NEAR_MAX`], by id, and entries that are none between: most sites number their subnets from 1.
+    /// Subnets with ids below [`NEAR_MAX`], by id, and entries that are none between: most sites number their
+    /// subnets from 1.
     near: Box<[SubnetEntry]>,
     /// Other subnets, by id.
     far: HashMap<u32, SubnetEntry, foldhash::fast::RandomState>,
@@ -173,15 +176,15 @@ impl Links {
         Self { lease_checks, ..self }
     }
 
-    /// The links that a link-address names: RFC 5007 §4.1.2.1, `tests/CONFORMANCE.md` A6. Empty if it is no global
-    /// address and no configured one.
+    /// The links that a link-address names: RFC 5007 §4.1.2.1, `tests/CONFORMANCE.md` A6. Empty if it is no
+    /// global address and no configured one.
     #[inline]
     pub fn named(&self, link_address: Ipv6Addr) -> LinkSet<'_> {
         LinkSet::named(self, self.by_address.containing(link_address), link_address)
     }
 
-    /// The links of which this address of a client could be: those of the longest subnet prefix that contains it, and
-    /// those with a pd-pool that contains it.
+    /// The links of which this address of a client could be: those of the longest subnet prefix that contains
+    /// it, and those with a pd-pool that contains it.
     #[inline]
     pub fn of_address(&self, address: Ipv6Addr) -> LinkSet<'_> {
         LinkSet::of_address(self, self.by_address.containing(address))
@@ -221,7 +224,8 @@ impl Links {
         self.addresses[link.0 as usize]
     }
 
-    /// The addresses told for links to which they do not lead back: longer prefixes of other links cover them wholly.
+    /// The addresses told for links to which they do not lead back: longer prefixes of other links cover them
+    /// wholly.
     pub fn unreachable(&self) -> impl Iterator<Item = Ipv6Addr> {
         self.unreachable.iter().map(|&link| self.address(link))
     }

@@ -1,14 +1,15 @@
 //! A batch of lookups in a pipeline: while one waits for memory, others begin, advance and are answered.
 //!
-//! A lookup alone is a chain of dependent cache misses: a map's slot, the client's number, its record. Here each lookup
-//! prefetches the memory of its next step, and goes on after as many [turns](Lookups::turn) as memory takes. Four lookups
-//! advance together: a processor translates several prefetched addresses at a time, but only those within the few hundred
-//! instructions that it looks ahead. `DESIGN.md` compares the designs.
+//! A lookup alone is a chain of dependent cache misses: a map's slot, the client's number, its record. Here
+//! each lookup prefetches the memory of its next step, and goes on after as many [turns](Lookups::turn) as
+//! memory takes. Four lookups advance together: a processor translates several prefetched addresses at a
+//! time, but only those within the few hundred instructions that it looks ahead. `DESIGN.md` compares the
+//! designs.
 //!
-//! A lookup by address asks the trie for the prefix lengths in use around it, and then the map for each of them, longest
-//! first: the first lease found is the longest. Nearly every lookup ends with the first client found. All other cases
-//! (equal hashes, an expired lease inside another one, a client that left a moment ago, more lengths than there are turns)
-//! are noticed by [`judge`], which then repeats that lookup alone.
+//! A lookup by address asks the trie for the prefix lengths in use around it, and then the map for each of
+//! them, longest first: the first lease found is the longest. Nearly every lookup ends with the first client
+//! found. All other cases (equal hashes, an expired lease inside another one, a client that left a moment
+//! ago, more lengths than there are turns) are noticed by [`judge`], which then repeats that lookup alone.
 
 use std::net::Ipv6Addr;
 use std::sync::atomic::Ordering;
@@ -57,7 +58,8 @@ impl<'p> Found<'p> {
     }
 }
 
-/// A lookup under way. Filled in place, field by field: copying a partly written struct defeats store-to-load forwarding.
+/// A lookup under way. Filled in place, field by field: copying a partly written struct defeats store-to-load
+/// forwarding.
 #[derive(Clone, Copy)]
 struct Lane<'q> {
     step: Step,
@@ -181,8 +183,8 @@ fn alone<'p>(tables: &'p Tables, now: u32, wanted: Wanted<'_>) -> Option<Found<'
 
 /// Up to `N` lookups that run together.
 ///
-/// The caller begins them between [turns](Self::turn), and asks for each one's result [`Self::turns`] turns after it was
-/// begun, so that its own work for some lies between the steps of others.
+/// The caller begins them between [turns](Self::turn), and asks for each one's result [`Self::turns`] turns
+/// after it was begun, so that its own work for some lies between the steps of others.
 pub struct Lookups<'p, 'q, const N: usize> {
     tables: &'p Tables,
     lanes: [Lane<'q>; N],
@@ -248,8 +250,8 @@ impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
         (lane.wanted, lane.step) = (Wanted::Duid(duid), Step::Begun);
     }
 
-    /// Once for each group that was begun, advances the lookups whose memory should have come, and prefetches the memory of
-    /// their next step.
+    /// Once for each group that was begun, advances the lookups whose memory should have come, and prefetches
+    /// the memory of their next step.
     #[inline]
     pub fn turn(&mut self) {
         if N == 1 {
@@ -278,8 +280,8 @@ impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
         lanes.iter().for_each(|lane| lane.ask(self.tables));
     }
 
-    /// Returns the result of the lookup at this position; bindings whose valid lifetime is over at `now` (UNIX seconds)
-    /// cover nothing.
+    /// Returns the result of the lookup at this position; bindings whose valid lifetime is over at `now`
+    /// (UNIX seconds) cover nothing.
     ///
     /// A client found by DUID may have expired bindings only.
     #[inline(always)]

@@ -1,17 +1,17 @@
-//! Clients by the hash of a DUID or a leased address: hash maps cut into shards, read without any lock. `DESIGN.md`
-//! compares the designs.
+//! Clients by the hash of a DUID or a leased address: hash maps cut into shards, read without any lock.
+//! `DESIGN.md` compares the designs.
 //!
-//! A shard is one array of 64-bit slots in the arena, with open addressing. A slot holds 32 bits of the hash and the
-//! client's number; the key itself is compared in the client's record, which the answer needs anyway. The 32 bits also give
-//! the position in the shard, so that a shard is rewritten without reading records; some 20 bits are left to tell
-//! neighbours apart.
-//! Probes go through a cache line before they go on to the next: seven slots in ten are used at first, and five probes
-//! in six, of absent keys too, touch one line.
+//! A shard is one array of 64-bit slots in the arena, with open addressing. A slot holds 32 bits of the hash
+//! and the client's number; the key itself is compared in the client's record, which the answer needs anyway.
+//! The 32 bits also give the position in the shard, so that a shard is rewritten without reading records;
+//! some 20 bits are left to tell neighbours apart. Probes go through a cache line before they go on to the
+//! next: seven slots in ten are used at first, and five probes in six, of absent keys too, touch one line.
 //!
-//! The top bits of a hash name one of 256 partitions, which loaders fill in parallel. A partition has as many shards as
-//! it takes for each to fill a block of the arena: so the blocks in which a loader staged its rows become shards, and no
-//! hole is left that keeps the arena from being backed by huge pages. A partition has one writer at a time (a lock on
-//! its counts). A full shard is rewritten, larger, and its address is swapped: readers see the old or the new one.
+//! The top bits of a hash name one of 256 partitions, which loaders fill in parallel. A partition has as many
+//! shards as it takes for each to fill a block of the arena: so the blocks in which a loader staged its rows
+//! become shards, and no hole is left that keeps the arena from being backed by huge pages. A partition has
+//! one writer at a time (a lock on its counts). A full shard is rewritten, larger, and its address is
+//! swapped: readers see the old or the new one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,8 @@ pub(crate) const HASH_BITS: u32 = 44;
 /// Bits of a hash that give the position in its partition.
 const PLACE_BITS: u32 = HASH_BITS - PARTITION_BITS;
 
-/// Shards of a partition with few clients: at 50 million of them one is rewritten in well under a millisecond.
+/// Shards of a partition with few clients: at 50 million of them one is rewritten in well under a
+/// millisecond.
 const SHARDS_AT_FIRST: usize = 4;
 
 /// Slots of a shard that fills a block, wherever the block's first cache line begins.
@@ -138,8 +139,8 @@ impl Map {
         *fill = Fill { clients: fill.clients + 1, used: fill.used + 1 };
     }
 
-    /// Fills a partition that is still empty with its clients, ascending by hash, and tells of each hash that looks like
-    /// one that was there before.
+    /// Fills a partition that is still empty with its clients, ascending by hash, and tells of each hash that
+    /// looks like one that was there before.
     pub(crate) fn fill(
         &self,
         arena: &Arena,
@@ -284,7 +285,8 @@ impl Slots {
         (self.count > 0).then(|| Garbage { at: self.run, words: Self::run_words(self.count as usize) })
     }
 
-    /// Stores a slot's word in the first empty slot of its probe; there is one. Tells whether one before has its tag.
+    /// Stores a slot's word in the first empty slot of its probe; there is one. Tells whether one before has
+    /// its tag.
     fn place(self, arena: &Arena, word: u64) -> bool {
         let mut alike = false;
         let mut probe = Probe::new(self, (word >> 32) as u32);
@@ -301,7 +303,8 @@ impl Slots {
     }
 }
 
-/// The order in which slots are looked at: round the cache line, then the next line, and from the last to the first.
+/// The order in which slots are looked at: round the cache line, then the next line, and from the last to the
+/// first.
 #[derive(Clone, Copy)]
 pub(crate) struct Probe {
     at: Address,

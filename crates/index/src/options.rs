@@ -1,15 +1,17 @@
-//! A lease's options as a block of a record: the client's own octets, and the number of a template shared with others.
+//! A lease's options as a block of a record: the client's own octets, and the number of a template shared
+//! with others.
 //!
 //! ```text
 //! word 0    octets that follow (16) | literal octets (16) | template (32)
 //! then      literal octets: options as they are
 //!           octets for the holes of the template, which stands for one more option, OPTION_LQ_RELAY_DATA
 //! ```
-//! Sizes in octets, for one relay with an Interface-Id of 20 octets and a Remote-ID of 12 (with its enterprise
-//! number), and a peer-address made of a link-layer address: header 8, Interface-Id 1 + 20, Remote-ID 1 + 8,
-//! peer-address 6: 44, padded to 48. As it is, the option has 94. A client link-layer address (option 79) or a name
-//! (option 39) is the client's own and is kept literally: 12 octets, and five more than the name has.
-//! Any octets come out as they went in; octets that do not parse as options are kept literally, too.
+//! Sizes in octets, for one relay with an Interface-Id of 20 octets and a Remote-ID of 12 (with its
+//! enterprise number), and a peer-address made of a link-layer address: header 8, Interface-Id 1 + 20,
+//! Remote-ID 1 + 8, peer-address 6: 44, padded to 48. As it is, the option has 94. A client link-layer
+//! address (option 79) or a name (option 39) is the client's own and is kept literally: 12 octets, and five
+//! more than the name has. Any octets come out as they went in; octets that do not parse as options are kept
+//! literally, too.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

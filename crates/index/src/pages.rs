@@ -1,13 +1,15 @@
-//! Address space for the large tables: reserved once, made usable as tables grow, backed with memory as it is touched,
-//! in huge pages.
+//! Address space for the large tables: reserved once, made usable as tables grow, backed with memory as it is
+//! touched, in huge pages.
 //!
 //! Reserved memory that is not usable yet (PROT_NONE) counts for no limit on memory, not even with
 //! `vm.overcommit_memory=2`. It does count for `ulimit -v`; see [`crate::room`].
 //!
-//! A table is one piece instead of a list of chunks: a lookup finds a word by one addition, and the system can back the
-//! table with pages of 2 MiB. With pages of 4 KiB nearly every lookup would wait for the page tables, too.
+//! A table is one piece instead of a list of chunks: a lookup finds a word by one addition, and the system
+//! can back the table with pages of 2 MiB. With pages of 4 KiB nearly every lookup would wait for the page
+//! tables, too.
 //!
-//! `lqd-net` has mappings of its own: fixed in size, addressed by raw pointers that the kernel writes through.
+//! `lqd-net` has mappings of its own: fixed in size, addressed by raw pointers that the kernel writes
+//! through.
 #![allow(unsafe_code)]
 
 use std::ops::{Deref, Range};
@@ -38,8 +40,8 @@ impl Word for AtomicU64 {}
 ///
 /// Words that are not [committed](Self::commit) must not be touched: the process would end by SIGSEGV.
 ///
-/// I1. `words` is aligned and begins `len` words that lie in the mapping, zeroed when it was made.
-/// I2. The mapping lasts until `Drop`, and only shared references to its words are given out, none for longer than
+/// I1. `words` is aligned and begins `len` words that lie in the mapping, zeroed when it was made. I2. The
+/// mapping lasts until `Drop`, and only shared references to its words are given out, none for longer than
 ///     the borrow of `self`.
 pub(crate) struct Pages<T> {
     mapping: NonNull<u8>,
@@ -85,8 +87,8 @@ impl<T: Word> Pages<T> {
         }
         let (from, len) = (committed * size_of::<T>(), (end - committed) * size_of::<T>());
         let (start, flags) = (self.words.as_ptr().cast::<u8>(), MprotectFlags::READ | MprotectFlags::WRITE);
-        // SAFETY: whole pages of the mapping (I1), as steps are, and the rest at its end may be; nothing else is
-        // there, and threads touch them only after they see `committed`.
+        // SAFETY: whole pages of the mapping (I1), as steps are, and the rest at its end may be; nothing else
+        // is there, and threads touch them only after they see `committed`.
         let done = unsafe { mprotect(start.add(from).cast(), len, flags) };
         if let Err(error) = done {
             NoRoomError::Memory { reason: error.to_string() }.give_up();
@@ -103,8 +105,9 @@ impl<T: Word> Pages<T> {
         let start = (words.start * size_of::<T>()).next_multiple_of(PAGE);
         let end = words.end * size_of::<T>() / PAGE * PAGE;
         if start < end {
-            // SAFETY: from the first word, at a page's start, `start..end` are whole pages within the words (I1), which
-            // are atomics and may become zero behind shared references. Where pages are larger, the system refuses.
+            // SAFETY: from the first word, at a page's start, `start..end` are whole pages within the words
+            // (I1), which are atomics and may become zero behind shared references. Where pages are larger,
+            // the system refuses.
             let _ = unsafe {
                 madvise(self.words.as_ptr().byte_add(start).cast(), end - start, Advice::LinuxDontNeed)
             };
@@ -118,10 +121,11 @@ impl<T: Word> Pages<T> {
         let mapping = unsafe { mmap_anonymous(ptr::null_mut(), mapping_len, prot, flags) }?.cast::<u8>();
         let mapping = NonNull::new(mapping).ok_or(rustix::io::Errno::NOMEM)?;
         let skipped = mapping.align_offset(HUGE_PAGE);
-        // SAFETY: less than HUGE_PAGE is skipped, so that the result and `len` words from there lie in the mapping.
+        // SAFETY: less than HUGE_PAGE is skipped, so that the result and `len` words from there lie in the
+        // mapping.
         let words = unsafe { mapping.add(skipped) };
-        // SAFETY: the range is ours, and the advice changes nothing that a program could see. A kernel without huge
-        // pages refuses it, which does no harm.
+        // SAFETY: the range is ours, and the advice changes nothing that a program could see. A kernel
+        // without huge pages refuses it, which does no harm.
         let _ = unsafe { madvise(words.as_ptr().cast(), len * size_of::<T>(), Advice::LinuxHugepage) };
         let (committed, committing) = (AtomicUsize::new(0), Mutex::new(()));
         Ok(Self { mapping, mapping_len, words: words.cast(), len, committed, committing })
@@ -132,8 +136,8 @@ impl<T: Word> Deref for Pages<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: I1; zeroes are valid words, and they are written only as atomics (I2). The slice only says where
-        // words are: those that are not usable yet are not read before they are committed.
+        // SAFETY: I1; zeroes are valid words, and they are written only as atomics (I2). The slice only says
+        // where words are: those that are not usable yet are not read before they are committed.
         unsafe { slice::from_raw_parts(self.words.as_ptr(), self.len) }
     }
 }

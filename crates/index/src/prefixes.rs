@@ -1,7 +1,8 @@
 //! Longest-prefix match over a small set that is built once and read on every query.
 //!
-//! Nested prefixes are cut into disjoint ranges in two flat arrays, and a lookup is one binary search: 4 steps for
-//! ten prefixes, 13 for thousands. A trie, or a hash table for each prefix length, would save nothing at this size.
+//! Nested prefixes are cut into disjoint ranges in two flat arrays, and a lookup is one binary search: 4
+//! steps for ten prefixes, 13 for thousands. A trie, or a hash table for each prefix length, would save
+//! nothing at this size.
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
@@ -44,7 +45,8 @@ impl<T: Copy> Prefixes<T> {
             .collect();
         prefixes.sort_unstable_by_key(|&(first, len, ..)| (first, len));
         let mut table = Self::default();
-        // The prefixes around the current position, outermost first; an inner one always ends before or with its outer.
+        // The prefixes around the current position, outermost first; an inner one always ends before or with
+        // its outer.
         let mut open: Vec<(u128, T)> = Vec::new();
         for (first, _, last, owner) in prefixes {
             table.close(&mut open, first);
@@ -81,7 +83,8 @@ impl<T: Copy> Prefixes<T> {
         self.owners[after.checked_sub(1)?]
     }
 
-    /// The first address and the owner of each range, ascending; ranges cover the address space from the first on.
+    /// The first address and the owner of each range, ascending; ranges cover the address space from the
+    /// first on.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = (u128, Option<T>)> {
         self.starts.iter().copied().zip(self.owners.iter().copied())
     }

@@ -1,23 +1,24 @@
 //! Record of a client: its bindings in one run of words, written once and then only read.
 //!
 //! ```text
-//! word 0    lease count (16) | is incomplete (1) | long leases (15) | is in doubt (1) | words of the record (23) |
-//!           DUID length (8)
+//! word 0    lease count (16) | is incomplete (1) | long leases (15) | is in doubt (1) |
+//!           words of the record (23) | DUID length (8)
 //!           the DUID, padded with zeros
 //!           leases: the long ones first, each part addresses ascending, then prefixes ascending, each
 //!             subnet id (32) | option block (23) | is a prefix (1) | prefix length (8)
 //!             valid lifetime (32) | preferred lifetime (32)
-//!             cltt (32) | number of its address as written (32; `written.rs`), 0 as a rule
-//!             first half of the address, and if it is a long one the second: an address, or a prefix longer than 64
+//!             cltt (32) | number of its address as written (32; `written.rs`), mostly 0
+//!             first half of the address, and if it is long (an address, or a prefix longer than 64) the second
 //!           option blocks (`options.rs`), each padded; leases with equal options share one
 //! ```
-//! A client with one address, one prefix and a DUID of 14 octets takes 96 bytes. Octets lie in a word in network
-//! order. An option block is named by its word offset in the record; 0 is none. In each part, leases take equally many
-//! words, so that one of many is found by bisection.
+//! A client with one address, one prefix and a DUID of 14 octets takes 96 bytes. Octets lie in a word in
+//! network order. An option block is named by its word offset in the record; 0 is none. In each part, leases
+//! take equally many words, so that one of many is found by bisection.
 //!
-//! The record of an oversized client, which has more leases than a reply can tell (`limits.rs`), is either its anchor,
-//! without leases, which the map by DUID leads to, or one of its segments, which the map by address leads to. It is
-//! incomplete; so is that of a client in doubt, which may hold a lease whose row cannot be read, and may have no others.
+//! The record of an oversized client, which has more leases than a reply can tell (`limits.rs`), is either
+//! its anchor, without leases, which the map by DUID leads to, or one of its segments, which the map by
+//! address leads to. It is incomplete; so is that of a client in doubt, which may hold a lease whose row
+//! cannot be read, and may have no others.
 
 use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
@@ -159,32 +160,34 @@ impl<'a> Client<'a> {
         (load(self.words, 0) >> 48) as usize
     }
 
-    /// Returns whether it has no listed bindings; only a client with [unlisted](Self::has_unlisted_bindings) ones can.
+    /// Returns whether it has no listed bindings; only a client with [unlisted](Self::has_unlisted_bindings)
+    /// ones can.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// Returns whether the client has, or may have, bindings that are not among [these](Self::bindings): it is
+    /// Returns whether the client has, or may have, bindings that are not among [these](Self::bindings): it
+    /// is
     /// [oversized](Self::is_oversized) or [in doubt](Self::is_in_doubt).
     #[inline(always)]
     pub fn has_unlisted_bindings(self) -> bool {
         load(self.words, 0) >> INCOMPLETE_BIT & 1 == 1
     }
 
-    /// Whether the client has more leases than a reply can tell ([`CLIENT_LEASES_MAX`](crate::CLIENT_LEASES_MAX)), or had,
-    /// not long ago.
+    /// Whether the client has more leases than a reply can tell
+    /// ([`CLIENT_LEASES_MAX`](crate::CLIENT_LEASES_MAX)), or had, not long ago.
     pub fn is_oversized(self) -> bool {
         self.has_unlisted_bindings() && !self.is_in_doubt()
     }
 
-    /// Whether the client may have a lease that [cannot be read](crate::Change::Unreadable): it had it before, or its row
-    /// names the client.
+    /// Whether the client may have a lease that [cannot be read](crate::Change::Unreadable): it had it
+    /// before, or its row names the client.
     pub fn is_in_doubt(self) -> bool {
         load(self.words, 0) >> DOUBT_BIT & 1 == 1
     }
 
-    /// Iterates over the bindings, expired ones included: addresses ascending, then prefixes longer than 64 bits ascending, then shorter
-    /// prefixes ascending.
+    /// Iterates over the bindings, expired ones included: addresses ascending, then prefixes longer than 64
+    /// bits ascending, then shorter prefixes ascending.
     #[inline]
     pub fn bindings(self) -> Bindings<'a> {
         Bindings { rest: self.binding_words(), left: self.len() }
@@ -195,7 +198,8 @@ impl<'a> Client<'a> {
         &self.words[1 + self.duid_len().div_ceil(8)..]
     }
 
-    /// Finds the binding that begins at `first`, if that covers `address` and has valid lifetime left at `now`.
+    /// Finds the binding that begins at `first`, if that covers `address` and has valid lifetime left at
+    /// `now`.
     #[inline(always)]
     pub(crate) fn covering_from(self, first: u128, address: u128, now: u32) -> Option<BindingAt> {
         if self.len() >= BISECT_FROM {
@@ -229,8 +233,8 @@ impl<'a> Client<'a> {
         covering.map(|(place, _)| place)
     }
 
-    /// Finds the binding that begins at `first` and has this number ([`Written`](crate::written::Written)), of which the
-    /// writer has one at most in a record.
+    /// Finds the binding that begins at `first` and has this number ([`Written`](crate::written::Written)),
+    /// of which the writer has one at most in a record.
     pub(crate) fn binding_from(self, first: u128, number: u32) -> Option<Binding> {
         let [high, low] = halves(first);
         if self.len() >= BISECT_FROM {

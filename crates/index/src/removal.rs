@@ -26,8 +26,8 @@ pub struct Removal {
     pub address: Ipv6Addr,
     /// Event that ended it.
     pub reason: RemovalReason,
-    /// Time of the event, or the last time before it that the source tells: seconds since 1970-01-01 UTC on the source's
-    /// clock.
+    /// Time of the event, or the last time before it that the source tells: seconds since 1970-01-01 UTC on
+    /// the source's clock.
     pub time: Option<u32>,
 }
 

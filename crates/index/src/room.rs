@@ -87,8 +87,8 @@ impl Room {
         }
     }
 
-    /// Sizes within the address space available: a half at most, as the next generation is built while this one still
-    /// answers, and threads need some; three quarters if the text may not fit otherwise.
+    /// Sizes within the address space available: a half at most, as the next generation is built while this
+    /// one still answers, and threads need some; three quarters if the text may not fit otherwise.
     fn within(available: u64, text: u64) -> Self {
         let wanted = SPARE.saturating_add(text.saturating_mul(GROWTH));
         let needed = ARENA_BYTES_MIN.saturating_add(text.saturating_mul(BYTES_A_TEXT_BYTE));

@@ -1,8 +1,9 @@
-//! Secondary indexes: clients by relay-id, remote-id and link, for bulk queries (RFC 5460); off unless asked for.
+//! Secondary indexes: clients by relay-id, remote-id and link, for bulk queries (RFC 5460); off unless asked
+//! for.
 //!
-//! An index maps the hash of a key to client numbers. It only narrows a scan down: the scan checks each record that it
-//! reads, so hash collisions and numbers used again do no harm. Workers that answer UDP never read it. `DESIGN.md`
-//! compares the designs.
+//! An index maps the hash of a key to client numbers. It only narrows a scan down: the scan checks each
+//! record that it reads, so hash collisions and numbers used again do no harm. Workers that answer UDP never
+//! read it. `DESIGN.md` compares the designs.
 
 use std::sync::Arc;
 

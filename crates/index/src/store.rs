@@ -1,11 +1,12 @@
 //! The store that readers share: the current generation of leases and links.
 //!
-//! Concurrency contract. One [`Writer`](crate::Writer); any number of readers, up to [`READERS_MAX`]. A reader pins
-//! the store once a batch; until it drops the pin, no memory that it can reach is reused or freed, and it takes
-//! no lock, never waits, and writes no line that another reader writes. The bindings of a client are published by one word, so they
-//! are seen whole. An address that passes from one client to another is covered by one of them at any moment, and so is
-//! one whose covering prefix another one replaces, in one batch or in two: a lookup finds one of the two. A new
-//! snapshot or a new set of links replaces the old one as a whole.
+//! Concurrency contract. One [`Writer`](crate::Writer); any number of readers, up to [`READERS_MAX`]. A
+//! reader pins the store once a batch; until it drops the pin, no memory that it can reach is reused or
+//! freed, and it takes no lock, never waits, and writes no line that another reader writes. The bindings of a
+//! client are published by one word, so they are seen whole. An address that passes from one client to
+//! another is covered by one of them at any moment, and so is one whose covering prefix another one replaces,
+//! in one batch or in two: a lookup finds one of the two. A new snapshot or a new set of links replaces the
+//! old one as a whole.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -132,8 +133,8 @@ impl Pinned<'_> {
         self.current.number
     }
 
-    /// Whether there may be leases that are not found here ([`Writer::set_incomplete`](crate::Writer::set_incomplete)):
-    /// one that is not found may exist.
+    /// Whether there may be leases that are not found here
+    /// ([`Writer::set_incomplete`](crate::Writer::set_incomplete)): one that is not found may exist.
     #[inline(always)]
     pub fn is_incomplete(&self) -> bool {
         self.current.tables.incomplete.load(Ordering::Relaxed)
@@ -149,10 +150,11 @@ impl Pinned<'_> {
         &self.current.tables
     }
 
-    /// The client with the longest lease that covers `address`, has valid lifetime left at `now`, and is one of those
-    /// that `is_one` takes.
+    /// The client with the longest lease that covers `address`, has valid lifetime left at `now`, and is one
+    /// of those that `is_one` takes.
     ///
-    /// For the few queries for which [`Lookups`] find a lease that does not count: it waits for memory at each step.
+    /// For the few queries for which [`Lookups`] find a lease that does not count: it waits for memory at
+    /// each step.
     #[cold]
     pub fn covering_where(
         &self,

@@ -1,12 +1,12 @@
 //! A generation of the index: records, client numbers, and the maps that find them, over one arena.
 //!
-//! A lease is found by the hash of its first address, that of an address lease or of a delegated prefix with zeros
-//! behind; the writer knows leases by nothing else. The trie of lengths (`trie.rs`) gives the first addresses that a lease
-//! around some address can have.
+//! A lease is found by the hash of its first address, that of an address lease or of a delegated prefix with
+//! zeros behind; the writer knows leases by nothing else. The trie of lengths (`trie.rs`) gives the first
+//! addresses that a lease around some address can have.
 //!
 //! Sizes in bytes, for a client with an address, a prefix and a DUID of 14 octets: record 96 (`record.rs`),
-//! number 4, two slots by address and one by DUID 34 to 38 (8 each, at most seven in ten used, in whole blocks): 134 to
-//! 138, some 68 a lease.
+//! number 4, two slots by address and one by DUID 34 to 38 (8 each, at most seven in ten used, in whole
+//! blocks): 134 to 138, some 68 a lease.
 
 use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -137,8 +137,8 @@ impl Tables {
         })
     }
 
-    /// The lease that begins at exactly this address and has this number ([`Written`](crate::written::Written)), whatever
-    /// its length, and its client.
+    /// The lease that begins at exactly this address and has this number
+    /// ([`Written`](crate::written::Written)), whatever its length, and its client.
     pub(crate) fn lease_from(&self, first: u128, number: u32) -> Option<(ClientId, Binding)> {
         let mut probe = self.addresses.probe(&self.arena, address_hash(first));
         std::iter::from_fn(|| probe.next(&self.arena))

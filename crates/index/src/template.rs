@@ -1,20 +1,22 @@
 //! Templates of relay data: octets that many clients have in common, stored once.
 //!
-//! OPTION_LQ_RELAY_DATA of a client behind one relay takes some 94 octets, of which some 40 tell this client from its
-//! neighbours: Interface-Id, Remote-ID, and half of the peer-address. The rest is the relay's and is kept as a
-//! *template*: the option's octets with holes, in the arena, for as long as the generation lives.
+//! OPTION_LQ_RELAY_DATA of a client behind one relay takes some 94 octets, of which some 40 tell this client
+//! from its neighbours: Interface-Id, Remote-ID, and half of the peer-address. The rest is the relay's and is
+//! kept as a *template*: the option's octets with holes, in the arena, for as long as the generation lives.
 //!
 //! ```text
-//! template  word 0: octets that follow; then number of pieces (8), the pieces (kind 8, n 8 each), literal octets
+//! template  word 0: octets that follow; then number of pieces (8), the pieces (kind 8, n 8 each),
+//!           literal octets
 //! piece     Literal n   n octets of the template
 //!           Hole n      n octets of the block
-//!           Sized n     two octets: n + h; n octets of the template; h octets of the block, where h is one octet there
+//!           Sized n     two octets: n + h; n octets of the template; one octet of the block: h; h octets of it
 //!           Rest        two octets: how many follow, to the end of the option
 //! ```
-//! Lengths are not part of a template, so that relays with Interface-Ids of several lengths need one only: a network
-//! has about as many templates as link-addresses. Interning whole values would save little, as hardly two clients have an
-//! Interface-Id in common. A source that makes up relays cannot make the dictionary grow beyond [`TEMPLATES_MAX`]
-//! templates of [`TEMPLATE_LEN_MAX`] octets; all other options are stored as they are.
+//! Lengths are not part of a template, so that relays with Interface-Ids of several lengths need one only: a
+//! network has about as many templates as link-addresses. Interning whole values would save little, as hardly
+//! two clients have an Interface-Id in common. A source that makes up relays cannot make the dictionary grow
+//! beyond [`TEMPLATES_MAX`] templates of [`TEMPLATE_LEN_MAX`] octets; all other options are stored as they
+//! are.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,7 +86,8 @@ pub(crate) struct Splitter {
 }
 
 impl Splitter {
-    /// The template of an OPTION_LQ_RELAY_DATA, given whole, if it is short enough; the rest is in `holes` then.
+    /// The template of an OPTION_LQ_RELAY_DATA, given whole, if it is short enough; the rest is in `holes`
+    /// then.
     pub(crate) fn split(&mut self, option: &[u8]) -> Option<&[u8]> {
         self.pieces.clear();
         self.literals.clear();

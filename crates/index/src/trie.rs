@@ -1,9 +1,10 @@
 //! Radix trie over the regions of the address space that have leases, to the prefix lengths in use in each.
 //!
-//! A region is 40 bits long, and an operator has few of them, so that the trie stays in the cache however many leases
-//! there are. A lookup by address walks to the address's region, and then probes the map by address ([`crate::map`]) once
-//! for each length in use there, longest first: a lease of that length begins at the address cut to it. Mostly one length
-//! is in use, and the first probe finds the lease. `DESIGN.md` compares the designs.
+//! A region is 40 bits long, and an operator has few of them, so that the trie stays in the cache however
+//! many leases there are. A lookup by address walks to the address's region, and then probes the map by
+//! address ([`crate::map`]) once for each length in use there, longest first: a lease of that length begins
+//! at the address cut to it. Mostly one length is in use, and the first probe finds the lease. `DESIGN.md`
+//! compares the designs.
 //!
 //! ```text
 //! small     level (8) | is large: 0 (1) | number of children, 1 to 8 (8, from bit 16)
@@ -16,14 +17,15 @@
 //!           lengths in use, 41 to 64, by bit (length - 1)
 //!           lengths in use, 65 to 128, by bit (length - 65)
 //! ```
-//! Two kinds of nodes are an adaptive radix tree's (Leis et al., ICDE 2013): a few children are found by one comparison
-//! of eight octets at once, many by their place. A bitmap with counts, as the trie of all prefixes had, takes 25
-//! instructions more a node where the processor's own count of bits is not to be relied on (x86-64 at its baseline).
-//! A node at level `l` looks at octet `l` of an address; levels in which all regions agree have no node. Leases of at most
-//! 40 bits have no region: their lengths count everywhere.
+//! Two kinds of nodes are an adaptive radix tree's (Leis et al., ICDE 2013): a few children are found by one
+//! comparison of eight octets at once, many by their place. A bitmap with counts, as the trie of all prefixes
+//! had, takes 25 instructions more a node where the processor's own count of bits is not to be relied on
+//! (x86-64 at its baseline). A node at level `l` looks at octet `l` of an address; levels in which all
+//! regions agree have no node. Leases of at most 40 bits have no region: their lengths count everywhere.
 //!
-//! Lengths are added, and stay until the next snapshot: one that is not in use any more costs a probe that finds nothing. Children are added in place, each by one word that is stored last; only a small node that is full is replaced.
-//! One writer.
+//! Lengths are added, and stay until the next snapshot: one that is not in use any more costs a probe that
+//! finds nothing. Children are added in place, each by one word that is stored last; only a small node that
+//! is full is replaced. One writer.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 

@@ -1,20 +1,24 @@
 //! The writer: whole snapshots and batches of changes, published so that readers see no half step.
 //!
-//! A batch is applied in an order in which readers never miss the lease of an address that is leased all the time, nor
-//! find another one around it instead. During steps 2 to 4 a record may still show leases that its client is losing:
+//! A batch is applied in an order in which readers never miss the lease of an address that is leased all the
+//! time, nor find another one around it instead. During steps 2 to 4 a record may still show leases that its
+//! client is losing:
 //!
 //! 1. The prefix lengths of new leases enter the trie.
-//! 2. Each client's new record is published. One that loses an address *to another client*, or a lease that overlaps
+//! 2. Each client's new record is published. One that loses an address *to another client*, or a lease that
+//!    overlaps
 //!    one that the batch brings (`overlap.rs`), still shows it.
-//! 3. New leases enter the map by address, a handed-over lease passes to its new client in one store, and new clients
+//! 3. New leases enter the map by address, a handed-over lease passes to its new client in one store, and new
+//!    clients
 //!    enter the map by DUID.
-//! 4. Once every reader has passed a quiescent point, the superset records of step 2 are replaced by the final ones, and
+//! 4. Once every reader has passed a quiescent point, the superset records of step 2 are replaced by the
+//!    final ones, and
 //!    the leases that they lost leave the map.
 //!
-//! Without step 4, a reader that found the old client in the map could read a record that no longer holds the address, and
-//! answer "no binding" about a bound address; and a reader that probed for the longer of two prefixes too early could probe
-//! for the shorter one too late. For the same reason no lease leaves while a reader may not have seen the leases of an
-//! earlier batch.
+//! Without step 4, a reader that found the old client in the map could read a record that no longer holds the
+//! address, and answer "no binding" about a bound address; and a reader that probed for the longer of two
+//! prefixes too early could probe for the shorter one too late. For the same reason no lease leaves while a
+//! reader may not have seen the leases of an earlier batch.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -169,8 +173,8 @@ impl Writer {
         self.observers.push(observer);
     }
 
-    /// Says whether the source holds leases that readers cannot find here, until this is called again or the next snapshot
-    /// is published.
+    /// Says whether the source holds leases that readers cannot find here, until this is called again or the
+    /// next snapshot is published.
     pub fn set_incomplete(&mut self, is_incomplete: bool) {
         // Written only when it changes: every lookup reads the line.
         if self.is_incomplete != is_incomplete {
@@ -184,7 +188,8 @@ impl Writer {
         self.next_is_incomplete = is_incomplete;
     }
 
-    /// Replaces all leases by those of these batches, one after the other, and the links if there are new ones.
+    /// Replaces all leases by those of these batches, one after the other, and the links if there are new
+    /// ones.
     ///
     /// Readers see the old leases and links until the new ones are complete; both take memory meanwhile.
     pub fn replace(&mut self, batches: &[Batch], links: Option<Links>) -> Applied {
@@ -425,7 +430,8 @@ impl Writer {
         })
     }
 
-    /// Whether a new record in this role has all leases of the client with this DUID; `mark`: the change of its doubt.
+    /// Whether a new record in this role has all leases of the client with this DUID; `mark`: the change of
+    /// its doubt.
     fn wholeness(&self, role: Role, duid: &[u8], mark: Option<&(Duid, bool)>) -> Wholeness {
         match role {
             Role::Anchor | Role::Segment { .. } => Wholeness::Part,

@@ -1,8 +1,9 @@
 //! Leases whose source wrote host bits behind a delegated prefix, by the address as written.
 //!
-//! A source knows a lease by that address, readers by the prefix; mostly both begin alike. Where they do not, the record
-//! has a number beside the prefix, 0 for all other leases, and this table maps the number to the address. So leases of
-//! one first address, even of one prefix, are told apart, at no cost to leases without host bits.
+//! A source knows a lease by that address, readers by the prefix; mostly both begin alike. Where they do not,
+//! the record has a number beside the prefix, 0 for all other leases, and this table maps the number to the
+//! address. So leases of one first address, even of one prefix, are told apart, at no cost to leases without
+//! host bits.
 
 use std::collections::HashMap;
 
@@ -17,7 +18,8 @@ pub(crate) struct Written {
     leases: FastMap<u128, NumberedLease>,
     /// Addresses as written, by number.
     addresses: FastMap<u32, u128>,
-    /// The address as written of some lease with host bits, by first address: all that there were since the last snapshot.
+    /// The address as written of some lease with host bits, by first address: all that there were since the
+    /// last snapshot.
     firsts: FastMap<u128, u128>,
     last_number: u32,
 }

@@ -14,8 +14,8 @@ pub(super) struct Spans {
 }
 
 impl Spans {
-    /// Cuts `at_most` words from the shortest piece that has at least `words`; with them, how many chunks the system has to
-    /// back again.
+    /// Cuts `at_most` words from the shortest piece that has at least `words`; with them, how many chunks the
+    /// system has to back again.
     pub(super) fn take(&mut self, words: usize, at_most: usize) -> Option<(Region, u32)> {
         let piece = *self.pieces.range((words as u32, 0)..).next()?;
         self.pieces.remove(&piece);

@@ -1,8 +1,8 @@
 //! Addresses with rows of several clients, or with removals: the last row counts.
 //!
-//! Rows are brought together by client first, as nearly every address has one client only. Two claims on one address show
-//! when the map by address is filled: their hashes meet in it. Losing claims leave the map at once, and the records
-//! when the map is complete.
+//! Rows are brought together by client first, as nearly every address has one client only. Two claims on one
+//! address show when the map by address is filled: their hashes meet in it. Losing claims leave the map at
+//! once, and the records when the map is complete.
 
 use std::cmp::Reverse;
 use std::net::Ipv6Addr;
@@ -88,8 +88,8 @@ impl Loader {
         settled
     }
 
-    /// The clients in doubt by an address whose last rows cannot be read: the former holder, and the clients named by rows
-    /// before the last one.
+    /// The clients in doubt by an address whose last rows cannot be read: the former holder, and the clients
+    /// named by rows before the last one.
     fn formers(&self, same: &[Claimant], specials: &Specials) -> Vec<Former> {
         let unreadable = |claimant: &Claimant| match claimant.who {
             Who::Special(special) if specials.is_unreadable(special) => Some(special),

@@ -1,8 +1,8 @@
-//! Rows of a snapshot that the writer brings in when all others are there: leases with host bits, which need a number of
-//! their own, and leases that cannot be read, which put clients in doubt.
+//! Rows of a snapshot that the writer brings in when all others are there: leases with host bits, which need
+//! a number of their own, and leases that cannot be read, which put clients in doubt.
 //!
-//! They are set aside as they come. When the map by address is filled, they are settled with the other rows of their
-//! addresses, which shows the former holder of a lease that cannot be read.
+//! They are set aside as they come. When the map by address is filled, they are settled with the other rows
+//! of their addresses, which shows the former holder of a lease that cannot be read.
 
 use super::Loader;
 use crate::lease::{Action, Batch, Row, address_hash};

@@ -1,8 +1,8 @@
 //! Rows on their way through a load, cut into partitions by the top bits of a hash, in blocks of the arena.
 //!
 //! ```text
-//! row    number (44) | same client (1) | same options (1) | has options (1) | is a prefix (1) | prefix length (8) |
-//!        DUID length (8)
+//! row    number (44) | same client (1) | same options (1) | has options (1) | is a prefix (1) |
+//!        prefix length (8) | DUID length (8)
 //!        first half of the address, and the second unless a prefix of at most 64 bits
 //!        valid lifetime (32) | preferred lifetime (32); cltt (32) | subnet id (32)
 //!        the DUID, unless the client is that of the row before
@@ -10,8 +10,8 @@
 //! claim  first 44 bits of an address's hash, without the partition's own | client (28); number
 //! end    the address, two words; number
 //! ```
-//! A lease takes 48 or 56 octets and its options if its client has a DUID of 14 octets, the next of the same client 32
-//! or 40.
+//! A lease takes 48 or 56 octets and its options if its client has a DUID of 14 octets, the next of the same
+//! client 32 or 40.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,8 +24,8 @@ use crate::options::block_len;
 use crate::record::Entry;
 use crate::room::CLIENT_IDS;
 
-/// Number of partitions, as in the maps: few enough that their ends stay in a thread's cache, and so many that one of
-/// 20 million leases fits into it.
+/// Number of partitions, as in the maps: few enough that their ends stay in a thread's cache, and so many
+/// that one of 20 million leases fits into it.
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 
 /// Row numbers stay below this.

@@ -52,7 +52,8 @@ impl Report {
     }
 }
 
-/// Changes that one batch made, in the order of its rows: each address at most once as put, and once as removed.
+/// Changes that one batch made, in the order of its rows: each address at most once as put, and once as
+/// removed.
 pub struct Changes<'a> {
     batch: &'a Batch,
     report: &'a Report,

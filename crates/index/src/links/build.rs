@@ -47,8 +47,8 @@ fn entry(link: LinkId, subnet: &Subnet) -> SubnetEntry {
     SubnetEntry { prefix: Octets::new(subnet.prefix), pd_pools, options, id: subnet.id, link }
 }
 
-/// Makes one link of those that share a relay address or, if `joins_prefixes`, a subnet's prefix, directly or by way of
-/// others; in the order of their first ones.
+/// Makes one link of those that share a relay address or, if `joins_prefixes`, a subnet's prefix, directly or
+/// by way of others; in the order of their first ones.
 fn join(links: Vec<Link>, joins_prefixes: bool) -> Vec<Link> {
     let mut parents: Vec<usize> = (0..links.len()).collect();
     let mut first_with = HashMap::new();

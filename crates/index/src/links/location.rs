@@ -58,7 +58,8 @@ impl OwnSubnet<'_> {
 impl Links {
     /// Locates a lease of this subnet id on this address, or of a delegated prefix that begins with it.
     ///
-    /// Ids may be reassigned when a configuration changes: an id counts only if its subnet contains the address. Delegated prefixes need lie in no pd-pool (a reservation may give them), so there it counts
+    /// Ids may be reassigned when a configuration changes: an id counts only if its subnet contains the
+    /// address. Delegated prefixes need lie in no pd-pool (a reservation may give them), so there it counts
     /// unless another subnet's pd-pool contains them.
     #[inline(always)]
     pub fn locate(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> Location<'_> {
@@ -98,7 +99,8 @@ impl Links {
         self.lease_checks != LeaseChecks::Keep
     }
 
-    /// Whether the source discards the lease of an address (IA_NA) of this subnet id when it loads it ([`LeaseChecks`]).
+    /// Whether the source discards the lease of an address (IA_NA) of this subnet id when it loads it
+    /// ([`LeaseChecks`]).
     ///
     /// Kea gives id 0 to an address outside all subnets.
     pub fn discards(&self, subnet_id: u32, address: Ipv6Addr) -> bool {
@@ -110,7 +112,8 @@ impl Links {
         is_elsewhere && (self.lease_checks == LeaseChecks::Discard || !has_subnet)
     }
 
-    /// Options that the configuration gives to the leases of this lease's subnet; `None` if that is not known.
+    /// Options that the configuration gives to the leases of this lease's subnet; `None` if that is not
+    /// known.
     pub fn options_of(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> Option<&SubnetOptions> {
         match self.locate(subnet_id, address, kind) {
             Location::Link(_) => self.subnet(subnet_id)?.options.as_deref(),

@@ -6,7 +6,8 @@ use super::{LinkId, Links};
 
 /// A prefix (or relay address) of the configuration: the links that have it, and where to look on.
 ///
-/// Sets of thousands of links that share a pd-pool are stored once, at the pool, and not with each prefix inside it.
+/// Sets of thousands of links that share a pd-pool are stored once, at the pool, and not with each prefix
+/// inside it.
 #[derive(Debug, Default)]
 pub(super) struct Region {
     /// Links with a subnet of exactly this prefix, ascending.
@@ -110,7 +111,8 @@ impl<'a> LinkSet<'a> {
         other.iter().any(|link| self.contains(link))
     }
 
-    /// Iterates over the links: those of relay addresses and of the longest subnet prefix first. A link may come twice.
+    /// Iterates over the links: those of relay addresses and of the longest subnet prefix first. A link may
+    /// come twice.
     pub fn iter(self) -> impl Iterator<Item = LinkId> + use<'a> {
         // The set of one link has no region.
         let alone = self.only.filter(|_| self.region.is_none());

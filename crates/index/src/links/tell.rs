@@ -1,8 +1,9 @@
 //! The address told for each link in OPTION_LQ_CLIENT_LINK (RFC 5007 §4.1.2.5).
 //!
-//! A requestor asks again with it, so it must lead back to its link, and better to no other. In order: the operator's
-//! setting, a relay address, the first address of a subnet, any address of a subnet. A subnet's first address alone
-//! would not do: subnets may begin at one address, and pd-pools and relay addresses may lie there.
+//! A requestor asks again with it, so it must lead back to its link, and better to no other. In order: the
+//! operator's setting, a relay address, the first address of a subnet, any address of a subnet. A subnet's
+//! first address alone would not do: subnets may begin at one address, and pd-pools and relay addresses may
+//! lie there.
 
 use std::net::Ipv6Addr;
 

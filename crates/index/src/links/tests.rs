@@ -169,7 +169,8 @@ fn errors() {
     assert_eq!(Links::new(vec![link(&[], &[], &[])]).unwrap_err(), LinksError::EmptyLink);
 }
 
-/// Subnets that begin at one address, and pd-pools and relay addresses at the first address of another's subnet.
+/// Subnets that begin at one address, and pd-pools and relay addresses at the first address of another's
+/// subnet.
 #[test]
 fn the_address_told_leads_back_to_its_link() {
     let mut named = link(&[(7, "2001:db8:7000::/64")], &[], &[]);
@@ -388,7 +389,8 @@ proptest! {
         }
     }
 
-    /// A requestor that follows OPTION_LQ_CLIENT_LINK finds every lease, except on links that `unreachable` reports.
+    /// A requestor that follows OPTION_LQ_CLIENT_LINK finds every lease, except on links that `unreachable`
+    /// reports.
     #[test]
     fn following_the_addresses_told_finds_every_subnet(network in networks()) {
         let links = Links::new(network.clone()).unwrap();

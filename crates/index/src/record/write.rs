@@ -31,16 +31,16 @@ pub(crate) enum Wholeness {
     InDoubt,
 }
 
-/// Sorts leases of one client as a record holds them. Mostly they are those of a record and then a few: two runs, which
-/// a stable sort merges.
+/// Sorts leases of one client as a record holds them. Mostly they are those of a record and then a few: two
+/// runs, which a stable sort merges.
 pub(crate) fn sort(leases: &mut [Lease<'_>]) {
     leases.sort_by_key(|lease| order(lease.prefix_len, lease.kind, lease.first()));
 }
 
 /// Writes a record of one client; `leases` are its own, at least one, in the order of [`sort`].
 ///
-/// Their `options` are blocks, as [`crate::options::Packer`] makes them. `scratch` is any vector; it is kept to save
-/// allocations.
+/// Their `options` are blocks, as [`crate::options::Packer`] makes them. `scratch` is any vector; it is kept
+/// to save allocations.
 pub(crate) fn write(
     arena: &Arena,
     allocator: &mut Allocator,

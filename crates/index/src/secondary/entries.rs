@@ -53,7 +53,8 @@ pub(crate) fn has_id(client: Client<'_>, code: OptionCode, id: &[u8]) -> bool {
     has
 }
 
-/// Calls `see` with the code and value of each option of each relay agent in the relay data of the client's leases.
+/// Calls `see` with the code and value of each option of each relay agent in the relay data of the client's
+/// leases.
 fn for_each_id(client: Client<'_>, option: &mut Vec<u8>, mut see: impl FnMut(OptionCode, &[u8])) {
     let mut last_block = 0;
     for lease in client.bindings() {

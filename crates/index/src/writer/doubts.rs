@@ -3,7 +3,8 @@
 use super::FastMap;
 use crate::lease::{Action, Batch};
 
-/// Most clients remembered for one lease: its former holder, and those named by the last rows that cannot be read.
+/// Most clients remembered for one lease: its former holder, and those named by the last rows that cannot be
+/// read.
 const CLIENTS_MAX: usize = 16;
 
 pub(super) type Duid = Box<[u8]>;
@@ -74,7 +75,8 @@ impl Doubts {
         self.leases.get(&address).map_or(&[], Vec::as_slice)
     }
 
-    /// Collects these clients, each once, without empty DUIDs; of more than the limit, the first and the last.
+    /// Collects these clients, each once, without empty DUIDs; of more than the limit, the first and the
+    /// last.
     fn joined<'d>(clients: impl Iterator<Item = &'d [u8]>) -> Vec<Duid> {
         let mut joined: Vec<Duid> = Vec::new();
         for duid in clients.filter(|duid| !duid.is_empty()) {
@@ -89,8 +91,8 @@ impl Doubts {
         joined
     }
 
-    /// Finds the clients that begin or cease to be in doubt if these leases have these clients in doubt: DUIDs, and whether
-    /// they are in doubt then.
+    /// Finds the clients that begin or cease to be in doubt if these leases have these clients in doubt:
+    /// DUIDs, and whether they are in doubt then.
     pub(super) fn changes(&self, next: &[(u128, Vec<Duid>)]) -> Vec<(Duid, bool)> {
         let mut counts: FastMap<&[u8], isize> = FastMap::default();
         for (address, clients) in next {

@@ -58,7 +58,8 @@ pub(super) struct Edit {
 /// Change of the client's lease on the address.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
-    /// The lease is now that of this row of the batch; `late`: until the grace period is over, the record shows both.
+    /// The lease is now that of this row of the batch; `late`: until the grace period is over, the record
+    /// shows both.
     Put { row: usize, late: bool },
     /// The lease is now that of this row, and passes from another client, in its slot of the map or not.
     TakeOver { row: usize, in_place: bool },
@@ -97,7 +98,8 @@ pub(super) struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    /// `edits` are this client's, ascending by address, each address once; `moved` are the leases that they move to it.
+    /// `edits` are this client's, ascending by address, each address once; `moved` are the leases that they
+    /// move to it.
     pub(super) fn new(old: &'a Unpacked, moved: &'a Unpacked, batch: &'a Packed<'_>, edits: &[Edit]) -> Self {
         let mut merge = Self {
             leases: Vec::with_capacity(edits.len() + 2),
@@ -182,8 +184,8 @@ pub(super) struct Staged {
     pub(super) duid_hash: u64,
     /// 0: it had none.
     pub(super) old_record: Address,
-    /// Record to publish at once: a superset of `record` if leases must be shown until the grace period is over. 0: no lease
-    /// is left.
+    /// Record to publish at once: a superset of `record` if leases must be shown until the grace period is
+    /// over. 0: no lease is left.
     pub(super) first_record: Address,
     /// Record to publish after the grace period. 0: no lease is left.
     pub(super) record: Address,

@@ -1,8 +1,9 @@
 //! Leases that a batch takes away while it brings another lease around the same address.
 //!
-//! A reader probes the map by address for one prefix length after the other, longest first. If the old lease left while
-//! a reader could not see the new one yet, that reader would find neither. Both leases cover one
-//! address only if one of their prefixes contains the other, so one pass over the sorted prefixes finds the pairs.
+//! A reader probes the map by address for one prefix length after the other, longest first. If the old lease
+//! left while a reader could not see the new one yet, that reader would find neither. Both leases cover one
+//! address only if one of their prefixes contains the other, so one pass over the sorted prefixes finds the
+//! pairs.
 
 use super::FastSet;
 use crate::lease::mask;
@@ -12,7 +13,8 @@ use crate::lease::mask;
 pub(super) struct Extent {
     pub(super) first: u128,
     pub(super) len: u8,
-    /// Whether a lease with this prefix comes, grows or lasts longer; else one leaves, shrinks or ends earlier.
+    /// Whether a lease with this prefix comes, grows or lasts longer; else one leaves, shrinks or ends
+    /// earlier.
     pub(super) is_gain: bool,
 }
 
@@ -29,7 +31,8 @@ pub(super) fn contested(mut extents: Vec<Extent>) -> FastSet<u128> {
         return contested;
     }
     extents.sort_unstable();
-    // The prefixes around the current one, outermost first; of these, the losses around which no gain is known yet.
+    // The prefixes around the current one, outermost first; of these, the losses around which no gain is
+    // known yet.
     let (mut around, mut alone): (Vec<Extent>, Vec<u128>) = (Vec::new(), Vec::new());
     let mut gains = 0;
     for extent in extents {

@@ -115,7 +115,8 @@ impl Writer {
             let client = self.place(tables, client, &mut plan);
             match old {
                 Some((owner, old)) => {
-                    // A slot that changes hands leads to less at once; with a slot for each, readers find both.
+                    // A slot that changes hands leads to less at once; with a slot for each, readers find
+                    // both.
                     let in_place = !compare(&old, new).1;
                     let step = Step::HandOver { to: client, in_place };
                     plan.edits.push(Edit { client: owner, address, step });
@@ -213,7 +214,8 @@ impl Writer {
     }
 }
 
-/// Prefixes that the change of an address gains and loses. A lease that passes to another client is always lost late.
+/// Prefixes that the change of an address gains and loses. A lease that passes to another client is always
+/// lost late.
 fn extents(found: &FoundRow, new: &Row) -> impl Iterator<Item = Extent> + use<> {
     let new = Some(new).filter(|new| !new.is_removal());
     let old = found.old.as_ref().map(|(_, old)| old);

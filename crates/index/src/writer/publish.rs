@@ -120,7 +120,8 @@ impl Writer {
         self.hook.at(Moment::Step);
     }
 
-    /// Waits until every reader has passed a quiescent point since: at most as long as a batch of lookups takes.
+    /// Waits until every reader has passed a quiescent point since: at most as long as a batch of lookups
+    /// takes.
     fn wait_until(&mut self, epoch: Epoch) {
         while !self.store.epochs.passed(epoch) {
             self.hook.at(Moment::Waiting);

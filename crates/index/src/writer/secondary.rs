@@ -1,7 +1,7 @@
 //! Secondary indexes kept up with the records that a batch publishes.
 //!
-//! A client is in an index before its record has the key, and until its record no longer has it: a scan misses no client
-//! that has a key from the scan's begin to its end.
+//! A client is in an index before its record has the key, and until its record no longer has it: a scan
+//! misses no client that has a key from the scan's begin to its end.
 
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ impl Writer {
         self.secondary = Arc::new(Secondary::build(self.secondary_indexes, &self.tables, &self.links));
     }
 
-    /// Adds the keys that new records have and old ones have not; returns those to remove after all are published.
+    /// Adds the keys that new records have and old ones have not; returns those to remove after all are
+    /// published.
     pub(super) fn enter_keys(&mut self, tables: &Tables, staged: &[Staged]) -> Vec<(Key, ClientId)> {
         let mut gone = Vec::new();
         if self.secondary_indexes == SecondaryIndexes::default() {

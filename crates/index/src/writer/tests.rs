@@ -103,7 +103,8 @@ fn duid(client: u8) -> Vec<u8> {
     vec![client; 1 + 3 * usize::from(client)]
 }
 
-/// Few addresses, few clients, prefixes inside prefixes, host bits: leases change hands and lengths all the time.
+/// Few addresses, few clients, prefixes inside prefixes, host bits: leases change hands and lengths all the
+/// time.
 fn op() -> impl Strategy<Value = Op> {
     let len = prop_oneof![2 => Just(128), 2 => 54_u8..=66, 1 => 38_u8..=42];
     let put = (bits(), len.clone(), 0_u8..6, 0_u32..3, 0_u8..relays::KINDS, prop::bool::weighted(0.3))

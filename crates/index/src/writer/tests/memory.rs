@@ -30,8 +30,8 @@ fn bytes_when_loaded(lens: &[usize]) -> usize {
     store.summary().bytes
 }
 
-/// Phases in which the options of all clients, or of nine in ten, get another length: each kept its share for ever, 72 MiB
-/// became 792. Memory stays at that of the largest phase, and is freed when it is over.
+/// Phases in which the options of all clients, or of nine in ten, get another length: each kept its share for
+/// ever, 72 MiB became 792. Memory stays at that of the largest phase, and is freed when it is over.
 #[test]
 fn memory_comes_back_after_records_of_other_sizes() {
     let chunk = 2 << 20;

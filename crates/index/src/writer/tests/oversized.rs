@@ -42,8 +42,8 @@ fn check_clients(reader: &mut Reader, model: &Model, is_loaded: bool) -> usize {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Leases that come, leave, change hands, in batches and snapshots: each address leads to its client, however many
-    /// leases that has, and a client's leases are told whole or not at all.
+    /// Leases that come, leave, change hands, in batches and snapshots: each address leads to its client,
+    /// however many leases that has, and a client's leases are told whole or not at all.
     #[test]
     fn oversized_clients_are_found_by_each_address(
         ops in prop::collection::vec(op(), 1..200),
@@ -192,7 +192,8 @@ fn a_client_with_more_leases_than_a_reply_holds_is_oversized() {
     assert!((1_171..=most).all(|n| holds(&mut reader, n, b"crowded").0));
 }
 
-/// A snapshot in which another client took so many that the rest fits is told whole; and one that loses all is gone.
+/// A snapshot in which another client took so many that the rest fits is told whole; and one that loses all
+/// is gone.
 #[test]
 fn a_loaded_client_is_oversized_only_if_it_is() {
     let (mut writer, store) = Writer::new();
@@ -236,8 +237,8 @@ fn leases_with_more_options_than_a_record_holds_are_kept() {
     }
 }
 
-/// However many leases a client has, a change of one writes no more words than one of 2,339 leases takes, and a query looks
-/// at no more leases than a segment holds.
+/// However many leases a client has, a change of one writes no more words than one of 2,339 leases takes, and
+/// a query looks at no more leases than a segment holds.
 #[test]
 fn cost_is_bounded_however_many_leases_a_client_has() {
     const LOADED: u32 = 1_000_000;

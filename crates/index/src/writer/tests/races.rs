@@ -77,8 +77,8 @@ impl Walker {
         };
     }
 
-    /// Checks that the lease found was there at some time since the lookup began, and that one is found if at all times
-    /// something was.
+    /// Checks that the lease found was there at some time since the lookup began, and that one is found if at
+    /// all times something was.
     fn end(&mut self, store: &Store, states: &States, found: Option<(record::Binding, Vec<u8>)>) {
         store.epochs.leave(self.place);
         let since = self.search.take().unwrap().since;
@@ -136,8 +136,8 @@ fn walk_beside(writer: &mut Writer, states: &Arc<Mutex<States>>, schedule: Vec<u
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Leases that come, leave, grow, shrink, end and change hands, in one batch and in the next: a lookup that any of this
-    /// overtakes finds a lease that was there.
+    /// Leases that come, leave, grow, shrink, end and change hands, in one batch and in the next: a lookup
+    /// that any of this overtakes finds a lease that was there.
     #[test]
     fn a_lookup_that_the_writer_overtakes_misses_nothing(
         ops in prop::collection::vec(op(), 1..120),
@@ -169,8 +169,8 @@ proptest! {
     }
 }
 
-/// An address that is always covered, by a prefix that another one replaces in each batch, of the same client or another,
-/// around it, within it, with it, as the address itself, or in the next batch.
+/// An address that is always covered, by a prefix that another one replaces in each batch, of the same client
+/// or another, around it, within it, with it, as the address itself, or in the next batch.
 #[test]
 fn replaced_prefixes_leave_no_window() {
     const ROUNDS: usize = 2_000;

@@ -1,4 +1,5 @@
-//! Scans whose slices lie between batches, between any two words that the writer publishes, and beside its thread.
+//! Scans whose slices lie between batches, between any two words that the writer publishes, and beside its
+//! thread.
 
 use std::sync::Mutex;
 
@@ -349,7 +350,8 @@ fn whole_scan(reader: &mut Reader, scanned: &Scope) -> BTreeMap<Vec<u8>, usize> 
     seen
 }
 
-/// Clients that stay are renewed, one becomes oversized and whole again, guests come and go, and snapshots replace all.
+/// Clients that stay are renewed, one becomes oversized and whole again, guests come and go, and snapshots
+/// replace all.
 fn misses_no_client(indexes: SecondaryIndexes, scanned: Scope) {
     const STAYING: u32 = 200;
     const SCANS: usize = 50;
