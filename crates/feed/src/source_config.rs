@@ -66,7 +66,8 @@ pub fn links_of(sources: &[SourceConfig]) -> Result<Links, LinksError> {
 
 /// The table of these links, which are those of `sources`.
 pub(crate) fn joint_links(links: Vec<Link>, sources: &[SourceConfig]) -> Result<Links, LinksError> {
-    // Only servers beside each other have one subnet twice; in one server's configuration its links stay apart.
+    // Only servers beside each other have one subnet twice; in one server's configuration its links stay
+    // apart.
     if sources.len() > 1 { Links::of_several_sources(links) } else { Links::new(links) }
 }
 

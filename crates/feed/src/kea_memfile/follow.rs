@@ -274,7 +274,8 @@ impl Follower {
         }
         match files::look(self.files.current()) {
             Ok(Some(look)) if look.id == self.tail.file.id => {
-                // The last name of the file is gone, but this path still shows it: a mount of the single file.
+                // The last name of the file is gone, but this path still shows it: a mount of the single
+                // file.
                 if look.names == 0 {
                     return self.troubled(FileTrouble::Deleted);
                 }

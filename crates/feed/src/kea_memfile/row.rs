@@ -8,8 +8,8 @@
 //! A row that cannot be kept, though its address can be read, makes that address
 //! [unreadable](lqd_index::Change::Unreadable). If Kea wrote the row, the address has passed to the client of
 //! the row; if another program did, Kea drops it when it starts and goes on with an older row. Either may be
-//! so, so replies give neither the older lease nor "no binding" until another row of the address comes: not by
-//! the address, nor by the DUID of the older lease or of the row.
+//! so, so replies give neither the older lease nor "no binding" until another row of the address comes: not
+//! by the address, nor by the DUID of the older lease or of the row.
 
 use std::net::Ipv6Addr;
 
