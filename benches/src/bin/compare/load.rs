@@ -82,6 +82,10 @@ impl Leases {
         Ok(Self { clients, directory })
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.directory.path()
+    }
+
     pub(crate) fn kea_config(&self) -> PathBuf {
         self.directory.path().join("leases/kea-dhcp6.conf")
     }

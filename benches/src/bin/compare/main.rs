@@ -8,6 +8,7 @@
 //! Every answer is verified, and every echo compared with its query.
 //!
 //! ```text
+//! kea       Kea with its lease_query hook, to compare with
 //! link      two namespaces, and a veth that acts as a network card
 //! programs  paths of the programs; running ones are ended in every case
 //! load      a run of lqload: CPU of the server per answer
@@ -15,6 +16,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod kea;
 mod link;
 mod load;
 mod programs;
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use kea::Kea;
 use link::Link;
 use load::{Leases, Load, Subject};
 use programs::{CompareError, Programs, Server};
@@ -72,6 +75,10 @@ struct Options {
     /// Instead of the baseline: compare with another build of lqd, such as the last release.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["link", "server"])]
     previous: Option<PathBuf>,
+    /// Instead of the baseline: compare with Kea 2.7 or newer and its lease_query hook, installed in this
+    /// directory (sbin/kea-dhcp6, lib/kea/hooks). Kea receives one query per system call, lqd as --gso says.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["link", "server", "previous"])]
+    kea: Option<PathBuf>,
     /// Subjects of the queries.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SUBJECT,…",
           default_values = ["address", "prefix", "client-id", "mix"])]
@@ -98,6 +105,9 @@ impl Options {
 
     /// Names of both sides.
     fn names(&self) -> [&'static str; 2] {
+        if self.kea.is_some() {
+            return ["lqd", "kea"];
+        }
         match (self.link, &self.previous, self.server) {
             (true, ..) => ["gro on", "gro off"],
             (_, Some(_), _) => ["lqd", "previous"],
@@ -221,9 +231,10 @@ fn start(
         Compared::Lqd => lqd(&programs.lqd, gro)?,
         Compared::Baseline => Server::baseline(programs, io, gro)?,
     };
-    let against = match &options.previous {
-        Some(previous) => lqd(previous, gro)?,
-        None => Server::baseline(programs, io, gro)?,
+    let against = match (&options.previous, &options.kea) {
+        (Some(previous), _) => lqd(previous, gro)?,
+        (None, Some(directory)) => Server::kea(&Kea::find(directory)?, leases)?,
+        (None, None) => Server::baseline(programs, io, gro)?,
     };
     Ok([compared, against])
 }

@@ -1,7 +1,7 @@
 //! Programs under test, each ended by its process id in every case.
 
 use std::io;
-use std::net::SocketAddrV6;
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -13,15 +13,17 @@ use lqd_benches::server_lines::{lines_of, listening};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use crate::kea::{self, Kea};
 use crate::link::Link;
+use crate::load::Leases;
 
 /// CPU of the servers; the load runs on [`LOAD_CPU`].
-const SERVER_CPU: &str = "0";
+pub(crate) const SERVER_CPU: &str = "0";
 pub(crate) const LOAD_CPU: &str = "1";
 
 /// Time limit for a server to become ready: loading fifty million leases takes the longest.
 const READY_WITHIN: Duration = Duration::from_secs(300);
-const POLL_EVERY: Duration = Duration::from_millis(10);
+pub(crate) const POLL_EVERY: Duration = Duration::from_millis(10);
 
 /// A reason why there is no result, and its fix.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,8 @@ pub(crate) enum CompareError {
         "there is no {0}; run `cargo build --release --workspace` first, or name its path by --programs, --lqload or --previous"
     )]
     NoProgram(PathBuf),
+    #[error("there is no {0}; --kea names the directory in which Kea 2.7 or newer is installed")]
+    NoKea(PathBuf),
     #[error("{program}: {source}")]
     Run { program: PathBuf, source: io::Error },
     #[error("{program} is not ready within {} s; its output:\n{output}", READY_WITHIN.as_secs())]
@@ -161,6 +165,27 @@ impl Server {
         let mut command = Command::new(&programs.baseline);
         command.args(["--cpu", SERVER_CPU, "--io", io, "--gro", gro, "--listen", "[::1]:0"]);
         Self::start("baseline", command)
+    }
+
+    /// Starts Kea and waits until it replies.
+    pub(crate) fn kea(kea: &Kea, leases: &Leases) -> Result<Self, CompareError> {
+        let program = kea.program.clone();
+        let failed = |source| CompareError::Run { program: program.clone(), source };
+        let port = kea::free_port().map_err(failed)?;
+        let mut command = kea.command(leases, port)?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut running = Running(command.spawn().map_err(failed)?);
+        let lines = lines_of(running.0.stderr.take().expect("it is piped"));
+        let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0);
+        let until = Instant::now() + READY_WITHIN;
+        while Instant::now() < until && running.0.try_wait().map_err(failed)?.is_none() {
+            if kea::replies(address).map_err(failed)? {
+                return Ok(Self { name: "kea", address, running });
+            }
+            thread::sleep(POLL_EVERY);
+        }
+        drop(running);
+        Err(CompareError::NotReady { program, output: lines.iter().collect::<Vec<_>>().join("\n") })
     }
 
     /// Waits for the line with `ready` and `listen=[address]:port`.

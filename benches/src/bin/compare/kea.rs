@@ -1,0 +1,85 @@
+//! Kea's DHCPv6 server with its lease_query hook, as the server to compare with.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::load::Leases;
+use crate::programs::{CompareError, POLL_EVERY, SERVER_CPU};
+
+/// A LEASEQUERY by address for `::1`, which no link has (RFC 5007 §4.1.1): OPTION_CLIENTID with a DUID-EN for
+/// documentation, OPTION_LQ_QUERY with query-type 1, link-address `::` and an OPTION_IAADDR.
+const PROBE: &[u8] = &[
+    14, 1, 2, 3, //
+    0, 1, 0, 7, 0, 2, 0, 0, 0x7e, 0xd9, 1, //
+    0, 44, 0, 45, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, //
+    0, 5, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+];
+
+/// An installation of Kea 2.7 or newer, in which the hook is free.
+pub(crate) struct Kea {
+    pub(crate) program: PathBuf,
+    hook: PathBuf,
+}
+
+impl Kea {
+    pub(crate) fn find(directory: &Path) -> Result<Self, CompareError> {
+        let program = directory.join("sbin/kea-dhcp6");
+        let hook = directory.join("lib/kea/hooks/libdhcp_lease_query.so");
+        for path in [&program, &hook] {
+            if !path.is_file() {
+                return Err(CompareError::NoKea(path.clone()));
+            }
+        }
+        Ok(Self { program, hook })
+    }
+
+    /// Returns the command that serves the leases on `::1`, with one thread, as lqd has one worker.
+    pub(crate) fn command(&self, leases: &Leases, port: u16) -> Result<Command, CompareError> {
+        let (config, folder) = (self.config(leases)?, leases.folder());
+        let mut command = Command::new("taskset");
+        command.args(["-c", SERVER_CPU]).arg(&self.program);
+        // -X: the files are where Kea does not allow them by default.
+        command.args(["-X", "-p", &port.to_string(), "-c"]).arg(config);
+        for variable in ["KEA_PIDFILE_DIR", "KEA_DHCP_DATA_DIR", "KEA_CONTROL_SOCKET_DIR"] {
+            command.env(variable, folder);
+        }
+        command.env("KEA_LOCKFILE_DIR", "none");
+        Ok(command)
+    }
+
+    /// Writes the configuration: that of the leases, with a socket, the hook, and logs of warnings alone.
+    fn config(&self, leases: &Leases) -> Result<PathBuf, CompareError> {
+        let path = leases.kea_config();
+        let file_error = |source| CompareError::File { path: path.clone(), source };
+        let text = fs::read_to_string(&path).map_err(file_error)?;
+        let hook =
+            serde_json::to_string(&self.hook.to_string_lossy()).map_err(|error| file_error(error.into()))?;
+        let serving = format!(
+            r#""interfaces-config": {{ "interfaces": [ "lo/::1" ] }},
+    "multi-threading": {{ "enable-multi-threading": false }},
+    "hooks-libraries": [ {{ "library": {hook}, "parameters": {{ "requesters": [ "::1" ] }} }} ],
+    "loggers": [ {{ "name": "kea-dhcp6", "severity": "WARN", "output-options": [ {{ "output": "stderr" }} ] }} ],"#
+        );
+        let text = text.replace(r#""interfaces-config": { "interfaces": [ ] },"#, &serving);
+        let path = leases.folder().join("kea-serving.conf");
+        fs::write(&path, text).map_err(|source| CompareError::File { path: path.clone(), source })?;
+        Ok(path)
+    }
+}
+
+/// Returns a UDP port of `::1` that no socket has.
+pub(crate) fn free_port() -> io::Result<u16> {
+    Ok(UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Whether a server replies at this address.
+pub(crate) fn replies(address: SocketAddrV6) -> io::Result<bool> {
+    let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?;
+    socket.set_read_timeout(Some(10 * POLL_EVERY))?;
+    socket.connect(address)?;
+    // Until the server is bound, the kernel refuses the query.
+    Ok(socket.send(PROBE).and_then(|_| socket.recv(&mut [0; 1500])).is_ok())
+}
