@@ -1,4 +1,4 @@
-//! `lqd check`: reads everything that `lqd serve` would, and says what it would serve.
+//! `lqd check`: reads everything like `lqd serve`, and reports what it would serve.
 
 use std::io::{self, Write};
 
@@ -10,19 +10,19 @@ use crate::error::ExitError;
 use crate::settings::Settings;
 use crate::site::{Site, access};
 
-/// Prints what would be served, or ends with what is to be mended.
+/// Prints a report of the site, or returns the error to fix.
 pub(crate) fn check(settings: &Settings) -> Result<(), ExitError> {
     let report = report(settings)?;
     let mut out = io::stdout().lock();
     out.write_all(&report).and_then(|()| out.flush()).map_err(|error| cannot_print(&error))
 }
 
-/// A full disk, or a reader that has gone.
+/// Returns the error of standard output: a full disk, or a closed pipe.
 pub(crate) fn cannot_print(error: &io::Error) -> ExitError {
     ExitError::running(format!("standard output: {error}; the report is not complete"))
 }
 
-/// The whole text, in memory, which always has room for it.
+/// Returns the whole report.
 fn report(settings: &Settings) -> Result<Vec<u8>, ExitError> {
     let mut out = Vec::new();
     write(settings, &mut out)?;
@@ -46,10 +46,10 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
     }
     let list = |items: Vec<String>| items.join(" ");
     writeln!(out, "listens on     {}", list(settings.listen.iter().map(ToString::to_string).collect()))?;
-    let rows = || site.policy.access.rules().skip(1);
-    let allowed = rows().filter(|(_, rights)| rights.allow).map(|(prefix, _)| prefix.to_string());
+    let rules = || site.policy.access.rules().skip(1);
+    let allowed = rules().filter(|(_, rights)| rights.allow).map(|(prefix, _)| prefix.to_string());
     writeln!(out, "answers        {}", list(allowed.collect()))?;
-    for (prefix, rights) in rows().filter(|(prefix, _)| access::has_row(settings, *prefix)) {
+    for (prefix, rights) in rules().filter(|(prefix, _)| access::has_rule(settings, *prefix)) {
         writeln!(out, "access         {prefix}: {}", access::describe(rights))?;
     }
     for part in &report.parts {
@@ -74,7 +74,7 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
     Ok(())
 }
 
-/// One part of the lease source: its rows, and what is wrong with them.
+/// Writes one part of a lease source: its rows, and errors in them.
 fn write_part(Part { name, tally }: &Part, out: &mut Vec<u8>) -> io::Result<()> {
     writeln!(out, "{:<14} {name}: {} rows, {} skipped", name.kind, tally.rows, tally.bad_rows)?;
     for row in &tally.first_bad_rows {

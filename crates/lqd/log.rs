@@ -1,7 +1,7 @@
-//! Logging: tracing to standard error, as text or as one JSON object a line, whole lines that nobody waits for.
+//! Logging: tracing to standard error, as text or JSON, in whole lines and without waiting.
 //!
 //! ```text
-//! output  the queue, and the thread that writes     whole_lines  no torn line, whatever a disk takes
+//! output  the queue and the writer thread     whole_lines  no torn line, even on a full disk
 //! ```
 
 mod output;
@@ -23,15 +23,15 @@ use crate::settings::{LogFormat, Settings};
 pub(crate) use output::{finish, lost, say, say_queries, start_writing, write_waiting};
 pub(crate) use whole_lines::{WholeLines, count};
 
-/// Target of the line that says that queries are answered; it is written whatever the filter says.
+/// Target of the ready line, written regardless of the filter.
 pub(crate) const READY: &str = "lqd::ready";
 
-/// Target of lines about panics, written whatever the filter says.
+/// Target of lines about panics, written regardless of the filter.
 const PANIC: &str = "lqd::panic";
 
 /// Starts logging as the settings say. Lines wait until [`start_writing`].
 pub(crate) fn start(settings: &Settings) -> Result<(), ExitError> {
-    // A file size limit (RLIMIT_FSIZE) is a full disk, not the end of the process.
+    // Makes a file size limit (RLIMIT_FSIZE) an error like a full disk, instead of the end of the process.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(ExitError::running)?;
     let filter = EnvFilter::try_new(&settings.log).map_err(ExitError::unusable)?;
     let always = |target: &str| format!("{target}=info").parse().map_err(ExitError::unusable);
@@ -41,14 +41,14 @@ pub(crate) fn start(settings: &Settings) -> Result<(), ExitError> {
         LogFormat::Text => subscriber.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
     }
-    // The one of the standard library would wait for the reader of standard error.
+    // The hook of the standard library would wait for the reader of standard error.
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
     if let Some(no_room) = panic.payload().downcast_ref::<NoRoomError>() {
-        return error!(target: PANIC, "{no_room}"); // no bug, and it may be survived
+        return error!(target: PANIC, "{no_room}"); // not a bug, and a reload survives it
     }
     let thread = std::thread::current();
     let (thread, message) = (thread.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no text"));
@@ -58,7 +58,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     error!(target: PANIC, thread, message, place, backtrace, "thread panicked: this is a bug; report it with this line");
 }
 
-/// Takes one event; tracing writes each with one call.
+/// Writer of one event; tracing writes each with one call.
 struct Line;
 
 impl io::Write for Line {

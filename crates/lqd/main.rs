@@ -1,10 +1,10 @@
-//! `lqd`: a DHCPv6 Leasequery server (RFC 5007) that stands beside the DHCPv6 server and answers from its leases.
+//! `lqd`: a DHCPv6 Leasequery server (RFC 5007) that answers beside the DHCPv6 server, from its leases.
 //!
 //! ```text
 //! settings  flags and TOML → Settings        site      Settings + Kea's configuration → links, source, policy
 //! runtime   start-up, workers, reload        observe   metrics, status, page, query log, discards
 //! security  landlock, seccomp, capabilities  log       log lines to standard error
-//! check     reads like serve, serves not     manual    man pages and completions
+//! check     report of what serve would do    manual    man pages and completions
 //! ```
 #![forbid(unsafe_code)]
 
@@ -29,19 +29,19 @@ use rustix::process::{Resource, getrlimit};
 use error::ExitError;
 use settings::{Command, CommandLine, Settings};
 
-/// The allocator of all memory but the index's and net's own mappings. Tests count allocations with one of theirs.
+/// Allocator of all memory except mappings of the index and net; tests count allocations with another one.
 #[cfg(all(feature = "mimalloc", not(test)))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    hide_lack_of_room();
+    silence_no_room();
     if getrlimit(Resource::As).current.is_some() {
         lqd_net::share_one_arena();
     }
     let status = match CommandLine::try_parse() {
         Ok(command_line) => catch_unwind(|| run(&command_line.command)).unwrap_or_else(|panic| {
-            // Whatever else ends the main thread is a bug.
+            // Any other panic is a bug.
             let no_room = panic.downcast::<NoRoomError>().unwrap_or_else(|panic| resume_unwind(panic));
             report(&ExitError::unusable(*no_room))
         }),
@@ -51,8 +51,8 @@ fn main() -> ExitCode {
     status
 }
 
-/// Has a lack of room for leases, which ends a thread as a bug would, reported by those who catch it.
-fn hide_lack_of_room() {
+/// Silences the panic hook for [`NoRoomError`], which ends a thread by a panic and is reported where it is caught.
+fn silence_no_room() {
     let report = take_hook();
     set_hook(Box::new(move |panic| {
         if !panic.payload().is::<NoRoomError>() {

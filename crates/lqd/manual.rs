@@ -1,4 +1,5 @@
-//! `lqd man` and `lqd completions`: what packages install, made from the flags themselves so that it cannot drift.
+//! `lqd man` and `lqd completions`: man pages and completion scripts for packages, made from the table of
+//! flags.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use clap_complete::Shell;
 use crate::error::ExitError;
 use crate::settings::CommandLine;
 
-/// Shells that packages know a place for.
+/// Shells with a folder for completions in packages.
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
 /// Writes lqd.1, and a page for each command, into `folder`.
@@ -39,7 +40,7 @@ mod tests {
 
     use super::*;
 
-    /// Names of the files in `folder`, sorted.
+    /// Returns the sorted names of the files in `folder`.
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap().flatten();
         let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
@@ -48,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_for_each_command_with_every_flag() {
+    fn each_command_has_a_page_with_every_flag() {
         let folder = tempfile::tempdir().unwrap();
         man(folder.path()).unwrap_or_else(|_| panic!("written"));
         assert_eq!(names(folder.path()), ["lqd-check.1", "lqd-serve.1", "lqd.1"]);
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn completions_for_three_shells() {
+    fn three_shells_have_completions() {
         let folder = tempfile::tempdir().unwrap();
         completions(folder.path()).unwrap_or_else(|_| panic!("written"));
         assert_eq!(names(folder.path()), ["_lqd", "lqd.bash", "lqd.fish"]);

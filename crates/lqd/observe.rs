@@ -15,3 +15,10 @@ mod scrape;
 pub(crate) mod state;
 mod status;
 pub(crate) mod taps;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Returns the time since 1970-01-01 UTC; 0 before.
+pub(crate) fn unix_time(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}

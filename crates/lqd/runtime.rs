@@ -1,4 +1,5 @@
-//! The running server: start-up in typed phases, the main loop, workers, reloads, signals, the service manager.
+//! The running server: start-up in typed phases, the main loop, workers, reloads, signals, the service
+//! manager.
 //!
 //! ```text
 //! startup    Bound → Confined → Loaded → Serving     workers  start, observation and end of the worker threads

@@ -1,4 +1,4 @@
-//! Restriction of the process to the rights that it needs: capabilities, landlock and seccomp, in the order of start-up.
+//! Restriction of the process to the rights that it needs: capabilities, landlock, seccomp.
 
 mod capabilities;
 mod landlock;

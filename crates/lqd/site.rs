@@ -1,4 +1,4 @@
-//! The served site: settings and Kea's configurations come to links, lease sources and a policy.
+//! The served site: links, lease sources and policy, from settings and Kea's configurations.
 
 pub(crate) mod access;
 
@@ -16,27 +16,27 @@ use tracing::warn;
 use crate::error::ExitError;
 use crate::settings::{self, LinkAddress, Settings, SourceSettings};
 
-/// Where Kea's service is told to keep its files, if not in `/var/lib/kea`.
+/// Environment variable of Kea's data folder, if it is not `/var/lib/kea`.
 const KEA_DATA_DIR: &str = "KEA_DHCP_DATA_DIR";
 
 /// Everything that a reload can replace.
 pub(crate) struct Site {
-    /// The links.
+    /// Links of all sources.
     pub(crate) links: Links,
-    /// The sources of the leases, one at least.
+    /// Lease sources, at least one.
     pub(crate) sources: Vec<SourceConfig>,
     /// Policy and identity.
     pub(crate) policy: Policy,
-    /// Its judge.
+    /// Engine that answers by the policy.
     pub(crate) engine: Engine,
-    /// Files that it was read from, and will be read from again.
+    /// Files that it was read from, and that reloads read again.
     pub(crate) reads: Vec<PathBuf>,
-    /// What an operator should know, most important first.
+    /// Warnings for the operator, most important first.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Site {
-    /// Reads Kea's configuration and what it refers to, except leases.
+    /// Reads Kea's configurations and the files they refer to, except leases.
     pub(crate) fn read(settings: &Settings) -> Result<Self, ExitError> {
         let keas = settings.sources.iter().map(|source| Kea::read(source, settings.sources.len() > 1));
         let keas = keas.collect::<Result<Vec<_>, _>>()?;
@@ -67,8 +67,8 @@ impl Site {
         let links = links_of(&sources).map_err(ExitError::unusable)?;
         warnings.extend(links.unreachable().map(|address| {
             format!(
-                "no address leads to the link of the subnet that begins with {address}, as other links' subnets cover \
-                 it wholly: a requestor that is told of it finds another link; give it one with --link-address"
+                "no address leads to the link of the subnet that begins with {address}, as subnets of other links cover \
+                 it: a requestor that uses its address finds another link; set one with --link-address"
             )
         }));
         if links.is_empty() {
@@ -79,14 +79,14 @@ impl Site {
         Ok(Self { links, sources, policy, engine, reads, warnings })
     }
 
-    /// Returns what the first load of a source needs and does not find yet: a place before leases, as the sandbox reaches
-    /// none that is made later.
+    /// Returns the first missing file or folder of a source: folders before leases, as the sandbox reaches no
+    /// folder made later.
     pub(crate) fn missing(&self) -> Option<Missing> {
         let missing = || self.sources.iter().filter_map(|source| source.source().missing());
         missing().find(|missing| matches!(missing, Missing::Place(_))).or_else(|| missing().next())
     }
 
-    /// Says what an operator should know.
+    /// Logs the warnings.
     pub(crate) fn warn(&self) {
         for warning in &self.warnings {
             warn!("{warning}");
@@ -94,10 +94,10 @@ impl Site {
     }
 }
 
-/// A Kea server, its configuration read.
+/// A Kea server and its parsed configuration.
 struct Kea<'a> {
     settings: &'a SourceSettings,
-    /// There are others.
+    /// There are other servers.
     is_one_of_several: bool,
     document: Document,
     config: KeaConfig,
@@ -116,7 +116,7 @@ impl<'a> Kea<'a> {
         if self.is_one_of_several { format!("{}: {warning}", self.settings.name) } else { warning }
     }
 
-    /// Files that were read: the configuration and the files it includes, and those that may hold the server's DUID.
+    /// Returns the files that were read: configuration, included files, candidates for the server's DUID.
     fn reads(&self) -> Vec<PathBuf> {
         let mut reads = vec![self.settings.kea_config.clone()];
         reads.extend(self.document.includes().iter().map(|include| include.taken.clone()));
@@ -126,7 +126,7 @@ impl<'a> Kea<'a> {
         reads
     }
 
-    /// The lease source and its links; adds the files that it reads.
+    /// Converts to a lease source with its links; adds the files that it reads.
     fn into_source(
         self,
         reads: &mut Vec<PathBuf>,
@@ -142,7 +142,7 @@ impl<'a> Kea<'a> {
     }
 }
 
-/// Makes a lease source, in the one place that knows which kinds there are; adds the files that it reads.
+/// Makes a lease source, the one place that knows the kinds of sources; adds the files that it reads.
 fn lease_source(
     settings: &SourceSettings,
     kea: &KeaConfig,
@@ -159,7 +159,7 @@ fn lease_source(
     Ok(Box::new(source))
 }
 
-/// Sets the address told for the link of a subnet.
+/// Sets the address reported for the link of a subnet.
 fn name_link(links: &mut [Link], given: LinkAddress) -> Result<(), ExitError> {
     let has = |link: &&mut Link| link.subnets.iter().any(|subnet| subnet.id == given.subnet_id);
     let link = links.iter_mut().find(has).ok_or_else(|| {
@@ -172,13 +172,13 @@ fn name_link(links: &mut [Link], given: LinkAddress) -> Result<(), ExitError> {
     Ok(())
 }
 
-fn in_file(file: &Path, fault: &str) -> String {
-    format!("{}: {fault}", file.display())
+fn in_file(file: &Path, error: &str) -> String {
+    format!("{}: {error}", file.display())
 }
 
-/// Returns the networks of the requestors that are allowed: as set, else as Kea's lease_query hook says, else this host.
+/// Returns the allowed networks: of `--allow`, else of Kea's lease_query hook, else this host.
 ///
-/// Several Kea servers have to say the same: a requestor that one of them does not allow is not told its leases.
+/// Several Kea servers must agree: a requestor that one of them does not allow must not see its leases.
 fn allow(settings: &Settings, keas: &[Kea<'_>], warnings: &mut Vec<String>) -> Vec<Ipv6Net> {
     if let Some(allow) = &settings.allow {
         return allow.clone();
@@ -191,9 +191,9 @@ fn allow(settings: &Settings, keas: &[Kea<'_>], warnings: &mut Vec<String>) -> V
             .filter_map(|net| if let IpNet::V6(net) = net { Some(*net) } else { None })
             .collect();
     }
-    if !settings.access.iter().any(|row| row.allow == Some(true)) {
+    if !settings.access.iter().any(|rule| rule.allow == Some(true)) {
         warnings.push(
-            "nobody but this host may ask: neither --allow nor Kea's lease_query hook names requestors; give \
+            "only this host is allowed to query: neither --allow nor Kea's lease_query hook names requestors; give \
              --allow with the addresses of the access concentrators"
                 .to_owned(),
         );
@@ -216,7 +216,8 @@ pub(crate) fn no_binding_policy(settings: &Settings, stale: bool) -> NoBindingPo
     }
 }
 
-/// Kea's clean-up gives the file's name to a new file, which the mount of one file does not show.
+/// Returns the warning about a file that is mounted by itself: Kea's clean-up replaces it, which the mount
+/// does not show.
 fn mount_warning(source: &KeaMemfile) -> Option<String> {
     source.is_mounted_alone().then(|| {
         format!(

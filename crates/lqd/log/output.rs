@@ -1,7 +1,7 @@
-//! Standard error behind a bounded queue: whoever logs never waits for it, and never ends because of it.
+//! Standard error behind a bounded queue: logging never waits for it and never fails because of it.
 //!
-//! tracing-appender's `non_blocking` bounds the number of lines, not of octets, and tears lines on a full disk; hence
-//! these lines on a crossbeam channel.
+//! tracing-appender's `non_blocking` limits the number of lines, not of bytes, and tears lines on a full
+//! disk.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::LazyLock;
@@ -14,56 +14,56 @@ use tracing::warn;
 
 use super::whole_lines::{WholeLines, count};
 
-/// Most octets that wait to be written.
+/// Most queued bytes.
 const WAITING_MAX: usize = 1 << 20;
 
-/// Most of these from the query log, so that it leaves room for the program's own lines.
+/// Most queued bytes of the query log, which leaves room for the program's own lines.
 const QUERY_LOG_WAITING_MAX: usize = WAITING_MAX / 2;
 
-/// How long the end of the program waits for one write.
+/// Longest wait for one write at the end of the program.
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 
-/// Time between two attempts to complete a line, or to write to a terminal or pipe that is non-blocking and full.
+/// Interval of attempts to complete a line, or to write to a full non-blocking terminal or pipe.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
-/// The one queue; standard error is one, too.
+/// The queue of the one standard error.
 static OUTPUT: LazyLock<Output> = LazyLock::new(Output::new);
 
-/// What waits for the thread that writes.
+/// Message to the writer thread.
 enum Message {
     Lines(Vec<u8>),
-    /// To say when everything before this is written.
+    /// Confirms that everything before is written.
     Flush(Sender<()>),
 }
 
 struct Output {
     messages: Sender<Message>,
     incoming: Receiver<Message>,
-    /// Octets of lines on their way.
+    /// Queued bytes.
     waiting: AtomicUsize,
-    /// Lines that found no room, or were not taken.
+    /// Lines that found no room or could not be written.
     lost: AtomicU64,
     has_thread: AtomicBool,
 }
 
-/// Lines that were lost so far.
+/// Returns the number of lost lines.
 pub(crate) fn lost() -> u64 {
     OUTPUT.lost.load(Ordering::Relaxed)
 }
 
-/// Hands over lines of the program's own log.
+/// Queues lines of the program's own log.
 pub(crate) fn say(lines: &[u8]) {
     if !OUTPUT.push(lines, WAITING_MAX) {
         OUTPUT.lose(count(lines));
     }
 }
 
-/// Hands over lines of the query log; false if there is no room.
+/// Queues lines of the query log; returns false if there is no room.
 pub(crate) fn say_queries(lines: &[u8]) -> bool {
     OUTPUT.push(lines, QUERY_LOG_WAITING_MAX)
 }
 
-/// Starts the thread that writes, with the rights of this one. Until then lines wait.
+/// Starts the writer thread, with the rights of this one. Until then lines stay queued.
 ///
 /// # Errors
 /// No thread can be started.
@@ -74,8 +74,8 @@ pub(crate) fn start_writing() -> io::Result<()> {
     thread::Builder::new().name("lqd-log".to_owned()).spawn(|| OUTPUT.run()).map(drop)
 }
 
-/// Writes the lines that wait, on this thread, where it will be long until another one does that. A line that is taken in
-/// part stays so.
+/// Writes queued lines on this thread if the writer thread is not started yet. A partly written line stays
+/// so.
 pub(crate) fn write_waiting() {
     if OUTPUT.has_thread.load(Ordering::Relaxed) {
         return;
@@ -89,14 +89,14 @@ pub(crate) fn write_waiting() {
     }
 }
 
-/// Waits until everything is written, but not for a reader that stands still.
+/// Waits until everything is written, or the reader makes no progress.
 pub(crate) fn finish() {
     let (done, wait) = bounded(1);
     if start_writing().is_err() || OUTPUT.messages.send(Message::Flush(done)).is_err() {
         return;
     }
     let mut waiting = usize::MAX;
-    // A slow reader is waited for as long as it takes something.
+    // Waits on as long as a slow reader takes some lines.
     while wait.recv_timeout(FLUSH_MAX) == Err(RecvTimeoutError::Timeout) {
         let before = std::mem::replace(&mut waiting, OUTPUT.waiting.load(Ordering::Relaxed));
         if waiting >= before {
@@ -132,13 +132,14 @@ impl Output {
 
     fn run(&self) {
         let mut out = WholeLines::new(StandardError);
-        let mut said = 0;
+        let mut reported = 0;
         loop {
             let wait = if out.is_torn() { RETRY_AFTER } else { Duration::MAX };
             match self.incoming.recv_timeout(wait) {
-                Ok(Message::Lines(lines)) => self.write(&mut out, &lines, &mut said),
+                Ok(Message::Lines(lines)) => self.write(&mut out, &lines, &mut reported),
                 Ok(Message::Flush(done)) => {
-                    let _ = done.send(()); // nobody waits any more after FLUSH_MAX
+                    // The receiver is gone after FLUSH_MAX.
+                    let _ = done.send(());
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let _ = out.complete();
@@ -148,21 +149,21 @@ impl Output {
         }
     }
 
-    fn write(&self, out: &mut WholeLines<impl Write>, lines: &[u8], said: &mut u64) {
+    fn write(&self, out: &mut WholeLines<impl Write>, lines: &[u8], reported: &mut u64) {
         let (written, error) = out.write(lines);
         self.waiting.fetch_sub(lines.len(), Ordering::Relaxed);
         self.lose(count(lines) - written);
         let lost = self.lost.load(Ordering::Relaxed);
-        // Not before the queue is empty: the line about it would be lost, too.
-        if error.is_none() && lost > *said && self.incoming.is_empty() {
-            let lines = lost - *said;
-            *said = lost;
+        // Once the queue is empty, as otherwise this line would be lost, too.
+        if error.is_none() && lost > *reported && self.incoming.is_empty() {
+            let lines = lost - *reported;
+            *reported = lost;
             warn!(lines, "log lines lost: standard error did not take them; see its disk or its reader");
         }
     }
 }
 
-/// Standard error; waits for room if somebody has made it non-blocking.
+/// Standard error; waits for room if another process has made it non-blocking.
 struct StandardError;
 
 impl Write for StandardError {
@@ -185,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queued_octets_are_bounded_with_room_left_by_the_query_log() {
+    fn queued_bytes_are_bounded_and_the_query_log_leaves_room() {
         let output = Output::new();
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
         let fill = |most| (0..4096).filter(|_| output.push(&line, most)).count();

@@ -1,35 +1,35 @@
-//! Whole lines to a file, pipe or terminal that may take a part of them only: a full disk, a file size limit.
+//! Whole lines to a file, pipe or terminal that may accept only a part: full disk, file size limit.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 
-/// A writer whose output consists of whole lines once it takes everything again.
+/// A writer whose output is whole lines once the target accepts everything again.
 ///
-/// The rest of a line that was taken in part is written before anything else.
+/// The rest of a partly written line comes before anything else.
 #[derive(Debug)]
 pub(crate) struct WholeLines<W> {
     to: W,
-    /// Octets of the last line that were taken.
+    /// Written bytes of the last line.
     taken: usize,
-    /// Octets of it that were not.
+    /// Unwritten bytes of the last line.
     rest: Vec<u8>,
 }
 
 impl<W: Write> WholeLines<W> {
-    /// Lines to `to`, which is at the begin of a line.
+    /// Writes to `to`, which is at the beginning of a line.
     pub(crate) fn new(to: W) -> Self {
         Self { to, taken: 0, rest: Vec::new() }
     }
 
-    /// Whether the last line was taken in part.
+    /// Returns whether the last line is partly written.
     pub(crate) fn is_torn(&self) -> bool {
         !self.rest.is_empty()
     }
 
-    /// Writes the rest of a line that was taken in part.
+    /// Writes the rest of a partly written line.
     ///
     /// # Errors
-    /// As of the writer; another call tries again.
+    /// Error of the writer; another call tries again.
     pub(crate) fn complete(&mut self) -> io::Result<()> {
         let (taken, error) = write_some(&mut self.to, &self.rest);
         self.rest.drain(..taken);
@@ -37,8 +37,8 @@ impl<W: Write> WholeLines<W> {
         error.map_or(Ok(()), Err)
     }
 
-    /// Writes lines, each with its newline; the number that were written, and the reason why others were not. A line
-    /// that was taken in part counts as written: its rest comes first as soon as there is room.
+    /// Writes lines, each with its newline; returns the number written, and the error that stopped the
+    /// others. A partly written line counts as written: its rest follows once there is room.
     pub(crate) fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
         if let Err(error) = self.complete() {
             return (0, Some(error));
@@ -56,7 +56,7 @@ impl<W: Write> WholeLines<W> {
 }
 
 impl WholeLines<File> {
-    /// Removes a line that was taken in part from the end of the file; false if there is none, or it stays.
+    /// Removes a partly written line from the end of the file; returns false if there is none, or it stays.
     pub(crate) fn cut(&mut self) -> bool {
         if !self.is_torn() {
             return false;
@@ -72,12 +72,12 @@ impl WholeLines<File> {
     }
 }
 
-/// The number of lines.
+/// Returns the number of lines.
 pub(crate) fn count(lines: &[u8]) -> usize {
     lines.split_inclusive(|&octet| octet == b'\n').count()
 }
 
-/// Writes until all is taken or an error comes.
+/// Writes until everything is written or an error occurs.
 fn write_some(to: &mut impl Write, octets: &[u8]) -> (usize, Option<io::Error>) {
     let mut taken = 0;
     while taken < octets.len() {
@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    /// A disk with so much room, and what was written to it.
+    /// A disk with limited room, and the text written to it.
     struct Disk {
         room: usize,
         text: Vec<u8>,
@@ -120,7 +120,7 @@ mod tests {
     }
 
     proptest! {
-        /// However full the disk was in between, what it holds in the end is whole lines in order, as many as counted.
+        /// The disk finally holds whole lines in order, as many as counted, however full it was in between.
         #[test]
         fn lines_are_whole_or_absent_after_a_full_disk(
             steps in prop::collection::vec((0_usize..40, 1_usize..4), 1..40)

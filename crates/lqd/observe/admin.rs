@@ -1,14 +1,7 @@
-//! The admin port: what lqd is doing, over HTTP, for Prometheus, load balancers and people. Reading only.
+//! The admin port: metrics, status and health over HTTP, read only.
 //!
-//! ```text
-//! connection  HTTP/1 within limits      scrape   all numbers at one moment, from workers, feed and index
-//! census      leases by link, counted   metrics  a scrape as Prometheus text
-//! process     CPU and memory            status   a scrape as JSON
-//! ```
-//! hyper parses what strangers send; its own few routes need no framework on top (axum), and std's listener would
-//! mean an HTTP parser of our own. One thread with a tokio runtime of its own does all of it. Workers pin themselves
-//! to CPUs; this thread is pinned nowhere, so that the scheduler runs it where there is time. It touches nothing that
-//! a worker waits for.
+//! hyper parses requests; six routes need no framework such as axum on top of it. One thread with a tokio
+//! runtime does all of it, not pinned to a CPU, and touches no data that a worker waits for.
 
 mod connection;
 
@@ -32,47 +25,47 @@ use crate::error::ExitError;
 use crate::security::AdminNeeds;
 use crate::settings::AdminAddress;
 
-/// Who may connect to a Unix socket: owner and group.
+/// Mode of Unix sockets: owner and group may connect.
 const SOCKET_MODE: u32 = 0o660;
 
-/// How long to wait before an address that is in use is tried again.
-const BIND_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Interval of attempts to bind an address that is in use.
+const BIND_EVERY: Duration = Duration::from_secs(1);
 
 /// Interval of looking for the first snapshot.
 const SERVING_POLL_EVERY: Duration = Duration::from_millis(100);
 
-/// The admin port; its Unix sockets vanish when it is dropped.
+/// The admin port; dropping it removes its Unix sockets.
 pub(crate) struct Admin {
     socket_files: SocketFiles,
-    /// Bound, and not answered at yet.
+    /// Bound addresses that are not answered yet.
     listeners: Vec<Listener>,
-    /// In use by another process when they were tried.
+    /// Addresses that another process uses.
     in_use: Vec<AdminAddress>,
     needs: AdminNeeds,
 }
 
-/// Unix sockets that are ours.
+/// Paths of the Unix sockets to remove.
 type SocketFiles = Arc<Mutex<Vec<PathBuf>>>;
 
-/// The way on which somebody asks.
+/// Context of a request.
 #[derive(Clone)]
-struct Way {
+struct Context {
     state: Arc<ServerState>,
-    /// The file system says who may come here, so clients' data may be given.
+    /// The file system restricts access to this listener, so it may show clients' data.
     is_private: bool,
 }
 
-/// A socket that is bound.
+/// A bound socket.
 enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Admin {
-    /// Binds all addresses; who connects waits until [`Admin::answer`].
+    /// Binds all addresses; connections wait until [`Admin::answer`].
     ///
-    /// One that is in use is waited for, as another lqd may be about to end and leave it; that there is no port for
-    /// metrics yet is no reason to leave queries unanswered.
+    /// An address that is in use is bound later, as another lqd may be about to leave it: queries must not
+    /// stay unanswered for want of a metrics port.
     pub(crate) fn bind(addresses: &[AdminAddress]) -> Result<Self, ExitError> {
         let mut admin = Self {
             socket_files: SocketFiles::default(),
@@ -82,15 +75,15 @@ impl Admin {
         };
         for address in addresses {
             if address.is_open() {
-                warn!(%address, "the admin port can be reached from other hosts, and asks for no password");
+                warn!(%address, "admin port is reachable from other hosts without a password; bind it to a loopback address");
             }
             match bind(address, &admin.socket_files) {
                 Ok(listener) => admin.listeners.push(listener),
-                Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => {
-                    warn!(%address, "the admin port is in use by another process; waiting for it to be free");
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    warn!(%address, "admin port is in use by another process; waiting until it is free");
                     admin.in_use.push(address.clone());
                 }
-                Err(fault) => return Err(ExitError::running(format!("admin port {address}: {fault}"))),
+                Err(error) => return Err(ExitError::running(format!("admin port {address}: {error}"))),
             }
         }
         admin.needs.removes = addresses.iter().any(|address| address.path().is_some());
@@ -98,7 +91,7 @@ impl Admin {
         Ok(admin)
     }
 
-    /// Answers from now on, on a thread that has the rights of this one.
+    /// Answers requests from now on, on a thread with the rights of this one.
     pub(crate) fn answer(&mut self, state: &Arc<ServerState>) -> Result<(), ExitError> {
         let (listeners, in_use) = (std::mem::take(&mut self.listeners), std::mem::take(&mut self.in_use));
         if listeners.is_empty() && in_use.is_empty() {
@@ -121,7 +114,7 @@ impl Admin {
         Ok(())
     }
 
-    /// What it still has to do from its start to its end.
+    /// Returns the system calls that it needs after the start.
     pub(crate) fn needs(&self) -> AdminNeeds {
         self.needs
     }
@@ -130,7 +123,7 @@ impl Admin {
 impl Drop for Admin {
     fn drop(&mut self) {
         for path in self.socket_files.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            // Whoever removed it first has done this work.
+            // It may have been removed already.
             let _ = fs::remove_file(path);
         }
     }
@@ -156,17 +149,17 @@ fn bind(address: &AdminAddress, socket_files: &SocketFiles) -> io::Result<Listen
     }
 }
 
-/// Answers at an address as soon as it is free.
+/// Binds an address once it is free, and answers there.
 async fn wait_for(address: AdminAddress, state: Arc<ServerState>, socket_files: SocketFiles) {
     loop {
-        time::sleep(BIND_AGAIN_AFTER).await;
+        time::sleep(BIND_EVERY).await;
         match bind(&address, &socket_files) {
             Ok(listener) => return answer_at(listener, &state),
-            Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => {}
-            Err(fault) => {
-                let out_of_reach = |path: &Path| is_out_of_reach(path, fault.kind(), Access::Socket);
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => {
+                let out_of_reach = |path: &Path| is_out_of_reach(path, error.kind(), Access::Socket);
                 let advice = address.path().is_some_and(|path| out_of_reach(path)).then_some(OUT_OF_REACH);
-                return error!(%address, %fault, advice, "admin port cannot be bound");
+                return error!(%address, %error, advice, "admin port cannot be bound");
             }
         }
     }
@@ -187,20 +180,20 @@ async fn keep_census(state: &ServerState) {
     census::repeat(reader, |census| state.census.store(Some(Arc::new(census)))).await;
 }
 
-/// Removes the socket of a process that ended without doing so; one that somebody listens at stays.
+/// Removes a socket that an ended process left behind; one with a listener stays.
 fn remove_left_over(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-    let refused = |fault: io::Error| fault.kind() == io::ErrorKind::ConnectionRefused;
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     if is_socket && UnixStream::connect(path).is_err_and(refused) {
         fs::remove_file(path)?;
     }
     Ok(())
 }
 
-/// Answers at a listener, on the runtime's thread.
+/// Answers at a listener.
 fn answer_at(listener: Listener, state: &Arc<ServerState>) {
-    if let Err(fault) = spawn(listener, Arc::clone(state)) {
-        error!(%fault, "admin port does not answer");
+    if let Err(error) = spawn(listener, Arc::clone(state)) {
+        error!(%error, "admin port does not answer");
     }
 }
 
@@ -208,13 +201,13 @@ fn spawn(listener: Listener, state: Arc<ServerState>) -> io::Result<()> {
     match listener {
         Listener::Tcp(listener) => {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let way = Way { state, is_private: false };
-            tokio::spawn(connection::accept(way, async move || Ok(listener.accept().await?.0)));
+            let context = Context { state, is_private: false };
+            tokio::spawn(connection::accept(context, async move || Ok(listener.accept().await?.0)));
         }
         Listener::Unix(listener) => {
             let listener = tokio::net::UnixListener::from_std(listener)?;
-            let way = Way { state, is_private: true };
-            tokio::spawn(connection::accept(way, async move || Ok(listener.accept().await?.0)));
+            let context = Context { state, is_private: true };
+            tokio::spawn(connection::accept(context, async move || Ok(listener.accept().await?.0)));
         }
     }
     Ok(())

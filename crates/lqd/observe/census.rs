@@ -1,10 +1,8 @@
-//! Leases by link and type: counted now and then by scanning all clients, slowly.
+//! Census of leases by link and type: a slow scan of all clients, repeated.
 //!
-//! Designs considered: (1) counters kept by the index's writer: exact after each batch, but they cannot know that a
-//! lease ended by itself, which most do in a network that shrinks, and reloaded links change all of them; (2) this
-//! one: it counts what a query would find at that moment, in slices of some hundred microseconds between which
-//! neither writer nor memory is held up, and takes at most a twentieth of one CPU: 4 seconds for a million clients.
-//! The counts are as old as they say.
+//! It counts the leases that a query would find at that moment, in slices of some hundred microseconds, and
+//! takes at most a twentieth of one CPU. crates/lqd/DESIGN.md says why the index's writer does not keep these
+//! counts.
 
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,28 +10,30 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use lqd_index::{Client, Cursor, LeaseKind, LinkId, Links, Reader, ReplacedError, Scanned};
 use tokio::time;
 
-/// Client numbers in a slice.
+use super::unix_time;
+
+/// Clients in a slice.
 const SLICE: u32 = 1024;
 
-/// For each time of work, so many of rest.
+/// Rest after each slice, in multiples of its duration.
 const REST: u32 = 19;
 
-/// How long to rest between two scans, at least.
+/// Shortest rest between two scans.
 const REST_BETWEEN: Duration = Duration::from_secs(30);
 
-/// What there was when the clients were last scanned.
+/// Result of the latest scan.
 #[derive(Debug)]
 pub(super) struct Census {
-    /// When the scan ended.
+    /// End of the scan.
     pub(super) at: SystemTime,
     /// Leases with valid lifetime left, by link, in the order of the configuration.
     pub(super) links: Vec<(Ipv6Addr, Tally)>,
-    /// Those whose subnet is not configured.
+    /// Leases whose subnet is not configured.
     pub(super) on_no_link: Tally,
     /// Leases held whose valid lifetime is over.
-    pub(super) ended: u64,
-    /// Octets of all clients' records.
-    pub(super) record_octets: u64,
+    pub(super) expired: u64,
+    /// Memory of all clients' records, in bytes.
+    pub(super) record_bytes: u64,
 }
 
 /// Leases by type.
@@ -56,7 +56,7 @@ async fn scan(reader: &mut Reader) -> Census {
     let (mut cursor, mut census) = (Cursor::all(), None);
     loop {
         let started = Instant::now();
-        let now = unix_seconds();
+        let now = u32::try_from(unix_time(SystemTime::now()).as_secs()).unwrap_or(u32::MAX);
         let leases = reader.pin();
         let links = leases.links();
         match cursor.advance(&leases, SLICE) {
@@ -66,7 +66,7 @@ async fn scan(reader: &mut Reader) -> Census {
                     census.count(links, client, now);
                 }
             }
-            // What was counted belongs to the old ones.
+            // Counts so far belong to the replaced leases.
             Err(ReplacedError) => census = None,
         }
         if let Some(mut census) = census.take_if(|_| cursor.is_done()) {
@@ -86,19 +86,19 @@ impl Census {
             at: UNIX_EPOCH,
             links: vec![(Ipv6Addr::UNSPECIFIED, Tally::default()); links],
             on_no_link: Tally::default(),
-            ended: 0,
-            record_octets: 0,
+            expired: 0,
+            record_bytes: 0,
         }
     }
 
     fn count(&mut self, links: &Links, client: Client<'_>, now: u32) {
-        self.record_octets += client.record_bytes() as u64;
+        self.record_bytes += client.record_bytes() as u64;
         if client.is_unreadable() {
-            return; // bindings of nobody knows whom, in no subnet
+            return; // its bindings have no known client or subnet
         }
         for binding in client.bindings() {
             if binding.valid_left(now) == 0 {
-                self.ended += 1;
+                self.expired += 1;
                 continue;
             }
             let location = links.locate(binding.subnet_id, binding.address, binding.kind);
@@ -113,9 +113,4 @@ impl Census {
             }
         }
     }
-}
-
-fn unix_seconds() -> u32 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }

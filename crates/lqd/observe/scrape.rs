@@ -1,8 +1,8 @@
-//! All numbers at one moment, from which both metrics and status are written.
+//! All numbers at one moment, the source of both metrics and status.
 //!
-//! received = Σ outcomes, always: a worker keeps one number for each outcome and kind of query and no other, so that
-//! what was received, the outcomes, the kinds and the replies of a scrape are sums over one reading of the same
-//! numbers. What `lqd-net` counts is read after them: it counts a datagram before it is judged, so it is never behind.
+//! Datagrams received are always the sum of all outcomes: a worker has one counter for each outcome and class
+//! of query, and all sums of a scrape come from one reading of them. The counters of `lqd-net` are read
+//! later, and it counts a datagram before the outcome is known, so they are never behind.
 
 use std::collections::HashMap;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -22,51 +22,51 @@ use super::process::Process;
 use super::state::{OUTCOMES, QUERY_CLASSES, ServerState, ServingState, WorkerCounters};
 use crate::log;
 
-/// Requestors that are named.
+/// Most requestors listed.
 const REQUESTORS_MAX: usize = 20;
 
-/// The program at a moment.
+/// State of the program at one moment.
 pub(super) struct Scrape {
     pub(super) uptime: Duration,
     pub(super) started_at: SystemTime,
-    /// Why queries had better go elsewhere.
+    /// Reason for which queries should go to another server.
     pub(super) unready: Option<String>,
     pub(super) stale: bool,
     pub(super) max_feed_age: Duration,
     pub(super) reloads: u64,
     pub(super) rejected_reloads: u64,
     pub(super) process: Process,
-    /// None before the first snapshot is complete.
+    /// State of the serving program; `None` before the first snapshot is complete.
     pub(super) served: Option<Served>,
 }
 
-/// What answers queries, at that moment.
+/// State of the serving program at that moment.
 pub(super) struct Served {
     pub(super) listen: Vec<SocketAddrV6>,
     pub(super) workers: Vec<WorkerCounts>,
     pub(super) answer_times: Distribution,
-    /// Datagrams of those who sent most, at least; most first.
+    /// Sources with the most datagrams, and a lower bound of their count; highest first.
     pub(super) requestors: Vec<(Ipv6Addr, u64)>,
     pub(super) feed: FeedState,
     pub(super) index: Summary,
     pub(super) memory: Vec<(&'static str, usize)>,
     pub(super) census: Option<Arc<Census>>,
-    /// What became of the query log's records.
+    /// Records of the query log by result.
     pub(super) log_counts: [(&'static str, u64); 3],
-    /// Lines of the program's log that standard error did not take.
+    /// Log lines that standard error did not take.
     pub(super) log_lines_lost: u64,
 }
 
-/// One worker's numbers.
+/// Counters of one worker.
 pub(super) struct WorkerCounts {
     datagrams: [[u64; QUERY_CLASSES]; OUTCOMES],
     batches: [u64; BATCH_MAX + 1],
-    /// Read as they are written out: after all others.
+    /// Read when they are written out, after all others.
     pub(super) net: Arc<NetCounters>,
 }
 
 impl Scrape {
-    /// Reads everything.
+    /// Reads all numbers.
     pub(super) fn take(state: &ServerState) -> Self {
         Self {
             uptime: state.started.elapsed(),
@@ -76,7 +76,7 @@ impl Scrape {
             max_feed_age: state.max_feed_age(),
             reloads: state.reloads.load(Ordering::Relaxed),
             rejected_reloads: state.rejected_reloads.load(Ordering::Relaxed),
-            process: Process::look(),
+            process: Process::read(),
             served: state.serving.get().map(|serving| Served::take(serving, state.census.load_full())),
         }
     }
@@ -100,41 +100,41 @@ impl Served {
         }
     }
 
-    /// Datagrams of all workers.
+    /// Returns the datagrams of all workers.
     pub(super) fn received(&self) -> u64 {
         self.workers.iter().map(WorkerCounts::received).sum()
     }
 
-    /// Datagrams that ended so.
+    /// Returns the datagrams with an outcome.
     pub(super) fn by_outcome(&self, outcome: usize) -> u64 {
         self.workers.iter().map(|worker| worker.by_outcome(outcome)).sum()
     }
 
-    /// Datagrams that held such a query.
+    /// Returns the datagrams with a class of query.
     pub(super) fn by_query_class(&self, class: usize) -> u64 {
         let of = |worker: &WorkerCounts| worker.datagrams.iter().map(|counts| counts[class]).sum::<u64>();
         self.workers.iter().map(of).sum()
     }
 
-    /// Datagrams that got a reply of this status.
+    /// Returns the datagrams whose reply had a status.
     pub(super) fn by_status(&self, status: StatusCode) -> u64 {
         let such = Outcome::TABLE.iter().filter(|(outcome, ..)| outcome.status() == Some(status));
         such.map(|(outcome, ..)| self.by_outcome(*outcome as usize)).sum()
     }
 
-    /// Batches of at most so many datagrams.
+    /// Returns the batches of at most `len` datagrams.
     pub(super) fn batches_up_to(&self, len: usize) -> u64 {
         self.workers.iter().map(|worker| worker.batches[..=len].iter().sum::<u64>()).sum()
     }
 
-    /// Datagrams in all batches.
+    /// Returns the datagrams in all batches.
     pub(super) fn batched(&self) -> u64 {
         let of = |worker: &WorkerCounts| -> u64 { (0..).zip(worker.batches).map(|(len, n)| len * n).sum() };
         self.workers.iter().map(of).sum()
     }
 
-    /// How often at most so many came or left together, for each of [`Sizes::UP_TO`].
-    pub(super) fn together(&self, sizes: impl Fn(&NetCounters) -> &Sizes) -> [u64; Sizes::UP_TO.len()] {
+    /// Returns the receives or sends of at most that many datagrams, for each of [`Sizes::UP_TO`].
+    pub(super) fn sizes(&self, sizes: impl Fn(&NetCounters) -> &Sizes) -> [u64; Sizes::UP_TO.len()] {
         let mut up_to = [0; Sizes::UP_TO.len()];
         for counts in self.workers.iter().map(|worker| sizes(&worker.net).get()) {
             let mut sum = 0;
@@ -146,7 +146,7 @@ impl Served {
         up_to
     }
 
-    /// One of the numbers of `lqd-net`, of all workers.
+    /// Returns one counter of `lqd-net`, summed over all workers.
     pub(super) fn net(&self, number: impl Fn(&NetCounters) -> u64) -> u64 {
         self.workers.iter().map(|worker| number(&worker.net)).sum()
     }
@@ -161,18 +161,18 @@ impl WorkerCounts {
         }
     }
 
-    /// Its datagrams.
+    /// Returns the worker's datagrams.
     pub(super) fn received(&self) -> u64 {
         self.datagrams.as_flattened().iter().sum()
     }
 
-    /// Its datagrams that ended so.
+    /// Returns the worker's datagrams with an outcome.
     pub(super) fn by_outcome(&self, outcome: usize) -> u64 {
         self.datagrams[outcome].iter().sum()
     }
 }
 
-/// Who sent most, over all workers.
+/// Returns the sources with the most datagrams, over all workers.
 fn requestors(workers: &[Arc<WorkerCounters>]) -> Vec<(Ipv6Addr, u64)> {
     let mut counts: HashMap<u128, u64> = HashMap::new();
     for entry in workers.iter().flat_map(|counters| counters.sources.read()) {

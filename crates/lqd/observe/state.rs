@@ -1,4 +1,5 @@
-//! Counters of the workers and state of the program, written while it starts and runs, read by the admin port.
+//! Counters of the workers and state of the program, written while it starts and runs, read by the admin
+//! port.
 
 use std::net::SocketAddrV6;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

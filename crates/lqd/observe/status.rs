@@ -1,6 +1,6 @@
 //! A scrape as JSON, for scripts and for the page.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use lqd_answer::{Outcome, QueryClass};
 use lqd_feed::{FigureValue, SourceState};
@@ -10,18 +10,20 @@ use lqd_wire::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::scrape::{Scrape, Served, WorkerCounts};
+use super::unix_time;
 
 /// Quantiles of answer times.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
 
-/// Powers of two of nanoseconds at which answer times are counted, for who wants the distribution of some time.
+/// Limits of answer times, as powers of two of nanoseconds: the distribution within any interval can be
+/// computed.
 const POWERS: std::ops::RangeInclusive<u32> = 8..=32;
 
-/// Times are in seconds, sizes in octets, moments in seconds since 1970.
+/// Returns the status: durations in seconds, sizes in bytes, moments in seconds since 1970.
 pub(super) fn json(scrape: &Scrape) -> String {
     let mut status = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "started": unix_seconds(scrape.started_at),
+        "started": unix_time(scrape.started_at).as_secs_f64(),
         "uptime_seconds": scrape.uptime.as_secs_f64(),
         "ready": scrape.unready.is_none(),
         "reason": scrape.unready,
@@ -29,7 +31,7 @@ pub(super) fn json(scrape: &Scrape) -> String {
         "config_reloads": { "applied": scrape.reloads, "rejected": scrape.rejected_reloads },
         "process": {
             "cpu_seconds": scrape.process.cpu_seconds,
-            "resident_octets": scrape.process.resident_octets,
+            "resident_bytes": scrape.process.resident_bytes,
             "open_files": scrape.process.open_files,
         },
     });
@@ -88,7 +90,7 @@ fn times(times: &Distribution) -> Value {
     })
 }
 
-/// The feed as a whole: as old as its oldest source.
+/// Returns the feed as a whole, as old as its oldest source.
 fn feed(served: &Served, max_feed_age: Duration) -> Value {
     let feed = &served.feed;
     json!({
@@ -133,12 +135,12 @@ fn leases(served: &Served) -> Value {
             json!({ "link": address, "addresses": tally.addresses, "prefixes": tally.prefixes })
         };
         json!({
-            "at": unix_seconds(census.at),
+            "at": unix_time(census.at).as_secs_f64(),
             "by_link": census.links.iter().map(link).collect::<Vec<_>>(),
             "on_no_link":
                 { "addresses": census.on_no_link.addresses, "prefixes": census.on_no_link.prefixes },
-            "ended": census.ended,
-            "record_octets": census.record_octets,
+            "expired": census.expired,
+            "record_bytes": census.record_bytes,
         })
     });
     json!({
@@ -146,7 +148,7 @@ fn leases(served: &Served) -> Value {
         "clients": index.clients,
         "oversized_clients": { "clients": index.oversized_clients, "leases": index.oversized_leases },
         "links": index.links,
-        "memory_octets": served.memory.iter().map(|(table, octets)| ((*table).to_owned(), json!(octets))).collect::<Map<_, _>>(),
+        "memory_bytes": served.memory.iter().map(|(table, bytes)| ((*table).to_owned(), json!(bytes))).collect::<Map<_, _>>(),
         "counted": counted,
     })
 }
@@ -168,8 +170,4 @@ fn worker((number, worker): (usize, &WorkerCounts)) -> Value {
         "ring_starved": net.starved.get(),
         "receive_errors": net.receive_errors.get(),
     })
-}
-
-fn unix_seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -1,14 +1,14 @@
-//! What is taken aside of the packets for whoever looks for a fault: the query log, and the last discarded datagrams.
+//! Diagnosis of packets: the query log, and the last discarded datagrams.
 //!
 //! ```text
-//! record   one query, of fixed size          log      the thread that writes records, to file, journal or stderr
-//! sink     where it writes                   discards the last discarded datagrams of a worker
-//! pcap     these as a capture file
+//! record   one query, of fixed size          log      the thread that writes records
+//! sink     file, journal or standard error   discards the last discarded datagrams of a worker
+//! pcap     discards as a capture file
 //! ```
-//! Off unless asked for: then a worker finds no [`Taps`], once a batch. On, it copies into memory that is there
-//! already, never waits, and counts what does not fit. Three ways were seen for records. A channel wakes its reader
-//! by a system call of the sender, thus of the worker. One queue for all makes workers wait for each other's cache
-//! lines. So each worker has a bounded queue of its own, and the writer looks into all of them 20 times a second.
+//! Off by default: a worker then finds no [`Taps`], once a batch. On, it copies into memory allocated before,
+//! never waits, and counts records that do not fit. Each worker has a bounded queue, and the writer empties
+//! all of them 20 times a second: a channel would cost the worker a system call to wake the reader, and one
+//! queue for all would make workers wait for each other's cache lines.
 
 mod discards;
 mod log;
@@ -34,45 +34,45 @@ pub(crate) use discards::{Discard, Ring};
 pub(crate) use pcap::write_pcap;
 pub(crate) use record::{About, Record};
 
-/// Records of one worker that wait to be written: 160,000 a second may be logged before some are lost.
+/// Most queued records of one worker: up to 160,000 a second are logged without loss.
 const QUEUE_LEN: usize = 8192;
 
-/// What workers look at, replaced as a whole when settings are read again.
+/// Query log and rings of all workers, replaced as a whole by reloads.
 pub(crate) struct Taps {
     log: Option<LogTap>,
-    /// Of each worker; none if discarded datagrams are not kept.
+    /// One for each worker; none if discarded datagrams are not kept.
     rings: Vec<Arc<Ring>>,
 }
 
-/// Which queries are logged, and where to.
+/// Selection of the queries to log, and the queues of their records.
 struct LogTap {
-    /// One of so many.
+    /// Logs one of this many queries.
     sample: NonZeroU32,
-    /// Of requestors in here.
+    /// Prefix of the requestors whose queries are logged.
     requestor: Ipv6Net,
-    /// Of each worker.
+    /// One for each worker.
     queues: Vec<Arc<Queue>>,
 }
 
-/// One worker's records on their way.
+/// Queue of one worker's records.
 struct Queue {
     records: ArrayQueue<Record>,
-    /// Those that found no room, as the writer was behind.
+    /// Records lost to a full queue.
     lost: Counters<1>,
 }
 
-/// What became of records.
+/// Records of the query log by result.
 #[derive(Default)]
 pub(crate) struct LogCounts {
-    /// Written out.
+    /// Records written.
     written: AtomicU64,
-    /// Taken, but the file or the journal did not take them.
+    /// Records lost to an error of the file or the journal.
     failed: AtomicU64,
-    /// Where those are counted that were not taken.
+    /// Queues with the counters of lost records.
     queues: OnceLock<Vec<Arc<Queue>>>,
 }
 
-/// One worker's taps during a batch.
+/// Query log and ring of one worker, for one batch.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tap<'a> {
     log: Option<(&'a LogTap, &'a Queue)>,
@@ -80,7 +80,7 @@ pub(crate) struct Tap<'a> {
 }
 
 impl Taps {
-    /// Those of a worker.
+    /// Returns the taps of a worker.
     pub(crate) fn of(&self, worker: usize) -> Tap<'_> {
         Tap {
             log: self.log.as_ref().and_then(|log| Some((log, &**log.queues.get(worker)?))),
@@ -88,7 +88,7 @@ impl Taps {
         }
     }
 
-    /// The kept datagrams of all workers, oldest first; `None` if none are to be kept.
+    /// Returns the kept datagrams of all workers, oldest first, or `None` if discards are not kept.
     pub(crate) fn discards(&self) -> Option<Vec<Discard>> {
         if self.rings.is_empty() {
             return None;
@@ -100,7 +100,8 @@ impl Taps {
 }
 
 impl<'a> Tap<'a> {
-    /// Whether a query from this source is to be logged; `skipped` counts those that were not, for this worker.
+    /// Returns whether to log a query from this source; `skipped` counts the worker's queries since the last
+    /// logged one.
     pub(crate) fn logs(self, source: Ipv6Addr, skipped: &mut u32) -> bool {
         let Some((log, _)) = self.log.filter(|(log, _)| log.requestor.contains(&source)) else {
             return false;
@@ -113,7 +114,7 @@ impl<'a> Tap<'a> {
         chosen
     }
 
-    /// Hands a record to the writer, if there is one and it is not too far behind.
+    /// Queues a record for the writer, or counts it as lost.
     pub(crate) fn log(self, record: &Record) {
         if let Some((_, queue)) = self.log
             && queue.records.push(*record).is_err()
@@ -122,26 +123,26 @@ impl<'a> Tap<'a> {
         }
     }
 
-    /// Where discarded datagrams are kept.
+    /// Returns the ring that keeps discarded datagrams.
     pub(crate) fn ring(self) -> Option<&'a Ring> {
         self.ring
     }
 }
 
-/// Sets taps as settings say, and holds what must outlive a change of them.
+/// Owner of taps, queues and the writer thread; replaces taps when settings change.
 pub(crate) struct Recorder {
-    /// What workers look at.
+    /// Taps that workers use.
     pub(crate) taps: Arc<ArcSwapOption<Taps>>,
-    /// What became of records.
+    /// Records of the query log by result.
     pub(crate) counts: Arc<LogCounts>,
     workers: usize,
     queues: Vec<Arc<Queue>>,
-    /// Those of before: kept until no worker holds them, so that no worker is the one to free them.
+    /// Replaced taps that a worker may still use: freed here, never by a worker.
     replaced: Vec<Arc<Taps>>,
     writer: Option<log::Writer>,
 }
 
-/// Taps that can be set: what can fail has not.
+/// Checked and opened taps, ready to be set.
 pub(crate) struct Prepared {
     sink: Option<sink::Sink>,
     log: Option<QueryLog>,
@@ -149,7 +150,7 @@ pub(crate) struct Prepared {
 }
 
 impl Recorder {
-    /// Sets nothing yet.
+    /// Creates a recorder with all taps off.
     pub(crate) fn new(workers: usize) -> Self {
         Self {
             taps: Arc::default(),
@@ -161,7 +162,7 @@ impl Recorder {
         }
     }
 
-    /// Opens what the settings name: a file that was moved away (logrotate) begins anew.
+    /// Opens the query log; after logrotate moved the file, a new one.
     pub(crate) fn prepare(settings: &Settings) -> Result<Prepared, ExitError> {
         let log = settings.query_log.clone();
         let sink =
@@ -169,8 +170,8 @@ impl Recorder {
         Ok(Prepared { sink, log, keep_discards: settings.keep_discards })
     }
 
-    /// From now on this is taken aside. `done` is called, here or on the writer's thread, when the file of before is let
-    /// go: logrotate may compress it. Only a file system that does not answer makes that come late.
+    /// Sets taps from now on. `done` is called, here or on the writer's thread, once the former file is
+    /// closed, so that logrotate may compress it; a file system that hangs delays it.
     pub(crate) fn set(
         &mut self,
         prepared: Prepared,
@@ -180,7 +181,8 @@ impl Recorder {
         if log.is_some() && self.queues.is_empty() {
             let queue = || Queue { records: ArrayQueue::new(QUEUE_LEN), lost: Counters::default() };
             self.queues = (0..self.workers).map(|_| Arc::new(queue())).collect();
-            let _ = self.counts.queues.set(self.queues.clone()); // once, as they are made once
+            // Queues are made once, so this is never set before.
+            let _ = self.counts.queues.set(self.queues.clone());
         }
         if sink.is_some() && self.writer.is_none() {
             self.writer =
@@ -200,16 +202,15 @@ impl Recorder {
             .then(|| Arc::new(Taps { log, rings: self.rings(keep_discards) }));
         self.replaced.extend(self.taps.swap(taps));
         if let (false, Some(writer)) = (is_on, &self.writer) {
-            // Last, so that nothing is taken any more that could not be written.
+            // After the taps are off, so that every queued record is still written.
             writer.write_to(None, done.take());
         }
         done.into_iter().for_each(|done| done());
-        // Who still reads one of them holds it.
         self.replaced.retain(|taps| Arc::strong_count(taps) > 1);
         Ok(())
     }
 
-    /// The rings that there are, if they have this length.
+    /// Returns the present rings if they have this length, else new ones.
     fn rings(&self, len: usize) -> Vec<Arc<Ring>> {
         let now = self.taps.load();
         match now.as_ref().filter(|taps| taps.rings.first().map_or(0, |ring| ring.len_max()) == len) {
@@ -219,7 +220,7 @@ impl Recorder {
         }
     }
 
-    /// Writes what was taken, and ends.
+    /// Writes queued records, and ends the thread.
     pub(crate) fn stop(self) {
         if let Some(writer) = self.writer {
             writer.stop();
@@ -228,7 +229,7 @@ impl Recorder {
 }
 
 impl LogCounts {
-    /// Each with its name.
+    /// Returns each count with its name.
     pub(crate) fn read(&self) -> [(&'static str, u64); 3] {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let lost = self.queues.get().into_iter().flatten().map(|queue| queue.lost.read()[0]).sum();
@@ -236,18 +237,18 @@ impl LogCounts {
     }
 }
 
-/// What the writer is told.
+/// Order to the writer thread.
 enum Order {
-    /// To write here from now on (`None`: nothing), and to call this when it does.
+    /// Write to this sink from now on (`None`: nowhere), and call this once the former one is closed.
     WriteTo(Option<sink::Sink>, Option<Done>),
-    /// To write what there is, and end.
+    /// Write queued records and end.
     End,
 }
 
-/// What is to be called when an order is carried out.
+/// Function called once an order is executed.
 type Done = Box<dyn FnOnce() + Send>;
 
-/// How it is told.
+/// Channel of orders.
 type Orders = Sender<Order>;
 
 #[cfg(test)]
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_so_many_of_whom() {
+    fn one_of_n_queries_of_the_prefix_is_logged() {
         let (inside, outside) = ("fd00::1".parse().unwrap(), "fe00::1".parse().unwrap());
         for (sample, want) in [(1, 12), (3, 4), (5, 2), (13, 0)] {
             let taps = taps(sample, "fd00::/8");
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_counted_and_nothing_is_allocated() {
+    fn a_record_without_room_is_counted_and_nothing_is_allocated() {
         let taps = taps(1, "::/0");
         let record = Record {
             at: Duration::ZERO,
@@ -301,6 +302,6 @@ mod tests {
         assert!(counts.queues.set(queues.clone()).is_ok());
         assert_eq!((queues[0].records.len(), queues[1].records.len()), (0, 4), "its own queue");
         assert_eq!(counts.read(), [("written", 0), ("lost", 6), ("failed", 0)]);
-        taps.of(2).log(&record); // a worker that there is not
+        taps.of(2).log(&record); // no such worker
     }
 }

@@ -20,8 +20,8 @@ const RETRY_EVERY: Duration = Duration::from_millis(200);
 /// Shortest interval between two log lines about the same wait.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Reads Kea's configuration, once Kea has written its DUID and the folder of the leases exists: the sandbox reaches no
-/// folder that is made later.
+/// Reads Kea's configuration, once Kea has written its DUID and the folder of the leases exists: the sandbox
+/// reaches no folder that is made later.
 pub(super) fn site(settings: &Settings) -> Result<Site, ExitError> {
     let mut waiting = Waiting::default();
     loop {

@@ -1,4 +1,5 @@
-//! Last phase: the main thread reacts to signals, reloads, stale leases and ended threads until it is told to stop.
+//! Last phase: the main thread reacts to signals, reloads, stale leases and ended threads until it is told to
+//! stop.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

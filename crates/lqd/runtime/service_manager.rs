@@ -1,6 +1,7 @@
 //! Messages to the service manager (`NOTIFY_SOCKET`, sd_notify(3)), sent without waiting.
 //!
-//! `sd_notify::notify` blocks while the service manager does not read; here a message that finds no room is dropped.
+//! `sd_notify::notify` blocks while the service manager does not read; here a message that finds no room is
+//! dropped.
 
 use std::env;
 use std::ffi::OsString;

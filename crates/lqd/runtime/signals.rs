@@ -46,10 +46,12 @@ impl ProgramSignals {
         Ok(Self { signals, reload_wanted: false })
     }
 
-    /// Runs work that may take long or hang on a thread of its own, without capabilities if a sandbox is given.
+    /// Runs work that may take long or hang on a thread of its own, without capabilities if a sandbox is
+    /// given.
     ///
     /// # Errors
-    /// The error of `work`, or a signal to stop; the thread then ends with the process, and the log names `waiting_for`.
+    /// The error of `work`, or a signal to stop; the thread then ends with the process, and the log names
+    /// `waiting_for`.
     pub(super) fn during<T: Send + 'static>(
         &mut self,
         waiting_for: &'static str,

@@ -32,8 +32,8 @@ pub(super) fn backend(io: Io) -> Result<Backend, ExitError> {
     }
 }
 
-/// Binds the sockets of each worker and returns them with their addresses. Multicast groups are joined by the first
-/// worker only.
+/// Binds the sockets of each worker and returns them with their addresses. Multicast groups are joined by the
+/// first worker only.
 pub(super) fn bind(settings: &Settings) -> Result<(Vec<SocketAddrV6>, Vec<Vec<Socket>>), ExitError> {
     let options =
         SocketOptions { receive_buffer: settings.receive_buffer, send_buffer: settings.send_buffer };
@@ -72,7 +72,8 @@ fn warn_of_smaller(buffer: &str, sysctl: &str, wanted: usize, got: usize) {
     }
 }
 
-/// Steers datagrams to the worker on the receiving CPU, on each of the first `addresses` sockets of every worker.
+/// Steers datagrams to the worker on the receiving CPU, on each of the first `addresses` sockets of every
+/// worker.
 pub(super) fn steer(sockets: &[Vec<Socket>], addresses: usize, cpus: &[usize]) -> Result<(), ExitError> {
     let workers = sockets.len();
     let Some(cpus) = cpus.get(..workers) else {

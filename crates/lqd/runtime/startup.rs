@@ -1,7 +1,7 @@
 //! Start-up as phases, each consuming the previous one: [`Bound`] → [`Confined`] → [`Loaded`] → [`Serving`].
 //!
-//! Leases come first and UDP sockets second: a bound socket takes queries away from another server on the same port, so
-//! it is bound when there are leases to answer from.
+//! Leases come first and UDP sockets second: a bound socket takes queries away from another server on the
+//! same port, so it is bound when there are leases to answer from.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -70,7 +70,8 @@ impl Bound {
         Ok(Self { settings, signals, state, admin })
     }
 
-    /// Reads Kea's configuration, restricts the process to the files named there, and answers at the admin port.
+    /// Reads Kea's configuration, restricts the process to the files named there, and answers at the admin
+    /// port.
     pub(super) fn confine(mut self, flags: &Flags) -> Result<Confined, Interrupted> {
         let settings = self.settings.clone();
         let site = self.signals.during("Kea's configuration", None, move || await_kea::site(&settings))?;
@@ -181,7 +182,7 @@ fn log_report(report: &Report, store: &Store) {
         leases = summary.leases,
         clients = summary.clients,
         links = summary.links,
-        octets = summary.bytes,
+        bytes = summary.bytes,
         seconds = report.took.as_secs_f64(),
         "leases loaded"
     );

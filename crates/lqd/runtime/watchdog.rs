@@ -1,8 +1,8 @@
 //! Keep-alive messages for systemd (`WatchdogSec=`), sent while the main thread runs and no worker stalls.
 //!
-//! A worker or feed that *ends* ends the process at once; the watchdog is for workers that hang. A feed that hangs, for
-//! instance on a dead network file system, does not count: a restart would hang on the same file, and the known leases
-//! would no longer be answered.
+//! A worker or feed that *ends* ends the process at once; the watchdog is for workers that hang. A feed that
+//! hangs, for instance on a dead network file system, does not count: a restart would hang on the same file,
+//! and the known leases would no longer be answered.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! One worker: passes datagrams from `lqd-net` to `lqd-answer` and its replies back, and counts them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam::channel::Sender;
@@ -13,6 +13,7 @@ use tracing::warn;
 use super::event::Event;
 use crate::observe::state::WorkerCounters;
 use crate::observe::taps::{About, Discard, Record, Tap, Taps};
+use crate::observe::unix_time;
 
 /// State of one worker.
 pub(super) struct Worker {
@@ -47,10 +48,10 @@ impl Service for Worker {
 
     fn serve(&mut self, batch: &[Datagram<'_>], replies: &mut Replies<'_>) {
         let Self { leases, engine, limits, since, counters, .. } = self;
-        // Read once a batch, not for every datagram. Lifetimes need the system clock; rates and times, one that is never
-        // stepped.
+        // Read once a batch, not for every datagram. Lifetimes need the system clock; rates and times, one
+        // that is never stepped.
         let started = Instant::now();
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = unix_time(SystemTime::now());
         let unix_seconds = u32::try_from(at.as_secs()).unwrap_or(u32::MAX);
         let now = Now { unix_seconds, monotonic_ns: nanoseconds(started - *since) };
         let engine = engine.load();

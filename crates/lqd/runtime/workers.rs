@@ -1,4 +1,5 @@
-//! Worker threads: started with their sockets, observed while they run, stopped after their queues are drained.
+//! Worker threads: started with their sockets, observed while they run, stopped after their queues are
+//! drained.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddrV6;
@@ -23,8 +24,8 @@ use crate::observe::taps::Recorder;
 use crate::security::Sandbox;
 use crate::settings::{CpuSteering, Io, Settings, Switch};
 
-/// Longest time to drain the queues of stopped workers. A full queue takes some hundredths of a second; one that stays
-/// full belongs to a worker that hangs.
+/// Longest time to drain the queues of stopped workers. A full queue takes some hundredths of a second; one
+/// that stays full belongs to a worker that hangs.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Data and channels that all workers share.

@@ -1,4 +1,4 @@
-//! Capabilities: the right to bind port 547 and to enlarge receive buffers, until that is done.
+//! Capabilities: kept until port 547 is bound and receive buffers are enlarged.
 
 use std::thread;
 
@@ -7,14 +7,14 @@ use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 /// Runs `work` on a thread without capabilities; see [`super::Sandbox::without_capabilities`].
 pub(super) fn bare<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let bared = || {
-        // What cannot be dropped here cannot be dropped later either, and is told then.
+        // An error occurs again in the last step, and is reported there.
         let _ = drop_all();
         work()
     };
     thread::scope(|scope| scope.spawn(bared).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Drops all capabilities of this thread, but for root's right to read: Kea's files belong to another user.
+/// Drops all capabilities of this thread except root's right to read, as Kea's files belong to another user.
 pub(super) fn drop_all() -> Result<(), String> {
     drop_all_but(&kept()).map_err(|error| error.to_string())
 }

@@ -1,5 +1,5 @@
-//! Files: reading where Kea and the operator keep theirs, writing where the query log and the admin port's socket
-//! are, and nothing else anywhere (landlock, Linux ≥ 5.13).
+//! Restriction of file access (landlock, Linux ≥ 5.13): reading in the folders of Kea and the operator,
+//! writing in those of the query log and the admin port's socket, nothing else.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use landlock::{
 
 use super::sandbox::Reach;
 
-/// The kernel's own tables: figures on this process, CPUs, interfaces.
+/// Tables of the kernel about this process, CPUs, interfaces.
 pub(super) const TABLES: [&str; 2] = ["/proc", "/sys"];
 
-/// Restricts this thread and those that it starts.
+/// Restricts this thread and the threads that it starts.
 pub(super) fn restrict(reach: &Reach) -> Result<(), String> {
     match enforce(reach).map_err(|error| error.to_string())? {
         RulesetStatus::NotEnforced => {
@@ -27,8 +27,8 @@ pub(super) fn restrict(reach: &Reach) -> Result<(), String> {
     }
 }
 
-/// All kinds of access up to ABI 5 (Linux 6.10) are denied but those that a reach names, below its folders. TCP ports
-/// are not handled: the ports are bound later.
+/// Denies all access up to ABI 5 (Linux 6.10) except below the folders of `reach`. TCP ports are not
+/// restricted, as they are bound later.
 fn enforce(reach: &Reach) -> Result<RulesetStatus, RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let tables = TABLES.map(PathBuf::from);
@@ -57,7 +57,6 @@ mod tests {
 
     use super::*;
 
-    /// A log begins anew, a socket goes; neither folder can do what the other can, or be read.
     #[test]
     fn logs_and_sockets_have_folders_of_their_own() {
         let (logs, sockets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -1,26 +1,24 @@
-//! What the process gives up as soon as it needs it no more, so that who takes it over gains little.
+//! Sandbox: rights are dropped as soon as they are not needed, so that an attacker gains little.
 //!
 //! ```text
-//! step           when                            what                                       for
+//! step           when                            action                                     for
 //! confine        settings are read, one thread   no new privileges, no core dumps, landlock  all threads to come
 //! without_…      admin, query log, load begin    capabilities                                threads of these
 //! drop_…         sockets are bound               capabilities                                workers, feed, signals
 //! seal           all threads run                 seccomp                                     all threads
 //! ```
 //!
-//! Capabilities and landlock belong to a thread and pass to those that it starts, hence the order: the thread
-//! that binds port 547 is the only one that ever has the right to. seccomp is put on all threads at once.
+//! Capabilities and landlock belong to a thread and pass to the threads that it starts, hence the order: only
+//! the thread that binds port 547 ever has the right to. seccomp applies to all threads at once.
 //!
-//! lqd does not change its user by itself. systemd (`User=`, `AmbientCapabilities=`) and containers do that before
-//! any of its code runs; a program that begins as root can read files at its start that it cannot read any more
-//! at SIGHUP, and keeps root's rights in whatever it forgets.
+//! lqd does not change its user: systemd (`User=`, `AmbientCapabilities=`) and containers do that before any
+//! of its code runs. A program that starts as root reads files at the start that it cannot read at SIGHUP.
 //!
-//! The admin port binds first, and answers from a thread that is started after `confine`: so it has no more rights
-//! than others, and tells that lqd is starting while leases are loaded. Its Unix sockets have to be removed at the
-//! end, and an address that another lqd holds is bound later: then, and only then, are these calls allowed
-//! ([`AdminNeeds`]).
+//! The admin port binds first, and answers from a thread that is started after `confine`: it has no more
+//! rights than others, and reports that lqd is starting while leases are loaded. Removing Unix sockets at the
+//! end, and binding an address that another lqd still uses, are allowed only if needed ([`AdminNeeds`]).
 //!
-//! seccomp does not see what goes through io_uring; what a ring may do is limited where it is made (`lqd-net`).
+//! seccomp does not see operations of io_uring; `lqd-net` restricts its rings to those that it needs.
 
 use std::path::{Path, PathBuf};
 
@@ -32,25 +30,25 @@ use super::{capabilities, landlock, seccomp};
 use crate::error::ExitError;
 use crate::settings::SandboxMode;
 
-/// Where files are used after the start, by folder: Kea and logrotate replace files, so that rights to one of them
-/// would end.
+/// Folders that are used after the start. Kea and logrotate replace files, so rights to a single file would
+/// end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reach {
-    /// Folders whose files are read, and those in them.
+    /// Folders whose files and subfolders are read.
     pub(crate) read: Vec<PathBuf>,
-    /// Folders in which files are made and written, or devices: the query log's.
+    /// Folders in which files are created and written, or devices: for the query log.
     pub(crate) append: Vec<PathBuf>,
-    /// Folders in which Unix sockets are made and removed: the admin port's.
+    /// Folders in which Unix sockets are created and removed: for the admin port.
     pub(crate) sockets: Vec<PathBuf>,
 }
 
-/// For errors, which tell this sandbox's denials from others.
+/// Returns the reach as errors need it, to tell denials of this sandbox from others.
 fn confinement(reach: &Reach) -> Confinement {
     let read: Vec<_> = landlock::TABLES.iter().map(PathBuf::from).chain(reach.read.iter().cloned()).collect();
     Confinement::new(&read, &reach.append, &reach.sockets)
 }
 
-/// The folders of these files, and those to which symbolic links lead from there.
+/// Returns the folders of these files, and of the targets of symbolic links on the way.
 pub(crate) fn folders<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
     let folder = |file: PathBuf| match file.parent() {
         Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
@@ -59,15 +57,17 @@ pub(crate) fn folders<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<P
     with_targets(files).map(folder).collect()
 }
 
-/// The folders beside those to which symbolic links lead on the way to these files: a link that is replaced, as
-/// Kubernetes and releases do, leads to one of them. None that lies at the top, such as /srv, with all that is in it.
+/// Returns the parents of folders that symbolic links lead to on the way to these files: when Kubernetes or a
+/// release replaces the link, it leads to a sibling. Top-level folders such as /srv are left out, as they
+/// contain too much.
 pub(crate) fn beside_link_targets<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
     let links = files.into_iter().flat_map(|file| Resolved::of(file).folder_links().to_vec());
     let beside = |link: PathBuf| Resolved::of(&link).target().parent().map(Path::to_owned);
     links.filter_map(beside).filter(|folder| folder.components().count() > 2).collect()
 }
 
-/// As [`folders`], but for devices and pipes, which nobody replaces: these alone, rather than all of /dev.
+/// As [`folders`], but devices and pipes, which are never replaced, stand for themselves instead of all of
+/// /dev.
 pub(crate) fn folders_or_devices<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
     let is_device = |file: &&PathBuf| file.metadata().is_ok_and(|metadata| !metadata.is_file());
     let (devices, files): (Vec<_>, Vec<_>) = files.into_iter().partition(is_device);
@@ -75,33 +75,33 @@ pub(crate) fn folders_or_devices<'a>(files: impl IntoIterator<Item = &'a PathBuf
     devices.into_iter().flat_map(with_target).flatten().chain(folders(files)).collect()
 }
 
-/// These files, and what their symbolic links lead to, be it there already or not.
+/// Returns these files and the targets of their symbolic links, whether they exist or not.
 fn with_targets<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> impl Iterator<Item = PathBuf> {
     files.into_iter().flat_map(|file| [vec![file.clone()], Resolved::of(file).names().to_vec()]).flatten()
 }
 
-/// What the admin port still has to do when system calls are restricted.
+/// Operations of the admin port after system calls are restricted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AdminNeeds {
-    /// Remove its Unix sockets at the end.
+    /// Removes its Unix sockets at the end.
     pub(crate) removes: bool,
-    /// Bind addresses that are in use now.
+    /// Binds addresses that are in use now.
     pub(crate) binds: bool,
 }
 
-/// The sandbox as far as it stands.
+/// The sandbox, as far as it is in force.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     mode: SandboxMode,
-    /// Which parts stand.
+    /// Parts in force.
     parts: Vec<&'static str>,
 }
 
 impl Sandbox {
-    /// First step, while this is the only thread.
+    /// First step, while this is the only thread: privileges, core dumps, files.
     ///
     /// # Errors
-    /// In mode `on`: what this kernel lacks.
+    /// In mode `on`: this kernel cannot restrict one of them.
     pub(crate) fn confine(mode: SandboxMode, reach: &Reach) -> Result<Self, ExitError> {
         let mut sandbox = Self { mode, parts: Vec::new() };
         if mode != SandboxMode::Off {
@@ -117,10 +117,10 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// Runs `work` on a thread without capabilities, so that threads that it leaves behind have none.
+    /// Runs `work` on a thread without capabilities, so that threads that it starts have none.
     ///
-    /// Files are thus read with the rights that will remain, and one that is out of reach is found at the start
-    /// rather than at the first SIGHUP.
+    /// Files are read with the rights that remain: one out of reach is found at the start, not at the first
+    /// SIGHUP.
     pub(crate) fn without_capabilities<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match self.mode {
             SandboxMode::Off => work(),
@@ -128,10 +128,10 @@ impl Sandbox {
         }
     }
 
-    /// Sockets are bound: nothing needs a capability any more.
+    /// Third step, once the sockets are bound: drops capabilities.
     ///
     /// # Errors
-    /// As of [`Sandbox::confine`].
+    /// Like [`Sandbox::confine`].
     pub(crate) fn drop_capabilities(&mut self) -> Result<(), ExitError> {
         match self.mode {
             SandboxMode::Off => Ok(()),
@@ -139,10 +139,10 @@ impl Sandbox {
         }
     }
 
-    /// Last step, when all threads run; says in one line what stands.
+    /// Last step, once all threads run: restricts system calls, and logs the parts in force.
     ///
     /// # Errors
-    /// As of [`Sandbox::confine`].
+    /// Like [`Sandbox::confine`].
     pub(crate) fn seal(mut self, admin: AdminNeeds) -> Result<(), ExitError> {
         if self.mode == SandboxMode::Off {
             info!("sandbox off");
@@ -153,16 +153,16 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Notes that a part stands, or says why not: in mode `on` that is an error.
+    /// Notes a part that is in force, or logs why it is not: in mode `on` that is an error.
     fn note(&mut self, part: &'static str, outcome: Result<(), String>) -> Result<(), ExitError> {
         match outcome {
             Ok(()) => self.parts.push(part),
             Err(reason) if self.mode == SandboxMode::On => {
                 return Err(ExitError::unusable(format!(
-                    "sandbox: cannot restrict {part}: {reason}; with --sandbox auto lqd does without"
+                    "sandbox: cannot restrict {part}: {reason}; --sandbox auto starts without it"
                 )));
             }
-            Err(reason) => warn!(part, %reason, "sandbox: cannot restrict this part; going on without"),
+            Err(reason) => warn!(part, %reason, "sandbox: cannot restrict this part; continuing without it"),
         }
         Ok(())
     }
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reach_is_folders_wherever_links_lead() {
+    fn a_reach_contains_the_folders_of_link_targets() {
         let folder = tempfile::tempdir().unwrap();
         let real = folder.path().canonicalize().unwrap();
         std::fs::create_dir(real.join("shared")).unwrap();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reach_has_room_for_the_next_release_and_not_for_all_of_srv() {
+    fn a_reach_contains_the_next_release_but_no_top_level_folder() {
         let folder = tempfile::tempdir().unwrap();
         let real = folder.path().canonicalize().unwrap();
         std::fs::create_dir_all(real.join("releases/5")).unwrap();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_in_reach_without_its_folder() {
+    fn a_reach_contains_a_device_without_its_folder() {
         let null = PathBuf::from("/dev/null");
         let files = [null.clone(), PathBuf::from("/var/log/nowhere.log")];
         let found = folders_or_devices(&files);

@@ -1,10 +1,10 @@
-//! System calls: those that a serving lqd makes, and no others.
+//! Restriction of system calls to those that a serving lqd makes (seccomp).
 //!
-//! A call that is not listed fails with EPERM rather than ending the process: an attacker gets neither a shell nor
-//! a file, and a library that begins to try a newer call first goes on with the older one.
+//! Other calls fail with EPERM instead of ending the process: an attacker gets neither a shell nor a file,
+//! and a library that tries a newer call first falls back to the older one.
 //!
-//! `clone3` passes its flags in memory, which a filter does not see. So a filter of its own says that there is no such
-//! call (ENOSYS), and the C library starts threads by `clone`.
+//! `clone3` passes its flags in memory, which a filter cannot read. A separate filter makes it fail with
+//! ENOSYS, so that the C library starts threads by `clone`.
 
 use std::collections::BTreeMap;
 
@@ -24,12 +24,12 @@ const CALLS: &[c_long] = &[
     libc::SYS_recvmmsg, libc::SYS_sendmmsg, libc::SYS_recvmsg, libc::SYS_sendmsg, libc::SYS_ppoll,
     // Leaving the port (lqd_net::drain).
     libc::SYS_connect, libc::SYS_setsockopt, libc::SYS_getsockopt, libc::SYS_membarrier,
-    // Files of Kea, and the watch over them. Which ones is landlock's matter.
+    // Files of Kea, and inotify; landlock restricts the files.
     libc::SYS_openat, libc::SYS_read, libc::SYS_readv, libc::SYS_pread64, libc::SYS_close, libc::SYS_fstat,
     libc::SYS_newfstatat, libc::SYS_statx, libc::SYS_lseek, libc::SYS_readlinkat, libc::SYS_getdents64,
     libc::SYS_getcwd, libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_fcntl,
     libc::SYS_inotify_init1, libc::SYS_inotify_add_watch, libc::SYS_inotify_rm_watch,
-    // A line that a full disk took in part is cut off the query log.
+    // Removes a partly written line from the query log after a full disk.
     libc::SYS_ftruncate,
     // Log lines, signals, systemd, the admin port.
     libc::SYS_write, libc::SYS_writev, libc::SYS_eventfd2, libc::SYS_pipe2, libc::SYS_dup,
@@ -38,19 +38,19 @@ const CALLS: &[c_long] = &[
     libc::SYS_epoll_pwait, libc::SYS_epoll_pwait2, libc::SYS_timerfd_create, libc::SYS_timerfd_settime,
     // Memory; mimalloc asks for the NUMA node that a thread runs on.
     libc::SYS_brk, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_getcpu,
-    // Threads, which each load of a lease file starts anew. clone3 is refused by a filter of its own.
+    // Threads, started by each load of a lease file. A separate filter refuses clone3.
     libc::SYS_clone3, libc::SYS_set_robust_list, libc::SYS_rseq, libc::SYS_prctl,
     libc::SYS_futex, libc::SYS_sched_yield, libc::SYS_sched_getaffinity, libc::SYS_sched_setaffinity,
     libc::SYS_exit, libc::SYS_exit_group, libc::SYS_getpid, libc::SYS_gettid,
     libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
-    // Clocks, chance, limits, who we are.
+    // Clocks, random numbers, limits, users.
     libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_clock_nanosleep, libc::SYS_nanosleep,
     libc::SYS_gettimeofday, libc::SYS_getrandom, libc::SYS_getrusage, libc::SYS_prlimit64, libc::SYS_sysinfo,
     libc::SYS_uname, libc::SYS_getuid, libc::SYS_geteuid, libc::SYS_getgid, libc::SYS_getegid,
 ];
 
-/// Older spellings that some architectures have besides.
+/// Older calls of some architectures.
 #[cfg(target_arch = "x86_64")]
 const OLD_CALLS: &[c_long] = &[
     libc::SYS_poll,
@@ -65,14 +65,14 @@ const OLD_CALLS: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLD_CALLS: &[c_long] = &[];
 
-/// To remove a Unix socket.
+/// Calls that remove a Unix socket.
 const REMOVE: &[c_long] = &[
     libc::SYS_unlinkat,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_unlink,
 ];
 
-/// To bind an address later, and to say who may connect there.
+/// Calls that bind an address and set the mode of its socket.
 const BIND: &[c_long] = &[
     libc::SYS_bind,
     libc::SYS_listen,
@@ -81,13 +81,13 @@ const BIND: &[c_long] = &[
     libc::SYS_chmod,
 ];
 
-/// Of `ioctl`, what it may be asked.
+/// Requests of `ioctl`.
 #[rustfmt::skip]
 const IOCTLS: &[u64] = &[
     libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::SIOCGIFINDEX, libc::SIOCGIFNAME,
 ];
 
-/// Flags of `clone` that would make another namespace. (CLONE_NEWTIME is none of `clone`'s.)
+/// Flags of `clone` that create a namespace; `clone` has no CLONE_NEWTIME.
 const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWCGROUP
     | libc::CLONE_NEWUTS
@@ -96,13 +96,13 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u64;
 
-/// Of the type of a socket, what is no flag.
+/// Mask of the type of a socket, without its flags.
 const SOCKET_TYPE: u64 = 0xf;
 
-/// A condition: of this argument, the bits in the mask must be these.
+/// Condition on a call: argument, mask, value of the masked bits.
 type Condition = (u8, u64, u64);
 
-/// Calls with the conditions on their arguments: those of one line all hold, or those of another.
+/// Returns calls with conditions on their arguments: all conditions of one line must hold.
 fn limited(admin: AdminNeeds) -> Vec<(c_long, Vec<Vec<Condition>>)> {
     let all = u64::from(u32::MAX);
     let domain = |domain: i32| (0, all, domain as u64);
@@ -115,7 +115,7 @@ fn limited(admin: AdminNeeds) -> Vec<(c_long, Vec<Vec<Condition>>)> {
             sockets.push(vec![domain(family), kind(libc::SOCK_STREAM)]);
         }
     }
-    // No code is loaded any more.
+    // No code is loaded after the start.
     let no_code = vec![vec![(2, libc::PROT_EXEC as u64, 0)]];
     let thread = libc::CLONE_THREAD as u64;
     vec![
@@ -123,16 +123,16 @@ fn limited(admin: AdminNeeds) -> Vec<(c_long, Vec<Vec<Condition>>)> {
         (libc::SYS_ioctl, IOCTLS.iter().map(|&request| vec![(1, all, request)]).collect()),
         (libc::SYS_mmap, no_code.clone()),
         (libc::SYS_mprotect, no_code),
-        // A thread, no process, in the namespaces that there are.
+        // A thread in the same namespaces, not a process.
         (libc::SYS_clone, vec![vec![(0, NAMESPACES | thread, thread)]]),
-        // How a panic that cannot be survived ends the process.
+        // An abort after a panic signals its own process.
         (libc::SYS_tgkill, vec![vec![(0, all, u64::from(std::process::id()))]]),
     ]
 }
 
-/// Restricts all threads of this process, and those to come.
+/// Restricts all present and future threads of this process.
 pub(super) fn restrict(admin: AdminNeeds) -> Result<(), String> {
-    // This one first: the other leaves no way to set one.
+    // First, as the other filter forbids setting filters.
     let programs = [without_clone3(), program(admin)];
     programs.into_iter().try_for_each(|program| {
         let program = program.map_err(|error| error.to_string())?;
@@ -145,7 +145,7 @@ pub(super) fn restrict(admin: AdminNeeds) -> Result<(), String> {
     })
 }
 
-/// Says that `clone3` does not exist, whatever its arguments.
+/// Returns the filter that makes `clone3` fail with ENOSYS.
 fn without_clone3() -> Result<BpfProgram, seccompiler::BackendError> {
     let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let missing = SeccompAction::Errno(libc::ENOSYS as u32);
@@ -168,7 +168,7 @@ fn program(admin: AdminNeeds) -> Result<BpfProgram, seccompiler::BackendError> {
     SeccompFilter::new(rules, refuse, SeccompAction::Allow, std::env::consts::ARCH.try_into()?)?.try_into()
 }
 
-/// Calls for the admin port's sockets. One that is bound later is removed at the end, too.
+/// Returns the calls for the admin port's sockets.
 fn of_admin(admin: AdminNeeds) -> impl Iterator<Item = &'static c_long> {
     let remove = if admin.removes { REMOVE } else { &[] };
     let bind = if admin.binds { BIND } else { &[] };

@@ -1,10 +1,10 @@
-//! Who may ask what: the networks of `--allow` and the `[[access]]` rows of the file come to one table.
+//! Access table: one rule for each `[[access]]` of the file and each network of `--allow`.
 //!
-//! Three kinds of rows, and one rule: the longest prefix decides alone.
-//! - each `[[access]]`: what it gives, and else what the flags give; whether it lets in follows from `--allow` where
-//!   it does not say so: the whole prefix must be in one of those networks
-//! - each network of `--allow` (or of Kea's `requesters`) that has no `[[access]]`: let in, with what the flags give
-//! - all others: not let in, with what the flags give
+//! Only the rule of the longest prefix applies to a requestor:
+//! - of each `[[access]]`: its own keys, otherwise the flags; without `allow` it allows its requestors if one
+//!   network of `--allow` contains the whole prefix
+//! - of each network of `--allow` (or of Kea's `requesters`) without an `[[access]]`: allowed, with the flags
+//! - all others: not allowed, with the flags
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -14,38 +14,38 @@ use lqd_answer::{Access, AccessError, Deny, QueryKind, Rate, Relayed, Rights};
 use lqd_feed::kea_config::ExtendedInfo;
 use lqd_wire::{DATAGRAM_LEN_MAX, OptionCode};
 
-use crate::settings::{self, AccessRow, Settings};
+use crate::settings::{self, AccessRule, Settings};
 
-/// The table; `allow` are the networks that are let in by flag, or by Kea.
+/// Makes the table; `allow` has the networks allowed by flag or by Kea.
 pub(crate) fn table(settings: &Settings, allow: &[Ipv6Net]) -> Result<Access, AccessError> {
-    let mut named: HashSet<Ipv6Net> = settings.access.iter().map(|row| row.prefix).collect();
+    let mut named: HashSet<Ipv6Net> = settings.access.iter().map(|rule| rule.prefix).collect();
     let flags = rights(&settings.rights);
-    let mut rows: Vec<_> = settings.access.iter().map(|row| (row.prefix, of_row(row, allow))).collect();
-    // The same network may be given twice by Kea, or by flags; it is one row.
+    let mut rules: Vec<_> = settings.access.iter().map(|rule| (rule.prefix, of_rule(rule, allow))).collect();
+    // Kea or the flags may name a network twice; it is one rule.
     let by_flag = allow.iter().filter(|network| named.insert(network.trunc()));
-    rows.extend(by_flag.map(|network| (network.trunc(), Rights { allow: true, ..flags.clone() })));
-    Access::new(flags, rows)
+    rules.extend(by_flag.map(|network| (network.trunc(), Rights { allow: true, ..flags.clone() })));
+    Access::new(flags, rules)
 }
 
-/// Whether the file has a row of its own for this prefix.
-pub(crate) fn has_row(settings: &Settings, prefix: Ipv6Net) -> bool {
-    settings.access.iter().any(|row| row.prefix == prefix)
+/// Returns whether the file has a rule for this prefix.
+pub(crate) fn has_rule(settings: &Settings, prefix: Ipv6Net) -> bool {
+    settings.access.iter().any(|rule| rule.prefix == prefix)
 }
 
-/// What an operator should know about his rows.
+/// Returns warnings about access rules.
 pub(crate) fn warnings(settings: &Settings, allow: &[Ipv6Net], kept: &ExtendedInfo) -> Vec<String> {
-    let unsaid = settings.access.iter().filter(|row| row.allow.is_none() && !covered(row.prefix, allow));
+    let unsaid = settings.access.iter().filter(|rule| rule.allow.is_none() && !covered(rule.prefix, allow));
     let mut warnings: Vec<_> = unsaid
-        .map(|row| {
+        .map(|rule| {
             format!(
-                "the access row {} lets nobody in, as no network of --allow holds all of it; write allow = true \
-                 into the row, or allow = false if that is meant",
-                row.prefix
+                "access rule {} allows no requestor, as no network of --allow contains all of it; write allow = true \
+                 into the rule, or allow = false if that is intended",
+                rule.prefix
             )
         })
         .collect();
     let restricted = settings.rights.restricted_requestor
-        || settings.access.iter().any(|row| row.rights.restricted_requestor);
+        || settings.access.iter().any(|rule| rule.rights.restricted_requestor);
     if restricted && *kept != ExtendedInfo::All {
         warnings.push(
             "restricted requestors get only bindings whose relays are known, and Kea does not keep relay data \
@@ -57,7 +57,7 @@ pub(crate) fn warnings(settings: &Settings, allow: &[Ipv6Net], kept: &ExtendedIn
     warnings
 }
 
-/// A row in words.
+/// Describes a rule in words.
 pub(crate) fn describe(rights: &Rights) -> String {
     let mut text = if rights.allow { "allowed" } else { "not allowed" }.to_owned();
     let mut say = |what: std::fmt::Arguments<'_>| {
@@ -94,12 +94,12 @@ pub(crate) fn describe(rights: &Rights) -> String {
     text
 }
 
-fn of_row(row: &AccessRow, allow: &[Ipv6Net]) -> Rights {
+fn of_rule(rule: &AccessRule, allow: &[Ipv6Net]) -> Rights {
     Rights {
-        allow: row.allow.unwrap_or_else(|| covered(row.prefix, allow)),
-        prefix_rate: row.prefix_rate.map(rate),
-        relay_addresses: row.relay_addresses.clone(),
-        ..rights(&row.rights)
+        allow: rule.allow.unwrap_or_else(|| covered(rule.prefix, allow)),
+        prefix_rate: rule.prefix_rate.map(rate),
+        relay_addresses: rule.relay_addresses.clone(),
+        ..rights(&rule.rights)
     }
 }
 
@@ -107,30 +107,30 @@ fn covered(prefix: Ipv6Net, allow: &[Ipv6Net]) -> bool {
     allow.iter().any(|network| network.contains(&prefix))
 }
 
-/// Rights of those who are not let in, with all that is said of them.
-fn rights(said: &settings::Rights) -> Rights {
+/// Converts rights; requestors are not allowed unless a rule says so.
+fn rights(typed: &settings::Rights) -> Rights {
     Rights {
         allow: false,
-        deny: match said.deny {
+        deny: match typed.deny {
             settings::Deny::NotAllowed => Deny::NotAllowed,
             settings::Deny::Drop => Deny::Drop,
         },
-        query_types: said.query_types,
-        relayed: match said.relayed {
+        query_types: typed.query_types,
+        relayed: match typed.relayed {
             settings::Relayed::Answer => Relayed::Answer,
             settings::Relayed::Drop => Relayed::Drop,
         },
-        sensitive: said.sensitive_options.iter().copied().map(OptionCode).collect(),
-        reply_len_max: said.max_reply,
-        rate: said.rate.map(rate),
+        sensitive: typed.sensitive_options.iter().copied().map(OptionCode).collect(),
+        reply_len_max: typed.max_reply,
+        rate: typed.rate.map(rate),
         prefix_rate: None,
-        restricted: said.restricted_requestor,
+        restricted: typed.restricted_requestor,
         relay_addresses: Vec::new(),
     }
 }
 
-fn rate(said: settings::Rate) -> Rate {
-    Rate { per_second: said.per_second, burst: said.burst }
+fn rate(rate: settings::Rate) -> Rate {
+    Rate { per_second: rate.per_second, burst: rate.burst }
 }
 
 #[cfg(test)]

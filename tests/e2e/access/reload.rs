@@ -45,7 +45,7 @@ fn whole_or_not_at_all() -> Result<(), Failed> {
     // A good rule before a bad one must not be applied either.
     for (text, advice) in [
         ("[[access]]\nprefix = '::2'\nrate = 0.5", "6:8: access: rate: invalid type"),
-        ("[[access]]\nprefix = '::1'", "5:10: access: prefix: ::1/128 has a row already"),
+        ("[[access]]\nprefix = '::1'", "5:10: access: prefix: ::1/128 has a rule already"),
         (
             "sensitive-options = [39, 46]",
             "4:26: access: sensitive-options: clt-time (46) belongs to every such reply (RFC 5007)",
@@ -84,8 +84,8 @@ fn check() -> Result<(), Failed> {
         "answers        2001:db8:1::/48 2001:db8::/32",
         "access         2001:db8:1::/48: allowed, by address only, 10 a second for each address (burst 10)",
         "access         fd00::/8: not allowed, 10 a second for each address (burst 10), 5 a second for the prefix (burst 5)",
-        "warning        the access row fd00::/8 lets nobody in, as no network of --allow holds all of it; write \
-         allow = true into the row, or allow = false if that is meant",
+        "warning        access rule fd00::/8 allows no requestor, as no network of --allow contains all of it; write \
+         allow = true into the rule, or allow = false if that is intended",
     ] {
         assert!(ended.stdout.lines().any(|printed| printed == line), "{line}\n{}", ended.stdout);
     }

@@ -180,7 +180,7 @@ fn leases_are_counted_by_type_and_link() -> Result<(), Failed> {
     let monitored = Monitored::start(&fixture, &[]);
     let scrape = monitored.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
     let of = |kind| scrape.labelled("lqd_leases", "type", kind);
-    assert_eq!((of("address"), of("prefix"), scrape.sum("lqd_leases_ended")), (2.0, 1.0, 1.0));
+    assert_eq!((of("address"), of("prefix"), scrape.sum("lqd_leases_expired")), (2.0, 1.0, 1.0));
     assert_eq!(scrape.all("lqd_leases")[0].0["link"], "2001:db8:1::");
     assert_eq!(scrape.sum("lqd_leases_on_no_link"), 0.0);
     assert_eq!((scrape.sum("lqd_index_leases"), scrape.sum("lqd_index_clients")), (4.0, 2.0));

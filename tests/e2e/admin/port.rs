@@ -248,9 +248,9 @@ fn off_by_default() -> Result<(), Failed> {
     let lqd = Lqd::start(&fixture.flags());
     assert_eq!(lqd.line_with("admin port"), None);
     let open = Monitored::start(&fixture, &["--admin", "[::]:0"]);
-    assert!(open.lqd.line_with("can be reached from other hosts").is_some());
+    assert!(open.lqd.line_with("reachable from other hosts").is_some());
     assert_eq!(get(admin_address(&open.lqd), "/healthz").status, 200);
     let closed = Monitored::start(&fixture, &[]);
-    assert_eq!(closed.lqd.line_with("can be reached from other hosts"), None);
+    assert_eq!(closed.lqd.line_with("reachable from other hosts"), None);
     Ok(())
 }

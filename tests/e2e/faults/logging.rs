@@ -197,7 +197,7 @@ fn query_log_lines_are_whole() -> Result<(), Failed> {
     grows_from(0)?;
     limit_file_size(lqd.pid(), &(size() + 2_000).to_string())?;
     let until = Until::patience();
-    while lqd.line_with("the query log cannot be written").is_none() {
+    while lqd.line_with("query log cannot be written").is_none() {
         requestor.ask(&by_address(ADDRESS)).ok_or("it answers")?;
         assert!(until.pending(), "the disk is not full");
     }

@@ -100,6 +100,6 @@ fn capture_is_on_the_unix_socket_only() -> Result<(), Failed> {
     let (_lqd, socket) = start(&fixture, &[]);
     let (status, reason) = get(&socket, "/discards.pcap")?;
     assert_eq!(status, "HTTP/1.1 404 Not Found");
-    assert_eq!(String::from_utf8(reason)?, "none are kept: set --keep-discards\n");
+    assert_eq!(String::from_utf8(reason)?, "no discards are kept: set --keep-discards\n");
     Ok(())
 }

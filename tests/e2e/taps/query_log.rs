@@ -162,7 +162,7 @@ fn full_disk_is_logged_once() -> Result<(), Failed> {
     for _ in 0..200 {
         ask(&requestor, ADDRESS_101)?;
     }
-    let line = lqd.await_line(0, |line| line.contains("the query log cannot be written"));
+    let line = lqd.await_line(0, |line| line.contains("query log cannot be written"));
     assert!(line.contains("No space left"), "{line}");
     lqd.signal("TERM");
     assert_eq!(lqd.log_at_end().matches("cannot be written").count(), 1);

@@ -1,4 +1,4 @@
-//! HTTP/1.1 to strangers, within limits: connections, header octets and header lines, time.
+//! HTTP/1.1 with limits on connections, header size, header lines and time.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,41 +19,41 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio::time;
 
-use super::Way;
+use super::Context;
 use crate::observe::scrape::Scrape;
 use crate::observe::state::ServerState;
 use crate::observe::taps::write_pcap;
 use crate::observe::{metrics, status};
 
-/// Most connections of one listener; a further one takes the place of the one that has been idle longest, so that
-/// connections that are held open shut nobody out. Each listener has its own, so that strangers at a TCP port do not
-/// close the operator's at the Unix socket.
+/// Most connections of one listener. A further one closes the one that has been idle longest, so that idle
+/// connections lock nobody out. The limit is by listener, so that TCP clients do not close the operator's
+/// Unix connections.
 const CONNECTIONS_MAX: usize = 32;
 
-/// How long a request may take to come in, and a connection may rest between two.
+/// Longest time for a request to arrive, and for a connection to stay idle.
 const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// How long a connection lasts, whatever it does: a reader that takes nothing holds a place no longer.
+/// Longest life of a connection, also of one that reads nothing.
 const LIFE_MAX: Duration = Duration::from_secs(120);
 
-/// Octets of a request's header, and of what is read ahead.
+/// Longest header of a request, and read-ahead, in octets.
 const HEADER_LEN_MAX: usize = 16 << 10;
 
-/// Lines of a request's header.
+/// Most lines of a request's header.
 const HEADER_LINES_MAX: usize = 64;
 
-/// How long to wait after an accept that failed, as it does when the process may open no more files.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// Pause after a failed accept, for instance at the limit of open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The page for a person.
+/// The status page.
 const PAGE: &str = include_str!("page.html");
 
-/// The page may run its own script, ask its own server, and nothing else.
+/// Content security policy of the page: its own script and its own server only.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Accepts and answers, for ever.
-pub(super) async fn accept<S>(way: Way, next: impl AsyncFn() -> io::Result<S>)
+/// Accepts connections and answers their requests, forever.
+pub(super) async fn accept<S>(context: Context, next: impl AsyncFn() -> io::Result<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -61,7 +61,7 @@ where
     let mut connections: Vec<Connection> = Vec::with_capacity(CONNECTIONS_MAX);
     loop {
         let Ok(stream) = next().await else {
-            time::sleep(ACCEPT_AGAIN_AFTER).await;
+            time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         connections.retain(|connection| !connection.task.is_finished());
@@ -72,18 +72,18 @@ where
         }
         let usage = Usage { uses: Arc::clone(&uses), last: Arc::default() };
         usage.note();
-        let (way, last_use) = (way.clone(), Arc::clone(&usage.last));
+        let (context, last_use) = (context.clone(), Arc::clone(&usage.last));
         let task = tokio::spawn(async move {
-            // Why a stranger's connection ended is of no use to anybody.
-            let _ = time::timeout(LIFE_MAX, converse(stream, way, usage)).await;
+            // The reason why a client's connection ended is of no use.
+            let _ = time::timeout(LIFE_MAX, serve(stream, context, usage)).await;
         });
         connections.push(Connection { last_use, task: task.abort_handle() });
-        // A request that has come in is answered before another connection can take its place.
+        // Answers a request that has arrived before another connection can close this one.
         tokio::task::yield_now().await;
     }
 }
 
-/// A connection that was accepted.
+/// An accepted connection.
 struct Connection {
     last_use: Arc<AtomicU64>,
     task: AbortHandle,
@@ -95,7 +95,7 @@ impl Connection {
     }
 }
 
-/// The order in which the connections of a listener were used last: accepted, or asked something.
+/// Position of a connection in the order of last use: accepted, or sent a request.
 struct Usage {
     uses: Arc<AtomicU64>,
     last: Arc<AtomicU64>,
@@ -107,13 +107,13 @@ impl Usage {
     }
 }
 
-async fn converse<S>(stream: S, way: Way, usage: Usage) -> Result<(), hyper::Error>
+async fn serve<S>(stream: S, context: Context, usage: Usage) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let answer = move |request: Request<Incoming>| {
         usage.note();
-        let response = respond(&request, &way);
+        let response = respond(&request, &context);
         async { Ok::<_, Infallible>(response) }
     };
     http1::Builder::new()
@@ -125,9 +125,9 @@ where
         .await
 }
 
-/// What is answered: hyper leaves the body out where HEAD was asked.
-fn respond(request: &Request<Incoming>, way: &Way) -> Response<Full<Bytes>> {
-    let state = &*way.state;
+/// Returns the response; hyper omits the body for HEAD.
+fn respond(request: &Request<Incoming>, context: &Context) -> Response<Full<Bytes>> {
+    let state = &*context.state;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -147,29 +147,29 @@ fn respond(request: &Request<Incoming>, way: &Way) -> Response<Full<Bytes>> {
         },
         "/metrics" => body(StatusCode::OK, Exposition::CONTENT_TYPE, metrics::text(&Scrape::take(state))),
         "/status" => body(StatusCode::OK, "application/json", status::json(&Scrape::take(state))),
-        "/discards.pcap" if !way.is_private => text(
+        "/discards.pcap" if !context.is_private => text(
             StatusCode::FORBIDDEN,
-            "they name clients: ask over a Unix socket (--admin unix:/run/lqd/admin.sock)\n",
+            "discards name clients: use a Unix socket (--admin unix:/run/lqd/admin.sock)\n",
         ),
         "/discards.pcap" => discards(state),
         _ => text(
             StatusCode::NOT_FOUND,
-            "there are /, /metrics, /healthz, /readyz, /status and /discards.pcap\n",
+            "not found; paths are /, /metrics, /healthz, /readyz, /status and /discards.pcap\n",
         ),
     }
 }
 
-/// The last discarded datagrams of all workers.
+/// Returns the last discarded datagrams of all workers.
 fn discards(state: &ServerState) -> Response<Full<Bytes>> {
     let serving = state.serving.get();
     let taps = serving.and_then(|serving| serving.taps.load_full());
     let (Some(serving), Some(discards)) = (serving, taps.and_then(|taps| taps.discards())) else {
-        return text(StatusCode::NOT_FOUND, "none are kept: set --keep-discards\n");
+        return text(StatusCode::NOT_FOUND, "no discards are kept: set --keep-discards\n");
     };
     let mut file = Vec::new();
     match write_pcap(&mut file, &discards, &serving.listen) {
         Ok(()) => body(StatusCode::OK, "application/vnd.tcpdump.pcap", file),
-        Err(fault) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{fault}\n")),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }
 

@@ -6,32 +6,32 @@ use std::time::Duration;
 
 use lqd_answer::Outcome;
 
-/// Octets kept of each.
+/// Octets kept of each datagram.
 pub(crate) const KEPT_LEN: usize = 256;
 
 /// One discarded datagram.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Discard {
-    /// When its batch was taken up, since 1970-01-01 UTC.
+    /// Start of its batch, since 1970-01-01 UTC.
     pub(crate) at: Duration,
-    /// Who sent it.
+    /// Sender.
     pub(crate) source: SocketAddrV6,
-    /// The address that it was sent to.
+    /// Destination address.
     pub(crate) to: Ipv6Addr,
-    /// Why it was discarded.
+    /// Reason of the discard.
     pub(crate) outcome: Outcome,
-    /// Octets that it had.
+    /// Length of the whole datagram in octets.
     pub(crate) len: usize,
     octets: [u8; KEPT_LEN],
 }
 
 impl Discard {
-    /// What was kept of it.
+    /// Returns the octets that were kept.
     pub(crate) fn octets(&self) -> &[u8] {
         &self.octets[..self.len.min(KEPT_LEN)]
     }
 
-    /// Keeps the front of `octets`.
+    /// Copies up to [`KEPT_LEN`] octets.
     pub(crate) fn new(
         at: Duration,
         source: SocketAddrV6,
@@ -46,47 +46,46 @@ impl Discard {
     }
 }
 
-/// A worker's last discards; the oldest makes room.
+/// Last discards of one worker; a new one replaces the oldest.
 ///
-/// The worker never waits: while somebody reads, which takes microseconds, what it discards is not kept. A lock
-/// without waiting costs it one exchange of a word that nobody else touches; octets that two may touch at once would
-/// need unsafe code, or a word for each eight of them.
-pub(crate) struct Ring(Mutex<Places>);
+/// The worker never waits: while another thread reads, which takes microseconds, its discards are not kept.
+/// `try_lock` costs one exchange of an uncontended word; a lock-free ring would need unsafe code.
+pub(crate) struct Ring(Mutex<Slots>);
 
-struct Places {
+struct Slots {
     discards: Vec<Discard>,
-    /// Where the next one goes, once all places are taken.
+    /// Position of the oldest, once all slots are in use.
     next: usize,
     len_max: usize,
 }
 
 impl Ring {
-    /// Room for so many, taken now.
+    /// Allocates room for `len_max` discards.
     pub(crate) fn new(len_max: usize) -> Self {
-        Self(Mutex::new(Places { discards: Vec::with_capacity(len_max), next: 0, len_max }))
+        Self(Mutex::new(Slots { discards: Vec::with_capacity(len_max), next: 0, len_max }))
     }
 
-    /// Most that it keeps.
+    /// Returns its capacity.
     pub(crate) fn len_max(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len_max
     }
 
-    /// Keeps one; its own worker only.
+    /// Keeps a discard; called by its worker only.
     pub(crate) fn keep(&self, discard: &Discard) {
-        let Ok(mut places) = self.0.try_lock() else { return };
-        let Places { discards, next, len_max } = &mut *places;
+        let Ok(mut slots) = self.0.try_lock() else { return };
+        let Slots { discards, next, len_max } = &mut *slots;
         if discards.len() < *len_max {
             discards.push(*discard);
-        } else if let Some(place) = discards.get_mut(*next) {
-            *place = *discard;
+        } else if let Some(slot) = discards.get_mut(*next) {
+            *slot = *discard;
             *next = (*next + 1) % *len_max;
         }
     }
 
-    /// All, oldest first.
+    /// Returns all discards, oldest first.
     pub(crate) fn read(&self) -> Vec<Discard> {
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (newer, older) = places.discards.split_at(places.next);
+        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (newer, older) = slots.discards.split_at(slots.next);
         [older, newer].concat()
     }
 }
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ones_oldest_first() {
+    fn a_full_ring_keeps_the_newest() {
         let ring = Ring::new(3);
         for (kept, want) in
             [(1, vec![1]), (2, vec![1, 2]), (3, vec![1, 2, 3]), (4, vec![2, 3, 4]), (5, vec![3, 4, 5])]
@@ -123,11 +122,14 @@ mod tests {
         let reading = ring.0.lock().unwrap();
         ring.keep(&discard(2));
         drop(reading);
-        assert!(ring.read().iter().all(|discard| discard.at.as_secs() == 1), "not kept while somebody read");
+        assert!(
+            ring.read().iter().all(|discard| discard.at.as_secs() == 1),
+            "not kept while another thread reads"
+        );
     }
 
     #[test]
-    fn the_front_is_kept() {
+    fn at_most_the_first_256_octets_are_kept() {
         let octets: Vec<u8> = (0..=255).cycle().take(300).collect();
         let to = Ipv6Addr::LOCALHOST;
         for len in [0, 1, 255, 256, 257, 300] {

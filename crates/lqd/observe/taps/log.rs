@@ -12,16 +12,16 @@ use tracing::error;
 use super::sink::Sink;
 use super::{Done, LogCounts, Order, Orders, Queue};
 
-/// How long a record waits at most.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Longest time that a record stays queued.
+const POLL_EVERY: Duration = Duration::from_millis(50);
 
-/// How often at most it is said that the log cannot be written.
-const SAY_EVERY: Duration = Duration::from_secs(60);
+/// Shortest interval between two log lines about write errors.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// How long the end of lqd waits for what is still to be written.
+/// Longest time that the end of lqd waits for queued records.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Octets that are written at once, about.
+/// Approximate bytes of one write.
 const CHUNK_LEN: usize = 1 << 16;
 
 /// The running thread.
@@ -31,22 +31,22 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts it; records wait in the queues until it is told where to write.
+    /// Starts the thread; records stay queued until it has a sink.
     pub(super) fn start(queues: Vec<Arc<Queue>>, counts: &Arc<LogCounts>) -> io::Result<Self> {
         let (orders, incoming) = unbounded();
-        let log = Log { queues, sink: None, counts: Arc::clone(counts), text: Vec::new(), said: None };
+        let log = Log { queues, sink: None, counts: Arc::clone(counts), text: Vec::new(), logged: None };
         let thread =
             thread::Builder::new().name("lqd-query-log".to_owned()).spawn(move || log.run(&incoming))?;
         Ok(Self { orders, thread })
     }
 
-    /// What is taken from now on goes here; what was taken before is written where it was to go.
+    /// Writes records from now on to `sink`; those queued before still go to the former one.
     pub(super) fn write_to(&self, sink: Option<Sink>, done: Option<Done>) {
-        // It ends only when told, or by a panic, which it has told.
+        // The thread is gone only after a panic, which was logged.
         let _ = self.orders.send(Order::WriteTo(sink, done));
     }
 
-    /// Writes what was taken, and ends; a file system that does not answer holds up the end of lqd no longer than that.
+    /// Writes queued records and ends the thread, or gives up after [`WAIT_MAX`] if the file system hangs.
     pub(super) fn stop(self) {
         let _ = self.orders.send(Order::End);
         let asked = Instant::now();
@@ -56,20 +56,20 @@ impl Writer {
     }
 }
 
-/// What the thread has.
+/// State of the thread.
 struct Log {
     queues: Vec<Arc<Queue>>,
     sink: Option<Sink>,
     counts: Arc<LogCounts>,
     text: Vec<u8>,
-    /// When it last said that it cannot write.
-    said: Option<Instant>,
+    /// Time of the last logged write error.
+    logged: Option<Instant>,
 }
 
 impl Log {
     fn run(mut self, orders: &Receiver<Order>) {
         loop {
-            let order = orders.recv_timeout(LOOK_EVERY);
+            let order = orders.recv_timeout(POLL_EVERY);
             self.write_all();
             match order {
                 Ok(Order::WriteTo(sink, done)) => {
@@ -82,8 +82,9 @@ impl Log {
         }
     }
 
-    /// Empties the queues as they are now: no longer than there is room in them, however fast they fill. Records wait
-    /// where there is nowhere to write them: workers may take some before the order to write comes here.
+    /// Writes the queued records; without a sink they stay queued.
+    ///
+    /// Takes at most the capacity of each queue, so that it ends however fast they fill.
     fn write_all(&mut self) {
         if self.sink.is_none() {
             return;
@@ -105,18 +106,18 @@ impl Log {
     }
 
     fn write(&mut self, lines: usize) {
-        let (written, fault) = match &mut self.sink {
+        let (written, error) = match &mut self.sink {
             Some(sink) => sink.write(&self.text),
             None => (0, None),
         };
         self.text.clear();
         self.counts.written.fetch_add(written as u64, Ordering::Relaxed);
         self.counts.failed.fetch_add((lines - written) as u64, Ordering::Relaxed);
-        if let Some(fault) = fault
-            && self.said.is_none_or(|said| said.elapsed() >= SAY_EVERY)
+        if let Some(error) = error
+            && self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY)
         {
-            self.said = Some(Instant::now());
-            error!(%fault, "the query log cannot be written; its records are lost, queries are answered");
+            self.logged = Some(Instant::now());
+            error!(%error, "query log cannot be written: records are lost, queries are still answered");
         }
     }
 }

@@ -1,8 +1,7 @@
-//! Discarded datagrams as a capture file that Wireshark, tshark and tcpdump read.
+//! Discarded datagrams as a capture file for Wireshark, tshark and tcpdump.
 //!
-//! In pcapng (draft-ietf-opsawg-pcapng), which has room for what the classic format has not: why each datagram was
-//! discarded, as the packet's comment. The headers below the datagram are written anew from what is known of it; hop
-//! limit and flow label are not.
+//! The format is pcapng (draft-ietf-opsawg-pcapng), as the classic one has no comments, which tell the reason
+//! of each discard. IPv6 and UDP headers are reconstructed; the true hop limit and flow label are not known.
 
 use std::io::{self, Write};
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -10,7 +9,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use super::Discard;
 use super::discards::KEPT_LEN;
 
-/// Packets begin with the IP header (LINKTYPE_RAW).
+/// LINKTYPE_RAW: packets begin with the IP header.
 const LINK_TYPE: u16 = 101;
 const IPV6_HEADER_LEN: usize = 40;
 const UDP_HEADER_LEN: usize = 8;
@@ -24,19 +23,19 @@ const OPTION_END: u16 = 0;
 const OPTION_COMMENT: u16 = 1;
 const OPTION_TIME_RESOLUTION: u16 = 9;
 const OPTION_APPLICATION: u16 = 4;
-/// Times are in 10⁻⁹ seconds.
+/// Resolution of times: 10⁻⁹ seconds.
 const NANOSECONDS: u8 = 9;
 
-/// Writes a whole file; `listen` is where the server listens, to know the port that each datagram was sent to.
+/// Writes a whole file; the destination port of each datagram is looked up in the listen addresses.
 pub(crate) fn write_pcap(
     out: &mut impl Write,
     discards: &[Discard],
     listen: &[SocketAddrV6],
 ) -> io::Result<()> {
     let mut body = Vec::new();
-    body.extend(0x1a2b_3c4d_u32.to_ne_bytes()); // by which readers know our octet order
+    body.extend(0x1a2b_3c4d_u32.to_ne_bytes()); // byte-order magic
     body.extend([1_u16, 0].map(u16::to_ne_bytes).concat()); // version 1.0
-    body.extend(u64::MAX.to_ne_bytes()); // section length: not said
+    body.extend(u64::MAX.to_ne_bytes()); // section length: unspecified
     option(&mut body, OPTION_APPLICATION, concat!("lqd ", env!("CARGO_PKG_VERSION")).as_bytes());
     option(&mut body, OPTION_END, b"");
     block(out, SECTION_HEADER, &body)?;
@@ -56,13 +55,13 @@ pub(crate) fn write_pcap(
     Ok(())
 }
 
-/// Type, length, body, length again; `body` is a multiple of 4 octets.
+/// Writes a block: type, length, body, length; `body` is a multiple of 4 octets.
 fn block(out: &mut impl Write, kind: u32, body: &[u8]) -> io::Result<()> {
     let len = (body.len() as u32 + 12).to_ne_bytes(); // some hundreds
     out.write_all(&[&kind.to_ne_bytes(), &len, body, &len].concat())
 }
 
-/// Code, length, value, padded.
+/// Appends an option: code, length, value, padding.
 fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
     body.extend([code, value.len() as u16].map(u16::to_ne_bytes).concat()); // values are names and numbers
     body.extend(value);
@@ -73,7 +72,7 @@ fn pad(body: &mut Vec<u8>) {
     body.resize(body.len().next_multiple_of(4), 0);
 }
 
-/// Body of an Enhanced Packet Block.
+/// Appends the body of an Enhanced Packet Block.
 fn packet(body: &mut Vec<u8>, discard: &Discard, port: u16) {
     let headers = headers(discard, port);
     let at = u64::try_from(discard.at.as_nanos()).unwrap_or(u64::MAX);
@@ -87,7 +86,7 @@ fn packet(body: &mut Vec<u8>, discard: &Discard, port: u16) {
     option(body, OPTION_END, b"");
 }
 
-/// IPv6 (RFC 8200 §3) and UDP (RFC 768).
+/// Returns the headers of IPv6 (RFC 8200 §3) and UDP (RFC 768).
 fn headers(discard: &Discard, port: u16) -> Vec<u8> {
     let (source, to) = (discard.source.ip().octets(), discard.to.octets());
     let len = ((UDP_HEADER_LEN + discard.len) as u16).to_be_bytes(); // a datagram's octets, 65,527 at most
@@ -100,10 +99,9 @@ fn headers(discard: &Discard, port: u16) -> Vec<u8> {
         .concat()
 }
 
-/// The UDP checksum over the pseudo-header and UDP header in `headers` and the datagram (RFC 8200 §8.1).
+/// Computes the UDP checksum over `headers` (pseudo-header and UDP header) and the datagram (RFC 8200 §8.1).
 ///
-/// It was right when the datagram came, or the kernel had dropped it. Where its end was not kept it cannot be written
-/// again, and no reader can check it.
+/// A truncated datagram gets 0xffff: its checksum cannot be computed, and no reader can check it.
 fn checksum(discard: &Discard, headers: &[u8]) -> u16 {
     if discard.octets().len() < discard.len {
         return 0xffff;
@@ -118,7 +116,7 @@ fn checksum(discard: &Discard, headers: &[u8]) -> u16 {
     }
 }
 
-/// The port at which a datagram to this address was heard: of that listen address, else of the wildcard or the first.
+/// Returns the port of the listen address `to`, else of the wildcard or the first one.
 fn port(to: Ipv6Addr, listen: &[SocketAddrV6]) -> u16 {
     let at = |address: Ipv6Addr| listen.iter().find(|socket| *socket.ip() == address);
     let socket = at(to).or_else(|| at(Ipv6Addr::UNSPECIFIED)).or(listen.first());

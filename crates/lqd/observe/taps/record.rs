@@ -1,4 +1,4 @@
-//! One query as the log has it, of fixed size so that a worker can hand it over without allocating.
+//! One query in the log, of fixed size so that a worker can queue it without allocating.
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -9,24 +9,23 @@ use lqd_wire::{Duid, TransactionId};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// One datagram, and what became of it.
+/// One datagram and its outcome.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record {
-    /// When its batch was taken up, since 1970-01-01 UTC.
+    /// Start of its batch, since 1970-01-01 UTC.
     pub(crate) at: Duration,
-    /// From there to its verdict.
+    /// Time from there to its outcome.
     pub(crate) took: Duration,
-    /// Who sent it.
+    /// Sender.
     pub(crate) source: SocketAddrV6,
-    /// What became of it.
     pub(crate) outcome: Outcome,
-    /// Octets of the reply; 0 if there is none.
+    /// Length of the reply in octets; 0 if there is none.
     pub(crate) reply_len: usize,
-    /// What it was about, if it was read so far.
+    /// Content of the query, if it parsed so far.
     pub(crate) about: Option<About>,
 }
 
-/// What a query was about.
+/// Content of a query.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct About {
     class: QueryClass,
@@ -44,7 +43,7 @@ enum KeptSubject {
 }
 
 impl About {
-    /// Copies it out of the query that is replied to.
+    /// Copies it from the query of a reply.
     pub(crate) fn of(reply: &Reply<'_>) -> Self {
         let kept = |subject| match subject {
             Subject::Address(address) => KeptSubject::Address(address),
@@ -64,14 +63,14 @@ impl About {
     }
 }
 
-/// The record's line; what is not known is left out.
+/// Fields of the line; unknown ones are omitted.
 #[derive(Serialize)]
 struct Line {
-    time: Shown<humantime::Rfc3339Timestamp>,
+    time: Displayed<humantime::Rfc3339Timestamp>,
     requestor: Ipv6Addr,
     port: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    transaction: Option<Shown<Hex>>,
+    transaction: Option<Displayed<TransactionHex>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     relays: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,16 +86,16 @@ struct Line {
     microseconds: u64,
 }
 
-/// A value that is written as it shows itself.
-struct Shown<T>(T);
+/// A value serialized by its `Display`.
+struct Displayed<T>(T);
 
-impl<T: fmt::Display> Serialize for Shown<T> {
+impl<T: fmt::Display> Serialize for Displayed<T> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&self.0)
     }
 }
 
-/// A subject in the field that its class of query has for it.
+/// A subject under the field name of its query class.
 struct NamedSubject {
     field: &'static str,
     subject: KeptSubject,
@@ -108,7 +107,7 @@ impl Serialize for NamedSubject {
         match &self.subject {
             KeptSubject::Address(address) => map.serialize_entry(self.field, address)?,
             KeptSubject::Duid { octets, len } => {
-                map.serialize_entry(self.field, &Duid::new(&octets[..usize::from(*len)]).map(Shown))?;
+                map.serialize_entry(self.field, &Duid::new(&octets[..usize::from(*len)]).map(Displayed))?;
             }
         }
         map.end()
@@ -116,12 +115,11 @@ impl Serialize for NamedSubject {
 }
 
 /// A transaction id as packet dissectors show it.
-struct Hex(TransactionId);
+struct TransactionHex(TransactionId);
 
-impl fmt::Display for Hex {
+impl fmt::Display for TransactionHex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c] = self.0.0;
-        write!(f, "{a:02x}{b:02x}{c:02x}")
+        lqd_wire::hex::Hex::undivided(&self.0.0).fmt(f)
     }
 }
 
@@ -133,10 +131,10 @@ impl Record {
             Some(NamedSubject { field: about.class.subject_field()?, subject: about.subject? })
         });
         let line = Line {
-            time: Shown(humantime::format_rfc3339_micros(time(self.at))),
+            time: Displayed(humantime::format_rfc3339_micros(time(self.at))),
             requestor: *self.source.ip(),
             port: self.source.port(),
-            transaction: about.map(|about| Shown(Hex(about.transaction_id))),
+            transaction: about.map(|about| Displayed(TransactionHex(about.transaction_id))),
             relays: about.map(|about| about.relays),
             query: about.map(|about| about.class.name()),
             subject,
@@ -152,7 +150,7 @@ impl Record {
     }
 }
 
-/// The latest time that a log of today can show is the year 9999.
+/// Converts to a time before the year 10000, the end of RFC 3339.
 fn time(since_1970: Duration) -> SystemTime {
     UNIX_EPOCH + since_1970.min(Duration::from_secs(253_402_300_799))
 }
@@ -162,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_of_json_each() {
+    fn each_record_is_one_line_of_json() {
         let record = Record {
             at: Duration::new(1_700_000_000, 123_456_789),
             took: Duration::from_nanos(4_999),
@@ -207,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_s_queue_of_records_is_small() {
+    fn a_record_is_small() {
         assert!(size_of::<Record>() <= 256, "{} octets, 8192 times each worker", size_of::<Record>());
     }
 }

@@ -1,4 +1,4 @@
-//! Where the query log goes.
+//! Targets of the query log: file, journal, standard error.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -12,18 +12,18 @@ use lqd_feed::{Access, OUT_OF_REACH, is_out_of_reach};
 use crate::log::{self, WholeLines};
 use crate::settings::LogTarget;
 
-/// Where journald takes messages (systemd.journal-fields(7), "Native Journal Protocol").
+/// Socket of journald (systemd.journal-fields(7), "Native Journal Protocol").
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
-/// How long the journal may make the writer wait for each line.
+/// Longest wait for the journal, for each line.
 const JOURNAL_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Owner and group: the log says which client is where.
+/// File mode, for owner and group: the log tells which client is where.
 const FILE_MODE: u32 = 0o640;
 
-/// Where lines are written.
+/// An open target.
 pub(super) enum Sink {
-    /// To the end of a file.
+    /// End of a file.
     File(WholeLines<File>),
     /// Standard error, between the lines of the program's own log and through the same queue.
     Stderr,
@@ -31,27 +31,27 @@ pub(super) enum Sink {
     Journal(UnixDatagram),
 }
 
-/// Why it cannot be opened.
+/// Error of opening a target.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SinkFault {
-    /// A file.
+pub(super) enum SinkError {
+    /// Opening the file failed.
     #[error("query-log: {}: {}", file.display(), refused(file, cause))]
     File {
-        /// As named.
+        /// Path as given.
         file: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         cause: io::Error,
     },
-    /// A pipe: opening it would wait for a reader, and writing to it, too.
+    /// The file is a pipe: opening it and writing to it would wait for a reader.
     #[error("query-log: {}: is a pipe, whose reader could hold lqd up; name a file", file.display())]
     Pipe {
-        /// As named.
+        /// Path as given.
         file: PathBuf,
     },
-    /// The journal.
+    /// Connecting to the journal failed.
     #[error("query-log: journald: {JOURNAL}: {cause}; start systemd-journald, or name a file")]
     Journal {
-        /// What the system says.
+        /// Error of the system.
         cause: io::Error,
     },
 }
@@ -64,20 +64,21 @@ fn refused(file: &Path, cause: &io::Error) -> String {
 }
 
 impl Sink {
-    pub(super) fn open(target: &LogTarget) -> Result<Self, SinkFault> {
+    /// Opens a target.
+    pub(super) fn open(target: &LogTarget) -> Result<Self, SinkError> {
         match target {
             LogTarget::Stderr => Ok(Self::Stderr),
             LogTarget::Journald => {
-                Self::journal(Path::new(JOURNAL)).map_err(|cause| SinkFault::Journal { cause })
+                Self::journal(Path::new(JOURNAL)).map_err(|cause| SinkError::Journal { cause })
             }
             LogTarget::File(file) => {
                 if fs::metadata(file).is_ok_and(|metadata| metadata.file_type().is_fifo()) {
-                    return Err(SinkFault::Pipe { file: file.clone() });
+                    return Err(SinkError::Pipe { file: file.clone() });
                 }
                 let opened = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(file);
                 opened
                     .map(|opened| Self::File(WholeLines::new(opened)))
-                    .map_err(|cause| SinkFault::File { file: file.clone(), cause })
+                    .map_err(|cause| SinkError::File { file: file.clone(), cause })
             }
         }
     }
@@ -89,23 +90,23 @@ impl Sink {
         Ok(Self::Journal(journal))
     }
 
-    /// Writes whole lines; how many of them were written, and why not the others.
+    /// Writes whole lines; returns the number written, and the error that stopped the others.
     pub(super) fn write(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
         match self {
             Self::File(file) => {
-                let (written, fault) = file.write(lines);
-                (written - usize::from(file.cut()), fault)
+                let (written, error) = file.write(lines);
+                (written - usize::from(file.cut()), error)
             }
             Self::Stderr if log::say_queries(lines) => (log::count(lines), None),
             Self::Stderr => (0, Some(io::Error::other("standard error: its reader is too slow"))),
             Self::Journal(journal) => {
                 let mut written = 0;
                 for line in lines.split_inclusive(|&octet| octet == b'\n') {
-                    // JSON has no newline inside, so that the simple form of a field does.
+                    // JSON has no newline inside, so the simple form of a field is enough.
                     let message = [b"PRIORITY=6\nSYSLOG_IDENTIFIER=lqd-query\nMESSAGE=", line].concat();
                     match journal.send(&message) {
                         Ok(_) => written += 1,
-                        Err(fault) => return (written, Some(fault)),
+                        Err(error) => return (written, Some(error)),
                     }
                 }
                 (written, None)
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_grows_and_is_not_for_all() {
+    fn a_file_is_appended_to_and_readable_by_owner_and_group_only() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("queries.log");
         for _ in 0..2 {
@@ -140,10 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_gets_a_message_for_each_line() {
+    fn each_line_is_a_message_to_the_journal() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
-        assert!(Sink::journal(&socket).is_err(), "nobody listens");
+        assert!(Sink::journal(&socket).is_err(), "no journal listens");
         let journal = UnixDatagram::bind(&socket).unwrap();
         let (written, fault) = Sink::journal(&socket).unwrap().write(b"{1}\n{2}\n");
         assert!((written, fault.is_none()) == (2, true));

@@ -1,4 +1,4 @@
-//! The filter: judged by running its program, and by the kernel on a thread of its own.
+//! The filter, tested by an interpreter and by the kernel on a thread.
 
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixDatagram;
@@ -17,7 +17,7 @@ fn the_filter_compiles_and_is_short_enough_for_the_kernel() {
 }
 
 #[test]
-fn nothing_is_listed_that_makes_a_shell_or_a_file() {
+fn no_call_starts_a_shell_or_creates_a_file() {
     let listed =
         |call| CALLS.iter().chain(OLD_CALLS).chain(of_admin(AdminNeeds::default())).any(|&c| c == call);
     let barred = [
@@ -40,7 +40,7 @@ fn nothing_is_listed_that_makes_a_shell_or_a_file() {
     assert_eq!(barred.map(listed), [false; 15]);
 }
 
-/// The part of the kernel's BPF that filters are made of (linux/bpf_common.h): what a program returns for a call.
+/// Runs a filter's BPF program (linux/bpf_common.h) for a call, and returns its verdict.
 fn run(program: &[sock_filter], call: c_long, arguments: [u64; 6]) -> u32 {
     const ARCH: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
     let mut data = vec![call as u32, ARCH, 0, 0];
@@ -76,7 +76,7 @@ fn run(program: &[sock_filter], call: c_long, arguments: [u64; 6]) -> u32 {
 const ALLOW: u32 = 0x7fff_0000;
 const REFUSE: u32 = 0x0005_0000 | libc::EPERM as u32;
 
-/// What the filter does with a call whose first arguments are these.
+/// Returns the verdict for a call with these first arguments.
 fn judge<const N: usize>(admin: AdminNeeds, call: c_long, first: [i64; N]) -> u32 {
     let mut arguments = [0; 6];
     arguments.iter_mut().zip(first).for_each(|(argument, value)| *argument = value as u64);
@@ -84,7 +84,7 @@ fn judge<const N: usize>(admin: AdminNeeds, call: c_long, first: [i64; N]) -> u3
 }
 
 #[test]
-fn no_namespace_and_no_process_is_made() {
+fn namespaces_and_processes_are_refused() {
     let clone = |flags: i32| judge(AdminNeeds::default(), libc::SYS_clone, [i64::from(flags)]);
     let thread = libc::CLONE_VM
         | libc::CLONE_FS
@@ -107,7 +107,7 @@ fn no_namespace_and_no_process_is_made() {
 }
 
 #[test]
-fn no_memory_holds_code() {
+fn executable_memory_is_refused() {
     let rights = [libc::PROT_NONE, libc::PROT_READ, libc::PROT_READ | libc::PROT_WRITE];
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         for right in rights {
@@ -118,7 +118,7 @@ fn no_memory_holds_code() {
 }
 
 #[test]
-fn no_other_process_is_signalled() {
+fn signals_to_other_processes_are_refused() {
     let own = i64::from(std::process::id());
     let tgkill = |pid: i64| judge(AdminNeeds::default(), libc::SYS_tgkill, [pid, 1, 6]);
     assert_eq!([own, own + 1, 1, 0, -1].map(tgkill), [ALLOW, REFUSE, REFUSE, REFUSE, REFUSE]);
@@ -127,7 +127,7 @@ fn no_other_process_is_signalled() {
 }
 
 #[test]
-fn tcp_sockets_are_for_an_admin_port_that_is_bound_later() {
+fn tcp_sockets_are_allowed_for_an_admin_port_bound_later() {
     let late = AdminNeeds { removes: false, binds: true };
     let socket = |admin, domain: i32, kind: i32| {
         let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
@@ -147,8 +147,7 @@ fn tcp_sockets_are_for_an_admin_port_that_is_bound_later() {
     assert_eq!(barred.map(|domain| socket(late, domain, libc::SOCK_DGRAM)), [REFUSE; 4]);
 }
 
-/// The kernel judges as the program does: on a thread that has the filters, other threads are started, and neither
-/// programs nor TCP sockets.
+/// The kernel agrees with the interpreter.
 #[test]
 fn the_kernel_refuses_programs_and_tcp_and_starts_threads() {
     let confined = || {

@@ -23,7 +23,7 @@ fn net(text: &str) -> Ipv6Net {
     text.parse().unwrap()
 }
 
-/// Each row of the table by prefix, in words; that of all others first.
+/// Describes each rule of the table; the one of all others first.
 fn described(flags: &[&str], text: &str) -> Vec<String> {
     let settings = settings(flags, text);
     let table = table(&settings, settings.allow.as_deref().unwrap_or(&[net("::1/128")])).unwrap();
@@ -31,7 +31,7 @@ fn described(flags: &[&str], text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_a_row_does_not_give_is_as_the_flags_have_it() {
+fn a_rule_inherits_from_the_flags() {
     let flags = [
         "--allow=2001:db8::/32",
         "--deny=drop",
@@ -47,7 +47,7 @@ fn what_a_row_does_not_give_is_as_the_flags_have_it() {
          never options 39",
     );
     let rest = "relayed queries dropped, denied by silence, never options 39";
-    for (row, want) in [
+    for (rule, want) in [
         ("", format!("allowed, 10 a second for each address (burst 20), {rest}")),
         ("allow = false", format!("not allowed, 10 a second for each address (burst 20), {rest}")),
         ("rate = 5", format!("allowed, 5 a second for each address (burst 5), {rest}")),
@@ -68,18 +68,18 @@ fn what_a_row_does_not_give_is_as_the_flags_have_it() {
             "allowed, relayed queries dropped, denied by silence, never options 47 79".to_owned(),
         ),
     ] {
-        let text = format!("[[access]]\nprefix = '2001:db8:1::/48'\n{row}");
-        let row_text = format!("2001:db8:1::/48: {want}");
-        assert_eq!(described(&flags, &text), [others, row_text.as_str(), open], "{row}");
+        let text = format!("[[access]]\nprefix = '2001:db8:1::/48'\n{rule}");
+        let rule_text = format!("2001:db8:1::/48: {want}");
+        assert_eq!(described(&flags, &text), [others, rule_text.as_str(), open], "{rule}");
     }
 }
 
 #[test]
-fn a_row_can_allow_each_query_kind_alone() {
+fn a_rule_can_allow_each_query_kind_alone() {
     for kind in QueryKind::ALL {
         let name = kind.setting();
-        let row = format!("[[access]]\nprefix = 'fd00::/8'\nallow = true\nquery-types = ['{name}']");
-        let settings = settings(&[], &row);
+        let rule = format!("[[access]]\nprefix = 'fd00::/8'\nallow = true\nquery-types = ['{name}']");
+        let settings = settings(&[], &rule);
         let table = table(&settings, &[]).unwrap();
         let (_, rights) = table.rules().find(|(prefix, _)| *prefix == net("fd00::/8")).unwrap();
         for other in QueryKind::ALL {
@@ -90,25 +90,25 @@ fn a_row_can_allow_each_query_kind_alone() {
 }
 
 #[test]
-fn who_is_let_in() {
-    let rows = "[[access]]\nprefix = '2001:db8:1::/48'\n[[access]]\nprefix = 'fd00::/8'\nallow = true\n\
+fn a_rule_allows_if_allow_contains_all_of_it() {
+    let rules = "[[access]]\nprefix = '2001:db8:1::/48'\n[[access]]\nprefix = 'fd00::/8'\nallow = true\n\
                 [[access]]\nprefix = '2001:db8::/32'\n[[access]]\nprefix = 'fd01::/16'";
     for (name, flags, want) in [
         ("all of it is in --allow", &["--allow=2001:db8::/33"][..], [true, true, false, false, true]),
-        ("the row stands for the network", &["--allow=2001:db8::/32"], [true, true, true, false, true]),
+        ("the rule replaces the network", &["--allow=2001:db8::/32"], [true, true, true, false, true]),
     ] {
-        let settings = settings(flags, rows);
+        let settings = settings(flags, rules);
         let table = table(&settings, settings.allow.as_deref().unwrap()).unwrap();
         let got: Vec<_> = table.rules().skip(1).map(|(_, rights)| rights.allow).collect();
         assert_eq!(got, want[..got.len()], "{name}");
         let warned = warnings(&settings, settings.allow.as_deref().unwrap(), &ExtendedInfo::None);
         let denied = got.iter().filter(|allow| !**allow).count();
-        assert_eq!(warned.len(), denied, "each that lets nobody in without a word: {warned:?}");
+        assert_eq!(warned.len(), denied, "each that allows no requestor implicitly: {warned:?}");
     }
 }
 
 #[test]
-fn the_same_network_twice_by_flag_is_one_row() {
+fn a_network_given_twice_is_one_rule() {
     let flags = ["--allow=fd00::/8", "--allow=fd00::/8"];
     assert_eq!(described(&flags, ""), ["::/0: not allowed", "fd00::/8: allowed"]);
 }

@@ -1,4 +1,4 @@
-//! What tshark reads in a capture; the machine may lack it, then only our own arithmetic is looked at.
+//! Captures as tshark reads them; without tshark, only checksums and lengths are tested.
 
 use std::process::Command;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn capture(discards: &[Discard]) -> Vec<u8> {
 /// A LEASEQUERY with a CLIENTID and nothing else, transaction a1b2c3.
 const NO_QUERY: [u8; 18] = [14, 0xa1, 0xb2, 0xc3, 0, 1, 0, 10, 0, 3, 0, 1, 2, 0, 0, 0, 0, 1];
 
-/// Fields of each packet as tshark reads them, or nothing where there is no tshark.
+/// Returns the fields of each packet as tshark reads them, or `None` without tshark.
 fn tshark(file: &[u8], fields: &[&str]) -> Option<Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("discards.pcap");
