@@ -1,7 +1,8 @@
-//! The table of the file that says what requestors of one prefix may do: `[[access]]`.
+//! Access rules: the rights of requestors of one prefix, `[[access]]` of the file.
 //!
-//! A row says what differs from the flags: each key that it does not give is that of the flag of the same name. How
-//! rows and flags come together is in `crate::access`; here they are read, and held against each other.
+//! A rule says how rights differ from the flags: a key that it omits has the value of the flag of the same
+//! name. `site/access.rs` makes one table of rules and flags; here they are parsed and checked against each
+//! other.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -9,6 +10,7 @@ use std::str::FromStr;
 
 use ipnet::Ipv6Net;
 use lqd_answer::{QueryKind, QueryTypes};
+use lqd_wire::DATAGRAM_LEN_MAX;
 use serde::Deserialize;
 
 use super::choice::{Deny, Relayed};
@@ -16,17 +18,18 @@ use super::network::Network;
 use super::number::Within;
 use super::sensitive::{SensitiveOption, ascending};
 use super::spelled::{Literal, Placed, Spelled, choice, list, one, placed};
+use super::{Flags, SettingsError};
 
-/// Queries a second, or a number of them.
+/// Queries per second, or a number of queries.
 pub(super) type Queries<const MIN: u32> = Within<u32, MIN, 1_000_000>;
 
-/// Octets of a reply; 512 have room for the longest DUIDs of client, server and requestor, and a lease.
+/// Length of a reply in octets; 512 hold the longest DUIDs of client, server and requestor, and a lease.
 pub(super) type ReplyLen = Within<usize, 512, 65_527>;
 
 /// One `[[access]]` of the file, as typed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct TypedRow {
+pub(crate) struct TypedRule {
     #[serde(deserialize_with = "placed")]
     prefix: Placed<Network>,
     #[serde(default)]
@@ -55,58 +58,58 @@ pub(crate) struct TypedRow {
     relay_addresses: Option<Vec<Network>>,
 }
 
-/// What requestors of one prefix may do: what the row gives, over what the flags give.
+/// Rights of the requestors of one prefix, with the flags filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AccessRow {
-    /// Whose row it is.
+pub(crate) struct AccessRule {
+    /// Prefix of the requestors.
     pub(crate) prefix: Ipv6Net,
-    /// Whether they may ask; `None`: as `--allow` has it.
+    /// Whether queries are allowed; `None`: as by `--allow`.
     pub(crate) allow: Option<bool>,
-    /// Their rights, if they may.
+    /// Rights of each requestor.
     pub(crate) rights: Rights,
-    /// How often all of them together may ask; `None`: any number of times.
+    /// Rate of all of them together; `None`: no limit.
     pub(crate) prefix_rate: Option<Rate>,
-    /// Under which addresses they are relay agents, beside that which they ask from.
+    /// Addresses of them as relay agents, besides the source address.
     pub(crate) relay_addresses: Vec<Ipv6Net>,
 }
 
-/// What flags and rows have in common.
+/// Rights that flags and access rules have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rights {
-    /// What requestors get for what they may not ask.
+    /// Answer to queries that are not allowed.
     pub(crate) deny: Deny,
-    /// Query-types that are allowed, one at least.
+    /// Allowed query-types, at least one.
     pub(crate) query_types: QueryTypes,
-    /// What queries inside RELAY-FORW get.
+    /// Answer to relayed queries.
     pub(crate) relayed: Relayed,
     /// Codes of options that are never returned, ascending, each once.
     pub(crate) sensitive_options: Vec<u16>,
     /// Longest reply with bindings, 512..=65,527 octets.
     pub(crate) max_reply: usize,
-    /// How often one address may ask; `None`: any number of times.
+    /// Rate of one address; `None`: no limit.
     pub(crate) rate: Option<Rate>,
-    /// Whether only bindings are returned that came through the requestor.
+    /// Whether to return only bindings relayed by the requestor.
     pub(crate) restricted_requestor: bool,
 }
 
-/// Queries a second, and so many at once after a pause; each 1..=1,000,000.
+/// Rate limit; each number is 1..=1,000,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate {
-    /// Queries a second.
+    /// Queries per second.
     pub(crate) per_second: u32,
-    /// Queries at once.
+    /// Queries at once after a pause.
     pub(crate) burst: u32,
 }
 
 impl Rate {
-    /// The two keys together; a burst that is not given is one second of the rate, and a rate of 0 is none.
+    /// Combines the two keys: the default burst is one second of the rate, and a rate of 0 is no limit.
     pub(super) fn of(rate: Option<Queries<0>>, burst: Option<Queries<1>>) -> Option<Self> {
         let per_second = rate.map(|rate| rate.0).filter(|&rate| rate > 0)?;
         Some(Self { per_second, burst: burst.map_or(per_second, |burst| burst.0) })
     }
 }
 
-/// A query-type by its name.
+/// A query-type, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct QueryType(QueryKind);
 
@@ -128,11 +131,37 @@ impl Spelled for QueryType {
     }
 }
 
-impl TypedRow {
-    /// The row over the rights that the flags give.
-    pub(super) fn over(self, flags: &Rights) -> AccessRow {
+/// Resolves the rights of requestors without an access rule.
+pub(super) fn rights(typed: &Flags) -> Result<Rights, SettingsError> {
+    if let (None, Some(burst)) = (typed.rate, typed.burst) {
+        return Err(SettingsError::Value {
+            setting: "burst",
+            value: burst.0.to_string(),
+            fault: "needs a rate; give --rate too, or leave --burst out".to_owned(),
+        });
+    }
+    Ok(Rights {
+        deny: typed.deny.unwrap_or(Deny::NotAllowed),
+        query_types: QueryTypes::ALL,
+        relayed: typed.relayed.unwrap_or(Relayed::Answer),
+        sensitive_options: ascending(typed.sensitive_option.clone().unwrap_or_default()),
+        max_reply: typed.max_reply.map_or(DATAGRAM_LEN_MAX, |octets| octets.0),
+        rate: Rate::of(typed.rate, typed.burst),
+        restricted_requestor: typed.restricted_requestor,
+    })
+}
+
+/// Resolves the access rules of the file.
+pub(super) fn rules(typed: &Flags) -> Result<Vec<AccessRule>, SettingsError> {
+    let rights = rights(typed)?;
+    Ok(typed.access.iter().flatten().map(|rule| rule.clone().over(&rights)).collect())
+}
+
+impl TypedRule {
+    /// Fills in the rights that the flags give.
+    pub(super) fn over(self, flags: &Rights) -> AccessRule {
         let networks = |networks: Vec<Network>| networks.into_iter().map(|network| network.0).collect();
-        AccessRow {
+        AccessRule {
             prefix: self.prefix.value.0,
             allow: self.allow,
             rights: Rights {
@@ -155,34 +184,33 @@ impl TypedRow {
         }
     }
 
-    /// What makes the row useless by itself: what to mend.
-    fn fault(&self) -> Option<&'static str> {
+    /// Returns what makes the rule invalid, with the fix.
+    fn error(&self) -> Option<&'static str> {
         match self {
             Self { query_types: Some(types), .. } if types.is_empty() => Some(
-                "query-types: the list is empty; give it an entry, or write allow = false to let nobody ask",
+                "query-types: the list is empty; give it an entry, or write allow = false to allow no query",
             ),
             Self { rate: None, burst: Some(_), .. } => {
-                Some("burst: goes with a rate; give the row a rate too, or leave burst out")
+                Some("burst: needs a rate; give the rule a rate too, or leave burst out")
             }
             Self { prefix_rate: None, prefix_burst: Some(_), .. } => Some(
-                "prefix-burst: goes with a prefix-rate; give the row a prefix-rate too, or leave prefix-burst out",
+                "prefix-burst: needs a prefix-rate; give the rule a prefix-rate too, or leave prefix-burst out",
             ),
             _ => None,
         }
     }
 }
 
-/// Holds the rows against each other; where in the file the first fault is, and what to mend.
-pub(super) fn check(rows: &[TypedRow]) -> Result<(), (Range<usize>, String)> {
+/// Checks rules against each other; the error has its place in the file and the fix.
+pub(super) fn check(rules: &[TypedRule]) -> Result<(), (Range<usize>, String)> {
     let mut seen = HashSet::new();
-    for row in rows {
-        let (prefix, at) = (row.prefix.value.0, row.prefix.at.clone());
-        if let Some(fault) = row.fault() {
-            return Err((at, format!("access: {prefix}: {fault}")));
+    for rule in rules {
+        let (prefix, at) = (rule.prefix.value.0, rule.prefix.at.clone());
+        if let Some(error) = rule.error() {
+            return Err((at, format!("access: {prefix}: {error}")));
         }
         if !seen.insert(prefix) {
-            let fault = format!("access: prefix: {prefix} has a row already; put the two together");
-            return Err((at, fault));
+            return Err((at, format!("access: prefix: {prefix} has a rule already; merge the two")));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Where the admin port listens.
+//! Addresses of the admin port.
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -8,10 +8,10 @@ use std::str::FromStr;
 use super::SettingsError;
 use super::spelled::{Literal, Spelled};
 
-/// What a Unix socket's path is marked by.
+/// Prefix of a Unix socket's path.
 const UNIX: &str = "unix:";
 
-/// Longest path of a Unix socket, octets: `sun_path` has 108, one of them for the end (unix(7)).
+/// Longest path of a Unix socket in bytes: `sun_path` has 108 with the final zero (unix(7)).
 const PATH_LEN_MAX: usize = 107;
 
 /// `ADDR:PORT`, `PORT` for that port of ::1, or `unix:/PATH`.
@@ -24,12 +24,12 @@ pub(crate) enum AdminAddress {
 }
 
 impl AdminAddress {
-    /// The Unix socket's.
+    /// Returns the path of a Unix socket.
     pub(crate) fn path(&self) -> Option<&PathBuf> {
         if let Self::Unix(path) = self { Some(path) } else { None }
     }
 
-    /// Whether others than this host may reach it.
+    /// Returns whether other hosts may reach it.
     pub(crate) fn is_open(&self) -> bool {
         match self {
             Self::Tcp(address) => !address.ip().to_canonical().is_loopback(),
@@ -54,10 +54,10 @@ impl FromStr for AdminAddress {
 
 fn unix(path: &str) -> Result<AdminAddress, String> {
     if !path.starts_with('/') {
-        return Err(format!("names no file from the root on; write {UNIX}/run/lqd/admin.sock"));
+        return Err(format!("is not an absolute path; write {UNIX}/run/lqd/admin.sock"));
     }
     if path.len() > PATH_LEN_MAX {
-        return Err(format!("has a path of {} octets; a socket's has at most {PATH_LEN_MAX}", path.len()));
+        return Err(format!("has a path of {} bytes; a socket's has at most {PATH_LEN_MAX}", path.len()));
     }
     Ok(AdminAddress::Unix(path.into()))
 }
@@ -79,17 +79,18 @@ impl Spelled for AdminAddress {
     }
 }
 
-/// Refuses an address that is given twice.
-pub(super) fn resolve(typed: Vec<AdminAddress>) -> Result<Vec<AdminAddress>, SettingsError> {
+/// Rejects an address that is given twice.
+pub(super) fn resolve(typed: Option<&[AdminAddress]>) -> Result<Vec<AdminAddress>, SettingsError> {
+    let typed = typed.unwrap_or_default();
     for (number, address) in typed.iter().enumerate() {
-        // Port 0 twice is two ports.
+        // Port 0 given twice is two ports.
         let any_port = matches!(address, AdminAddress::Tcp(address) if address.port() == 0);
         if !any_port && typed[..number].contains(address) {
             let fault = "the address is given twice; leave one out".to_owned();
             return Err(SettingsError::Value { setting: "admin", value: address.to_string(), fault });
         }
     }
-    Ok(typed)
+    Ok(typed.to_vec())
 }
 
 #[cfg(test)]
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_forms() {
+    fn the_three_forms_parse() {
         for (text, shown, open) in [
             ("9547", "[::1]:9547", false),
             ("[::1]:9547", "[::1]:9547", false),
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_say_what_to_write() {
+    fn errors_say_how_to_write_an_address() {
         const FORM: &str = "must be ADDR:PORT, PORT or unix:/PATH, such as \"[::1]:9547\" or \
                             \"unix:/run/lqd/admin.sock\"";
         for (text, want) in [
@@ -124,15 +125,15 @@ mod tests {
             ("65536", FORM),
             ("-1", FORM),
             ("/run/lqd.sock", FORM),
-            ("unix:", "names no file from the root on; write unix:/run/lqd/admin.sock"),
-            ("unix:run/lqd.sock", "names no file from the root on; write unix:/run/lqd/admin.sock"),
+            ("unix:", "is not an absolute path; write unix:/run/lqd/admin.sock"),
+            ("unix:run/lqd.sock", "is not an absolute path; write unix:/run/lqd/admin.sock"),
         ] {
             assert_eq!(text.parse::<AdminAddress>().unwrap_err(), want, "{text:?}");
         }
         let long = format!("unix:/{}", "x".repeat(PATH_LEN_MAX));
         assert_eq!(
             long.parse::<AdminAddress>().unwrap_err(),
-            "has a path of 108 octets; a socket's has at most 107"
+            "has a path of 108 bytes; a socket's has at most 107"
         );
     }
 }

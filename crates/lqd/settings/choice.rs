@@ -1,29 +1,29 @@
-//! Settings that are one word of a few.
+//! Settings with a few possible words; the texts of the words are shown in `--help`.
 
 use clap::ValueEnum;
 
-/// What requestors get that are not let in.
+/// Answer to requestors that are not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Deny {
     /// Reply with status NotAllowed (RFC 5007, section 4.1.3)
     NotAllowed,
-    /// Silence
+    /// No reply
     Drop,
 }
 
-/// What relayed queries get.
+/// Answer to relayed queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Relayed {
-    /// Reply by the same relays (RELAY-REPL)
+    /// Reply through the same relays (RELAY-REPL)
     Answer,
-    /// Silence
+    /// No reply
     Drop,
 }
 
-/// How workers talk to the kernel.
+/// System calls that receive and send datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Io {
-    /// io_uring where the kernel has and allows it, else mmsg
+    /// io_uring if the kernel has and allows it, else mmsg
     Auto,
     /// io_uring, Linux 6.1 or newer; lqd does not start without it
     Uring,
@@ -31,51 +31,51 @@ pub(crate) enum Io {
     Mmsg,
 }
 
-/// Which worker gets a datagram.
+/// Distribution of datagrams over workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CpuSteering {
     /// By a hash of addresses and ports: a requestor keeps its worker
     Hash,
-    /// The worker on the CPU that received it, one worker a CPU
+    /// By receiving CPU, to the worker on that CPU
     Cpu,
 }
 
-/// Whether something is done.
+/// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Switch {
-    /// Where the kernel can
+    /// If the kernel can
     On,
     /// Never
     Off,
 }
 
-/// Whether rights are given up that are not needed.
+/// Dropping of privileges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SandboxMode {
-    /// What this kernel can restrict; the rest is said in the log
+    /// All that this kernel can restrict; the log names the rest
     Auto,
-    /// All of it; lqd does not start without it
+    /// Everything; lqd does not start without it
     On,
     /// Nothing, for debuggers
     Off,
 }
 
-/// What queries without a known binding get while the leases are stale.
+/// Response to queries with no lease while lease data is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WhenStale {
     /// "No binding", as when the leases are fresh
     Answer,
-    /// Silence
+    /// No reply
     Silent,
     /// Reply with status UnspecFail
     Refuse,
 }
 
-/// Form of log lines.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people
+    /// Text for people
     Text,
-    /// One JSON object a line, for collectors
+    /// One JSON object a line, for log collectors
     Json,
 }

@@ -4,10 +4,13 @@ use std::str::FromStr;
 
 use super::spelled::{Literal, Spelled};
 
-/// Highest number of a CPU; a mask of the C library holds 1,024 (CPU_SETSIZE).
+/// Highest CPU number; a mask of the C library holds 1,024 (CPU_SETSIZE).
 const CPU_MAX: usize = 1_023;
 
-/// CPUs in the order given, one at least, each once.
+/// Most workers by default: the limit of `--workers`.
+const WORKERS_MAX: usize = 256;
+
+/// CPUs in the order given, at least one, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CpuList(pub(super) Vec<usize>);
 
@@ -23,7 +26,7 @@ impl FromStr for CpuList {
                 return Err(format!("{part} runs backwards; write {last}-{first}"));
             }
             for cpu in first..=last {
-                // Refuses repeats, so a list has at most `CPU_MAX` + 1 entries, however long the text.
+                // Rejects repeats, so a list has at most `CPU_MAX` + 1 entries, however long the text.
                 if cpus.contains(&cpu) {
                     return Err(format!("names CPU {cpu} twice; leave one out"));
                 }
@@ -39,6 +42,13 @@ fn number(text: &str) -> Result<usize, String> {
     let digits = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     let number = text.parse().ok().filter(|cpu| digits && *cpu <= CPU_MAX);
     number.ok_or_else(|| format!("must be {}", CpuList::form()))
+}
+
+/// Default number of workers: one for each CPU of the list, or of those that the process may use.
+pub(super) fn one_worker_each(cpus: Option<&CpuList>) -> usize {
+    // The number is unknown only where /proc and the affinity call are both barred.
+    let available = || std::thread::available_parallelism().map_or(1, Into::into);
+    cpus.map_or_else(available, |list| list.0.len()).min(WORKERS_MAX)
 }
 
 impl Spelled for CpuList {
@@ -69,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_say_what_to_write() {
+    fn errors_say_how_to_write_a_list() {
         const FORM: &str = "must be numbers of CPUs in 0..=1023 and ranges of them, such as \"0,2-5\"";
         for text in ["", ",", "0,", "a", "-1", "1-", "1-2-3", "+1", " 1", "1024", "0-99999999999999999999"] {
             assert_eq!(text.parse::<CpuList>().unwrap_err(), FORM, "{text:?}");
@@ -79,8 +89,8 @@ mod tests {
         assert_eq!("0-3,2".parse::<CpuList>().unwrap_err(), "names CPU 2 twice; leave one out");
     }
 
-    /// The shortest text that reads back as the same list.
-    fn shown(cpus: &[usize]) -> String {
+    /// Formats a list as the shortest text.
+    fn formatted(cpus: &[usize]) -> String {
         let runs = cpus.chunk_by(|cpu, next| cpu + 1 == *next);
         let runs: Vec<_> = runs
             .map(|run| match run {
@@ -98,7 +108,7 @@ mod tests {
         }
 
         #[test]
-        fn what_looks_like_a_list_is_read_within_limits(text in "[0-9,-]{0,40}") {
+        fn a_parsed_list_is_within_limits(text in "[0-9,-]{0,40}") {
             if let Ok(CpuList(cpus)) = text.parse() {
                 prop_assert!((1..=CPU_MAX + 1).contains(&cpus.len()));
                 prop_assert!(cpus.iter().all(|cpu| *cpu <= CPU_MAX));
@@ -106,16 +116,16 @@ mod tests {
         }
 
         #[test]
-        fn shown_and_read_back_it_is_the_same(
+        fn a_list_survives_formatting(
             cpus in proptest::sample::subsequence((0..=CPU_MAX).collect::<Vec<_>>(), 1..40).prop_shuffle()
         ) {
-            prop_assert_eq!(shown(&cpus).parse(), Ok(CpuList(cpus)));
+            prop_assert_eq!(formatted(&cpus).parse(), Ok(CpuList(cpus)));
         }
 
         #[test]
-        fn runs_are_read_back_too(first in 0..=900_usize, len in 1..=100_usize, apart in 1_001..=CPU_MAX) {
+        fn ranges_survive_formatting(first in 0..=900_usize, len in 1..=100_usize, apart in 1_001..=CPU_MAX) {
             let cpus: Vec<_> = [apart].into_iter().chain(first..first + len).collect();
-            prop_assert_eq!(shown(&cpus).parse(), Ok(CpuList(cpus)));
+            prop_assert_eq!(formatted(&cpus).parse(), Ok(CpuList(cpus)));
         }
     }
 }

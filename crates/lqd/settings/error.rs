@@ -1,9 +1,9 @@
-//! Why settings cannot be used. Each text says what to mend.
+//! Errors of settings; each text includes the fix.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-/// Why settings cannot be used.
+/// Error of a setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SettingsError {
     /// The configuration file cannot be read.
@@ -11,12 +11,12 @@ pub(crate) enum SettingsError {
     Unreadable {
         /// The file, as `--config` names it.
         file: PathBuf,
-        /// What the system says; `InvalidData` for what is no configuration.
+        /// Error of the system; `InvalidData` if the file is too long.
         kind: ErrorKind,
-        /// The same in words, and what to mend.
+        /// Text of the error, and the fix.
         cause: String,
     },
-    /// The configuration file is not the text that it should be.
+    /// The configuration file has an error.
     #[error("{}:{line}:{column}: {fault}", file.display())]
     Text {
         /// The file, as `--config` names it.
@@ -25,17 +25,17 @@ pub(crate) enum SettingsError {
         line: usize,
         /// Column in characters, from 1.
         column: usize,
-        /// What is wrong and what to write instead.
+        /// Error, and the fix.
         fault: String,
     },
-    /// A well-formed value that has no meaning here, such as an interface that does not exist.
+    /// A well-formed value cannot be used, such as an interface that does not exist.
     #[error("{setting}: {value}: {fault}")]
     Value {
         /// The flag and key, without dashes.
         setting: &'static str,
-        /// The value at fault.
+        /// The value.
         value: String,
-        /// What is wrong and what to write instead.
+        /// Error, and the fix.
         fault: String,
     },
     /// A list that needs an entry has none.
@@ -44,7 +44,7 @@ pub(crate) enum SettingsError {
         /// The flag and key, without dashes.
         setting: &'static str,
     },
-    /// Nothing says where Kea's configuration is.
+    /// No path of Kea's configuration.
     #[error(
         "Kea's configuration is not given; name it with --kea-config FILE, or with kea-config = \"FILE\" \
          in the file of --config"

@@ -1,4 +1,4 @@
-//! The configuration file: TOML whose keys are the flags.
+//! The configuration file (TOML), whose keys are the flags.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Flags, SettingsError, access};
 
-/// Longest file read, octets; a file with every setting is a hundredth of that.
+/// Longest file in bytes; one with every setting has a hundredth of that.
 const LEN_MAX: u64 = 1 << 20;
 
 /// Reads the file at `path`; paths in it start from its folder.
@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path) -> Result<Flags, SettingsError> {
     Ok(flags)
 }
 
-/// The fault with its place, and with the key whose value it is in.
+/// Converts an error of the parser: adds its place, and the key of its value.
 fn located(path: &Path, text: &str, fault: &toml::de::Error) -> SettingsError {
     let start = fault.span().map_or(0, |span| span.start);
     let message = fault.message();
@@ -58,13 +58,13 @@ fn located(path: &Path, text: &str, fault: &toml::de::Error) -> SettingsError {
     at(path, text, start, format!("{keys}{message}"))
 }
 
-/// The keys, each with a colon behind it, that lead to the value in which octet `start` is.
+/// Returns the path of keys, each followed by a colon, to the value at byte `start`.
 fn keys_to(table: &DeTable<'_>, start: usize) -> Option<String> {
     table.iter().find_map(|(key, value)| {
         if key.span().contains(&start) {
             return Some(String::new());
         }
-        // Keys below [[header]] lie outside of its span.
+        // The span of a table below [[header]] does not contain its keys.
         let inner =
             |value: &Spanned<DeValue<'_>>| value.get_ref().as_table().and_then(|table| keys_to(table, start));
         let below = match value.get_ref() {
@@ -78,7 +78,7 @@ fn keys_to(table: &DeTable<'_>, start: usize) -> Option<String> {
     })
 }
 
-/// The fault at octet `offset` of `text`.
+/// Returns an error at byte `offset` of `text`.
 fn at(path: &Path, text: &str, offset: usize, fault: String) -> SettingsError {
     let before = text.get(..offset).unwrap_or(text);
     let (line, column) =

@@ -1,4 +1,4 @@
-//! Network interfaces.
+//! Network interfaces by name.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -7,28 +7,27 @@ use std::str::FromStr;
 use super::SettingsError;
 use super::spelled::{Literal, Spelled};
 
-/// Longest name of an interface in octets (Linux: IFNAMSIZ less its final zero).
+/// Longest name of an interface in bytes (Linux: IFNAMSIZ without the final zero).
 const NAME_LEN_MAX: usize = 15;
 
-/// An interface that exists, or did when it was looked up.
+/// An interface that existed when it was looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Interface {
-    /// As "ip link" shows it.
+    /// Name as in "ip link".
     pub(crate) name: String,
-    /// The kernel's number, never 0.
+    /// Index in the kernel, never 0.
     pub(crate) index: u32,
 }
 
-/// What could be the name or the number of an interface.
+/// A well-formed name or number of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InterfaceName(String);
 
 impl InterfaceName {
-    /// The interface, if there is one of that name; a number is taken as it is.
+    /// Looks up the interface; a number is accepted as it is.
     ///
-    /// Asked of the system's resolver, by the scope of an address literal: it is the way to the kernel's
-    /// answer that needs no unsafe code, and that sees the network namespace of this process, as /sys need
-    /// not.
+    /// Uses the scope of an address literal in the system's resolver: it needs no unsafe code and sees the
+    /// network namespace of this process, unlike /sys.
     pub(super) fn look_up(&self) -> Result<Interface, String> {
         let literal = format!("fe80::%{}", self.0);
         let found = (literal.as_str(), 0).to_socket_addrs().ok().and_then(|mut found| found.next());
@@ -68,12 +67,12 @@ impl Spelled for InterfaceName {
 }
 
 /// Looks up the interfaces of `--multicast`.
-pub(super) fn resolve(names: Vec<InterfaceName>) -> Result<Vec<Interface>, SettingsError> {
-    let mut interfaces: Vec<Interface> = Vec::with_capacity(names.len());
-    for name in names {
+pub(super) fn resolve(names: Option<&[InterfaceName]>) -> Result<Vec<Interface>, SettingsError> {
+    let mut interfaces: Vec<Interface> = Vec::new();
+    for name in names.into_iter().flatten() {
         let error = |fault| SettingsError::Value { setting: "multicast", value: name.to_string(), fault };
         let interface = name.look_up().map_err(error)?;
-        // The resolver takes numbers unseen; a group is joined on an interface that is known to exist.
+        // The resolver accepts any number; a group must be joined on an interface that exists.
         if name.0.parse() == Ok(interface.index) {
             return Err(error("is a number; write the name that \"ip link\" shows".to_owned()));
         }
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_interface() {
+    fn unknown_and_malformed_names_are_rejected() {
         for name in ["nosuchif0", "0", "4294967296", "-1"] {
             let fault = name.parse::<InterfaceName>().unwrap().look_up().unwrap_err();
             assert_eq!(fault, format!("there is no interface {name}; name one that \"ip link\" lists"));

@@ -1,4 +1,4 @@
-//! The address that the operator wants requestors to be told for a link.
+//! Addresses that the operator chooses for links.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::SettingsError;
 use super::spelled::{Literal, Spelled};
 
-/// A subnet of the link, and the global address told for that link in OPTION_LQ_CLIENT_LINK (RFC 5007 §4.1.2.5).
+/// A subnet of a link, and the global address of the link in OPTION_LQ_CLIENT_LINK (RFC 5007 §4.1.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LinkAddress {
     /// Kea's number for a subnet of the link, 1..=4,294,967,294.
@@ -32,9 +32,7 @@ impl FromStr for LinkAddress {
                 Err(format!("must be {}", Self::form()))
             }
             Some(read) if is_global(read.address) => Ok(read),
-            Some(read) => {
-                Err(format!("{} is no global address, by which a requestor could name a link", read.address))
-            }
+            Some(read) => Err(format!("{} is not a global address, which a link needs", read.address)),
             None => Err(format!("must be {}", Self::form())),
         }
     }
@@ -54,7 +52,7 @@ impl Spelled for LinkAddress {
     }
 }
 
-/// The same, refused where a subnet or an address comes twice.
+/// Rejects a subnet or an address that is given twice.
 pub(super) fn each_once(given: Vec<LinkAddress>) -> Result<Vec<LinkAddress>, SettingsError> {
     for (position, one) in given.iter().enumerate() {
         let repeats = |other: &&LinkAddress| other.subnet_id == one.subnet_id || other.address == one.address;

@@ -8,6 +8,9 @@ use super::SettingsError;
 use super::interface::InterfaceName;
 use super::spelled::{Literal, Spelled};
 
+/// Every address of the host, on DHCPv6's own port: the default.
+const EVERYWHERE: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, lqd_wire::SERVER_PORT, 0, 0);
+
 const IPV4: &str = "DHCPv6 runs over IPv6 only; write [ADDR]:PORT";
 
 /// `[ADDR]:PORT` or `[ADDR%INTERFACE]:PORT`; it has an interface if, and only if, it is link-local.
@@ -47,7 +50,7 @@ fn check(address: Ipv6Addr, interface: Option<&InterfaceName>, port: u16) -> Res
         return Err(IPV4.to_owned());
     }
     if address.is_multicast() {
-        return Err("is a multicast group; name the interface to hear it on with --multicast".to_owned());
+        return Err("is a multicast group; name its interface with --multicast".to_owned());
     }
     match (address.is_unicast_link_local(), interface) {
         (true, None) => {
@@ -77,9 +80,9 @@ impl Spelled for ListenAddress {
     }
 }
 
-/// Looks up the interfaces of `--listen`, and fills in the default.
-pub(super) fn resolve(typed: Option<Vec<ListenAddress>>) -> Result<Vec<SocketAddrV6>, SettingsError> {
-    let Some(typed) = typed else { return Ok(vec![super::everywhere()]) };
+/// Looks up the interfaces of `--listen`; the default is [`EVERYWHERE`].
+pub(super) fn resolve(typed: Option<&[ListenAddress]>) -> Result<Vec<SocketAddrV6>, SettingsError> {
+    let Some(typed) = typed else { return Ok(vec![EVERYWHERE]) };
     if typed.is_empty() {
         return Err(SettingsError::Empty { setting: "listen" });
     }
@@ -89,7 +92,7 @@ pub(super) fn resolve(typed: Option<Vec<ListenAddress>>) -> Result<Vec<SocketAdd
         let interface = listen.interface.as_ref().map(InterfaceName::look_up).transpose().map_err(error)?;
         let scope_id = interface.map_or(0, |interface| interface.index);
         let address = SocketAddrV6::new(listen.address, listen.port, 0, scope_id);
-        // Port 0 twice is two ports.
+        // Port 0 given twice is two ports.
         if listen.port != 0 && addresses.contains(&address) {
             return Err(error("the address is given twice; leave one out".to_owned()));
         }
@@ -103,14 +106,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_shown_as_written() {
+    fn addresses_survive_formatting() {
         for text in ["[::]:547", "[2001:db8::1]:0", "[fe80::1%eth0]:547", "[fe80::1%2]:65535"] {
             assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
         }
     }
 
     #[test]
-    fn faults_say_what_to_write() {
+    fn errors_say_how_to_write_an_address() {
         const FORM: &str = "must be [ADDR]:PORT, such as \"[2001:db8::1]:547\"";
         for (text, want) in [
             ("0.0.0.0:547", IPV4),
@@ -125,7 +128,7 @@ mod tests {
             ("[::g]:547", FORM),
             ("localhost:547", FORM),
             ("", FORM),
-            ("[ff02::1:2]:547", "is a multicast group; name the interface to hear it on with --multicast"),
+            ("[ff02::1:2]:547", "is a multicast group; name its interface with --multicast"),
             ("[fe80::1]:547", "is link-local; write its interface too, such as [fe80::1%eth0]:547"),
             ("[2001:db8::1%eth0]:547", "is not link-local, so it has no interface; write [2001:db8::1]:547"),
             ("[fe80::1%]:547", "must be the name of an interface, such as \"eth0\""),

@@ -1,4 +1,4 @@
-//! Networks that are let in.
+//! IPv6 prefixes.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
@@ -25,7 +25,7 @@ impl FromStr for Network {
             }
             _ => return Err(format!("must be {}", Self::form())),
         };
-        // Not cut off in silence: which of the two was meant decides who is let in.
+        // Not truncated silently: the intended one decides which requestors are allowed.
         let cut = network.trunc();
         if cut != network {
             return Err(format!("has bits set beyond its length; write {cut}, or {}/128", network.addr()));
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_and_addresses() {
+    fn prefixes_and_addresses_parse() {
         for (text, want) in [
             ("2001:db8::/32", "2001:db8::/32"),
             ("2001:db8::1", "2001:db8::1/128"),
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_say_what_to_write() {
+    fn errors_say_how_to_write_a_prefix() {
         for (text, want) in [
             ("2001:db8::1/32", "has bits set beyond its length; write 2001:db8::/32, or 2001:db8::1/128"),
             ("192.0.2.0/24", "DHCPv6 runs over IPv6 only; write an IPv6 prefix, such as 2001:db8::/32"),

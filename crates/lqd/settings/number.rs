@@ -1,4 +1,4 @@
-//! Numbers with their limits in the type, so that a field of [`Flags`](super::Flags) shows them.
+//! Numbers with their limits in the type, so that a row of the table shows them.
 
 use std::str::FromStr;
 
@@ -48,30 +48,30 @@ impl<const MIN: u32, const MAX: u32> Spelled for PowerOfTwo<MIN, MAX> {
     }
 }
 
-/// A number of octets in `MIN..=MAX`, with or without a unit: `4194304`, `4096KiB`, `4MiB`.
+/// A number of bytes in `MIN..=MAX`, with or without a unit: `4194304`, `4096KiB`, `4MiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Octets<const MIN: usize, const MAX: usize>(pub(super) usize);
+pub(crate) struct Bytes<const MIN: usize, const MAX: usize>(pub(super) usize);
 
-/// Units and the power of two that each stands for; powers of ten (`MB`) are left out, as memory has none.
+/// Units and their powers of two.
 const UNITS: [(&str, u32); 2] = [("KiB", 10), ("MiB", 20)];
 
-impl<const MIN: usize, const MAX: usize> FromStr for Octets<MIN, MAX> {
+impl<const MIN: usize, const MAX: usize> FromStr for Bytes<MIN, MAX> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let unit = UNITS.iter().find_map(|&(unit, shift)| Some((text.strip_suffix(unit)?.trim_end(), shift)));
         let (digits, shift) = unit.unwrap_or((text, 0));
-        let octets = digits.parse().ok().and_then(|count: usize| count.checked_mul(1 << shift));
-        let octets = octets.filter(|octets| (MIN..=MAX).contains(octets));
-        octets.map(Self).ok_or_else(|| format!("must be {}", Self::form()))
+        let bytes = digits.parse().ok().and_then(|count: usize| count.checked_mul(1 << shift));
+        let bytes = bytes.filter(|bytes| (MIN..=MAX).contains(bytes));
+        bytes.map(Self).ok_or_else(|| format!("must be {}", Self::form()))
     }
 }
 
-impl<const MIN: usize, const MAX: usize> Spelled for Octets<MIN, MAX> {
+impl<const MIN: usize, const MAX: usize> Spelled for Bytes<MIN, MAX> {
     const LITERAL: Literal = Literal::Either;
 
     fn form() -> String {
-        format!("a number of octets in {MIN}..={MAX}, or with a unit, such as \"4MiB\" or \"512KiB\"")
+        format!("a number of bytes in {MIN}..={MAX}, or with a unit, such as \"4MiB\" or \"512KiB\"")
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_belong_to_the_range() {
+    fn limits_are_inclusive() {
         for (text, want) in
             [("0", Some(0)), ("32", Some(32)), ("33", None), ("-1", None), ("", None), ("1.0", None)]
         {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn powers_of_two_only() {
+    fn only_powers_of_two_are_accepted() {
         for (text, want) in
             [("64", Some(64)), ("32768", Some(32_768)), ("32", None), ("65536", None), ("100", None)]
         {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_with_and_without_unit() {
+    fn bytes_with_and_without_unit() {
         let rows = [
             ("65536", Some(65_536)),
             ("64KiB", Some(65_536)),
@@ -115,8 +115,8 @@ mod tests {
             ("-4MiB", None),
         ];
         for (text, want) in rows {
-            let read = text.parse::<Octets<65_536, 1_073_741_824>>();
-            assert_eq!(read.ok().map(|octets| octets.0), want, "{text:?}");
+            let read = text.parse::<Bytes<65_536, 1_073_741_824>>();
+            assert_eq!(read.ok().map(|bytes| bytes.0), want, "{text:?}");
         }
     }
 }

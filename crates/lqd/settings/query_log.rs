@@ -1,4 +1,4 @@
-//! Which queries are logged, and where to.
+//! Settings of the query log.
 
 use std::convert::Infallible;
 use std::num::NonZeroU32;
@@ -8,19 +8,20 @@ use std::str::FromStr;
 use ipnet::Ipv6Net;
 
 use super::spelled::{Literal, Spelled};
+use super::{Flags, SettingsError};
 
-/// Which queries are logged, and where to.
+/// Selection of the queries to log, and the target of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueryLog {
-    /// Where to.
+    /// Target of the log.
     pub(crate) to: LogTarget,
-    /// One of so many.
+    /// Logs one of this many queries.
     pub(crate) sample: NonZeroU32,
-    /// Of requestors in here.
+    /// Prefix of the requestors whose queries are logged.
     pub(crate) requestor: Ipv6Net,
 }
 
-/// Where the query log goes.
+/// Target of the query log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LogTarget {
     /// Standard error.
@@ -32,17 +33,37 @@ pub(crate) enum LogTarget {
 }
 
 impl LogTarget {
-    /// The file, if it is one.
+    /// Returns the path of a file.
     pub(crate) fn file(&self) -> Option<&PathBuf> {
         if let Self::File(path) = self { Some(path) } else { None }
     }
 
-    /// A file's path starts from this folder.
+    /// Makes a relative path start from `folder`.
     pub(super) fn below(&mut self, folder: &Path) {
         if let Self::File(path) = self {
             *path = folder.join(&*path);
         }
     }
+}
+
+/// Resolves the three settings of the query log together.
+pub(super) fn resolve(typed: &Flags) -> Result<Option<QueryLog>, SettingsError> {
+    let alone = |setting, value: String| SettingsError::Value {
+        setting,
+        value,
+        fault: "there is no query log; give --query-log too, or leave this out".to_owned(),
+    };
+    let requestor = typed.query_log_requestor.as_ref().map(|network| network.0);
+    let sample = typed.query_log_sample.map(|sample| sample.0);
+    let Some(to) = typed.query_log.clone() else {
+        return match (sample, requestor) {
+            (Some(sample), _) => Err(alone("query-log-sample", sample.to_string())),
+            (_, Some(requestor)) => Err(alone("query-log-requestor", requestor.to_string())),
+            (None, None) => Ok(None),
+        };
+    };
+    let sample = sample.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    Ok(Some(QueryLog { to, sample, requestor: requestor.unwrap_or_default() }))
 }
 
 impl FromStr for LogTarget {

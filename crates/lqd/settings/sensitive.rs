@@ -1,11 +1,11 @@
-//! Codes of options that are never returned.
+//! Options that are never returned.
 
 use std::str::FromStr;
 
 use super::number::Within;
 use super::spelled::{Literal, Spelled};
 
-/// Options that a reply is made of (RFC 5007 §4.1.2, §4.4.2); none of them can be left out.
+/// Options that every reply needs (RFC 5007 §4.1.2, §4.4.2).
 const ESSENTIAL: [(u16, &str); 8] = [
     (1, "client-id"),
     (2, "server-id"),
@@ -19,10 +19,10 @@ const ESSENTIAL: [(u16, &str); 8] = [
 /// OPTION_RELAY_MSG.
 const RELAY_MSG: u16 = 9;
 
-/// Codes that may stand here; 1 and 2 are essential.
+/// Range of codes; 1 and 2 are essential.
 type Code = Within<u16, 3, 65_535>;
 
-/// The code of an option that a reply can do without, 3..=65,535.
+/// Code of an option that a reply may omit, 3..=65,535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SensitiveOption(pub(super) u16);
 
@@ -39,7 +39,7 @@ impl FromStr for SensitiveOption {
         let Within(code) = text.parse::<Code>()?;
         if code == RELAY_MSG {
             return Err(format!(
-                "relay-msg ({code}) holds relay data together and cannot be left out alone; list 47 (relay data) \
+                "relay-msg ({code}) contains relay data and cannot be left out alone; list 47 (relay data) \
                  instead"
             ));
         }
@@ -55,7 +55,7 @@ impl Spelled for SensitiveOption {
     }
 }
 
-/// Codes in order, each once.
+/// Sorts codes and removes duplicates.
 pub(super) fn ascending(codes: Vec<SensitiveOption>) -> Vec<u16> {
     let mut codes: Vec<_> = codes.into_iter().map(|code| code.0).collect();
     codes.sort_unstable();
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_that_a_reply_is_made_of_are_refused() {
+    fn options_that_every_reply_needs_are_rejected() {
         for code in [1, 2, 5, 13, 26, 45, 46, 48] {
             let advice = code.to_string().parse::<SensitiveOption>().unwrap_err();
             assert!(advice.contains(&format!("({code}) belongs to every such reply")), "{advice}");

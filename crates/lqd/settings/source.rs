@@ -1,4 +1,4 @@
-//! Lease sources: `[[source]]` of the file, or the flags that are the short form for one.
+//! Lease sources: `[[source]]` of the file, or the flags as the short form of a single one.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(crate) struct TypedSource {
 }
 
 impl TypedSource {
-    /// Has relative paths start from this folder.
+    /// Makes relative paths start from `folder`.
     pub(super) fn below(&mut self, folder: &Path) {
         for path in [Some(&mut self.kea_config), self.kea_leases.as_mut()].into_iter().flatten() {
             *path = folder.join(&*path);
@@ -43,17 +43,17 @@ pub(crate) struct SourceSettings {
     pub(crate) name: String,
     /// Kea's configuration file.
     pub(crate) kea_config: PathBuf,
-    /// Kea's lease file, if not the one that its configuration names.
+    /// Kea's lease file, if other than in its configuration.
     pub(crate) kea_leases: Option<PathBuf>,
-    /// Addresses told for its links, each subnet and each address once.
+    /// Addresses reported for its links, each subnet and each address once.
     pub(crate) link_addresses: Vec<LinkAddress>,
 }
 
-/// Takes the sources out of what was typed: one at least.
-pub(super) fn sources(typed: &mut Flags) -> Result<Vec<SourceSettings>, SettingsError> {
-    let (kea_config, kea_leases) = (typed.kea_config.take(), typed.kea_leases.take());
-    let link_address = typed.link_address.take();
-    let Some(sources) = typed.source.take() else {
+/// Resolves the lease sources: at least one.
+pub(super) fn sources(typed: &Flags) -> Result<Vec<SourceSettings>, SettingsError> {
+    let (kea_config, kea_leases) = (typed.kea_config.clone(), typed.kea_leases.clone());
+    let link_address = typed.link_address.clone();
+    let Some(sources) = typed.source.clone() else {
         return Ok(vec![SourceSettings {
             name: SOLE.to_owned(),
             kea_config: kea_config.ok_or(SettingsError::NoKeaConfig)?,

@@ -1,7 +1,7 @@
-//! Values that are spelled alike as flag and in the file.
+//! Deserializers that parse a key as its flag: by `FromStr`, with the same errors.
 //!
-//! clap takes any type with `FromStr`. serde would want a `Deserialize` beside it, which would then accept
-//! other things with other messages; the functions here lead serde to the same `FromStr` instead.
+//! serde_with's `DisplayFromStr` would accept strings only, not `workers = 4`, and its errors would not name
+//! the form.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,23 +12,23 @@ use clap::ValueEnum;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use toml::Spanned;
 
-/// How the file writes a value.
+/// TOML types of a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Literal {
-    /// Between quotes only.
+    /// String only.
     Text,
-    /// As a bare number only.
+    /// Integer only.
     Number,
-    /// Both.
+    /// String or integer.
     Either,
 }
 
-/// A value with one spelling; the error of `from_str` says what to write instead.
+/// A value with one textual form; errors of `from_str` include the fix.
 pub(super) trait Spelled: FromStr<Err = String> {
-    /// How the file writes it.
+    /// TOML types that the file accepts.
     const LITERAL: Literal;
 
-    /// What it must be, with its limits or an example: `a whole number in 1..=256`.
+    /// Describes the form, with limits or an example: `a whole number in 1..=256`.
     fn form() -> String;
 }
 
@@ -37,14 +37,19 @@ pub(super) fn one<'de, T: Spelled, D: Deserializer<'de>>(from: D) -> Result<Opti
     Ok(Some(Entry::deserialize(from)?.0))
 }
 
-/// A value of the file, and where it stands there, in octets.
+/// Deserialises a value by its own type.
+pub(super) fn plain<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    T::deserialize(from)
+}
+
+/// A value of the file, and its byte range there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Placed<T> {
     pub(super) value: T,
     pub(super) at: Range<usize>,
 }
 
-/// Deserialises one value that must be given, with its place.
+/// Deserialises a required value with its place.
 pub(super) fn placed<'de, T: Spelled, D: Deserializer<'de>>(from: D) -> Result<Placed<T>, D::Error> {
     let spanned = Spanned::<Entry<T>>::deserialize(from)?;
     Ok(Placed { at: spanned.span(), value: spanned.into_inner().0 })
@@ -55,12 +60,12 @@ pub(super) fn list<'de, T: Spelled, D: Deserializer<'de>>(from: D) -> Result<Opt
     from.deserialize_any(ListVisitor(PhantomData)).map(Some)
 }
 
-/// Deserialises one word of a few.
+/// Deserialises one of a few words.
 pub(super) fn choice<'de, T: ValueEnum, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     from.deserialize_any(ChoiceVisitor(PhantomData)).map(Some)
 }
 
-/// One value, so that a fault in a list is found at the entry.
+/// One value, so that an error in a list has the place of its entry.
 struct Entry<T>(T);
 
 impl<'de, T: Spelled> Deserialize<'de> for Entry<T> {

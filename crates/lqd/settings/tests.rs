@@ -1,4 +1,4 @@
-//! Every setting by flag and by key, which of them wins, and what each fault says.
+//! Every setting by flag and by key, their precedence, and the text of each error.
 
 mod faults;
 mod help;
@@ -13,24 +13,24 @@ use tempfile::TempDir;
 use super::*;
 
 /// One setting, given both ways.
-struct Row {
+struct Sample {
     /// The flag without dashes, and the key.
     name: &'static str,
     /// As flags.
     flags: &'static [&'static str],
     /// As a line of the file.
     toml: &'static str,
-    /// What is looked at, as `{:?}` shows it.
+    /// Returns the value that is tested, formatted by `{:?}`.
     read: fn(&Settings) -> String,
-    /// What it is then.
+    /// Expected value.
     want: &'static str,
-    /// What it is otherwise; empty if that depends on the machine.
+    /// Default value; empty if it depends on the machine.
     default: &'static str,
 }
 
 macro_rules! row {
     ($name:literal, $flags:expr, $toml:literal, sources[0].$field:ident, $want:literal, default $default:literal) => {
-        Row {
+        Sample {
             name: $name,
             flags: &$flags,
             toml: $toml,
@@ -40,7 +40,7 @@ macro_rules! row {
         }
     };
     ($name:literal, $flags:expr, $toml:literal, $($field:ident).+, $want:literal, default $default:literal) => {
-        Row {
+        Sample {
             name: $name,
             flags: &$flags,
             toml: $toml,
@@ -52,7 +52,7 @@ macro_rules! row {
 }
 
 #[rustfmt::skip]
-const ROWS: &[Row] = &[
+const ROWS: &[Sample] = &[
     row!("kea-config", ["--kea-config=/etc/dhcp6.conf"], "kea-config = '/etc/dhcp6.conf'", sources[0].kea_config,
         "\"/etc/dhcp6.conf\"", default "\"kea.conf\""),
     row!("kea-leases", ["--kea-leases=/var/leases.csv"], "kea-leases = '/var/leases.csv'", sources[0].kea_leases,
@@ -149,7 +149,7 @@ fn read(flags: &[&str], text: &str) -> Result<Settings, SettingsError> {
 
 #[test]
 fn every_setting_by_flag_and_by_key() {
-    for Row { name, flags, toml, read: shown, want, default } in ROWS {
+    for Sample { name, flags, toml, read: shown, want, default } in ROWS {
         // Kea's configuration must be given; where it is the row itself, the row's comes alone.
         let kea = ["--kea-config=kea.conf"];
         let kea: &[&str] = if *name == "kea-config" { &[] } else { &kea };
@@ -173,7 +173,7 @@ fn every_setting_has_a_row() {
 
 #[test]
 fn check_takes_the_flags_of_serve() {
-    for Row { flags, .. } in ROWS {
+    for Sample { flags, .. } in ROWS {
         let command_line = CommandLine::try_parse_from(["lqd", "check"].iter().chain(*flags)).unwrap();
         let Command::Check(checked) = command_line.command else { panic!("asked to check") };
         assert_eq!(checked, typed(flags));
@@ -192,7 +192,7 @@ fn flags_win_over_the_file_key_by_key() {
 
 #[test]
 fn every_key_can_be_overruled_by_its_flag() {
-    for Row { name, flags, read: shown, want, .. } in ROWS {
+    for Sample { name, flags, read: shown, want, .. } in ROWS {
         let other = match *name {
             "kea-config" | "kea-leases" => "'/other'",
             "server-duid" => "'09'",
@@ -295,7 +295,7 @@ fn what_needs_a_restart_is_named() {
     ];
     let before = Settings::read(&typed(&["--kea-config=kea.conf", "--workers=1"])).unwrap();
     assert!(before.restart_needed(&before).is_empty());
-    for Row { name, flags, want, default, .. } in ROWS.iter().filter(|row| row.want != row.default) {
+    for Sample { name, flags, want, default, .. } in ROWS.iter().filter(|row| row.want != row.default) {
         let mut flags = flags.to_vec();
         flags.extend((*name != "kea-config").then_some("--kea-config=kea.conf"));
         flags.extend((*name != "workers").then_some("--workers=1"));

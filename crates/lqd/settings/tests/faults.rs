@@ -1,9 +1,9 @@
-//! What each fault says, in full.
+//! The full text of each error.
 
 use super::*;
 
-/// What reading says to a file of `octets`, its path shown as `lqd.toml`.
-fn fault(octets: &[u8]) -> String {
+/// Returns the error of a file, its path replaced by `lqd.toml`.
+fn file_error(octets: &[u8]) -> String {
     let folder = file("");
     let path = folder.path().join("lqd.toml");
     fs::write(&path, octets).unwrap();
@@ -12,14 +12,14 @@ fn fault(octets: &[u8]) -> String {
     read.unwrap_err().to_string().replace(&path, "lqd.toml")
 }
 
-/// What the command line says to `flag`, without what clap adds below.
-fn refusal(flag: &str) -> String {
+/// Returns the first paragraph of the command line's error about `flag`.
+fn flag_error(flag: &str) -> String {
     let error = CommandLine::try_parse_from(["lqd", "serve", flag]).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     error.to_string().split("\n\n").next().unwrap_or_default().to_owned()
 }
 
-/// A value that does not do, as a flag and as a line of the file, and the advice that both give.
+/// An invalid value as a flag and as a line of the file, and the advice of both errors.
 #[rustfmt::skip]
 const VALUES: &[(&str, &str, &str)] = &[
     ("--server-duid=", "server-duid = ''", "has 0 octets; a DUID has 1 to 130"),
@@ -37,13 +37,13 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("--link-address=7", "link-address = ['7']",
         "must be the id of a subnet and an IPv6 address, such as 7=2001:db8:7::1"),
     ("--link-address=7=fe80::1", "link-address = ['7=fe80::1']",
-        "fe80::1 is no global address, by which a requestor could name a link"),
+        "fe80::1 is not a global address, which a link needs"),
     ("--sensitive-option=0", "sensitive-option = [0]", "must be a whole number in 3..=65535"),
     ("--sensitive-option=46", "sensitive-option = [46]",
         "clt-time (46) belongs to every such reply (RFC 5007) and cannot be left out; remove it, and see --allow \
          and --restricted-requestor for whose queries are answered"),
     ("--sensitive-option=9", "sensitive-option = [9]",
-        "relay-msg (9) holds relay data together and cannot be left out alone; list 47 (relay data) instead"),
+        "relay-msg (9) contains relay data and cannot be left out alone; list 47 (relay data) instead"),
     ("--max-reply=511", "max-reply = 511", "must be a whole number in 512..=65527"),
     ("--rate=1000001", "rate = 1000001", "must be a whole number in 0..=1000000"),
     ("--query-log=", "query-log = ''", "must be a file, \"journald\" or \"stderr\""),
@@ -54,7 +54,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("--burst=0", "burst = 0", "must be a whole number in 1..=1000000"),
     ("--max-feed-age=0", "max-feed-age = 0", "must be a whole number in 1..=86400"),
     ("--admin=unix:x", "admin = ['unix:x']",
-        "names no file from the root on; write unix:/run/lqd/admin.sock"),
+        "is not an absolute path; write unix:/run/lqd/admin.sock"),
     ("--workers=0", "workers = 0", "must be a whole number in 1..=256"),
     ("--cpus=1024", "cpus = '1024'",
         "must be numbers of CPUs in 0..=1023 and ranges of them, such as \"0,2-5\""),
@@ -62,17 +62,20 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("--buffers=100", "buffers = 100", "must be a power of two in 64..=32768"),
     ("--busy-poll=1001", "busy-poll = 1001", "must be a whole number in 0..=1000"),
     ("--receive-buffer=1KiB", "receive-buffer = '1KiB'",
-        "must be a number of octets in 65536..=536870912, or with a unit, such as \"4MiB\" or \"512KiB\""),
+        "must be a number of bytes in 65536..=536870912, or with a unit, such as \"4MiB\" or \"512KiB\""),
 ];
 
 #[test]
 fn flag_and_key_give_the_same_advice() {
     for (flag, line, advice) in VALUES {
-        let said = refusal(flag);
-        assert!(said.ends_with(&format!(": {advice}")), "{said}");
+        let error = flag_error(flag);
+        assert!(error.ends_with(&format!(": {advice}")), "{error}");
         let (key, value) = line.split_once(" = ").unwrap();
         let column = key.len() + 4 + usize::from(value.starts_with('['));
-        assert_eq!(fault(format!("# ä\n{line}").as_bytes()), format!("lqd.toml:2:{column}: {key}: {advice}"));
+        assert_eq!(
+            file_error(format!("# ä\n{line}").as_bytes()),
+            format!("lqd.toml:2:{column}: {key}: {advice}")
+        );
     }
 }
 
@@ -91,12 +94,12 @@ fn the_command_line_names_the_flag() {
         ),
         ("--worker=1", "error: unexpected argument '--worker' found"),
     ] {
-        assert_eq!(refusal(flag), want);
+        assert_eq!(flag_error(flag), want);
     }
 }
 
 #[test]
-fn wrong_types_are_told_what_to_write() {
+fn an_error_of_a_type_says_the_expected_form() {
     for (text, want) in [
         (
             "workers = 'four'",
@@ -138,12 +141,12 @@ fn wrong_types_are_told_what_to_write() {
         ("kea-leases = []", "1:14: kea-leases: invalid type: sequence, expected path string"),
         ("example-query = 1", "1:17: example-query: invalid type: integer `1`, expected a boolean"),
     ] {
-        assert_eq!(fault(text.as_bytes()), format!("lqd.toml:{want}"));
+        assert_eq!(file_error(text.as_bytes()), format!("lqd.toml:{want}"));
     }
 }
 
 #[test]
-fn unknown_keys_are_told_the_known_ones() {
+fn an_error_of_an_unknown_key_lists_the_known_ones() {
     let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
                  `deny`, `relayed`, `max-relay-hops`, `link-address`, `sensitive-option`, `max-reply`, `rate`, `burst`, \
                  `restricted-requestor`, `source`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
@@ -152,23 +155,23 @@ fn unknown_keys_are_told_the_known_ones() {
                  `busy-poll`, `sandbox`, `log-format`, `log`, `example-query`";
     for key in ["worker", "Workers", "kea_config", "config"] {
         let want = format!("lqd.toml:2:1: unknown field `{key}`, expected one of {known}");
-        assert_eq!(fault(format!("\n{key} = 1").as_bytes()), want);
+        assert_eq!(file_error(format!("\n{key} = 1").as_bytes()), want);
     }
 }
 
 #[test]
-fn what_is_no_toml_is_told_where() {
+fn an_error_of_the_syntax_has_its_place() {
     for (octets, want) in [
         (&b"workers"[..], "1:8: key with no value, expected `=`"),
         (b"workers = 1\nworkers = 2", "2:1: duplicate key"),
         (b"# \xc3\xa4\nlog = [", "2:8: unclosed array, expected `]`"),
         (b"# \xc3\xa4\nlog = '\xff'", "2:8: is not UTF-8; save the file as UTF-8"),
     ] {
-        assert_eq!(fault(octets), format!("lqd.toml:{want}"));
+        assert_eq!(file_error(octets), format!("lqd.toml:{want}"));
     }
 }
 
-/// A fault in the second of two rows, the place and the advice.
+/// An error in the second of three access rules, with place and advice.
 #[rustfmt::skip]
 const ACCESS: &[(&str, &str)] = &[
     ("prefix = 'fd00::1/8'",
@@ -179,7 +182,7 @@ const ACCESS: &[(&str, &str)] = &[
         "4:10: access: prefix: invalid type: integer `5`, expected an IPv6 prefix, such as \"2001:db8::/32\""),
     ("rate = 5", "3:1: access: missing field `prefix`"),
     ("prefix = '2001:db8::/32'",
-        "4:10: access: prefix: 2001:db8::/32 has a row already; put the two together"),
+        "4:10: access: prefix: 2001:db8::/32 has a rule already; merge the two"),
     ("prefix = '2001:db8::'\nprefix = '::'", "5:1: duplicate key"),
     ("prefix = '::'\nprefixx = '::'",
         "5:1: access: unknown field `prefixx`, expected one of `prefix`, `allow`, `deny`, `query-types`, `relayed`, \
@@ -191,8 +194,8 @@ const ACCESS: &[(&str, &str)] = &[
     ("prefix = '::'\nquery-types = ['address', 'all']",
         "5:27: access: query-types: must be \"address\" or \"client-id\""),
     ("prefix = '::'\nquery-types = []",
-        "4:10: access: ::/128: query-types: the list is empty; give it an entry, or write allow = false to let \
-         nobody ask"),
+        "4:10: access: ::/128: query-types: the list is empty; give it an entry, or write allow = false to \
+         allow no query"),
     ("prefix = '::'\nsensitive-options = [0]",
         "5:22: access: sensitive-options: must be a whole number in 3..=65535"),
     ("prefix = '::'\nsensitive-options = [39, 5]",
@@ -205,20 +208,20 @@ const ACCESS: &[(&str, &str)] = &[
     ("prefix = '::'\nprefix-rate = 1000001",
         "5:15: access: prefix-rate: must be a whole number in 0..=1000000"),
     ("prefix = '::'\nburst = 5",
-        "4:10: access: ::/128: burst: goes with a rate; give the row a rate too, or leave burst out"),
+        "4:10: access: ::/128: burst: needs a rate; give the rule a rate too, or leave burst out"),
     ("prefix = '::'\nrate = 1\nprefix-burst = 5",
-        "4:10: access: ::/128: prefix-burst: goes with a prefix-rate; give the row a prefix-rate too, or leave \
+        "4:10: access: ::/128: prefix-burst: needs a prefix-rate; give the rule a prefix-rate too, or leave \
          prefix-burst out"),
     ("prefix = '::'\nrelay-addresses = ['fd00::1/8']",
         "5:20: access: relay-addresses: has bits set beyond its length; write fd00::/8, or fd00::1/128"),
 ];
 
 #[test]
-fn faults_of_a_row_name_its_key() {
+fn an_error_of_an_access_rule_names_its_key() {
     for (row, want) in ACCESS {
         let text =
             format!("[[access]]\nprefix = '2001:db8::/32'\n[[access]]\n{row}\n[[access]]\nprefix = '::1'");
-        assert_eq!(fault(text.as_bytes()), format!("lqd.toml:{want}"), "{row}");
+        assert_eq!(file_error(text.as_bytes()), format!("lqd.toml:{want}"), "{row}");
     }
     for (text, want) in [
         ("access = 5", "1:10: access: invalid type: integer `5`, expected a sequence"),
@@ -228,26 +231,26 @@ fn faults_of_a_row_name_its_key() {
             "1:35: access: rate: invalid type: string \"x\", expected a whole number in 0..=1000000",
         ),
     ] {
-        assert_eq!(fault(text.as_bytes()), format!("lqd.toml:{want}"));
+        assert_eq!(file_error(text.as_bytes()), format!("lqd.toml:{want}"));
     }
 }
 
 #[test]
-fn a_part_of_the_query_log_alone() {
-    let mend = "there is no query log; give --query-log too, or leave this out";
+fn query_log_keys_need_a_query_log() {
+    let fix = "there is no query log; give --query-log too, or leave this out";
     for (line, want) in [
         ("query-log-sample = 5", "query-log-sample: 5"),
         ("query-log-requestor = '::1'", "query-log-requestor: ::1/128"),
     ] {
-        assert_eq!(fault(line.as_bytes()), format!("{want}: {mend}"));
+        assert_eq!(file_error(line.as_bytes()), format!("{want}: {fix}"));
     }
 }
 
 #[test]
-fn a_burst_without_a_rate() {
-    let want = "burst: 5: goes with a rate; give --rate too, or leave --burst out";
+fn a_burst_needs_a_rate() {
+    let want = "burst: 5: needs a rate; give --rate too, or leave --burst out";
     assert_eq!(read(&["--kea-config=k", "--burst=5"], "").unwrap_err().to_string(), want);
-    assert_eq!(fault(b"burst = 5"), want);
+    assert_eq!(file_error(b"burst = 5"), want);
     assert!(read(&["--kea-config=k", "--burst=5"], "rate = 5").is_ok());
 }
 
@@ -258,20 +261,20 @@ fn files_that_cannot_be_read() {
         read.unwrap_err().to_string().replace(&path.display().to_string(), "FILE")
     };
     let folder = file(&" ".repeat((1 << 20) + 1));
-    let mend = "name a file that lqd may read with --config";
+    let fix = "name a file that lqd may read with --config";
     assert_eq!(
         config(&folder.path().join("none.toml")),
-        format!("FILE: cannot be read: No such file or directory (os error 2); {mend}")
+        format!("FILE: cannot be read: No such file or directory (os error 2); {fix}")
     );
-    assert_eq!(config(folder.path()), format!("FILE: cannot be read: Is a directory (os error 21); {mend}"));
+    assert_eq!(config(folder.path()), format!("FILE: cannot be read: Is a directory (os error 21); {fix}"));
     assert_eq!(
         config(&folder.path().join("lqd.toml")),
-        format!("FILE: cannot be read: it is longer than 1 MiB, which no configuration is; {mend}")
+        format!("FILE: cannot be read: it is longer than 1 MiB, which no configuration is; {fix}")
     );
 }
 
 #[test]
-fn well_formed_values_without_meaning() {
+fn well_formed_values_that_cannot_be_resolved() {
     for (flags, want) in [
         (
             &["--listen=[fe80::1%nosuchif0]:547"][..],
@@ -290,10 +293,13 @@ fn well_formed_values_without_meaning() {
         (&["--admin=1", "--admin=[::1]:1"], "admin: [::1]:1: the address is given twice; leave one out"),
         (&["--multicast=1"], "multicast: 1: is a number; write the name that \"ip link\" shows"),
     ] {
-        let fault = read(&[&["--kea-config=k"], flags].concat(), "").unwrap_err();
-        assert_eq!(fault.to_string(), want);
+        let error = read(&[&["--kea-config=k"], flags].concat(), "").unwrap_err();
+        assert_eq!(error.to_string(), want);
     }
-    assert_eq!(fault(b"listen = []"), "listen: the list is empty; give it an entry, or leave the key out");
+    assert_eq!(
+        file_error(b"listen = []"),
+        "listen: the list is empty; give it an entry, or leave the key out"
+    );
 }
 
 #[test]

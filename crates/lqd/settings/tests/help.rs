@@ -1,4 +1,4 @@
-//! What `--help` shows: it fits a terminal, and names the defaults and limits that hold.
+//! `--help`: fits a terminal, and names the true defaults and limits.
 
 use lqd_answer::QueryKind;
 
@@ -10,7 +10,7 @@ fn help(command: &str, flag: &str) -> String {
     shown.to_string()
 }
 
-/// Paragraphs on one flag in the long help.
+/// Returns the long help of one flag.
 fn manual(name: &str) -> String {
     let command = CommandLine::command();
     let serve = command.find_subcommand("serve").unwrap();
@@ -31,7 +31,7 @@ fn it_fits_a_terminal() {
 
 #[test]
 fn every_flag_says_its_default() {
-    for Row { name, .. } in ROWS {
+    for Sample { name, .. } in ROWS {
         let manual = manual(name);
         assert!(manual.contains("Default: ") || manual.contains("Required"), "--{name}: {manual}");
     }

@@ -48,7 +48,7 @@ fn contradictions_between_sources_are_refused() {
     let rows: [(&[&str], &str, &str); 6] = [
         (&[], "name = 'a'", "source: a: is the name of two sources; give each its own"),
         (&[], "name = 'ä'", "source: ä: must be 1 to 64 letters, digits, dots, dashes and underscores"),
-        (&[], "", "7:1: source: missing field `name`"),
+        (&[], "", "5:1: source: missing field `name`"),
         (
             &["--kea-config=/k"],
             "name = 'b'",
