@@ -1,7 +1,7 @@
 //! `lqd`: a DHCPv6 Leasequery server (RFC 5007) that answers beside the DHCPv6 server, from its leases.
 //!
 //! ```text
-//! settings  flags and TOML → Settings        site      Settings + Kea's configuration → links, source, policy
+//! settings  flags and TOML → Settings        site      links, sources and policy that are served
 //! runtime   start-up, workers, reload        observe   metrics, status, page, query log, discards
 //! security  landlock, seccomp, capabilities  log       log lines to standard error
 //! check     report of what serve would do    manual    man pages and completions
@@ -51,7 +51,8 @@ fn main() -> ExitCode {
     status
 }
 
-/// Silences the panic hook for [`NoRoomError`], which ends a thread by a panic and is reported where it is caught.
+/// Silences the panic hook for [`NoRoomError`], which ends a thread by a panic and is reported where it is
+/// caught.
 fn silence_no_room() {
     let report = take_hook();
     set_hook(Box::new(move |panic| {

@@ -1,7 +1,7 @@
 //! Settings of the operator, from flags and the configuration file.
 //!
-//! [`flags`] is the one table: a row declares a flag of the command line, the key of the file, its help, limits, default
-//! and whether a reload applies it; `table` makes [`Flags`] (typed) and [`Settings`] (resolved) from it. Both
+//! [`flags`] is the one table: a row declares a flag, its key of the file, help, limits, default and whether a
+//! reload applies it; `table` makes [`Flags`] (typed) and [`Settings`] (resolved) from it. Both
 //! ways of typing a value go through the same `FromStr` of one small type ([`spelled`]), so that flag and key
 //! accept the same texts and give the same advice. crates/lqd/DESIGN.md weighs this against other designs.
 //!

@@ -7,6 +7,7 @@ const PLAIN: &[&str] = &[
     "benches/",
     "crates/answer/",
     "crates/feed/",
+    "crates/lqd/",
     "crates/net/",
     "crates/stats/",
     "deploy/DENIAL-OF-SERVICE.md",

@@ -1,11 +1,11 @@
 //! Sandbox: rights are dropped as soon as they are not needed, so that an attacker gains little.
 //!
 //! ```text
-//! step           when                            action                                     for
-//! confine        settings are read, one thread   no new privileges, no core dumps, landlock  all threads to come
-//! without_…      admin, query log, load begin    capabilities                                threads of these
-//! drop_…         sockets are bound               capabilities                                workers, feed, signals
-//! seal           all threads run                 seccomp                                     all threads
+//! step           time                            action                                     threads
+//! confine        one thread, settings are read   no new privileges, no core dumps, landlock  all later ones
+//! without_…      admin, query log, load start    capabilities                                those of these
+//! drop_…         sockets are bound               capabilities                                workers, feed …
+//! seal           all threads run                 seccomp                                     all
 //! ```
 //!
 //! Capabilities and landlock belong to a thread and pass to the threads that it starts, hence the order: only

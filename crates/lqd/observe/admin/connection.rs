@@ -26,7 +26,7 @@ use crate::observe::taps::write_pcap;
 use crate::observe::{metrics, status};
 
 /// Most connections of one listener. A further one closes the one that has been idle longest, so that idle
-/// connections lock nobody out. The limit is by listener, so that TCP clients do not close the operator's
+/// connections lock no client out. The limit is by listener, so that TCP clients do not close the operator's
 /// Unix connections.
 const CONNECTIONS_MAX: usize = 32;
 
