@@ -1,9 +1,9 @@
 //! Settings of the operator, from flags and the configuration file.
 //!
-//! [`flags`] is the one table: a row declares a flag, its key of the file, help, limits, default and whether a
-//! reload applies it; `table` makes [`Flags`] (typed) and [`Settings`] (resolved) from it. Both
-//! ways of typing a value go through the same `FromStr` of one small type ([`spelled`]), so that flag and key
-//! accept the same texts and give the same advice. crates/lqd/DESIGN.md weighs this against other designs.
+//! [`flags`] is the one table: a row declares a flag, its key of the file, help, limits, default, and whether
+//! a reload applies it; `table` makes [`Flags`] (typed) and [`Settings`] (resolved) from it. Both ways of
+//! typing a value go through the same `FromStr` of one small type ([`spelled`]), so that flag and key accept
+//! the same texts and give the same advice. crates/lqd/DESIGN.md weighs this against other designs.
 //!
 //! Flags stay as typed for the life of the process; at SIGHUP [`Settings::read`] lays them over the file
 //! again.

@@ -68,7 +68,7 @@ impl Site {
         warnings.extend(links.unreachable().map(|address| {
             format!(
                 "no address leads to the link of the subnet that begins with {address}, as subnets of other links cover \
-                 it: a requestor that uses its address finds another link; set one with --link-address"
+                 it: a requestor that uses its address finds another link; give it one with --link-address"
             )
         }));
         if links.is_empty() {
