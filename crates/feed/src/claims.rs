@@ -91,7 +91,7 @@ impl Claims {
         for (address, rows) in contested {
             let held = writer.held(address).map(|held| (numbers.source(held.subnet_id()), held));
             let own = Claim::of_rows(source, batch, &rows);
-            let has_lease = self.settle(address, (source, own), held, &mut out);
+            let has_lease = self.settle(address, (source, own), held.as_ref(), &mut out);
             if let Some(&last) = rows.last().filter(|_| !has_lease) {
                 // The removal, with its reason.
                 push(&mut out, batch, last);
@@ -105,13 +105,13 @@ impl Claims {
         &mut self,
         address: Ipv6Addr,
         (source, own): (SourceNumber, Option<Claim>),
-        held: Option<(SourceNumber, Held<'_>)>,
+        held: Option<&(SourceNumber, Held<'_>)>,
         out: &mut Batch,
     ) -> bool {
         let mut claims = self.losing.remove(&address).unwrap_or_default();
         claims.retain(|claim| claim.source != source);
         claims.extend(own);
-        let other = held.as_ref().filter(|(holder, _)| *holder != source);
+        let other = held.filter(|(holder, _)| *holder != source);
         claims.extend(other.map(|(holder, held)| Claim {
             source: *holder,
             rank: Rank::of(held),
@@ -128,7 +128,7 @@ impl Claims {
         // The lease that the index held has lost: it is kept before it is overwritten.
         for claim in claims.iter_mut().filter(|claim| claim.rows.is_none()) {
             let mut rows = Batch::new();
-            if let Some((_, held)) = &held {
+            if let Some((_, held)) = held {
                 held.push_into(&mut rows).expect(FITS);
             }
             claim.rows = Some(rows);
