@@ -353,9 +353,10 @@ fn half(label: &str, source: Box<dyn LeaseSource>, host: u16) -> SourceConfig {
 }
 
 fn halves(snapshots: [Snapshots; 2]) -> (Vec<SourceConfig>, [Author; 2]) {
-    let [(a, first), (b, second)] = std::array::from_fn(|n| {
-        let (label, host) = HALVES[n];
-        let (source, author) = scripted(label, snapshots[n].clone());
+    let mut halves = HALVES.into_iter();
+    let [(a, first), (b, second)] = snapshots.map(|snapshots| {
+        let (label, host) = halves.next().expect("there are two");
+        let (source, author) = scripted(label, snapshots);
         (half(label, source, host), author)
     });
     (vec![a, b], [first, second])
