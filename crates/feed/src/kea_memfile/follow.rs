@@ -148,7 +148,7 @@ impl Follower {
         let watch = Watch::new(&files)?;
         let half_line = half_line_of(&position);
         let is_outdated = position.current_missing;
-        Ok(Self {
+        let mut follower = Self {
             files,
             resolved: Instant::now(),
             tail: Tail::new(position),
@@ -163,7 +163,18 @@ impl Follower {
             end: EndWatch::default(),
             still_for: stillness::STILL_FOR,
             times: half_line::TIMES,
-        })
+        };
+        follower.settle_if_named();
+        Ok(follower)
+    }
+
+    /// Has rotations count from now on if the name is that of the file that was loaded: Kea may rotate before
+    /// the first poll.
+    fn settle_if_named(&mut self) {
+        self.watch.drain();
+        if matches!(files::look(self.files.current()), Ok(Some(look)) if look.id == self.tail.file.id) {
+            self.watch.settle();
+        }
     }
 
     /// Continues after a new load.
@@ -178,6 +189,7 @@ impl Follower {
         self.rewrite = None;
         self.is_outdated = self.tail.current_missing;
         self.end = EndWatch::default();
+        self.settle_if_named();
     }
 
     /// Watches these files from now on.

@@ -105,6 +105,18 @@ fn an_endless_line_is_one_bad_row() {
 }
 
 #[test]
+fn a_rotation_before_the_first_poll_is_a_continuation() {
+    let mut kea = Kea::new();
+    kea.append(lease(1));
+    let mut reader = Reader::new(kea.files.clone());
+    kea.rotate();
+    kea.append(lease(2));
+    (0..4).for_each(|step| kea.clean_up(step));
+    agree(&kea, &mut reader, &[]);
+    assert_eq!(reader.follower.status().rotations, 1);
+}
+
+#[test]
 fn a_rotation_is_a_continuation() {
     let (mut kea, mut reader) = setting(&[1, 2]);
     kea.append(lease(3));
