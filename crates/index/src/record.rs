@@ -8,7 +8,7 @@
 //!             subnet id (32) | option block (23) | is a prefix (1) | prefix length (8)
 //!             valid lifetime (32) | preferred lifetime (32)
 //!             cltt (32) | number of its address as written (32; `written.rs`), mostly 0
-//!             first half of the address, and if it is long (an address, or a prefix longer than 64) the second
+//!             first half of the address, and of a long one (an address, or a prefix over 64) the second
 //!           option blocks (`options.rs`), each padded; leases with equal options share one
 //! ```
 //! A client with one address, one prefix and a DUID of 14 octets takes 96 bytes. Octets lie in a word in

@@ -9,7 +9,7 @@
 //!           literal octets
 //! piece     Literal n   n octets of the template
 //!           Hole n      n octets of the block
-//!           Sized n     two octets: n + h; n octets of the template; one octet of the block: h; h octets of it
+//!           Sized n     two octets: n + h; n octets of the template; one octet of the block: h; its h octets
 //!           Rest        two octets: how many follow, to the end of the option
 //! ```
 //! Lengths are not part of a template, so that relays with Interface-Ids of several lengths need one only: a

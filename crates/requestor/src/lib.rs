@@ -16,9 +16,10 @@
 //!     Ok(clients) if clients.is_empty() => println!("no binding: deny"),
 //!     Ok(clients) => {
 //!         for lease in clients.iter().flat_map(|client| &client.leases) {
+//!             let until = lease.valid_until();
 //!             match lease.lease.resource {
-//!                 AddressOrPrefix::Address(address) => println!("{address} until {:?}", lease.valid_until()),
-//!                 AddressOrPrefix::Prefix(prefix) => println!("route to {prefix} until {:?}", lease.valid_until()),
+//!                 AddressOrPrefix::Address(address) => println!("{address} until {until:?}"),
+//!                 AddressOrPrefix::Prefix(prefix) => println!("route to {prefix} until {until:?}"),
 //!             }
 //!         }
 //!     }

@@ -73,8 +73,8 @@ impl Query {
         }
     }
 
-    /// Encodes the LEASEQUERY (RFC 5007 §4.3.1); `NoRoomError` if more options are requested than an option can
-    /// list.
+    /// Encodes the LEASEQUERY (RFC 5007 §4.3.1); `NoRoomError` if more options are requested than an option
+    /// can list.
     pub fn encode(&self, own: &Duid, id: TransactionId) -> Result<Vec<u8>, NoRoomError> {
         let mut message = vec![0; LEN_WITHOUT_REQUEST + 2 * self.requested.len()];
         let mut w = Writer::new(&mut message);

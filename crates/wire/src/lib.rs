@@ -1,9 +1,9 @@
 //! DHCPv6 and leasequery on the wire (RFC 8415, RFC 5007): parsed in place, written into the caller's buffer.
 //!
 //! Allocates nothing and trusts no length. [`Options`] walks an option list; errors carry their offset.
-//! [`Message`], [`Relay`] and [`Query`] are views of the caller's octets. [`Writer`] builds nested options and
-//! fills in their lengths; [`Free`] is its unwritten end, for the options in every packet. The caller decides
-//! whether an error means discard, refuse or ignore.
+//! [`Message`], [`Relay`] and [`Query`] are views of the caller's octets. [`Writer`] builds nested options
+//! and fills in their lengths; [`Free`] is its unwritten end, for the options in every packet. The caller
+//! decides whether an error means discard, refuse or ignore.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -30,7 +30,7 @@ struct Claimant {
 #[derive(Clone, Copy)]
 enum Who {
     /// The address was removed.
-    Nobody,
+    None,
     Client(ClientId),
     /// The client of a row that was set aside.
     Special(Special),
@@ -62,7 +62,7 @@ impl Loader {
     ) -> Settled {
         claims.sort_by_key(|claim| (claim.client, claim.hash)); // stable
         let mut claimants: Vec<Claimant> = ends
-            .map(|End { address, number }| Claimant { address, number, who: Who::Nobody, hash: 0 })
+            .map(|End { address, number }| Claimant { address, number, who: Who::None, hash: 0 })
             .collect();
         claimants.extend(aside.iter().map(|&special| {
             let Special { address, number, .. } = special;
@@ -98,7 +98,7 @@ impl Loader {
         let rows: Vec<Special> = same.iter().map_while(unreadable).collect();
         let Some(earlier) = rows.get(1..) else { return Vec::new() };
         let holder = match same.get(rows.len()).map(|claimant| claimant.who) {
-            None | Some(Who::Nobody) => None,
+            None | Some(Who::None) => None,
             Some(Who::Special(special)) => Some(specials.duid(special).into()),
             Some(Who::Client(client)) => self.tables.client(client).map(|client| {
                 let mut duid = vec![0; client.duid_len()];

@@ -116,7 +116,7 @@ impl Held<'_> {
         duid
     }
 
-    /// Its options in wire form.
+    /// The options of a lease, in wire form.
     fn options(&self) -> Vec<u8> {
         let mut options = Vec::new();
         self.client.options(&self.binding).copy_to(&mut options);

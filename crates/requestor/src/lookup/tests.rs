@@ -118,9 +118,9 @@ fn a_group_that_answered_is_not_silent() {
     let mut to_group = exchange(vec![answer(1, NO_BINDING)], &[]);
     to_group.silent.push(group.clone());
     assert_eq!(verdict(vec![to_group]), "none");
-    let mut nobody = exchange(vec![], &[]);
-    nobody.silent.push(group);
-    assert!(verdict(vec![nobody]).starts_with("no reply from [ff05::1:3]:547"));
+    let mut silent = exchange(vec![], &[]);
+    silent.silent.push(group);
+    assert!(verdict(vec![silent]).starts_with("no reply from [ff05::1:3]:547"));
 }
 
 /// R17.

@@ -167,29 +167,29 @@ fn a_client_with_more_leases_than_a_reply_holds_is_oversized() {
     let most = CLIENT_LEASES_MAX as u32;
     let (mut writer, store) = Writer::new();
     let mut reader = store.reader().unwrap();
-    writer.apply(&puts(0..most, b"crowded"));
-    assert_eq!(told(&mut reader, b"crowded"), Some((2_339, false)));
-    writer.apply(&puts(most..most + 1, b"crowded"));
-    assert_eq!(told(&mut reader, b"crowded"), Some((0, true)));
-    assert!((0..=most).all(|n| holds(&mut reader, n, b"crowded").0));
+    writer.apply(&puts(0..most, b"largest"));
+    assert_eq!(told(&mut reader, b"largest"), Some((2_339, false)));
+    writer.apply(&puts(most..most + 1, b"largest"));
+    assert_eq!(told(&mut reader, b"largest"), Some((0, true)));
+    assert!((0..=most).all(|n| holds(&mut reader, n, b"largest").0));
     assert_eq!(
         writer.oversized().collect::<Vec<_>>(),
-        [OversizedClient { duid: b"crowded".to_vec(), leases: 2_340 }]
+        [OversizedClient { duid: b"largest".to_vec(), leases: 2_340 }]
     );
     // Leases that pass to others, and from others.
     writer.apply(&puts(0..1_000, b"other"));
-    writer.apply(&puts((5_000..5_300).chain(0..10), b"crowded"));
+    writer.apply(&puts((5_000..5_300).chain(0..10), b"largest"));
     assert_eq!(store.summary().oversized_leases, 2_340 - 1_000 + 300 + 10);
     assert!((10..1_000).all(|n| holds(&mut reader, n, b"other").0));
-    assert!((0..10).chain(1_000..=most).chain(5_000..5_300).all(|n| holds(&mut reader, n, b"crowded").0));
+    assert!((0..10).chain(1_000..=most).chain(5_000..5_300).all(|n| holds(&mut reader, n, b"largest").0));
     writer.apply(&removals((0..10).chain(5_000..5_300)));
-    assert_eq!(told(&mut reader, b"crowded"), Some((0, true)));
+    assert_eq!(told(&mut reader, b"largest"), Some((0, true)));
     writer.apply(&removals(1_000..1_170));
-    assert_eq!(told(&mut reader, b"crowded"), Some((0, true)), "1,170 are left, one more than half");
+    assert_eq!(told(&mut reader, b"largest"), Some((0, true)), "1,170 are left, one more than half");
     writer.apply(&removals(1_170..1_171));
-    assert_eq!(told(&mut reader, b"crowded"), Some((1_169, false)));
+    assert_eq!(told(&mut reader, b"largest"), Some((1_169, false)));
     assert_eq!((store.summary().oversized_clients, store.summary().oversized_leases), (0, 0));
-    assert!((1_171..=most).all(|n| holds(&mut reader, n, b"crowded").0));
+    assert!((1_171..=most).all(|n| holds(&mut reader, n, b"largest").0));
 }
 
 /// A snapshot in which another client took so many that the rest fits is told whole; and one that loses all
@@ -198,14 +198,14 @@ fn a_client_with_more_leases_than_a_reply_holds_is_oversized() {
 fn a_loaded_client_is_oversized_only_if_it_is() {
     let (mut writer, store) = Writer::new();
     let mut reader = store.reader().unwrap();
-    writer.replace(&[puts(0..10_000, b"crowded"), puts(1_000..10_000, b"other")], None);
+    writer.replace(&[puts(0..10_000, b"largest"), puts(1_000..10_000, b"other")], None);
     assert_eq!(
-        (told(&mut reader, b"crowded"), told(&mut reader, b"other")),
+        (told(&mut reader, b"largest"), told(&mut reader, b"other")),
         (Some((1_000, false)), Some((0, true)))
     );
     assert_eq!((store.summary().clients, store.summary().oversized_clients), (2, 1));
-    writer.replace(&[puts(0..10_000, b"crowded"), removals(0..10_000), puts(7..8, b"third")], None);
-    assert_eq!((told(&mut reader, b"crowded"), told(&mut reader, b"third")), (None, Some((1, false))));
+    writer.replace(&[puts(0..10_000, b"largest"), removals(0..10_000), puts(7..8, b"third")], None);
+    assert_eq!((told(&mut reader, b"largest"), told(&mut reader, b"third")), (None, Some((1, false))));
     assert_eq!((store.summary().clients, store.summary().leases), (1, 1));
 }
 
@@ -214,7 +214,7 @@ fn a_loaded_client_is_oversized_only_if_it_is() {
 fn leases_with_more_options_than_a_record_holds_are_kept() {
     let options = |n: u32| [[0, 39, 255, 208].as_slice(), &n.to_be_bytes(), &[7; 65_484]].concat();
     let mut batch = puts(5_000..5_001, b"other");
-    (0..1_030).for_each(|n| batch.put(&lease(n, b"crowded", &options(n))).unwrap());
+    (0..1_030).for_each(|n| batch.put(&lease(n, b"largest", &options(n))).unwrap());
     for is_live in [false, true] {
         let (mut writer, store) = Writer::new();
         let mut reader = store.reader().unwrap();
@@ -223,17 +223,17 @@ fn leases_with_more_options_than_a_record_holds_are_kept() {
         } else {
             writer.replace(std::slice::from_ref(&batch), None)
         };
-        assert!((0..1_030).all(|n| holds(&mut reader, n, b"crowded").0), "live: {is_live}");
+        assert!((0..1_030).all(|n| holds(&mut reader, n, b"largest").0), "live: {is_live}");
         assert_eq!(
-            (told(&mut reader, b"crowded"), told(&mut reader, b"other")),
+            (told(&mut reader, b"largest"), told(&mut reader, b"other")),
             (Some((0, true)), Some((1, false)))
         );
         // Few as they are, the rest of them does not fit; then it does.
         writer.apply(&removals(20..1_030));
-        assert_eq!(told(&mut reader, b"crowded"), Some((0, true)), "live: {is_live}");
+        assert_eq!(told(&mut reader, b"largest"), Some((0, true)), "live: {is_live}");
         writer.apply(&removals(10..20));
-        assert_eq!(told(&mut reader, b"crowded"), Some((10, false)), "live: {is_live}");
-        assert!((0..10).all(|n| holds(&mut reader, n, b"crowded").0), "live: {is_live}");
+        assert_eq!(told(&mut reader, b"largest"), Some((10, false)), "live: {is_live}");
+        assert!((0..10).all(|n| holds(&mut reader, n, b"largest").0), "live: {is_live}");
     }
 }
 
@@ -254,31 +254,31 @@ fn cost_is_bounded_however_many_leases_a_client_has() {
         writer.allocator.words_given - before
     };
     for n in 0..CLIENT_LEASES_MAX as u32 + 10 {
-        let words = one(&mut writer, &puts(n..=n, b"crowded"));
+        let words = one(&mut writer, &puts(n..=n, b"largest"));
         assert!(words <= 3 * words_max, "{words} words for lease {n}");
     }
-    writer.replace(&[puts(0..LOADED, b"crowded")], None);
+    writer.replace(&[puts(0..LOADED, b"largest")], None);
     assert_eq!((store.summary().leases, store.summary().clients), (LOADED as usize, 1));
     for from in (LOADED..ALL).step_by(BATCH as usize) {
-        writer.apply(&puts(from..ALL.min(from + BATCH), b"crowded"));
+        writer.apply(&puts(from..ALL.min(from + BATCH), b"largest"));
     }
     assert_eq!((store.summary().oversized_leases, store.summary().oversized_clients), (ALL as usize, 1));
     // A lease that comes, is renewed, or leaves.
     let segment = 2 + 5 * Limits::STANDARD.segment;
     for n in [0, LOADED / 3, LOADED, ALL - 1] {
         for batch in
-            [removals(n..=n), puts(n..=n, b"crowded"), puts(n..=n, b"crowded"), puts(n..=n, b"other")]
+            [removals(n..=n), puts(n..=n, b"largest"), puts(n..=n, b"largest"), puts(n..=n, b"other")]
         {
             // Sometimes the map's shard is rewritten.
             assert!(one(&mut writer, &batch) <= 3 * segment + crate::arena::BLOCK_WORDS, "lease {n}");
         }
-        writer.apply(&puts(n..=n, b"crowded"));
+        writer.apply(&puts(n..=n, b"largest"));
     }
     for n in (0..ALL).step_by(997) {
-        let (holds, looked_at) = holds(&mut reader, n, b"crowded");
+        let (holds, looked_at) = holds(&mut reader, n, b"largest");
         assert!(holds && looked_at <= Limits::STANDARD.segment, "lease {n}: looked at {looked_at}");
     }
-    assert_eq!(told(&mut reader, b"crowded"), Some((0, true)));
+    assert_eq!(told(&mut reader, b"largest"), Some((0, true)));
     writer.apply(&removals(0..ALL));
     assert_eq!((store.summary().leases, store.summary().clients), (0, 0));
 }

@@ -125,8 +125,8 @@ pub(crate) struct Options {
 pub(crate) struct Servers {
     /// Server to query: ADDRESS, [ADDRESS]:PORT, NAME or NAME:PORT; port 547 by default. Repeatable
     ///
-    /// Several servers are queried at once and their answers merged. Without this flag the group of --interface
-    /// is queried, and without --interface the server on this host, [::1]:547.
+    /// Several servers are queried at once and their answers merged. Without this flag the group of
+    /// --interface is queried, and without --interface the server on this host, [::1]:547.
     #[arg(
         short,
         long = "server",
