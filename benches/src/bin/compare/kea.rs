@@ -18,22 +18,26 @@ const PROBE: &[u8] = &[
     0, 5, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
-/// An installation of Kea 2.7 or newer, in which the hook is free.
+/// Kea 2.7 or newer, with which the hook comes.
 pub(crate) struct Kea {
     pub(crate) program: PathBuf,
     hook: PathBuf,
 }
 
 impl Kea {
-    pub(crate) fn find(directory: &Path) -> Result<Self, CompareError> {
-        let program = directory.join("sbin/kea-dhcp6");
-        let hook = directory.join("lib/kea/hooks/libdhcp_lease_query.so");
-        for path in [&program, &hook] {
-            if !path.is_file() {
-                return Err(CompareError::NoKea(path.clone()));
-            }
+    /// Finds `libdhcp_lease_query.so` where Kea is installed with `program`, at PREFIX/sbin/kea-dhcp6.
+    pub(crate) fn find(program: &Path) -> Result<Self, CompareError> {
+        let lib = program.parent().and_then(Path::parent).unwrap_or(Path::new("/")).join("lib");
+        // Debian has a folder for each architecture in between.
+        let nested = fs::read_dir(&lib).into_iter().flatten().flatten().map(|entry| entry.path());
+        let hook = std::iter::once(lib.clone())
+            .chain(nested)
+            .map(|folder| folder.join("kea/hooks/libdhcp_lease_query.so"))
+            .find(|hook| hook.is_file());
+        match hook {
+            Some(hook) if program.is_file() => Ok(Self { program: program.to_owned(), hook }),
+            _ => Err(CompareError::NoKea { program: program.to_owned(), lib }),
         }
-        Ok(Self { program, hook })
     }
 
     /// Returns the command that serves the leases on `::1`, with one thread, as lqd has one worker.

@@ -75,9 +75,9 @@ struct Options {
     /// Instead of the baseline: compare with another build of lqd, such as the last release.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["link", "server"])]
     previous: Option<PathBuf>,
-    /// Instead of the baseline: compare with Kea 2.7 or newer and its lease_query hook, installed in this
-    /// directory (sbin/kea-dhcp6, lib/kea/hooks). Kea receives one query per system call, lqd as --gso says.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["link", "server", "previous"])]
+    /// Instead of the baseline: compare with Kea 2.7 or newer and its lease_query hook, such as
+    /// /usr/sbin/kea-dhcp6. Kea receives one query per system call, lqd as --gso says.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["link", "server", "previous"])]
     kea: Option<PathBuf>,
     /// Subjects of the queries.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SUBJECT,…",
@@ -233,7 +233,7 @@ fn start(
     };
     let against = match (&options.previous, &options.kea) {
         (Some(previous), _) => lqd(previous, gro)?,
-        (None, Some(directory)) => Server::kea(&Kea::find(directory)?, leases)?,
+        (None, Some(program)) => Server::kea(&Kea::find(program)?, leases)?,
         (None, None) => Server::baseline(programs, io, gro)?,
     };
     Ok([compared, against])

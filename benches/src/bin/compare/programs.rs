@@ -32,8 +32,10 @@ pub(crate) enum CompareError {
         "there is no {0}; run `cargo build --release --workspace` first, or name its path by --programs, --lqload or --previous"
     )]
     NoProgram(PathBuf),
-    #[error("there is no {0}; --kea names the directory in which Kea 2.7 or newer is installed")]
-    NoKea(PathBuf),
+    #[error(
+        "there is no {program}, or no kea/hooks/libdhcp_lease_query.so in {lib}; install Kea 2.7 or newer with its hooks"
+    )]
+    NoKea { program: PathBuf, lib: PathBuf },
     #[error("{program}: {source}")]
     Run { program: PathBuf, source: io::Error },
     #[error("{program} is not ready within {} s; its output:\n{output}", READY_WITHIN.as_secs())]
@@ -178,7 +180,11 @@ impl Server {
         let lines = lines_of(running.0.stderr.take().expect("it is piped"));
         let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0);
         let until = Instant::now() + READY_WITHIN;
-        while Instant::now() < until && running.0.try_wait().map_err(failed)?.is_none() {
+        while Instant::now() < until {
+            if let Some(status) = running.0.try_wait().map_err(failed)? {
+                let output = lines.iter().collect::<Vec<_>>().join("\n");
+                return Err(CompareError::Failed { program, status: status.to_string(), output });
+            }
             if kea::replies(address).map_err(failed)? {
                 return Ok(Self { name: "kea", address, running });
             }
