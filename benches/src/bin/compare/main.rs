@@ -76,7 +76,8 @@ struct Options {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["link", "server"])]
     previous: Option<PathBuf>,
     /// Instead of the baseline: compare with Kea 2.7 or newer and its lease_query hook, such as
-    /// /usr/sbin/kea-dhcp6. Kea receives one query per system call, lqd as --gso says.
+    /// /usr/sbin/kea-dhcp6. Its answers are verified by client-id only: by address it leaves out leases. It
+    /// needs --window 64.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["link", "server", "previous"])]
     kea: Option<PathBuf>,
     /// Subjects of the queries.
