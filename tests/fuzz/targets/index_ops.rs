@@ -87,8 +87,8 @@ impl Index {
         let pinned = self.reader.pin();
         for &address in asked {
             let found = pinned.find(Lookup::Covering(address), NOW);
-            let covering = found
-                .and_then(|found| found.covering().map(|lease| (lease.binding().address, found.client)));
+            let covering =
+                found.and_then(|found| found.covering().map(|lease| (lease.binding().address, found.client)));
             let live = model.values().filter(|lease| lease.is_live(NOW) && lease.covers(address));
             let expected = live.max_by_key(|lease| lease.prefix_len);
             assert_eq!(
