@@ -34,8 +34,10 @@ macro_rules! iana_codes {
 }
 
 iana_codes! {
-    /// DHCPv6 message type (RFC 8415 §7.3, RFC 5007 §4.1.1).
+    /// DHCPv6 message type (RFC 8415 §7.3, RFC 5007 §4.1.1, RFC 5460 §5.2, RFC 7653 §6.2).
     MessageType(u8) {
+        /// Server to client (RFC 8415 §7.3); answers a STARTTLS (RFC 7653 §8.2).
+        REPLY = 7, "REPLY";
         /// Relay agent to server (RFC 8415 §9.1).
         RELAY_FORW = 12, "RELAY-FORW";
         /// Server to relay agent (RFC 8415 §9.2).
@@ -44,6 +46,14 @@ iana_codes! {
         LEASEQUERY = 14, "LEASEQUERY";
         /// Server to requestor (RFC 5007 §4.1.1).
         LEASEQUERY_REPLY = 15, "LEASEQUERY-REPLY";
+        /// End of a bulk reply, server to requestor (RFC 5460 §5.2.2).
+        LEASEQUERY_DONE = 16, "LEASEQUERY-DONE";
+        /// One more client of a bulk reply, server to requestor (RFC 5460 §5.2.1).
+        LEASEQUERY_DATA = 17, "LEASEQUERY-DATA";
+        /// Asks for all changes from now on, requestor to server (RFC 7653 §6.2.1).
+        ACTIVELEASEQUERY = 22, "ACTIVELEASEQUERY";
+        /// Asks for TLS on the connection, requestor to server (RFC 7653 §6.2.2).
+        STARTTLS = 23, "STARTTLS";
     }
 }
 
@@ -84,13 +94,19 @@ iana_codes! {
         RELAY_ID = 53, "relay-id";
         /// The link-layer address of the client (RFC 6939 §4).
         CLIENT_LINKLAYER_ADDR = 79, "client-linklayer-addr";
+        /// The server's time when the message was made (RFC 7653 §6.3.1).
+        LQ_BASE_TIME = 100, "lq-base-time";
+        /// Only bindings that changed at this time or later (RFC 7653 §6.3.2).
+        LQ_START_TIME = 101, "lq-start-time";
+        /// Only bindings that changed at this time or earlier (RFC 7653 §6.3.3).
+        LQ_END_TIME = 102, "lq-end-time";
         /// The UDP port from which a relay agent sends (RFC 8357 §4).
         RELAY_SOURCE_PORT = 135, "relay-source-port";
     }
 }
 
 iana_codes! {
-    /// Status code (RFC 8415 §21.13, RFC 5007 §4.1.3).
+    /// Status code (RFC 8415 §21.13, RFC 5007 §4.1.3, RFC 5460 §5.5, RFC 7653 §11).
     StatusCode(u16) {
         /// Success.
         SUCCESS = 0, "Success";
@@ -104,6 +120,16 @@ iana_codes! {
         NOT_CONFIGURED = 9, "NotConfigured";
         /// The server does not allow the requestor to issue this query.
         NOT_ALLOWED = 10, "NotAllowed";
+        /// The server ended the query early, or cannot perform it now (RFC 5460 §5.5).
+        QUERY_TERMINATED = 11, "QueryTerminated";
+        /// The server does not know all changes since the start time (RFC 7653 §8.4.1).
+        DATA_MISSING = 12, "DataMissing";
+        /// All changes since the start time are sent; from now on changes are live (RFC 7653 §8.4.1).
+        CATCH_UP_COMPLETE = 13, "CatchUpComplete";
+        /// The server does not offer active leasequery (RFC 7653 §9.2).
+        NOT_SUPPORTED = 14, "NotSupported";
+        /// The server does not start TLS on this connection (RFC 7653 §8.2).
+        TLS_CONNECTION_REFUSED = 15, "TLSConnectionRefused";
     }
 }
 

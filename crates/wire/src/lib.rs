@@ -1,4 +1,4 @@
-//! DHCPv6 and leasequery on the wire (RFC 8415, RFC 5007): parsed in place, written into the caller's buffer.
+//! DHCPv6 and leasequery on the wire (RFC 8415, RFC 5007, RFC 5460, RFC 7653): parsed in place, written into the caller's buffer.
 //!
 //! Allocates nothing and trusts no length. [`Options`] walks an option list; errors carry their offset.
 //! [`Message`], [`Relay`] and [`Query`] are views of the caller's octets. [`Writer`] builds nested options
@@ -17,6 +17,7 @@ extern crate std;
 mod address;
 mod code;
 mod duid;
+mod frame;
 mod free;
 pub mod hex;
 mod message;
@@ -24,20 +25,23 @@ mod option;
 mod query;
 mod relay_header;
 mod reply;
+mod time;
 mod write;
 
 pub use address::{IaAddress, IaPrefix};
 pub use code::{MessageType, OptionCode, QueryType, StatusCode};
 pub use duid::Duid;
+pub use frame::{Frame, FrameError, MESSAGE_LEN_MAX};
 pub use free::Free;
 pub use message::{Message, Relay, TransactionId};
 pub use option::{Options, ParseError, ParseErrorKind};
 pub use query::{OptionRequest, Query};
 pub use relay_header::RelayHeader;
 pub use reply::{ClientLinks, RelayData, Status};
+pub use time::LqTime;
 pub use write::{NoRoomError, Writer};
 
-/// UDP port of servers and relay agents (RFC 8415 §7.2).
+/// UDP port of servers and relay agents (RFC 8415 §7.2), and TCP port of servers (RFC 5460 §5.6).
 pub const SERVER_PORT: u16 = 547;
 
 /// Most relay hops of a message: hop-counts 0 to 32, the HOP_COUNT_LIMIT of RFC 3315 §5.5.

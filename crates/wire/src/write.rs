@@ -93,6 +93,15 @@ impl<'a> Writer<'a> {
         body: impl FnOnce(&mut Self) -> Result<(), NoRoomError>,
     ) -> Result<(), NoRoomError> {
         self.put(&code.0.to_be_bytes())?;
+        self.counted(body)
+    }
+
+    /// Appends a length of two octets and what it counts, which `body` writes.
+    #[inline]
+    fn counted(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<(), NoRoomError>,
+    ) -> Result<(), NoRoomError> {
         let length_at = self.position;
         self.put(&[0, 0])?;
         body(self)?;
@@ -101,6 +110,19 @@ impl<'a> Writer<'a> {
         let field = self.buffer.get_mut(length_at..length_at + 2).ok_or(NoRoomError)?;
         field.copy_from_slice(&len.to_be_bytes());
         Ok(())
+    }
+
+    /// Appends a frame with the message that `body` writes, all or none (RFC 5460 §5.1).
+    pub fn frame(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<(), NoRoomError>,
+    ) -> Result<(), NoRoomError> {
+        let start = self.position;
+        let written = self.counted(body);
+        if written.is_err() {
+            self.position = start;
+        }
+        written
     }
 
     /// Appends the header of a client/server message (RFC 8415 §8); options follow.
@@ -156,6 +178,16 @@ mod tests {
                 w.option(OptionCode::CLIENT_DATA, |w| w.option(OptionCode::CLIENTID, |w| w.put(&[1, 2, 3])));
             assert_eq!((full, w.written()), (Err(NoRoomError), &[7][..]), "buffer of {size}");
         }
+    }
+
+    #[test]
+    fn a_frame_counts_its_message_and_is_written_whole_or_not_at_all() {
+        let mut buffer = [0xee; 8];
+        let mut w = Writer::new(&mut buffer);
+        let done = |w: &mut Writer<'_>| w.header(MessageType::LEASEQUERY_DONE, TransactionId([1, 2, 3]));
+        w.frame(done).unwrap();
+        assert_eq!(w.frame(done), Err(NoRoomError));
+        assert_eq!(w.written(), [0, 4, 16, 1, 2, 3]);
     }
 
     #[test]
