@@ -1,0 +1,51 @@
+//! The protocol side of a connection.
+
+use std::net::SocketAddrV6;
+
+/// The protocol of one connection: takes octets that were received, gives octets to send.
+///
+/// It opens no socket and reads no timer. The connection calls it on one thread, never twice at once.
+pub trait Session {
+    /// Returns whether it takes more octets; while it does not, nothing is read, and TCP holds the peer back.
+    fn wants_octets(&self) -> bool;
+
+    /// Takes received octets, any part of a frame or of several; called only while it wants octets.
+    fn receive(&mut self, octets: &[u8]);
+
+    /// Notes the end of the peer (FIN): it finishes what is owed and then returns [`Progress::Close`].
+    fn receive_end(&mut self);
+
+    /// Returns the number of complete frames so far; each restarts the time for the next one.
+    fn frames(&self) -> u64;
+
+    /// Notes that the server stops: it ends what is under way and then returns [`Progress::Close`].
+    fn terminate(&mut self);
+
+    /// Writes octets to send into `buffer`, all of which is free; called once the previous octets have left.
+    fn send(&mut self, buffer: &mut [u8]) -> Progress;
+}
+
+/// Result of [`Session::send`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// That many octets at the start of the buffer are to be sent, at least one.
+    Octets(usize),
+    /// A slice of work is done, with nothing to send yet: call again after others had a turn.
+    Busy,
+    /// Nothing to do until something is received.
+    Idle,
+    /// Everything owed has been sent: close.
+    Close,
+}
+
+/// Maker of the sessions of one thread.
+pub trait Service: 'static {
+    /// Session of a connection; it stays on the thread.
+    type Session: Session;
+
+    /// Returns a session for a peer, or `None` to close the connection before anything is read.
+    fn accept(&self, peer: SocketAddrV6) -> Option<Self::Session>;
+
+    /// Length of the buffer that a session sends from, in octets, at least 1.
+    fn buffer_len(&self) -> usize;
+}
