@@ -21,6 +21,7 @@ impl BadRows {
     /// Counts the skipped rows of a batch or a load.
     pub(crate) fn count(&mut self, tally: &RowTally) {
         self.count += tally.bad_rows;
+        // The first bad row is kept, as the count alone does not lead the operator to the cause.
         if self.first.is_none() {
             self.first = tally.first_bad_rows.first().cloned();
         }
@@ -29,6 +30,7 @@ impl BadRows {
     /// Logs them, unless others were logged in the last minute.
     pub(crate) fn log(&mut self, source: &SourceName) {
         let recently = self.logged.is_some_and(|logged| logged.elapsed() < EVERY);
+        // The counts stay and go into the next line: a damaged file must not flood the log.
         if recently || self.count == 0 {
             return;
         }

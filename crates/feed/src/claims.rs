@@ -54,6 +54,7 @@ impl Claims {
     /// Forgets the losing leases of a source whose addresses it has no more.
     pub(crate) fn retain(&mut self, source: SourceNumber, has: impl Fn(Ipv6Addr) -> bool) {
         self.losing.retain(|&address, claims| {
+            // A claim whose address is still in the source may win later, so it has to stay.
             claims.retain(|claim| claim.source != source || has(address));
             !claims.is_empty()
         });
@@ -69,6 +70,7 @@ impl Claims {
     ) -> Option<Batch> {
         let (writer, numbers) = index;
         let is_contested = |address: &Ipv6Addr| {
+            // An address in the index counts as contested only if another source put it there.
             let holder = || writer.held(*address).map(|held| numbers.source(held.subnet_id()));
             self.losing.contains_key(address) || holder().is_some_and(|holder| holder != source)
         };
@@ -84,6 +86,7 @@ impl Claims {
         }
         let mut out = Batch::new();
         for (row, change) in batch.changes().enumerate() {
+            // Uncontested rows keep their order, which rows about one address depend on.
             if !contested.contains_key(&address_of(change)) {
                 push(&mut out, batch, row);
             }
@@ -108,9 +111,11 @@ impl Claims {
         held: Option<&(SourceNumber, Held<'_>)>,
         out: &mut Batch,
     ) -> bool {
+        // The former claim of this source is outdated by the new rows, even if those say nothing.
         let mut claims = self.losing.remove(&address).unwrap_or_default();
         claims.retain(|claim| claim.source != source);
         claims.extend(own);
+        // The lease in the index competes like the others, so that one comparison decides.
         let other = held.filter(|(holder, _)| *holder != source);
         claims.extend(other.map(|(holder, held)| Claim {
             source: *holder,
@@ -118,10 +123,13 @@ impl Claims {
             rows: None,
         }));
         let best = (0..claims.len())
+            // Of equal rank, the lease in the index stays: replacing it would change nothing but cost a
+            // publication.
             .max_by_key(|&n| (claims[n].rank, claims[n].rows.is_none(), Reverse(claims[n].source)));
         let Some(winner) = best.map(|best| claims.swap_remove(best)) else {
             return false;
         };
+        // Rows are absent only for the lease that is in the index already.
         if let Some(rows) = &winner.rows {
             (0..rows.len()).for_each(|row| push(out, rows, row));
         }
@@ -149,6 +157,7 @@ fn push(out: &mut Batch, batch: &Batch, row: usize) {
 
 fn address_of(change: Change<'_>) -> Ipv6Addr {
     match change {
+        // Rows of all kinds are grouped by address alone, as the index holds one lease for each.
         Change::Put(lease) => lease.address,
         Change::Remove(removal) => removal.address,
         Change::Unreadable { address, .. } => address,
@@ -157,6 +166,7 @@ fn address_of(change: Change<'_>) -> Ipv6Addr {
 
 impl Rank {
     fn of(held: &Held<'_>) -> Self {
+        // An unreadable row hides its cltt, so no other lease can be shown to be newer.
         if held.is_unreadable() { Self::Unreadable } else { Self::At { cltt: held.cltt() } }
     }
 }
@@ -165,6 +175,7 @@ impl Claim {
     /// The claim that these rows of a batch, all of one address, come to; `None` if the last one removes the
     /// lease.
     fn of_rows(source: SourceNumber, batch: &Batch, rows: &[usize]) -> Option<Self> {
+        // Only the last row about an address counts, as in Kea's own file.
         let &last = rows.last()?;
         let change = batch.changes().nth(last)?;
         let (rank, rows) = match change {

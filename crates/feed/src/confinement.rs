@@ -73,6 +73,8 @@ impl Confinement {
         let resolved = Resolved::of(file);
         resolved.target().ancestors().any(|folder| match fs::metadata(folder) {
             Ok(found) => folders.contains(&FileId::of(&found)),
+            // A folder that may not be examined may be a reachable one: the error then names the file's
+            // rights.
             Err(error) => error.kind() != ErrorKind::NotFound,
         })
     }

@@ -47,6 +47,7 @@ impl FeedHandle {
     /// # Errors
     /// If a source cannot be loaded, or the feed has ended.
     pub fn configure(&self, sources: Vec<SourceConfig>) -> Result<(), ConfigureError> {
+        // One answer is expected, so the feed never waits for this thread.
         let (done, result) = bounded(1);
         self.send(Command::Configure(sources, done));
         result.recv().map_err(|_| ConfigureError::Ended)?.map_err(ConfigureError::Load)
@@ -119,6 +120,7 @@ impl Feed {
         let shared = Shared { index, watch: FeedWatch::default(), threads };
         let (labels, followed) = (Vec::new(), Vec::new());
         let mut feed = Self { shared, numbers, labels, sources: followed, commands: unbounded() };
+        // All links are published with the first source's leases: leases without links cannot be answered.
         let mut links = Some(feed.links(&sources).map_err(|error| LoadError::Lasting(error.into()))?);
         let mut report = Report {
             parts: Vec::new(),
@@ -131,6 +133,7 @@ impl Feed {
         };
         for config in sources {
             let subnets = feed.subnets(&config.label);
+            // Nothing is published yet, so an error of one source leaves no half-built index.
             let unpublished = Unpublished::load(config, &subnets.1, threads, false)?;
             report.unknown_subnets.push(unpublished.config.unknown_subnets(&unpublished.loaded.seen));
             report.example = report.example.or(unpublished.loaded.seen.example);
@@ -164,11 +167,13 @@ impl Feed {
     /// pinned to them, and one that waits for the feed's share of its CPU answers milliseconds late.
     pub fn run_beside(self, workers: &[usize]) {
         if let Ok(mut cpus) = sched_getaffinity(None) {
+            // An empty set would be refused, and a feed on the workers' CPUs still serves.
             workers.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| cpus.unset(cpu));
             if cpus.count() == 0 {
                 info!(
                     "the feed shares the workers' CPUs: they have all there are; fewer --workers leave it one"
                 );
+            // Affinity saves latency only, so a refusal is no reason to stop.
             } else if let Err(reason) = sched_setaffinity(None, &cpus) {
                 info!(%reason, "the feed shares the workers' CPUs");
             }
@@ -204,6 +209,7 @@ impl Feed {
 
     /// The number of a source, the same whenever it comes back, and its subnets.
     fn subnets(&mut self, label: &str) -> (SourceNumber, SourceSubnets) {
+        // A label keeps its number for ever, since leases in the index carry numbers derived from it.
         let position = self.labels.iter().position(|known| known == label).unwrap_or_else(|| {
             self.labels.push(label.to_owned());
             self.labels.len() - 1
@@ -216,6 +222,7 @@ impl Feed {
     /// The links of all sources, with numbers for their subnets.
     fn links(&mut self, sources: &[SourceConfig]) -> Result<Links, LinksError> {
         let mut links = Vec::new();
+        // Links are numbered by the same table as leases, or they would not meet.
         for config in sources {
             let (number, _) = self.subnets(&config.label);
             links.extend(config.numbered_links(&self.numbers, number));
@@ -232,9 +239,11 @@ impl Feed {
     ) -> (Followed, Vec<String>) {
         let Unpublished { mut config, loaded, started } = unpublished;
         let Loaded { rows, parts, warnings, .. } = loaded;
+        // Read before the rows are published, so that readers never see them as complete by mistake.
         let is_incomplete = config.source.status().is_incomplete;
         self.shared.index.replace(number, rows.into_loader(), is_incomplete, links);
         let status = config.source.status();
+        // Without trouble the caller prints the warnings with its start-up report.
         if status.trouble.is_some() {
             warnings.iter().for_each(|warning| warn!(source = %status.source, "{warning}"));
         }
@@ -250,6 +259,7 @@ impl Feed {
 
     /// Follows other sources from now on, or goes on as before if one of them cannot be loaded.
     fn configure(&mut self, sources: Vec<SourceConfig>) -> Result<(), LoadError> {
+        // Links are checked before any load, which takes seconds.
         let links = self.links(&sources).map_err(|error| LoadError::Lasting(error.into()))?;
         let next = self.load_all(sources)?;
         self.apply(next, links);
@@ -262,6 +272,7 @@ impl Feed {
         let mut next = Vec::new();
         for mut config in sources {
             let name = config.source.status().source;
+            // A label that names another file now is another source.
             let is_same = |followed: &&mut Followed| followed.label == config.label && followed.name == name;
             let result = match self.sources.iter_mut().find(is_same) {
                 // Leases that a server discards when it loads them depend on its subnets.
@@ -277,6 +288,7 @@ impl Feed {
             match result {
                 Ok(source) => next.push(source),
                 Err(error) => {
+                    // The reloaded sources have moved their positions past rows that no reader will see.
                     let unused = |followed: &&mut Followed| {
                         next.iter()
                             .any(|next| matches!(next, Next::Reloaded(..)) && next.label() == followed.label)
@@ -294,6 +306,8 @@ impl Feed {
     fn apply(&mut self, next: Vec<Next>, links: Links) {
         let mut former: Vec<Followed> = self.sources.drain(..).collect();
         let mut links = Some(links);
+        // With a single source, leases and links can change together and no reader sees one without the
+        // other.
         if let [source @ (Next::Reloaded(..) | Next::New(_))] = &next[..] {
             // The only source has just been loaded: it replaces leases and links in one step.
             let (number, _) = self.subnets(source.label());
@@ -306,9 +320,11 @@ impl Feed {
             let followed = self.apply_source(source, &mut former, with_leases);
             self.sources.push(followed);
         }
+        // Links come after the leases of all sources, so that no link lacks its leases.
         if let Some(links) = links {
             self.shared.index.lock().set_links(links);
         }
+        // Leases of dropped sources go last: until then their links still answer.
         former.iter().for_each(|dropped| self.shared.index.remove_others(dropped.number, None));
         self.set_watched();
     }
@@ -325,6 +341,8 @@ impl Feed {
                 config.unknown_subnets(&loaded.seen).log();
                 followed.links = config.own_links;
                 let leases = followed.publish(loaded, links);
+                // The message carries the reason, since the operator changed the configuration and not the
+                // lease file.
                 let (source, kind) = (&followed.name, followed.name.kind);
                 info!(%source, leases, "reloaded the {kind}: lease-checks discard leases by the configuration");
                 followed
@@ -380,6 +398,7 @@ struct Running {
 
 impl Running {
     fn start(source: Followed, commands: &Sender<Command>) -> io::Result<Self> {
+        // Nothing is ever sent: dropping the sender is the signal.
         let (stop, stopped) = bounded(0);
         let waker = source.waker();
         let notice = PanicNotice(commands.clone());
@@ -393,7 +412,9 @@ impl Running {
 
     fn stop(self) -> Followed {
         drop(self.stop);
+        // The thread may wait in poll(2) for as long as a second.
         self.waker.wake();
+        // A panic of a source is a defect, and must not end as a silent stop of updates.
         self.thread.join().unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
@@ -404,6 +425,7 @@ struct PanicNotice(Sender<Command>);
 impl Drop for PanicNotice {
     fn drop(&mut self) {
         if thread::panicking() {
+            // If the feed is gone too, the program is ending already.
             let _ = self.0.send(Command::SourceEnded);
         }
     }

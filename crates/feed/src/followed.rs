@@ -69,6 +69,7 @@ impl Unpublished {
     ) -> Result<Self, LoadError> {
         let started = Instant::now();
         let request = LoadRequest::new(&config.own_links, threads, replaces).numbered(subnets);
+        // A failed load returns before the index is touched.
         let loaded = config.source.load(&request)?;
         Ok(Self { config, loaded, started })
     }
@@ -113,11 +114,14 @@ impl Followed {
     pub(crate) fn run(mut self, stop: &Receiver<Infallible>) -> Self {
         while stop.try_recv() == Err(TryRecvError::Empty) {
             let reload = match self.load_due.take() {
+                // A load that is due comes first: rows from here on would be relative to leases that were
+                // never published.
                 Some(reason) => Some(reason),
                 None => self.step(),
             };
             self.bad_rows.log(&self.name);
             let Some(reason) = reload else { continue };
+            // The wait is on `stop`, so that a source that cannot be loaded ends at once.
             if !self.reload(&reason) && stop.recv_timeout(RETRY_AFTER) == Err(RecvTimeoutError::Disconnected)
             {
                 return self;
@@ -130,6 +134,8 @@ impl Followed {
     fn step(&mut self) -> Option<String> {
         match self.source.poll(WAIT) {
             Step::Rows { batch, tally } => {
+                // Subnet ids of two sources may be equal, so they get numbers of their own before they meet
+                // in the index.
                 self.subnets.renumber(batch);
                 // Held for one batch only, so that other sources get their turn.
                 let mut index = self.index.lock();
@@ -151,6 +157,7 @@ impl Followed {
     /// Publishes the status of the source to readers, watchers and the log.
     fn note(&mut self) {
         let status = self.source.status();
+        // Incompleteness is published before it is logged: requestors must not get "no binding" meanwhile.
         self.index.lock().set_incomplete(self.number, status.is_incomplete);
         self.log_trouble(status.trouble.as_ref());
         self.state.note(status);
@@ -172,6 +179,7 @@ impl Followed {
             Err(error) => {
                 let error = error.to_string();
                 self.state.failed(&error);
+                // Retries come every second: one line for each distinct cause.
                 if self.reload_error.as_ref() != Some(&error) {
                     error!(
                         source = %self.name,
@@ -214,6 +222,7 @@ impl Followed {
     pub(crate) fn publish(&mut self, loaded: Loaded, links: Option<Links>) -> usize {
         let is_incomplete = self.source.status().is_incomplete;
         let leases = self.index.replace(self.number, loaded.rows.into_loader(), is_incomplete, links);
+        // Loads of other sources may have changed who wins, so conflicts are counted again.
         self.watch.set_conflicts(self.index.lock().conflicts());
         self.state.reloaded(&loaded.parts);
         self.note();
@@ -223,6 +232,7 @@ impl Followed {
     }
 
     fn log_trouble(&mut self, trouble: Option<&Trouble>) {
+        // Trouble is noted at every step: only a change is worth a line.
         if trouble == self.trouble.as_ref() {
             return;
         }

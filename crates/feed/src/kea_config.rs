@@ -76,6 +76,7 @@ impl KeaConfig {
     /// Reads no file; [`ServerDuid::resolve`] does.
     pub fn from_document(document: &Document, data_dir: Option<&Path>) -> Result<Self, ConfigError> {
         let root = Node::root(document);
+        // A configuration of kea-dhcp4 parses as well, so the missing key is the only sign.
         let Some(dhcp6) = root.key("Dhcp6")? else {
             return Err(
                 root.error("has no \"Dhcp6\"; give the configuration of kea-dhcp6, not of another server")

@@ -52,6 +52,7 @@ impl SharedIndex {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Merged> {
+        // A panic of one source's thread must not end the others; the index is consistent between its calls.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,6 +69,7 @@ impl SharedIndex {
     ) -> usize {
         {
             let mut merged = self.lock();
+            // The usual case of one source needs no merge, and frees the old index at once.
             if merged.owners.iter().all(|&owner| owner == source) {
                 return merged.replace_all(source, rows, is_incomplete, links);
             }
@@ -77,11 +79,13 @@ impl SharedIndex {
         let leases = snapshot.replace_by(rows, None).put;
         // New leases first: an address that passes to another client is found at every moment.
         self.put_all(source, &snapshot);
+        // Removals come second: an address must not be missing in between.
         self.remove_others(source, Some(&snapshot));
         let mut merged = self.lock();
         if let Some(links) = links {
             merged.writer.set_links(links);
         }
+        // Set after the leases are in, so that completeness is never claimed too early.
         merged.set_incomplete(source, is_incomplete);
         merged.report();
         leases
@@ -99,6 +103,7 @@ impl SharedIndex {
             let mut batch = Batch::new();
             let mut merged = self.lock();
             for lease in slice {
+                // Comparison costs a lookup, and a write a publication.
                 let is_known = merged.writer.held(lease.address()).is_some_and(|held| held.is_same(&lease));
                 // Most leases of a reload are unchanged, and a comparison costs less than a write.
                 if !is_known {
@@ -114,18 +119,21 @@ impl SharedIndex {
         let is_kept = |address: Ipv6Addr| snapshot.is_some_and(|snapshot| snapshot.held(address).is_some());
         let mut gone: Vec<Ipv6Addr> = {
             let mut merged = self.lock();
+            // Losing leases first, or one of them would come back for an address that is removed next.
             merged.claims.retain(source, is_kept);
             // Under one lock: a client may get another number between two.
             let held = merged.writer.all_held();
             let own = held.filter(|held| merged.numbers.source(held.subnet_id()) == source);
             own.map(|held| held.address()).filter(|&address| !is_kept(address)).collect()
         };
+        // In slices, so that other sources get their turn.
         while !gone.is_empty() {
             let mut batch = Batch::new();
             gone.drain(gone.len().saturating_sub(SLICE)..)
                 .for_each(|address| batch.remove(Removal::gone(address)));
             self.lock().apply(source, &batch);
         }
+        // The source is gone for good, and can make the index incomplete no more.
         if snapshot.is_none() {
             let mut merged = self.lock();
             merged.owners.remove(&source);
@@ -154,6 +162,7 @@ impl Merged {
     pub(crate) fn keep_only(&mut self, source: SourceNumber) {
         self.claims.clear();
         self.owners = [source].into();
+        // Incompleteness of sources that are dropped must not outlast them.
         self.incomplete.retain(|&other| other == source);
     }
 
@@ -167,6 +176,7 @@ impl Merged {
     ) -> usize {
         self.owners = [source].into();
         self.note_incomplete(source, is_incomplete);
+        // It takes effect with the new generation, so that readers see both at once.
         self.writer.set_next_incomplete(!self.incomplete.is_empty());
         let leases = self.writer.replace_by(rows, links).put;
         self.report();
@@ -208,6 +218,7 @@ impl Merged {
     /// Logs clients with too many leases, and the first address that several sources claim.
     pub(crate) fn report(&mut self) {
         self.oversized.note(&self.writer);
+        // One line is enough: the metric counts the others.
         if self.has_warned_of_conflict {
             return;
         }

@@ -20,12 +20,14 @@ impl OversizedReport {
     pub(crate) fn note(&mut self, writer: &Writer) {
         let clients = writer.oversized_count();
         if clients <= self.clients {
+            // The end of the state is worth a line, as the operator acted on the first.
             if clients == 0 && self.clients > 0 {
                 info!("no client holds more leases than one reply can carry any more");
             }
             self.clients = clients;
             return;
         }
+        // Clients can grow with each batch, so lines are spaced in time.
         if self.at.is_some_and(|at| at.elapsed() < EVERY) {
             return;
         }

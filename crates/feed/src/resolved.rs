@@ -17,20 +17,24 @@ pub struct Resolved {
 impl Resolved {
     /// Follows a name as far as there are files; whether the last one exists is not looked at.
     pub fn of(name: &Path) -> Self {
+        // Relative names depend on the working directory, which stays as it is.
         let name = std::path::absolute(name).unwrap_or_else(|_| name.to_owned());
         let mut at = PathBuf::new();
         let mut left: Vec<OsString> = parts(&name);
         let (mut names, mut folder_links) = (Vec::new(), Vec::new());
         while let Some(part) = left.pop() {
+            // Links in front are resolved already, so `..` means the folder that is reached.
             if part == OsStr::new("..") {
                 at.pop();
                 continue;
             }
             let path = at.join(part);
+            // A circle of links would never end, and the kernel gives up at this number too.
             let link = match names.len() + folder_links.len() {
                 0..LINKS_MAX => fs::read_link(&path).ok(),
                 _ => None,
             };
+            // The last part is the file's own name; each one is kept, as Kea may know any of them.
             if left.is_empty() {
                 names.push(path.clone());
             } else if link.is_some() {
@@ -42,6 +46,7 @@ impl Resolved {
                 None => at = path,
             }
         }
+        // An empty name or the root has no last part.
         if names.is_empty() {
             names.push(name);
         }

@@ -101,6 +101,7 @@ impl SnapshotRows {
     /// numbers that no other source has.
     pub fn take(&self, first: u64, batch: &mut Batch) {
         if let Some(subnets) = &self.subnets {
+            // Renumbered by the loading threads in parallel, as the index takes rows of one numbering only.
             subnets.renumber(batch);
         }
         self.loader.take(first, batch);

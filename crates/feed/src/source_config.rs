@@ -29,6 +29,7 @@ impl SourceConfig {
         links: Vec<Link>,
         lease_checks: LeaseChecks,
     ) -> Result<Self, LinksError> {
+        // Checked with the source alone, so that the error names the right configuration.
         let own_links = Links::new(links.clone())?.with_lease_checks(lease_checks);
         Ok(Self { label: label.into(), source, links, own_links })
     }
@@ -58,6 +59,7 @@ impl SourceConfig {
 /// # Errors
 /// As [`Links::new`]; none if the links of each source can be used.
 pub fn links_of(sources: &[SourceConfig]) -> Result<Links, LinksError> {
+    // Numbers of a check are thrown away: nothing was loaded by them.
     let numbers = SubnetNumbers::default();
     let links = (0..).zip(sources);
     let links = links.flat_map(|(n, config)| config.numbered_links(&numbers, SourceNumber(n))).collect();
@@ -82,6 +84,7 @@ pub struct UnknownSubnets {
 
 impl UnknownSubnets {
     pub(crate) fn of(label: &str, seen: &BTreeSet<u32>, links: &Links) -> Self {
+        // A wrong configuration can lack thousands of subnets: a few show the pattern.
         const NAMED_MAX: usize = 16;
         let unknown = seen.iter().copied().filter(|&id| !links.has_subnet(id));
         Self { label: label.to_owned(), ids: unknown.take(NAMED_MAX).collect() }

@@ -77,6 +77,7 @@ impl FeedState {
 
     /// Returns the source that has been certain least recently.
     pub fn oldest(&self) -> Option<&SourceState> {
+        // One stale source makes the whole index stale.
         self.sources.iter().min_by_key(|source| source.caught_up)
     }
 
@@ -102,6 +103,7 @@ impl FeedWatch {
     pub fn state(&self) -> FeedState {
         let watched = lock(&self.0);
         FeedState {
+            // Each cell is copied under its own lock, so that no source waits for the others.
             sources: watched.sources.iter().map(|source| lock(&source.0).clone()).collect(),
             conflicts: watched.conflicts,
         }
@@ -134,6 +136,7 @@ impl StateCell {
             trouble: status.trouble.map(|trouble| trouble.text),
             is_incomplete: status.is_incomplete,
             detail: status.detail,
+            // A source that cannot tell is as old as its load.
             caught_up: status.caught_up.unwrap_or(started),
         };
         state.count(loaded);
@@ -154,6 +157,7 @@ impl StateCell {
 
     /// Notes that a new load failed; leases are as old as they were.
     pub(crate) fn failed(&self, reason: &str) {
+        // The age is left alone: a failed load renews nothing.
         let mut state = lock(&self.0);
         state.failed_reloads += 1;
         state.trouble = Some(reason.to_owned());
@@ -180,6 +184,7 @@ impl StateCell {
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A state is replaced field by field, and any of them is worth showing after a panic.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

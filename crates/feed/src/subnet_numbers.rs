@@ -46,6 +46,7 @@ impl SubnetNumbers {
         let mut numbers = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut links = links.to_vec();
         for subnet in links.iter_mut().flat_map(|link| &mut link.subnets) {
+            // Ids that no lease has named yet get their numbers here, so that links and leases agree.
             subnet.id = numbers.number(source, subnet.id);
         }
         links
@@ -74,6 +75,7 @@ impl SourceSubnets {
         let numbers = self.numbers.read();
         // An unreadable lease has no subnet, so it carries the source with id 0.
         let mut ids = std::iter::once(0).chain(batch.subnet_ids());
+        // New ids are rare, so nearly all batches do with the shared lock.
         if ids.all(|id| numbers.by_id.contains_key(&(source, id))) {
             drop(ids);
             batch.renumber_subnets(|id| numbers.by_id[&(source, id)]);

@@ -7,6 +7,7 @@ use lqd_index::Prefix;
 /// Parses an IPv6 address, with or without a zone such as `%eth0`, which is dropped: no message carries it.
 pub(super) fn address(text: &str) -> Option<Ipv6Addr> {
     let (address, zone) = text.split_once('%').unwrap_or((text, "any"));
+    // Kea accepts a zone only if it has a name.
     if zone.is_empty() {
         return None;
     }
@@ -23,6 +24,7 @@ pub(super) fn prefix(text: &str) -> Option<Prefix> {
 
 /// Parses a number as `boost::lexical_cast<unsigned int>` reads it: with a minus sign, 2^32 less it.
 fn unsigned(text: &str) -> Option<u32> {
+    // `boost::lexical_cast` wraps negative numbers, and Kea's files may hold such lengths.
     let Some(negative) = text.strip_prefix('-') else { return text.parse().ok() };
     let number: u32 = negative.parse().ok().filter(|_| !negative.starts_with('+'))?;
     Some(number.wrapping_neg())
@@ -38,6 +40,7 @@ pub(super) fn masked(address: Ipv6Addr, len: u8) -> Option<Prefix> {
 pub(super) fn pool(text: &str) -> Option<(Ipv6Addr, Ipv6Addr)> {
     let text: String = text.chars().filter(|char| !matches!(char, ' ' | '\t')).collect();
     if text.contains('/') {
+        // A prefix may contain no hyphen, so the slash alone tells the two forms apart.
         return prefix(&text).map(ends);
     }
     let (first, last) = text.split_once('-')?;
@@ -46,6 +49,7 @@ pub(super) fn pool(text: &str) -> Option<(Ipv6Addr, Ipv6Addr)> {
 
 /// Returns the first and last address of a prefix.
 pub(super) fn ends(prefix: Prefix) -> (Ipv6Addr, Ipv6Addr) {
+    // A shift by 128 bits overflows: that prefix is a single address.
     let host = u128::MAX.checked_shr(prefix.len.into()).unwrap_or(0);
     (prefix.address, Ipv6Addr::from(u128::from(prefix.address) | host))
 }

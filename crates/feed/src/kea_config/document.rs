@@ -63,6 +63,7 @@ struct Source {
 pub fn read(path: impl AsRef<Path>) -> Result<Document, ConfigError> {
     let mut reading = Reading::default();
     let path = path.as_ref();
+    // The outermost file is not among the open ones yet, so it starts with an empty list.
     reading.file(path, load(path, BYTES_MAX)?, &mut Vec::new())?;
     let Reading { builder, sources, includes, .. } = reading;
     let end = sources[0].text.len(); // the first file is the outermost
@@ -106,6 +107,7 @@ impl Document {
 impl Reading {
     /// Takes the tokens of a file and of its includes; `open` are the files being read, outermost first.
     fn file(&mut self, path: &Path, text: Vec<u8>, open: &mut Vec<PathBuf>) -> Result<(), ConfigError> {
+        // Bytes count over all files, or many includes would get past the limit of one.
         self.bytes_read += text.len();
         let source = Arc::new(Source { path: path.to_owned(), text });
         let number = self.sources.len() as u32; // at most INCLUDES_MAX + 1
@@ -126,6 +128,7 @@ impl Reading {
             }
             at += len;
         }
+        // A file may be included twice in a row, as long as it does not contain itself.
         open.pop();
         Ok(())
     }
@@ -144,6 +147,7 @@ impl Reading {
                 format!("more than {DEPTH_MAX} includes within each other; put fewer"),
             ));
         }
+        // Depth alone does not bound the work: two includes on each level double it.
         if self.includes.len() == INCLUDES_MAX {
             return Err(text_error(
                 place,
@@ -152,6 +156,7 @@ impl Reading {
         }
         let left = BYTES_MAX - self.bytes_read;
         let (taken, text) = find(file, &place, left)?;
+        // Without this check a circle would be reported as depth, which hides the cause.
         if open.contains(&identity(&taken)) {
             let reason =
                 format!("\"{name}\" includes itself, directly or through others; remove one of the includes");
@@ -165,8 +170,10 @@ impl Reading {
 impl Source {
     fn place(&self, offset: usize) -> TextPosition {
         let before = &self.text[..offset.min(self.text.len())];
+        // Positions are computed only for errors, so the lexer need not count lines.
         let line_start = before.iter().rposition(|&octet| octet == b'\n').map_or(0, |newline| newline + 1);
         let line = before.iter().filter(|&&octet| octet == b'\n').count() + 1;
+        // Columns count characters, as editors do, and the text may not be UTF-8.
         let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
         TextPosition { file: self.path.clone(), line, column }
     }
@@ -177,6 +184,7 @@ fn find(file: &Path, place: &TextPosition, left: usize) -> Result<(PathBuf, Vec<
     let beside = place.file.parent().unwrap_or(Path::new("")).join(file);
     // Kea opens the name in its own working directory, which is not known here.
     for candidate in [file, &beside] {
+        // A file that may not be examined counts as there, so that the error names it.
         if candidate.try_exists().unwrap_or(true) {
             return Ok((candidate.to_owned(), load(candidate, left)?));
         }
@@ -196,6 +204,7 @@ fn load(path: &Path, left: usize) -> Result<Vec<u8>, ConfigError> {
     let error = |kind, reason| ConfigError::File { file: path.to_owned(), kind, reason };
     let cannot = |cause: std::io::Error| error(cause.kind(), unreadable(path, &cause));
     let file = File::open(path).map_err(cannot)?;
+    // Opening a folder succeeds, and reading it fails with a cause that says little.
     if file.metadata().map_err(cannot)?.is_dir() {
         return Err(error(
             ErrorKind::IsADirectory,
@@ -227,6 +236,7 @@ fn unreadable(path: &Path, cause: &std::io::Error) -> String {
 
 /// Resolves a name, so that two names of one file compare equal.
 fn identity(path: &Path) -> PathBuf {
+    // A file that vanished is reported by the read; here its name has to do.
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 

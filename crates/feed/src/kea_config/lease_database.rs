@@ -33,6 +33,7 @@ impl LeaseDatabase {
     /// file.
     pub fn lease_file(&self) -> Result<&Path, ConfigError> {
         let error = match self {
+            // The first fitting reason is returned by `lease_file`, not at parsing: a flag may override it.
             Self::Memfile { file, .. } => return Ok(file),
             Self::Memory => {
                 "Dhcp6.lease-database: \"persist\" is false, so Kea writes no lease file that could be \
@@ -49,6 +50,7 @@ impl LeaseDatabase {
 }
 
 pub(super) fn read(dhcp6: &Node<'_>, data_dir: &Path) -> Result<LeaseDatabase, ConfigError> {
+    // An absent database is memfile in Kea too.
     let default = LeaseDatabase::Memfile { file: data_dir.join(LEASE_FILE), lfc_interval: None };
     let Some(database) = dhcp6.key("lease-database")? else { return Ok(default) };
     let kind = database.required("type")?;
@@ -57,6 +59,7 @@ pub(super) fn read(dhcp6: &Node<'_>, data_dir: &Path) -> Result<LeaseDatabase, C
         sql @ ("mysql" | "postgresql") => return Ok(LeaseDatabase::Sql(sql.to_owned())),
         _ => return Err(kind.not("\"memfile\", \"mysql\" or \"postgresql\"")),
     }
+    // Without persistence the name in the configuration is of no effect.
     if let Some(persist) = database.key("persist")?
         && !persist.flag()?
     {

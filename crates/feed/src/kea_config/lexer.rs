@@ -64,9 +64,11 @@ pub(super) fn token(text: &[u8]) -> Result<(Token<'_>, usize), TokenError> {
     Ok(match text {
         [b' ' | b'\t' | b'\r' | b'\n', ..] => (Token::Space, 1),
         [b'"', rest @ ..] => string(rest)?,
+        // A comment without line end at the end of the file is allowed.
         [b'#', ..] | [b'/', b'/', ..] => (Token::Comment, until(text, b"\n").unwrap_or(text.len())),
         [b'/', b'*', body @ ..] => {
             let end = until(body, b"*/").ok_or(TokenError::OpenComment)?;
+            // The opening and the closing mark have two octets each.
             (Token::Comment, end + 4)
         }
         [b'<', b'?', ..] => include(text).ok_or(TokenError::Directive)?,
@@ -77,9 +79,11 @@ pub(super) fn token(text: &[u8]) -> Result<(Token<'_>, usize), TokenError> {
         [b'}', ..] => (Token::Close(Bracket::Map), 1),
         [b']', ..] => (Token::Close(Bracket::List), 1),
         [b'-' | b'+' | b'.' | b'0'..=b'9', ..] => number(text)?,
+        // Kea's lexer takes keywords as prefixes, so `truefalse` is two tokens and a syntax error.
         _ if text.starts_with(b"true") => (Token::Bool(true), 4),
         _ if text.starts_with(b"false") => (Token::Bool(false), 5),
         _ if text.starts_with(b"null") => (Token::Null, 4),
+        // The mark is tested last, as it is rare; Kea refuses it too.
         _ if text.starts_with(b"\xef\xbb\xbf") => return Err(TokenError::ByteOrderMark),
         _ => return Err(TokenError::Unknown),
     })
@@ -91,10 +95,12 @@ fn string(text: &[u8]) -> Result<(Token<'_>, usize), TokenError> {
     loop {
         match &text[at..] {
             [b'"', ..] => return Ok((Token::String(&text[..at]), at + 2)),
+            // A backslash does not continue a line in JSON, so the string has no end.
             [] | [b'\\'] | [b'\n', ..] | [b'\\', b'\n', ..] => {
                 return Err(TokenError::OpenString);
             }
             [b'\\', escape @ ..] => at += 1 + escape_len(escape)?,
+            // JSON forbids raw control characters (RFC 8259 §7), and so does Kea.
             [0..0x20, ..] => {
                 return Err(TokenError::ControlCharacter);
             }
@@ -107,6 +113,7 @@ fn string(text: &[u8]) -> Result<(Token<'_>, usize), TokenError> {
 fn escape_len(text: &[u8]) -> Result<usize, TokenError> {
     match text {
         [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(1),
+        // Kea keeps strings as octets, so code points above 255 have no meaning to it.
         [b'u', b'0', b'0', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => Ok(5),
         [b'u', ..] => Err(TokenError::UnicodeEscape),
         _ => Err(TokenError::Escape),
@@ -143,16 +150,19 @@ pub(super) fn unescape(raw: &[u8]) -> Box<[u8]> {
 
 /// Reads the longest number at the start of `text`.
 fn number(text: &[u8]) -> Result<(Token<'_>, usize), TokenError> {
+    // Each part may be empty by itself: Kea takes `.5` and `5.`.
     let digits = |at: usize| text[at..].iter().take_while(|octet| octet.is_ascii_digit()).count();
     let sign = |at: usize| usize::from(matches!(text.get(at), Some(b'-' | b'+')));
     let whole = sign(0);
     let point = whole + digits(whole);
     let mut end = point + usize::from(text.get(point) == Some(&b'.'));
     end += digits(end);
+    // A sign or a point alone is no number.
     if !text[..end].iter().any(u8::is_ascii_digit) {
         return Err(TokenError::NoDigits);
     }
     if matches!(text.get(end), Some(b'e' | b'E')) {
+        // An `e` without digits is left for the next token, which then is the error.
         let exponent = end + 1 + sign(end + 1);
         match digits(exponent.min(text.len())) {
             0 => {} // another token follows, if any
@@ -165,8 +175,10 @@ fn number(text: &[u8]) -> Result<(Token<'_>, usize), TokenError> {
 fn include(text: &[u8]) -> Option<(Token<'_>, usize)> {
     let rest = text.strip_prefix(b"<?")?.trim_ascii_start().strip_prefix(b"include")?;
     let rest = rest.trim_ascii_start().strip_prefix(b"\"")?;
+    // An empty name would open the folder itself.
     let (name, rest) = rest.split_at(until(rest, b"\"").filter(|&len| len > 0)?);
     let rest = rest[1..].trim_ascii_start().strip_prefix(b"?>")?;
+    // Kea's pattern does not match across lines.
     (!name.contains(&b'\n')).then_some((Token::Include(name), text.len() - rest.len()))
 }
 

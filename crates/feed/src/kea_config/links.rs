@@ -32,6 +32,7 @@ pub(super) fn lease_checks(dhcp6: &Node<'_>) -> Result<LeaseChecks, ConfigError>
     let Some(checks) = dhcp6.key("sanity-checks")? else { return Ok(LeaseChecks::Keep) };
     let Some(checks) = checks.key("lease-checks")? else { return Ok(LeaseChecks::Keep) };
     checks.parsed("\"none\", \"warn\", \"fix\", \"fix-del\" or \"del\"", |text| match text {
+        // `warn` and `fix` keep the lease, whatever they correct in Kea's memory.
         "none" | "warn" | "fix" => Some(LeaseChecks::Keep),
         "fix-del" => Some(LeaseChecks::DiscardOutside),
         "del" => Some(LeaseChecks::Discard),
@@ -43,11 +44,13 @@ pub(super) fn lease_checks(dhcp6: &Node<'_>) -> Result<LeaseChecks, ConfigError>
 ///
 /// Shared networks come before other subnets, the order in which Kea numbers subnets without id.
 pub(super) fn read(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<Networks, ConfigError> {
+    // Definitions come first: every later level is encoded by them.
     let options = OptionReader::new(dhcp6, warnings)?;
     let global_reservations = overrides::reservations(dhcp6, &options)?;
     let mut reader = Reader {
         options,
         global_reservations,
+        // A single foreign source of options makes all configured ones uncertain.
         elsewhere: overrides::hosts_elsewhere(dhcp6)?.or(overrides::config_databases(dhcp6)?).is_some(),
         warnings,
         next_id: 1,
@@ -60,6 +63,7 @@ pub(super) fn read(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<Netw
         reader.shared_network(&network, &global)?;
     }
     for subnet in dhcp6.list("subnet6")? {
+        // A subnet outside shared networks is a link by itself.
         let mut link = Link { address: None, subnets: Vec::new(), relay_addresses: Vec::new() };
         reader.subnet(&subnet, &global, &mut link)?;
         reader.links.push(link);
@@ -73,6 +77,7 @@ pub(super) fn read(dhcp6: &Node<'_>, warnings: &mut Vec<Warning>) -> Result<Netw
         )));
     }
     let extended_info = match storing.len() {
+        // `all` stands after 0, as without subnets both would match.
         0 => ExtendedInfo::None,
         all if all == subnets => ExtendedInfo::All,
         _ => ExtendedInfo::Some(storing),
@@ -119,6 +124,7 @@ impl<'a> Reader<'a, '_> {
     fn level(&mut self, node: &Node<'a>, outer: &Level) -> Result<Level, ConfigError> {
         let stored = node.key("store-extended-info")?;
         Ok(Level {
+            // Inner values win over outer ones, field by field.
             options: self.options.read(node, self.warnings)?.within(&outer.options),
             extended_info: stored.map_or(Ok(outer.extended_info), |flag| flag.flag())?,
             reservations: Modes::read(node, outer.reservations)?,
@@ -135,6 +141,7 @@ impl<'a> Reader<'a, '_> {
         let own = modes.in_subnet.then(|| overrides::reservations(subnet, &self.options)).transpose()?;
         let own = own.unwrap_or_default();
         let global = modes.global.then(|| self.global_reservations.clone());
+        // Leases name clients by DUID only: a reservation by hardware address may apply to any of them.
         let of_others = own.of_others.iter().chain(global.iter().flat_map(|global| &global.of_others));
         of_others.for_each(|&code| options.cancel(code));
         Ok(SubnetOptions {
@@ -160,6 +167,7 @@ impl<'a> Reader<'a, '_> {
             let mut given = Vec::new();
             // Codes that the pool mentions and does not send still hide those of outer levels.
             let hidden: Vec<u16> = own.codes().filter(|&code| !full.write(code, &mut given)).collect();
+            // A pool without options of its own is answered as its subnet is.
             if given.is_empty() && hidden.is_empty() {
                 continue;
             }
@@ -171,6 +179,7 @@ impl<'a> Reader<'a, '_> {
             };
             pools.push(PoolOptions { first, last, given, hidden });
         }
+        // Lookups search pools by first address.
         pools.sort_by_key(|pool| pool.first);
         Ok(pools)
     }
@@ -192,6 +201,7 @@ impl<'a> Reader<'a, '_> {
         let level = self.level(node, outer)?;
         let id = self.id(node)?;
         if level.extended_info {
+            // The ids are counted against all subnets at the end, to tell "all" from "some".
             self.storing.push(id);
         }
         self.subnets += 1;
@@ -231,5 +241,6 @@ fn relay_addresses(node: &Node<'_>) -> Result<Vec<Ipv6Addr>, ConfigError> {
     nodes.extend(relay.key("ip-address")?);
     let relay = |node: &Node<'_>| node.parsed("an IPv6 address", address);
     let addresses: Vec<_> = nodes.iter().map(relay).collect::<Result<_, _>>()?;
+    // `::` is the value of a relay that is not set.
     Ok(addresses.into_iter().filter(|address| !address.is_unspecified()).collect())
 }

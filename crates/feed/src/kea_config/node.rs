@@ -45,10 +45,12 @@ impl<'a> Node<'a> {
 
     /// Returns the value of a key of this map; `None` also for `null`.
     pub(super) fn key(&self, key: &'a str) -> Result<Option<Self>, ConfigError> {
+        // A configuration can be any JSON, so the type is checked at each step.
         let Value::Map(members) = self.value() else { return Err(self.not("a map, { … }")) };
         // Of equal keys the last counts, as in Kea.
         let member = members.iter().rev().find(|(name, _)| **name == *key.as_bytes());
         let inner = member.map(|&(_, value)| self.child(value, Step::Key(key)));
+        // Kea treats a null member as absent.
         Ok(inner.filter(|inner| *inner.value() != Value::Null))
     }
 
@@ -132,6 +134,7 @@ impl<'a> Node<'a> {
     /// Returns the error of a value of another form than `wanted`.
     pub(super) fn not(&self, wanted: impl fmt::Display) -> ConfigError {
         let mut shown = self.document.tree().shown(self.value, SHOWN_MAX);
+        // Values may be large, and an error has to fit a line of the log.
         if shown.chars().count() > SHOWN_MAX {
             shown = shown.chars().take(SHOWN_MAX).chain(['…']).collect();
         }
@@ -154,6 +157,7 @@ impl<'a> Node<'a> {
         let mut text = String::new();
         for step in &self.path {
             match step {
+                // The root has no name, so the first key stands alone.
                 Step::Key(key) if text.is_empty() => text.push_str(key),
                 Step::Key(key) => text.extend([".", key]),
                 Step::Item(number) => text.push_str(&format!("[{number}]")),

@@ -34,6 +34,7 @@ impl<'a> OptionReader<'a> {
     ) -> Result<OptionSet, ConfigError> {
         let mut set = OptionSet::default();
         for node in level.list("option-data")? {
+            // Options of other spaces are parts of options here, and are found by `filled_spaces`.
             if space(&node)? != SPACE {
                 continue;
             }
@@ -48,6 +49,7 @@ impl<'a> OptionReader<'a> {
                 continue;
             }
             let error = match self.value(&node, code)? {
+                // Versions of Kea differ, and the server cannot know which one runs.
                 Ok(value) => match set.give(code, value) {
                     true => continue,
                     false => "it has two values here, of which Kea 2 sends the first and Kea 3 the last; remove one"
@@ -93,10 +95,12 @@ impl<'a> OptionReader<'a> {
     fn value(&self, node: &Node<'a>, code: u16) -> Result<Result<Vec<u8>, String>, ConfigError> {
         let data = node.key("data")?.map_or(Ok(&b""[..]), |data| data.octets())?;
         let definition = self.definitions.by_code(code);
+        // Absent and false differ: without it, Kea decides by whether a definition exists.
         let csv = flag(node, "csv-format")?;
         if OF_A_LEASE.iter().any(|row| row.0 == code) {
             return Ok(Err("it belongs to a lease, not to a subnet; remove it".to_owned()));
         }
+        // A value that only some clients get must not be told about all.
         if !node.list("client-classes")?.is_empty() {
             return Ok(Err("only clients of a class get it, and leases do not tell the class".to_owned()));
         }
@@ -108,6 +112,7 @@ impl<'a> OptionReader<'a> {
                     .to_owned())
             }
             (Some(definition), Some(false)) => {
+                // Kea re-encodes hexadecimal data by the definition, so misfits leave Kea changed.
                 binary(data).and_then(|octets| match definition.fits(&octets) {
                     true => Ok(octets),
                     false => Err(
@@ -126,6 +131,7 @@ impl<'a> OptionReader<'a> {
                 Some(space) => {
                     Err(format!("it holds the options of space \"{space}\", which lqd does not encode"))
                 }
+                // The length field of an option has 16 bits (RFC 8415 §21.1).
                 None if value.len() > usize::from(u16::MAX) => {
                     Err("it has more than 65535 octets".to_owned())
                 }
@@ -162,6 +168,7 @@ fn note_spaces<'a>(
             spaces.insert(space);
         }
     }
+    // The depth is bounded, as a hostile document may nest these lists without end.
     for inner in LEVELS.iter().flat_map(|key| level.list_if_any(key)).filter(|_| depth < DEEPEST) {
         note_spaces(&inner, depth + 1, spaces)?;
     }
@@ -179,6 +186,7 @@ fn flag<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<bool>, ConfigError> 
 /// Parses hexadecimal digits, or a text in single quotes.
 pub(super) fn binary(data: &[u8]) -> Result<Vec<u8>, String> {
     let trimmed = data.trim_ascii();
+    // Quotes mark text in Kea's `data`, even where hexadecimal is expected.
     let quoted = trimmed.strip_prefix(b"'").and_then(|text| text.strip_suffix(b"'"));
     match quoted.filter(|text| !text.is_empty()) {
         Some(text) => Ok(text.to_vec()),

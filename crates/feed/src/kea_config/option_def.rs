@@ -31,10 +31,12 @@ impl<'a> Definitions<'a> {
         let mut all = Vec::new();
         for node in dhcp6.list("option-def")? {
             let space = node.key("space")?.map_or(Ok(SPACE), |space| space.text())?;
+            // Options of other spaces are never sent by themselves.
             if space != SPACE {
                 continue;
             }
             match definition(&node)? {
+                // The own definitions come before the standard ones, since the first match counts.
                 Some(definition) => all.push(definition),
                 None => warnings.push(node.warning(
                     "a type of this option is not known; options of this definition are left out unless they \
@@ -62,6 +64,7 @@ impl<'a> Definitions<'a> {
     pub(super) fn code_of(&self, name: &str) -> Option<u16> {
         let defined =
             self.0.iter().find(|definition| definition.name == name).map(|definition| definition.code);
+        // Options of a lease have no format here, but they can be named, and are then refused.
         defined.or_else(|| OF_A_LEASE.iter().find(|row| row.1 == name).map(|row| row.0))
     }
 }
@@ -74,6 +77,7 @@ fn definition<'a>(node: &Node<'a>) -> Result<Option<Definition<'a>>, ConfigError
         simple => simple,
     };
     let names = types.split(',').map(str::trim).filter(|name| !name.is_empty());
+    // An unknown type leaves out the options of this definition, not the whole configuration.
     let Some(fields) = names.map(Field::named).collect::<Option<Vec<_>>>() else { return Ok(None) };
     let encapsulates = node.key("encapsulate")?.map(|space| space.text()).transpose()?;
     Ok(Some(Definition {
@@ -88,6 +92,7 @@ fn definition<'a>(node: &Node<'a>) -> Result<Option<Definition<'a>>, ConfigError
 impl Definition<'_> {
     /// Whether options of this space are part of an option with this value.
     pub(super) fn holds_space(&self, value: &[u8], space: &str) -> bool {
+        // The space of vendor options depends on the enterprise number in their value.
         let vendor = || {
             let enterprise = u32::from_be_bytes(*value.first_chunk()?);
             Some(space == format!("vendor-{enterprise}"))
@@ -135,6 +140,7 @@ impl Definition<'_> {
         let mut rest = octets;
         let mut fields = self.fields.iter();
         let again = self.fields.last().filter(|_| self.array);
+        // The last field of an array repeats as long as octets are left.
         while let Some(field) = fields.next().or(again.filter(|_| !rest.is_empty())) {
             let Some(len) = field.len(rest) else { return false };
             rest = &rest[len..];
@@ -156,6 +162,7 @@ fn values(data: &[u8]) -> Vec<Vec<u8>> {
     for &octet in data {
         let value = values.last_mut().expect("never empty");
         match octet {
+            // An escaped comma is part of the value.
             b',' if escaped => value.push(b','),
             b',' => values.push(Vec::new()),
             b'\\' if escaped => value.push(b'\\'),
@@ -164,13 +171,16 @@ fn values(data: &[u8]) -> Vec<Vec<u8>> {
                 continue;
             }
             octet => {
+                // A backslash before an ordinary character stands for itself.
                 value.extend(escaped.then_some(b'\\'));
                 value.push(octet);
             }
         }
         escaped = false;
     }
+    // So does one at the very end.
     values.last_mut().expect("never empty").extend(escaped.then_some(b'\\'));
+    // Kea's splitter drops empty values before it trims, so blanks alone remain a value.
     values.retain(|value| !value.is_empty());
     values.iter().map(|value| trim(value).to_vec()).collect()
 }

@@ -109,8 +109,10 @@ impl Field {
             Self::Ipv6Prefix => 1 + usize::from(*octets.first()?).div_ceil(8),
             Self::Psid => 3,
             Self::String => string(octets)?.len(),
+            // A tuple carries its own length in two octets.
             Self::Tuple => 2 + usize::from(u16::from_be_bytes(*octets.first_chunk()?)),
             Self::Fqdn => {
+                // A domain name ends at its root label; compression is not allowed here (RFC 8415 §10).
                 let mut at = 0;
                 while *octets.get(at)? != 0 {
                     at += 1 + usize::from(octets[at]);
@@ -118,6 +120,7 @@ impl Field {
                 at + 1
             }
         };
+        // Kea cuts a value that is too long and refuses one that is too short: both are not sent as given.
         (len <= octets.len()).then_some(len)
     }
 }
@@ -129,6 +132,7 @@ fn string(octets: &[u8]) -> Option<&[u8]> {
 
 fn boolean(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
+        // The two words differ in length, which saves a second comparison.
         return Some(text.len() == "true".len());
     }
     match text.parse::<i32>() {
@@ -147,9 +151,11 @@ fn integer(text: &str) -> Option<i64> {
             _ => (1, text),
         };
         let digits = digits.strip_prefix("0x").or(digits.strip_prefix("0X")).unwrap_or(digits);
+        // `from_str_radix` takes a second sign, which Kea refuses.
         let unsigned = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         i64::from_str_radix(digits, 16).ok().filter(|_| unsigned).map(|value| sign * value)
     };
+    // Decimal is tried first: `10` is ten in Kea.
     text.parse().ok().or_else(hexadecimal)
 }
 
@@ -174,6 +180,7 @@ fn psid(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let (psid, len) = (u16::try_from(integer(&psid)?).ok()?, u8::try_from(integer(&len)?).ok()?);
     let shifted = match len {
         0 => 0,
+        // Bits beyond the length have no place in a PSID.
         1..=16 if u32::from(psid) >> len == 0 => psid << (16 - len),
         _ => return None,
     };
@@ -199,14 +206,17 @@ fn fqdn(name: &[u8], out: &mut Vec<u8>) -> Option<()> {
             octet => label.push(octet),
         }
     }
+    // A name without final dot has its last label still pending.
     if name.last()? != &b'.' || !label.is_empty() {
         push_label(&mut label, out)?;
     }
     out.push(0);
+    // A domain name has at most 255 octets on the wire (RFC 1035 §2.3.4).
     (out.len() - start <= 255).then_some(())
 }
 
 fn push_label(label: &mut Vec<u8>, out: &mut Vec<u8>) -> Option<()> {
+    // A label has 1 to 63 octets (RFC 1035 §2.3.4); an empty one would end the name early.
     out.push(u8::try_from(label.len()).ok().filter(|len| (1..=63).contains(len))?);
     out.append(label);
     Some(())
@@ -219,6 +229,7 @@ fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
         digits @ [b'0'..=b'9', ..] => {
             let (digits, rest) = digits.split_at_checked(3)?;
             let octet: u8 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+            // Kea refuses other octets here, even where DNS allows them.
             (octet.is_ascii_alphanumeric() || b"-_".contains(&octet)).then_some((octet, rest))
         }
         [octet, rest @ ..] => Some((*octet, rest)),

@@ -28,10 +28,12 @@ impl OptionSet {
     pub(super) fn give(&mut self, code: u16, value: Vec<u8>) -> bool {
         let slot = self.slots.entry(code).or_insert_with(|| Slot::Given(Vec::new()));
         let Slot::Given(values) = slot else { return true };
+        // Two vendor options of different enterprises are two options, not two values.
         match values.iter().find(|other| enterprise(code, other) == enterprise(code, &value)) {
             None => values.push(value),
             Some(same) if *same == value => {}
             Some(_) => {
+                // It stays unclear for the level, whatever else follows.
                 *slot = Slot::Unclear;
                 return false;
             }
@@ -52,6 +54,7 @@ impl OptionSet {
     /// Returns the options in force at this level, which lies within `outer`.
     pub(super) fn within(&self, outer: &Self) -> Self {
         let mut all = outer.clone();
+        // `never-send` of an outer level holds within, as no level can take it back.
         all.never.extend(&self.never);
         for (&code, own) in &self.slots {
             let slot = match (own, all.slots.remove(&code)) {
@@ -63,6 +66,7 @@ impl OptionSet {
                     let others = around.into_iter().filter(|value| !is_own(value));
                     Slot::Given(own.iter().cloned().chain(others).collect())
                 }
+                // An unclear outer value may belong to any enterprise.
                 (Slot::Given(_), Some(Slot::Unclear)) if BY_ENTERPRISE.contains(&code) => Slot::Unclear,
                 (own, _) => own.clone(),
             };
@@ -73,6 +77,7 @@ impl OptionSet {
 
     /// Returns the codes that this level mentions.
     pub(super) fn codes(&self) -> impl Iterator<Item = u16> {
+        // Cancelled codes are mentioned too: they hide the options of outer levels.
         let codes: BTreeSet<u16> = self.slots.keys().chain(&self.never).copied().collect();
         codes.into_iter()
     }
@@ -88,10 +93,12 @@ impl OptionSet {
 
     /// Appends an option as [`Self::wire`] does; `false` if it is not sent or not known.
     pub(super) fn write(&self, code: u16, out: &mut Vec<u8>) -> bool {
+        // An option that any level forbids is not sent, even if an inner one gives it.
         let Some(Slot::Given(values)) = self.slots.get(&code).filter(|_| !self.never.contains(&code)) else {
             return false;
         };
         for value in values {
+            // The value was checked when it was read; a longer one has no encoding.
             let Ok(len) = u16::try_from(value.len()) else { return false };
             out.extend(code.to_be_bytes());
             out.extend(len.to_be_bytes());

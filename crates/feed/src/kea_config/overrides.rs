@@ -26,6 +26,7 @@ impl Modes {
     pub(super) fn read(level: &Node<'_>, outer: Self) -> Result<Self, ConfigError> {
         let flag = |key| level.key(key)?.map(|flag| flag.flag()).transpose();
         let mode = level.key("reservation-mode")?.map(|mode| mode.text()).transpose()?;
+        // The old single setting is read first, and the newer flags override its parts.
         let outer = match mode {
             Some("global") => Self { global: true, in_subnet: false },
             Some("disabled") => Self { global: false, in_subnet: false },
@@ -60,6 +61,7 @@ pub(super) fn reservations<'a>(
             continue;
         }
         let duid = host.key("duid")?.map(|duid| duid.octets()).transpose()?;
+        // A reservation without DUID may match any client by another identifier.
         match duid.and_then(|duid| binary(duid).ok()) {
             Some(duid) => by_duid.push((duid, codes)),
             None => of_others.extend(codes),
@@ -79,6 +81,7 @@ pub(super) fn classes_and_hooks<'a>(
         for Mention { code, never } in options.codes(&class)? {
             let there = global.write(code, &mut Vec::new());
             match never {
+                // `never-send` in a class removes the option for its clients, so it is certain for none.
                 true => global.cancel(code),
                 false => global.hide(code),
             }
@@ -90,11 +93,13 @@ pub(super) fn classes_and_hooks<'a>(
             }
         }
     }
+    // The hook can add, replace or remove options by an expression, for any client.
     for hook in hooks(dhcp6, "libdhcp_flex_option.so") {
         for option in hook.key("parameters")?.map(|all| all.list_if_any("options")).unwrap_or_default() {
             let code = option.key("code")?.map(|code| code.number(u16::MAX)).transpose()?;
             let named =
                 || option.key("name").ok().flatten().and_then(|name| options.code_of(name.text().ok()?));
+            // A hook that names an unknown option cannot change one that is served.
             if let Some(code) = code.or_else(named) {
                 global.cancel(code);
                 warnings
@@ -116,12 +121,14 @@ pub(super) fn hosts_elsewhere<'a>(dhcp6: &Node<'a>) -> Result<Option<Node<'a>>, 
 pub(super) fn config_databases<'a>(dhcp6: &Node<'a>) -> Result<Option<Node<'a>>, ConfigError> {
     let Some(control) = dhcp6.key("config-control")? else { return Ok(None) };
     let Some(databases) = control.key("config-databases")? else { return Ok(None) };
+    // An empty list names no database.
     Ok(Some(databases).filter(|databases| !databases.list_is_empty()))
 }
 
 /// Hook libraries with this file name.
 fn hooks<'a>(dhcp6: &Node<'a>, library: &str) -> impl Iterator<Item = Node<'a>> {
     dhcp6.list_if_any("hooks-libraries").into_iter().filter(move |hook| {
+        // The name may carry a folder, and Kea 3 accepts it without.
         let name = hook.key("library").ok().flatten();
         name.and_then(|name| name.text().ok()).is_some_and(|name| name.ends_with(library))
     })

@@ -30,6 +30,7 @@ pub(super) fn read(dhcp6: &Node<'_>) -> Result<Option<Vec<IpNet>>, ConfigError> 
 
 fn network(text: &str) -> Option<IpNet> {
     let single = |address: Ipv6Addr| Ipv6Net::from(address);
+    // An address stands for its own /128.
     let network = text.parse().map(single).or_else(|_| text.parse::<Ipv6Net>()).ok()?;
     Some(IpNet::V6(network.trunc()))
 }

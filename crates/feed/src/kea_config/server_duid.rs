@@ -45,6 +45,7 @@ impl ServerDuid {
         let (candidates, otherwise) = match self {
             Self::Configured(duid) => return Ok(duid.clone()),
             Self::Changing => return Err(ConfigError::Missing(CHANGING.to_owned())),
+            // A file given by Kea wins over parts: Kea keeps its DUID even when `server-id` changes.
             Self::File { candidates, otherwise } => (candidates, otherwise),
         };
         // A file in a folder that may not be entered counts as there: the read returns the error.
@@ -87,6 +88,7 @@ impl Parts {
     /// Whether nothing is left for Kea to fill in.
     fn complete(&self) -> bool {
         let rest = match self.kind {
+            // Kea fills an open time with the present moment, so the DUID cannot be foreseen.
             Kind::LinkLayerTime => self.htype != 0 && self.time != 0,
             Kind::Enterprise => self.enterprise != 0,
             Kind::LinkLayer => self.htype != 0,
@@ -99,6 +101,7 @@ impl Parts {
     fn duid(&self) -> Option<Vec<u8>> {
         let or = |number: u16, default| if number == 0 { default } else { number };
         let head = match self.kind {
+            // An open time is the moment of Kea's first start.
             Kind::LinkLayerTime if self.time == 0 => return None,
             Kind::LinkLayerTime => {
                 [&[0, 1][..], &or(self.htype, ETHERNET).to_be_bytes(), &self.time.to_be_bytes()].concat()
@@ -118,6 +121,7 @@ pub(super) fn read(
     data_dir: &Path,
     leases: &LeaseDatabase,
 ) -> Result<ServerDuid, ConfigError> {
+    // The data directory comes first: it is where Kea keeps its files by default.
     let mut candidates = vec![data_dir.join(FILE)];
     if let LeaseDatabase::Memfile { file, .. } = leases
         && let Some(folder) = file.parent()
@@ -131,6 +135,7 @@ pub(super) fn read(
     let parts = parts(&server_id)?;
     let persist = server_id.key("persist")?.map_or(Ok(true), |persist| persist.flag())?;
     let duid = parts.duid();
+    // A DUID that RFC 8415 does not allow would make every reply malformed.
     if let Some(duid) = &duid
         && !LEN.contains(&duid.len())
     {
@@ -173,6 +178,7 @@ fn parts(server_id: &Node<'_>) -> Result<Parts, ConfigError> {
 fn from_file(file: &Path) -> Result<Vec<u8>, ConfigError> {
     let error = |kind, reason| ConfigError::File { file: file.to_owned(), kind, reason };
     let mut text = String::new();
+    // A DUID is at most 130 octets: a bound keeps a wrong file from filling memory.
     let opened = File::open(file).and_then(|open| open.take(4096).read_to_string(&mut text));
     opened.map_err(|cause| {
         let reason = match is_out_of_reach(file, cause.kind(), Access::Read) {
@@ -183,6 +189,7 @@ fn from_file(file: &Path) -> Result<Vec<u8>, ConfigError> {
         };
         error(cause.kind(), reason)
     })?;
+    // Kea 2 writes a line end, and operators wrap lines.
     let joined: String = text.split_ascii_whitespace().collect();
     let duid = hex::octets(&joined).filter(|duid| LEN.contains(&duid.len()));
     duid.ok_or_else(|| {

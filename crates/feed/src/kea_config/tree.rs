@@ -157,8 +157,10 @@ impl Builder {
     pub(super) fn push(&mut self, token: Token<'_>, at: Offset) -> Result<(), ExpectedToken> {
         let inside = self.open.last().map(|&(bracket, _)| bracket);
         match (self.state, token) {
+            // Includes were expanded by the reader, so nothing of them is left for the tree.
             (_, Token::Space | Token::Comment | Token::Include(_)) => {}
             (State::Colon, Token::Colon) => self.state = State::Value,
+            // Kea allows surplus commas, and so does this parser.
             (State::AfterMember | State::AfterComma, Token::Comma) if inside.is_some() => {
                 self.state = State::AfterComma;
             }
@@ -168,6 +170,7 @@ impl Builder {
                 self.open.pop();
                 self.state = State::AfterMember;
             }
+            // A string in a map is a key until its colon is seen.
             (State::First | State::AfterComma, Token::String(raw)) if inside == Some(Bracket::Map) => {
                 self.key = Some(unescape(raw));
                 self.state = State::Colon;
@@ -183,6 +186,7 @@ impl Builder {
 
     /// Returns the tree, or the token that is missing at the end of the text.
     pub(super) fn finish(self) -> Result<Tree, ExpectedToken> {
+        // An empty text has no value either, so the state alone does not do.
         match self.state == State::AfterMember && self.open.is_empty() {
             true => Ok(self.tree),
             false => Err(self.expected()),
@@ -201,6 +205,7 @@ impl Builder {
         };
         let id = ValueId(self.tree.values.len() as u32); // a value has a byte at least, and BYTES_MAX fit
         self.tree.values.push((value, at));
+        // The parent is referenced by number, so nesting costs no recursion.
         if let Some(&(_, ValueId(parent))) = self.open.last() {
             match &mut self.tree.values[parent as usize].0 {
                 Value::List(items) => items.push(id),

@@ -90,8 +90,10 @@ impl Columns {
     /// or more.
     pub fn from_header(line: &[u8]) -> Result<Self, HeaderError> {
         let names = || line.split(|&octet| octet == b',');
+        // Names beyond the known columns may be new in a later Kea, and are not compared.
         for (&expected, found) in COLUMNS.iter().zip(names()) {
             if found != expected.name().as_bytes() {
+                // The name is shortened, as a wrong file may have no commas at all.
                 let found = String::from_utf8_lossy(found).chars().take(40).collect();
                 return Err(HeaderError::Name { expected, found });
             }
@@ -123,6 +125,7 @@ impl Columns {
     /// The remains of a row before it may be part of that value.
     pub(super) fn last_row(&self, line: &[u8]) -> Option<usize> {
         let commas: Vec<usize> = memchr_iter(b',', line).collect();
+        // Commas before the last row's are those of remains that a crash left on the line.
         let before = (commas.len() + 1).checked_sub(self.count)?;
         Some(before.checked_sub(1).map_or(0, |comma| commas[comma] + 1))
     }
@@ -133,12 +136,14 @@ impl Columns {
         let mut values = Values { values: DEFAULTS, has_surplus: false };
         let (mut start, mut count) = (0, 0);
         for end in memchr_iter(b',', row).chain([row.len()]) {
+            // Surplus values are counted, and stored nowhere.
             if let Some(value) = values.values.get_mut(count) {
                 *value = &row[start..end];
             }
             start = end + 1;
             count += 1;
         }
+        // A row may be shorter than its header only in columns that no lease needs.
         if count < self.values_min {
             return Err(RowError { column: COLUMNS[count], kind: RowErrorKind::Missing });
         }

@@ -40,6 +40,7 @@ impl Currency {
     pub(super) fn note(&mut self, status: &FileStatus) {
         let now = Instant::now();
         if status.trouble.is_some() {
+            // Rows may be in the file that cannot be seen, so no earlier end proves anything.
             self.mark = None;
         } else if status.lag == 0 {
             self.caught_up = now;
@@ -51,6 +52,7 @@ impl Currency {
                 self.caught_up = mark.at;
             }
             let end = status.offset + status.lag;
+            // A mark stays until it is passed: moving it along would never let it be reached.
             self.mark.get_or_insert(Mark { at: now, file: status.file, end });
         }
     }

@@ -114,6 +114,7 @@ pub(super) enum OpenError {
 
 impl OpenError {
     fn unreadable(path: &Path, source: io::Error) -> Self {
+        // The sandbox and file rights give the same errno, and need different fixes.
         match is_out_of_reach(path, source.kind(), Access::Read) {
             true => Self::OutOfReach(path.to_owned()),
             false => Self::Unreadable { path: path.to_owned(), source },
@@ -153,6 +154,7 @@ impl LeaseFiles {
 
     /// The folder of the file itself.
     pub(super) fn folder(&self) -> &Path {
+        // A file in the root folder has no named parent.
         self.resolved.target().parent().unwrap_or(Path::new("/"))
     }
 
@@ -164,6 +166,7 @@ impl LeaseFiles {
     /// The file is mounted by itself, rather than its folder: when Kea replaces it, the mount goes on showing
     /// the old one.
     pub(super) fn is_mounted_alone(&self) -> bool {
+        // A kernel without the attribute reports none, and the check finds nothing.
         statx(CWD, &self.current, AtFlags::empty(), StatxFlags::empty())
             .is_ok_and(|file| file.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
     }
@@ -179,7 +182,9 @@ impl LeaseFiles {
             EARLIER.iter().any(|suffix| with_suffix(name, suffix).symlink_metadata().is_ok())
         };
         match self.resolved.names() {
+            // The usual case, without symbolic links, needs no look at the disk.
             [only] => only,
+            // LFC works beside the name that Kea was given, so its files show which one that is.
             names => names.iter().rev().find(has_earlier).map_or(self.resolved.target(), PathBuf::as_path),
         }
     }
@@ -208,11 +213,15 @@ impl LeaseFiles {
             if attempt > 1 {
                 std::thread::sleep(RETRY_AFTER);
             }
+            // Links may be changed by the operator between attempts.
             let set = self.resolved_again();
+            // Earlier files are opened first: a rotation in between then shows as a name that moved.
             let earlier = set.open_earlier()?;
             let current = set.open_current()?;
             missing = current.is_none().then(|| set.resolved.target().to_owned());
             let enough =
+                // The current file is absent for moments during each rotation, so only the last attempt does
+                // without it.
                 current.is_some() || without_current && attempt == ATTEMPTS_MAX && !earlier.is_empty();
             let snapshot = Snapshot { earlier, current };
             // Names may have changed between two openings: a set that has all its names still is consistent.
@@ -220,6 +229,7 @@ impl LeaseFiles {
                 return Ok(snapshot);
             }
         }
+        // A missing file outlasts the attempts; names that move are another Kea's doing.
         Err(missing.map_or_else(|| OpenError::Restless(self.current.clone()), OpenError::Missing))
     }
 
@@ -237,6 +247,7 @@ impl LeaseFiles {
     }
 
     fn open_earlier(&self) -> Result<Vec<LeaseFile>, OpenError> {
+        // LFC deletes `.1` and `.2` once `.completed` holds them, so they must not be read beside it.
         if let Some(completed) = open(self.with_suffix(".completed"))? {
             return Ok(vec![completed]);
         }
@@ -251,6 +262,7 @@ impl LeaseFiles {
     /// new ones, so nothing was renamed between two openings either.
     fn still_names(&self, snapshot: &Snapshot) -> Result<bool, OpenError> {
         let completed = self.with_suffix(".completed");
+        // With `.completed`, the others may be removed at any time.
         let names = if snapshot.earlier.iter().any(|file| file.path == completed) {
             vec![completed]
         } else {
@@ -258,6 +270,7 @@ impl LeaseFiles {
         };
         for path in names {
             let opened = snapshot.earlier.iter().find(|file| file.path == path).map(|file| file.id);
+            // An id, not a name, tells a renamed file from a new one of the same name.
             if id(&path)? != opened {
                 return Ok(false);
             }
@@ -293,6 +306,7 @@ pub(super) fn id(path: &Path) -> Result<Option<FileId>, OpenError> {
 pub(super) fn look(path: &Path) -> Result<Option<Look>, OpenError> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => Ok(Some(Look::of(&metadata))),
+        // A FIFO or device would block a reader for ever.
         Ok(_) => Err(OpenError::NotAFile(path.to_owned())),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(OpenError::unreadable(path, source)),
@@ -305,6 +319,7 @@ pub(super) fn ends_with_line(path: &Path) -> bool {
     let mut last = [b'\n'];
     match opened.file.metadata() {
         Ok(metadata) if metadata.len() > 0 => {
+            // A file that shrank meanwhile is noticed by the next look.
             opened.file.read_exact_at(&mut last, metadata.len() - 1).is_err() || last == *b"\n"
         }
         _ => true,
@@ -313,12 +328,14 @@ pub(super) fn ends_with_line(path: &Path) -> bool {
 
 /// Opens the file of this name, if there is one. Looks first: opening a FIFO would wait for a writer.
 pub(super) fn open(path: PathBuf) -> Result<Option<LeaseFile>, OpenError> {
+    // A FIFO without writer blocks in open(2).
     if id(&path)?.is_none() {
         return Ok(None);
     }
     let opened = File::open(&path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
     match opened {
         Ok((file, metadata)) => Ok(Some(LeaseFile { path, file, id: FileId::of(&metadata) })),
+        // The name may go away between the look and the opening.
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(OpenError::unreadable(&path, source)),
     }

@@ -144,6 +144,7 @@ impl Follower {
     /// If the process may open no more files.
     pub(super) fn new(files: &LeaseFiles, position: Position) -> io::Result<Self> {
         let files = files.resolved_again();
+        // A load without current file leaves its rows unread, until the file appears.
         let trouble = position.current_missing.then_some(FileTrouble::Missing);
         let watch = Watch::new(&files)?;
         let half_line = half_line_of(&position);
@@ -171,6 +172,7 @@ impl Follower {
     /// Has rotations count from now on if the name is that of the file that was loaded: Kea may rotate before
     /// the first poll.
     fn settle_if_named(&mut self) {
+        // Events from before the load are about names that the load has seen.
         self.watch.drain();
         if matches!(files::look(self.files.current()), Ok(Some(look)) if look.id == self.tail.file.id) {
             self.watch.settle();
@@ -195,6 +197,7 @@ impl Follower {
     /// Watches these files from now on.
     fn place(&mut self, files: LeaseFiles) {
         if files != self.files {
+            // A new watch costs a system call for each folder, and drops queued events.
             self.watch = self.watch.of(&files);
             self.files = files;
         }
@@ -203,6 +206,7 @@ impl Follower {
 
     /// Whether names and links lead to another place than before, be it with the same file.
     fn is_relinked(&mut self) -> bool {
+        // inotify reports changed links; without it, they are resolved once a second.
         if !self.watch.take_relinked() && self.watch.is_armed() && self.resolved.elapsed() < RECHECK_AFTER {
             return false;
         }
@@ -220,11 +224,13 @@ impl Follower {
     /// the leases become incomplete or complete.
     pub(super) fn poll(&mut self, timeout: Duration) -> FileStep<'_> {
         let deadline = Instant::now() + timeout;
+        // The caller publishes trouble, so it has to hear of each change at once.
         let before = (self.trouble, self.is_incomplete());
         loop {
             match self.advance() {
                 Advance::Rows => return FileStep::Rows { batch: &mut self.batch, tally: &self.tally },
                 Advance::Reload(reason) => {
+                    // Leases count as outdated from the moment of the change, not from the load.
                     self.is_outdated = true;
                     if self.stands_still(reason) {
                         return FileStep::Reload(reason);
@@ -261,13 +267,17 @@ impl Follower {
     fn lag(&self) -> u64 {
         let is_taken = self.half_line.as_ref().is_some_and(HalfLine::is_taken);
         let taken = if is_taken { self.tail.half_line_len() } else { 0 };
+        // The half line may have grown since it was measured.
         self.tail.lag().saturating_sub(taken)
     }
 
     fn advance(&mut self) -> Advance {
+        // The watch comes first: a change between the look and the watch would go unseen.
         self.watch.arm();
+        // Events are consumed before the look, so that those of later changes remain.
         self.watch.drain();
         self.batch.clear();
+        // A load is due, so rows read now would be lost with it.
         if let Some(rewrite) = &self.rewrite {
             return Advance::Reload(rewrite.reason);
         }
@@ -280,6 +290,7 @@ impl Follower {
                 }
                 return Advance::Rows;
             }
+            // A half line is examined only when there is nothing whole to read.
             Ok(false) if self.read_half_line() => return Advance::Rows,
             Ok(false) => {}
             Err(error) => return Advance::Reload(reason(&error)),
@@ -291,6 +302,7 @@ impl Follower {
                 if look.names == 0 {
                     return self.troubled(FileTrouble::Deleted);
                 }
+                // The text up to here was read, so a change without growth means it was rewritten.
                 if self.end.was_modified_within(look, self.tail.read_to(), RECHECK_AFTER) {
                     return Advance::Reload(Reload::Rewritten);
                 }
@@ -304,9 +316,11 @@ impl Follower {
                 Advance::Nothing
             }
             Ok(Some(_)) => {
+                // The name leads to another file: links may lead there too.
                 let files = self.files.resolved_again();
                 match files.open_current() {
                     Ok(Some(next)) if next.id != self.tail.file.id => self.follow_to(files, next),
+                    // The file came back under its name between the two looks.
                     Ok(Some(_)) => Advance::Nothing,
                     Ok(None) => self.troubled(FileTrouble::Missing),
                     Err(error) => self.troubled(FileTrouble::of(&error)),
@@ -319,11 +333,13 @@ impl Follower {
 
     /// Reads the line without end behind the last whole line; true if it changed a lease.
     fn read_half_line(&mut self) -> bool {
+        // Kea has completed the line.
         if self.tail.is_at_line_end() {
             self.half_line = None;
         }
         let end = self.tail.read_to();
         if self.tail.half_line_len() > 0 {
+            // The time begins when the line is first seen, not when it was written.
             self.half_line.get_or_insert_with(|| HalfLine::new(end));
         }
         let Some(half_line) = &mut self.half_line else { return false };
@@ -340,6 +356,7 @@ impl Follower {
 
     fn half_line_trouble(&self) -> Option<FileTrouble> {
         self.half_line.as_ref().filter(|half_line| half_line.is_trouble())?;
+        // A header without line end is no row, and gets its own text for the operator.
         Some(if self.tail.has_header() { FileTrouble::HalfLine } else { FileTrouble::Headless })
     }
 
@@ -349,6 +366,7 @@ impl Follower {
         // other files: neither has to stand still.
         let appended = self.tail.current_missing || self.files.is_rotated(self.tail.file.id);
         let whole = reason == Reload::Replaced && (appended || self.watch.was_put_whole());
+        // The first reason is kept, as later looks only see its consequences.
         let rewrite = self.rewrite.get_or_insert_with(|| Rewrite::new(reason));
         let look = match files::look(self.files.current()) {
             Ok(Some(look)) => look,
@@ -365,6 +383,7 @@ impl Follower {
 
     /// Notes that there is no file to load: the next one is observed from its beginning.
     fn not_there(&mut self, trouble: FileTrouble) -> bool {
+        // A file that appears later may be half copied, so its time starts anew.
         self.rewrite = None;
         self.trouble = Some(trouble);
         false
@@ -374,9 +393,11 @@ impl Follower {
     fn follow_to(&mut self, files: LeaseFiles, next: LeaseFile) -> Advance {
         // `next` was opened before, so the events of all renames that gave it the name are in the queue.
         self.watch.drain();
+        // After several renames, rows of a file in between may have been missed.
         if !self.watch.saw_one_rotation() {
             return Advance::Reload(Reload::Replaced);
         }
+        // Kea may have appended between the last read and the rename.
         match self.tail.take(&mut self.batch) {
             Ok(true) => {
                 self.tally = self.tail.take_tally();
@@ -393,6 +414,7 @@ impl Follower {
         self.tail = Tail::new(Position::start(next));
         self.half_line = None;
         self.rotations += 1;
+        // From here on, renames are those of the new file.
         self.watch.settle();
         self.place(files);
         self.trouble = None;
@@ -407,7 +429,9 @@ impl Follower {
 
     /// Waits until the files may have changed; false if a waker asked to return.
     fn wait(&mut self, deadline: Instant) -> bool {
+        // A half line becomes due without any event.
         let half_line = self.half_line.as_ref().and_then(|half_line| half_line.next_look(self.times));
+        // inotify does not report changes on network file systems, so each wait is bounded.
         let deadline = deadline.min(Instant::now() + RECHECK_AFTER).min(half_line.unwrap_or(deadline));
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

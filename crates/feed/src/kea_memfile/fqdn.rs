@@ -21,6 +21,7 @@ const NAME_LEN_MAX: usize = 255;
 /// characters, spaces, backslashes and octets over 0x7e are refused: in a lease file they are no host name,
 /// or one in presentation form whose meaning is not certain.
 pub(super) fn append_option(name: &[u8], forward: bool, reverse: bool, options: &mut Vec<u8>) -> bool {
+    // Only a name with a final dot is fully qualified (RFC 4704 §4.2).
     let (labels, root) = match name.strip_suffix(b".") {
         Some(labels) => (labels, 1),
         None => (name, 0),
@@ -31,9 +32,11 @@ pub(super) fn append_option(name: &[u8], forward: bool, reverse: bool, options: 
     let fits = |label: &[u8]| {
         (1..=LABEL_LEN_MAX).contains(&label.len()) && label.iter().all(|&octet| is_usual(octet))
     };
+    // The check comes before anything is written, so that a bad name leaves no half option.
     if labels.len() + 2 > NAME_LEN_MAX || !labels.split(|&octet| octet == b'.').all(fits) {
         return false;
     }
+    // S alone is set when the server updates AAAA; N excludes S (RFC 4704 §4.1).
     let flags = match (forward, reverse) {
         (true, _) => FLAG_S,
         (false, true) => 0,
@@ -51,6 +54,7 @@ pub(super) fn append_option(name: &[u8], forward: bool, reverse: bool, options: 
 }
 
 fn is_usual(octet: u8) -> bool {
+    // Backslashes may begin an escape whose meaning differs between programs.
     octet.is_ascii_graphic() && octet != b'\\'
 }
 

@@ -15,6 +15,7 @@ pub(super) fn parse(text: &[u8]) -> Option<Ipv6Addr> {
 
 #[cold]
 fn odd(text: &[u8]) -> Option<Ipv6Addr> {
+    // Kea parses a C string, which ends at a NUL.
     std::str::from_utf8(before_nul(text)).ok()?.parse().ok()
 }
 
@@ -22,6 +23,7 @@ fn odd(text: &[u8]) -> Option<Ipv6Addr> {
 fn groups(text: &[u8]) -> Option<Ipv6Addr> {
     let mut address = Groups::default();
     let mut rest = text;
+    // A leading gap has no group before its first colon, unlike all others.
     if let Some(after) = text.strip_prefix(b"::") {
         address.gap = Some(0);
         rest = after;
@@ -30,6 +32,7 @@ fn groups(text: &[u8]) -> Option<Ipv6Addr> {
     for &octet in rest {
         if let Some(digit) = digit(octet) {
             digits += 1;
+            // A fifth digit would shift others out of the group unseen.
             if digits > 4 {
                 return None;
             }
@@ -40,11 +43,13 @@ fn groups(text: &[u8]) -> Option<Ipv6Addr> {
             address.push(group)?;
             (group, digits) = (0, 0);
         } else {
+            // The second of two colons: groups of zeros are left out here.
             address.skip()?;
         }
     }
     if digits > 0 {
         address.push(group)?;
+    // A single colon at the end follows a group, and ends nothing.
     } else if address.gap != Some(address.count) {
         return None;
     }
@@ -69,6 +74,7 @@ impl Groups {
 
     /// A colon after a colon.
     fn skip(&mut self) -> Option<()> {
+        // A colon at the very beginning, or a second gap, is no address.
         if self.count == 0 || self.gap.is_some() {
             return None;
         }
@@ -79,9 +85,11 @@ impl Groups {
     fn finish(self) -> Option<Ipv6Addr> {
         let bits = match self.gap {
             None if self.count == 8 => self.bits,
+            // With the gap in front, the groups are the low bits already.
             Some(0) if self.count < 8 => self.bits,
             Some(before) if self.count < 8 => {
                 let after = 16 * (self.count - before);
+                // The groups behind the gap belong at the low end, those before it at the high end.
                 let low = self.bits & ((1 << after) - 1);
                 self.bits >> after << (128 - 16 * before) | low
             }

@@ -32,6 +32,7 @@ impl Reader<'_> {
             loop {
                 self.skip_space();
                 let Some(&end) = open.last() else { return Some(()) };
+                // Kea takes a surplus comma in lists, and none in maps.
                 if self.take(end) || end == b']' && self.take_comma_before_end() {
                     open.pop();
                     continue;
@@ -55,6 +56,7 @@ impl Reader<'_> {
             b'{' => {
                 self.next();
                 self.skip_space();
+                // An empty map has no key to read.
                 if self.take(b'}') {
                     return Some(None);
                 }
@@ -102,6 +104,7 @@ impl Reader<'_> {
     }
 
     fn skip_space(&mut self) {
+        // Kea's tokenizer takes these as space, more than JSON does.
         while let [b' ' | 0x08 | 0x0c | b'\n' | b'\r' | b'\t', rest @ ..] = self.rest {
             self.rest = rest;
         }
@@ -131,6 +134,7 @@ impl Reader<'_> {
                     }
                     _ => return None,
                 },
+                // Kea takes raw control characters in strings, which JSON forbids.
                 _ => {}
             }
         }
@@ -140,6 +144,7 @@ impl Reader<'_> {
         let is_part = |octet: &u8| matches!(octet, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
         let text = self.run(is_part)?;
         let is_number = if text.contains(['.', 'e', 'E']) {
+            // A number beyond the range of double is an error to Kea.
             text.parse().is_ok_and(f64::is_finite)
         } else {
             text.parse::<i128>().is_ok()

@@ -50,6 +50,7 @@ impl Tally {
 
     pub(super) fn add(&mut self, other: &Self) {
         self.rows += other.rows;
+        // Room is computed here, as parts may have kept examples of their own.
         self.bad_rows += other.bad_rows;
         let room = BAD_ROWS_KEPT - self.first_bad_rows.len();
         self.first_bad_rows.extend(other.first_bad_rows.iter().take(room));
@@ -89,6 +90,7 @@ impl<'l> Lines<'l> {
 
     /// Creates lines as [`Self::new`], for a load by a server with these links.
     pub(super) fn checked(columns: Columns, links: &'l Links) -> Self {
+        // Links without checks would cost each row a lookup that discards nothing.
         Self { links: Some(links).filter(|links| links.checks_leases()), ..Self::new(columns, 0) }
     }
 
@@ -109,6 +111,7 @@ impl<'l> Lines<'l> {
         if line.is_empty() {
             return;
         }
+        // A line of this length is no row of Kea, and parsing it would cost without bound.
         if line.len() > LINE_LEN_MAX {
             mark_unreadable(line, batch);
             return self.tally.bad_row(self.count, TOO_LONG);
@@ -116,6 +119,7 @@ impl<'l> Lines<'l> {
         match self.parser.parse_checked(self.columns, line, batch, self.links) {
             Ok(()) => {
                 self.tally.rows += 1;
+                // A surplus value may be a row that Kea wrote behind the remains of another.
                 if self.parser.has_surplus() {
                     self.mark_second_row(line, batch);
                 }
@@ -147,6 +151,7 @@ impl<'l> Lines<'l> {
     /// Reads a line that may go on, and counts nothing: whether it is a whole row, which is then taken. Else
     /// its address becomes unreadable, if that is whole.
     pub(super) fn read_half_line(&mut self, line: &[u8], batch: &mut Batch) -> bool {
+        // A line that lacks columns may still be growing, so it must not be taken as a row.
         let is_whole = self.columns.are_all_in(line) && line.len() <= LINE_LEN_MAX;
         if !is_whole {
             mark_unreadable(line, batch);
@@ -162,6 +167,7 @@ impl<'l> Lines<'l> {
 
     /// Returns the counts since the last call.
     pub(super) fn take_tally(&mut self) -> Tally {
+        // The parser counts across rows, so its counts join those of the lines here.
         self.tally.left_out = self.parser.take_left_out();
         std::mem::take(&mut self.tally)
     }

@@ -84,6 +84,7 @@ impl Known {
 
     /// Whether this id is new, as far as the thread remembers.
     fn is_news(&mut self, id: u32) -> bool {
+        // Slots are shared by ids that collide: an id is then noted again, which costs little.
         self.0[id as usize % KNOWN].replace(id) != Some(id)
     }
 }
@@ -91,6 +92,7 @@ impl Known {
 /// Filled by each thread, chunk by chunk.
 impl Seen {
     fn note(&mut self, batch: &Batch, known: &mut Known) {
+        // Most rows are of few subnets, and a set insertion for each would cost more than its parse.
         self.subnet_ids.extend(batch.subnet_ids().filter(|&id| known.is_news(id)));
         if self.example.is_none() {
             self.example = batch.changes().find_map(|change| match change {
@@ -103,6 +105,7 @@ impl Seen {
     /// Adds the leases seen later.
     fn add(&mut self, later: Self) {
         self.subnet_ids.extend(later.subnet_ids);
+        // The earliest example wins, so that a load with more threads gives the same one.
         self.example = self.example.or(later.example);
     }
 }
@@ -221,9 +224,11 @@ fn load_opened<R: Rows>(
 ) -> Result<Loaded<R>, SnapshotError> {
     let load_snapshot = |snapshot| within_room(|| load_snapshot(snapshot, request)).flatten();
     let mut result = load_snapshot(open()?);
+    // A full index shows deep in other crates' threads, where an error has no way back but a panic.
     for _ in 1..ATTEMPTS_MAX {
         match result {
             Err(SnapshotError::Read { source, .. })
+                // Both kinds mean that the file changed under the reader; others would come again.
                 if matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
             {
                 result = load_snapshot(open()?);
@@ -238,6 +243,7 @@ fn load_opened<R: Rows>(
 fn within_room<T>(work: impl FnOnce() -> T) -> Result<T, SnapshotError> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| match panic.downcast::<NoRoomError>() {
         Ok(no_room) => SnapshotError::NoRoomError(*no_room),
+        // Any other panic is a defect, and is passed on.
         Err(panic) => resume_unwind(panic),
     })
 }
@@ -258,6 +264,7 @@ fn load_in_chunks<R: Rows>(
 ) -> Result<Loaded<R>, SnapshotError> {
     let Snapshot { earlier: mut opened, current } = snapshot;
     let current_missing = current.is_none();
+    // The current file is read last, since the newest row of an address counts.
     opened.extend(current);
     let Some((last, earlier)) = opened.split_last() else { return Err(SnapshotError::Empty) };
     let mut texts = earlier.iter().map(|file| Text::new(file, false)).collect::<Result<Vec<_>, _>>()?;
@@ -266,23 +273,28 @@ fn load_in_chunks<R: Rows>(
     let rows = R::for_request(request, texts.iter().map(|text| text.len).sum());
     let parts = parse(&texts, &chunks, request, &rows)?;
 
+    // Checked before the parts are joined: rows of a file that was rewritten meanwhile are worthless.
     see_unchanged(&texts, &chunks, &parts)?;
 
     let mut seen = Seen::default();
     for (chunk, mut part) in chunks.iter().zip(parts) {
+        // Chunks count their lines from 1; only here it is known how many were before them.
         let text = &mut texts[chunk.text];
         for bad_row in &mut part.tally.first_bad_rows {
             bad_row.line += text.lines;
         }
         text.tally.add(&part.tally);
         text.lines += part.lines;
+        // A chunk in the middle of a long line starts no line, and leaves the end where it was.
         text.reached = part.reached.unwrap_or(text.reached);
         seen.add(part.seen);
     }
     let &Text { columns, lines, reached: offset, growing, len, .. } = &texts[texts.len() - 1];
     let files =
         texts.into_iter().map(|text| FileTally { path: text.file.path.clone(), tally: text.tally }).collect();
+    // Only a file that grows has a line to wait for; elsewhere the last line is a row.
     let half_line = growing && (columns.is_none() || offset < len);
+    // A line too long for a row is not kept, but its beginning was marked.
     let text_len = if half_line && len - offset <= LINE_LEN_MAX as u64 { len - offset } else { 0 };
     let guard_len = (offset + text_len).min(GUARD_LEN as u64);
     let (mut text, mut guard) = (Vec::new(), Vec::new());
@@ -300,6 +312,7 @@ fn see_unchanged(texts: &[Text<'_>], chunks: &[Chunk], parts: &[Part]) -> Result
     let mut now = Vec::new();
     for (chunk, Part { sample, .. }) in chunks.iter().zip(parts) {
         let (file, len) = (texts[chunk.text].file, sample.len() as u64);
+        // The same offsets are read again through the same open file.
         read_at(&file.file, chunk.end - len, len, &mut now).map_err(|source| read_fault(file, source))?;
         if now != *sample {
             let source = io::Error::new(io::ErrorKind::InvalidData, "it was rewritten while it was read");
@@ -372,7 +385,9 @@ impl<'a> Text<'a> {
         let first = &head[blank_lines..];
         let line_end = match memchr(b'\n', first) {
             Some(end) => Some(end),
+            // A first line that does not end within this bound is no header.
             None if head.len() == HEADER_LEN_MAX => return Err(header(HeaderError::Endless)),
+            // Kea may be writing the header at this moment.
             None if first.is_empty() || growing && Columns::may_begin(first) => None,
             // All there is, is this line: a header, or no lease file.
             None => Some(first.len()),
@@ -384,6 +399,7 @@ impl<'a> Text<'a> {
     }
 
     fn chunks(&self, text: usize, chunk_len: u64) -> impl Iterator<Item = Chunk> + use<> {
+        // Without header there is nothing to cut.
         let (body, len) = if self.columns.is_some() { (self.body, self.len) } else { (0, 0) };
         let starts = (0..).map(move |chunk| body + chunk * chunk_len).take_while(move |&start| start < len);
         starts.map(move |start| Chunk { text, start, end: len.min(start + chunk_len), first_row: start })
@@ -402,8 +418,10 @@ impl<'a> Text<'a> {
         let from = if chunk.start == self.body { chunk.start } else { chunk.start - 1 };
         read_at(&self.file.file, from, chunk.end - from, buffer)?;
         let skipped = match memchr(b'\n', buffer) {
+            // A line that starts in the chunk before is read there, whole.
             _ if from == chunk.start => 0,
             Some(line_end) => line_end + 1,
+            // The whole chunk lies within one line.
             None => buffer.len(),
         };
         let sample = buffer[buffer.len().saturating_sub(SAMPLE_LEN)..].to_vec();
@@ -412,6 +430,7 @@ impl<'a> Text<'a> {
         if skipped == buffer.len() {
             return Ok(part);
         }
+        // The last line of a chunk is read to its end, which lies in the next one.
         let last_line_end = self.read_to_line_end(chunk.end, buffer)?;
         let mut lines = Lines::checked(columns, links);
         let taken = skipped + lines.take(&buffer[skipped..], usize::MAX, batch);
@@ -446,6 +465,7 @@ impl<'a> Text<'a> {
             let line_end = memchr(b'\n', &extension).map(|line_end| line_end + 1);
             let piece = &extension[..line_end.unwrap_or(extension.len())];
             end += piece.len() as u64;
+            // Beyond the limit the text is only counted: a file without line ends must not fill memory.
             if buffer.len() - line_start <= LINE_LEN_MAX {
                 buffer.extend_from_slice(piece);
             }
@@ -468,11 +488,14 @@ fn parse(
     let work = || {
         let mut parts = Vec::new();
         let (mut buffer, mut batch, mut known) = (Vec::new(), Batch::new(), Known::new());
+        // Threads take chunks as they come free: their costs differ by a factor of two or more.
         while let position = next.fetch_add(1, Ordering::Relaxed)
             && let Some(&chunk) = chunks.get(position)
         {
             let text = &texts[chunk.text];
+            // A file without header has no rows.
             let Some(columns) = text.columns else { continue };
+            // The batch keeps its memory from chunk to chunk.
             batch.clear();
             let part = text
                 .parse((columns, links), chunk, &mut buffer, &mut batch, &mut known)
@@ -486,18 +509,21 @@ fn parse(
         // Little address space may have room for fewer threads than wanted; this one is always there.
         let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
         let workers: Vec<_> = (1..threads.get().min(chunks.len())).map_while(spawn).collect();
+        // This thread works too, so that a load without room for threads still ends.
         let mut parts = work()?;
         for worker in workers {
             parts.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
         Ok::<_, SnapshotError>(parts)
     })?;
+    // Chunks end in any order, and line numbers are summed in theirs.
     parts.sort_unstable_by_key(|&(position, _)| position);
     Ok(parts.into_iter().map(|(_, part)| part).collect())
 }
 
 fn read_at(file: &File, offset: u64, len: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+    // A short read is an error: the file has become shorter.
     file.read_exact_at(buffer, offset)
 }
 

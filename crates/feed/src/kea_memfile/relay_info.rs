@@ -84,6 +84,7 @@ pub(super) struct NotAMapError;
 fn is_usual(text: &[u8]) -> bool {
     let Some(mut scanner) = Scanner::new(text) else { return false };
     loop {
+        // The scan has reached the end: every relay was of the usual shape.
         match scanner.relay() {
             Some(Some(_)) => {}
             other => return other.is_some(),
@@ -106,14 +107,17 @@ impl Encoder {
     ///
     /// A client without relays has no such option, which is no error.
     pub(super) fn append_option(&mut self, text: &[u8], options: &mut Vec<u8>) -> Result<bool, NotAMapError> {
+        // Kea writes one shape, and scanning it costs a fraction of parsing JSON.
         let usual = self.take_usual(text, options);
         let understood = usual.map_or_else(
             || {
+                // The scan may have read some relays before it met another shape.
                 self.clear();
                 self.take_any(text, options)
             },
             Ok,
         );
+        // Buffers keep their memory, and must not keep their contents.
         self.clear();
         understood
     }
@@ -128,6 +132,7 @@ impl Encoder {
         let mut scanner = Scanner::new(text)?;
         let mut faulty = false;
         while let Some(relay) = scanner.relay()? {
+            // The scan goes on after a faulty relay: an unusual shape behind it is for the parser to judge.
             faulty = faulty || self.levels.len() == RELAYS_MAX || self.read(&relay).is_none();
         }
         Some(!faulty && (self.levels.is_empty() || self.write(options)))
@@ -137,6 +142,7 @@ impl Encoder {
     fn take_any(&mut self, text: &[u8], options: &mut Vec<u8>) -> Result<bool, NotAMapError> {
         let mut space = std::mem::take(&mut self.unescaped);
         let json = unescape(text, &mut space);
+        // Kea refuses the whole row if its context is no map.
         let understood =
             if json::is_map(json) { Ok(self.take_json(json, options)) } else { Err(NotAMapError) };
         self.unescaped = space;
@@ -149,10 +155,12 @@ impl Encoder {
             return true;
         }
         let Ok(context) = serde_json::from_slice::<UserContext<'_>>(json) else { return false };
+        // The newer key wins where both are present.
         let Some(relays) = context.isc.and_then(|isc| isc.relay_info.or(isc.relays)) else { return true };
         if relays.is_empty() {
             return true;
         }
+        // A longer chain exceeds every hop limit, so it cannot be from relay agents.
         if relays.len() > RELAYS_MAX || relays.iter().any(|relay| self.read(&relay.borrowed()).is_none()) {
             return false;
         }
@@ -167,6 +175,7 @@ impl Encoder {
     /// Takes in the next relay, towards the client.
     fn read(&mut self, relay: &Relay<'_>) -> Option<()> {
         if let Some(options) = relay.options {
+            // Partial options would change the meaning of those behind them.
             let whole = hexadecimal(options, &mut self.octets) && are_relay_options(&self.octets);
             whole.then(|| self.options.extend_from_slice(&self.octets))?;
         }
@@ -186,6 +195,7 @@ impl Encoder {
         // Each length includes the inner messages, so lengths come from the innermost level outwards.
         let mut inner_len = 0;
         for position in (0..self.levels.len()).rev() {
+            // Options lie one behind the other, so a level starts where the level around it ends.
             let options_start = position.checked_sub(1).map_or(0, |outer| self.levels[outer].options_end);
             let level = &mut self.levels[position];
             level.len = RELAY_HEADER_LEN + (level.options_end - options_start);
@@ -194,10 +204,13 @@ impl Encoder {
             }
             inner_len = level.len;
         }
+        // A chain that does not fit an option is left out whole: a part of it would mislead.
         let Ok(option_len) = u16::try_from(16 + inner_len) else { return false };
+        // All options of a lease share a length of 16 bits in the index.
         if out.len() + OPTION_HEADER_LEN + usize::from(option_len) > usize::from(u16::MAX) {
             return false;
         }
+        // RFC 5007 §4.1.2.4 wants the relay agent's own address; Kea keeps its link-address only.
         let peer_address =
             self.levels.first().map_or(Ipv6Addr::UNSPECIFIED, |outermost| outermost.link_address);
         out.extend_from_slice(&OPTION_LQ_RELAY_DATA.to_be_bytes());
@@ -223,6 +236,7 @@ impl Encoder {
 fn are_relay_options(mut octets: &[u8]) -> bool {
     while let Some((&[code_high, code_low, len_high, len_low], rest)) = octets.split_first_chunk() {
         let len = usize::from(u16::from_be_bytes([len_high, len_low]));
+        // An option that claims more than is left would swallow the next level.
         if u16::from_be_bytes([code_high, code_low]) == OPTION_RELAY_MSG || rest.len() < len {
             return false;
         }

@@ -161,6 +161,7 @@ impl RowParser {
         batch: &mut Batch,
         links: Option<&Links>,
     ) -> Result<(), RowError> {
+        // Kea may have the row in force all the same, so an older row of the address must not be answered.
         self.read(columns, row, batch, links).inspect_err(|_| mark_unreadable(row, batch))
     }
 
@@ -172,15 +173,18 @@ impl RowParser {
         links: Option<&Links>,
     ) -> Result<(), RowError> {
         let values = columns.split(row)?;
+        // Noted before anything can fail: a faulty row may have a second one behind it.
         self.has_surplus = values.has_surplus;
         let binding = Binding::parse(&values)?;
         self.read_duid(values.get(Column::Duid), binding.state)?;
+        // Kea checks addresses alone when it loads leases.
         if let Some(links) = links
             && integer(values.get(Column::LeaseType)) == Some(LEASE_TYPE_NA)
             && links.discards(binding.subnet_id, binding.address)
         {
             return self.see_context(values.get(Column::UserContext));
         }
+        // The context is still read: Kea refuses the row if it is no map.
         if binding.state != STATE_ASSIGNED || binding.valid_lifetime == 0 {
             self.see_context(values.get(Column::UserContext))?;
             batch.remove(binding.removal());
@@ -189,6 +193,7 @@ impl RowParser {
         let kind = binding
             .kind
             .ok_or(RowError { column: Column::LeaseType, kind: RowErrorKind::UnknownLeaseType })?;
+        // Options come last, since they cost most and many rows are removals.
         self.collect_options(&values, &binding)?;
         let lease = Lease {
             address: binding.address,
@@ -201,6 +206,7 @@ impl RowParser {
             subnet_id: binding.subnet_id,
             options: &self.options,
         };
+        // The index names its own limits, which the operator knows by column.
         batch.put(&lease).map_err(|error| {
             let column = match error {
                 LeaseError::DuidLength(_) => Column::Duid,
@@ -214,15 +220,18 @@ impl RowParser {
 
     /// Collects the options about the client, in wire form.
     fn collect_options(&mut self, values: &Values<'_>, binding: &Binding) -> Result<(), RowError> {
+        // The buffer is kept from row to row: a load parses millions.
         self.options.clear();
         let hostname = values.get(Column::Hostname);
         if !hostname.is_empty() {
             let name = unescape(hostname, &mut self.unescaped);
             let (forward, reverse) = (binding.fqdn_forward, binding.fqdn_reverse);
+            // A name that is no domain name leaves out its option, not the lease.
             if !fqdn::append_option(name, forward, reverse, &mut self.options) {
                 self.left_out.client_fqdn += 1;
             }
         }
+        // The address of the hardware is extra information, so the lease counts without it.
         if !values.get(Column::Hwaddr).is_empty() && self.append_link_layer_address(values).is_none() {
             self.left_out.link_layer_address += 1;
         }
@@ -238,6 +247,7 @@ impl RowParser {
         // Rows of one client follow each other, so most texts need not be parsed again.
         if self.before.duid != text || text.is_empty() {
             let understood = hexadecimal(text, &mut self.duid);
+            // Cleared first: a text that cannot be read must not match the next row's.
             self.before.duid.clear();
             self.before.duid.extend_from_slice(if understood { text } else { b"" });
             if !understood {
@@ -258,6 +268,7 @@ impl RowParser {
     /// Sees that there is no context or one that Kea takes.
     fn see_context(&mut self, user_context: &[u8]) -> Result<(), RowError> {
         let is_context = user_context.is_empty()
+            // The same context was read with the row before.
             || self.before.user_context == user_context
             || self.relays.is_map(user_context);
         if is_context { Ok(()) } else { Err(NOT_A_MAP) }
@@ -273,6 +284,7 @@ impl RowParser {
         }
         let Before { user_context: known, relay_data, .. } = &mut self.before;
         if known != user_context {
+            // Both are cleared before the attempt, so that a failure leaves no option of another client.
             known.clear();
             relay_data.clear();
             if !append(&mut self.relays, relay_data)? {
@@ -288,13 +300,16 @@ impl RowParser {
     /// `None` if the columns cannot be read, of which the lease is independent.
     fn append_link_layer_address(&mut self, values: &Values<'_>) -> Option<()> {
         let source = values.get(Column::HwaddrSource);
+        // An empty source is 0, unknown: it then gives no option.
         let source: u32 = if source.is_empty() { 0 } else { unsigned(source)? };
         let hardware_type = values.get(Column::Hwtype);
         let hardware_type: u16 =
             if hardware_type.is_empty() { HARDWARE_TYPE_ETHERNET } else { unsigned(hardware_type)? };
+        // Kea refuses longer addresses than this.
         let is_usable = hardware_address(values.get(Column::Hwaddr), &mut self.octets)
             && self.octets.len() <= LINK_LAYER_ADDRESS_LEN_MAX;
         is_usable.then_some(())?;
+        // Other sources are guesses of Kea's, which RFC 6939 does not mean.
         if source == SOURCE_CLIENT_LINKLAYER_ADDR {
             let len = 2 + self.octets.len() as u16; // ≤ 22, checked above
             self.options.extend_from_slice(&OPTION_CLIENT_LINKLAYER_ADDR.to_be_bytes());
@@ -318,6 +333,7 @@ pub(super) fn mark_unreadable(row: &[u8], batch: &mut Batch) {
     let (address, duid, is_whole) = (values.next(), values.next(), values.clone().next().is_some());
     let lease_type = values.nth(Column::LeaseType as usize - Column::Duid as usize - 1);
     let prefix_len = values.nth(Column::PrefixLen as usize - Column::LeaseType as usize - 1);
+    // An address without comma behind it may be cut off, and would name another lease.
     let Some(address) = address.filter(|address| address.len() < row.len()) else { return };
     // A zone, which has no place in a lease, is no part of the address.
     let zone = address.iter().position(|&octet| octet == b'%').unwrap_or(address.len());
@@ -325,6 +341,7 @@ pub(super) fn mark_unreadable(row: &[u8], batch: &mut Batch) {
     let mut octets = Vec::new();
     let is_duid = duid.filter(|_| is_whole).is_some_and(|text| hexadecimal(text, &mut octets));
     let duid = match *octets {
+        // Kea's mark for a lease without DUID names no client.
         [0] | [0, 0, 0] => &[],
         ref duid if is_duid => duid,
         _ => &[],
@@ -332,10 +349,12 @@ pub(super) fn mark_unreadable(row: &[u8], batch: &mut Batch) {
     // As far as a prefix that begins at this address can reach.
     let widest = (128 - u128::from(address).trailing_zeros() as u8).max(UNREADABLE_PREFIX_LEN_MIN); // ≤ 128
     let prefix_len = match (lease_type.and_then(integer), prefix_len.and_then(prefix_len_of)) {
+        // An address reaches no further than itself; IA_TA is one too.
         (Some(0 | 1), _) => 128,
         (Some(2), Some(len)) if (UNREADABLE_PREFIX_LEN_MIN..=128).contains(&len) => len,
         _ => widest,
     };
+    // An error has no effect here but a lease that is not marked.
     // A batch of 4 GiB, which alone would not take it, comes of no lease file.
     let _ = batch.unreadable(address, prefix_len, duid);
 }
@@ -370,9 +389,11 @@ impl Binding {
             _ => RemovalReason::Gone,
         };
         let time = match reason {
+            // A lease is reclaimed at its expiry, which is the newest time that the row tells.
             RemovalReason::Reclaimed => self.cltt.checked_add(self.valid_lifetime).unwrap_or(self.cltt),
             _ => self.cltt,
         };
+        // 0 is no time of an event, but a column without one.
         Removal { address: self.address, reason, time: Some(time).filter(|&time| time != 0) }
     }
 
@@ -384,6 +405,7 @@ impl Binding {
         let subnet_id = number(values, Column::SubnetId)?;
         let preferred_lifetime = number(values, Column::PrefLifetime)?;
         let kind = lease_kind(values)?;
+        // Columns without use here are checked all the same: Kea drops a row that has them wrong.
         number::<u32>(values, Column::Iaid)?;
         let fqdn_forward = flag(values, Column::FqdnFwd)?;
         let fqdn_reverse = flag(values, Column::FqdnRev)?;
@@ -418,6 +440,7 @@ fn prefix_len(values: &Values<'_>) -> Result<u8, RowError> {
 /// A prefix length, modulo 256 as in Kea.
 fn prefix_len_of(text: &[u8]) -> Option<u8> {
     match decimal(text) {
+        // Plain numbers are the common case, and cheaper than the general form.
         Some(len @ 0..=255) => Some(len as u8),
         _ => integer(text).map(|len| len as u8),
     }
@@ -430,6 +453,7 @@ fn number<T: TryFrom<u64>>(values: &Values<'_>, column: Column) -> Result<T, Row
 /// A number in a column that Kea reads as an unsigned integer of this size.
 fn unsigned<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
     let plain = decimal(text).and_then(|number| T::try_from(number).ok());
+    // Kea's integers wrap in their own size.
     plain.or_else(|| T::try_from(signed_decimal(text, 8 * size_of::<T>() as u32)?).ok())
 }
 
@@ -447,6 +471,7 @@ fn lease_kind(values: &Values<'_>) -> Result<Option<LeaseKind>, RowError> {
     Ok(match lease_type {
         0 | 1 => Some(LeaseKind::Address),
         2 => Some(LeaseKind::Prefix),
+        // A row of another type is faulty only if it assigns something.
         _ => None,
     })
 }

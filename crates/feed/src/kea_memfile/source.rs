@@ -59,6 +59,7 @@ impl KeaMemfile {
             return load_first::<SnapshotRows>(&self.files, request);
         }
         let loaded = load::<SnapshotRows>(&self.files, request)?;
+        // A reload must not replace known leases by nothing.
         // A current file without header gives no leases to replace the known ones.
         match loaded.position.columns {
             Some(_) => Ok(loaded),
@@ -71,6 +72,7 @@ impl KeaMemfile {
         let currency = Currency::loaded(started);
         match &mut self.following {
             Some(following) => {
+                // The follower stays, so that wakers handed out before go on working.
                 following.follower.reloaded(position);
                 (following.currency, following.is_load_due) = (currency, false);
             }
@@ -92,9 +94,11 @@ impl KeaMemfile {
 
 impl LeaseSource for KeaMemfile {
     fn load(&mut self, request: &LoadRequest<'_>) -> Result<Snapshot, LoadError> {
+        // The clock starts before the load: rows that Kea writes meanwhile are not in it.
         let started = Instant::now();
         let Loaded { rows, files, position, seen } = self.load_files(request)?;
         let warnings = warnings(&position);
+        // Following starts only when the load has succeeded, so that an error leaves the old position.
         self.follow(position, started)?;
         Ok(Snapshot { rows, parts: files.iter().map(part).collect(), seen, warnings })
     }
@@ -116,6 +120,7 @@ impl LeaseSource for KeaMemfile {
     fn status(&mut self) -> Status {
         let status = self.following.as_mut().map(|following| {
             let status = following.follower.status();
+            // While a load is due, the position says nothing about the age of leases.
             if !following.is_load_due {
                 following.currency.note(&status);
             }
@@ -137,6 +142,7 @@ impl LeaseSource for KeaMemfile {
 
     fn missing(&self) -> Option<Missing> {
         if !self.files.has_folder() {
+            // Without folder the sandbox has nothing to allow, so this case is told apart.
             let folder = self.files.folder().display();
             return Some(Missing::Place(format!("{folder}: no such folder; Kea makes it, or its package")));
         }
@@ -199,6 +205,7 @@ impl From<SnapshotError> for LoadError {
     fn from(error: SnapshotError) -> Self {
         match error {
             SnapshotError::Open(
+                // These pass by themselves once Kea, or the operator's copy, is done.
                 OpenError::Missing(_) | OpenError::Restless(_) | OpenError::OutOfReach(_),
             )
             | SnapshotError::Read { .. } => Self::Passing(error.into()),

@@ -8,11 +8,13 @@ use memchr::memchr;
 
 /// A decimal number of digits only, or `None` if it is anything else or too large.
 pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+    // Twenty digits hold any 64-bit number; more are left to the slower form.
     if text.is_empty() || text.len() > 20 {
         return None;
     }
     let mut number = 0u64;
     for &octet in text {
+        // Octets below '0' wrap to values above 9, so one comparison rejects both sides.
         let digit = octet.wrapping_sub(b'0');
         if digit > 9 {
             return None;
@@ -29,6 +31,7 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
 pub(super) fn signed_decimal(text: &[u8], bits: u32) -> Option<u64> {
     let (is_negative, number) = magnitude(text)?;
     let mask = u64::MAX >> (64 - bits);
+    // A complement in the column's own size, as the C++ cast gives.
     (number <= mask).then(|| if is_negative { number.wrapping_neg() & mask } else { number })
 }
 
@@ -47,6 +50,7 @@ fn magnitude(text: &[u8]) -> Option<(bool, u64)> {
         [b'+', digits @ ..] => (false, digits),
         digits => (false, digits),
     };
+    // Kea takes any number of leading zeros, which `decimal` limits.
     let zeros = digits.iter().take_while(|&&octet| octet == b'0').count();
     // The last zero may be all there is.
     let digits = &digits[zeros.min(digits.len().saturating_sub(1))..];
@@ -60,6 +64,7 @@ pub(super) fn boolean(text: &[u8]) -> Option<bool> {
         b"1" => Some(true),
         _ => match magnitude(text)? {
             (_, 0) => Some(false),
+            // Kea's cast to bool refuses -1.
             (false, 1) => Some(true),
             _ => None,
         },
@@ -77,11 +82,13 @@ pub(super) fn before_nul(text: &[u8]) -> &[u8] {
 /// False if the text is none of these; `octets` is then unspecified. An empty text gives no octets.
 pub(super) fn hexadecimal(text: &[u8], octets: &mut Vec<u8>) -> bool {
     octets.clear();
+    // Kea writes colons, so the third octet tells the usual form.
     let is_read = if text.len() % 3 == 2 && text.get(2).is_none_or(|&separator| separator == b':') {
         parse_divided(text, b':', octets)
     } else {
         parse_undivided(digits_of(text), octets)
     };
+    // An attempt may have left octets behind, which the other form clears.
     is_read.is_ok() || odd_hexadecimal(text, octets)
 }
 
@@ -91,6 +98,7 @@ pub(super) fn hardware_address(text: &[u8], octets: &mut Vec<u8>) -> bool {
     if text.len() % 3 == 2 && parse_divided(text, b':', octets).is_ok() {
         return true;
     }
+    // The first attempt may have left octets behind.
     octets.clear();
     parse_short(text, b':', octets).is_ok()
 }
@@ -102,6 +110,7 @@ pub(super) fn hardware_address(text: &[u8], octets: &mut Vec<u8>) -> bool {
 fn odd_hexadecimal(text: &[u8], octets: &mut Vec<u8>) -> bool {
     octets.clear();
     for separator in [b':', b' '] {
+        // A separator decides the form: a text with both is none of them.
         if text.contains(&separator) {
             return parse_short(text, separator, octets).is_ok();
         }
@@ -113,6 +122,7 @@ fn odd_hexadecimal(text: &[u8], octets: &mut Vec<u8>) -> bool {
 
 /// The digits of a number that may begin with `0x`.
 fn digits_of(text: &[u8]) -> &[u8] {
+    // `0x` alone is no number to Kea.
     text.strip_prefix(b"0x").filter(|digits| !digits.is_empty()).unwrap_or(text)
 }
 
@@ -121,6 +131,7 @@ fn digits_of(text: &[u8]) -> &[u8] {
 ///
 /// Copied to `space` only if there is an escape in it.
 pub(super) fn unescape<'a>(text: &'a [u8], space: &'a mut Vec<u8>) -> &'a [u8] {
+    // Most texts have no escape, and are not copied.
     if memchr(b'&', text).is_none() {
         return text;
     }
@@ -134,6 +145,7 @@ pub(super) fn unescape<'a>(text: &'a [u8], space: &'a mut Vec<u8>) -> &'a [u8] {
                 space.push(octet);
                 &from_here[5..]
             }
+            // Kea makes a NUL of an escape that is cut off.
             [b'&', b'#', b'x', ref end @ ..] if end.len() < 2 => {
                 space.push(0);
                 &from_here[3..]

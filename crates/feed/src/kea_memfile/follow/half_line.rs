@@ -71,10 +71,12 @@ impl HalfLine {
     pub(super) fn look(&mut self, end: u64, times: Times) -> Due {
         let now = Instant::now();
         if end != self.end {
+            // A line that grows starts over: the writer is alive.
             (self.end, self.unchanged_since, self.is_left, self.reading) = (end, now, false, None);
         }
         self.stands |= now - self.since >= times.written_within;
         if !self.is_left && now - self.unchanged_since >= times.left_after {
+            // Left lines stand as well, even if no look came between.
             (self.stands, self.is_left) = (true, true);
             return Due::Take;
         }

@@ -62,15 +62,18 @@ impl Rewrite {
     ) -> bool {
         let now = Instant::now();
         let last = match self.last {
+            // An unchanged file keeps its time, and its last line need not be read again.
             Some(last) if last.look == look => last,
             _ => Last { look, since: now, has_end: has_end() },
         };
         self.last = Some(last);
         if !last.has_end {
+            // While the last line has no end, a copy is in progress, however regular its lines.
             self.half_line = Some(now);
         }
         let still_for = if last.has_end { still_for } else { still_for * HALF_LINE_FACTOR };
         now - last.since >= still_for
+            // Kea itself may append all the time, so whole lines alone must not delay the load.
             || now - self.half_line.unwrap_or(self.began) >= ROWS_FOR
             || now - self.began >= STILL_WITHIN
     }
@@ -95,6 +98,7 @@ impl EndWatch {
     pub(super) fn was_modified_within(&mut self, look: Look, read: u64, certain_after: Duration) -> bool {
         let at_end = look.len == read;
         match self.last {
+            // Only a file read to its end can show a change without growth.
             Some(last) if at_end && last.id == look.id && last.len == read => {
                 if last.modified == look.modified {
                     self.doubt = None;
@@ -103,6 +107,7 @@ impl EndWatch {
                 self.doubt.get_or_insert_with(Instant::now).elapsed() >= certain_after
             }
             _ => {
+                // Growth is the normal case: the file is appended to.
                 *self = Self { last: at_end.then_some(look), doubt: None };
                 false
             }

@@ -78,6 +78,7 @@ impl Tail {
 
     /// Returns the number of bytes in the file that are not taken.
     pub(super) fn lag(&self) -> u64 {
+        // A file that cannot be examined has no known backlog.
         self.file.file.metadata().map_or(0, |metadata| metadata.len().saturating_sub(self.line_start()))
     }
 
@@ -106,6 +107,7 @@ impl Tail {
             // Marked when it became too long.
             return Reading::Names;
         }
+        // Before the header, columns are not known, so no address can be told.
         if self.lines.is_some() {
             mark_unreadable(&self.text, batch);
         }
@@ -133,6 +135,7 @@ impl Tail {
             if self.take_read(batch)? {
                 return Ok(true);
             }
+            // Nothing was read, so nothing is left to take.
             if self.read()? == 0 {
                 return Ok(false);
             }
@@ -159,6 +162,7 @@ impl Tail {
 
     /// Takes complete lines out of the text read; false if there is none.
     fn take_read(&mut self, batch: &mut Batch) -> Result<bool, TailError> {
+        // Rows cannot be split before the header says which columns they have.
         if self.lines.is_none() && !self.take_header()? {
             return Ok(false);
         }
@@ -166,6 +170,7 @@ impl Tail {
         let mut taken = 0;
         let mut any = false;
         if self.in_long_line
+            // The end of a line too long to keep; its address was marked when it became too long.
             && let Some(line_end) = memchr(b'\n', &self.text)
         {
             lines.take_too_long();
@@ -175,6 +180,7 @@ impl Tail {
             any = true;
         }
         if !self.in_long_line {
+            // The lines of a step are bounded, so that other work of this thread gets its turn.
             let complete = lines.take(&self.text[taken..], LINES_MAX, batch);
             any |= complete > 0;
             taken += complete;
@@ -186,6 +192,7 @@ impl Tail {
             }
         }
         if self.in_long_line {
+            // Text of a line that will never be a row is counted, not kept.
             taken = self.text.len();
             self.dropped += taken as u64;
         }
@@ -194,9 +201,11 @@ impl Tail {
     }
 
     fn take_header(&mut self) -> Result<bool, TailError> {
+        // Kea reads past blank lines before its header, so they count as lines only.
         let blank_lines = Columns::blank_lines(&self.text);
         let header = &self.text[blank_lines..];
         let Some(line_end) = memchr(b'\n', header) else {
+            // A file without line end for so long has no header to wait for.
             return if self.text.len() > HEADER_LEN_MAX { Err(TailError::Header) } else { Ok(false) };
         };
         let columns = Columns::from_header(&header[..line_end]).map_err(|_| TailError::Header)?;
@@ -213,6 +222,7 @@ impl Tail {
     /// Reads on; returns the number of bytes.
     fn read(&mut self) -> Result<usize, TailError> {
         let position = self.read_to();
+        // The guard is read with the text in one call, so that the two cannot differ in time.
         self.space.resize(GUARD_LEN + READ_LEN, 0);
         let guard_len = self.guard.len();
         let len = self
@@ -220,6 +230,7 @@ impl Tail {
             .file
             .read_at(&mut self.space[..guard_len + READ_LEN], position - guard_len as u64)
             .map_err(|_| TailError::Unreadable)?;
+        // Fewer bytes than the guard: the file was truncated.
         let Some((guard, text)) = self.space[..len].split_at_checked(guard_len) else {
             return Err(TailError::Rewritten);
         };
@@ -228,6 +239,7 @@ impl Tail {
             return Err(TailError::Rewritten);
         }
         self.text.extend_from_slice(text);
+        // The guard of the next read is the end of this one, even if little was read.
         let guard_start = len.saturating_sub(GUARD_LEN);
         let text_len = text.len();
         self.guard.clear();
@@ -238,6 +250,7 @@ impl Tail {
 
 /// Returns the knowledge of a line without end by its marks.
 fn known(marks: &Batch) -> Reading {
+    // Without a client the whole index is in doubt, since any lease may be meant.
     let has_client = |change| matches!(change, Change::Unreadable { duid, .. } if !duid.is_empty());
     if marks.changes().any(has_client) { Reading::Names } else { Reading::Nothing }
 }

@@ -34,6 +34,7 @@ impl FileTrouble {
             OpenError::NotAFile(_) => Self::NotAFile,
             OpenError::Unreadable { source, .. } => Self::Unreadable(source.kind()),
             OpenError::OutOfReach(_) => Self::OutOfReach,
+            // To an operator both mean that no file has the name at this moment.
             OpenError::Missing(_) | OpenError::Restless(_) => Self::Missing,
         }
     }
@@ -45,6 +46,7 @@ impl FileTrouble {
     }
 
     fn is_error(self) -> bool {
+        // Trouble that passes by itself is a warning, so that alarms keep their meaning.
         self.hides_leases() || self == Self::NotAFile
     }
 

@@ -33,10 +33,12 @@ enum Renames {
 
 impl Renames {
     fn current_moved_away(self, cookie: u32) -> Self {
+        // A second rename before the first is completed is more than one rotation.
         if self == Self::None { Self::Away(cookie) } else { Self::Unclear }
     }
 
     fn rotated_name_taken(self, cookie: u32) -> Self {
+        // The cookie ties both halves of a rename together: other files may become `.1` too.
         if self == Self::Away(cookie) { Self::Rotated } else { self }
     }
 }
@@ -87,6 +89,7 @@ enum Kind {
 
 impl Watched {
     fn new(path: &Path, kind: Kind) -> Self {
+        // A name without folder is in the root.
         let folder = path.parent().unwrap_or(path).to_owned();
         Self { folder, number: None, name: path.file_name().unwrap_or_default().to_owned(), kind }
     }
@@ -123,6 +126,7 @@ impl Watch {
             names.push(Watched::new(&with_suffix(name, ".1"), Kind::Rotated));
         }
         names.extend(files.resolved().folder_links().iter().map(|link| Watched::new(link, Kind::FolderLink)));
+        // Until a look shows which file has the name, events cannot be interpreted.
         let (renames, inotify) = (Renames::Unclear, None);
         let mut watch = Self { names, inotify, renames, put_whole: false, relinked: true, waker };
         watch.arm();
@@ -148,6 +152,7 @@ impl Watch {
             return;
         }
         let flags = WatchFlags::MODIFY
+            // ONLYDIR makes a folder that was replaced by a file an error, not a silent watch.
             | WatchFlags::CREATE
             | WatchFlags::DELETE
             | WatchFlags::MOVE
@@ -163,16 +168,19 @@ impl Watch {
             Ok(inotify)
         });
         self.inotify = watched.ok();
+        // Links may have changed before the watch began.
         self.relinked = true;
     }
 
     /// Takes in the events so far; true if they are about the current file or its successor in name.
     pub(super) fn drain(&mut self) -> bool {
+        // Without inotify each wait ends with a look at the files.
         let Some(inotify) = self.inotify.take() else { return true };
         let mut space = [MaybeUninit::uninit(); 8192];
         let mut events = Reader::new(&inotify, &mut space);
         let mut relevant = false;
         let mut lost = false;
+        // The loop is bounded, as a busy folder can add events as fast as they are read.
         for _ in 0..EVENTS_MAX {
             let event = match events.next() {
                 Ok(event) => event,
@@ -186,14 +194,17 @@ impl Watch {
             let kinds = event.events();
             let gone =
                 ReadFlags::IGNORED | ReadFlags::UNMOUNT | ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF;
+            // The watch of a folder is lost, so inotify is set up again with the next step.
             if kinds.intersects(gone) {
                 lost = true;
             } else if kinds.contains(ReadFlags::QUEUE_OVERFLOW) {
+                // Events are missing: a look at the files has to find what they would have said.
                 relevant = true;
                 self.relinked = true;
                 self.put_whole = false;
                 self.renames = Renames::Unclear;
             }
+            // Events about the folder itself carry no name.
             let Some(name) = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes())) else {
                 continue;
             };
@@ -216,8 +227,10 @@ impl Watch {
     fn note(&mut self, kind: Kind, kinds: ReadFlags, cookie: u32) {
         let renewed = kinds.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
         let removed = kinds.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM);
+        // The rotated name is no way to the current file.
         if kind != Kind::Rotated {
             self.relinked |= renewed || removed;
+            // A file that is created grows line by line; one that is moved here is complete.
             if renewed {
                 self.put_whole = kinds.contains(ReadFlags::MOVED_TO);
             }
@@ -226,6 +239,7 @@ impl Watch {
             Kind::Current if kinds.contains(ReadFlags::MOVED_FROM) => {
                 self.renames = self.renames.current_moved_away(cookie);
             }
+            // A new file under the name without a rotation before it is a replacement.
             Kind::Current if kinds.intersects(ReadFlags::MOVED_TO | ReadFlags::DELETE) => {
                 self.renames = Renames::Unclear;
             }
@@ -244,6 +258,7 @@ impl Watch {
 
     /// Notes that the followed file has the current name, after the events drained last.
     pub(super) fn settle(&mut self) {
+        // Without inotify a rename goes unseen, so no rotation can be proven.
         self.renames = if self.is_armed() { Renames::None } else { Renames::Unclear };
     }
 
@@ -266,9 +281,11 @@ impl Watch {
         if poll(&mut fds, Some(&timeout)).unwrap_or(0) == 0 {
             return Woken::Timeout;
         }
+        // The waker is asked first: events stay in the queue for the next step.
         if fds[0].revents().is_empty() {
             return Woken::Events;
         }
+        // The counter is reset by any read, so a failure means it is zero already.
         let _ = rustix::io::read(&self.waker.0, &mut [0; 8]);
         Woken::Asked
     }

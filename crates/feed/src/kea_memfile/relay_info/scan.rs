@@ -34,6 +34,7 @@ impl<'a> Scanner<'a> {
         scanner.token(b'{')?;
         scanner.key_is(b"ISC")?;
         scanner.token(b'{')?;
+        // Older versions of Kea write the key `relays`.
         if !matches!(scanner.key()?, b"relay-info" | b"relays") {
             return None;
         }
@@ -47,6 +48,7 @@ impl<'a> Scanner<'a> {
             self.token(b'}')?;
             self.token(b'}')?;
             self.skip_space();
+            // Text behind the map is not Kea's.
             return self.rest.is_empty().then_some(None);
         }
         if !std::mem::take(&mut self.first) {
@@ -57,6 +59,7 @@ impl<'a> Scanner<'a> {
         let (mut remote_id, mut relay_id) = (None, None);
         loop {
             let known = match self.key()? {
+                // A key that comes twice is left to the parser, which has a rule for it.
                 b"hop" => hop.replace(self.small_number()?).is_none(),
                 b"link" => link.replace(self.string()?).is_none(),
                 b"peer" => peer.replace(self.string()?).is_none(),
@@ -66,6 +69,7 @@ impl<'a> Scanner<'a> {
                 b"relay-id" => relay_id.replace(self.string()?).is_none(),
                 _ => false,
             };
+            // An unknown key may change the meaning of the others.
             if !known {
                 return None;
             }
@@ -85,6 +89,7 @@ impl<'a> Scanner<'a> {
     /// Takes this octet, if it is the next that is no space.
     fn take(&mut self, octet: u8) -> bool {
         self.skip_space();
+        // On another octet the position stays, so that the caller can try the next form.
         let rest = self.rest.split_first().filter(|(first, _)| **first == octet);
         self.rest = rest.map_or(self.rest, |(_, rest)| rest);
         rest.is_some()
@@ -96,6 +101,7 @@ impl<'a> Scanner<'a> {
 
     fn comma(&mut self) -> Option<()> {
         self.skip_space();
+        // The lease file escapes commas, since they divide its columns.
         let escaped = ESCAPED_COMMA.iter().find_map(|comma| self.rest.strip_prefix(*comma));
         self.rest = escaped.or_else(|| self.rest.strip_prefix(b","))?;
         Some(())
@@ -116,6 +122,7 @@ impl<'a> Scanner<'a> {
         self.token(b'"')?;
         let len = plain_len(self.rest)?;
         let (string, rest) = self.rest.split_at(len);
+        // A string that ends at an escape is not plain, and is left to the parser.
         self.rest = rest.strip_prefix(b"\"")?;
         Some(string)
     }
@@ -125,6 +132,7 @@ impl<'a> Scanner<'a> {
         self.skip_space();
         let len = self.rest.iter().take_while(|octet| octet.is_ascii_digit()).count();
         let (digits, rest) = self.rest.split_at(len);
+        // Four digits may overflow, and JSON forbids leading zeros.
         if len == 0 || len > 3 || len > 1 && digits[0] == b'0' {
             return None;
         }
@@ -136,10 +144,12 @@ impl<'a> Scanner<'a> {
 
 /// Octets before the first that is not plain; none if there is no such octet.
 fn plain_len(text: &[u8]) -> Option<usize> {
+    // Eight octets at a time: addresses and options are most of the file's text.
     let (words, rest) = text.as_chunks::<8>();
     for (n, word) in words.iter().enumerate() {
         let other = others(u64::from_le_bytes(*word));
         if other != 0 {
+            // Little-endian order makes the lowest octet the first one.
             return Some(8 * n + other.trailing_zeros() as usize / 8);
         }
     }
@@ -152,6 +162,7 @@ fn plain_len(text: &[u8]) -> Option<usize> {
 /// A borrow out of an octet that is found reaches those above it only, so that the lowest is always right.
 fn others(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
+    // Octets below the limit borrow from their top bit; those with it set are excluded.
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
     let is = |octet: u8| below(word ^ (ONES * u64::from(octet)), 1);
     let found = below(word, 0x20) | is(b'"') | is(b'&') | is(b'\\') | is(0x7f) | word;
