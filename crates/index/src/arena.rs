@@ -50,6 +50,7 @@ impl Arena {
     /// Reserves this many bytes.
     pub(crate) fn new(bytes: u64) -> Self {
         let words = Pages::reserve(bytes as usize / size_of::<AtomicU64>());
+        // The first chunk is only skipped; the second is where the first run will lie.
         words.commit(2 * CHUNK_WORDS);
         Self { words, claimed: AtomicU32::new(1), released: AtomicU32::new(0) }
     }
@@ -89,6 +90,7 @@ impl Arena {
     /// Takes chunks for at least `words` words.
     fn claim(&self, words: usize) -> Address {
         let chunks = words.div_ceil(CHUNK_WORDS);
+        // Atomic, since loading threads claim chunks of one arena side by side.
         let first = self.claimed.fetch_add(chunks as u32, Ordering::Relaxed) as usize;
         let room = self.words.len() / CHUNK_WORDS;
         // The last chunk stays free: a prefetch may reach a cache line past a run.
@@ -177,6 +179,7 @@ impl Allocator {
             self.words_given += words;
         }
         let (class, words) = size_class(words);
+        // A run of the same class fits exactly, and is likely still in a cache.
         if let Some(at) = self.free.get_mut(class).and_then(Vec::pop) {
             self.free_words -= words;
             return at;
@@ -186,6 +189,7 @@ impl Allocator {
                 let mut region = self.region(arena, words);
                 let at = region.next;
                 region.next += words as Address;
+                // The longer rest is kept, as it serves more runs before the next chunk is taken.
                 let (more, less) = longer(self.large, region);
                 self.large = more;
                 self.give(less);
@@ -193,6 +197,7 @@ impl Allocator {
             });
         }
         self.small.take(words).unwrap_or_else(|| {
+            // Small runs are cut from blocks, so that they do not scatter over the long ones.
             let mut region = self.span(arena, words, BLOCK_WORDS).unwrap_or_else(|| {
                 let next = self.allocate(arena, BLOCK_WORDS);
                 Region { next, end: next + BLOCK_WORDS as Address }
@@ -210,6 +215,7 @@ impl Allocator {
     fn region(&mut self, arena: &Arena, words: usize) -> Region {
         let at_most = words.max(CHUNK_WORDS);
         let span = self.span(arena, words, at_most).or_else(|| {
+            // Joining costs a sort of all free runs, so memory that is free as it is comes first.
             self.join_if_idle(arena);
             self.span(arena, words, at_most)
         });
@@ -222,6 +228,7 @@ impl Allocator {
     /// Words of a run that was joined.
     fn span(&mut self, arena: &Arena, words: usize, at_most: usize) -> Option<Region> {
         let (region, backed) = self.spans.take(words, at_most)?;
+        // The system backs released chunks again when they are touched, so they count from here on.
         arena.released.fetch_sub(backed, Ordering::Relaxed);
         Some(region)
     }
@@ -229,6 +236,7 @@ impl Allocator {
     /// Free words go to the size classes.
     fn give(&mut self, mut region: Region) {
         while region.words() > 0 {
+            // Cut from the top class downwards, so that few pieces remain.
             let words = size_class_below(region.words());
             self.free(region.next, words);
             region.next += words as Address;
@@ -238,6 +246,7 @@ impl Allocator {
     /// Joins free runs with their neighbours once they make up 1/[`IDLE_PART`] of the memory, so that they
     /// serve runs of any size, and returns whole chunks to the system.
     pub(crate) fn join_if_idle(&mut self, arena: &Arena) {
+        // Below this, joining would be repeated for a gain that the system never sees.
         if self.free_words < CHUNK_WORDS.max(arena.bytes() / size_of::<AtomicU64>() / IDLE_PART) {
             return;
         }
@@ -245,6 +254,7 @@ impl Allocator {
         for (class, free) in self.free.iter_mut().enumerate() {
             let words = size_of_class(class) as Address;
             runs.extend(free.iter().map(|&next| Region { next, end: next + words }));
+            // A new vector, as the old one may hold millions of entries.
             *free = Vec::new();
         }
         self.free_words = 0;
@@ -253,6 +263,7 @@ impl Allocator {
         arena.released.fetch_add(released.len() as u32, Ordering::Relaxed);
         for chunk in released {
             let first = chunk as usize * CHUNK_WORDS;
+            // Released after the count, so that the count is never too large.
             arena.words.release(first..first + CHUNK_WORDS);
         }
     }
@@ -272,6 +283,7 @@ impl Allocator {
     ///
     /// Fewer blocks are kept: one hole in a huge page, and the system backs the rest of it by small pages.
     pub(crate) fn release_unused(&mut self, arena: &Arena) {
+        // The rest of a chunk was committed with it and is untouched.
         arena.words.release(self.large.next as usize..self.large.end as usize);
         let (class, _) = size_class(BLOCK_WORDS);
         let Some(free) = self.free.get_mut(class) else { return };
@@ -279,6 +291,7 @@ impl Allocator {
         free.sort_unstable_by(|a, b| b.cmp(a));
         let chunk_of = |block: Address| block as usize / CHUNK_WORDS;
         let chunks = free.chunk_by(|above, below| chunk_of(*above) == chunk_of(*below));
+        // Each release splits a huge page, so few blocks are not worth it.
         for blocks in chunks.filter(|blocks| blocks.len() * BLOCK_WORDS >= CHUNK_WORDS / 4) {
             for run in blocks.chunk_by(|above, below| below + BLOCK_WORDS as Address == *above) {
                 let first = run[run.len() - 1] as usize;
@@ -290,6 +303,7 @@ impl Allocator {
     /// Takes all free memory of another allocator of the same arena.
     pub(crate) fn absorb(&mut self, other: Self) {
         let mut rests = Vec::new();
+        // Only one rest of each kind can be kept; the other is freed.
         for (mine, other) in [(&mut self.large, other.large), (&mut self.small, other.small)] {
             let (more, less) = longer(*mine, other);
             *mine = more;
@@ -312,6 +326,7 @@ fn size_class(words: usize) -> (usize, usize) {
     if words <= 64 {
         return (words, words);
     }
+    // 32 steps between two powers of two bound the waste to 1/32.
     let shift = words.ilog2() - 5;
     let steps = words.div_ceil(1 << shift); // 32..=64; 64 is the first step of the next octave
     (64 + (shift as usize - 1) * 32 + (steps - 32), steps << shift)

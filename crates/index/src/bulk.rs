@@ -128,6 +128,7 @@ impl Loader {
     /// # Panics
     /// If numbers reach 2^44.
     pub fn take(&self, first: u64, batch: &Batch) {
+        // Beyond this, the number would not fit beside the flags of a staged row.
         assert!(first + (batch.len() as u64) < ROW_NUMBERS, "row numbers stay below 2^44");
         self.with_thread(|thread| {
             let Tables { templates, arena, .. } = &self.tables;
@@ -136,10 +137,12 @@ impl Loader {
             let mut hash = 0;
             for (number, row) in (first..).zip(&batch.rows) {
                 if row.is_removal() {
+                    // A removal needs no client, and is staged by address.
                     let end = End { address: row.address, number };
                     ended.push(arena, allocator, address_hash(row.address), &end.words());
                     continue;
                 }
+                // Special rows are rare, and would make the staged form larger for all.
                 if row.is_special() {
                     aside.push(number, batch, row);
                     continue;
@@ -158,7 +161,9 @@ impl Loader {
                 }
                 let lease = Lease { options: octets, ..batch.lease(row) };
                 Item { number, lease, duid_hash: hash, same_client, same_options }
+                    // Staging writes to the arena, so that this memory becomes records later.
                     .stage(arena, allocator, staged, words);
+                // Rows set aside do not end a client's run, as they were not staged.
                 before = Some(row);
             }
         });
@@ -169,7 +174,9 @@ impl Loader {
         self.pass(|thread| &mut thread.staged, |thread, _, blocks| self.write_clients(thread, blocks));
         // Removals are small: they stay staged until their partition is filled.
         let ended = self.merged(|thread| &mut thread.ended);
+        // All threads have ended taking rows, so this list is complete.
         let specials = self.specials();
+        // The second pass reads claims that the first one staged.
         self.pass(
             |thread| &mut thread.staged,
             |thread, partition, blocks| {
@@ -177,8 +184,10 @@ impl Loader {
             },
         );
         let lost = self.threads().iter_mut().flat_map(|thread| std::mem::take(&mut thread.lost)).collect();
+        // Only now is it known which addresses records lose.
         self.take_away(lost);
         let next_client = self.numbers.load(Ordering::Relaxed);
+        // Blocks go back before the tables are final, when memory use is highest.
         self.give_back(ended);
         let Self { tables, threads, .. } = self;
         // The writer goes on with one allocator for all that threads have left.
@@ -194,10 +203,13 @@ impl Loader {
             rows.extend(thread.remaining);
             formers.extend(thread.formers);
         }
+        // Entered by one thread: the trie has a single writer.
         prefix_lengths.enter(&tables, &mut allocator);
         allocator.release_unused(&tables.arena);
+        // Threads may have counted a removal of a lease that another wrote.
         tables.counts.leases.store(leases.max(0) as usize, Ordering::Relaxed);
         let segments = oversized.iter().flat_map(|(_, segments)| segments);
+        // Segments have records of their own, and are no clients.
         let segments = segments.filter(|&&segment| tables.clients.get(segment).is_some()).count();
         let clients = next_client as usize - free_clients.len() - segments;
         tables.counts.clients.store(clients, Ordering::Relaxed);
@@ -206,10 +218,12 @@ impl Loader {
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<LoaderThread>> {
+        // Threads leave consistent state between rows, so a panic elsewhere does not spoil the others.
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_thread(&self, work: impl FnOnce(&mut LoaderThread)) {
+        // The lock is released before the work begins, or threads would take turns.
         let thread = self.threads().pop();
         let mut thread = thread.unwrap_or_else(LoaderThread::new);
         work(&mut thread);
@@ -252,6 +266,7 @@ impl Loader {
         let arena = &self.tables.arena;
         let runs = blocks.iter().flat_map(|&block| staging::runs(arena, block));
         let mut runs: Vec<(u64, Run<'_>)> = runs.map(|run| (hash_of(run), run)).collect();
+        // Runs of one client may come from several threads, and meet only by their hash.
         runs.sort_unstable_by_key(|&(hash, _)| hash);
         let mut clients: Vec<(u64, ClientId)> = Vec::with_capacity(runs.len());
         let mut leases = Vec::new();
@@ -259,6 +274,7 @@ impl Loader {
             let is_client = |a: &(u64, Run<'_>), b: &(u64, Run<'_>)| same_duid(a.1, b.1);
             // Nearly always it is one client.
             if !same_hash.is_sorted_by(is_client) {
+                // Two DUIDs of one hash are told apart by their octets.
                 same_hash.sort_by_cached_key(|(_, run)| duid_of(*run));
             }
             for runs in same_hash.chunk_by(is_client) {
@@ -269,6 +285,7 @@ impl Loader {
             }
         }
         self.tables.duids.fill(arena, &mut thread.allocator, &clients, |_| {});
+        // Freed at once, so that the next partition's records reuse them.
         blocks.into_iter().for_each(|block| block.free(&mut thread.allocator));
     }
 
@@ -281,12 +298,15 @@ impl Loader {
         leases: &mut Vec<(u64, Entry<&[AtomicU64]>)>,
     ) -> ClientId {
         if leases.len() > 1 {
+            // The highest number first, as the last row of an address counts.
             leases.sort_unstable_by_key(|(number, lease)| (lease.address, Reverse(*number)));
             // Of the rows of one address, the last one is first now.
             leases.dedup_by_key(|(_, lease)| lease.address);
+            // Records keep their bindings in the order in which replies write them.
             leases.sort_unstable_by_key(|(_, lease)| order(lease.prefix_len, lease.kind, lease.address));
         }
         let Limits { leases: leases_max, words, segment } = self.tables.limits;
+        // A client that one reply cannot carry gets segments, so that its record stays bounded.
         if leases.len() <= leases_max
             && let Ok(client) = self.write_leases(thread, duid, leases, (Wholeness::Whole, words))
         {
@@ -294,6 +314,7 @@ impl Loader {
         }
         let arena = &self.tables.arena;
         let (len, words) = words_of(duid);
+        // The anchor has no leases of its own, and stands for the client in the map.
         let anchor = (len, words, Wholeness::Part);
         let anchor = record::write_without_leases(arena, &mut thread.allocator, &mut thread.words, anchor);
         let client = self.number(&mut thread.numbers);
@@ -332,8 +353,10 @@ impl Loader {
     }
 
     fn number(&self, numbers: &mut Vec<ClientId>) -> ClientId {
+        // A thread takes many numbers at a time, since each taking is a shared write.
         if numbers.is_empty() {
             let first = self.numbers.fetch_add(NUMBERS, Ordering::Relaxed);
+            // Numbers stay inside the room, or the table of records would be overrun.
             if first >= self.tables.clients.room() - NUMBERS {
                 self.tables.full().give_up();
             }
@@ -354,15 +377,19 @@ impl Loader {
         let arena = &self.tables.arena;
         let claims = || staging::claims(arena, partition, &blocks);
         let mut clients: Vec<(u64, ClientId)> = claims().map(|claim| (claim.hash, claim.client)).collect();
+        // Equal claims come together, and partitions are filled in the order of hashes.
         clients.sort_unstable();
         let mut disputed: Vec<u64> = Vec::new();
+        // Hashes that come twice may be one address with two holders, or two addresses.
         self.tables.addresses.fill(arena, &mut thread.allocator, &clients, |hash| disputed.push(hash));
         let ends = || staging::ends(arena, ended);
         let hashes = ends().map(|end| address_hash(end.address));
+        // Most removals are of addresses that no row of the snapshot has any more.
         let is_claimed = |hash: &u64| self.tables.addresses.probe(arena, *hash).next(arena).is_some();
         disputed.extend(hashes.filter(is_claimed).map(kept));
         let aside = specials.of_partition(partition);
         disputed.extend(aside.iter().map(|special| kept(address_hash(special.address))));
+        // Disputes are rare, so the slow path runs on few claims.
         if !disputed.is_empty() {
             disputed.sort_unstable();
             let is_disputed = |hash: u64| disputed.binary_search(&hash).is_ok();
@@ -370,6 +397,7 @@ impl Loader {
             let claims = claims().filter(|claim| is_disputed(claim.hash)).collect();
             let Settled { lost, remaining, formers } = self.settle(Claims { claims, aside }, ends, specials);
             thread.lost.extend(lost);
+            // Losses are collected, as the records they touch belong to other partitions.
             thread.remaining.extend(remaining);
             thread.formers.extend(formers);
         }
@@ -398,6 +426,7 @@ fn duid_of(run: Run<'_>) -> Vec<u8> {
 
 fn hash_of(run: Run<'_>) -> u64 {
     let (len, words) = run.duid();
+    // A hash of the words would differ from the one used in lookups.
     let mut duid = [0; DUID_LEN_MAX];
     copy_octets(words, 0, &mut duid[..len]);
     duid_hash(&duid[..len])

@@ -36,12 +36,14 @@ impl Clients {
 
     /// The record of a client, if it has one.
     pub(crate) fn get(&self, client: ClientId) -> Option<Address> {
+        // Acquire: the record's words must be visible with its address.
         let at = self.records[client as usize].load(Ordering::Acquire);
         (at != 0).then_some(at)
     }
 
     /// Publishes a client's record, or with 0 takes it away.
     pub(crate) fn set(&self, client: ClientId, record: Address) {
+        // Committed first, as the word has no memory before.
         self.reach(client + 1);
         self.records[client as usize].store(record, Ordering::Release);
     }
@@ -51,6 +53,7 @@ impl Clients {
     pub(crate) fn reach(&self, end: ClientId) {
         if end > self.end.load(Ordering::Acquire) {
             self.records.commit(end as usize);
+            // After the commit, so that a number below the end always has memory.
             self.end.fetch_max(end, Ordering::Release);
         }
     }

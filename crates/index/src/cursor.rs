@@ -122,11 +122,14 @@ impl Cursor {
         count: u32,
     ) -> Result<Slice<'_, 'p>, ReplacedError> {
         let (generation, tables, links) = (leases.generation(), leases.tables(), leases.links());
+        // Numbers of the old generation mean other clients in the new one.
         if self.rest.take_if(|rest| rest.generation != generation).is_some() {
             return Err(ReplacedError);
         }
+        // The end is fixed with the first slice, so that a scan ends while clients come.
         let first = || Rest { generation, next: 0, end: tables.clients.end() };
         let rest = self.rest.get_or_insert_with(first);
+        // A slice of none would never end the scan.
         let count = count.max(1);
         let filter = match &self.scope {
             Scope::All => Filter::None,
@@ -137,7 +140,9 @@ impl Cursor {
         let listed = filter.listed(leases.secondary(), rest.next, count);
         let end = match &listed {
             None => rest.next.saturating_add(count).min(rest.end),
+            // Fewer than asked for: the index has no more, so the rest is skipped.
             Some(clients) if clients.len() < count as usize => rest.end,
+            // The slice ends behind its last number, where the next list begins.
             Some(clients) => clients.last().map_or(rest.end, |&last| rest.end.min(last + 1)),
         };
         let listed = listed.map(Vec::into_iter);
@@ -160,6 +165,7 @@ impl Filter<'_, '_> {
         let key = match *self {
             Self::None => return None,
             Self::Links(_, set) => {
+                // Leases off their subnet are listed apart, since their link depends on the configuration.
                 let keys = set.iter().map(Key::link).chain([Key::OFF_SUBNET]);
                 return secondary.has(Kind::Link).then(|| secondary.clients(keys, first, count));
             }
@@ -178,6 +184,7 @@ impl Filter<'_, '_> {
             Self::Relay(code, id) => has_id(client, *code, id),
         };
         match scanned {
+            // A partial client may have bindings in scope that its record does not show.
             Scanned::Client(client) => client.is_partial() || is_one(client),
             Scanned::Segment(segment) => is_one(segment),
         }
@@ -201,6 +208,7 @@ impl Slice<'_, '_> {
             // The slice is over when its list is, whatever numbers lie between.
             Some(listed) => listed.next().unwrap_or(self.end),
         };
+        // Advanced before the record is read, so that a slice dropped here goes on behind it.
         *self.next = self.end.min(number.saturating_add(1));
         (number < self.end).then_some(number)
     }
@@ -211,6 +219,7 @@ impl<'p> Iterator for Slice<'_, 'p> {
 
     fn next(&mut self) -> Option<Scanned<'p>> {
         while let Some(number) = self.next_number() {
+            // The client left since the slice was made.
             let Some(record) = self.tables.client(number) else { continue };
             let scanned = if is_segment(self.tables, number, record) {
                 Scanned::Segment(record)
@@ -230,10 +239,12 @@ impl<'p> Iterator for Slice<'_, 'p> {
 /// An anchor cannot be told from a segment by having no bindings: while a client is split, it still shows
 /// some.
 fn is_segment(tables: &Tables, number: ClientId, record: Client<'_>) -> bool {
+    // Only oversized clients have segments, and the map lookup costs far more.
     if !record.is_oversized() {
         return false;
     }
     let mut octets = [0; u8::MAX as usize];
+    // The record may be any length up to a DUID's, so the buffer is fixed.
     let duid = &mut octets[..record.duid_len()];
     record.copy_duid(duid);
     tables.find_duid(duid) != Some(number)

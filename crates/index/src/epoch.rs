@@ -38,12 +38,14 @@ impl Epochs {
     /// Takes a place for a reader, if one is vacant.
     pub(crate) fn register(&self) -> Option<usize> {
         let take =
+            // Relaxed: the place's contents are published by `enter`.
             |word: &AtomicU64| word.compare_exchange(VACANT, IDLE, Ordering::Relaxed, Ordering::Relaxed);
         self.readers.iter().position(|word| take(word).is_ok())
     }
 
     /// Gives a place back.
     pub(crate) fn unregister(&self, place: usize) {
+        // Release: a writer that sees the vacancy has also seen the reads before it.
         self.readers[place].store(VACANT, Ordering::Release);
     }
 
@@ -58,17 +60,20 @@ impl Epochs {
 
     /// Ends the batch of the reader of this place.
     pub(crate) fn leave(&self, place: usize) {
+        // Release: the reads of this batch end before the writer may reuse what they saw.
         self.readers[place].store(IDLE, Ordering::Release);
     }
 
     /// Begins a new epoch, after unlinking: once it has [passed](Self::passed), no reader holds unlinked
     /// memory.
     pub(crate) fn advance(&self) -> Epoch {
+        // SeqCst: the unlinking must come before the check of the readers.
         Epoch(self.current.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
     /// Whether every reader has passed a quiescent point since this epoch began.
     pub(crate) fn passed(&self, epoch: Epoch) -> bool {
+        // Pairs with the fence in `enter`.
         fence(Ordering::SeqCst);
         // IDLE and VACANT are larger than any epoch.
         self.readers.iter().all(|word| word.load(Ordering::Acquire) >= epoch.0)
@@ -78,6 +83,7 @@ impl Epochs {
     pub(crate) fn synchronize(&self) {
         let epoch = self.advance();
         while !self.passed(epoch) {
+            // A batch takes microseconds, so yielding is enough; a futex would cost every reader.
             std::thread::yield_now();
         }
     }
@@ -123,6 +129,7 @@ mod model {
             let reader = {
                 let (epochs, shared) = (Arc::clone(&epochs), Arc::clone(&shared));
                 thread::spawn(move || {
+                    // Two batches: the second must see the word that was published meanwhile.
                     for _batch in 0..2 {
                         epochs.enter(place);
                         let at = shared.0.load(Ordering::Acquire) as usize;
@@ -134,6 +141,7 @@ mod model {
             };
             shared.1[1].store(7, Ordering::Relaxed);
             shared.0.store(1, Ordering::Release);
+            // The order under test: unlink, advance, check, reuse.
             let epoch = epochs.advance();
             if epochs.passed(epoch) {
                 shared.1[0].store(666, Ordering::Relaxed);

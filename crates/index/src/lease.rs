@@ -205,6 +205,7 @@ impl Batch {
     pub fn put(&mut self, lease: &Lease<'_>) -> Result<(), LeaseError> {
         let (duid_len, options_len) = (lease.duid.len(), lease.options.len());
         let address = u128::from(lease.address);
+        // The limits of RFC 8415 §11.1 keep the length in one octet.
         if duid_len == 0 || duid_len > DUID_LEN_MAX {
             return Err(LeaseError::DuidLength(duid_len));
         }
@@ -212,16 +213,20 @@ impl Batch {
         match lease.kind {
             LeaseKind::Address if lease.prefix_len == 128 => {}
             LeaseKind::Prefix if (1..=128).contains(&lease.prefix_len) => {
+                // Host bits of a very short prefix would make its lease cover half the Internet by mistake.
                 if address != first && lease.prefix_len < HOST_BITS_LEN_MIN {
                     return Err(LeaseError::HostBits);
                 }
             }
             _ => return Err(LeaseError::PrefixLength(lease.prefix_len)),
         }
+        // The length of options is kept in 16 bits, as in OPTION_CLIENT_DATA.
         let options_len = u16::try_from(options_len).map_err(|_| LeaseError::OptionsTooLong(options_len))?;
+        // Checked before anything is written, so that an error leaves the batch as it was.
         let offset = self.offset()?;
         self.bytes.extend_from_slice(lease.duid);
         self.bytes.extend_from_slice(lease.options);
+        // The written address is kept only where it differs, which is rare.
         if address != first {
             self.bytes.extend_from_slice(&address.to_be_bytes());
         }
@@ -253,11 +258,13 @@ impl Batch {
             address: removal.address.into(),
             valid_lifetime: 0,
             preferred_lifetime: 0,
+            // 0 stands for "not known", which no event has as its time.
             cltt: removal.time.unwrap_or(0),
             subnet_id: 0,
             offset: 0,
             options_len: 0,
             duid_len: 0,
+            // A removal is found by the address as written, so it has no prefix of its own.
             prefix_len: 128,
             kind: LeaseKind::Address,
             action: Action::Remove(removal.reason),
@@ -269,9 +276,11 @@ impl Batch {
     /// address, or with less than 128 bits of whatever is delegated there; no lease has length 0, which
     /// counts as 1. A DUID that no client can have counts as none.
     pub fn unreadable(&mut self, address: Ipv6Addr, prefix_len: u8, duid: &[u8]) -> Result<(), LeaseError> {
+        // Length 0 would cover every address.
         let prefix_len = prefix_len.clamp(1, 128);
         let first = u128::from(address) & mask(prefix_len);
         let has_host_bits = first != u128::from(address);
+        // A DUID that no client can have identifies none.
         let duid = if duid.len() > DUID_LEN_MAX { &[] } else { duid };
         let offset = self.offset()?;
         self.bytes.extend_from_slice(duid);
@@ -280,6 +289,7 @@ impl Batch {
         }
         self.rows.push(Row {
             address: first,
+            // It never expires by itself: only a readable row ends the doubt.
             valid_lifetime: INFINITY,
             preferred_lifetime: INFINITY,
             cltt: 0,
@@ -308,6 +318,7 @@ impl Batch {
 
     pub(crate) fn push_row(&mut self, other: &Self, row: &Row) -> Result<(), LeaseError> {
         self.push(other.change(row))?;
+        // `push` takes the change as its source made it, without the number given since.
         if let Some(last) = self.rows.last_mut() {
             last.subnet_id = row.subnet_id;
         }
@@ -317,6 +328,7 @@ impl Batch {
     /// Replaces the subnet number of each change that is not a removal; a lease that cannot be read has
     /// number 0 at first.
     pub fn renumber_subnets(&mut self, mut number: impl FnMut(u32) -> u32) {
+        // Removals have no subnet, and their field must stay 0.
         for row in self.rows.iter_mut().filter(|row| !row.is_removal()) {
             row.subnet_id = number(row.subnet_id);
         }
@@ -347,6 +359,7 @@ impl Batch {
 
     /// The address that the source wrote, by which it knows the lease.
     pub(crate) fn key(&self, row: &Row) -> u128 {
+        // Nearly all leases are keyed by their first address.
         if !row.has_host_bits {
             return row.address;
         }
@@ -373,6 +386,7 @@ impl Batch {
     /// The DUID of the client that has the lease of a row; empty for a removal and for a lease that cannot be
     /// read.
     pub(crate) fn duid(&self, row: &Row) -> &[u8] {
+        // The client named by an unreadable row does not hold its lease.
         if row.action == Action::MarkUnreadable { &[] } else { self.named_duid(row) }
     }
 
@@ -393,6 +407,7 @@ impl Batch {
 pub(crate) fn mask(prefix_len: u8) -> u128 {
     match prefix_len {
         0 => 0,
+        // A shift by 128 would overflow, so length 0 has its own arm.
         len => u128::MAX << (128 - u32::from(len.min(128))),
     }
 }

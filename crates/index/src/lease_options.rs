@@ -56,6 +56,7 @@ impl SubnetOptions {
             LeaseKind::Address => &self.pools,
             LeaseKind::Prefix => &self.pd_pools,
         };
+        // Pools are ascending and apart, so the last one that begins before is the only candidate.
         let after = pools.partition_point(|pool| pool.first <= address);
         pools[..after].last().filter(|pool| address <= pool.last)
     }
@@ -64,6 +65,7 @@ impl SubnetOptions {
     /// value.
     pub fn reserved(&self, client: Client<'_>) -> [&[u16]; 2] {
         let global = self.global_reservations.as_deref().filter(|global| !global.is_empty());
+        // The usual case, without copying the DUID.
         if self.reservations.is_empty() && global.is_none() {
             return [&[]; 2];
         }
@@ -77,10 +79,12 @@ impl SubnetOptions {
 impl Reservations {
     /// Makes the table of DUIDs with the codes that their reservations have; a DUID may come several times.
     pub fn new(mut rows: Vec<(Vec<u8>, Vec<u16>)>) -> Self {
+        // Sorted, so that lookups need no hash of a DUID that a client chose.
         rows.sort();
         rows.dedup_by(|later, earlier| {
             let same = later.0 == earlier.0;
             if same {
+                // All reservations of a client count, as it is not known which one Kea took.
                 earlier.1.append(&mut later.1);
             }
             same

@@ -114,6 +114,7 @@ impl SubnetEntry {
     /// No subnet: it contains nothing.
     fn none() -> Self {
         let prefix = Octets { first: 1, mask: 0 };
+        // An address masked to 0 never equals 1, so this entry contains nothing.
         Self { prefix, pd_pools: Box::default(), options: None, id: 0, link: LinkId(0) }
     }
 
@@ -204,6 +205,7 @@ impl Links {
     /// The subnet with this id; perhaps [`SubnetEntry::none`] if there is none.
     #[inline(always)]
     fn entry(&self, subnet_id: u32) -> Option<&SubnetEntry> {
+        // Ids from 1 are the rule, and an array costs fewer reads than a hash.
         match self.near.get(subnet_id as usize) {
             Some(entry) => Some(entry),
             None => self.far_entry(subnet_id),
@@ -216,6 +218,7 @@ impl Links {
     }
 
     fn subnet(&self, subnet_id: u32) -> Option<&SubnetEntry> {
+        // An entry of the array may be a gap between two ids.
         self.entry(subnet_id).filter(|entry| entry.options.is_some())
     }
 
@@ -256,6 +259,7 @@ impl Links {
 }
 
 fn first_and_mask(prefix: Prefix) -> (u128, u128) {
+    // Host bits of a configured prefix are ignored.
     let mask = mask(prefix.len);
     (u128::from(prefix.address) & mask, mask)
 }

@@ -54,6 +54,7 @@ impl<'p> Found<'p> {
     /// The binding that covers the address, for [`Lookup::Covering`].
     #[inline(always)]
     pub fn covering(&self) -> Option<Covering<'p>> {
+        // The binding is located once, and read only if a reply needs it.
         self.covering.map(|place| self.client.covering_at(place))
     }
 }
@@ -109,6 +110,7 @@ impl Lane<'_> {
     #[inline(always)]
     fn advance(&mut self, tables: &Tables) {
         match self.step {
+            // A lane that is done keeps its state until the caller asks.
             Step::NoClient | Step::Record => {}
             Step::Begun => self.find_slots(tables),
             Step::Probing => match self.probe.next(&tables.arena) {
@@ -116,6 +118,7 @@ impl Lane<'_> {
                 None => self.probe_shorter(tables),
             },
             Step::Number => {
+                // The client left since the slot was read: the lookup is repeated alone.
                 if let Some(record) = tables.clients.get(self.at) {
                     (self.at, self.step) = (record, Step::Record);
                 }
@@ -139,6 +142,7 @@ impl Lane<'_> {
         match &self.wanted {
             Wanted::Nothing => {}
             Wanted::Covering(address) => {
+                // Only lengths that exist near the address are probed, longest first.
                 self.lengths = tables.lengths.around(&tables.arena, address);
                 self.probe_shorter(tables);
             }
@@ -174,6 +178,7 @@ fn alone<'p>(tables: &'p Tables, now: u32, wanted: Wanted<'_>) -> Option<Found<'
             let (client, place) = tables.covering(address.into(), now)?;
             Some(Found { client, covering: Some(place) })
         }
+        // The second read may fail, if the client left in between.
         Wanted::Duid(duid) => {
             let client = tables.client(tables.find_duid(duid)?)?;
             Some(Found { client, covering: None })
@@ -202,10 +207,12 @@ pub struct Lookups<'p, 'q, const N: usize> {
 impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
     /// Prepares for `count` lookups.
     pub(crate) fn new(tables: &'p Tables, count: usize) -> Self {
+        // Few queries form a smaller group, so that none waits for lanes that stay empty.
         let group = if N == 1 { 1 } else { count.clamp(1, GROUP_MAX) };
         // The first lease that a lane finds may not be the one that decides.
         let are_alone = tables.has_shared_firsts.load(Ordering::Relaxed);
         let wait = if are_alone { usize::MAX } else { group };
+        // Idle lanes find nothing, so positions that are not begun are harmless.
         Self { tables, lanes: [Lane::IDLE; N], begun: 0, taken: 0, group, wait, has_missed: false }
     }
 
@@ -231,6 +238,7 @@ impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
     #[inline]
     pub fn begin_none(&mut self) {
         self.begun += 1;
+        // The check bounds the array accesses of the turns that follow.
         assert!(self.begun <= N);
     }
 
@@ -254,6 +262,7 @@ impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
     /// the memory of their next step.
     #[inline]
     pub fn turn(&mut self) {
+        // One lookup alone is done in `found`, as there is nothing to overlap.
         if N == 1 {
             return;
         }
@@ -268,6 +277,7 @@ impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
     #[inline(always)]
     fn advance_group(&mut self) {
         let steps = if self.has_missed { STEPS } else { STEPS_AS_A_RULE };
+        // Lanes that are far enough have reached their record.
         let first = self.taken.saturating_sub(steps * self.group);
         // Lanes that are not begun have nothing to wait for.
         let Some(lanes) = self.lanes.get_mut(first..self.taken.min(N)) else { return };
@@ -277,6 +287,7 @@ impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
             // One miss, and the whole batch takes the longer way.
             self.has_missed |= was_probing && lane.step == Step::Probing;
         }
+        // Prefetches come after all reads, so that none of them waits for another.
         lanes.iter().for_each(|lane| lane.ask(self.tables));
     }
 
@@ -287,6 +298,7 @@ impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
     #[inline(always)]
     pub fn found(&self, now: u32, position: usize) -> Option<Found<'p>> {
         let lane = &self.lanes[position];
+        // A prefetched record may turn out not to fit; then the slow way decides.
         if N == 1 { alone(self.tables, now, lane.wanted) } else { judge(self.tables, now, lane) }
     }
 }
@@ -294,6 +306,7 @@ impl<'p, 'q, const N: usize> Lookups<'p, 'q, N> {
 /// Reads the record that a lookup has reached, or repeats the lookup alone.
 #[inline(always)]
 fn judge<'p>(tables: &'p Tables, now: u32, lane: &Lane<'_>) -> Option<Found<'p>> {
+    // No slot had the hash, so there is no need to repeat it.
     if lane.step == Step::NoClient {
         return None;
     }
@@ -302,6 +315,7 @@ fn judge<'p>(tables: &'p Tables, now: u32, lane: &Lane<'_>) -> Option<Found<'p>>
         match lane.wanted {
             Wanted::Covering(address) => {
                 let address = u128::from_be_bytes(address);
+                // The record is checked against the key: hashes may collide.
                 let covering = client.covering_from(address & mask(lane.len), address, now);
                 if covering.is_some() {
                     return Some(Found { client, covering });
@@ -311,5 +325,6 @@ fn judge<'p>(tables: &'p Tables, now: u32, lane: &Lane<'_>) -> Option<Found<'p>>
             Wanted::Duid(_) | Wanted::Nothing => {}
         }
     }
+    // A collision, an expired lease or a record in motion: rare enough for the full search.
     alone(tables, now, lane.wanted)
 }

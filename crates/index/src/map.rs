@@ -87,13 +87,16 @@ impl Map {
     /// Returns the home position of the client with this hash; `None` as long as its partition is empty.
     #[inline]
     fn home(&self, hash: u64) -> Option<Home> {
+        // Acquire: the shards must be visible with their address.
         let partition = self.partitions[partition_of(hash)].load(Ordering::Acquire);
         let (first, shards) = (partition as Address, partition >> 32);
+        // Scaling by multiplication, so that the number of shards need not be a power of two.
         let place = hash >> (64 - HASH_BITS) & ((1 << PLACE_BITS) - 1);
         let at = place * shards; // < 2^(36 + 22): a partition has at most 2^22 shards, as many as blocks fit
         let number = at >> PLACE_BITS;
         let home = Home {
             number: number as usize,
+            // The bits below the shard's number tell slots of one shard apart.
             shard: first + number as Address,
             tag: (at >> (PLACE_BITS - 32)) as u32,
         };
@@ -114,6 +117,7 @@ impl Map {
 
     /// Adds a client under a hash.
     pub(crate) fn insert(&self, edit: &mut Editor<'_>, hash: u64, client: ClientId) {
+        // Held to the end, since loading threads may fill neighbouring partitions.
         let mut fills = self.fill_of(partition_of(hash));
         let home = self.home(hash).unwrap_or_else(|| {
             *fills = vec![Fill::default(); SHARDS_AT_FIRST];
@@ -125,12 +129,15 @@ impl Map {
         let mut slots = Slots::at(edit.arena, home.shard);
         // At most four slots in five are used: probes for absent clients stay short.
         if (fill.used + 1) * 5 > slots.count as usize * 4 {
+            // Slots of clients that left are dropped on the way, so the shard may not grow at all.
             let larger = Slots::fresh(edit.arena, edit.allocator, fill.clients + 1);
             let words = slots.words(edit.arena).iter().map(|slot| slot.load(Ordering::Relaxed));
             words.filter(|&word| word != EMPTY && word != LEFT).for_each(|word| {
                 larger.place(edit.arena, word);
             });
+            // Published when it is whole: readers see the old slots or the new ones.
             larger.publish(edit.arena, home.shard);
+            // Readers may still be probing the old slots.
             edit.garbage.extend(slots.garbage());
             fill.used = fill.clients;
             slots = larger;
@@ -151,6 +158,7 @@ impl Map {
         let Some(&(hash, _)) = clients.first() else { return };
         let partition = partition_of(hash);
         let mut fills = self.fill_of(partition);
+        // Few clients get as many shards as a map that grew from nothing.
         let shards = match clients.len().div_ceil(BLOCK_CLIENTS) {
             0..3 => SHARDS_AT_FIRST,
             blocks => blocks,
@@ -159,6 +167,7 @@ impl Map {
         let first = empty_shards(arena, allocator, shards);
         self.publish(partition, first, shards);
         let home = |hash| self.home(hash).expect("the partition has shards now");
+        // Clients ascend by hash, so those of one shard lie together.
         for clients in clients.chunk_by(|a, b| home(a.0).number == home(b.0).number) {
             let Home { number, shard, .. } = home(clients[0].0);
             let slots = Slots::fresh(arena, allocator, clients.len());
@@ -176,7 +185,9 @@ impl Map {
     pub(crate) fn remove(&self, arena: &Arena, hash: u64, client: ClientId) -> Result<(), AbsentError> {
         let mut fills = self.fill_of(partition_of(hash));
         let home = self.home(hash).ok_or(AbsentError)?;
+        // Marked, not emptied: a probe for another client must go on past it.
         home.slot(arena, client)?.store(LEFT, Ordering::Release);
+        // `used` stays, as the slot is no use to probes until the shard is rewritten.
         fills[home.number].clients -= 1;
         Ok(())
     }
@@ -191,6 +202,7 @@ impl Map {
     ) -> Result<(), AbsentError> {
         let _fills = self.fill_of(partition_of(hash));
         let home = self.home(hash).ok_or(AbsentError)?;
+        // One store, so that no probe misses both clients.
         home.slot(arena, from)?.store(slot_word(home.tag, to), Ordering::Release);
         Ok(())
     }
@@ -208,10 +220,12 @@ impl Map {
 impl Home {
     /// The slot of a client; with several of one hash, any, as they are alike.
     fn slot<'a>(&self, arena: &'a Arena, client: ClientId) -> Result<&'a AtomicU64, AbsentError> {
+        // The slots cannot be replaced meanwhile, as the lock is held.
         let mut probe = Probe::new(Slots::at(arena, self.shard), self.tag);
         let mine = slot_word(self.tag, client);
         while let Some(at) = probe.advance() {
             match arena.word(at).load(Ordering::Relaxed) {
+                // An empty slot ends every probe, so the client is not here.
                 EMPTY => break,
                 word if word == mine => return Ok(arena.word(at)),
                 _ => {}
@@ -229,11 +243,13 @@ pub(crate) fn partition_of(hash: u64) -> usize {
 /// So many shards without slots; the address of the first.
 fn empty_shards(arena: &Arena, allocator: &mut Allocator, count: usize) -> Address {
     let first = allocator.allocate(arena, count);
+    // Zero slots: a probe of such a shard ends at once.
     arena.run(first, count).iter().for_each(|shard| shard.store(0, Ordering::Relaxed));
     first
 }
 
 fn slot_word(tag: u32, client: ClientId) -> u64 {
+    // Plus one, so that no slot in use looks empty.
     u64::from(tag) << 32 | u64::from(client + 1)
 }
 
@@ -259,12 +275,14 @@ impl Slots {
 
     /// Empty slots, of which this many clients use seven in ten at most.
     fn fresh(arena: &Arena, allocator: &mut Allocator, clients: usize) -> Self {
+        // A shard of nearly a block takes a whole one, as the rest could hold nothing else.
         let count = match (clients * 10).div_ceil(7).next_multiple_of(LINE_WORDS) {
             BLOCK_SLOTS_MIN..=BLOCK_SLOTS => BLOCK_SLOTS,
             count => count,
         };
         let run = allocator.allocate(arena, Self::run_words(count));
         let slots = Self { run, count: count as u32 };
+        // Freed memory has any content, and probes end at empty slots only.
         slots.words(arena).iter().for_each(|slot| slot.store(EMPTY, Ordering::Relaxed));
         slots
     }
@@ -274,6 +292,7 @@ impl Slots {
     }
 
     fn first(self) -> Address {
+        // Probes count in cache lines, so the slots begin with one.
         self.run.next_multiple_of(LINE_WORDS as Address)
     }
 
@@ -294,11 +313,13 @@ impl Slots {
             let slot = arena.word(at);
             let there = slot.load(Ordering::Relaxed);
             if there == EMPTY {
+                // Release: whoever finds the client must see its record.
                 slot.store(word, Ordering::Release);
                 return alike;
             }
             alike |= there >> 32 == word >> 32;
         }
+        // At most four slots in five are in use, so the probe ends before it is through.
         unreachable!("a shard has an empty slot");
     }
 }
@@ -319,6 +340,7 @@ impl Probe {
     pub(crate) const ENDED: Self = Self { at: 0, left: 0, slots: Slots { run: 0, count: 0 }, tag: 0 };
 
     fn new(slots: Slots, tag: u32) -> Self {
+        // The tag spreads over all slots without a division.
         let start = (u64::from(tag) * u64::from(slots.count)) >> 32; // < count
         Self { at: slots.first() + start as u32, left: slots.count, slots, tag }
     }
@@ -334,6 +356,7 @@ impl Probe {
         while let Some(at) = self.advance() {
             let slot = arena.word(at).load(Ordering::Acquire);
             if slot == EMPTY {
+                // Behind an empty slot lies no client of this hash.
                 self.left = 0;
             } else if (slot >> 32) as u32 == self.tag && slot != LEFT {
                 return Some(slot as u32 - 1);
@@ -348,10 +371,12 @@ impl Probe {
         const LINE: u32 = LINE_WORDS as u32;
         self.left = self.left.checked_sub(1)?;
         let at = self.at;
+        // Round the line first: its slots came into the cache together.
         self.at = at & !(LINE - 1) | (at + 1) & (LINE - 1);
         if self.left.is_multiple_of(LINE) {
             let next = self.at + LINE;
             let end = self.slots.first() + self.slots.count;
+            // Wraps to the first line, so that each slot is seen once.
             self.at = if next < end { next } else { next - self.slots.count };
         }
         Some(at)
@@ -373,9 +398,11 @@ mod tests {
     fn clients_come_and_go_as_in_a_plain_map() {
         let (arena, mut allocator, mut garbage) = (Arena::large(), Allocator::new(), Vec::new());
         let map = Map::new();
+        // Hand-overs must not collide with numbers in use, hence the distance.
         // From a client's hash to its holder: the client or, after a hand-over, a client far away.
         let mut model: HashMap<ClientId, ClientId> = HashMap::new();
         for step in 0..20_000_u32 {
+            // A fixed multiplier, so that a failure can be repeated.
             let client = step.wrapping_mul(2_654_435_761) >> 23; // 0..512, well mixed
             match model.get(&client).copied() {
                 Some(here) if here < 1000 && step.is_multiple_of(3) => {
@@ -384,6 +411,7 @@ mod tests {
                 }
                 Some(here) => {
                     map.remove(&arena, hash(client), here).unwrap();
+                    // A second removal must fail, or counts would drift.
                     assert!(map.remove(&arena, hash(client), here).is_err());
                     model.remove(&client);
                 }
@@ -399,6 +427,7 @@ mod tests {
         }
         let fills = map.fill.iter().map(|fills| fills.lock().unwrap());
         let clients: usize = fills.map(|fills| fills.iter().map(|fill| fill.clients).sum::<usize>()).sum();
+        // The counters decide when shards are rewritten, so they must be exact.
         assert_eq!(clients, model.len());
         assert!(!garbage.is_empty(), "shards were rewritten");
     }

@@ -17,11 +17,13 @@ pub(crate) fn word_of(octets: &[u8]) -> u64 {
 /// Fills `out` with the octets from `at` on.
 pub(crate) fn copy_octets(words: &[AtomicU64], at: usize, out: &mut [u8]) {
     let (first, skip) = (at / 8, at % 8);
+    // The first word may begin in the middle.
     let lead = (8 - skip).min(out.len());
     let (head, body) = out.split_at_mut(lead);
     if !head.is_empty() {
         head.copy_from_slice(&load(words, first).to_be_bytes()[skip..skip + lead]);
     }
+    // The last chunk may be short, and takes only its part of a word.
     for (chunk, word) in body.chunks_mut(8).zip(&words[(first + 1).min(words.len())..]) {
         chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_be_bytes()[..chunk.len()]);
     }

@@ -43,8 +43,10 @@ impl Packer {
         if options.is_empty() {
             return;
         }
+        // Only the last option can be templated, so that the order is kept on reading.
         let (literal, relay_data) = options.split_at(last_option(options));
         if is_relay_data(relay_data)
+            // A template is worth it only if others share it; else the octets are kept as they are.
             && let Some(template) = self.splitter.split(relay_data)
             && let Some(at) = self.interner.intern(dictionary, arena, allocator, template)
         {
@@ -76,11 +78,13 @@ fn last_option(options: &[u8]) -> usize {
     let (mut at, mut last) = (0, options.len());
     while let Some(&[_, _, l0, l1]) = options[at..].first_chunk::<OPTION_HEADER_LEN>() {
         let end = at + OPTION_HEADER_LEN + usize::from(u16::from_be_bytes([l0, l1]));
+        // Damaged options are kept whole, as a literal.
         if end > options.len() {
             return options.len();
         }
         (last, at) = (at, end);
     }
+    // Octets left over are no option, so no option is the last.
     if at == options.len() { last } else { options.len() }
 }
 
@@ -108,6 +112,7 @@ impl<'a> StoredOptions<'a> {
     /// The block that these words begin with.
     pub(crate) fn of(arena: &'a Arena, block: &'a [AtomicU64]) -> Self {
         let header = block[0].load(Ordering::Relaxed);
+        // 0 is no address, and stands for "no template".
         let template = Some((arena, header as Address)).filter(|&(_, at)| at != 0);
         Self { words: &block[1..], literal_len: (header >> 32) as usize & 0xffff, template }
     }
@@ -118,6 +123,7 @@ impl<'a> StoredOptions<'a> {
     pub fn iter(self) -> impl Iterator<Item = (u16, StoredOption<'a>)> {
         let mut at = 0;
         let literal = std::iter::from_fn(move || {
+            // Octets may be damaged, so each header is checked against the end.
             if at + OPTION_HEADER_LEN > self.literal_len {
                 return None;
             }
@@ -132,6 +138,7 @@ impl<'a> StoredOptions<'a> {
             at += len;
             Some((u16::from_be_bytes([c0, c1]), option))
         });
+        // The templated option was the last one, so it comes last again.
         let templated = self.template.map(|(arena, template)| {
             let option = Templated::new(arena, template, self.words, self.literal_len);
             (OPTION_LQ_RELAY_DATA, StoredOption(Form::Templated(option)))
@@ -189,6 +196,7 @@ impl StoredOption<'_> {
 
     /// The `N` octets that begin `from` octets into the option; `None` where it ends before.
     pub fn octets<const N: usize>(&self, from: usize) -> Option<[u8; N]> {
+        // Checked addition: the position comes from the option's own contents.
         (from.checked_add(N)? <= self.wire_len()).then(|| {
             let mut octets = [0; N];
             match &self.0 {

@@ -76,10 +76,13 @@ impl<T: Word> Pages<T> {
     /// # Panics
     /// With [`NoRoomError`] if the system refuses, as with `vm.overcommit_memory=2`.
     pub(crate) fn commit(&self, end: usize) {
+        // Most calls end here, without the lock.
         if end <= self.committed.load(Ordering::Acquire) {
             return;
         }
+        // Threads commit in order, so that the usable part stays one mapping.
         let _guard = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have committed as much meanwhile.
         let committed = self.committed.load(Ordering::Relaxed);
         let end = end.next_multiple_of(STEP / size_of::<T>()).min(self.len);
         if end <= committed {
@@ -93,6 +96,7 @@ impl<T: Word> Pages<T> {
         if let Err(error) = done {
             NoRoomError::Memory { reason: error.to_string() }.give_up();
         }
+        // Release: a thread that sees the new end may touch the words before it.
         self.committed.store(end, Ordering::Release);
     }
 
@@ -102,6 +106,7 @@ impl<T: Word> Pages<T> {
     /// If the range ends beyond the words.
     pub(crate) fn release(&self, words: Range<usize>) {
         assert!(words.end <= self.len, "{words:?} of {}", self.len);
+        // Rounded inwards, as words beside the range are in use.
         let start = (words.start * size_of::<T>()).next_multiple_of(PAGE);
         let end = words.end * size_of::<T>() / PAGE * PAGE;
         if start < end {
@@ -115,7 +120,9 @@ impl<T: Word> Pages<T> {
     }
 
     fn map(len: usize) -> rustix::io::Result<Self> {
+        // One huge page more, as the system aligns to small pages only.
         let mapping_len = len * size_of::<T>() + HUGE_PAGE;
+        // NORESERVE: the reservation alone must not count against the memory of the host.
         let (prot, flags) = (ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE);
         // SAFETY: a fresh anonymous mapping at an address the kernel chooses touches no memory of ours.
         let mapping = unsafe { mmap_anonymous(ptr::null_mut(), mapping_len, prot, flags) }?.cast::<u8>();
@@ -146,6 +153,7 @@ impl<T> Drop for Pages<T> {
     fn drop(&mut self) {
         // SAFETY: base and length are those of the mapping, and no reference to it is left (I2).
         let unmapped = unsafe { munmap(self.mapping.as_ptr().cast(), self.mapping_len) };
+        // Nothing can be done about a failure here but to notice it in tests.
         debug_assert_eq!(unmapped, Ok(()));
     }
 }

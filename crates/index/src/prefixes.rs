@@ -43,7 +43,9 @@ impl<T: Copy> Prefixes<T> {
                 (first, len, first | !mask(len), owner)
             })
             .collect();
+        // An outer prefix comes before those within it, so that the stack holds what is around.
         prefixes.sort_unstable_by_key(|&(first, len, ..)| (first, len));
+        // Addresses before the first prefix have no owner, and no range.
         let mut table = Self::default();
         // The prefixes around the current position, outermost first; an inner one always ends before or with
         // its outer.
@@ -53,6 +55,7 @@ impl<T: Copy> Prefixes<T> {
             table.range(first, Some(owner));
             open.push((last, owner));
         }
+        // Ends all that is open, up to the last address.
         table.close(&mut open, u128::MAX);
         table
     }
@@ -63,12 +66,14 @@ impl<T: Copy> Prefixes<T> {
             && last < until
         {
             open.pop();
+            // Behind an inner prefix, its outer one goes on.
             self.range(last + 1, open.last().map(|&(_, owner)| owner)); // last < until ≤ MAX
         }
     }
 
     /// Gives addresses from `start` on to `owner`; overwrites a range that turned out empty.
     fn range(&mut self, start: u128, owner: Option<T>) {
+        // Two prefixes may begin at one address: the longer one, later in order, owns it.
         if self.starts.last() == Some(&start) {
             *self.owners.last_mut().expect("parallel to starts") = owner;
         } else {
@@ -79,6 +84,7 @@ impl<T: Copy> Prefixes<T> {
 
     /// The owner of the longest prefix that contains this address.
     pub fn containing(&self, address: Ipv6Addr) -> Option<T> {
+        // Ranges cover everything from the first start on, so the last one that begins before contains it.
         let after = self.starts.partition_point(|&start| start <= address.into());
         self.owners[after.checked_sub(1)?]
     }

@@ -68,6 +68,7 @@ impl<'a> Client<'a> {
     /// The record that begins at `at`.
     pub(crate) fn at(arena: &'a Arena, at: Address) -> Self {
         let words = arena.from(at);
+        // The length is in the first word, so that one read bounds all others.
         let record_words = (load(words, 0) >> 8) as usize & (WORDS_MAX - 1);
         Self { words: &words[..record_words], arena }
     }
@@ -75,6 +76,7 @@ impl<'a> Client<'a> {
     /// Asks for the memory of the record at `at`, as far as a client with an address and a prefix has one.
     pub(crate) fn prefetch(arena: &Arena, at: Address) {
         prefetch(arena.word(at));
+        // A second line: an address and a prefix mostly reach into it.
         prefetch(arena.word(at + LINE_WORDS as Address));
     }
 
@@ -105,12 +107,14 @@ impl<'a> Client<'a> {
     #[inline(always)]
     pub fn is_partial(self) -> bool {
         let head = load(self.words, 0);
+        // One word is read for both questions, as this runs for every record found.
         head as u8 == 0 || head >> INCOMPLETE_BIT & 1 == 1
     }
 
     /// The DUID, padded to 16 octets, if it has 9 to 16, as most have.
     #[inline]
     pub fn short_duid(self) -> Option<[u8; 16]> {
+        // A short record may have fewer words than a DUID of this length needs.
         let [head, first, second] = self.words.first_chunk()?;
         let load = |word: &AtomicU64| u128::from(word.load(Ordering::Relaxed));
         let is_short = (9..=16).contains(&(head.load(Ordering::Relaxed) as u8));
@@ -133,6 +137,7 @@ impl<'a> Client<'a> {
 
     /// Whether this is the client with this DUID.
     pub fn has_duid(self, duid: &[u8]) -> bool {
+        // Lengths differ for most DUIDs whose hashes collide.
         if self.duid_len() != duid.len() {
             return false;
         }
@@ -141,6 +146,7 @@ impl<'a> Client<'a> {
             word.load(Ordering::Relaxed) == u64::from_be_bytes(*chunk)
         };
         whole.iter().zip(&self.words[1..]).all(same)
+            // The last word is padded with zeros, as the argument is.
             && (tail.is_empty() || load(self.words, 1 + whole.len()) == word_of(tail))
     }
 
@@ -177,6 +183,7 @@ impl<'a> Client<'a> {
     /// Whether the client has more leases than a reply can tell
     /// ([`CLIENT_LEASES_MAX`](crate::CLIENT_LEASES_MAX)), or had, not long ago.
     pub fn is_oversized(self) -> bool {
+        // Both kinds set the first bit; the second tells them apart.
         self.has_unlisted_bindings() && !self.is_in_doubt()
     }
 
@@ -202,6 +209,7 @@ impl<'a> Client<'a> {
     /// `now`.
     #[inline(always)]
     pub(crate) fn covering_from(self, first: u128, address: u128, now: u32) -> Option<BindingAt> {
+        // Few bindings are found faster by walking, since they lie in one or two lines.
         if self.len() >= BISECT_FROM {
             return self.bisect_covering(first, address, now);
         }
@@ -210,6 +218,8 @@ impl<'a> Client<'a> {
         loop {
             let behind = bindings.rest.len();
             let packed = bindings.next_packed()?;
+            // The prefix length is compared with the differing bits: a lease covers what it does not differ
+            // in.
             // A client has one lease that begins there, or two of different lengths while it changes.
             if packed.high() == high && packed.low == low && packed.covers(first ^ address, now) {
                 return NonZeroU32::new(behind as u32).map(BindingAt); // records have below 2^23 words
@@ -219,6 +229,7 @@ impl<'a> Client<'a> {
 
     #[cold]
     fn bisect_covering(self, first: u128, address: u128, now: u32) -> Option<BindingAt> {
+        // Rare: only clients of many leases need it.
         self.from(first).find(|(_, packed)| packed.covers(first ^ address, now)).map(|(place, _)| place)
     }
 
@@ -243,12 +254,14 @@ impl<'a> Client<'a> {
         }
         let mut bindings = self.bindings();
         std::iter::from_fn(|| bindings.next_packed())
+            // A walk compares the number too, as several leases may begin at one address.
             .find(|packed| packed.high() == high && packed.low == low && packed.number() == number)
             .map(Packed::unpack)
     }
 
     /// Finds the bindings that begin at `first` by bisection.
     fn from(self, first: u128) -> impl Iterator<Item = (BindingAt, Packed<'a>)> {
+        // Leases are in three sorted parts, which differ in size and in kind.
         let long = (load(self.words, 0) >> 32) as usize & LEASES_MAX;
         let words = self.binding_words();
         let (long_words, rest) = words.split_at(long * LONG_WORDS);
@@ -259,6 +272,7 @@ impl<'a> Client<'a> {
             (long_words, words.len(), LONG_WORDS, LeaseKind::Prefix),
             (short_words, rest.len(), SHORT_WORDS, LeaseKind::Prefix),
         ];
+        // A key may be in any part, as its length is not part of it.
         parts.into_iter().flat_map(move |(words, behind, stride, kind)| {
             let (wanted, count) = ((kind == LeaseKind::Prefix, first), words.len() / stride);
             let at = move |n: usize| Packed::split(&words[n * stride..]).0;
@@ -267,6 +281,7 @@ impl<'a> Client<'a> {
                 let middle = usize::midpoint(start, end);
                 if at(middle).key() < wanted { start = middle + 1 } else { end = middle }
             }
+            // Several leases of one key lie together.
             let same =
                 (start..count).map(move |n| (n, at(n))).take_while(move |(_, packed)| packed.key() == wanted);
             // Records have below 2^23 words.
@@ -288,6 +303,7 @@ impl<'a> Client<'a> {
     /// The options stored with one of its bindings.
     pub fn options(self, binding: &Binding) -> StoredOptions<'a> {
         match binding.block as usize {
+            // 0 is the record's own head, so it stands for "no options".
             0 => StoredOptions::NONE,
             at => StoredOptions::of(self.arena, &self.words[at..]),
         }
@@ -337,6 +353,7 @@ pub struct Bindings<'a> {
 impl<'a> Bindings<'a> {
     #[inline]
     fn next_packed(&mut self) -> Option<Packed<'a>> {
+        // Counted, since option blocks follow the bindings without a mark between.
         self.left = self.left.checked_sub(1)?;
         let (packed, rest) = Packed::split(self.rest);
         self.rest = rest;
@@ -368,6 +385,7 @@ impl<'a> Packed<'a> {
     fn split(words: &'a [AtomicU64]) -> (Self, &'a [AtomicU64]) {
         let (fixed, rest) = words.split_first_chunk().expect("a record holds whole bindings");
         let head = load(fixed, 0);
+        // Prefixes up to 64 bits have no second half, which saves a word.
         if address_words(head as u8) == 1 {
             return (Self { fixed, head, low: 0 }, rest);
         }
@@ -397,11 +415,13 @@ impl<'a> Packed<'a> {
     /// Whether it covers an address that differs in these bits from its own, and has valid lifetime left.
     #[inline(always)]
     fn covers(&self, differing: u128, now: u32) -> bool {
+        // Checked before the lifetime: most leases here are valid, and many do not cover.
         u32::from(self.prefix_len()) <= differing.leading_zeros() && self.is_valid(now)
     }
 
     fn is_valid(&self, now: u32) -> bool {
         let (valid_lifetime, cltt) = ((load(self.fixed, 1) >> 32) as u32, (load(self.fixed, 2) >> 32) as u32);
+        // A clock behind the source's gives no time elapsed, so the lease is valid.
         valid_lifetime == INFINITY || valid_lifetime > now.saturating_sub(cltt)
     }
 
@@ -486,6 +506,7 @@ mod tests {
 
     fn round_trip(leases: &mut [Lease<'_>]) -> usize {
         let (arena, mut allocator) = (Arena::large(), Allocator::new());
+        // Records are written from sorted leases only.
         sort(leases);
         let at = write(&arena, &mut allocator, leases);
         let client = Client::at(&arena, at);

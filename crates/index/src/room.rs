@@ -81,6 +81,7 @@ impl NoRoomError {
 impl Room {
     /// Sizes for the leases in a text of this many bytes.
     pub(crate) fn for_text(bytes: u64) -> Self {
+        // Without a limit, address space costs nothing until it is touched.
         match available() {
             None => Self::of(ARENA_BYTES_MAX),
             Some(available) => Self::within(available, bytes),
@@ -93,11 +94,13 @@ impl Room {
         let wanted = SPARE.saturating_add(text.saturating_mul(GROWTH));
         let needed = ARENA_BYTES_MIN.saturating_add(text.saturating_mul(BYTES_A_TEXT_BYTE));
         let available = available.saturating_sub(ELSE);
+        // Half is left for the next generation, unless this text would not fit otherwise.
         let most = (available / 2).max(needed.min(available / 4 * 3));
         Self::of(wanted.min(most).clamp(ARENA_BYTES_MIN, ARENA_BYTES_MAX))
     }
 
     fn of(arena_bytes: u64) -> Self {
+        // Clients are limited by memory before their numbers run out.
         let clients = u32::try_from(arena_bytes / ARENA_BYTES_A_CLIENT).unwrap_or(u32::MAX);
         Self { arena_bytes, clients: clients.min(CLIENT_IDS) }
     }
@@ -107,6 +110,7 @@ impl Room {
 fn available() -> Option<u64> {
     let limit = getrlimit(Resource::As).current?;
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    // Without the file, nothing counts as taken: the reservation itself then decides.
     let pages: u64 = statm.split(' ').next().and_then(|pages| pages.parse().ok()).unwrap_or(0);
     Some(limit.saturating_sub(pages * rustix::param::page_size() as u64))
 }

@@ -118,6 +118,7 @@ impl Secondary {
     ) -> Vec<ClientId> {
         let mut clients = Vec::new();
         for key in keys.chain([Key::PARTIAL]) {
+            // An index that was not asked for has no postings, and costs nothing.
             if let Some(postings) = self.of(key.kind) {
                 postings.copy(key.hash, first, count, &mut clients);
             }

@@ -65,6 +65,7 @@ impl Store {
 
     /// Bytes of memory by table; those of secondary indexes are estimated.
     pub fn memory(&self) -> Vec<(&'static str, usize)> {
+        // Loaded once, so that both sizes belong to one generation.
         let Generation { tables, secondary, .. } = &**self.current.load();
         let indexes = secondary.sizes().into_iter().map(|(name, size)| (name, size.bytes));
         tables.memory().into_iter().chain(indexes).collect()
@@ -78,6 +79,7 @@ impl Store {
     /// Counts as they are now.
     pub fn summary(&self) -> Summary {
         let Generation { tables, links, .. } = &**self.current.load();
+        // Counts are read one by one, and may be of moments that differ slightly.
         Summary {
             leases: tables.lease_count(),
             clients: tables.client_count(),
@@ -173,6 +175,7 @@ impl Pinned<'_> {
 
     /// Does one lookup to its end, waiting for memory at each step; workers use [`Self::lookups`].
     pub fn find(&self, lookup: Lookup<'_>, now: u32) -> Option<Found<'_>> {
+        // One lane: the lookup is done when it is asked for.
         let mut one = self.lookups::<1>(1);
         one.begin(&lookup);
         one.found(now, 0)
@@ -190,6 +193,7 @@ mod tests {
         let generation = reader.pin().generation();
         writer.apply(&Batch::new());
         assert_eq!(reader.pin().generation(), generation, "changes one by one are no new generation");
+        // New links change what a lease means, so scans have to begin again.
         writer.set_links(Links::default());
         assert_eq!(reader.pin().generation(), generation + 1);
         writer.replace(&[], None);
@@ -206,6 +210,7 @@ mod tests {
         assert!(is_incomplete());
         writer.set_links(Links::default());
         assert!(is_incomplete());
+        // Only the snapshot itself can make the leases complete again.
         writer.replace(&[], None);
         assert!(!is_incomplete());
         writer.set_next_incomplete(true);
@@ -214,6 +219,7 @@ mod tests {
         assert!(is_incomplete());
         writer.set_incomplete(false);
         assert!(!is_incomplete());
+        // A flag set between two snapshots must not outlast the second one.
         writer.set_incomplete(true);
         writer.replace(&[], None);
         assert!(!is_incomplete());

@@ -56,6 +56,7 @@ impl Tables {
     pub(crate) fn empty(limits: Limits, room: Room) -> Self {
         Self {
             arena: Arena::new(room.arena_bytes),
+            // The first generation is empty, and is not the last one with these limits.
             clients: Clients::new(room.clients),
             addresses: Map::new(),
             lengths: Trie::default(),
@@ -94,15 +95,18 @@ impl Tables {
         now: u32,
         is_one: impl Fn(Client<'_>, Covering<'_>) -> bool,
     ) -> Option<(Client<'_>, BindingAt)> {
+        // The flag is rare and stays set, so the branch is predicted.
         if self.has_shared_firsts.load(Ordering::Relaxed) {
             return self.best_covering_where(address, now, is_one);
         }
         let address = u128::from(address);
         let mut lengths = self.lengths.around(&self.arena, &address.to_be_bytes());
+        // Longest first: the most specific lease decides.
         std::iter::from_fn(|| lengths.pop_longest()).find_map(|len| {
             let first = address & mask(len);
             let mut probe = self.addresses.probe(&self.arena, address_hash(first));
             std::iter::from_fn(|| probe.next(&self.arena)).find_map(|client| {
+                // The client may have left between the slot and its record.
                 let client = self.client(client)?;
                 let place = client.covering_from(first, address, now)?;
                 is_one(client, client.covering_at(place)).then_some((client, place))
@@ -128,6 +132,7 @@ impl Tables {
             let places = clients.flat_map(|client| {
                 client.all_covering_from(first, address, now).map(move |place| (client, place))
             });
+            // Of equally long leases the newest is the one that the server meant.
             places.filter(|&(client, place)| is_one(client, client.covering_at(place))).max_by_key(
                 |&(client, place)| {
                     let binding = client.covering_at(place).binding();

@@ -92,14 +92,17 @@ impl Splitter {
         self.pieces.clear();
         self.literals.clear();
         self.holes.clear();
+        // Option code, length and peer-address have fixed places.
         let (head, rest) = option.split_at_checked(OPTION_HEADER_LEN + 16)?;
         self.literal(&head[..2]);
+        // Lengths follow from the parts, and are stored as such.
         self.length(&head[2..4], option.len() - OPTION_HEADER_LEN);
         self.literal(&head[4..]);
         self.levels(rest);
         let fits = self.pieces.len() <= PIECES_MAX
             && 1 + 2 * self.pieces.len() + self.literals.len() <= TEMPLATE_LEN_MAX;
         if !fits {
+            // A long template is hardly shared, and holes would cost more than they save.
             return None;
         }
         self.template.clear();
@@ -112,6 +115,7 @@ impl Splitter {
     /// Splits nested relay messages; octets that are none are kept as they are.
     fn levels(&mut self, mut message: &[u8]) {
         while let Some((header, options)) = message.split_at_checked(RELAY_HEADER_LEN) {
+            // A relay message is told apart by its length only, as octets may be damaged.
             let (head, peer) = header.split_at(RELAY_HEAD_LEN);
             self.literal(head);
             self.peer_address(peer);
@@ -121,8 +125,10 @@ impl Splitter {
     }
 
     fn peer_address(&mut self, address: &[u8]) {
+        // Other peer-addresses belong to relay agents and are shared.
         let Some(interface) = address.strip_prefix(&LINK_LOCAL) else { return self.literal(address) };
         self.literal(&LINK_LOCAL);
+        // Modified EUI-64 has the same two octets in every client.
         if interface[3..5] == EUI_64 {
             self.hole(&interface[..3]);
             self.literal(&EUI_64);
@@ -138,14 +144,17 @@ impl Splitter {
             let [c0, c1, l0, l1] = *header;
             let Some((value, after)) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))
             else {
+                // Octets that are no option end the split, and are kept as they are.
                 break;
             };
             self.literal(&[c0, c1]);
             match u16::from_be_bytes([c0, c1]) {
+                // Only a message at the end can be split further, as templates nest at the end.
                 OPTION_RELAY_MSG if after.is_empty() => {
                     self.length(&[l0, l1], value.len());
                     return value;
                 }
+                // A piece holds its length in one octet.
                 OPTION_INTERFACE_ID if value.len() <= usize::from(u8::MAX) => self.sized(value, 0),
                 // The enterprise number comes first (RFC 4649 §3).
                 OPTION_REMOTE_ID if (4..=usize::from(u8::MAX)).contains(&value.len()) => self.sized(value, 4),
@@ -165,6 +174,7 @@ impl Splitter {
         for chunk in octets.chunks(usize::from(u8::MAX)) {
             let len = chunk.len() as u8; // a chunk's
             match self.pieces.last_mut() {
+                // Neighbouring literals become one piece, as pieces are limited.
                 Some(Piece::Literal(before)) if before.checked_add(len).is_some() => *before += len,
                 _ => self.pieces.push(Piece::Literal(len)),
             }
@@ -187,6 +197,7 @@ impl Splitter {
 
     /// A length, which is `left` if it is right.
     fn length(&mut self, octets: &[u8], left: usize) {
+        // A wrong length is kept, since it has to come out as it went in.
         if octets == (left as u16).to_be_bytes() {
             self.pieces.push(Piece::Rest);
         } else {
@@ -208,16 +219,19 @@ impl Dictionary {
         if let Some(&at) = known.get(template) {
             return Some(at);
         }
+        // Clients choose what they send: without a limit, they would fill memory.
         if known.len() == TEMPLATES_MAX {
             return None;
         }
         let words = 1 + template.len().div_ceil(8);
         let at = allocator.allocate(arena, words);
         let run = arena.run(at, words);
+        // The length makes the run self-contained for readers.
         run[0].store(template.len() as u64, Ordering::Relaxed);
         for (word, chunk) in run[1..].iter().zip(template.chunks(8)) {
             word.store(word_of(chunk), Ordering::Relaxed);
         }
+        // Never removed before the generation ends, as records point to it.
         known.insert(template.into(), at);
         Some(at)
     }
@@ -237,6 +251,7 @@ impl Interner {
         allocator: &mut Allocator,
         template: &[u8],
     ) -> Option<Address> {
+        // Threads see the same templates over and over, so the lock is rarely taken.
         if let Some(&at) = self.known.get(template) {
             return Some(at);
         }
@@ -270,6 +285,7 @@ impl<'a> Templated<'a> {
         this.pieces = usize::from(octet(words, 0));
         let mut hole = holes;
         for number in 0..this.pieces {
+            // The length depends on the client's holes, so it is computed for each option.
             this.len += match this.piece(number) {
                 Piece::Literal(n) => usize::from(n),
                 Piece::Hole(n) => {
@@ -313,12 +329,14 @@ impl<'a> Templated<'a> {
                 }
                 Piece::Sized(n) => {
                     let (shared, own) = (usize::from(n), usize::from(octet(self.block, hole)));
+                    // The length in between is that of both parts together.
                     window.number(shared + own); // ≤ 2 · 255
                     window.take(shared, |skip, out| copy_octets(self.template, literal + skip, out));
                     window.take(own, |skip, out| copy_octets(self.block, hole + 1 + skip, out));
                     (literal, hole, at) = (literal + shared, hole + 1 + own, at + 2 + shared + own);
                 }
                 Piece::Rest => {
+                    // Written as a distance to the end, which is known by now.
                     window.number(self.len - at - 2); // as of an option, which has at most 65,535 octets
                     at += 2;
                 }
@@ -337,6 +355,7 @@ struct Window<'o> {
 impl Window<'_> {
     /// The next `len` octets go by; `copy` fills a slice with them from a position on.
     fn take(&mut self, len: usize, copy: impl FnOnce(usize, &mut [u8])) {
+        // Parts before the wanted ones are only counted.
         if self.skip >= len {
             self.skip -= len;
             return;

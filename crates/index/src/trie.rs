@@ -76,9 +76,11 @@ impl Trie {
     /// The lengths of all leases that may be around this address; of others, few.
     #[inline(always)]
     pub(crate) fn around(&self, arena: &Arena, address: &[u8; 16]) -> Lengths {
+        // Leases wider than a region are around many, so they are kept apart.
         let wide = Lengths { short: self.wide.load(Ordering::Relaxed), long: 0 };
         let mut entry = self.root.load(Ordering::Acquire);
         while entry & REGION == 0 {
+            // A path that ends has no leases below it.
             if entry == 0 {
                 return wide;
             }
@@ -87,6 +89,7 @@ impl Trie {
         }
         let [region, short, long] =
             words_of_region(arena, entry).each_ref().map(|word| word.load(Ordering::Relaxed));
+        // Paths are cut short where there is one region, so the region itself has the last word.
         if region == region_of(u128::from_be_bytes(*address)) {
             Lengths { short: short | wide.short, long }
         } else {
@@ -111,6 +114,7 @@ fn child(arena: &Arena, node: Address, octet: u8) -> u32 {
 /// Position of a node's entry for this octet.
 #[inline]
 fn place(arena: &Arena, node: Address, octet: u8) -> Option<(Address, u32)> {
+    // A large node has a place for every octet.
     if arena.word(node).load(Ordering::Relaxed) & LARGE != 0 {
         return Some(half_of(node + 1, octet.into()));
     }

@@ -116,6 +116,7 @@ impl Writer {
 
     /// Creates them with other limits.
     pub(crate) fn with_limits(limits: Limits) -> (Self, Arc<Store>) {
+        // The writer shares the tables with the generation that readers see.
         let (tables, links) =
             (Arc::new(Tables::empty(limits, Room::for_text(0))), Arc::new(Links::default()));
         let store = Arc::new(Store {
@@ -163,6 +164,7 @@ impl Writer {
 
     /// Replaces the links.
     pub fn set_links(&mut self, links: Links) {
+        // Built before the switch, so that no reader finds links without their index.
         self.secondary = Arc::new(self.secondary.with_links(&self.tables, &links));
         self.links = Arc::new(links);
         self.swap();
@@ -207,32 +209,41 @@ impl Writer {
         let built = loader.build();
         // Changes on the way to the snapshot are not visible yet.
         let mut observers = std::mem::take(&mut self.observers);
+        // Memory of the old generation is freed with it, so its lists are dropped.
         self.allocator = built.allocator;
         self.next_client = built.next_client;
         self.free_clients = built.free_clients;
+        // Retired runs belong to the old arena.
         self.retired.clear();
         // Templates of the old generation lie in its arena.
         self.packer.clear();
         // Built when all rows are in: keeping it up on the way costs more.
         self.secondary = Arc::default();
         let tables = Arc::new(built.tables);
+        // Readers of the new generation have seen nothing yet that could be missed.
         self.gained = None;
         self.oversized = Oversized::of(&tables, built.oversized);
+        // Kept until observers have compared both generations.
         let old_written = std::mem::take(&mut self.written);
         self.doubts = Doubts::default();
         self.shrink_loaded(&tables);
+        // The flag is taken: the snapshot after this one starts anew.
         self.is_incomplete = std::mem::take(&mut self.next_is_incomplete);
         tables.incomplete.store(self.is_incomplete, Ordering::Relaxed);
         let old_tables = std::mem::replace(&mut self.tables, tables);
+        // Applied before readers see the tables, so no doubt is ever shown late.
         self.apply_remaining(built.remaining);
         let applied = Applied { put: self.tables.lease_count(), removed: 0 };
+        // Links change with the leases, so that they always fit each other.
         if let Some(links) = links {
             self.links = Arc::new(links);
         }
+        // Built from the final tables and links.
         self.build_secondary();
         self.swap();
         let old = Side { tables: &old_tables, written: &old_written };
         let new = Side { tables: &self.tables, written: &self.written };
+        // Observers hear of the change when readers can see it.
         observers.iter_mut().for_each(|observer| observer.replaced(&Difference::new(old, new)));
         self.observers = observers;
         applied
@@ -271,12 +282,16 @@ impl Writer {
 
     /// Applies a batch, where leases that cannot be read were held by these clients.
     fn apply_after(&mut self, batch: &Batch, formers: &mut FastMap<u128, Vec<Duid>>) -> Applied {
+        // Cloned, since steps below borrow the writer as a whole.
         let tables = Arc::clone(&self.tables);
         let mut last: FastMap<u128, usize> = FastMap::default();
+        // Later rows overwrite earlier ones, so the last row of each address is left.
         last.extend(batch.rows.iter().enumerate().map(|(number, row)| (batch.key(row), number)));
+        // Numbers come first: lookups of the plan need them.
         self.number_host_bits(&tables, batch, &last);
         let mut pasts = doubts::pasts(batch, &last);
         doubts::prepend(&mut pasts, formers);
+        // Options are packed once, though a batch may be staged several times.
         let packed = Packed::new(batch, &tables, &mut self.allocator, &mut self.packer);
         // Each turn but the last splits a client that the batch has rows of, and none twice.
         loop {
@@ -287,7 +302,9 @@ impl Writer {
                     self.add_lengths(&tables, batch);
                     self.publish(&tables, &staged, &plan);
                     self.doubts.set(std::mem::take(&mut plan.doubts));
+                    // Host bits are forgotten only now, as the old records were read by them.
                     self.forget_host_bits(batch, &last);
+                    // Shrinking is a change of its own, after the batch is visible.
                     self.shrink_any(&tables, &staged);
                     self.report_changes(batch);
                     return plan.applied;
@@ -311,10 +328,13 @@ impl Writer {
         plan: &Plan,
     ) -> Result<Vec<Staged>, Vec<Vec<u8>>> {
         let (mut staged, mut too_large) = (Vec::new(), Vec::new());
+        // Edits are sorted by client, so each is found by bisection.
         let is_edited =
             |client: &ClientId| plan.edits.binary_search_by_key(client, |edit| edit.client).is_ok();
+        // A client may change its doubt without any change of its leases.
         let marked = plan.marks.keys().filter(|client| !is_edited(client)).map(|&client| (client, &[][..]));
         let edited = plan.edits.chunk_by(|a, b| a.client == b.client).map(|edits| (edits[0].client, edits));
+        // All records are written before any is published, so an error leaves no half batch.
         for (client, edits) in edited.chain(marked) {
             match self.stage(tables, batch, (client, edits), plan) {
                 Ok(client) => staged.push(client),
@@ -331,9 +351,11 @@ impl Writer {
 
     /// Frees the records of a client that is not published.
     fn discard(&mut self, tables: &Tables, client: &Staged) {
+        // A new client gives its number back, since no record has it.
         if client.old_record == 0 {
             self.free_clients.push(client.client);
         }
+        // Both records of a late client are unpublished.
         let wide = if client.is_late() { client.first_record } else { 0 };
         for at in [client.record, wide].into_iter().filter(|&at| at != 0) {
             self.allocator.free(at, record::Client::at(&tables.arena, at).record_words());
@@ -342,7 +364,9 @@ impl Writer {
 
     /// A number that no client has.
     fn number(&mut self) -> ClientId {
+        // Numbers are reused, so that the table stays as long as the clients are many.
         self.free_clients.pop().unwrap_or_else(|| {
+            // The table cannot grow, so the load ends here with an error for the operator.
             if self.next_client >= self.tables.clients.room() {
                 self.tables.full().give_up();
             }
@@ -362,8 +386,10 @@ impl Writer {
     ) -> Result<Staged, Vec<u8>> {
         let role = plan.roles.get(&client).copied().unwrap_or_else(|| self.oversized.role(client));
         let (old_record, old) = (tables.clients.get(client).unwrap_or(0), tables.client(client));
+        // The old leases are unpacked, since a record is always written as a whole.
         self.unpacked.read(old, &self.written);
         self.moved.clear();
+        // Leases from other records are collected first, as they are borrowed below.
         for edit in edits {
             if let Step::Move { from } = edit.step {
                 let from = tables.client(from).expect("a lease moves from a record");
@@ -373,20 +399,24 @@ impl Writer {
         let mut merge = Merge::new(&self.unpacked, &self.moved, batch, edits);
         let lease_change = merge.leases.len() as isize - old.map_or(0, record::Client::len) as isize;
         let limits = tables.limits;
+        // An anchor or segment may be longer in words, as a segment's leases are few.
         let (leases_max, words_max) = match role {
             Role::Whole => (limits.leases, limits.words),
             Role::Anchor | Role::Segment { .. } => (limits.segment, WORDS_MAX),
         };
         let mark = plan.marks.get(&client);
+        // A client without record is known by the row that put it in doubt.
         let known = if old.is_some() { self.unpacked.duid() } else { mark.map_or(&[][..], |mark| &mark.0) };
         let duid = merge.leases.first().map_or(known, |lease| lease.duid);
         let wholeness = self.wholeness(role, duid, mark);
         let written = &self.written;
         let (arena, allocator, words) = (&tables.arena, &mut self.allocator, &mut self.words);
+        // Used twice: for the final record, and for one that shows old leases too.
         let mut write = |leases: &mut [Lease<'_>], leases_max, words_max| {
             record::sort(leases);
             match (role, leases.len()) {
                 (Role::Segment { .. }, 0) => Ok(0),
+                // Without leases and without doubt, a client has no record.
                 (_, 0) if wholeness == Wholeness::Whole => Ok(0),
                 (_, 0) => {
                     let client = (duid.len(), duid.chunks(8).map(word_of), wholeness);
@@ -396,21 +426,25 @@ impl Writer {
                 _ => record::write(arena, allocator, words, written, (leases, wholeness), words_max),
             }
         };
+        // A record that does not fit makes the client oversized.
         let record = match write(&mut merge.leases, leases_max, words_max) {
             Ok(record) => record,
             Err(RecordTooLargeError) => {
+                // A number taken for this batch is free again, as the plan is made anew.
                 if old_record == 0 {
                     self.free_clients.push(client);
                 }
                 return Err(duid.to_vec());
             }
         };
+        // Leases that must stay visible for a while need a record of their own.
         let first_record = if merge.kept.is_empty() {
             record
         } else {
             merge.leases.append(&mut merge.kept);
             write(&mut merge.leases, usize::MAX, WORDS_MAX).expect("twice a record's leases fit")
         };
+        // 0 stands for no record.
         let words_of = |at| if at == 0 { 0 } else { record::Client::at(arena, at).record_words() };
         let Merge { leaving, leaving_late, entering, passing, .. } = merge;
         Ok(Staged {
@@ -435,6 +469,7 @@ impl Writer {
     fn wholeness(&self, role: Role, duid: &[u8], mark: Option<&(Duid, bool)>) -> Wholeness {
         match role {
             Role::Anchor | Role::Segment { .. } => Wholeness::Part,
+            // A mark is newer than the table of doubts, which changes after publishing.
             Role::Whole if mark.map_or_else(|| self.doubts.has(duid), |mark| mark.1) => Wholeness::InDoubt,
             Role::Whole => Wholeness::Whole,
         }
@@ -444,6 +479,7 @@ impl Writer {
     fn add_lengths(&mut self, tables: &Tables, batch: &Batch) {
         let mut edit =
             Editor { arena: &tables.arena, allocator: &mut self.allocator, garbage: &mut self.garbage };
+        // Removals need no length, as they are found by their written address.
         for row in batch.rows.iter().filter(|row| !row.is_removal()) {
             tables.lengths.add(&mut edit, row.address, row.prefix_len);
         }

@@ -39,6 +39,7 @@ impl Written {
     /// The first address and the number of the lease with this address as written.
     pub(crate) fn place(&self, address: u128) -> (u128, u32) {
         match self.leases.get(&address) {
+            // A lease whose length is not known yet is not in the index.
             Some(&NumberedLease { number, prefix_len: Some(len) }) => (address & mask(len), number),
             _ => (address, 0),
         }
@@ -52,6 +53,7 @@ impl Written {
         loop {
             self.last_number = self.last_number.wrapping_add(1);
             let number = self.last_number;
+            // 0 stands for no host bits, and numbers of living leases are taken.
             if number != 0 && !self.addresses.contains_key(&number) {
                 self.addresses.insert(number, address);
                 self.leases.insert(address, NumberedLease { number, prefix_len: None });
@@ -65,6 +67,7 @@ impl Written {
     /// # Panics
     /// If they differ and it was not [entered](Self::enter).
     pub(crate) fn number(&self, address: u128, first: u128) -> u32 {
+        // Most leases need no table.
         if address == first { 0 } else { self.leases[&address].number }
     }
 
@@ -86,6 +89,7 @@ impl Written {
 
     /// Records the first address of a lease with host bits; returns whether another one was there.
     pub(crate) fn note_first(&mut self, first: u128, address: u128) -> bool {
+        // Another written address means that two leases begin at one address.
         *self.firsts.entry(first).or_insert(address) != address
     }
 

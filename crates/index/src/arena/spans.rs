@@ -18,6 +18,7 @@ impl Spans {
     /// system has to back again.
     pub(super) fn take(&mut self, words: usize, at_most: usize) -> Option<(Region, u32)> {
         let piece = *self.pieces.range((words as u32, 0)..).next()?;
+        // The piece is keyed by its length, which changes.
         self.pieces.remove(&piece);
         let (len, at) = piece;
         let taken = len.min(at_most as u32);
@@ -26,6 +27,7 @@ impl Spans {
         }
         let region = Region { next: at, end: at + taken };
         let chunks = at / CHUNK_WORDS as u32..region.end.div_ceil(CHUNK_WORDS as u32);
+        // A chunk counts once, whichever run brings it back.
         let backed = chunks.filter(|chunk| self.released.remove(chunk)).count();
         Some((region, backed as u32))
     }
@@ -34,6 +36,7 @@ impl Spans {
     pub(super) fn join(&mut self, mut runs: Vec<Region>) {
         runs.extend(self.pieces.iter().map(|&(len, at)| Region { next: at, end: at + len }));
         runs.sort_unstable_by_key(|run| run.next);
+        // Sorted by address, so that neighbours lie side by side in the list.
         runs.dedup_by(|next, run| {
             let are_neighbours = run.end == next.next;
             if are_neighbours {
@@ -48,6 +51,7 @@ impl Spans {
     pub(super) fn release(&mut self) -> Vec<u32> {
         let long = self.pieces.range((CHUNK_WORDS as u32, 0)..);
         let chunks =
+            // Rounded inwards: a chunk with a run in use must stay.
             long.flat_map(|&(len, at)| at.div_ceil(CHUNK_WORDS as u32)..(at + len) / CHUNK_WORDS as u32);
         let chunks: Vec<u32> = chunks.filter(|chunk| !self.released.contains(chunk)).collect();
         self.released.extend(&chunks);
@@ -69,6 +73,7 @@ mod tests {
     fn neighbours_are_joined_and_the_shortest_piece_that_fits_is_cut() {
         let mut spans = Spans::default();
         let run = |next, end| Region { next, end };
+        // Order does not matter: each call joins all that is free.
         spans.join(vec![run(30, 40), run(10, 20), run(20, 25)]);
         spans.join(vec![run(40, 50), run(60, 61)]);
         let mut take =

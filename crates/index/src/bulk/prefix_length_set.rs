@@ -48,6 +48,7 @@ impl PrefixLengthSet {
         pairs.sort_unstable();
         let mut garbage = Vec::new();
         for pair in pairs {
+            // No reader has the trie yet, so replaced nodes are freed at once.
             let mut edit = Editor { arena: &tables.arena, allocator, garbage: &mut garbage };
             tables.lengths.add(&mut edit, u128::from(pair) << 64, pair as u8);
             garbage.drain(..).for_each(|run| allocator.free(run.at, run.words));

@@ -60,6 +60,7 @@ impl Loader {
         ends: impl Iterator<Item = End>,
         specials: &Specials,
     ) -> Settled {
+        // Stable: `find_addresses` relies on the order within one hash.
         claims.sort_by_key(|claim| (claim.client, claim.hash)); // stable
         let mut claimants: Vec<Claimant> = ends
             .map(|End { address, number }| Claimant { address, number, who: Who::None, hash: 0 })
@@ -71,9 +72,11 @@ impl Loader {
         for claims in claims.chunk_by(|a, b| a.client == b.client) {
             self.find_addresses(claims, &mut claimants);
         }
+        // The last row of each address comes first, and wins.
         claimants.sort_unstable_by_key(|claimant| (claimant.address, Reverse(claimant.number)));
         let mut settled = Settled::default();
         for same in claimants.chunk_by(|a, b| a.address == b.address) {
+            // A row set aside wins, so the writer has to apply it after the tables are published.
             if let Who::Special(special) = same[0].who {
                 settled.remaining.push(special);
                 settled.formers.extend(self.formers(same, specials));
@@ -92,12 +95,14 @@ impl Loader {
     /// named by rows before the last one.
     fn formers(&self, same: &[Claimant], specials: &Specials) -> Vec<Former> {
         let unreadable = |claimant: &Claimant| match claimant.who {
+            // Rows after the last readable one leave in doubt whose lease it is.
             Who::Special(special) if specials.is_unreadable(special) => Some(special),
             _ => None,
         };
         let rows: Vec<Special> = same.iter().map_while(unreadable).collect();
         let Some(earlier) = rows.get(1..) else { return Vec::new() };
         let holder = match same.get(rows.len()).map(|claimant| claimant.who) {
+            // The newest row that can be read names the holder before the doubt.
             None | Some(Who::None) => None,
             Some(Who::Special(special)) => Some(specials.duid(special).into()),
             Some(Who::Client(client)) => self.tables.client(client).map(|client| {
@@ -114,12 +119,14 @@ impl Loader {
     fn find_addresses(&self, claims: &[Claim], claimants: &mut Vec<Claimant>) {
         let client = claims[0].client;
         let mut found = vec![0; claims.len()]; // of each hash, at its first claim
+        // A claim keeps only part of a hash, so the record gives the address itself.
         for binding in self.tables.client(client).into_iter().flat_map(record::Client::bindings) {
             let address = u128::from(binding.address);
             let hash = kept(address_hash(address));
             let first = claims.partition_point(|claim| claim.hash < hash);
             let Some(claim) = found.get(first).and_then(|nth| claims.get(first + nth)) else { continue };
             if claim.hash == hash {
+                // Claims of one hash are in the record's order, so the next one belongs to the next address.
                 found[first] += 1;
                 claimants.push(Claimant { address, number: claim.number, who: Who::Client(client), hash });
             }
@@ -128,6 +135,7 @@ impl Loader {
 
     /// Removes lost addresses from records.
     pub(super) fn take_away(&self, mut lost: Vec<Loss>) {
+        // Sorted by client, so that each record is rewritten once, whatever it loses.
         lost.par_sort_unstable();
         let clients: Vec<&[Loss]> = lost.chunk_by(|a, b| a.0 == b.0).collect();
         clients.into_par_iter().for_each_init(Unpacked::default, |unpacked, lost| {
@@ -144,10 +152,12 @@ impl Loader {
         let leases: Vec<Lease<'_>> = unpacked.leases().filter(|lease| keeps(lease.address)).collect();
         thread.leases -= (record.len() - leases.len()) as isize;
         let after = if leases.is_empty() {
+            // Segments are not in the map by DUID; only their anchor is.
             if !record.is_oversized() {
                 let removed = tables.duids.remove(&tables.arena, duid_hash(unpacked.duid()), client);
                 removed.expect("a client with a record is in the map");
             }
+            // The number has no readers yet, and can be used again at once.
             thread.numbers.push(client);
             0
         } else {
@@ -157,6 +167,7 @@ impl Loader {
                 .expect("fewer leases than before fit")
         };
         tables.clients.set(client, after);
+        // The old record has no readers either.
         thread.allocator.free(before, record.record_words());
     }
 }

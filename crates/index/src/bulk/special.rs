@@ -22,6 +22,7 @@ pub(super) struct Aside {
 impl Aside {
     #[cold]
     pub(super) fn push(&mut self, number: u64, batch: &Batch, row: &Row) {
+        // Batches are bounded, so that the writer can publish each in a short step.
         if self.batches.last().is_none_or(|batch| batch.len() == BATCH_ROWS) {
             self.batches.push(Batch::new());
             self.numbers.push(Vec::new());
@@ -86,6 +87,7 @@ impl Specials {
                 this.batches.push(batch);
             }
         }
+        // Sorted by partition, so that each thread finds its rows by binary search.
         this.rows.sort_by_cached_key(|special| partition_of(address_hash(special.address)));
         this
     }
@@ -94,6 +96,7 @@ impl Specials {
     pub(super) fn of_partition(&self, partition: usize) -> &[Special] {
         let before = |special: &Special| partition_of(address_hash(special.address)) < partition;
         let start = self.rows.partition_point(before);
+        // The closure includes this partition, so the end is the first row of the next.
         let end = self.rows.partition_point(|special| {
             before(special) || { partition_of(address_hash(special.address)) == partition }
         });
@@ -130,6 +133,7 @@ impl Specials {
 impl Loader {
     /// Gathers the rows that all threads set aside.
     pub(super) fn specials(&self) -> Specials {
+        // Taken from all threads, since a row's address may belong to any partition.
         Specials::gathered(self.threads().iter_mut().map(|thread| std::mem::take(&mut thread.aside)))
     }
 }

@@ -60,6 +60,7 @@ pub(super) struct Claim {
 
 impl Claim {
     pub(super) fn words(self) -> [u64; CLAIM_WORDS] {
+        // The low bits give way to the client number; the partition restores the high ones.
         [self.hash << PARTITION_BITS & !u64::from(CLIENT_IDS - 1) | u64::from(self.client), self.number]
     }
 }
@@ -68,6 +69,7 @@ impl Claim {
 pub(super) fn claims(arena: &Arena, partition: usize, blocks: &[Block]) -> impl Iterator<Item = Claim> {
     items::<CLAIM_WORDS>(arena, blocks).map(move |[entry, number]| {
         let mask = u64::from(CLIENT_IDS - 1);
+        // The partition's bits were shifted out, and come back from the block's place.
         let hash = (partition as u64) << (64 - PARTITION_BITS) | (entry & !mask) >> PARTITION_BITS;
         Claim { hash, client: (entry & mask) as ClientId, number }
     })
@@ -127,14 +129,17 @@ impl Staged {
 
     /// Appends an item, of one word or more, to the partition of this hash.
     pub(super) fn push(&mut self, arena: &Arena, allocator: &mut Allocator, hash: u64, item: &[u64]) {
+        // A thread has blocks of its own for each partition, so staging takes no lock.
         let blocks = &mut self.0[partition_of(hash)];
         if blocks.last().is_none_or(|block| block.words - block.used < item.len()) {
+            // A row longer than a block gets a run of its own.
             let words = item.len().max(BLOCK_WORDS);
             blocks.push(Block { at: allocator.allocate(arena, words), words, used: 0 });
         }
         let Some(block) = blocks.last_mut() else { return };
         let at = block.at + block.used as Address;
         block.used += item.len();
+        // Relaxed: other threads read after the pass has ended.
         for (word, value) in arena.run(at, item.len()).iter().zip(item) {
             word.store(*value, Ordering::Relaxed);
         }
@@ -177,6 +182,7 @@ impl Item<'_> {
     ) {
         let Lease { prefix_len, duid, options, .. } = self.lease;
         let words_max = FIXED_WORDS + if self.same_options { 0 } else { options.len().div_ceil(8) };
+        // A run must not cross blocks, so a row that starts a block repeats the DUID.
         let same_client = self.same_client && staged.goes_on(self.duid_hash, words_max);
         let same_options = same_client && self.same_options;
         let address = u128::from(self.lease.address);
@@ -190,6 +196,7 @@ impl Item<'_> {
             | duid.len() as u64; // ≤ 130
         words.clear();
         words.extend([head, (address >> 64) as u64]);
+        // Shorter prefixes have no bits in the lower half.
         if prefix_len > 64 {
             words.push(address as u64);
         }
@@ -241,12 +248,14 @@ impl<'a> StagedRow<'a> {
 
     /// The row's own DUID, in words; empty if it is that of the row before.
     fn duid(self) -> &'a [AtomicU64] {
+        // A row of the same client has no DUID of its own, which saves most of the text.
         let len = if self.is_same_client() { 0 } else { self.duid_len().div_ceil(8) };
         &self.words[self.fixed_at() + 2..][..len]
     }
 
     /// The row's own option block; empty if it has none or that of the row before.
     fn own_options(self) -> &'a [AtomicU64] {
+        // The position depends on both optional parts before it.
         let at = self.fixed_at() + 2 + self.duid().len();
         if self.head & (HAS_OPTIONS | SAME_OPTIONS) == HAS_OPTIONS {
             let len = block_len(self.word(at)).div_ceil(8);
@@ -274,6 +283,7 @@ pub(super) fn runs(arena: &Arena, block: Block) -> impl Iterator<Item = Run<'_>>
     let mut words = block.contents(arena);
     std::iter::from_fn(move || {
         let mut rest = StagedRow::first(words)?.behind();
+        // A run ends where the next row names its client again.
         while let Some(row) = StagedRow::first(rest)
             && row.is_same_client()
         {
@@ -288,6 +298,7 @@ pub(super) fn runs(arena: &Arena, block: Block) -> impl Iterator<Item = Run<'_>>
 impl<'a> Run<'a> {
     /// Octets of the client's DUID, and the words they are in.
     pub(super) fn duid(self) -> (usize, &'a [AtomicU64]) {
+        // The first row of a run always has the DUID.
         StagedRow::first(self.words).map_or((0, &[]), |row| (row.duid_len(), row.duid()))
     }
 
@@ -297,6 +308,7 @@ impl<'a> Run<'a> {
         std::iter::from_fn(move || {
             let row = StagedRow::first(words)?;
             words = row.behind();
+            // Options are carried over from the row before them.
             if row.head & SAME_OPTIONS == 0 {
                 options = row.own_options();
             }
@@ -304,6 +316,7 @@ impl<'a> Run<'a> {
             let times = row.word(fixed_at + 1);
             let entry = Entry {
                 address: u128::from(row.word(1)) << 64 | u128::from(low),
+                // Staged leases have no host bits, so they have no written form either.
                 number: 0,
                 prefix_len: row.prefix_len(),
                 kind: if row.head & IS_PREFIX != 0 { LeaseKind::Prefix } else { LeaseKind::Address },

@@ -38,6 +38,7 @@ impl Report {
     /// Adds the last row of an address, and the lease that it replaces or removes.
     pub(crate) fn add(&mut self, row: usize, former: Option<(Client<'_>, Binding)>) {
         let former = former.map(|(client, binding)| {
+            // DUIDs are copied, since the record is freed before the observer is called.
             let start = self.duids.len();
             self.duids.resize(start + client.duid_len(), 0);
             client.copy_duid(&mut self.duids[start..]);
@@ -48,6 +49,7 @@ impl Report {
 
     /// Brings the rows, which come in no order, into that of their source.
     pub(crate) fn sort(&mut self) {
+        // Maps iterate in no order, and observers are promised that of the source.
         self.rows.sort_unstable_by_key(|row| row.row);
     }
 }
@@ -80,8 +82,10 @@ fn changes_of<'a>(
     let former = former.as_ref().map(|Former { binding, duid }| (&duids[duid.clone()], binding));
     match batch.change(&batch.rows[*row]) {
         Change::Put(lease) => {
+            // A renewal is no removal, though it replaces the record.
             let replaced = former.filter(|&(duid, former)| {
                 let is_same = duid == lease.duid && is_same_prefix(former, lease.prefix_len, lease.kind);
+                // An unreadable lease has no DUID, and its end tells an observer nothing.
                 !duid.is_empty() && !is_same
             });
             let removed = replaced.map(|(duid, former)| {

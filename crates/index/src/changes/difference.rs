@@ -45,7 +45,9 @@ impl<'a> Difference<'a> {
         for Stored { client, address, binding } in self.old.leases() {
             let (reason, time) = match self.new.find(address) {
                 None => (RemovalReason::Gone, None),
+                // Unreadable leases have no known holder, so no end of one can be reported.
                 Some(new) if new.client.is_unreadable() || client.is_unreadable() => continue,
+                // A renewed lease is reported once, as put.
                 Some(new) if is_same_holder(client, &binding, &new) => continue,
                 Some(new) => (RemovalReason::Replaced, Some(new.binding.cltt)),
             };
@@ -55,9 +57,11 @@ impl<'a> Difference<'a> {
         let (mut options, mut old_options) = (Vec::new(), Vec::new());
         for new in self.new.leases() {
             let Stored { client, address, binding } = new;
+            // Options are compared as octets: templates differ between generations.
             copy_options(&new, &mut options);
             if let Some(old) = self.old.find(address) {
                 copy_options(&old, &mut old_options);
+                // The same lease is no change, so a reload without news reports nothing.
                 if is_same_lease(&old, &new) && options == old_options {
                     continue;
                 }
@@ -93,6 +97,7 @@ impl<'a> Side<'a> {
 
     fn find(self, address: Ipv6Addr) -> Option<Stored<'a>> {
         let (first, number) = self.written.place(address.into());
+        // The secondary key finds leases whose written address is not their first.
         let (client, binding) = self.tables.lease_from(first, number)?;
         Some(Stored { client: self.tables.client(client)?, address, binding })
     }

@@ -22,6 +22,7 @@ impl Location<'_> {
     pub fn is_in(self, set: &LinkSet<'_>) -> bool {
         match self {
             Self::Link(link) => set.contains(link),
+            // It may be on any of these links, so it counts for each.
             Self::Containing(links) => set.intersects(&links),
             Self::NotConfigured => false,
         }
@@ -31,6 +32,7 @@ impl Location<'_> {
     pub fn link(self) -> Option<LinkId> {
         match self {
             Self::Link(link) => Some(link),
+            // One lease must count for one link in statistics, so the first is taken.
             Self::Containing(links) => links.iter().next(),
             Self::NotConfigured => None,
         }
@@ -81,6 +83,7 @@ impl Links {
     /// The lease's subnet, if that contains it: then [`Self::locate`] finds its link.
     #[inline(always)]
     pub fn own_subnet(&self, subnet_id: u32, address: Ipv6Addr) -> Option<OwnSubnet<'_>> {
+        // An id counts only with its address: ids are reassigned when a configuration changes.
         self.entry(subnet_id).filter(|subnet| subnet.contains(address)).map(OwnSubnet)
     }
 
@@ -88,6 +91,7 @@ impl Links {
     fn locate_by_address(&self, subnet_id: u32, address: Ipv6Addr, kind: LeaseKind) -> Location<'_> {
         let containing = self.of_address(address);
         match (kind, self.subnet(subnet_id)) {
+            // A reservation may give a prefix that lies in no pool, so the id alone decides.
             (LeaseKind::Prefix, Some(subnet)) if !containing.has_pool() => Location::Link(subnet.link),
             _ if containing.is_empty() => Location::NotConfigured,
             _ => Location::Containing(containing),
@@ -104,10 +108,12 @@ impl Links {
     ///
     /// Kea gives id 0 to an address outside all subnets.
     pub fn discards(&self, subnet_id: u32, address: Ipv6Addr) -> bool {
+        // Most leases pass here, without a look at the regions.
         if !self.checks_leases() || self.own_subnet(subnet_id, address).is_some() {
             return false;
         }
         let has_subnet = self.of_address(address).has_subnet();
+        // Kea does not move an address of id 0 that lies outside all subnets.
         let is_elsewhere = has_subnet || subnet_id != 0;
         is_elsewhere && (self.lease_checks == LeaseChecks::Discard || !has_subnet)
     }

@@ -55,6 +55,7 @@ impl<'a> LinkSet<'a> {
 
     #[inline]
     pub(super) fn named(links: &'a Links, region: Option<u32>, link_address: Ipv6Addr) -> Self {
+        // RFC 5007 §4.1.2.1 wants a global address; others can only be a relay agent's.
         if link_address.is_multicast() || link_address.is_unicast_link_local() {
             return Self::of_relay(links, region);
         }
@@ -65,6 +66,7 @@ impl<'a> LinkSet<'a> {
     /// No prefix makes an address global that is not; Kea may still name such a relay address.
     #[cold]
     fn of_relay(links: &'a Links, region: Option<u32>) -> Self {
+        // Without such a relay address the set is empty, whatever prefix contains it.
         let region = region.filter(|&at| !links.regions[at as usize].relay.is_empty());
         Self { links, only: None, region, part: Part::RelaysAlone }
     }
@@ -78,6 +80,7 @@ impl<'a> LinkSet<'a> {
     /// Whether it has no link: the address is not configured.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
+        // `only` answers for most sets without a walk.
         self.only.is_none() && self.has_none()
     }
 
@@ -103,11 +106,13 @@ impl<'a> LinkSet<'a> {
 
     #[cold]
     fn is_one_of_several(&self, link: LinkId) -> bool {
+        // Each run is sorted, so large sets cost a binary search.
         self.parts().any(|links| links.binary_search(&link).is_ok())
     }
 
     /// Whether they have a link in common.
     pub fn intersects(&self, other: &LinkSet<'_>) -> bool {
+        // The other set is walked, as leases are in few links.
         other.iter().any(|link| self.contains(link))
     }
 
@@ -125,8 +130,10 @@ impl<'a> LinkSet<'a> {
         let region = self.region.map(|at| &regions[at as usize]);
         let relay = region.filter(|_| self.part != Part::WithoutRelays).map(|region| &*region.relay);
         let region = region.filter(|_| self.part != Part::RelaysAlone);
+        // Subnets count by the longest prefix alone, as in routing.
         let subnet = region.and_then(|region| region.longest_subnet).map(|at| &*regions[at as usize].subnet);
         let innermost = region.and_then(|region| region.innermost_pool);
+        // Pools count at every level, since delegated prefixes nest.
         let pools = std::iter::successors(innermost, |&at| regions[at as usize].outer_pool);
         relay.into_iter().chain(subnet).chain(pools.map(|at| &*regions[at as usize].pool))
     }
@@ -144,6 +151,7 @@ impl<'a> LinkSet<'a> {
     /// The link, if it is exactly one.
     pub(super) fn sole(self) -> Option<LinkId> {
         let first = self.iter().next()?;
+        // A link may come twice, so counting would be wrong.
         self.iter().all(|link| link == first).then_some(first)
     }
 }

@@ -12,6 +12,7 @@ use super::{Link, LinkId, Links};
 
 /// The address for each link, and the links to which theirs does not lead back.
 pub(super) fn addresses(table: &Links, links: &[Link]) -> (Vec<Ipv6Addr>, Vec<LinkId>) {
+    // Computed once for all links: a search for each would be quadratic.
     let alone = alone(table, links.len());
     let mut unreachable = Vec::new();
     let addresses = links.iter().enumerate().map(|(number, link)| {
@@ -22,11 +23,14 @@ pub(super) fn addresses(table: &Links, links: &[Link]) -> (Vec<Ipv6Addr>, Vec<Li
         };
         let leads = |address: &Ipv6Addr| table.named(*address).contains(id);
         let leads_to_it_alone = |address: &Ipv6Addr| table.named(*address).sole() == Some(id);
+        // The operator's own setting comes first, even if it leads elsewhere.
         link.address
             .or_else(|| candidates().find(leads_to_it_alone))
             .or(alone[number])
+            // An address that leads to several links is better than one that leads to none.
             .or_else(|| candidates().find(leads))
             .unwrap_or_else(|| {
+                // Reported to the operator, as a requestor cannot ask for this link.
                 unreachable.push(id);
                 link.subnets[0].prefix.address
             })
@@ -38,6 +42,7 @@ pub(super) fn addresses(table: &Links, links: &[Link]) -> (Vec<Ipv6Addr>, Vec<Li
 fn alone(table: &Links, links: usize) -> Vec<Option<Ipv6Addr>> {
     let mut alone = vec![None; links];
     for (first, region) in table.by_address.ranges() {
+        // Ranges without region belong to no link.
         let Some(region) = region else { continue };
         let Some(link) = LinkSet::named(table, Some(region), Ipv6Addr::LOCALHOST).sole() else { continue };
         // The range of `::` goes on behind it, unless it is a relay's.

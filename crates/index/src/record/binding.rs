@@ -29,10 +29,12 @@ impl Binding {
     /// Returns the remaining lifetimes at `now`, as [`Self::valid_left`] and [`Self::preferred_left`] do.
     #[inline]
     pub fn left(&self, now: u32) -> Left {
+        // A source's clock ahead of ours must not add to a lifetime.
         let elapsed = now.saturating_sub(self.cltt);
         let of =
             |lifetime| if lifetime == INFINITY { INFINITY } else { u32::saturating_sub(lifetime, elapsed) };
         let valid_lifetime = of(self.valid_lifetime);
+        // RFC 8415 §21.6: preferred is never more than valid.
         Left { valid_lifetime, preferred_lifetime: of(self.preferred_lifetime).min(valid_lifetime) }
     }
 

@@ -14,6 +14,7 @@ impl<'a> Client<'a> {
     pub(crate) fn as_written(self, written: &Written) -> impl Iterator<Item = (Ipv6Addr, Binding)> {
         let mut bindings = self.bindings();
         std::iter::from_fn(move || {
+            // Bindings and their written addresses are read together, as only the packed form has the number.
             let packed = bindings.next_packed()?;
             let address = written.address(packed.address().into(), packed.number());
             Some((address.into(), packed.unpack()))
@@ -56,6 +57,7 @@ impl Unpacked {
     /// # Panics
     /// If there is none.
     pub(crate) fn add(&mut self, client: Client<'_>, address: Ipv6Addr, written: &Written) {
+        // The first lease brings the DUID of all.
         if self.bindings.is_empty() {
             self.start(client);
         }
@@ -73,6 +75,7 @@ impl Unpacked {
     }
 
     fn push(&mut self, client: Client<'_>, binding: Binding) {
+        // Equal options share a block, so a block that was just copied is not copied again.
         if binding.block != 0 && binding.block != self.last.0 {
             let start = self.octets.len();
             let block = &client.words[binding.block as usize..];

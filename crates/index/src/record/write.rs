@@ -34,6 +34,7 @@ pub(crate) enum Wholeness {
 /// Sorts leases of one client as a record holds them. Mostly they are those of a record and then a few: two
 /// runs, which a stable sort merges.
 pub(crate) fn sort(leases: &mut [Lease<'_>]) {
+    // Stable, so that sorted runs are merged in one pass.
     leases.sort_by_key(|lease| order(lease.prefix_len, lease.kind, lease.first()));
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn write(
     let duid = leases.first().map_or(&[][..], |lease| lease.duid);
     let entries = leases.iter().map(|lease| Entry {
         address: lease.first(),
+        // Only leases with host bits have a number; 0 stands for the first address.
         number: written.number(lease.address.into(), lease.first()),
         prefix_len: lease.prefix_len,
         kind: lease.kind,
@@ -119,6 +121,7 @@ impl OptionBlock for &[AtomicU64] {
     }
 
     fn is(self, other: Self) -> bool {
+        // Blocks of one record are compared by position first.
         std::ptr::eq(self, other) || self.len() == other.len() && words(self).eq(words(other))
     }
 
@@ -140,8 +143,10 @@ pub(crate) fn write_entries<B: OptionBlock>(
     entries: impl Iterator<Item = Entry<B>> + Clone,
     words_max: usize,
 ) -> Result<Address, RecordTooLargeError> {
+    // Composed in a vector: its length is not known before, and a run cannot grow.
     compose(scratch, client, entries, words_max)?;
     let at = allocator.allocate(arena, scratch.len());
+    // Relaxed: the record is published by its address.
     for (word, value) in arena.run(at, scratch.len()).iter().zip(&*scratch) {
         word.store(*value, Ordering::Relaxed);
     }
@@ -155,15 +160,18 @@ fn compose<B: OptionBlock>(
     words_max: usize,
 ) -> Result<(), RecordTooLargeError> {
     out.clear();
+    // The head is written last, when all lengths are known.
     out.push(0);
     out.extend(duid);
     let (mut at, mut count, mut long) = (out.len(), 0, 0);
     let mut blocks_at = at;
+    // The bindings are counted first, as blocks lie behind them.
     for entry in entries.clone() {
         count += 1;
         long += address_words(entry.prefix_len) - 1;
         blocks_at += 3 + address_words(entry.prefix_len);
     }
+    // Checked before memory grows, as this may be a client with millions of leases.
     if count > LEASES_MAX || blocks_at >= words_max {
         return Err(RecordTooLargeError);
     }
@@ -178,9 +186,11 @@ fn compose<B: OptionBlock>(
         } else {
             let at = out.len();
             entry.block.push_to(out);
+            // A ring, so that the oldest block makes room.
             recent[n % SHARING_WINDOW] = Some((entry.block, at));
             at
         };
+        // Checked with each block: options may be long.
         if out.len() >= words_max {
             return Err(RecordTooLargeError);
         }
@@ -203,6 +213,7 @@ fn put_binding<B>(out: &mut [u64], at: usize, entry: &Entry<B>, block: u64) -> u
     let fixed = [head, entry.lifetimes, times, (entry.address >> 64) as u64];
     out[at..at + fixed.len()].copy_from_slice(&fixed);
     let end = at + fixed.len();
+    // The second half of a short prefix is zero and not stored.
     if address_words(entry.prefix_len) == 1 {
         return end;
     }

@@ -29,6 +29,7 @@ impl Secondary {
 
     /// The same indexes but for links, for leases that are on other links now.
     pub(crate) fn with_links(&self, tables: &Tables, links: &Links) -> Self {
+        // Other indexes do not depend on links, and are shared by both generations.
         if self.has(Kind::Link) { self.clone().with(&[Kind::Link], tables, links) } else { self.clone() }
     }
 
@@ -41,9 +42,11 @@ impl Secondary {
         }
         let end = tables.clients.end();
         let mut first = 0;
+        // In windows, so that the keys of all clients are never in memory at once.
         while first < end && !kinds.is_empty() {
             let window = first..first.saturating_add(WINDOW).min(end);
             let entries = entries(&built, window.clone(), tables, links);
+            // Sized by the first window, since growing tables cost a rehash of all keys.
             if first == 0 {
                 built.presize(&entries, (end as usize).div_ceil(WINDOW as usize));
             }
@@ -59,6 +62,7 @@ impl Secondary {
     /// Makes room for the keys of all windows, of which these entries are the first.
     fn presize(&mut self, entries: &[(Key, ClientId)], windows: usize) {
         for same_kind in entries.chunk_by(|a, b| a.0.kind == b.0.kind) {
+            // Entries are sorted, so equal keys lie together.
             let keys = same_kind.chunk_by(|a, b| a.0 == b.0).count();
             // Keys of many clients each come again in the windows behind; keys of one client each do not.
             let is_rare = 2 * keys > same_kind.len();
@@ -74,6 +78,7 @@ impl Secondary {
             clients.extend(entries.iter().map(|&(_, client)| client));
             let key = entries[0].0;
             if let Some(postings) = self.of(key.kind) {
+                // Each key is written once a window, under its shard's lock.
                 postings.extend(key.hash, clients);
             }
         });
@@ -87,6 +92,7 @@ fn entries(
     tables: &Tables,
     links: &Links,
 ) -> Vec<(Key, ClientId)> {
+    // Small parts would spend their time on the extractor's buffers.
     let parts = clients.into_par_iter().with_min_len(PART);
     let parts = parts.fold(
         || (Extractor::default(), Vec::new()),
@@ -102,6 +108,7 @@ fn entries(
         all.append(&mut part);
         all
     });
+    // Sorted, so that equal keys become one posting.
     entries.par_sort_unstable();
     entries
 }

@@ -20,6 +20,7 @@ impl Extractor {
     /// The keys of this record, of those kinds that are asked for: ascending, each once.
     pub(crate) fn keys(&mut self, secondary: &Secondary, client: Client<'_>, links: &Links) -> &[Key] {
         self.keys.clear();
+        // A partial client is in every scan, as its other leases are not known.
         if client.is_partial() {
             self.keys.push(Key::PARTIAL);
         }
@@ -27,6 +28,7 @@ impl Extractor {
             self.keys.extend(client.bindings().map(|lease| {
                 match links.locate(lease.subnet_id, lease.address, lease.kind) {
                     Location::Link(link) => Key::link(link),
+                    // Leases off their subnet depend on the address, so they are listed together.
                     Location::Containing(_) | Location::NotConfigured => Key::OFF_SUBNET,
                 }
             }));
@@ -34,12 +36,14 @@ impl Extractor {
         let (relay_ids, remote_ids) = (secondary.has(Kind::RelayId), secondary.has(Kind::RemoteId));
         if relay_ids || remote_ids {
             let keys = &mut self.keys;
+            // Relay data is parsed once for both kinds.
             for_each_id(client, &mut self.option, |code, id| match code {
                 OptionCode::RELAY_ID if relay_ids => keys.push(Key::relay_id(id)),
                 OptionCode::REMOTE_ID if remote_ids => keys.push(Key::remote_id(id)),
                 _ => {}
             });
         }
+        // Leases of a client share keys, and each is posted once.
         self.keys.sort_unstable();
         self.keys.dedup();
         &self.keys
@@ -64,9 +68,11 @@ fn for_each_id(client: Client<'_>, option: &mut Vec<u8>, mut see: impl FnMut(Opt
         }
         last_block = lease.block;
         let mut options = client.options(&lease).iter();
+        // A lease without relay data was not relayed.
         if let Some((_, relay_data)) = options.find(|&(code, _)| code == OptionCode::LQ_RELAY_DATA.0) {
             option.resize(relay_data.wire_len(), 0);
             relay_data.copy_into(option);
+            // Damaged data has no relay message behind its header.
             for_each_relay_option(option.get(RELAY_DATA_HEADER_LEN..).unwrap_or_default(), &mut see);
         }
     }
@@ -75,7 +81,9 @@ fn for_each_id(client: Client<'_>, option: &mut Vec<u8>, mut see: impl FnMut(Opt
 /// Calls `see` for each option of each relay message, from the outermost inwards.
 fn for_each_relay_option(mut message: &[u8], see: &mut impl FnMut(OptionCode, &[u8])) {
     while let Ok((_, options)) = RelayHeader::parse(message) {
+        // Without a nested message this was the innermost relay agent.
         message = &[];
+        // An option that does not parse hides those behind it.
         for (code, value) in options.map_while(Result::ok) {
             if code == OptionCode::RELAY_MSG {
                 message = value;

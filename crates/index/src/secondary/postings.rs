@@ -48,6 +48,7 @@ pub struct PostingsSize {
 impl Postings {
     /// Makes room for so many keys.
     pub(super) fn with_capacity(keys: usize) -> Self {
+        // One shard's lock is held for one key only, so 256 of them rarely meet.
         let clients =
             DashMap::with_capacity_and_hasher_and_shard_amount(keys, RandomState::default(), SHARDS);
         Self { clients, sets: AtomicUsize::new(0), shared: AtomicUsize::new(0) }
@@ -61,6 +62,7 @@ impl Postings {
     pub(super) fn extend(&self, key: u64, clients: &[ClientId]) {
         match self.clients.entry(key) {
             Entry::Vacant(vacant) => {
+                // Most keys of Remote-ID have a single client.
                 if let [client] = *clients {
                     vacant.insert(Posting::One(client));
                 } else {
@@ -70,6 +72,7 @@ impl Postings {
             Entry::Occupied(mut occupied) => match occupied.get_mut() {
                 Posting::One(first) => {
                     let set: BTreeSet<ClientId> = clients.iter().copied().chain([*first]).collect();
+                    // The same client again stays alone.
                     if set.len() > 1 {
                         *occupied.get_mut() = self.several(set);
                     }
@@ -78,6 +81,7 @@ impl Postings {
                     let before = set.len();
                     if clients.len() < MERGE_MIN {
                         set.extend(clients);
+                    // Merging builds full nodes where single insertions would split them.
                     } else {
                         set.append(&mut clients.iter().copied().collect());
                     }
@@ -94,6 +98,7 @@ impl Postings {
     }
 
     pub(super) fn remove(&self, key: u64, client: ClientId) {
+        // A client may be removed twice, as records are compared key by key.
         let Entry::Occupied(mut occupied) = self.clients.entry(key) else { return };
         match occupied.get_mut() {
             Posting::One(only) => {
@@ -103,6 +108,7 @@ impl Postings {
             }
             Posting::Several(set) => {
                 self.shared.fetch_sub(usize::from(set.remove(&client)), Ordering::Relaxed);
+                // A set of one goes back to the small form, as memory is counted in bytes a lease.
                 if let (1, Some(&last)) = (set.len(), set.first()) {
                     self.shared.fetch_sub(1, Ordering::Relaxed);
                     self.sets.fetch_sub(1, Ordering::Relaxed);
@@ -117,6 +123,7 @@ impl Postings {
         match self.clients.get(&key).as_deref() {
             None => {}
             Some(&Posting::One(client)) => out.extend(Some(client).filter(|&client| client >= first)),
+            // A bounded copy: a key may have millions of clients, and the shard is locked.
             Some(Posting::Several(set)) => out.extend(set.range(first..).take(count)),
         }
     }

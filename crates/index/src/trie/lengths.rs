@@ -15,6 +15,7 @@ impl Lengths {
     /// The set of one length, 1 to 128.
     pub(super) fn of(len: u8) -> Self {
         match len {
+            // Bits count from length 1, so that 64 lengths fill a word.
             ..=64 => Self { short: 1 << (len - 1), long: 0 },
             _ => Self { short: 0, long: 1 << (len - 65) },
         }
@@ -29,6 +30,7 @@ impl Lengths {
     /// Removes the longest length and returns it.
     #[inline]
     pub(crate) fn pop_longest(&mut self) -> Option<u8> {
+        // Longer lengths come first, as the longest match decides.
         let (lengths, zero) = if self.long != 0 { (&mut self.long, 65) } else { (&mut self.short, 1) };
         let top = lengths.checked_ilog2()?;
         *lengths ^= 1 << top;

@@ -32,6 +32,7 @@ pub(super) type Pasts = FastMap<u128, Past>;
 /// The past of those leases whose last row in this batch cannot be read.
 pub(super) fn pasts(batch: &Batch, last: &FastMap<u128, usize>) -> Pasts {
     let mut pasts = Pasts::default();
+    // The usual batch has no such row, and costs no table.
     if batch.rows.iter().all(|row| row.action != Action::MarkUnreadable) {
         return pasts;
     }
@@ -39,6 +40,7 @@ pub(super) fn pasts(batch: &Batch, last: &FastMap<u128, usize>) -> Pasts {
         let address = batch.key(row);
         if batch.rows[last[&address]].action == Action::MarkUnreadable {
             let past = pasts.entry(address).or_default();
+            // A row that can be read makes the ones before it of no matter.
             if row.action != Action::MarkUnreadable {
                 *past = Past { is_whole: true, clients: Vec::new() };
             }
@@ -51,6 +53,7 @@ pub(super) fn pasts(batch: &Batch, last: &FastMap<u128, usize>) -> Pasts {
 /// Adds the clients from before the batch to the past of each lease.
 pub(super) fn prepend(pasts: &mut Pasts, formers: &mut FastMap<u128, Vec<Duid>>) {
     for (address, past) in pasts {
+        // Clients named before the batch come first, as they are older.
         past.clients.splice(0..0, formers.remove(address).unwrap_or_default());
     }
 }
@@ -60,6 +63,7 @@ impl Past {
     pub(super) fn joined(&self, holder: &[u8], before: &[Duid]) -> Vec<Duid> {
         let before = [holder].into_iter().chain(before.iter().map(|duid| &**duid));
         let clients = self.clients.iter().map(|duid| &**duid);
+        // A readable row ends the doubt of those before it.
         Doubts::joined(before.filter(|_| !self.is_whole).chain(clients))
     }
 }
@@ -80,9 +84,11 @@ impl Doubts {
     fn joined<'d>(clients: impl Iterator<Item = &'d [u8]>) -> Vec<Duid> {
         let mut joined: Vec<Duid> = Vec::new();
         for duid in clients.filter(|duid| !duid.is_empty()) {
+            // Rows may name one client over and over, and each counts once.
             if joined.iter().any(|known| **known == *duid) {
                 continue;
             }
+            // The first is the former holder, and the newest are the likeliest, so one of the middle goes.
             if joined.len() == CLIENTS_MAX {
                 joined.remove(1);
             }
@@ -96,12 +102,14 @@ impl Doubts {
     pub(super) fn changes(&self, next: &[(u128, Vec<Duid>)]) -> Vec<(Duid, bool)> {
         let mut counts: FastMap<&[u8], isize> = FastMap::default();
         for (address, clients) in next {
+            // Old and new doubts of a lease are counted against each other.
             self.of_lease(*address).iter().for_each(|duid| *counts.entry(duid).or_default() -= 1);
             clients.iter().for_each(|duid| *counts.entry(duid).or_default() += 1);
         }
         let change = |(duid, change): (&[u8], isize)| {
             let before = self.clients.get(duid).copied().unwrap_or(0);
             let after = before.saturating_add_signed(change);
+            // Only a change between none and some matters to the record.
             ((before == 0) != (after == 0)).then(|| (duid.into(), after > 0))
         };
         counts.into_iter().filter_map(change).collect()
@@ -110,9 +118,11 @@ impl Doubts {
     /// Sets the clients in doubt by these leases.
     pub(super) fn set(&mut self, next: Vec<(u128, Vec<Duid>)>) {
         for (address, clients) in next {
+            // Counted up before down, so that a client in both is never removed in between.
             for duid in &clients {
                 *self.clients.entry(duid.clone()).or_default() += 1;
             }
+            // A lease without doubts needs no entry.
             let before = if clients.is_empty() {
                 self.leases.remove(&address)
             } else {
@@ -121,6 +131,7 @@ impl Doubts {
             for duid in before.into_iter().flatten() {
                 if let Some(count) = self.clients.get_mut(&duid) {
                     *count -= 1;
+                    // The last lease that put the client in doubt is readable again.
                     if *count == 0 {
                         self.clients.remove(&duid);
                     }

@@ -21,6 +21,7 @@ impl Writer {
     /// Returns the lease with this address as its source wrote it.
     pub fn held(&self, address: Ipv6Addr) -> Option<Held<'_>> {
         let (first, number) = self.written.place(address.into());
+        // The written address is the key, and the first address is where records keep it.
         let (client, binding) = self.tables.lease_from(first, number)?;
         Some(self.read_back(self.tables.client(client)?, address, binding))
     }
@@ -40,6 +41,7 @@ impl Writer {
     }
 
     fn read_back<'w>(&'w self, client: Client<'w>, address: Ipv6Addr, binding: Binding) -> Held<'w> {
+        // A readable lease puts no client in doubt.
         let doubts = if client.is_unreadable() { self.doubts.of_lease(address.into()) } else { &[] };
         Held { client, address, binding, doubts }
     }
@@ -73,6 +75,7 @@ impl Held<'_> {
                 held.binding;
             (held.address, prefix_len, kind, valid_lifetime, preferred_lifetime, cltt, subnet_id)
         };
+        // Cheap fields first: most leases differ in their times, or in nothing.
         key(self) == key(other)
             && self.doubts == other.doubts
             && self.duid() == other.duid()
@@ -87,6 +90,7 @@ impl Held<'_> {
         let Binding { prefix_len, kind, valid_lifetime, preferred_lifetime, cltt, subnet_id, .. } =
             self.binding;
         let address = self.address;
+        // A readable lease is written as it was.
         if !self.is_unreadable() {
             let (duid, options) = (&self.duid()[..], &self.options()[..]);
             return batch.put(&Lease {
@@ -102,10 +106,12 @@ impl Held<'_> {
             });
         }
         let first = batch.len();
+        // The first row stands for the lease itself, and the others for the clients in doubt.
         batch.unreadable(address, prefix_len, &[])?;
         for duid in self.doubts {
             batch.unreadable(address, prefix_len, duid)?;
         }
+        // The feed's number tells whose lease it is, so it is kept.
         batch.rows[first..].iter_mut().for_each(|row| row.subnet_id = subnet_id);
         Ok(())
     }
@@ -158,6 +164,7 @@ mod tests {
         for duid in [&[8][..], &[9]] {
             batch.unreadable("2001:db8::2".parse().unwrap(), 128, duid).unwrap();
         }
+        // Numbers of a feed are not those of the source, so they must survive.
         batch.renumber_subnets(|id| id + 5);
         batch
     }
@@ -169,6 +176,7 @@ mod tests {
         let mut copy = Batch::new();
         first.all_held().for_each(|held| held.push_into(&mut copy).unwrap());
         let (mut second, _) = Writer::new();
+        // Applied as changes, not loaded: both ways must give the same.
         second.apply(&copy);
         assert_eq!((first.lease_count(), first.all_held().count()), (4, 4));
         for held in first.all_held() {

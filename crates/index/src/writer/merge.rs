@@ -26,6 +26,7 @@ impl<'b> Packed<'b> {
         packer: &mut Packer,
     ) -> Self {
         let mut octets = Vec::new();
+        // Templates are entered on the way, so the packer needs the tables.
         let pack = |row: &Row| {
             let start = octets.len();
             packer.pack((&tables.templates, &tables.arena), allocator, batch.options(row), &mut octets);
@@ -112,16 +113,19 @@ impl<'a> Merge<'a> {
         // Edits whose address had a lease before: those leases are in the map already.
         let mut known = vec![false; edits.len()];
         for lease in old.leases() {
+            // Edits are in order, so that each old lease finds its own by bisection.
             match edits.binary_search_by_key(&lease.address, |edit| edit.address) {
                 Ok(at) => {
                     known[at] = true;
                     merge.change(lease, edits[at].step, batch);
                 }
+                // Leases without a change stay as they are.
                 Err(_) => merge.leases.push(lease),
             }
         }
         for (edit, known) in edits.iter().zip(known) {
             let Some(row) = edit.step.row() else { continue };
+            // In place, the slot is handed over and never entered.
             if !known && !matches!(edit.step, Step::TakeOver { in_place: true, .. }) {
                 merge.entering.push(batch.first(row));
             }
@@ -136,6 +140,7 @@ impl<'a> Merge<'a> {
         let address = lease.first().into();
         let is_kept = match step {
             Step::Put { row, late } => {
+                // A longer or shorter prefix of the same written address begins elsewhere.
                 // With host bits, another length is another first address.
                 if batch.first(row) != address {
                     let leaving = if late { &mut self.leaving_late } else { &mut self.leaving };
@@ -144,6 +149,7 @@ impl<'a> Merge<'a> {
                 }
                 late
             }
+            // The new lease comes from the batch or the other record, so the old one goes.
             Step::TakeOver { .. } | Step::Move { .. } => false,
             Step::Drop { late } => {
                 let leaving = if late { &mut self.leaving_late } else { &mut self.leaving };
@@ -151,10 +157,12 @@ impl<'a> Merge<'a> {
                 late
             }
             Step::HandOver { to, in_place: true } => {
+                // The slot keeps leading somewhere at every moment.
                 self.passing.push((address, to));
                 true
             }
             Step::HandOver { in_place: false, .. } => {
+                // Both records have the lease until readers can see the new one.
                 self.leaving_late.push(address);
                 true
             }
@@ -203,6 +211,7 @@ pub(super) struct Staged {
 impl Staged {
     /// Whether the map by DUID leads to the client's record, if it has one.
     pub(super) fn is_known_by_duid(&self) -> bool {
+        // Only the anchor stands in the map by DUID.
         !matches!(self.role, Role::Segment { .. })
     }
 

@@ -27,23 +27,28 @@ impl Extent {
 /// First addresses of the losses that overlap a gain.
 pub(super) fn contested(mut extents: Vec<Extent>) -> FastSet<u128> {
     let mut contested = FastSet::default();
+    // Without both kinds nothing can be contested, and a sort is spared.
     if extents.iter().all(|extent| extent.is_gain) || !extents.iter().any(|extent| extent.is_gain) {
         return contested;
     }
+    // Outer prefixes come first, so that the stack holds what is around.
     extents.sort_unstable();
     // The prefixes around the current one, outermost first; of these, the losses around which no gain is
     // known yet.
     let (mut around, mut alone): (Vec<Extent>, Vec<u128>) = (Vec::new(), Vec::new());
     let mut gains = 0;
     for extent in extents {
+        // Prefixes that end before this one are not around it.
         while let Some(passed) = around.pop_if(|around| around.last() < extent.first) {
             gains -= usize::from(passed.is_gain);
             alone.pop_if(|first| !passed.is_gain && *first == passed.first);
         }
         if extent.is_gain {
             gains += 1;
+            // Everything around the gain overlaps it.
             contested.extend(alone.drain(..));
         } else if gains > 0 {
+            // A gain is around, or begins with it.
             contested.insert(extent.first);
         } else {
             alone.push(extent.first);

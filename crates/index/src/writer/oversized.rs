@@ -58,6 +58,7 @@ pub(super) struct Parts {
 
 impl Parts {
     fn new(limits: Limits) -> Self {
+        // Hysteresis: a client at the limit must not be split and joined over and over.
         // Half of the limit: at least as many leases were removed as are moved now.
         let shrinks_at = limits.leases / 2;
         Self { leases: 0, words: 0, segments: FastSet::default(), open: None, shrinks_at }
@@ -75,6 +76,7 @@ impl Oversized {
         for (anchor, segments) in anchors {
             let mut parts = Parts::new(tables.limits);
             for segment in segments {
+                // A segment that lost all leases during the load has no record.
                 let Some(client) = tables.client(segment) else { continue };
                 parts.leases += client.len();
                 parts.words += client.record_words();
@@ -89,6 +91,7 @@ impl Oversized {
 
     /// The number by which a client is known: that of its anchor, for a segment.
     pub(super) fn whole(&self, client: ClientId) -> ClientId {
+        // A client that is not oversized stands for itself.
         self.anchors.get(&client).copied().unwrap_or(client)
     }
 
@@ -108,12 +111,14 @@ impl Oversized {
 
     /// Records the effect of published records.
     pub(super) fn note(&mut self, tables: &Tables, staged: &[Staged], plan: &Plan) {
+        // Anchors first, so that their segments find them below.
         for client in staged {
             match client.role {
                 Role::Anchor => {
                     self.parts.entry(client.client).or_insert_with(|| Parts::new(tables.limits));
                 }
                 Role::Whole => {
+                    // It was oversized until now.
                     let gone = self.parts.remove(&client.client);
                     self.leases -= gone.map_or(0, |parts| parts.leases);
                 }
@@ -128,6 +133,7 @@ impl Oversized {
                 self.anchors.insert(client.client, anchor);
             }
             let Some(parts) = self.parts.get_mut(&anchor) else { continue };
+            // Counts follow the published records, not the plan.
             parts.leases = parts.leases.saturating_add_signed(client.lease_change);
             self.leases = self.leases.saturating_add_signed(client.lease_change);
             parts.words = parts.words + client.words - client.old_words;
@@ -157,6 +163,7 @@ impl Writer {
 
     /// The clients with more leases than one reply can hold.
     pub fn oversized(&self) -> impl Iterator<Item = OversizedClient> {
+        // The anchor names the client, as segments may come and go.
         self.oversized.parts.iter().filter_map(|(&anchor, parts)| {
             let anchor = self.tables.client(anchor)?;
             let mut duid = vec![0; anchor.duid_len()];
@@ -167,15 +174,18 @@ impl Writer {
 
     /// Makes an oversized client of the one with this DUID, which may have no leases yet.
     pub(super) fn split(&mut self, tables: &Tables, duid: &[u8]) {
+        // A client without leases yet gets its anchor from this batch.
         let client = tables.find_duid(duid).unwrap_or_else(|| self.number());
         let mut plan = Plan::default();
         plan.roles.insert(client, Role::Anchor);
         // It may have no lease yet that would have its record written.
         plan.marks.insert(client, (duid.into(), false));
+        // Collected first, since moving changes the record that is read.
         let addresses: Vec<Ipv6Addr> = self.addresses(tables, client).collect();
         for addresses in addresses.chunks(tables.limits.segment) {
             let segment = self.number();
             plan.roles.insert(segment, Role::Segment { anchor: client });
+            // A move is a pair of edits, so that readers find the lease at every moment.
             plan.edits.extend(addresses.iter().flat_map(|&address| moved(address, client, segment)));
         }
         // Published alone, before the batch: the leases that the batch adds go into segments then.
@@ -185,6 +195,7 @@ impl Writer {
 
     /// Makes one record again of an oversized client that lost most of its leases.
     pub(super) fn shrink(&mut self, tables: &Tables, anchor: ClientId) {
+        // It may have shrunk already with another segment.
         let Some(parts) = self.oversized.parts.get_mut(&anchor) else { return };
         let segments: Vec<ClientId> = parts.segments.iter().copied().collect();
         // Should it not fit, it is tried again when as many leases are gone as are left then.
@@ -195,6 +206,7 @@ impl Writer {
             plan.edits
                 .extend(self.addresses(tables, segment).flat_map(|address| moved(address, segment, anchor)));
         }
+        // An anchor without segments has no lease to move.
         if plan.edits.is_empty() {
             let Some(old) = tables.client(anchor) else { return };
             self.unpacked.read(Some(old), &self.written);
@@ -203,6 +215,7 @@ impl Writer {
             plan.marks.insert(anchor, (duid, is_in_doubt));
             let staged = self.stage_edits(tables, plan).expect("no lease fits");
             self.publish(tables, &staged.0, &staged.1);
+        // A record that does not fit stays split, and is tried again later.
         } else if let Ok(staged) = self.stage_edits(tables, plan) {
             self.publish(tables, &staged.0, &staged.1);
         }
@@ -214,6 +227,7 @@ impl Writer {
             Role::Segment { anchor } => Some(anchor),
             Role::Anchor | Role::Whole => None,
         };
+        // Several segments of a client may be staged, and it shrinks once.
         let anchors: FastSet<ClientId> = staged.iter().filter_map(anchor).collect();
         for anchor in anchors {
             if self.oversized.parts(anchor).is_some_and(|parts| parts.shrinks(tables.limits)) {
@@ -226,6 +240,7 @@ impl Writer {
     pub(super) fn shrink_loaded(&mut self, tables: &Tables) {
         let fitting = |(_, parts): &(&ClientId, &Parts)| parts.leases <= tables.limits.leases;
         let anchors: Vec<ClientId> =
+            // Collected first, as shrinking changes the table.
             self.oversized.parts.iter().filter(fitting).map(|(&anchor, _)| anchor).collect();
         anchors.into_iter().for_each(|anchor| self.shrink(tables, anchor));
         self.oversized.note(tables, &[], &Plan::default());
@@ -239,6 +254,7 @@ impl Writer {
 
     /// Stages edits that come from no batch.
     fn stage_edits(&mut self, tables: &Tables, mut plan: Plan) -> Result<(Vec<Staged>, Plan), Vec<Vec<u8>>> {
+        // Staging expects edits by client, then by address.
         plan.edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
         let none = Batch::new();
         let packed = Packed::new(&none, tables, &mut self.allocator, &mut self.packer);

@@ -76,10 +76,12 @@ impl Writer {
         pasts: &Pasts,
     ) -> Plan {
         let found = last.iter().map(|(&address, &row)| {
+            // Found by the written address, which is the key of the source.
             let (first, number) = self.written.place(address);
             FoundRow { address: address.into(), row, old: tables.lease_from(first, number) }
         });
         let found: Vec<FoundRow> = found.collect();
+        // Observers need the old lease, which is gone after publishing.
         if !self.observers.is_empty() {
             self.record_report(tables, &found);
         }
@@ -87,6 +89,7 @@ impl Writer {
             found.iter().flat_map(|found| extents(found, &batch.rows[found.row])).collect();
         let has_gains = extents.iter().any(|extent| extent.is_gain);
         let losses = extents.iter().filter(|extent| !extent.is_gain).count();
+        // Only losses under a gain need a grace period, which costs a wait.
         let late = contested(extents);
         let mut plan = Plan { has_losses: losses > late.len(), has_gains, ..Plan::default() };
         plan.edits.reserve(found.len());
@@ -96,6 +99,7 @@ impl Writer {
             // Leases that overlap a new one must be visible until readers can see that one.
             let late = old.as_ref().is_some_and(|(_, old)| late.contains(&u128::from(old.address)));
             let new = &batch.rows[row];
+            // A removal of an unknown address changes nothing.
             if new.is_removal() {
                 plan.applied.removed += usize::from(old.is_some());
                 plan.edits.extend(old.map(|(client, _)| Edit { client, address, step: Step::Drop { late } }));
@@ -103,9 +107,11 @@ impl Writer {
             }
             let duid = batch.duid(new);
             let known = tables.find_duid(duid);
+            // Two rows of a new client must give it one number.
             let client = known.unwrap_or_else(|| *newcomers.entry(duid).or_insert_with(|| self.number()));
             plan.applied.put += 1;
             if let Some((owner, _)) = old
+                // The lease stays with its client, though it may be in a segment.
                 && self.oversized.whole(owner) == client
             {
                 plan.edits.push(Edit { client: owner, address, step: Step::Put { row, late } });
@@ -122,6 +128,7 @@ impl Writer {
                     plan.edits.push(Edit { client: owner, address, step });
                     plan.edits.push(Edit { client, address, step: Step::TakeOver { row, in_place } });
                 }
+                // A new address needs no care for old readers.
                 None => plan.edits.push(Edit { client, address, step: Step::Put { row, late } }),
             }
         }
@@ -129,6 +136,7 @@ impl Writer {
         plan.edits.sort_unstable_by_key(|edit| (edit.client, edit.address));
         for (duid, is_in_doubt) in self.doubts.changes(&plan.doubts) {
             let known = tables.find_duid(&duid).or_else(|| newcomers.get(&*duid).copied());
+            // A client may be in doubt without ever having had a lease.
             let client = known.unwrap_or_else(|| self.number());
             // An oversized client has unlisted bindings anyway.
             if self.oversized.parts(client).is_none() {
@@ -145,6 +153,7 @@ impl Writer {
             let former = old.as_ref().and_then(|(client, old)| Some((tables.client(*client)?, *old)));
             self.report.add(*row, former);
         }
+        // Observers get changes in the order of the source.
         self.report.sort();
     }
 
@@ -154,6 +163,7 @@ impl Writer {
             let address = u128::from(address);
             let before = self.doubts.of_lease(address);
             let Some(past) = pasts.get(&address) else {
+                // A readable row ended the doubt.
                 return (!before.is_empty()).then(|| (address, Vec::new()));
             };
             let mut holder = Vec::new();
@@ -175,10 +185,12 @@ impl Writer {
             is_shared |=
                 self.written.note_first(row.address, address) || tables.lease_from(row.address, 0).is_some();
         }
+        // Without host bits anywhere, no two leases begin at one address.
         if self.written.has_any_first() {
             let tidy = |(_, row): &(u128, &Row)| !row.has_host_bits && !row.is_removal();
             is_shared |= rows().filter(tidy).any(|(_, row)| self.written.has_first(row.address));
         }
+        // The flag only rises: a lookup that is too careful is still right.
         if is_shared {
             tables.has_shared_firsts.store(true, Ordering::Relaxed);
         }
@@ -186,6 +198,7 @@ impl Writer {
 
     /// Keeps of the leases with host bits those that the index holds now.
     pub(super) fn forget_host_bits(&mut self, batch: &Batch, last: &FastMap<u128, usize>) {
+        // The usual case, without a table to walk.
         if self.written.is_empty() {
             return;
         }
@@ -197,9 +210,11 @@ impl Writer {
 
     /// The number whose record takes a new lease of this client: its own, or that of a segment with room.
     fn place(&mut self, tables: &Tables, client: ClientId, plan: &mut Plan) -> ClientId {
+        // Most clients have one record.
         let Some(parts) = self.oversized.parts(client) else { return client };
         let room = |segment| Some(tables.limits.segment.saturating_sub(tables.client(segment)?.len()));
         let open = || parts.open.and_then(|segment| Some(OpenSegment { segment, room: room(segment)? }));
+        // The open segment is taken from the last batch, so that segments fill up.
         if !plan.open_segments.contains_key(&client) {
             plan.open_segments.extend(open().map(|place| (client, place)));
         }
@@ -207,6 +222,7 @@ impl Writer {
             place.room -= 1;
             return place.segment;
         }
+        // No segment has room, so a new one is opened.
         let segment = self.number();
         plan.roles.insert(segment, Role::Segment { anchor: client });
         plan.open_segments.insert(client, OpenSegment { segment, room: tables.limits.segment - 1 });
@@ -220,6 +236,7 @@ fn extents(found: &FoundRow, new: &Row) -> impl Iterator<Item = Extent> + use<> 
     let new = Some(new).filter(|new| !new.is_removal());
     let old = found.old.as_ref().map(|(_, old)| old);
     let (gains, loses) = match (old, new) {
+        // A lease that comes, goes or passes on changes coverage by its whole prefix.
         (None, _) | (_, None) => (true, true),
         (Some(old), Some(new)) => compare(old, new),
     };

@@ -54,6 +54,7 @@ impl Writer {
             for &address in &client.leaving {
                 self.leave(tables, client, address);
             }
+            // A client that is left must not be found with an empty record.
             if client.first_record == 0 && client.is_known_by_duid() {
                 self.leave_duids(tables, client);
             }
@@ -62,6 +63,7 @@ impl Writer {
         }
         // After records: a map never leads to a record without the lease.
         self.enter(tables, staged);
+        // Without late changes there is nothing to wait for.
         if staged.iter().any(Staged::is_late) {
             let epoch = self.store.epochs.advance();
             self.wait_until(epoch);
@@ -76,14 +78,17 @@ impl Writer {
             tables.clients.set(client.client, client.record);
             self.hook.at(Moment::Step);
         }
+        // Keys of old records go last: a scan may come once too often, never too rarely.
         self.leave_keys(&gone);
         count(tables, staged);
         // After all stores: readers of later epochs cannot reach what they unlinked.
         let epoch = self.retire(tables, staged);
         if plan.has_gains {
+            // The next loss has to wait until readers have seen these gains.
             self.gained = Some(epoch);
         }
         self.oversized.note(tables, staged, plan);
+        // Reclaimed at the end, so that the epoch just begun can pass meanwhile.
         self.reclaim(tables);
     }
 
@@ -97,10 +102,12 @@ impl Writer {
                 self.hook.at(Moment::Step);
             }
             for &(address, to) in &client.passing {
+                // One store hands the slot over, so no probe misses both.
                 let passed = tables.addresses.hand_over(edit.arena, hash(address), client.client, to);
                 passed.expect("a record's leases are in the map");
                 self.hook.at(Moment::Step);
             }
+            // A new client is found by DUID only when its record is there.
             if client.old_record == 0 && client.is_known_by_duid() {
                 tables.duids.insert(&mut edit, client.duid_hash, client.client);
                 self.hook.at(Moment::Step);
@@ -125,6 +132,7 @@ impl Writer {
     fn wait_until(&mut self, epoch: Epoch) {
         while !self.store.epochs.passed(epoch) {
             self.hook.at(Moment::Waiting);
+            // A reader's batch takes microseconds, so sleeping would be longer.
             std::thread::yield_now();
         }
     }
@@ -134,10 +142,12 @@ impl Writer {
         let mut garbage = std::mem::take(&mut self.garbage);
         for client in staged {
             let wide = if client.is_late() { client.first_record } else { 0 };
+            // The wide record was visible too, and waits like the old one.
             for at in [client.old_record, wide].into_iter().filter(|&at| at != 0) {
                 garbage.push(Garbage { at, words: record::Client::at(&tables.arena, at).record_words() });
             }
         }
+        // Numbers wait with the memory, as readers may hold them.
         let gone = staged.iter().filter(|client| client.record == 0).map(|client| client.client).collect();
         let epoch = self.store.epochs.advance();
         self.retired.push_back((epoch, garbage, gone));
@@ -147,11 +157,13 @@ impl Writer {
     /// Frees the memory that no reader can hold any more.
     fn reclaim(&mut self, tables: &Tables) {
         while let Some((_, garbage, clients)) =
+            // Epochs pass in order, so the first that has not passed ends the walk.
             self.retired.pop_front_if(|(epoch, ..)| self.store.epochs.passed(*epoch))
         {
             garbage.iter().for_each(|run| self.allocator.free(run.at, run.words));
             self.free_clients.extend(clients);
         }
+        // Joining frees memory to the system only when much is idle.
         self.allocator.join_if_idle(&tables.arena);
     }
 }

@@ -18,6 +18,7 @@ impl Writer {
     pub fn set_secondary_indexes(&mut self, indexes: SecondaryIndexes) {
         self.secondary_indexes = indexes;
         self.build_secondary();
+        // Readers must not see an index without its keys, so it is switched as a whole.
         self.swap();
     }
 
@@ -30,6 +31,7 @@ impl Writer {
     /// published.
     pub(super) fn enter_keys(&mut self, tables: &Tables, staged: &[Staged]) -> Vec<(Key, ClientId)> {
         let mut gone = Vec::new();
+        // Without indexes, updates cost what they always did.
         if self.secondary_indexes == SecondaryIndexes::default() {
             return gone;
         }
@@ -40,6 +42,7 @@ impl Writer {
             // Borrowed apart from the extractor, which `after` borrows.
             let secondary = Arc::clone(&self.secondary);
             let after = self.keys_of(tables, client.record);
+            // Keys are sorted, so both comparisons are searches.
             let is_new = |key: &&Key| before.binary_search(key).is_err();
             after.iter().filter(is_new).for_each(|&key| secondary.insert(key, client.client));
             let is_gone = |key: &&Key| after.binary_search(key).is_err();
@@ -54,6 +57,7 @@ impl Writer {
     }
 
     fn keys_of(&mut self, tables: &Tables, record: Address) -> &[Key] {
+        // A client without record has no keys.
         if record == 0 {
             return &[];
         }
