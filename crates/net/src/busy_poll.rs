@@ -27,6 +27,7 @@ pub fn prepare_busy_poll<'a>(
 ) -> Result<(), BusyPollError> {
     match backend {
         Backend::Uring => {
+            // The ring is closed at once: only the answer of the kernel matters.
             let ring = io_uring::IoUring::new(1).map_err(BusyPollError::Uring)?;
             register(&ring.submitter(), microseconds)
         }
@@ -41,9 +42,11 @@ pub(crate) fn register(submitter: &Submitter<'_>, microseconds: u32) -> Result<(
 }
 
 fn set(socket: &Socket, microseconds: u32) -> Result<(), BusyPollError> {
+    // The kernel takes an int.
     let microseconds = i32::try_from(microseconds).unwrap_or(i32::MAX);
     let option = |name, value| socket_option::set(socket, libc::SOL_SOCKET, name, value);
     option(libc::SO_BUSY_POLL, microseconds)
+        // Both options: preferring alone has no effect without a time.
         .and_then(|()| option(libc::SO_PREFER_BUSY_POLL, 1))
         .map_err(BusyPollError::Sockets)
 }

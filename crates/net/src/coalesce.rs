@@ -41,6 +41,7 @@ impl Run {
     /// Adds a datagram of `len` octets if it can leave with the others and the run then holds at most `most`.
     pub(crate) fn extend(&mut self, len: usize, most: usize) -> bool {
         let all_of_one_size = self.len == self.count * self.segment_len;
+        // The kernel cuts a send into equal pieces, so only the last one may be shorter.
         let fits = all_of_one_size
             && (1..=self.segment_len).contains(&len)
             && self.segment_len <= SEGMENT_LEN_MAX
@@ -57,6 +58,7 @@ impl Run {
 /// The datagrams in `payload`: `segment_len` octets each, except for a shorter last one. Without a length,
 /// the payload is one datagram, possibly empty.
 pub(crate) fn datagrams(payload: &[u8], segment_len: Option<NonZeroUsize>) -> impl Iterator<Item = &[u8]> {
+    // At least 1, since `chunks` of zero length panics.
     let segment_len = segment_len.map_or(payload.len().max(1), NonZeroUsize::get);
     // `chunks` of nothing yields nothing, but an empty datagram is a datagram.
     let empty = payload.is_empty().then_some(payload);

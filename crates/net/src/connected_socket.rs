@@ -87,6 +87,7 @@ impl ConnectedSocket {
     /// # Errors
     /// See [`ConnectError`].
     pub fn connect(target: SocketAddrV6, options: ConnectedSocketOptions) -> Result<Self, ConnectError> {
+        // Without a link the kernel would send by any interface, or refuse without a reason.
         if target.ip().is_unicast_link_local() && target.scope_id() == 0 {
             return Err(ConnectError::NoScope(target));
         }
@@ -100,14 +101,17 @@ impl ConnectedSocket {
             socket_option::set(&socket, libc::SOL_UDP, libc::UDP_GRO, 1)
                 .map_err(ConnectError::NoCoalescing)?;
         }
+        // Bound before connecting, so that the port is known when the first reply comes.
         let any = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
         socket.bind(&SockAddr::from(any)).map_err(failed("binding"))?;
+        // These two have a fix that the operator can find by `ip -6 route get`.
         socket.connect(&SockAddr::from(target)).map_err(|source| match source.raw_os_error() {
             Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => ConnectError::Unreachable(target),
             _ => failed("connecting")(source),
         })?;
         let bound = socket.local_addr().map_err(failed("reading the bound address"))?;
         Ok(Self {
+            // Read back, as the kernel chose the port.
             socket,
             local_port: bound.as_socket_ipv6().map_or(0, |address| address.port()),
             sends: SendArea::new(options.gso.map_or(1, NonZeroU16::get).into())
@@ -173,12 +177,14 @@ impl ConnectedSocket {
         let mut info = [0; MEMINFO_LEN];
         let read = socket_option::get(&self.socket, libc::SOL_SOCKET, libc::SO_MEMINFO, &mut info);
         debug_assert!(read.is_ok(), "{read:?}");
+        // A truncated datagram is lost to the caller as well.
         u64::from(info[MEMINFO_DROPS]) + self.truncated
     }
 
     /// Receives queued datagrams without waiting.
     fn fill(&mut self) -> io::Result<usize> {
         match self.received.fill(self.socket.as_raw_fd()) {
+            // An empty queue and a signal are no errors to a caller that does not wait.
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 Ok(0)
             }
@@ -190,6 +196,7 @@ impl ConnectedSocket {
     fn wait(&self, wait: Duration) -> io::Result<()> {
         let mut polled = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         let wait = libc::timespec {
+            // A longer wait than the kernel can hold is as good as for ever.
             tv_sec: libc::time_t::try_from(wait.as_secs()).unwrap_or(libc::time_t::MAX),
             tv_nsec: wait.subsec_nanos().into(),
         };
@@ -200,6 +207,7 @@ impl ConnectedSocket {
             return Ok(());
         }
         match io::Error::last_os_error() {
+            // A signal ends the wait early, which the caller must expect anyway.
             error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             error => Err(error),
         }

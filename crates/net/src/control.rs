@@ -46,6 +46,7 @@ impl<'a> Iterator for Messages<'a> {
         let (level, header) = header.split_first_chunk::<4>()?;
         let (kind, _) = header.split_first_chunk::<4>()?;
         let len = usize::from_ne_bytes(*len);
+        // A length beyond the rest ends the iteration: octets behind it cannot be trusted.
         let data = self.rest.get(HEADER_LEN..len)?;
         let message = Message { level: i32::from_ne_bytes(*level), kind: i32::from_ne_bytes(*kind), data };
         // The last message need not be padded.
@@ -67,6 +68,7 @@ pub(crate) fn decode_local(control: &[u8]) -> Option<Local> {
 
 /// Writes the control message that sets the source of a reply; returns the octets used, 0 if none is needed.
 pub(crate) fn encode_source(control: &mut [u8; CONTROL_LEN_MAX], source: Local) -> usize {
+    // The kernel chooses both, so the message would only cost time.
     if source.address.is_unspecified() && source.interface == 0 {
         return 0;
     }
@@ -81,6 +83,7 @@ pub(crate) fn encode_source(control: &mut [u8; CONTROL_LEN_MAX], source: Local) 
 pub(crate) fn decode_segment_len(control: &[u8]) -> Option<NonZeroUsize> {
     let gro = Messages { rest: control }
         .find(|message| message.level == libc::SOL_UDP && message.kind == libc::UDP_GRO)?;
+    // The kernel writes an int here, and takes a u16 for sends.
     let len = i32::from_ne_bytes(*gro.data.first_chunk()?);
     NonZeroUsize::new(usize::try_from(len).ok()?)
 }
@@ -106,6 +109,7 @@ fn encode(control: &mut [u8], level: i32, kind: i32, data: &[u8]) -> usize {
     control[ALIGN..ALIGN + 4].copy_from_slice(&level.to_ne_bytes());
     control[ALIGN + 4..HEADER_LEN].copy_from_slice(&kind.to_ne_bytes());
     control[HEADER_LEN..len].copy_from_slice(data);
+    // Messages are padded, so that the next header is aligned.
     len.next_multiple_of(ALIGN)
 }
 
@@ -116,9 +120,11 @@ fn encode(control: &mut [u8], level: i32, kind: i32, data: &[u8]) -> usize {
 /// - any other: that address, by the interface of the routing table; the route back may differ
 pub(crate) fn reply_source(local: Local) -> Local {
     if local.address.is_multicast() {
+        // A group cannot be a source (RFC 4291 §2.7).
         Local { address: Ipv6Addr::UNSPECIFIED, interface: local.interface }
     } else if local.address.is_unicast_link_local() {
         local
+    // Both the address and its link are needed, as the address alone is ambiguous.
     } else {
         Local { address: local.address, interface: 0 }
     }
@@ -127,6 +133,7 @@ pub(crate) fn reply_source(local: Local) -> Local {
 /// Destination of a reply: a link-local address without a scope is on the receiving interface.
 pub(crate) fn reply_destination(to: SocketAddrV6, local: Local) -> SocketAddrV6 {
     let mut to = to;
+    // A scope given by the requestor's own address stays.
     if to.ip().is_unicast_link_local() && to.scope_id() == 0 {
         to.set_scope_id(local.interface);
     }

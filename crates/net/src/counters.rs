@@ -39,6 +39,7 @@ impl Sizes {
 
     /// Counts a batch of `number` ≥ 1.
     pub(crate) fn add(&self, number: usize) {
+        // Rounded up, so that each count has all sizes up to its power.
         let place = number.next_power_of_two().trailing_zeros() as usize;
         self.0[place.min(Self::UP_TO.len() - 1)].add(1);
     }
@@ -85,12 +86,14 @@ impl NetCounters {
 
     /// Counts the replies of a send: sent (`result` ≥ 0) or refused (`result` = −errno).
     pub(crate) fn count_send(&self, result: i32, run: Run) {
+        // The kernel refused the send as a whole, so every reply in it is lost.
         if result < 0 {
             self.send_errors(SendError::from_errno(-result)).add(run.count as u64);
             return;
         }
         self.sent.add(run.count as u64);
         self.send_sizes.add(run.count);
+        // A send of one is no coalescing, whatever the socket can do.
         if run.count > 1 {
             self.coalesced.add(1);
         }

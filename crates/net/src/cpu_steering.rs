@@ -45,9 +45,11 @@ pub fn steer_by_cpu(sockets: &[&Socket], cpus: &[usize]) -> Result<(), CpuSteeri
     assert_eq!(sockets.len(), cpus.len(), "a CPU for each socket");
     let mut program = program(cpus).ok_or(CpuSteeringError::Workers { got: cpus.len() })?;
     for (socket, &cpu) in sockets.iter().zip(cpus) {
+        // Marks the socket with its CPU, which the kernel uses when the program is gone.
         socket_option::set(socket, libc::SOL_SOCKET, libc::SO_INCOMING_CPU, cpu as i32)
             .map_err(CpuSteeringError::Refused)?;
     }
+    // One program serves the whole group, so it is attached to any member.
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     let len = size_of_val(&filter) as libc::socklen_t;
     let (fd, name) = (sockets[0].as_raw_fd(), libc::SO_ATTACH_REUSEPORT_CBPF);
@@ -64,11 +66,14 @@ fn program(cpus: &[usize]) -> Option<Vec<libc::sock_filter>> {
     let mut program = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, cpu_of_packet)];
     for (worker, &cpu) in cpus.iter().enumerate() {
         let skip_unless_equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        // `jf: 1` skips the answer of this worker.
         program.push(libc::sock_filter { jf: 1, ..statement(skip_unless_equal, cpu as u32) });
         program.push(statement(libc::BPF_RET | libc::BPF_K, worker as u32));
     }
+    // CPUs without a worker are spread, or their datagrams would all go to the first one.
     program.push(statement(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, cpus.len() as u32));
     program.push(statement(libc::BPF_RET | libc::BPF_A, 0));
+    // The kernel refuses longer programs with EINVAL, which names no cause.
     (!cpus.is_empty() && program.len() <= INSTRUCTIONS_MAX).then_some(program)
 }
 
@@ -87,6 +92,7 @@ mod tests {
                 (0x20, 0xffff_f024) => a = cpu, // ld #cpu
                 (0x15, _) => at += usize::from(if a == k { jt } else { jf }),
                 (0x94, _) => a %= k,
+                // The real interpreter is the kernel's; this one covers the instructions used.
                 (0x06, _) => return k,
                 (0x16, _) => return a,
                 _ => panic!("instruction {code:#x} {k:#x}"),

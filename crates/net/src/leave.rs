@@ -57,11 +57,13 @@ impl Intake {
     fn close(&self) -> io::Result<()> {
         let own = *self.address.ip();
         if own.is_multicast() {
+            // Leaving the group is enough, as such a socket gets nothing else.
             return self.socket.leave_multicast_v6(&own, self.address.scope_id());
         }
         // A steering program does not skip connected sockets; without one the kernel spreads by hash and
         // marks (`cpu_steering`) and does. Mostly there is no program, which is the only error.
         let _ = socket_option::set(&self.socket, libc::SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
+        // A wildcard socket needs a peer that its own address can reach.
         let peer = if own.is_unspecified() { Ipv6Addr::LOCALHOST } else { own };
         let peer = SocketAddrV6::new(peer, SILENT_PORT, 0, self.address.scope_id());
         self.socket.connect(&SockAddr::from(peer))
@@ -72,6 +74,7 @@ impl Intake {
         let mut poll = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one live entry, which the kernel writes before it returns; with no time to wait.
         unsafe { libc::poll(&raw mut poll, 1, 0) };
+        // The kernel's result is in the entry, so the return value says nothing more.
         poll.revents & libc::POLLIN == 0
     }
 }
@@ -87,8 +90,10 @@ pub fn drain<'a>(intakes: impl Iterator<Item = &'a Intake> + Clone, patience: Du
             drained.stayed.push((intake.address, error));
         }
     }
+    // A lookup in progress may still queue its datagram to a socket that has left.
     grace_period();
     let until = Instant::now() + patience;
+    // Both bounds: workers may have stopped, and traffic may not.
     while !intakes.clone().all(Intake::is_empty) && Instant::now() < until {
         thread::sleep(LOOK_AGAIN);
     }
@@ -155,6 +160,7 @@ mod tests {
     fn remaining_sockets_get_new_datagrams_and_the_leaving_one_keeps_its_queue() {
         for address in ["[::1]:0", "[::]:0"] {
             let leaving = listen(address.parse().unwrap(), &options()).unwrap();
+            // Told before anything ends, so that the operator can find the lost ones.
             let to = SocketAddrV6::new(Ipv6Addr::LOCALHOST, leaving.local_address().port(), 0, 0);
             send(to, 20);
             let staying = [

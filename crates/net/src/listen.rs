@@ -72,6 +72,7 @@ impl Socket {
 
     /// Enables coalesced receives, if the kernel supports them.
     pub(crate) fn receive_together(&self) {
+        // A kernel without it serves as well, one datagram at a time.
         if self.can_coalesce() {
             let set = socket_option::set(self, libc::SOL_UDP, libc::UDP_GRO, 1);
             debug_assert!(set.is_ok(), "{set:?}");
@@ -155,6 +156,7 @@ pub enum ListenError {
 /// # Errors
 /// See [`ListenError`].
 pub fn listen(address: SocketAddrV6, options: &SocketOptions) -> Result<Socket, ListenError> {
+    // A group needs an interface to be joined on, which this address does not carry.
     if address.ip().is_multicast() {
         return Err(ListenError::Group(*address.ip()));
     }
@@ -191,6 +193,7 @@ impl Interface<'_> {
         match self {
             Self::Name(name) => {
                 let unknown = || ListenError::NoInterface(name.to_owned());
+                // A name with a NUL cannot exist, and must not be cut at it.
                 let c_name = CString::new(name).map_err(|_| unknown())?;
                 // SAFETY: reads a live, NUL-terminated string.
                 NonZeroU32::new(unsafe { libc::if_nametoindex(c_name.as_ptr()) }).ok_or_else(unknown)
@@ -227,8 +230,10 @@ pub fn listen_multicast<'a>(
     let address = SocketAddrV6::new(group, port, 0, index.get());
     let socket = open(address, options)?;
     let failed = |step| move |source| ListenError::Other { address, step, source };
+    // Bound to the interface before the address: no datagram of another one gets in between.
     socket.bind_device_by_index_v6(Some(index)).map_err(failed("binding to the interface"))?;
     let socket = bind(socket, address)?;
+    // Joined last, as the socket must be complete when datagrams arrive.
     socket.inner.join_multicast_v6(&group, index.get()).map_err(failed("joining the group"))?;
     Ok(socket)
 }
@@ -238,12 +243,15 @@ fn open(address: SocketAddrV6, options: &SocketOptions) -> Result<socket2::Socke
     let socket =
         socket2::Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP)).map_err(
             |source| match source.raw_os_error() {
+                // This is the one failure that a kernel setting fixes.
                 Some(libc::EAFNOSUPPORT) => ListenError::NoIpv6,
                 _ => failed("opening a socket")(source),
             },
         )?;
+    // IPv4 queries have no meaning here, and would come with mapped addresses.
     socket.set_only_v6(true).map_err(failed("IPV6_V6ONLY"))?;
     socket.set_reuse_port(true).map_err(failed("SO_REUSEPORT"))?;
+    // Without it a socket would also get groups that other sockets joined.
     socket.set_multicast_all_v6(false).map_err(failed("IPV6_MULTICAST_ALL"))?;
     socket_option::set(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
         .map_err(failed("IPV6_RECVPKTINFO"))?;
@@ -258,14 +266,17 @@ fn open(address: SocketAddrV6, options: &SocketOptions) -> Result<socket2::Socke
 fn bind(socket: socket2::Socket, address: SocketAddrV6) -> Result<Socket, ListenError> {
     let other = |step, source| ListenError::Other { address, step, source };
     socket.bind(&SockAddr::from(address)).map_err(|source| match source.raw_os_error() {
+        // Each errno here has its own fix, so each becomes its own error.
         Some(libc::EADDRINUSE) => ListenError::InUse(address),
         Some(libc::EADDRNOTAVAIL) => ListenError::NotLocal(address),
         Some(libc::EACCES) => ListenError::NotAllowed(address),
         _ => other("binding", source),
     })?;
     let bound = socket.local_addr().map_err(|source| other("reading the bound address", source))?;
+    // The kernel reports twice the size that it was given.
     let receive_buffer = socket.recv_buffer_size().map_err(|source| other("SO_RCVBUF", source))? / 2;
     let send_buffer = socket.send_buffer_size().map_err(|source| other("SO_SNDBUF", source))? / 2;
+    // The port may have been chosen by the kernel.
     let address = bound.as_socket_ipv6().unwrap_or(address);
     Ok(Socket { inner: socket, address, receive_buffer, send_buffer })
 }

@@ -20,6 +20,7 @@ pub(crate) fn run(
     counters: &NetCounters,
     service: &mut impl Service,
 ) -> Result<(), RunError> {
+    // Everything is allocated before the service starts, so that serving allocates nothing.
     let mut loop_state = Mmsg::new(settings, sockets, stop, counters)?;
     service.started();
     while loop_state.wait()? {
@@ -52,7 +53,9 @@ impl<'a> Mmsg<'a> {
         stop: &StopSignal,
         counters: &'a NetCounters,
     ) -> Result<Self, RunError> {
+        // POLLERR and POLLHUP come without being asked for.
         let polled = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        // The stop signal comes last, so that sockets keep their own index.
         let descriptors = sockets.iter().map(Socket::as_raw_fd).chain([stop.as_raw_fd()]);
         let buffer_len = settings.buffer_len;
         let received = ReceiveArea::new(buffer_len)
@@ -81,12 +84,14 @@ impl<'a> Mmsg<'a> {
             // After a signal `revents` still hold the previous result.
             self.polled.iter_mut().for_each(|entry| entry.revents = 0);
         }
+        // The stop signal is checked on each return, so that traffic cannot hold it up.
         Ok(self.polled.last().is_none_or(|stop| stop.revents == 0))
     }
 
     /// Receives the datagrams queued at `socket`, and answers each batch as soon as it is served.
     fn turn(&mut self, socket: usize, service: &mut impl Service) -> Result<(), RunError> {
         let fd = self.sockets[socket].as_raw_fd();
+        // One call takes all datagrams queued, up to a batch.
         let count = match self.received.fill(fd) {
             Ok(count) => count,
             Err(error) => return self.failed(socket, error),
@@ -95,6 +100,7 @@ impl<'a> Mmsg<'a> {
         self.failures[socket] = 0;
         let mut sender = Sender { fd, socket: socket as u16, counters: self.counters };
         let area = &mut self.area;
+        // Replies of a batch leave together, while the next one is received.
         let receives = (0..count).map(|number| {
             let message = self.received.message(number)?;
             Received::parse(message.payload, message.name, message.control)
@@ -113,6 +119,7 @@ impl<'a> Mmsg<'a> {
         if matches!(source.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
             return Ok(());
         }
+        // A socket that fails over and over would spin, so errors are counted.
         self.counters.receive_errors.add(1);
         self.failures[socket] += 1;
         if self.failures[socket] < RECEIVE_FAILURES_MAX {
@@ -131,6 +138,7 @@ struct Sender<'a> {
 
 impl Transport for Sender<'_> {
     fn make_room(&mut self, area: &mut ReplyArea) {
+        // The kernel takes no more from this route as one send.
         let refused = area.send_waiting(|headers, runs| self.send(headers, runs));
         if refused {
             area.stop_coalescing(self.socket);
@@ -146,6 +154,7 @@ impl Sender<'_> {
         let mut done = 0;
         while done < headers.len() {
             let rest = &mut headers[done..];
+            // A worker must not wait for one full send buffer.
             let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
             // SAFETY: every header in `rest` points into the reply area, which lives and rests until this
             // returns (ReplyArea I1, I2); the kernel writes nothing but their `msg_len`.
@@ -156,10 +165,12 @@ impl Sender<'_> {
                     done += sent;
                 }
                 Err(_) => match last_error_result() {
+                    // A signal sent nothing, so the same header is tried again.
                     interrupted if interrupted == -libc::EINTR => {}
                     result => {
                         // `sendmmsg` failed at the first unsent header.
                         refused |= self.failed(&headers[done].msg_hdr, runs[done], result);
+                        // The refused header is skipped, so that one requestor cannot stop the others.
                         done += 1;
                     }
                 },

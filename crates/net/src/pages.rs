@@ -29,6 +29,7 @@ impl Pages {
                 0,
             )
         };
+        // mmap reports failure as an address, not as null.
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -71,6 +72,7 @@ mod tests {
     #[test]
     fn elements_are_zeroed_and_bounded() {
         let pages = Pages::map_array::<u64>(3).unwrap();
+        // Zero means that no other mapping was read.
         // SAFETY: element 2 is inside, and nothing else refers to this mapping.
         assert_eq!(unsafe { *pages.element::<u64>(2) }, 0);
         let outside = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pages.element::<u64>(3)));

@@ -48,6 +48,7 @@ impl ReceiveArea {
             slots: Pages::map_array::<Slot>(BATCH_MAX)?,
             headers: Pages::map_array::<libc::mmsghdr>(BATCH_MAX)?,
             buffer_len,
+            // All headers are new, so all of them are reset before the first call.
             stale: BATCH_MAX,
         })
     }
@@ -59,6 +60,7 @@ impl ReceiveArea {
 
     /// Receives up to [`BATCH_MAX`] queued messages without waiting; returns their number.
     pub(crate) fn fill(&mut self, fd: RawFd) -> io::Result<usize> {
+        // Only headers that were used have lengths to reset.
         for number in 0..self.stale {
             self.reset(number);
         }
@@ -68,6 +70,7 @@ impl ReceiveArea {
         // all borrowed exclusively by this call (I2).
         let count = unsafe { libc::recvmmsg(fd, headers, BATCH_MAX as _, flags as _, std::ptr::null_mut()) };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error());
+        // After an error the kernel may have written any of them.
         self.stale = *count.as_ref().unwrap_or(&BATCH_MAX);
         count
     }
@@ -97,9 +100,11 @@ impl ReceiveArea {
             (&*self.slots.element::<Slot>(number), &*self.headers.element::<libc::mmsghdr>(number))
         };
         let message = &header.msg_hdr;
+        // A datagram that was cut says nothing certain, so it is dropped.
         if message.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0 {
             return None;
         }
+        // The kernel may report more than the buffer holds.
         let name = slot.name.get(..message.msg_namelen as usize)?;
         let control = slot.control.get(..message.msg_controllen)?;
         let len = (header.msg_len as usize).min(self.buffer_len);

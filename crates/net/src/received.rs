@@ -17,6 +17,7 @@ pub(crate) struct Received<'a> {
 impl<'a> Received<'a> {
     /// Parses address and control messages as the kernel wrote them; `None` if truncated.
     pub(crate) fn parse(payload: &'a [u8], name: &[u8], control: &[u8]) -> Option<Self> {
+        // A datagram without source or destination cannot be answered.
         let (source, local) = (sockaddr::decode(name)?, control::decode_local(control)?);
         let segment_len = control::decode_segment_len(control);
         let overflowed = control::decode_overflowed(control);
@@ -49,6 +50,7 @@ pub(crate) fn serve_in_batches<'a>(
             continue;
         };
         if let Some(now) = received.overflowed {
+            // Modulo 2^32, as the kernel counts.
             counters.overflowed.add(now.wrapping_sub(std::mem::replace(overflowed, now)).into());
         }
         let mut count = 0;

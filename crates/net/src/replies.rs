@@ -31,7 +31,9 @@ impl Replies<'_> {
     /// # Panics
     /// `write` returns more than the slot holds.
     pub fn send(&mut self, to: SocketAddrV6, from: Local, write: impl FnOnce(&mut [u8]) -> usize) {
+        // One reply may need the whole area, so room is checked before it is written.
         if !self.area.has_room() {
+            // Sending makes room, unless the worker has ended.
             self.transport.make_room(self.area);
             if !self.area.has_room() {
                 return; // the worker ends with the error that left no room

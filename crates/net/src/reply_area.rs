@@ -43,6 +43,7 @@ impl Route {
     fn leaves_as(&self, other: &Self) -> bool {
         let leaves = |route: &Self| {
             (
+                // The interface of the query does not matter, only how the reply leaves.
                 route.socket,
                 control::reply_destination(route.to, route.from),
                 control::reply_source(route.from),
@@ -112,6 +113,7 @@ impl ReplyArea {
 
     /// Whether a reply of any length fits.
     pub(crate) fn has_room(&self) -> bool {
+        // A reply may be as long as a datagram can be, so room is kept for one.
         self.queued < SENDS_MAX && self.octets.len() - self.used >= REPLY_LEN_MAX
     }
 
@@ -128,6 +130,7 @@ impl ReplyArea {
         from: Local,
         write: impl FnOnce(&mut [u8]) -> usize,
     ) {
+        // `write` gets a slot of full length, which must be free.
         assert!(self.has_room());
         let start = self.octets.element::<u8>(self.used);
         // SAFETY: `used + REPLY_LEN_MAX` octets are mapped (has_room); those from `used` on belong to no
@@ -139,6 +142,7 @@ impl ReplyArea {
             return;
         }
         self.used += len;
+        // The route is kept, as the next reply may join this one.
         let route = Route { socket, to, from };
         // Equal routes, the usual case, skip the comparison of what they lead to.
         let joins = |open: Route| open == route || open.leaves_as(&route);
@@ -149,6 +153,7 @@ impl ReplyArea {
 
     /// Adds the next `len` octets to the last send as one more reply, if possible.
     fn join(&mut self, len: usize) -> bool {
+        // The open send is the last one queued.
         let last = self.queued - 1;
         let run = &mut self.runs[last];
         if !run.extend(len, SEGMENTS_MAX) {
@@ -161,6 +166,7 @@ impl ReplyArea {
         let (envelope, header) = unsafe { (&mut *envelope, &mut *header) };
         envelope.payload.iov_len = run.len;
         if run.count == 2 {
+            // The second reply makes it a run, so the segment size is added now.
             let message = &mut header.msg_hdr;
             let used = message.msg_controllen;
             let segment_len = run.segment_len as u16; // of two that join, none is longer than SEGMENT_LEN_MAX
@@ -191,6 +197,7 @@ impl ReplyArea {
         message.msg_controllen = control_len as _;
         self.sockets[self.queued] = route.socket;
         self.runs[self.queued] = Run::of(len);
+        // Only a socket that may coalesce has a send to join.
         self.open = self.coalescing[usize::from(route.socket)].then_some(route);
         self.queued += 1;
     }
@@ -226,6 +233,7 @@ impl ReplyArea {
         let slot = self.handed;
         self.handed += 1;
         if self.handed == self.queued {
+            // A send that was handed over can no longer grow.
             self.open = None;
         }
         self.with_kernel[slot] = true;
@@ -244,6 +252,7 @@ impl ReplyArea {
         assert!(std::mem::replace(with_kernel, false), "send {slot} finished twice");
         self.finished += 1;
         if self.finished == self.queued {
+            // All sends are done, so every octet may be used again.
             self.clear();
         }
     }
@@ -255,6 +264,7 @@ impl ReplyArea {
         send: impl FnOnce(&mut [libc::mmsghdr], &[Run]) -> T,
     ) -> T {
         debug_assert_eq!(self.handed, 0, "a back end hands sends over one by one or all together");
+        // Without sends there is nothing to lend, and no outcome to report.
         let mut outcome = T::default();
         if self.queued > 0 {
             let first = self.headers.element::<libc::mmsghdr>(0);

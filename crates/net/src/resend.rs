@@ -12,6 +12,7 @@ use crate::counters::last_error_result;
 
 /// Whether a send of `run` that ended in `result` may have been refused because of coalescing.
 pub(crate) fn is_refusal(run: Run, result: i32) -> bool {
+    // These errnos also come from routes, so the caller tries one by one.
     run.count > 1 && [-libc::EIO, -libc::EINVAL, -libc::EMSGSIZE].contains(&result)
 }
 
@@ -31,6 +32,7 @@ pub(crate) unsafe fn one_by_one(fd: RawFd, header: &libc::msghdr, run: Run, coun
     let mut taken = false;
     let mut start = 0;
     while start < run.len {
+        // The last reply of a run may be shorter.
         let len = run.segment_len.min(run.len - start);
         // SAFETY: `start` is inside the `run.len` octets of the payload.
         let mut one = libc::iovec { iov_base: unsafe { all.iov_base.byte_add(start) }, iov_len: len };

@@ -48,12 +48,14 @@ impl WorkerSettings {
 
     pub(crate) fn check(&self) -> Result<(), StartError> {
         if !self.buffers.is_power_of_two() || !Self::BUFFERS.contains(&self.buffers) {
+            // The kernel wants a power of two, so that its indices wrap without a division.
             return Err(StartError::Buffers { got: self.buffers });
         }
         if !Self::BUFFER_LEN.contains(&self.buffer_len) {
             return Err(StartError::BufferLen { got: self.buffer_len });
         }
         if self.coalesce && self.buffer_len < crate::REPLY_LEN_MAX {
+            // A shorter buffer would truncate aggregates, and lose all their datagrams.
             return Err(StartError::CoalescingBufferLen { got: self.buffer_len });
         }
         Ok(())
@@ -61,6 +63,7 @@ impl WorkerSettings {
 
     /// Whether to coalesce replies, by socket.
     pub(crate) fn coalescing(&self, sockets: &[Socket]) -> impl Iterator<Item = bool> {
+        // A network card or kernel may support it for one socket only.
         sockets.iter().map(|socket| self.coalesce && socket.can_coalesce())
     }
 }

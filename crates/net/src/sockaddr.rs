@@ -20,11 +20,13 @@ pub(crate) fn encode(address: SocketAddrV6) -> [u8; NAME_LEN] {
 
 /// The address in `name`; `None` if truncated or of another family.
 pub(crate) fn decode(name: &[u8]) -> Option<SocketAddrV6> {
+    // The kernel may write a longer structure in the future; the known part comes first.
     let (name, _) = name.split_first_chunk::<NAME_LEN>()?;
     let &[f0, f1, p0, p1, _, _, _, _, ref rest @ ..] = name;
     let (address, scope) = rest.split_first_chunk::<16>()?;
     let scope = u32::from_ne_bytes(*scope.first_chunk()?);
     let port = u16::from_be_bytes([p0, p1]);
+    // An IPv4 name in this structure would be read as nonsense.
     ([f0, f1] == FAMILY).then(|| SocketAddrV6::new(Ipv6Addr::from(*address), port, 0, scope))
 }
 

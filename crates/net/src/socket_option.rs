@@ -10,6 +10,7 @@ pub(crate) fn set(socket: &impl AsFd, level: i32, name: i32, value: i32) -> io::
     match unsafe { libc::setsockopt(socket.as_fd().as_raw_fd(), level, name, (&raw const value).cast(), len) }
     {
         0 => Ok(()),
+        // The error of the calling thread must be read before any other call.
         _ => Err(io::Error::last_os_error()),
     }
 }
@@ -45,6 +46,8 @@ fn enlarge(socket: &impl AsFd, force: i32, plain: i32, bytes: usize) -> io::Resu
     if bytes == 0 {
         return Ok(());
     }
+    // The kernel doubles the value in an int.
     let bytes = i32::try_from(bytes).unwrap_or(i32::MAX / 2).min(i32::MAX / 2); // the kernel doubles it
+    // Forcing needs CAP_NET_ADMIN; without it the sysctl limit applies.
     set(socket, libc::SOL_SOCKET, force, bytes).or_else(|_| set(socket, libc::SOL_SOCKET, plain, bytes))
 }

@@ -26,6 +26,7 @@ pub fn stop_pair() -> io::Result<(StopHandle, StopSignal)> {
     }
     // SAFETY: a descriptor just made, with no other owner.
     let fd = Arc::new(unsafe { OwnedFd::from_raw_fd(fd) });
+    // Both ends share the descriptor, which closes with the last of them.
     Ok((StopHandle(fd.clone()), StopSignal(fd)))
 }
 

@@ -63,10 +63,12 @@ impl UringError {
     ) -> Self {
         match source.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) => match disabled_level() {
+                // A sysctl of 1 or 2 explains the refusal; with 0 it comes from a sandbox.
                 level @ 1.. => Self::Disabled { level },
                 0 => Self::Denied,
             },
             Some(libc::ENOSYS) => Self::Missing,
+            // An unknown flag or operation is the usual cause of this errno.
             Some(libc::EINVAL) => Self::TooOld { feature, needs },
             Some(libc::ENOMEM) => Self::Memory { step },
             _ => Self::Other { step, source },
@@ -76,6 +78,7 @@ impl UringError {
 
 /// The sysctl `kernel.io_uring_disabled` (Linux ≥ 6.6); 0, which disables nothing, if absent.
 fn disabled_level() -> u8 {
+    // Kernels without the file do not restrict io_uring.
     let text = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
     text.trim().parse().unwrap_or(0)
 }

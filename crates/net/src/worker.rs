@@ -30,6 +30,7 @@ impl Worker {
         counters: Arc<NetCounters>,
     ) -> Result<Self, StartError> {
         settings.check()?;
+        // No socket would leave a worker that waits for ever.
         if !(1..=SOCKETS_MAX).contains(&sockets.len()) {
             return Err(StartError::Sockets { got: sockets.len() });
         }
@@ -53,6 +54,7 @@ impl Worker {
         }
         match settings.backend {
             Backend::Uring => match uring::run(&settings, &sockets, &stop, &counters, service) {
+                // Only set-up may fall back: a worker that has served knows its back end works.
                 Err(BackendError::Setup(reason)) if settings.fall_back => {
                     service.fell_back(&reason);
                     mmsg::run(&settings, &sockets, &stop, &counters, service)
@@ -68,6 +70,7 @@ impl Worker {
 /// Pins the calling thread. Rejects numbers beyond `cpu_set_t`, at which `core_affinity` panics; the kernel
 /// knows which others exist and are allowed.
 fn pin(cpu: usize) -> Result<(), RunError> {
+    // The library panics beyond its table, and the kernel refuses the rest.
     let pinned = cpu < libc::CPU_SETSIZE as usize && core_affinity::set_for_current(CoreId { id: cpu });
     if pinned { Ok(()) } else { Err(RunError::Pin { cpu }) }
 }

@@ -42,6 +42,7 @@ impl SendArea {
         while left < ends.len() {
             match self.send_some(fd, octets, ends, left) {
                 Ok(count) => left += count,
+                // A signal before the first datagram: nothing was sent, so the call is repeated.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // `sendmmsg` hides an error behind the first datagrams too; a lasting cause shows in the next
                 // call.
@@ -57,6 +58,7 @@ impl SendArea {
         let mut counts = [0; BATCH_MAX];
         let mut sends = 0;
         let mut next = from;
+        // Both limits bound the call: headers in the area, and datagrams given.
         while sends < BATCH_MAX && next < ends.len() {
             let start = next.checked_sub(1).map_or(0, |before| ends[before]);
             let run = run(start, &ends[next..], self.segments_max);
@@ -65,12 +67,14 @@ impl SendArea {
             sends += 1;
             next += run.count;
         }
+        // NOSIGNAL costs nothing and spares a process the signal of a closed peer.
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         let headers = self.headers.element::<libc::mmsghdr>(0);
         // SAFETY: headers 0..sends were filled just now and point into `octets`, which is borrowed until this
         // returns, and into the envelopes (I1, I2).
         let sent = unsafe { libc::sendmmsg(fd, headers, sends as _, flags as _) };
         let sent = usize::try_from(sent).map_err(|_| io::Error::last_os_error())?;
+        // A send that the kernel refused in the middle ends the count there.
         Ok(counts[..sent].iter().sum())
     }
 
@@ -85,6 +89,7 @@ impl SendArea {
         let message = &mut header.msg_hdr;
         message.msg_iov = &raw mut envelope.payload;
         message.msg_iovlen = 1;
+        // Reset, as the envelope may have carried a segment size before.
         (message.msg_control, message.msg_controllen) = (std::ptr::null_mut(), 0);
         if run.count > 1 {
             let len = control::encode_segment_len(&mut envelope.control, 0, run.segment_len as u16);
@@ -97,6 +102,7 @@ impl SendArea {
 /// The longest run of datagrams that begin at `start` and end at `ends`.
 fn run(start: usize, ends: &[usize], segments_max: usize) -> Run {
     let mut run = Run::of(ends[0] - start);
+    // Only equal datagrams in a row can leave together.
     for pair in ends.windows(2) {
         if !run.extend(pair[1] - pair[0], segments_max) {
             break;

@@ -34,6 +34,7 @@ pub(super) struct BufferRing {
 impl BufferRing {
     /// Maps `count` buffers, a power of two ≤ 2^15, of `buffer_len` octets, and offers them all.
     pub(super) fn new(count: u16, buffer_len: usize) -> io::Result<Self> {
+        // The ABI has 16 bits for the tail, and a power of two for the mask.
         assert!(count.is_power_of_two() && count <= 1 << 15);
         let stride = buffer_len.next_multiple_of(64); // no cache line holds parts of two buffers
         let mut ring = Self {
@@ -45,9 +46,11 @@ impl BufferRing {
             tail: 0,
             ours: vec![true; usize::from(count)].into_boxed_slice(),
         };
+        // All buffers are lent at the start, so that the first receive finds some.
         for id in 0..count {
             ring.give_back(id);
         }
+        // One store shows all of them, so that the kernel sees no partial list.
         ring.publish();
         Ok(ring)
     }
@@ -60,6 +63,7 @@ impl BufferRing {
     /// Registers the buffers with a ring as group [`GROUP`].
     pub(super) fn register(&self, submitter: &Submitter<'_>) -> Result<(), UringError> {
         let address = self.entries.element::<BufRingEntry>(0) as u64;
+        // Registered from the first entry, since the kernel takes a ring of exactly this size.
         // SAFETY: the mapping holds that many entries, and outlives the group (I1).
         unsafe { submitter.register_buf_ring_with_flags(address, self.mask + 1, GROUP, 0) }
             .map_err(|error| UringError::judge("lending buffers", "IORING_REGISTER_PBUF_RING", "5.19", error))
@@ -67,6 +71,7 @@ impl BufferRing {
 
     /// Unregisters the group; receives must have ended.
     pub(super) fn unregister(&self, submitter: &Submitter<'_>) {
+        // It fails only if the group was never registered, which is a defect.
         let unregistered = submitter.unregister_buf_ring(GROUP);
         debug_assert!(unregistered.is_ok(), "{unregistered:?}");
     }
@@ -98,6 +103,7 @@ impl BufferRing {
     /// # Panics
     /// The buffer is not ours: given back twice, it would be lent twice (I2).
     pub(super) fn give_back(&mut self, id: u16) {
+        // Marked before the entry is written: from then on the kernel may fill it.
         let was_ours = std::mem::replace(&mut self.ours[usize::from(id)], false);
         assert!(was_ours, "buffer {id} given back twice"); // I2
         let start = self.octets.element::<u8>(usize::from(id) * self.stride);
@@ -108,6 +114,7 @@ impl BufferRing {
         entry.set_addr(start as u64);
         entry.set_len(self.buffer_len as u32);
         entry.set_bid(id);
+        // The tail counts for ever, and its low bits are the index.
         self.tail = self.tail.wrapping_add(1);
     }
 

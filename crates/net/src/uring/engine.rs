@@ -41,6 +41,7 @@ impl<'r> Engine<'r> {
     ) -> Result<Self, RunError> {
         let count = settings.buffers as u16; // ≤ 32,768, as the settings were checked to be
         let len = settings.buffer_len + OVERHEAD;
+        // Buffers and area come before the ring is used, so that an error leaves nothing armed.
         let buffers = BufferRing::new(count, len)
             .map_err(|source| RunError::Memory { len: BufferRing::mapped_len(count, len), source })?;
         let area = ReplyArea::new(settings.coalescing(sockets))
@@ -55,11 +56,14 @@ impl<'r> Engine<'r> {
     /// replies to be sent.
     pub(super) fn run(mut self, service: &mut impl Service) -> Result<(), RunError> {
         service.started();
+        // New receives are armed before each wait, or a socket could stay silent.
         while !self.port.stopped() {
             self.port.arm();
+            // With arrivals at hand the kernel is asked without waiting.
             let want = usize::from(self.port.arrivals.is_empty());
             self.turn(want, service)?;
         }
+        // No new datagram after the stop; those received are answered.
         self.port.cancel_receives();
         while self.port.is_busy() || self.area.in_flight() > 0 || !self.port.arrivals.is_empty() {
             self.turn(usize::from(self.port.arrivals.is_empty()), service)?;
@@ -70,6 +74,7 @@ impl<'r> Engine<'r> {
 
     fn turn(&mut self, want: usize, service: &mut impl Service) -> Result<(), RunError> {
         self.port.enter(want)?;
+        // Completions come first, since they give back the memory that replies need.
         self.port.take_completions(&mut self.area);
         self.serve_arrivals(service);
         self.port.check()
@@ -77,6 +82,7 @@ impl<'r> Engine<'r> {
 
     /// Serves the arrivals so far; later ones wait for the next turn.
     fn serve_arrivals(&mut self, service: &mut impl Service) {
+        // Later arrivals wait, so that a flood cannot keep replies from leaving.
         let total = self.port.arrivals.len();
         let mut start = 0;
         while start < total {
@@ -84,6 +90,7 @@ impl<'r> Engine<'r> {
             start = slice.end;
             self.serve_slice(slice, service);
         }
+        // Drained at once, as arrivals keep their order.
         self.port.arrivals.drain(..total);
     }
 
@@ -91,6 +98,7 @@ impl<'r> Engine<'r> {
     fn next_slice(&self, start: usize, total: usize) -> Range<usize> {
         let arrivals = &self.port.arrivals[start..total.min(start + BATCH_MAX)];
         let socket = arrivals[0].socket;
+        // One batch is of one socket, as replies leave by the socket of their query.
         let len = arrivals.iter().take_while(|arrival| arrival.socket == socket).count();
         start..start + len
     }
@@ -101,6 +109,7 @@ impl<'r> Engine<'r> {
         let mut arrivals = [Arrival::default(); BATCH_MAX]; // a copy: more may arrive while these are served
         let arrivals = &mut arrivals[..slice.len()];
         arrivals.copy_from_slice(&port.arrivals[slice]);
+        // Ours from here on: the kernel wrote them completely.
         arrivals.iter().for_each(|arrival| buffers.take(arrival.buffer));
         let receives = arrivals
             .iter()
@@ -113,6 +122,7 @@ impl<'r> Engine<'r> {
             let mut replies = Replies { area, transport: port, socket };
             service.serve(batch, &mut replies);
         });
+        // Given back after serving, since datagrams borrow the buffers.
         arrivals.iter().for_each(|arrival| buffers.give_back(arrival.buffer));
         buffers.publish();
         port.send(area);
@@ -128,6 +138,7 @@ fn parse<'a>(filled: &'a [u8], template: &libc::msghdr) -> Option<Received<'a>> 
     {
         return None;
     }
+    // The payload lies behind the header that the kernel wrote in front.
     let payload = filled.get(OVERHEAD..)?.get(..message.payload_data().len())?;
     Received::parse(payload, message.name_data(), message.control_data())
 }
@@ -136,9 +147,11 @@ impl Drop for Engine<'_> {
     /// Unmaps buffers, reply area and template only after the kernel has released them.
     fn drop(&mut self) {
         let under_way = self.port.is_busy() || self.area.in_flight() > 0;
+        // Cancelling is tried once; after that, memory under live requests must not be unmapped.
         if under_way && self.port.abandon().is_err() {
             std::process::abort(); // live requests would write to memory that is reused
         }
+        // Unregistered explicitly, as the kernel frees a closed ring late.
         self.port.unregister(&self.buffers);
     }
 }

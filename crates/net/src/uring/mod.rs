@@ -28,6 +28,7 @@ pub(crate) fn run(
     counters: &NetCounters,
     service: &mut impl Service,
 ) -> Result<(), BackendError> {
+    // The number of completions depends on the buffers, and an overflow would lose datagrams.
     let built = ring::build(ring::completions_max(settings.buffers));
     let mut ring = built.map_err(|error| BackendError::Setup(error.into()))?;
     let engine = engine::Engine::start(&mut ring, settings, sockets, stop, counters);

@@ -81,9 +81,11 @@ impl<'r> Port<'r> {
         let (mut submitter, submissions, completions) = ring.split();
         let _ = submitter.register_ring_fd(); // saves a descriptor lookup per call (5.18); optional
         let descriptors: Vec<_> = sockets.iter().map(Socket::as_raw_fd).collect();
+        // Registered files save a reference count in each request.
         submitter.register_files(&descriptors).map_err(|error| {
             UringError::judge("registering sockets", "IORING_REGISTER_FILES", "5.1", error)
         })?;
+        // Room for every buffer, so that taking arrivals never allocates.
         Ok(Self {
             submitter,
             submissions,
@@ -106,6 +108,7 @@ impl<'r> Port<'r> {
         stop: &StopSignal,
         busy_poll: u32,
     ) -> Result<(), RunError> {
+        // Before the ring is enabled: restrictions allow nothing of this later.
         buffers.register(&self.submitter)?;
         if busy_poll > 0 {
             busy_poll::register(&self.submitter, busy_poll)?;
@@ -113,6 +116,7 @@ impl<'r> Port<'r> {
         restrict::enable(&self.submitter)?;
         self.waiting_for_stop = true;
         let wait = opcode::PollAdd::new(Fd(stop.as_raw_fd()), libc::POLLIN as u32).build();
+        // The stop signal is a request like others, so that one wait covers all.
         self.push(wait, Token::Stop);
         Ok(())
     }
@@ -124,12 +128,14 @@ impl<'r> Port<'r> {
         // SAFETY: the template and the replies handed over rest in mappings that the engine keeps until no
         // request is in flight; the buffers belong to the registered group.
         let pushed = unsafe { self.submissions.push(&entry) };
+        // A full queue would lose a request, and with it memory that is never freed.
         assert!(pushed.is_ok(), "no room for {token:?}: some token was submitted twice");
     }
 
     /// Starts the receives that are not armed.
     pub(super) fn arm(&mut self) {
         for socket in 0..self.receives.len() {
+            // A multishot receive stays armed until its last completion.
             if self.receives[socket].armed {
                 continue;
             }
@@ -138,6 +144,7 @@ impl<'r> Port<'r> {
             self.push(receive, Token::Receive { socket: socket as u16 });
             let state = &mut self.receives[socket];
             state.armed = true;
+            // The first arming is no failure, and counts as none.
             if std::mem::replace(&mut state.armed_before, true) {
                 self.counters.rearmed.add(1);
             }
@@ -148,6 +155,7 @@ impl<'r> Port<'r> {
     pub(super) fn cancel_receives(&mut self) {
         for socket in 0..self.receives.len() {
             let state = &mut self.receives[socket];
+            // A cancellation under way must not be submitted twice, as its token is taken.
             if !state.armed || std::mem::replace(&mut state.cancelling, true) {
                 continue;
             }
@@ -174,12 +182,14 @@ impl<'r> Port<'r> {
         self.send(area);
         match self.enter(0) {
             Ok(()) => self.take_completions(area),
+            // Reported by `check`, as the caller has no way to return it.
             Err(error) => self.failure = Some(error),
         }
     }
 
     /// Submits queued requests and waits for `want` completions; a signal may end the wait early.
     pub(super) fn enter(&mut self, want: usize) -> Result<(), RunError> {
+        // The kernel reads the queue's tail from shared memory.
         self.submissions.sync();
         let entered = self.submitter.submit_and_wait(want);
         self.submissions.sync();
@@ -197,11 +207,14 @@ impl<'r> Port<'r> {
     /// Takes all completions: keeps arrivals, finishes replies, marks ended receives to be armed again.
     pub(super) fn take_completions(&mut self, area: &mut ReplyArea) {
         while let Some(completion) = self.completions.next() {
+            // Taken one by one, as serving may queue further requests.
             match Token::unpack(completion.user_data()) {
                 Some(Token::Receive { socket }) => self.received(socket, &completion),
                 Some(Token::Send { slot }) => self.sent(slot, completion.result(), area),
+                // Another poll is not needed: the signal stays.
                 Some(Token::Stop) => self.waiting_for_stop = false,
                 Some(Token::Cancel { socket }) => self.receives[usize::from(socket)].cancelling = false,
+                // The kernel returns only what was submitted.
                 None => unreachable!("user_data {:#x} was never submitted", completion.user_data()),
             }
         }
@@ -210,6 +223,7 @@ impl<'r> Port<'r> {
 
     fn sent(&self, slot: u32, result: i32, area: &mut ReplyArea) {
         let run = area.run(slot);
+        // A run that the kernel refused as one may pass as single replies.
         if resend::is_refusal(run, result) {
             let socket = area.socket(slot);
             let fd = self.sockets[usize::from(socket)].as_raw_fd();
@@ -222,6 +236,7 @@ impl<'r> Port<'r> {
         } else {
             self.counters.count_send(result, run);
         }
+        // Finished in every case, or its memory would never come free.
         area.finish(slot);
     }
 
@@ -235,9 +250,12 @@ impl<'r> Port<'r> {
             let len = completion.result().max(0) as u32;
             self.arrivals.push(Arrival { socket, buffer, len });
         }
+        // Success and failure are counted apart, and end in the same state.
         match completion.result() {
             0.. => state.failures = 0,
+            // No buffer was free: datagrams wait in the socket's queue, and the receive is armed again.
             result if result == -libc::ENOBUFS => self.counters.starved.add(1),
+            // The worker itself cancelled it.
             result if result == -libc::ECANCELED => {}
             result => self.receive_failed(socket, -result),
         }
@@ -248,6 +266,7 @@ impl<'r> Port<'r> {
         let state = &mut self.receives[usize::from(socket)];
         // Only consecutive errors end the worker: see `received`.
         state.failures += 1;
+        // A socket that fails over and over would keep the worker in a loop of arming.
         if state.failures >= RECEIVE_FAILURES_MAX {
             let address = self.sockets[usize::from(socket)].local_address();
             self.failure = Some(RunError::Receive { address, source: io::Error::from_raw_os_error(errno) });
@@ -256,6 +275,7 @@ impl<'r> Port<'r> {
 
     /// Whether the worker was stopped.
     pub(super) fn stopped(&self) -> bool {
+        // Completions that came in order show the end of the wait.
         !self.waiting_for_stop
     }
 
@@ -274,7 +294,9 @@ impl<'r> Port<'r> {
     /// # Errors
     /// The kernel refused; its requests may still write to the buffers.
     pub(super) fn abandon(&self) -> io::Result<()> {
+        // Every request is meant, whatever its state.
         match self.submitter.register_sync_cancel(None, io_uring::types::CancelBuilder::any()) {
+            // ENOENT: nothing was in flight.
             Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(error),
             _ => Ok(()),
         }
@@ -287,6 +309,7 @@ impl<'r> Port<'r> {
     pub(super) fn unregister(&self, buffers: &BufferRing) {
         buffers.unregister(&self.submitter);
         let unregistered = self.submitter.unregister_files();
+        // It fails only if no files were registered, which is a defect.
         debug_assert!(unregistered.is_ok(), "{unregistered:?}");
     }
 }
@@ -294,6 +317,7 @@ impl<'r> Port<'r> {
 impl Transport for Port<'_> {
     fn make_room(&mut self, area: &mut ReplyArea) {
         self.send(area);
+        // All sends must be finished before their memory is reused.
         while area.in_flight() > 0 && self.failure.is_none() {
             match self.enter(area.in_flight()) {
                 Ok(()) => self.take_completions(area),

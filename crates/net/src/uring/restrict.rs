@@ -25,14 +25,18 @@ pub(super) const OPERATIONS: [(u8, &str); 4] = [
 
 /// Restricts a disabled ring to the operations of a worker, and enables it for the calling thread.
 pub(super) fn enable(submitter: &Submitter<'_>) -> Result<(), UringError> {
+    // Flags beyond these would open other paths in the kernel.
     let flags = squeue::Flags::FIXED_FILE | squeue::Flags::BUFFER_SELECT;
     let mut allowed: Vec<Restriction> = OPERATIONS.map(|(code, _)| Restriction::sqe_op(code)).into();
+    // Only these flags are used, so no request can name a descriptor of its own.
     allowed.push(Restriction::sqe_flags_allowed(flags.bits()));
     allowed
         .extend([UNREGISTER_FILES, UNREGISTER_PBUF_RING, REGISTER_SYNC_CANCEL].map(Restriction::register_op));
+    // Restrictions are final: they hold for the ring as long as it lives.
     submitter.register_restrictions(&mut allowed).map_err(|error| {
         UringError::judge("restricting operations", "IORING_REGISTER_RESTRICTIONS", "5.10", error)
     })?;
+    // The thread that enables the ring is the only one that may use it.
     submitter.register_enable_rings().map_err(|error| {
         UringError::judge("enabling the ring", "IORING_REGISTER_ENABLE_RINGS", "5.10", error)
     })
@@ -45,6 +49,7 @@ mod tests {
 
     #[test]
     fn operations_that_no_worker_needs_are_refused() {
+        // Without io_uring there is nothing to test; other tests report that.
         let Ok(mut ring) = build(64) else { return };
         enable(&ring.submitter()).unwrap();
         let path = c"/dev/null";

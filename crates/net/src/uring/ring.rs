@@ -41,6 +41,7 @@ pub(super) fn build(completions: u32) -> Result<IoUring, UringError> {
     // For kernels that do not know NO_SQARRAY.
     let with_array = builder.clone();
     match builder.setup_no_sqarray().build(SUBMISSIONS_MAX) {
+        // Only this errno means an unknown flag; others would come again.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => with_array.build(SUBMISSIONS_MAX),
         built => built,
     }
@@ -53,6 +54,7 @@ pub(super) fn build(completions: u32) -> Result<IoUring, UringError> {
 /// # Errors
 /// A feature is missing; the error names its fix.
 pub fn probe() -> Result<(), UringError> {
+    // The smallest ring shows the same features, and costs nothing.
     let ring = build(completions_max(64))?;
     let mut probe = Probe::new();
     ring.submitter()
@@ -63,6 +65,7 @@ pub fn probe() -> Result<(), UringError> {
             return Err(UringError::TooOld { feature, needs: "6.1" });
         }
     }
+    // The group is registered for real, as support shows only then.
     let buffers =
         BufferRing::new(64, 64).map_err(|_| UringError::Memory { step: "mapping receive buffers" })?;
     buffers.register(&ring.submitter())?;

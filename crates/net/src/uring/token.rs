@@ -16,6 +16,7 @@ pub(super) enum Token {
 impl Token {
     /// Packs the kind into the upper half, the number into the lower.
     pub(super) fn pack(self) -> u64 {
+        // The number shares a word with the kind, so both must fit.
         let (kind, number) = match self {
             Self::Receive { socket } => (1, u32::from(socket)),
             Self::Send { slot } => (2, slot),
@@ -27,6 +28,7 @@ impl Token {
 
     /// The token that packs into `user_data`; `None` if none does.
     pub(super) fn unpack(user_data: u64) -> Option<Self> {
+        // The lower half, whatever the upper one says.
         let number = user_data as u32;
         let socket = u16::try_from(number);
         match (user_data >> 32, socket) {
