@@ -1,5 +1,5 @@
-//! DHCPv6 and leasequery on the wire (RFC 8415, RFC 5007, RFC 5460, RFC 7653): parsed in place, written into the
-//! caller's buffer.
+//! DHCPv6 and leasequery on the wire (RFC 8415, RFC 5007, RFC 5460, RFC 7653): parsed in place, written into
+//! the caller's buffer.
 //!
 //! Allocates nothing and trusts no length. [`Options`] walks an option list; errors carry their offset.
 //! [`Message`], [`Relay`] and [`Query`] are views of the caller's octets. [`Writer`] builds nested options
