@@ -74,6 +74,7 @@ pub(crate) fn flood(options: &Options) -> Result<(), Error> {
     }
     let mut datagrams = Datagrams::new(options.kind, options.hops, &options.leases)?;
     let connected = ConnectedSocket::connect(
+        // Large buffers, so that the flood is limited by the server and not by this socket.
         options.target,
         ConnectedSocketOptions { receive_buffer: 8 << 20, send_buffer: 8 << 20, gso: None, gro: false },
     );
@@ -98,10 +99,12 @@ fn send_by_the_clock(
         // By the clock, not by sleeping: a late batch is made up for by the next ones.
         let due = (start.elapsed().as_secs_f64() * options.rate.max()) as u64;
         let missing = due.saturating_sub(count.sent + count.refused);
+        // A batch is bounded, so that answers are drained in between.
         let (octets, ends) = datagrams.next(BATCH_MAX.min(missing as usize));
         match requestor.send(octets, ends) {
             Ok(sent) => {
                 count.sent += sent as u64;
+                // `ends` are cumulative, so the last one sent gives the octets.
                 count.sent_octets += sent.checked_sub(1).map_or(0, |last| ends[last] as u64);
             }
             // Such an error belongs to an earlier datagram, for example port unreachable.
@@ -111,6 +114,7 @@ fn send_by_the_clock(
         let wait = if missing > BATCH_MAX as u64 { Duration::ZERO } else { TICK };
         receive(requestor, wait, count);
     }
+    // Answers may still be queued at the server when the last datagram has left.
     let settled = Instant::now() + SETTLE;
     while Instant::now() < settled {
         receive(requestor, TICK, count);
@@ -128,6 +132,7 @@ fn receive(requestor: &mut ConnectedSocket, wait: Duration, count: &mut Count) {
 
 fn report(count: &Count, server_cpu: Option<Duration>) {
     let Count { sent, sent_octets, refused, answers, answer_octets } = *count;
+    // Without datagrams the mean is 0, not an error.
     let each = |octets: u64, count: u64| octets as f64 / count.max(1) as f64;
     println!("sent       {sent} datagrams of {:.0} octets", each(sent_octets, sent));
     println!("refused    {refused}");

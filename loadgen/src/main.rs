@@ -70,6 +70,7 @@ fn main() -> ExitCode {
         Command::Completions(options) => manual::completions(&options).map(|()| ExitCode::SUCCESS),
         Command::Compare(options) => report::compare::compare(&options).map(|()| ExitCode::SUCCESS),
     };
+    // A usage error and a failed run differ in nothing to a script.
     done.unwrap_or_else(|error| {
         eprintln!("lqload: {error}");
         ExitCode::from(2)

@@ -25,6 +25,7 @@ pub(crate) fn man(options: &Options) -> Result<(), Error> {
 
 /// Writes a completion script for each shell that packages have a folder for.
 pub(crate) fn completions(options: &Options) -> Result<(), Error> {
+    // The shells that packages have folders for.
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         clap_complete::generate_to(shell, &mut Arguments::command(), "lqload", &options.folder)
             .map_err(|source| cannot(&options.folder, source))?;

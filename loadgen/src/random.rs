@@ -46,7 +46,9 @@ pub(crate) fn mix(mut x: u64) -> u64 {
 ///
 /// Addresses look random and are distinct through it, without a table of those in use.
 pub(crate) fn shuffle(value: u64, bits: u32, key: u64) -> u64 {
+    // A shift by 64 overflows for 0 bits.
     let mask = u64::MAX.checked_shr(64 - bits).unwrap_or(0);
+    // At least 1, or folding would change nothing.
     let half = (bits / 2).max(1);
     // Addition, multiplication by an odd number, and folding upper bits down are all invertible modulo
     // 2^bits.
@@ -88,6 +90,7 @@ mod tests {
         let mut random = Random::new(7);
         let drawn: HashSet<u64> = (0..1000).map(|_| random.below(5)).collect();
         assert_eq!(drawn, HashSet::from([0, 1, 2, 3, 4]));
+        // The bounds themselves must hold always, not with high probability.
         assert!((0..1000).all(|_| random.happens(1.0) && !random.happens(0.0)));
         let share = (0..10_000).filter(|_| random.happens(0.25)).count();
         assert!((2_300..2_700).contains(&share), "{share} of 10,000");

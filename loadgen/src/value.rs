@@ -33,6 +33,7 @@ pub(crate) enum ValueError {
 
 /// Parses a share from 0 to 1.
 pub(crate) fn share(text: &str) -> Result<f64, ValueError> {
+    // NaN is in no range.
     text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or(ValueError::Share)
 }
 
@@ -56,6 +57,7 @@ pub(crate) fn target(text: &str) -> Result<SocketAddrV6, ValueError> {
 
 /// Parses 1 to 64, the limit of UDP_SEGMENT.
 pub(crate) fn gso(text: &str) -> Result<NonZeroU16, ValueError> {
+    // The kernel takes no more in one send.
     text.parse().ok().filter(|count: &NonZeroU16| count.get() <= 64).ok_or(ValueError::Gso)
 }
 
@@ -67,6 +69,7 @@ impl std::str::FromStr for DuidArgument {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
+        // Colons only: another notation could be an address.
         let mut octets = Vec::new();
         hex::parse_divided(text.as_bytes(), b':', &mut octets).map_err(|_| ValueError::Duid)?;
         Duid::new(&octets).ok_or(ValueError::Duid)?;
@@ -82,6 +85,7 @@ impl std::str::FromStr for Cpus {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
+        // An empty list has one empty part, which is no number.
         let cpus: Result<_, _> = text.split(',').map(str::parse).collect();
         cpus.map(Self).map_err(|_| ValueError::Cpus)
     }

@@ -53,6 +53,7 @@ impl Datagrams {
     /// Reads the leases, if files are given.
     pub(super) fn new(kind: DatagramKind, hops: u8, files: &[PathBuf]) -> Result<Self, Error> {
         let clients = match files {
+            // Without leases the datagrams still have their form, which is enough for most kinds.
             [] => None,
             files => Some(leases::read(files, unix_seconds())?.0),
         };
@@ -72,6 +73,7 @@ impl Datagrams {
             clients,
             largest: largest.unwrap_or(0),
             encoder: Encoder::new(&REQUESTOR, asked),
+            // A fixed seed, so that two floods send the same octets.
             random: Random::new(1),
             octets: Vec::new(),
             ends: Vec::new(),
@@ -80,6 +82,7 @@ impl Datagrams {
 
     /// Returns the next `count` datagrams: their octets, and the end of each.
     pub(super) fn next(&mut self, count: usize) -> (&[u8], &[usize]) {
+        // One buffer for all of them, as the encoder writes into a slice.
         let mut room = [0; LEN_MAX];
         self.octets.clear();
         self.ends.clear();
@@ -93,6 +96,7 @@ impl Datagrams {
     }
 
     fn write(&mut self, w: &mut Writer<'_>) -> Result<(), NoRoomError> {
+        // Octets that are no message cost the server only the parse of a type.
         if self.kind == DatagramKind::Garbage {
             let mut garbage = [0; GARBAGE_LEN];
             garbage.chunks_mut(8).for_each(|chunk| {
@@ -116,10 +120,12 @@ impl Datagrams {
         let subject = if self.kind == DatagramKind::Largest { Subject::ClientId } else { Subject::Address };
         let mut query = Query { subject, relayed: false, lease: 0, client: self.largest, salt: 0 };
         let Some(clients) = &self.clients else {
+            // Addresses vary, so that the server's lookups do not stay in its cache.
             let free = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from_be_bytes([b, c]));
             return self.encoder.write_for(w, TransactionId([a, b, c]), query, free, &[]);
         };
         if self.kind != DatagramKind::Largest {
+            // Any client will do, as only its address is asked for.
             query.client = self.random.below(u64::from(clients.len())) as u32;
         }
         self.encoder.write(w, TransactionId([a, b, c]), query, clients)
@@ -127,6 +133,7 @@ impl Datagrams {
 
     /// Nests RELAY-FORW as access networks do, the outermost first; the reply must return each.
     fn write_relayed(&mut self, w: &mut Writer<'_>, hops: u8) -> Result<(), NoRoomError> {
+        // The innermost level holds the query itself.
         let Some(inside) = hops.checked_sub(1) else { return self.write_query(w) };
         w.put(&[MessageType::RELAY_FORW.0, inside])?;
         w.put(&Ipv6Addr::UNSPECIFIED.octets())?;

@@ -42,6 +42,7 @@ enum KindsOfClient {
 impl Builder {
     /// Adds the next row.
     pub(super) fn add(&mut self, row: &LeaseRow, duid: &[u8]) -> Result<(), Error> {
+        // The number of a row has to fit a u32, or later rows could not be told from earlier ones.
         let order = u32::try_from(self.rows.len()).map_err(|_| Error::TooManyLeases)?;
         let LeaseRow { lease, assigned } = *row;
         // Removed leases have no client, and may have no DUID.
@@ -59,6 +60,7 @@ impl Builder {
         rows.dedup_by_key(|row| row.lease.address);
         // A last row that takes the lease away must have won before it is dropped.
         rows.retain(|row| row.assigned);
+        // By client now, since clients are what queries are drawn from.
         rows.sort_unstable_by_key(|row| (row.duid, row.lease.address));
         for client in rows.chunk_by_mut(|a, b| a.duid == b.duid) {
             // CLT_TIME of a server that remembers expired leases may be that of one.
@@ -66,6 +68,7 @@ impl Builder {
             let heard = over.map(|lease| lease.cltt).max().unwrap_or_default();
             client.iter_mut().for_each(|row| row.heard = heard);
         }
+        // Expired leases have done their part: they gave the newest transaction.
         rows.retain(|row| row.lease.expire() > now);
         let mut clients = Clients { leases: rows.len() as u64, ..Clients::default() };
         // Exact, since doubling would waste up to half of several gigabytes.
@@ -73,6 +76,7 @@ impl Builder {
         // Three passes give three runs without sorting the clients once more.
         for wanted in [KindsOfClient::Addresses, KindsOfClient::Both, KindsOfClient::Prefixes] {
             let start = clients.starts.len() as u32;
+            // Rows of a client lie together after the sort.
             for client in rows.chunk_by(|a, b| a.duid == b.duid).filter(|client| has(client) == wanted) {
                 clients.push(duid_at(&duids, client[0].duid), client)?;
             }
@@ -84,6 +88,7 @@ impl Builder {
             }
         }
         clients.with_duid = 0..clients.starts.len() as u32;
+        // One lease outside documentation space shows that the leases are real.
         clients.generated = rows.iter().all(|row| is_documentation(row.lease.address.octets()));
         // One more offset ends the last record.
         clients.starts.push(clients.end()?);
@@ -93,6 +98,7 @@ impl Builder {
 
 impl Clients {
     fn push(&mut self, duid: &[u8], leases: &[KeptRow]) -> Result<(), Error> {
+        // Records are addressed by u32, which bounds them to 4 GiB.
         self.starts.push(self.end()?);
         self.records.push(duid.len() as u8); // at most 130
         self.records.extend_from_slice(duid);
@@ -114,6 +120,7 @@ fn is_documentation([a, b, c, ..]: [u8; 16]) -> bool {
 fn has(leases: &[KeptRow]) -> KindsOfClient {
     let is_address = |kept: &KeptRow| kept.lease.kind == LeaseKind::Address;
     match (leases.iter().any(is_address), leases.iter().all(is_address)) {
+        // Any client whose leases are all addresses, an empty one too.
         (_, true) => KindsOfClient::Addresses,
         (true, false) => KindsOfClient::Both,
         (false, false) => KindsOfClient::Prefixes,
@@ -122,6 +129,7 @@ fn has(leases: &[KeptRow]) -> KindsOfClient {
 
 fn records_len(rows: &[KeptRow], duids: &[u8]) -> usize {
     let of_duids: usize =
+        // One octet of length and four of time stand before the leases.
         rows.chunk_by(|a, b| a.duid == b.duid).map(|client| 5 + duid_at(duids, client[0].duid).len()).sum();
     let of_lease = |row: &KeptRow| match row.lease.kind {
         LeaseKind::Address => super::LEASE_HEADER_LEN + 16,
@@ -143,10 +151,12 @@ impl Duids {
         // A fixed seed keeps runs comparable; a file that attacks the hash only slows down its own reader.
         let hash = |duid: &[u8]| FixedState::default().hash_one(duid);
         let Self { octets, places } = self;
+        // Clients have several leases, so most DUIDs are known.
         if let Some(&place) = places.find(hash(duid), |&place| duid_at(octets, place) == duid) {
             return Ok(place);
         }
         let place = u32::try_from(octets.len()).map_err(|_| Error::TooManyLeases)?;
+        // At most 130 octets, as the row parser has checked.
         octets.push(duid.len() as u8);
         octets.extend_from_slice(duid);
         places.insert_unique(hash(duid), place, |&place| hash(duid_at(octets, place)));

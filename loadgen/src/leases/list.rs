@@ -22,6 +22,7 @@ pub(crate) fn read_list(path: &Path) -> Result<Clients, Error> {
         if text.is_empty() {
             continue;
         }
+        // Tried first: a DUID of eight octets also parses as an address.
         if let Ok(DuidArgument(duid)) = text.parse() {
             duids.push(duid);
         } else if let Ok(address) = text.parse::<Ipv6Addr>() {
@@ -32,6 +33,7 @@ pub(crate) fn read_list(path: &Path) -> Result<Clients, Error> {
             return Err(Error::List { path: path.to_owned(), line: number, text });
         }
     }
+    // An empty list would draw queries from nothing.
     if addresses.is_empty() && duids.is_empty() {
         return Err(Error::EmptyList(path.to_owned()));
     }
@@ -49,6 +51,7 @@ fn of(addresses: &[Ipv6Addr], duids: &[Vec<u8>]) -> Result<Clients, Error> {
             .pack(&mut clients.records);
     }
     let first_duid = clients.starts.len() as u32;
+    // A DUID without leases stands for itself.
     for duid in duids {
         clients.starts.push(clients.end()?);
         clients.records.push(duid.len() as u8); // at most 130
@@ -57,6 +60,7 @@ fn of(addresses: &[Ipv6Addr], duids: &[Vec<u8>]) -> Result<Clients, Error> {
     }
     let end = clients.starts.len() as u32;
     clients.starts.push(clients.end()?);
+    // Both ranges are disjoint: the list does not tell whose an address is.
     (clients.with_address, clients.with_duid) = (0..first_duid, first_duid..end);
     Ok(clients)
 }
@@ -79,6 +83,7 @@ mod tests {
         let address = clients.get(0).leases().next().unwrap().address;
         assert_eq!(address, "2001:db8::1".parse::<Ipv6Addr>().unwrap());
         assert_eq!(clients.get(1).duid, [0, 3, 0, 1]);
+        // This text is an address as well, and counts as a DUID.
         assert_eq!(clients.get(2).duid, [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 1]);
         assert_eq!(clients.get(2).leases().count(), 0);
     }

@@ -114,9 +114,11 @@ impl Clients {
     /// Returns client `number`, less than [`len`](Self::len).
     pub(crate) fn get(&self, number: u32) -> Client<'_> {
         let number = number as usize;
+        // Read through the offsets, as records differ in length.
         // The next record's start is this one's end.
         let record = &self.records[self.starts[number] as usize..self.starts[number + 1] as usize];
         let (duid, rest) = record[1..].split_at(usize::from(record[0]));
+        // A record without leases has its time all the same.
         let (heard, leases) = rest.split_first_chunk().unwrap_or((&[0; 4], &[]));
         Client { duid, heard: u32::from_be_bytes(*heard), leases }
     }
@@ -135,6 +137,7 @@ impl<'a> Client<'a> {
     pub(crate) fn leases(self) -> impl Iterator<Item = Lease> + 'a {
         let mut rest = self.leases;
         std::iter::from_fn(move || {
+            // The end of the record ends the iteration.
             let (lease, after) = Lease::unpack(rest)?;
             rest = after;
             Some(lease)
@@ -155,6 +158,7 @@ impl Lease {
 
     fn pack(&self, out: &mut Vec<u8>) {
         let (kind, len) = match self.kind {
+            // A prefix keeps the octets of its length only, as leases are many.
             LeaseKind::Address => (ADDRESS, 16),
             LeaseKind::Prefix(len) => (len, octets_of_prefix(len)),
         };
@@ -190,10 +194,12 @@ impl Lease {
 
 /// Returns the end of a lifetime that starts at `cltt`.
 fn end(cltt: u32, lifetime: u32) -> u32 {
+    // A lease that never ends must not wrap.
     if lifetime == NEVER { NEVER } else { cltt.saturating_add(lifetime) }
 }
 
 fn octets_of_prefix(len: u8) -> usize {
+    // A length beyond 128 can only come from a damaged record.
     usize::from(len.min(128)).div_ceil(8)
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn read(paths: &[PathBuf], now: u32) -> Result<(Clients, ReadSummary)
         read_file(path, &mut builder, &mut summary)?;
     }
     let clients = builder.build(now)?;
+    // Without leases every query would be a miss, which measures something else.
     if clients.len() == 0 {
         let ReadSummary { rows, bad, first_bad } = summary;
         let first = first_bad.map(|first| format!(", first {first}")).unwrap_or_default();
@@ -47,6 +48,7 @@ fn read_file(path: &Path, builder: &mut Builder, summary: &mut ReadSummary) -> R
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut line = Vec::new();
     let header = |source| Error::Header { path: path.to_owned(), source };
+    // An empty file is reported as such, not as a wrong header.
     if !next_line(&mut reader, &mut line).map_err(Error::file(path))? {
         return Err(header(row::HeaderError::Empty));
     }
@@ -62,6 +64,7 @@ fn read_file(path: &Path, builder: &mut Builder, summary: &mut ReadSummary) -> R
         summary.rows += 1;
         match row::parse(&line, &mut duid) {
             Ok(row) => builder.add(&row, &duid)?,
+            // Unreadable rows are skipped as Kea skips them, and counted.
             Err(column) => {
                 summary.bad += 1;
                 summary.first_bad.get_or_insert_with(|| format!("{}:{number}: {column}", path.display()));
@@ -77,6 +80,7 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<b
     loop {
         let buffer = reader.fill_buf()?;
         if buffer.is_empty() {
+            // A last line without end is a row like any other.
             return Ok(!line.is_empty());
         }
         let end = memchr::memchr(b'\n', buffer);
@@ -84,6 +88,7 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<b
         // A line without end must not fill the memory.
         line.extend_from_slice(&part[..part.len().min(LINE_LEN_MAX - line.len())]);
         let used = part.len() + usize::from(end.is_some());
+        // Consumed in any case, or the same line would be read again.
         reader.consume(used);
         if end.is_some() {
             return Ok(true);

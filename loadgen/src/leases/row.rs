@@ -55,6 +55,7 @@ pub(super) struct RowError(&'static str);
 /// Checks that a header line is that of a lease file.
 pub(super) fn check_header(line: &[u8]) -> Result<(), HeaderError> {
     let mut names = line.split(|&octet| octet == b',');
+    // Later columns may differ by version, and are not needed.
     for (position, expected) in COLUMNS.into_iter().enumerate() {
         match names.next() {
             Some(name) if name == expected.as_bytes() => {}
@@ -85,12 +86,14 @@ pub(super) fn parse(line: &[u8], duid: &mut Vec<u8>) -> Result<LeaseRow, RowErro
         *value = &octets[..end.unwrap_or(octets.len())];
         rest = end.map(|end| &octets[end + 1..]);
     }
+    // Columns in between are not checked: only leases matter here.
     let [address, duid_text, valid, expire, subnet_id, preferred, lease_type, _, prefix_len, .., state] =
         values;
     let address = parsed::<Ipv6Addr>(address).ok_or(RowError("address"))?;
     let valid = number::<u32>(valid).ok_or(RowError("valid_lifetime"))?;
     let expire = number::<u64>(expire).ok_or(RowError("expire"))?;
     let kind = match lease_type {
+        // IA_NA and IA_TA are reported alike.
         b"0" | b"1" => LeaseKind::Address,
         b"2" => LeaseKind::Prefix(
             number::<u8>(prefix_len).filter(|&len| len <= 128).ok_or(RowError("prefix_len"))?,
@@ -121,6 +124,7 @@ fn first_of(address: Ipv6Addr, kind: LeaseKind) -> Ipv6Addr {
     match kind {
         LeaseKind::Address => address,
         LeaseKind::Prefix(len) => {
+            // A shift by 128 overflows for length 0.
             let network = u128::MAX.checked_shl(128 - u32::from(len)).unwrap_or(0);
             Ipv6Addr::from_bits(address.to_bits() & network)
         }
@@ -142,10 +146,12 @@ fn unhex(text: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
     let digit = |octet: u8| char::from(octet).to_digit(16).map(|digit| digit as u8);
     for pair in text.split(|&octet| octet == b':') {
+        // Kea writes two digits to an octet here, and nothing else.
         let &[high, low] = pair else { return false };
         let (Some(high), Some(low)) = (digit(high), digit(low)) else { return false };
         out.push(high << 4 | low);
     }
+    // Limits of a DUID are those of RFC 8415 §11.1.
     lqd_wire::Duid::new(out).is_some()
 }
 
@@ -170,6 +176,7 @@ mod tests {
         assert_eq!(row, LeaseRow { lease, assigned: true });
         let prefix =
             read("2001:db8:1:2ff::,00:03:ab,4294967295,5994967295,7,3000,2,9,56,0,0,").unwrap().0.lease;
+        // The sum wraps in Kea's 64-bit column only if the lifetime is infinite.
         assert_eq!((prefix.kind, prefix.cltt), (LeaseKind::Prefix(56), 1_700_000_000));
         assert_eq!((prefix.expire(), prefix.deprecated()), (NEVER, 1_700_003_000));
         assert_eq!(prefix.address, "2001:db8:1:200::".parse::<Ipv6Addr>().unwrap(), "host bits are cleared");

@@ -61,6 +61,7 @@ impl RowWriter {
         let mut random = Random::new(client.seed);
         let cltt = self.lifetimes.cltt(&mut random);
         let iaid = random.next() as u32;
+        // The tail is shared by both rows, as Kea writes it.
         self.write_tail(client, &mut random);
         self.rows.clear();
         self.row(&CsvRow {
@@ -94,6 +95,7 @@ impl RowWriter {
             u64::from(valid_lifetime),
             expire,
             u64::from(row.client.subnet.id),
+            // No FQDN: these columns are 0, and the name is empty.
             u64::from(self.lifetimes.preferred()),
             row.lease_type as u64,
             u64::from(row.iaid),
@@ -109,6 +111,7 @@ impl RowWriter {
     /// Writes hwaddr, state, user_context, hwtype, hwaddr_source, pool_id; without hwaddr Kea leaves the
     /// columns about it empty.
     fn write_tail(&mut self, client: &PlannedClient, random: &mut Random) {
+        // Drawn before anything is written, so that both shares are independent.
         let hwaddr = random.happens(self.hwaddr_share);
         let relayed = random.happens(self.relay_share);
         let out = &mut self.tail;
@@ -117,6 +120,7 @@ impl RowWriter {
             put_hex(out, &client.link_layer_address, Some(b':'));
         }
         out.extend_from_slice(b",0,");
+        // Kea stores relay data only for clients that were relayed.
         if relayed {
             put_user_context(out, client, random);
         }
@@ -151,6 +155,7 @@ fn put_user_context(out: &mut Vec<u8>, client: &PlannedClient, random: &mut Rand
         &[0, 37, 0, remote_id.len() as u8], // Remote-ID (RFC 4649 §3)
         &remote_id,
     ]
+    // Relay agents put both options into the innermost message.
     .concat();
     let relay_address = Ipv6Addr::from_bits(client.subnet.address.to_bits() | 1);
     let peer_address = link_local(client.link_layer_address);
@@ -190,6 +195,7 @@ fn put_relay(out: &mut Vec<u8>, relay: &StoredRelay<'_>) {
     put_decimal(out, u64::from(relay.hop_count));
     put_key(out, "link");
     put_quoted_address(out, relay.link_address);
+    // Kea leaves out keys without value.
     if !relay.options.is_empty() {
         put_key(out, "options");
         put_hex_string(out, relay.options);
@@ -234,6 +240,7 @@ fn put_address(out: &mut Vec<u8>, address: Ipv6Addr) {
 }
 
 fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
+    // Twenty digits hold any 64-bit number.
     let mut digits = [0; 20];
     let mut start = digits.len();
     loop {

@@ -17,6 +17,7 @@ pub(super) fn write(
 ) -> io::Result<()> {
     // Escapes the path for JSON.
     let lease_file = serde_json::to_string(&lease_file.to_string_lossy())?;
+    // Lifetimes of the configuration match those of the leases.
     let (valid, preferred) = if infinite { (u32::MAX, u32::MAX) } else { (172_800, 129_600) };
     write!(
         out,
@@ -41,6 +42,7 @@ pub(super) fn write(
         write!(out, "      }}")
     })?;
     writeln!(out, ",")?;
+    // Plain subnets follow, each a link of its own.
     let plain = plan.links().filter_map(|Link { subnets, .. }| match subnets[..] {
         [subnet] => Some(subnet),
         _ => None,
@@ -58,6 +60,7 @@ fn write_list<T, W: Write>(
     write!(out, r#"    "{key}": ["#)?;
     for (position, item) in items.enumerate() {
         writeln!(out, "{}", if position == 0 { "" } else { "," })?;
+        // JSON allows no comma behind the last item.
         write_item(out, item)?;
     }
     writeln!(out, "\n    ]")

@@ -58,6 +58,7 @@ pub(crate) struct Options {
 /// Writes both files.
 pub(crate) fn make(options: &Options) -> Result<(), Error> {
     let started = Instant::now();
+    // Created first, since a path that does not exist has no canonical form.
     fs::create_dir_all(&options.out).map_err(Error::file(&options.out))?;
     // Kea's configuration needs an absolute path.
     let directory = fs::canonicalize(&options.out).map_err(Error::file(&options.out))?;
@@ -69,6 +70,7 @@ pub(crate) fn make(options: &Options) -> Result<(), Error> {
         }
     }
     let lifetimes = Lifetimes { now: options.now.unwrap_or_else(unix_seconds), infinite: options.infinite };
+    // The plan is made before the files, so that both describe the same clients.
     let plan = AddressPlan::new(options.clients, options.links, options.seed);
     write_whole(&lease_file, |file| write_leases(file, options, &plan, lifetimes))?;
     write_whole(&config_file, |file| kea_config::write(file, &plan, &lease_file, options.infinite))?;
@@ -89,6 +91,7 @@ fn write_leases(
     plan: &AddressPlan,
     lifetimes: Lifetimes,
 ) -> io::Result<()> {
+    // Kea refuses a file without header.
     out.write_all(csv::HEADER.as_bytes())?;
     let mut rows = RowWriter::new(options.relay_data, options.hwaddr, lifetimes);
     for number in 0..options.clients {
@@ -102,6 +105,7 @@ fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
+    // Under another name until it is complete.
     let written = File::create(&partial).and_then(|file| {
         let mut file = BufWriter::with_capacity(1 << 20, file);
         write(&mut file)?;
@@ -109,6 +113,7 @@ fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Resu
         // A server that watches the folder never sees half a file.
         fs::rename(&partial, path)
     });
+    // The error names the file that was wanted, not its partial name.
     written.map_err(Error::file(path))
 }
 

@@ -80,6 +80,7 @@ impl Lifetimes {
 
     /// Draws the time of a client's last transaction, within the last day.
     pub(super) fn cltt(self, random: &mut Random) -> u32 {
+        // Within the last day, so that half of the valid lifetime is left at least.
         self.now.saturating_sub(random.below(u64::from(Self::DAY)) as u32)
     }
 }
@@ -96,6 +97,7 @@ impl AddressPlan {
     /// Makes a plan for at most 10^9 clients and 10^6 links, whose pools fit into 3fff:800::/21.
     pub(super) fn new(clients: u64, links: u32, seed: u64) -> Self {
         let links = u64::from(links);
+        // Rounded up, so that each link has room for its clients.
         let clients_per_link = clients.div_ceil(links);
         // A power of two, so that the pool is a prefix.
         Self { links, seed: mix(seed), pool_bits: clients_per_link.next_power_of_two().ilog2() }
@@ -104,6 +106,7 @@ impl AddressPlan {
     pub(super) fn links(&self) -> impl Iterator<Item = Link> + '_ {
         (0..self.links).map(|number| {
             let first = first_subnet(number);
+            // Every eighth link has two subnets.
             let subnets = (first..=first + u64::from(is_shared(number))).map(|index| self.subnet(index));
             Link { number, subnets: subnets.collect() }
         })
@@ -120,10 +123,12 @@ impl AddressPlan {
         // Unique within the subnet, and random to look at.
         let interface_id = shuffle(slot, 64, key);
         let prefix_number = shuffle(slot, self.pool_bits, key);
+        // The number alone seeds the client, so that plans of other sizes have the same first clients.
         let seed = mix(self.seed.wrapping_add(number));
         let [_, _, _, a, b, c, d, e] = shuffle(number, 40, self.seed).to_be_bytes();
         let link_layer_address = [LOCAL_ADDRESS, a, b, c, d, e];
         PlannedClient {
+            // A DUID-LLT, as most clients have one.
             duid: duid_llt(seed as u32, link_layer_address),
             link_layer_address,
             subnet,
@@ -139,6 +144,7 @@ impl AddressPlan {
         Subnet {
             id,
             address: Ipv6Addr::from_bits(SUBNETS | u128::from(id) << 64),
+            // Pools follow each other without gaps, each of the same size.
             pd_pool: nth_prefix(Ipv6Addr::from_bits(PD_POOLS), index << self.pool_bits),
             pd_pool_len: DELEGATED_LEN - self.pool_bits as u8, // pool_bits is at most 30: 10^9 clients on one link
         }
@@ -174,6 +180,7 @@ mod tests {
             plan.links().map(|link| link.subnets.iter().map(|subnet| subnet.id).collect()).collect();
         let shared = |first| vec![first, first + 1];
         assert_eq!(ids[0], [1]);
+        // Ids count subnets, not links, so that they jump after a shared network.
         assert_eq!((&ids[7], &ids[8], &ids[15], &ids[16]), (&shared(8), &vec![10], &shared(17), &vec![19]));
     }
 

@@ -29,18 +29,21 @@ pub(crate) struct Query {
 impl Query {
     /// Returns the queried address; a query by client-id has none (`::`).
     pub(crate) fn address(&self, clients: &Clients) -> Ipv6Addr {
+        // A query by client-id has no address to draw.
         if self.subject.is_by_client_id() {
             return Ipv6Addr::UNSPECIFIED;
         }
         let lease = clients.get(self.client).leases().nth(usize::from(self.lease));
         let Some(lease) = lease else { return Ipv6Addr::UNSPECIFIED };
         let host_bits = match (self.subject, lease.kind) {
+            // Free with near certainty: 64 random bits against some thousand leases.
             (Subject::Miss, _) => MISS_HOST_BITS,
             // An address anywhere inside the prefix, as of a host behind the client.
             (Subject::Prefix, LeaseKind::Prefix(len)) => 128 - u32::from(len),
             _ => return lease.address,
         };
         let host = u128::MAX.checked_shr(128 - host_bits).unwrap_or(0);
+        // Drawn from the salt, so that the judge can build the same address again.
         let [high, low] = [0, 1].map(|half| mix(u64::from(self.salt) << 1 | half));
         let random = u128::from(high) << 64 | u128::from(low);
         Ipv6Addr::from_bits(lease.address.to_bits() & !host | random & host)
@@ -92,6 +95,7 @@ impl<'a> QueryGenerator<'a> {
 
     /// Makes the generator of thread `part` of `parts`: threads take the leases of a link in turn.
     pub(crate) fn new(source: QuerySource<'a>, random: Random, part: usize, parts: usize) -> Self {
+        // Tables of a distribution differ by pool, so each subject has its own.
         let zipf = match source.order {
             Order::Zipf { exponent } => {
                 let len = |&subject: &Subject| pool(source.clients, subject).len().max(1) as u32;
@@ -99,15 +103,18 @@ impl<'a> QueryGenerator<'a> {
             }
             _ => Vec::new(),
         };
+        // Threads start one behind the other, so that the leases are dealt out in turn.
         Self { source, random, zipf, next: part, step: parts, ahead: Vec::with_capacity(Self::AHEAD) }
     }
 
     /// Returns the next query; `None` after the last lease of the link, if that is the order.
     pub(crate) fn next(&mut self) -> Option<Query> {
+        // Clients are picked in batches, since reading their records one by one would stall.
         if self.ahead.is_empty() {
             self.pick_some();
         }
         let PickedClient { subject, relayed, client, lease } = self.ahead.pop()?;
+        // A restart asks for each lease by itself; other orders draw one.
         let lease = lease.unwrap_or_else(|| self.lease(client, subject));
         let salt = self.random.next() as u32;
         Some(Query { subject, relayed, lease, client, salt })
@@ -124,6 +131,7 @@ impl<'a> QueryGenerator<'a> {
         // `pop` takes from the end.
         self.ahead.reverse();
         if self.source.by_form {
+            // Equal sizes follow each other, as one send needs them.
             self.ahead.sort_by_key(|picked| (picked.relayed, picked.subject.is_by_client_id()));
         }
         // Their cache misses overlap, instead of stalling each query.
@@ -131,6 +139,7 @@ impl<'a> QueryGenerator<'a> {
     }
 
     fn next_of_link(&mut self) -> Option<PickedClient> {
+        // The link's leases are through, and so is the load.
         let &LeaseRef { client, lease } = self.source.link.get(self.next)?;
         self.next += self.step;
         let kind = self.source.clients.get(client).leases().nth(usize::from(lease))?.kind;
@@ -149,6 +158,7 @@ impl<'a> QueryGenerator<'a> {
     }
 
     fn is_relayed(&mut self) -> bool {
+        // Without relayed queries no random number is consumed, so the stream stays the same.
         self.source.relayed > 0.0 && self.random.happens(self.source.relayed)
     }
 
@@ -165,6 +175,7 @@ impl<'a> QueryGenerator<'a> {
         let count = leases().count() as u64;
         // No random number is consumed for the common single lease.
         let drawn = if count > 1 { self.random.below(count) as usize } else { 0 };
+        // A list has no leases, so the first position stands for the client.
         leases().nth(drawn).map_or(0, |(number, _)| number)
     }
 }

@@ -56,6 +56,7 @@ impl Encoder {
         address: Ipv6Addr,
         duid: &[u8],
     ) -> Result<(), NoRoomError> {
+        // The plain form first, as most queries are not relayed.
         if !query.relayed {
             return self.write_query(w, id, query.subject, address, duid);
         }
@@ -84,6 +85,7 @@ impl Encoder {
             let kind = if by_client_id { QueryType::BY_CLIENT_ID } else { QueryType::BY_ADDRESS };
             // `::` leaves the link to the server.
             let link = if subject == Subject::UnknownLink { UNKNOWN_LINK } else { Ipv6Addr::UNSPECIFIED };
+            // RFC 5007 §4.1.2.1: query-type, link-address, then the options.
             w.put(&[kind.0])?;
             w.put(&link.octets())?;
             if by_client_id {
@@ -91,6 +93,7 @@ impl Encoder {
             } else {
                 IaAddress { address, preferred_lifetime: 0, valid_lifetime: 0 }.write(w)?;
             }
+            // An empty OPTION_ORO would ask for nothing, and is left out.
             if self.asked.is_empty() {
                 return Ok(());
             }
@@ -118,6 +121,7 @@ mod tests {
 
     #[test]
     fn a_query_by_address_equals_one_that_kea_answered() {
+        // Octets of another implementation are the judge.
         // A query that Kea 3.3.1 answered.
         let expected = "0e0001020001000e000100010102030400005e100001002c002d0100000000000000000000000000\
                         0000000005001820010db805000000411643091d48cbd90000000000000000";

@@ -73,10 +73,12 @@ impl std::str::FromStr for Mix {
             let Some(&subject) = Subject::ALL.iter().find(|subject| subject.name() == name) else {
                 return Err(MixError::Subject { name: name.to_owned() });
             };
+            // The sum of two weights would be a guess.
             if weights.iter().any(|&(other, _)| other == subject) {
                 return Err(MixError::Twice(subject));
             }
             match weight.parse::<f64>() {
+                // NaN is in no range, so it is refused here.
                 Ok(weight) if (0.0..=1e9).contains(&weight) => weights.push((subject, weight)),
                 _ => return Err(MixError::Weight(weight.to_owned())),
             }
@@ -87,6 +89,7 @@ impl std::str::FromStr for Mix {
 
 impl Mix {
     fn of(mut weights: Vec<(Subject, f64)>) -> Option<Self> {
+        // Kept out before the check, so that it asks for nothing.
         // A subject of weight 0 needs no leases.
         weights.retain(|&(_, weight)| weight > 0.0);
         let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
@@ -103,6 +106,7 @@ impl Mix {
         ];
         let shares: Vec<_> = pools
             .into_iter()
+            // A subject without leases would have nothing to draw.
             .filter(|(_, pool)| !pool.is_empty())
             .map(|(subject, _)| (subject, 1.0))
             .collect();
@@ -118,6 +122,7 @@ impl Mix {
                 Subject::Prefix => (clients.with_prefix(), "a prefix (IA_PD)"),
                 Subject::ClientId | Subject::UnknownLink => (clients.with_duid(), "of a known DUID"),
             };
+            // Named before the load, as it would run without this subject.
             if pool.is_empty() {
                 return Err(Error::Mix { asked: subject.name(), needed });
             }
@@ -133,6 +138,7 @@ impl Mix {
     /// Draws a subject.
     pub(super) fn draw(&self, random: &mut Random) -> Subject {
         let mut rest = random.unit();
+        // Shares are few, so a walk is faster than a search.
         for &(subject, share) in &self.shares {
             if rest < share {
                 return subject;

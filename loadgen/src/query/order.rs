@@ -24,6 +24,7 @@ impl std::str::FromStr for Order {
         match text {
             "uniform" => Ok(Self::Uniform),
             "zipf" => Ok(Self::Zipf { exponent: USUAL_EXPONENT }),
+            // Extreme exponents leave the precision of a double.
             "reboot" => Ok(Self::Reboot),
             _ => text
                 .strip_prefix("zipf=")
@@ -62,6 +63,7 @@ pub(crate) fn of_link(clients: &Clients, subnet_id: Option<u32>) -> Result<Vec<L
         None => largest_subnet(clients),
     };
     let mut found = Vec::new();
+    // Positions beyond u16 cannot be named by a query.
     for client in 0..clients.len() {
         for (lease, known) in (0..=u16::MAX).zip(clients.get(client).leases()) {
             if known.subnet_id == subnet_id {
@@ -70,6 +72,7 @@ pub(crate) fn of_link(clients: &Clients, subnet_id: Option<u32>) -> Result<Vec<L
             }
         }
     }
+    // A wrong id is named, as an empty order would end at once.
     if found.is_empty() {
         return Err(Error::Link(subnet_id));
     }
@@ -108,6 +111,7 @@ impl Zipf {
         let mut zipf = Self { len, exponent, first: 0.0, last: 0.0, sure: 0.0 };
         zipf.first = zipf.integral(1.5) - 1.0;
         zipf.last = zipf.integral(f64::from(len) + 0.5);
+        // Accepted without the second test below this distance, which is most often.
         zipf.sure = 2.0 - zipf.inverse(zipf.integral(2.5) - zipf.hat(2.0));
         zipf
     }
@@ -131,6 +135,7 @@ impl Zipf {
         loop {
             let x = self.last + random.unit() * (self.first - self.last);
             let near = self.inverse(x);
+            // Rounding may leave the range at either end.
             let rank = near.round().clamp(1.0, f64::from(self.len));
             if rank - near <= self.sure || x >= self.integral(rank + 0.5) - self.hat(rank) {
                 return rank as u32;
@@ -168,6 +173,7 @@ mod tests {
             let sum: f64 = (1..=10).map(|rank| f64::from(rank).powf(-exponent)).sum();
             let mut random = Random::new(5);
             let mut counts = HashMap::new();
+            // The seed is fixed, so a failure repeats.
             for _ in 0..100_000 {
                 *counts.entry(zipf.rank(&mut random)).or_insert(0.0) += 1e-5;
             }

@@ -86,9 +86,11 @@ fn read(path: &Path) -> Result<Value, Error> {
     let error = |source| Error::Report { path: path.to_owned(), source };
     let text = fs::read(path).map_err(Error::file(path))?;
     let report: Value = serde_json::from_slice(&text).map_err(|source| error(ReportError::Json(source)))?;
+    // A report of another program may parse, so its name is checked.
     if report["schema"] != SCHEMA {
         return Err(error(ReportError::Schema(report["schema"].clone())));
     }
+    // Keys may have changed their meaning since.
     if report["schema_version"] != SCHEMA_VERSION {
         return Err(error(ReportError::Version(report["schema_version"].clone())));
     }
@@ -99,6 +101,7 @@ fn read(path: &Path) -> Result<Value, Error> {
 fn table(a: &Value, b: &Value) -> String {
     let mut out = format!("{:<22} {:>14} {:>14} {:>8}\n", "", "A", "B", "B / A");
     for &(name, place, unit) in ROWS {
+        // Numbers are found by pointer, so that a missing one is no error.
         let number = |report: &Value| report.pointer(place).and_then(Value::as_f64);
         let (a, b) = (number(a), number(b));
         // A row that neither run measured.
@@ -117,6 +120,7 @@ fn table(a: &Value, b: &Value) -> String {
     if !differing.is_empty() {
         out += "\nthe runs differ in\n";
     }
+    // Settings that differ explain results that differ.
     for key in differing {
         out += &format!("{key:<22} {} | {}\n", a[key], b[key]);
     }

@@ -14,12 +14,14 @@ pub(crate) fn text(latency: &Histogram<u64>) -> String {
         format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
     let mut line = |ns: u64, quantile: f64, count: u64| {
         let inverse =
+            // The last quantile has no finite inverse.
             if quantile < 1.0 { format!("{:>14.2}", 1.0 / (1.0 - quantile)) } else { String::new() };
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{:>12.6} {quantile:>2.12} {count:>10} {inverse}", ns as f64 / NS_PER_MS);
     };
     let mut count = 0;
     for step in latency.iter_quantiles(TICKS_PER_HALF) {
+        // Counts add up, as the format wants totals.
         count += step.count_since_last_iteration();
         line(step.value_iterated_to(), step.quantile(), count);
     }

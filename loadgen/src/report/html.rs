@@ -39,6 +39,7 @@ fn write_page(out: &mut String, report: &Report, latency: &Histogram<u64>) -> st
     for warning in &report.warnings {
         writeln!(out, r#"<p class="warning">{}</p>"#, escaped(warning))?;
     }
+    // Wrong answers come before all numbers, which mean little then.
     if report.wrong > 0 {
         let faults: Vec<_> = report
             .wrong_by_fault
@@ -47,6 +48,7 @@ fn write_page(out: &mut String, report: &Report, latency: &Histogram<u64>) -> st
             .collect();
         writeln!(out, r#"<p class="warning">Wrong answers: {}</p>"#, faults.join(", "))?;
     }
+    // The key numbers first, then the charts.
     write_tiles(out, report)?;
     write_percentiles(out, latency)?;
     write_over_time(out, &report.periods)?;
@@ -68,6 +70,7 @@ fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
         ("p99.99", time(latency.p99_99)),
         ("max", time(latency.max)),
     ];
+    // Only a server on this host has them.
     if let Some(us) = report.server_cpu.as_ref().and_then(|cpu| cpu.us_per_answer) {
         tiles.push(("server CPU per answer", format!("{us:.2} µs")));
     }
@@ -80,6 +83,7 @@ fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
 
 /// Writes latency by percentile; each step to the right is ten times rarer.
 fn write_percentiles(out: &mut String, latency: &Histogram<u64>) -> std::fmt::Result {
+    // A logarithmic axis has no place for nothing.
     if latency.is_empty() {
         return Ok(());
     }
@@ -88,6 +92,7 @@ fn write_percentiles(out: &mut String, latency: &Histogram<u64>) -> std::fmt::Re
     let points: Vec<_> = latency
         .iter_quantiles(10)
         .map(|step| {
+            // The last quantile is 1, whose rarity would be infinite.
             let rarity = 1.0 / (1.0 - step.quantile_iterated_to()).max(1.0 / rarest);
             (rarity, (step.value_iterated_to() as f64).max(NS_MIN))
         })
@@ -103,6 +108,7 @@ fn write_percentiles(out: &mut String, latency: &Histogram<u64>) -> std::fmt::Re
         tick(0.99999, "99.999 %"),
         tick(0.999_999, "99.9999 %"),
     ];
+    // Ticks beyond the rarest answer would widen the axis.
     ticks.retain(|&(rarity, _)| rarity <= rarest * 1.001);
     let x = Axis { title: "percentile of the answers", scale: Scale::Log, from: 1.0, to: rarest, ticks };
     let lowest = points.first().map_or(NS_MIN, |&(_, ns)| ns);
@@ -114,6 +120,7 @@ fn write_percentiles(out: &mut String, latency: &Histogram<u64>) -> std::fmt::Re
 /// Writes rate and latency by the time at which the queries were due.
 fn write_over_time(out: &mut String, periods: &[PeriodReport]) -> std::fmt::Result {
     let end = periods.last().map_or(0, |period| period.start_s + period.length_s);
+    // A period is drawn at its middle, as its counts are of all of it.
     let middle = |period: &PeriodReport| period.start_s as f64 + period.length_s as f64 / 2.0;
     // Tenths are not exact in binary.
     let label = |value: f64| format!("{}", (value * 10.0).round() / 10.0);
@@ -142,6 +149,7 @@ fn write_over_time(out: &mut String, periods: &[PeriodReport]) -> std::fmt::Resu
         class,
         points: periods
             .iter()
+            // A period without answers has no latency, and 0 would look like one.
             .filter(|period| period.answered > 0)
             .map(|period| (middle(period), (ns(period) as f64).max(NS_MIN)))
             .collect(),
@@ -185,6 +193,7 @@ fn write_find_max(out: &mut String, report: &Report) -> std::fmt::Result {
         time(found.max_p99_ns)
     )?;
     for step in &found.steps {
+        // A failed step may be the generator's fault, which the verdict must tell.
         let verdict = match step {
             step if step.held => "held",
             step if step.fell_behind => "lqload fell behind",
@@ -225,6 +234,7 @@ fn write_facts(out: &mut String, report: &Report) -> std::fmt::Result {
     ];
     writeln!(out, "<h2>The run</h2>\n<table>")?;
     for (name, value) in facts {
+        // Values may hold names of files.
         writeln!(out, "<tr><th>{name}</th><td>{}</td></tr>", escaped(&value))?;
     }
     writeln!(out, "</table>")
@@ -241,5 +251,6 @@ fn tick_time(ns: f64) -> String {
 }
 
 fn escaped(text: &str) -> String {
+    // The ampersand first, or the others would be escaped twice.
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

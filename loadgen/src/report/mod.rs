@@ -181,8 +181,10 @@ pub(crate) struct FindMaxStep {
 
 impl Report {
     pub(crate) fn new(run: &Run<'_>) -> Self {
+        // Computed once, as every rate is per time of the whole run.
         let Run { options, clients, mix, tally, .. } = *run;
         let elapsed_s = tally.last.as_secs_f64();
+        // A run that ended at once has no rate.
         let per_s = |count: u64| if elapsed_s > 0.0 { count as f64 / elapsed_s } else { 0.0 };
         // After a search, the report is about the run at the found rate.
         let rate =
@@ -245,6 +247,7 @@ impl Report {
             server_cpu: options.server_pid.zip(run.server_cpu).map(|(pid, cpu)| ServerCpu {
                 pid,
                 seconds: cpu.as_secs_f64(),
+                // Answers in time only, as late ones are not the server's measure.
                 us_per_answer: (tally.answered > 0).then(|| cpu.as_secs_f64() * 1e6 / tally.answered as f64),
             }),
             find_max: run.found.map(|found| FindMax::new(found, options)),
@@ -327,10 +330,12 @@ fn status_name(status: u16) -> String {
 
 /// Writes the report as JSON.
 pub(crate) fn write_json(report: &Report, path: &Path) -> Result<(), Error> {
+    // Buffered: a report may have thousands of periods.
     let written = File::create(path).and_then(|file| {
         let mut file = BufWriter::new(file);
         serde_json::to_writer_pretty(&mut file, report)?;
         writeln!(file)?;
+        // Flushed here, so that a full disk is an error and not a loss.
         file.flush()
     });
     written.map_err(Error::file(path))

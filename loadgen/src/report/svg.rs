@@ -40,8 +40,10 @@ pub(super) struct Line {
 impl Axis {
     /// Makes an axis from 0 to the highest value, in steps of 1, 2 or 5 times a power of ten.
     pub(super) fn linear(title: &'static str, max: f64, label: impl Fn(f64) -> String) -> Self {
+        // A chart of nothing still needs an axis.
         let max = if max > 0.0 { max } else { 1.0 };
         let step = nice(max / 5.0);
+        // Rounded up, so that the highest value is inside.
         let count = (max / step).ceil();
         let ticks = (0..=count as u32).map(|n| f64::from(n) * step).map(|value| (value, label(value)));
         Self { title, scale: Scale::Linear, from: 0.0, to: count * step, ticks: ticks.collect() }
@@ -51,6 +53,7 @@ impl Axis {
     pub(super) fn until(title: &'static str, end: f64, label: impl Fn(f64) -> String) -> Self {
         let mut axis = Self::linear(title, end, label);
         axis.to = end;
+        // Ticks beyond the end would lie outside the chart.
         axis.ticks.retain(|&(value, _)| value <= end);
         axis
     }
@@ -67,6 +70,7 @@ impl Axis {
         let all: Vec<f64> = (first..=last)
             .flat_map(|power| parts.iter().map(move |part| part * 10_f64.powi(power)))
             .collect();
+        // The axis begins and ends at ticks, so that both are labelled.
         let from = all.iter().copied().filter(|&tick| tick <= min).fold(all[0], f64::max);
         let to = all.iter().copied().find(|&tick| tick >= max).unwrap_or(max);
         let ticks = all.into_iter().filter(|tick| (from..=to).contains(tick)).map(|tick| (tick, label(tick)));
@@ -79,6 +83,7 @@ impl Axis {
             Scale::Linear => (value - self.from) / (self.to - self.from),
             Scale::Log => (value / self.from).ln() / (self.to / self.from).ln(),
         };
+        // Values outside are drawn at the edge.
         place.clamp(0.0, 1.0)
     }
 }
@@ -86,6 +91,7 @@ impl Axis {
 /// Returns the least of 1, 2, 5 times a power of ten that is not below `step`.
 fn nice(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
+    // A step that is a hair too small by rounding counts as fitting.
     [1.0, 2.0, 5.0].iter().map(|part| part * power).find(|&nice| nice >= step * 0.999).unwrap_or(10.0 * power)
 }
 
@@ -122,6 +128,7 @@ fn write_plot(out: &mut String, label: &str, x: &Axis, y: &Axis, lines: &[Line])
             r#"<polyline class="{class}" points="{}"><title>{name}</title></polyline>"#,
             places.join(" ")
         )?;
+        // Many marks would hide the line.
         if points.len() <= MARKED_MAX {
             for &(x, y) in points {
                 writeln!(

@@ -16,6 +16,7 @@ pub(crate) fn summary(report: &Report) -> String {
 }
 
 fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
+    // Warnings first: a reader may stop at the first number.
     write_warnings(out, report)?;
     write_wrong(out, report)?;
     writeln!(out, "{}", head(report))?;
@@ -24,6 +25,7 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "leases     {} of {} clients", thousands(report.leases), thousands(report.clients.into()))?;
     if report.order == "reboot" {
         writeln!(out, "order      every lease of one link once\n")?;
+    // The usual order needs no mention.
     } else {
         let order = if report.order == "uniform" { String::new() } else { format!(", {}", report.order) };
         writeln!(out, "mix        {}{order}\n", mix.join(", "))?;
@@ -34,6 +36,7 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out, "{}  {:>11}/s", count("answered", report.answered), per_s(report.answered_per_s))?;
     let lost_share = report.lost as f64 * 100.0 / report.sent.max(1) as f64;
     writeln!(out, "{}  {lost_share:>11.4} %", count("lost", report.lost))?;
+    // Counts that are mostly 0 are shown only if they are not.
     if report.late > 0 {
         writeln!(out, "{}  after the timeout of {} s", count("late", report.late), report.timeout_s)?;
     }
@@ -57,6 +60,7 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
     write_answers(out, report)?;
     write_latency(out, report)?;
     write_server_cpu(out, report)?;
+    // The search ends the report, as its result is about the last load.
     write_find_max(out, report)
 }
 
@@ -97,6 +101,7 @@ pub(super) fn is_unverified(report: &Report) -> bool {
 /// Returns the reasons to doubt the results, which must be read before them.
 pub(super) fn warnings(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
+    // Each warning names the fix.
     if report.fell_behind {
         warnings.push(format!(
             "lqload fell behind: {} of {} queries were sent more than {} late, {} at most, so the \
@@ -115,6 +120,7 @@ pub(super) fn warnings(report: &Report) -> Vec<String> {
             thousands(report.dropped_here)
         ));
     }
+    // Without verification a server that answers nonsense looks perfect.
     if is_unverified(report) {
         warnings.push(
             "the answers were not verified: wrong clients, leases, lifetimes and times in them count as right. \
@@ -162,6 +168,7 @@ fn write_wrong(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn write_answers(out: &mut String, report: &Report) -> std::fmt::Result {
+    // An echo has no status and no bindings.
     if report.echo {
         return writeln!(out);
     }
@@ -195,6 +202,7 @@ fn write_latency(out: &mut String, report: &Report) -> std::fmt::Result {
 
 fn write_server_cpu(out: &mut String, report: &Report) -> std::fmt::Result {
     let Some(cpu) = &report.server_cpu else { return Ok(()) };
+    // Without answers the cost of one is not defined.
     let per_answer = cpu.us_per_answer.map_or_else(String::new, |us| format!(", {us:.3} µs per answer"));
     writeln!(out, "\nserver CPU {:.2} s{per_answer} (process {})", cpu.seconds, cpu.pid)
 }
@@ -203,6 +211,7 @@ fn write_find_max(out: &mut String, report: &Report) -> std::fmt::Result {
     let Some(found) = &report.find_max else { return Ok(()) };
     writeln!(out, "\n{:>14}  {:>10}  {:>11}", "rate", "loss", "p99")?;
     for step in &found.steps {
+        // `held` first: a step that held may have been late, too.
         let verdict = match step {
             step if step.held => "held",
             step if step.fell_behind => "lqload fell behind",
@@ -237,6 +246,7 @@ pub(crate) fn thousands(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.char_indices() {
+        // Counted from the end, where groups begin.
         if position > 0 && (digits.len() - position).is_multiple_of(3) {
             out.push(',');
         }

@@ -55,6 +55,7 @@ impl<'a> Checker<'a> {
         query: Query,
         now: u32,
     ) -> Result<AnswerContent, Defect> {
+        // The relay agent first: other fields are of no use if the answer took another way.
         if !came_as_asked(reply.relay, query) {
             return Err(Defect::Relay);
         }
@@ -82,6 +83,7 @@ impl<'a> Checker<'a> {
         if !as_due {
             return Err(Defect::Status);
         }
+        // Without --verify, leases of the server may differ from the file.
         if self.verify {
             self.verify(reply, said, query, now)?;
         }
@@ -104,9 +106,11 @@ impl<'a> Checker<'a> {
         let asked = client.leases().nth(usize::from(query.lease)).ok_or(Defect::Missing)?;
         match (said, reply.client_data) {
             (AnswerContent::Bindings, Some(data)) => self.verify_data(data, client, asked, now),
+            // A client on several links gets their addresses instead (RFC 5007 §4.4.1).
             (AnswerContent::Links, _) if query.subject == Subject::ClientId && on_several_subnets(client) => {
                 Ok(())
             }
+            // A lease that ends about now may have ended at the server.
             (AnswerContent::NoBinding, _) if !is_due(&asked, now) => Ok(()),
             _ => Err(Defect::Missing),
         }
@@ -115,12 +119,14 @@ impl<'a> Checker<'a> {
     /// Checks OPTION_CLIENT_DATA (RFC 5007 §4.1.2.2).
     fn verify_data(&mut self, data: &[u8], client: Client<'_>, asked: Lease, now: u32) -> Result<(), Defect> {
         self.named.clear();
+        // Marks of the last answer must not count for this one.
         self.named.resize(client.leases().count(), false);
         let (mut duid, mut clt_time) = (None, None);
         for option in Options::new(data) {
             let (code, value) = option.map_err(|_| Defect::Malformed)?;
             match code {
                 OptionCode::CLIENTID => duid = Some(value),
+                // An option of another length is as good as absent.
                 OptionCode::CLT_TIME => clt_time = value.first_chunk().filter(|_| value.len() == 4),
                 OptionCode::IAADDR => {
                     let IaAddress { address, preferred_lifetime, valid_lifetime } =
@@ -136,6 +142,7 @@ impl<'a> Checker<'a> {
                     let lease = self.name(client, |lease| lease.kind == kind && lease.address == address)?;
                     check_lifetimes(&lease, preferred_lifetime, valid_lifetime, now)?;
                 }
+                // Other options of the client are not in the file.
                 _ => {}
             }
         }
@@ -144,6 +151,7 @@ impl<'a> Checker<'a> {
         }
         // Required are all leases of the queried subnet that have certainly not expired at the server.
         let due = |lease: &Lease| lease.subnet_id == asked.subnet_id && is_due(lease, now);
+        // A lease may be missing only if it is near its end.
         let complete = client.leases().zip(&self.named).all(|(lease, &named)| named || !due(&lease));
         match clt_time {
             Some(&clt_time) if complete => check_clt_time(client, &asked, u32::from_be_bytes(clt_time), now),
@@ -181,6 +189,7 @@ fn is_due(lease: &Lease, now: u32) -> bool {
 fn on_several_subnets(client: Client<'_>) -> bool {
     let mut ids = client.leases().map(|lease| lease.subnet_id);
     let first = ids.next();
+    // A client without leases is on no subnet.
     ids.any(|id| Some(id) != first)
 }
 
@@ -189,11 +198,13 @@ fn on_several_subnets(client: Client<'_>) -> bool {
 fn check_lifetimes(lease: &Lease, preferred: u32, valid: u32, now: u32) -> Result<(), Defect> {
     let remains = |told: u32, end: u32| match end {
         NEVER => told == INFINITY,
+        // Both clocks may differ, and the answer was on its way.
         end => told.abs_diff(end.saturating_sub(now)) <= SLACK,
     };
     if !remains(valid, lease.expire()) {
         return Err(Defect::Lifetime);
     }
+    // Preferred may not exceed valid (RFC 8415 §21.6).
     let fits = preferred <= valid && remains(preferred, lease.deprecated());
     if fits { Ok(()) } else { Err(Defect::Preferred) }
 }
@@ -206,6 +217,7 @@ fn check_clt_time(client: Client<'_>, asked: &Lease, clt_time: u32, now: u32) ->
     let in_subnet = client.leases().filter(|lease| lease.subnet_id == asked.subnet_id);
     let newest = in_subnet.map(|lease| lease.cltt).max().unwrap_or(asked.cltt);
     let mut times = client.leases().map(|lease| lease.cltt).chain([client.heard]);
+    // Any of the client's transactions may be the newest one that the server knows.
     let fits = times.any(|time| time >= newest && clt_time.abs_diff(now.saturating_sub(time)) <= SLACK);
     if fits { Ok(()) } else { Err(Defect::CltTime) }
 }

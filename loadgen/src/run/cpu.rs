@@ -27,6 +27,7 @@ pub(crate) enum ProcessError {
 pub(crate) fn of_process(pid: u32) -> Result<Duration, Error> {
     let error = |source| Error::ServerPid { pid, source };
     let stat =
+        // A server that has ended is the usual error, and gets its own text.
         std::fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => error(ProcessError::Missing),
             _ => error(ProcessError::Read(source)),
@@ -58,6 +59,7 @@ mod tests {
     #[test]
     fn cpu_time_grows_and_an_unknown_process_is_an_error() {
         let before = of_process(std::process::id()).unwrap();
+        // The clock ticks at 100 Hz, so the loop waits for a tick.
         while of_process(std::process::id()).unwrap() == before {
             std::hint::black_box(vec![1_u8; 1 << 16]);
         }

@@ -83,11 +83,13 @@ impl Search {
         self.next = match (self.low, self.high) {
             // The geometric mean halves the ratio of the bounds.
             (Some(low), Some(high)) => (low * high).sqrt(),
+            // Doubled until it fails: nothing is known above.
             (Some(low), None) => low * 2.0,
             (None, Some(high)) => high / 2.0,
             (None, None) => self.next,
         };
         let close = self.low.zip(self.high).is_some_and(|(low, high)| high / low < PRECISION);
+        // Out of this range, no server and no generator works.
         !close && (1.0..=1e8).contains(&self.next)
     }
 }
@@ -96,11 +98,13 @@ impl Search {
 pub(super) fn find_max(setup: &Setup<'_>, bounds: Bounds) -> Result<(Outcome, SearchResult), Error> {
     let options = setup.options;
     let mut search = Search::new(options.rate.map_or(START, |rate| rate.from));
+    // A reference run is kept for the report, as the search ends with a failed one.
     let mut found = SearchResult { steps: Vec::new(), highest: None, limited_by_generator: false };
     let mut best: Option<Outcome> = None;
     let mut lowest_failed = f64::INFINITY;
     for _ in 0..STEPS_MAX {
         let rate = search.next;
+        // Each load is as long as all others, so that they compare.
         let plan = LoadPlan { rate: Some(Rate::constant(rate)), queries: None, duration: Some(options.step) };
         let outcome = load(setup, plan, &format!("{}/s", thousands(rate.round() as u64)))?;
         let step = Step::of(rate, &outcome.tally, bounds);

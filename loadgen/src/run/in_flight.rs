@@ -72,6 +72,7 @@ impl<Q: Copy> InFlight<Q> {
         // Twice the room, and at least 1,024, keeps each id unused for a while after its answer.
         let slots = (2 * capacity).next_power_of_two().max(1024);
         Self {
+            // Slots are taken from the front and given back at the end.
             slots: vec![Slot { state: State::Unused, generation: 0, given_up: None }; slots as usize],
             slot_bits: slots.ilog2(),
             free: (0..slots).collect(),
@@ -96,10 +97,12 @@ impl<Q: Copy> InFlight<Q> {
 
     /// Starts a query that was due at `due` and is sent now; `None` if there is no room.
     pub(super) fn start(&mut self, query: Q, due: Since, now: Since) -> Option<TransactionId> {
+        // The longest free slot comes first, so that its old answers have had time to arrive.
         let number = self.free.pop_front()?;
         let slot = &mut self.slots[number as usize];
         // A new generation makes the ids of the slot's earlier queries unknown.
         let generation = (slot.generation + 1) & ((1 << (ID_BITS - self.slot_bits)) - 1);
+        // The deadline counts from sending, as a late send is not the server's.
         slot.state = State::Waiting { query, due, deadline: now + self.timeout, repeats: 0 };
         slot.generation = generation;
         let id = generation << self.slot_bits | number;
@@ -127,8 +130,10 @@ impl<Q: Copy> InFlight<Q> {
         if slot.generation != generation {
             return Arrival::Unknown;
         }
+        // The slot was never used: such an id is invented.
         match slot.state {
             State::Unused => Arrival::Unknown,
+            // Both answers of a repeated query are right.
             State::Answered { repeated: true } => Arrival::Late,
             State::Answered { repeated: false } => Arrival::Duplicate,
             State::Waiting { query, due, repeats, .. } => {
@@ -143,6 +148,7 @@ impl<Q: Copy> InFlight<Q> {
         loop {
             let &id = self.started.front()?;
             let number = self.slot(id).0;
+            // Answered or reused since: it has no deadline any more.
             let State::Waiting { query, due, deadline, repeats } = self.state(id) else {
                 self.started.pop_front();
                 continue;
@@ -152,6 +158,7 @@ impl<Q: Copy> InFlight<Q> {
             }
             self.started.pop_front();
             if repeats < self.repeats_max {
+                // The query is sent again under its id, as a client does.
                 // A constant timeout keeps `started` sorted by deadline.
                 let deadline = now + self.timeout;
                 self.slots[number as usize].state =
@@ -159,6 +166,7 @@ impl<Q: Copy> InFlight<Q> {
                 self.started.push_back(id);
                 return Some(Expiry::Again { id: transaction_id(id), query });
             }
+            // Its answer may still come, and must not count as wrong.
             self.slots[number as usize].given_up = Some(id >> self.slot_bits);
             self.release(number, State::Unused);
             return Some(Expiry::Lost { due });

@@ -39,6 +39,7 @@ impl Judge<'_, '_> {
     }
 
     fn reply(&mut self, octets: &[u8], now: Since) {
+        // Without a transaction-id no query can be named.
         let Some((id, reply)) = Reply::parse(octets) else {
             return self.tally.wrong(Defect::Malformed, None, octets);
         };
@@ -62,6 +63,7 @@ impl Judge<'_, '_> {
         now: Since,
         write: impl FnOnce(&mut Writer<'_>, TransactionId, Query) -> bool,
     ) {
+        // An echo has the form of its query.
         let Some(id) = reply::transaction_id(octets) else {
             return self.tally.wrong(Defect::Malformed, None, octets);
         };
@@ -78,6 +80,7 @@ impl Judge<'_, '_> {
     fn completed(&mut self, id: TransactionId, octets: &[u8], now: Since) -> Option<Query> {
         match self.flight.complete(id) {
             Arrival::InTime { query, due } => {
+                // Counted by due time, so that a late send is no gain.
                 self.tally.last = now;
                 self.tally.answered(due, now);
                 return Some(query);

@@ -40,6 +40,7 @@ impl<'a> LiveCounters<'a> {
 
     pub(super) fn totals(&self) -> Totals {
         let sum = |counter: fn(&Counters) -> &AtomicU64| {
+            // Relaxed: the line shows progress, not a result.
             self.threads.iter().map(|thread| counter(thread).load(Ordering::Relaxed)).sum()
         };
         Totals {

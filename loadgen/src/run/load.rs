@@ -62,8 +62,10 @@ pub(super) struct Outcome {
 /// Starts the threads together and sums up their counts.
 pub(super) fn load(setup: &Setup<'_>, plan: LoadPlan, what: &str) -> Result<Outcome, Error> {
     let options = setup.options;
+    // Made before the threads, so that counters outlive them.
     let live = LiveCounters::new(options.threads, setup.stop);
     let threads = (0..options.threads as usize)
+        // Any thread that cannot be made ends the load before it starts.
         .map(|number| thread(setup, plan, number))
         .collect::<Result<Vec<_>, _>>()?;
     let cpu_time = || options.server_pid.map(cpu::of_process).transpose();
@@ -73,6 +75,7 @@ pub(super) fn load(setup: &Setup<'_>, plan: LoadPlan, what: &str) -> Result<Outc
     let tally = thread::scope(|scope| {
         let mut handles = Vec::new();
         for thread in threads {
+            // Threads share the CPUs given, in turn.
             let cpu = options.cpus.as_ref().map(|cpus| cpus.0[thread.number % cpus.0.len()]);
             let (barrier, live) = (&barrier, &live);
             handles.push(scope.spawn(move || {
@@ -83,6 +86,7 @@ pub(super) fn load(setup: &Setup<'_>, plan: LoadPlan, what: &str) -> Result<Outc
             }));
         }
         let mut progress = Progress::new(what, plan.duration);
+        // The main thread only watches, as it must not disturb the load.
         while !handles.iter().all(thread::ScopedJoinHandle::is_finished) {
             thread::sleep(LOOK);
             progress.show(live.totals());
@@ -93,6 +97,7 @@ pub(super) fn load(setup: &Setup<'_>, plan: LoadPlan, what: &str) -> Result<Outc
         }
         Ok(sum)
     })?;
+    // A process that restarted has less time than before.
     let server_cpu = before.zip(cpu_time()?).map(|(before, after)| after.saturating_sub(before));
     Ok(Outcome { tally, server_cpu, ports: plan.ports(options) })
 }
@@ -124,6 +129,7 @@ fn thread<'a>(setup: &'a Setup<'_>, plan: LoadPlan, number: usize) -> Result<Loa
         })
         .collect::<Result<Vec<_>, _>>()?;
     let watched = || PortPoller::new(ports.iter().map(|port: &Port| &port.transport));
+    // A thread with one port waits on its socket, without a poller.
     let several = (ports.len() > 1).then(watched).transpose();
     let watch = several.map_err(|source| Error::Socket { target, step: "watching several ports", source })?;
     let server = options.server_duid.as_ref().map(|duid| &duid.0[..]);
@@ -155,12 +161,14 @@ fn thread<'a>(setup: &'a Setup<'_>, plan: LoadPlan, number: usize) -> Result<Loa
 
 /// Returns share `number` of `parts` shares whose sum is `all`.
 fn part(all: u64, number: u64, parts: u64) -> u64 {
+    // The first shares take the remainder, so that their sum is exact.
     all / parts + u64::from(number < all % parts)
 }
 
 impl LoadPlan {
     /// Makes the plan of the flags; ten seconds if they set no end.
     pub(super) fn of(options: &Options) -> Self {
+        // A restart ends with its last lease.
         let usual = (options.queries.is_none() && !options.is_reboot()).then_some(Duration::from_secs(10));
         let duration = options.duration.or(usual);
         Self { rate: options.rate, queries: options.queries, duration }
@@ -189,6 +197,7 @@ impl LoadPlan {
             Some(rate) => rate.max() * patience,
             None => f64::from(options.window),
         };
+        // A load of few queries never has more of them pending.
         self.queries.map_or(waiting, |queries| waiting.min(queries as f64))
     }
 
@@ -196,6 +205,7 @@ impl LoadPlan {
     pub(super) fn ports(self, options: &Options) -> u32 {
         // One port has 2^24 ids, of which only part is usable at once.
         let needed = (self.waiting_all(options) / WAITING_PER_PORT).ceil().min(PORTS_USUAL_MAX) as u32;
+        // Fewer ports than threads would leave some without.
         options.ports.unwrap_or(needed).max(options.threads)
     }
 
@@ -207,6 +217,7 @@ impl LoadPlan {
             Some(_) => all / f64::from(self.ports(options)) * 1.1 + 256.0,
             None => all,
         };
+        // At least 1, as a table of nothing takes no query.
         (on_one as u32).clamp(1, InFlight::<Query>::CAPACITY_MAX)
     }
 }

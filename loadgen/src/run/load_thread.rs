@@ -84,11 +84,13 @@ impl LoadThread<'_> {
             // First, so that given-up queries make room in a closed loop.
             self.expire(now);
             self.finished |= live.is_stopped() || self.is_over(now);
+            // Only when no answer can come any more are the drops complete.
             if self.finished && self.waiting() == 0 {
                 self.tally.dropped_here = self.ports.iter().map(|port| port.transport.dropped()).sum();
                 return self.tally;
             }
             if self.is_due(now) {
+                // Queries first: their answers arrive while this thread judges others.
                 self.send(start);
             }
             self.receive(start);
@@ -107,6 +109,7 @@ impl LoadThread<'_> {
         }
         let Some(duration) = self.amount.duration else { return false };
         match self.pace {
+            // A closed loop ends by time, as its next query is due whenever there is room.
             Pace::Closed { .. } => now >= duration,
             // Queries that were due in time are sent, however late.
             Pace::Open(timetable) => timetable.due(self.tally.sent) >= duration,
@@ -134,6 +137,7 @@ impl LoadThread<'_> {
 
     /// Returns the due time of this thread's next query; `None` if it is not due now.
     fn next_due(&self, now: Since) -> Option<Since> {
+        // The count is checked again, as a batch may reach it.
         let over = self.amount.queries.is_some_and(|queries| self.tally.sent >= queries);
         match self.pace {
             Pace::Closed { window } => (!over && self.waiting() < window as usize).then_some(now),
@@ -169,6 +173,7 @@ impl LoadThread<'_> {
             written.expect("a batch has room for its queries at their longest");
             self.tally.sent(due, now);
         }
+        // Set even without a query, so that gathering starts anew.
         self.last_batch = now;
         if self.batch.len() > 0 {
             self.tally.last = now;
@@ -176,6 +181,7 @@ impl LoadThread<'_> {
         }
     }
 
+    // Errors are counted, not returned: a closed port shows as lost queries.
     fn send_batch(&mut self, place: usize) {
         let sent = self.ports[place].transport.send(&self.batch);
         self.tally.network_errors += u64::from(sent.is_err());
@@ -194,6 +200,7 @@ impl LoadThread<'_> {
                         self.tally.repeated += 1;
                     }
                 }
+                // A batch has a fixed size, and many queries may time out at once.
                 if self.batch.len() == BATCH_MAX {
                     self.send_batch(place);
                     self.batch.clear();
@@ -206,16 +213,20 @@ impl LoadThread<'_> {
     /// Judges the received answers; waits for some if there are none and nothing is due.
     fn receive(&mut self, start: Instant) {
         let unix_now = unix_seconds();
+        // The wait is computed before, so that no send is late because of it.
         let wait = self.wait(start.elapsed());
+        // A single port waits on its own socket, which saves a system call.
         let Some(mut watch) = self.watch.take() else { return self.receive_at(0, wait, start, unix_now) };
         self.tally.network_errors += u64::from(watch.wait(wait).is_err());
         watch.ready().for_each(|place| self.receive_at(place, Duration::ZERO, start, unix_now));
+        // Put back, as it was taken to leave `self` free.
         self.watch = Some(watch);
     }
 
     /// Judges the answers received at one port, after waiting at most `wait` for the first.
     fn receive_at(&mut self, place: usize, wait: Duration, start: Instant, unix_now: u32) {
         let Port { transport, flight } = &mut self.ports[place];
+        // Copied first: judging takes longer than receiving, and the socket's queue is short.
         self.arrived.clear();
         let received = transport.receive(wait, |octets| self.arrived.push_octets(octets));
         self.tally.network_errors += u64::from(received.is_err());
@@ -230,6 +241,7 @@ impl LoadThread<'_> {
 
     /// Returns the time to wait for an answer.
     fn wait(&self, now: Since) -> Duration {
+        // Bounded, so that the stop flag is seen in time.
         let wait = self.next_wake().saturating_sub(now).min(WAIT_MAX);
         // A sleep of microseconds oversleeps the timetable.
         if wait < WAIT_MIN { Duration::ZERO } else { wait }
@@ -243,11 +255,13 @@ impl LoadThread<'_> {
             Pace::Closed { .. } => self.is_due(Since::ZERO).then_some(Since::ZERO),
             Pace::Open(timetable) => Some(self.next_batch(timetable)),
         };
+        // Without either, the wait ends by its bound.
         deadline.into_iter().chain(send).min().unwrap_or(Since::MAX)
     }
 
     fn publish(&self, live: &LiveCounters<'_>) {
         let counters = &live.threads[self.number];
+        // Relaxed stores: one thread writes, and the line only shows.
         counters.sent.store(self.tally.sent, Ordering::Relaxed);
         counters.answered.store(self.tally.answered, Ordering::Relaxed);
         counters.lost.store(self.tally.lost, Ordering::Relaxed);

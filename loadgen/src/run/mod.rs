@@ -47,6 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     let clients = read_clients(options)?;
     // Generated leases are made for the server under test.
     let verify = options.verify.unwrap_or(clients.are_generated() && !options.echo);
+    // The usual mix leaves out subjects that the leases lack.
     let mix = options.mix.clone().unwrap_or_else(|| Mix::usual(&clients));
     mix.check(&clients)?;
     let link = match options.order {
@@ -84,6 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
         found: found.as_ref(),
     };
     write_reports(options, &Report::new(&run), &outcome.tally)?;
+    // A script tells wrong answers from a failed run by the status.
     Ok(if outcome.tally.wrong.total() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -94,6 +96,7 @@ fn read_clients(options: &Options) -> Result<Clients, Error> {
     }
     let (clients, read) = leases::read(&options.leases, unix_seconds())?;
     if let Some(first) = &read.first_bad {
+        // Rows skipped are told, as they may be the interesting ones.
         eprintln!("lqload: skipped {} unreadable rows of {}; {first}", read.bad, read.rows);
     }
     Ok(clients)
@@ -102,6 +105,7 @@ fn read_clients(options: &Options) -> Result<Clients, Error> {
 /// Checks that this process may use the CPUs of `--cpus`.
 fn check_cpus(options: &Options) -> Result<(), Error> {
     let Some(Cpus(cpus)) = &options.cpus else { return Ok(()) };
+    // Without the list of CPUs none is known to be usable.
     let usable = core_affinity::get_core_ids().unwrap_or_default();
     match cpus.iter().find(|&&id| !usable.contains(&CoreId { id })) {
         Some(&id) => Err(Error::Cpu(id)),
@@ -114,6 +118,7 @@ fn check_cpus(options: &Options) -> Result<(), Error> {
 fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
+        // Registered first, so that it finds the flag still unset at the first signal.
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
             .and_then(|_| flag::register(signal, Arc::clone(&stop)))
             .map_err(Error::Signal)?;
@@ -124,6 +129,7 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
 /// Prints the summary and writes the requested files.
 fn write_reports(options: &Options, report: &Report, tally: &Tally) -> Result<(), Error> {
     print!("{}", report::text::summary(report));
+    // The summary is printed in any case, so that a full disk loses only files.
     if let Some(path) = &options.json {
         report::write_json(report, path)?;
     }

@@ -156,6 +156,7 @@ impl Options {
     /// Checks the flags against each other.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.list.is_some() {
+            // Both need lifetimes or subnets, which a list does not have.
             let needs = [(self.verify == Some(true), "--verify"), (self.is_reboot(), "--order reboot")];
             if let Some(&(_, flag)) = needs.iter().find(|&&(given, _)| given) {
                 return Err(Error::NeedsLeases { flag });
@@ -167,6 +168,7 @@ impl Options {
         if ramp && (endless || self.find_max) {
             return Err(Error::Ramp);
         }
+        // The encoder's buffer has room for this many codes.
         if self.oro.len() > Encoder::ASKED_MAX {
             return Err(Error::Oro);
         }

@@ -26,6 +26,7 @@ impl PortPoller {
     pub(super) fn new<'a>(ports: impl Iterator<Item = &'a (impl AsFd + 'a)>) -> io::Result<Self> {
         let set = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         for (place, port) in ports.enumerate() {
+            // The index is the event's data, so no table is needed to find the port.
             epoll::add(&set, port, epoll::EventData::new_u64(place as u64), epoll::EventFlags::IN)?;
         }
         Ok(Self { set, ready: Vec::with_capacity(READY_MAX) })
@@ -39,9 +40,11 @@ impl PortPoller {
         }
         let at_most = Timespec::try_from(at_most).ok();
         match poll(&mut [PollFd::new(&self.set, PollFlags::IN)], at_most.as_ref()) {
+            // A signal ends the wait, and the caller looks again.
             Err(Errno::INTR) => Ok(()),
             waited => waited.map(drop),
         }?;
+        // Ready ports are found by a look of its own, since the wait tells only that there are some.
         self.look().map(drop)
     }
 
@@ -50,6 +53,7 @@ impl PortPoller {
         self.ready.clear();
         // A timeout of 0 returns at once.
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // Uninitialised: the kernel writes as many as it reports.
         let mut events = [const { MaybeUninit::uninit() }; READY_MAX];
         match epoll::wait(&self.set, &mut events[..], Some(&at_once)) {
             Err(Errno::INTR) => {}
@@ -82,11 +86,13 @@ mod tests {
     fn readable_ports_are_ready_until_they_are_read() {
         let ports = [(); 4].map(|()| UdpSocket::bind("[::1]:0").unwrap());
         let mut watch = PortPoller::new(ports.iter()).unwrap();
+        // A short wait, as nothing may be ready.
         assert_eq!(ready(&mut watch, Duration::from_micros(1)), [0; 0]);
         for place in [2, 0] {
             ports[3].send_to(b"!", ports[place].local_addr().unwrap()).unwrap();
         }
         assert_eq!(ready(&mut watch, PATIENCE), [0, 2]);
+        // Reading nothing leaves a port ready.
         assert_eq!(ready(&mut watch, Duration::ZERO), [0, 2]);
         ports[0].recv(&mut [0]).unwrap();
         assert_eq!(ready(&mut watch, Duration::ZERO), [2]);

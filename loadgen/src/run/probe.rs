@@ -30,11 +30,13 @@ pub(super) fn probe(
     };
     let mut transport = Transport::connect(target, None).map_err(transport::connect_error(target))?;
     let mut batch = Batch::new(Encoder::LEN_MAX);
+    // A free address: the reply is short, and no client is in it.
     let query = Query { subject: Subject::Address, relayed: false, lease: 0, client: 0, salt: 0 };
     batch
         .push(|w| encoder.write_for(w, ID, query, Ipv6Addr::LOCALHOST, &[]))
         .expect("a batch has room for a query at its longest");
     for _ in 0..TRIES {
+        // A refusal shows here only at the second try, as ICMPv6 takes its time.
         transport.send(&batch).map_err(failed("sending a query"))?;
         let until = Instant::now() + timeout;
         let mut answered = false;
@@ -45,6 +47,7 @@ pub(super) fn probe(
                 // Any reply proves the server, even a refusal.
                 answered |= if echo { is_echo() } else { Reply::parse(octets).is_some() };
             });
+            // Answers that do not parse are skipped until the time is over.
             received.map_err(failed("waiting for an answer"))?;
         }
         if answered {

@@ -29,6 +29,7 @@ impl Progress {
         } else {
             "{prefix} {elapsed} {msg}"
         };
+        // Both templates are constants, so a mistake shows in every test.
         bar.set_style(ProgressStyle::with_template(template).expect("both templates are well-formed"));
         bar.set_prefix(what.to_owned());
         let started = Instant::now();
@@ -42,6 +43,7 @@ impl Progress {
         if since < PERIOD {
             return;
         }
+        // Since the last update, as a rate over the whole run would hide changes.
         let per_s = |now: u64, before: u64| {
             thousands((now.saturating_sub(before) as f64 / since.as_secs_f64()).round() as u64)
         };
@@ -51,6 +53,7 @@ impl Progress {
             per_s(totals.answered, self.before.answered),
             thousands(totals.lost)
         );
+        // Wrong answers are shown at once, as a long run may be stopped for them.
         if totals.wrong > 0 {
             text += &format!("  WRONG {}", thousands(totals.wrong));
         }
@@ -62,6 +65,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        // The line would mix with the report.
         self.bar.finish_and_clear();
     }
 }

@@ -26,6 +26,7 @@ impl Rate {
     }
 
     pub(crate) fn is_ramp(self) -> bool {
+        // Both come from one text where they are equal, so the comparison is exact.
         self.from != self.to
     }
 
@@ -49,6 +50,7 @@ impl std::str::FromStr for Rate {
             digits.parse::<f64>().ok().map(|number| number * factor)
         };
         match (number(from), number(to)) {
+            // Rates outside would overflow times, or never send.
             (Some(from), Some(to)) if [from, to].iter().all(|rate| (0.1..=RATE_MAX).contains(rate)) => {
                 Ok(Self { from, to })
             }
@@ -84,6 +86,7 @@ impl Timetable {
     pub(super) fn due(&self, number: u64) -> Since {
         // Computed from the start each time, so that rounding errors do not add up.
         let nth = (number * self.parts + self.part) as f64;
+        // Each thread has every n-th query, so the sum is the rate of all.
         let Rate { from, to } = self.rate;
         // After t seconds, from·t + (to - from)·t²/(2·span) queries were due; this is solved for t.
         let growth = (to - from) / self.span.as_secs_f64();
@@ -94,6 +97,7 @@ impl Timetable {
         } else {
             nth / from
         };
+        // A time that does not fit is after the end.
         Since::try_from_secs_f64(seconds).unwrap_or(Since::MAX)
     }
 }
@@ -107,6 +111,7 @@ mod tests {
         let due = |part, number| Timetable::new(Rate::constant(1000.0), Duration::ZERO, part, 3).due(number);
         let milliseconds = [due(0, 0), due(1, 0), due(2, 0), due(0, 1)].map(|due| due.as_millis());
         assert_eq!(milliseconds, [0, 1, 2, 3]);
+        // A billion queries on, no rounding has added up.
         assert_eq!(due(1, 1_000_000_000), Duration::new(3_000_000, 1_000_000), "no drift");
     }
 

@@ -5,6 +5,7 @@ use lqd_wire::{Message, MessageType, OptionCode, Options, ParseError, Relay, Sta
 /// Returns the transaction-id of any message, through a relay agent or not.
 pub(super) fn transaction_id(octets: &[u8]) -> Option<TransactionId> {
     match Message::parse(octets)?.kind {
+        // The id is that of the innermost message.
         MessageType::RELAY_FORW | MessageType::RELAY_REPL => inner(octets).map(|(_, inner)| inner),
         _ => Message::parse(octets),
     }
@@ -47,6 +48,7 @@ impl<'a> Reply<'a> {
         if message.kind != MessageType::LEASEQUERY_REPLY {
             return None;
         }
+        // Faulty options keep the transaction-id, so that the answer still has its query.
         let reply = Self::of(message.options, relay).ok().flatten();
         Some((message.transaction_id, reply))
     }
@@ -61,6 +63,7 @@ impl<'a> Reply<'a> {
                 OptionCode::STATUS_CODE => &mut status,
                 OptionCode::CLIENT_DATA => &mut client_data,
                 OptionCode::LQ_CLIENT_LINK => &mut links,
+                // Other options are of no use to the checks.
                 _ => continue,
             };
             // A repeated option makes the message malformed.
@@ -70,7 +73,9 @@ impl<'a> Reply<'a> {
         }
         let status = match status.map(<[u8]>::split_first_chunk::<2>) {
             None => StatusCode::SUCCESS,
+            // The text is for people.
             Some(Some((code, _text))) => StatusCode(u16::from_be_bytes(*code)),
+            // A status shorter than its code is malformed.
             Some(None) => return Ok(None),
         };
         Ok(Some(Self { requestor, server, status, client_data, links: links.is_some(), relay }))

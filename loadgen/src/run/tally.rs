@@ -98,6 +98,7 @@ impl Tally {
         self.sent += 1;
         // By due time: a late send belongs to the period that it was planned for.
         self.timeline.at(due).sent += 1;
+        // A query cannot leave before it is due, but clocks are read twice.
         let lag = now.saturating_sub(due);
         self.late_sends += u64::from(lag > self.late_after);
         self.send_lag_max = self.send_lag_max.max(lag);
@@ -106,6 +107,7 @@ impl Tally {
     /// Counts a query answered in time, with its latency.
     pub(super) fn answered(&mut self, due: Since, now: Since) {
         self.answered += 1;
+        // Latency counts from the due time: a delayed send is part of what a client sees.
         let latency = u64::try_from(now.saturating_sub(due).as_nanos()).unwrap_or(u64::MAX);
         // Latencies beyond LATENCY_MAX count as that.
         self.latency.saturating_record(latency);
@@ -139,6 +141,7 @@ impl Tally {
 
     pub(super) fn wrong(&mut self, wrong: Defect, query: Option<Query>, answer: &[u8]) {
         self.wrong.count(wrong);
+        // Samples are few, as one shows the defect and many fill the report.
         if self.samples.len() < SAMPLES_MAX {
             self.samples.push(Sample { wrong, query, answer: answer.to_owned() });
         }

@@ -81,6 +81,7 @@ impl Timeline {
             pair[1..].iter().for_each(|second| sum.add(second));
             sum
         });
+        // A last period without partner stays as it is.
         self.periods = pairs.collect();
     }
 
@@ -93,6 +94,7 @@ impl Timeline {
         while other.length < self.length {
             other.coarsen();
         }
+        // A thread that ended early has fewer periods.
         let len = self.periods.len().max(other.periods.len());
         self.periods.resize_with(len, Period::new);
         for (period, more) in self.periods.iter_mut().zip(&other.periods) {

@@ -30,6 +30,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Makes room for [`BATCH_MAX`] datagrams of this length.
     pub(super) fn new(datagram_len_max: usize) -> Self {
+        // Fixed from the start, so that sending never allocates.
         Self { octets: vec![0; BATCH_MAX * datagram_len_max], ends: Vec::with_capacity(BATCH_MAX) }
     }
 
@@ -58,6 +59,7 @@ impl Batch {
     pub(super) fn push_octets(&mut self, octets: &[u8]) {
         let start = self.ends.last().copied().unwrap_or(0);
         let end = start + octets.len();
+        // Answers may be of any length, unlike queries.
         if end > self.octets.len() {
             // Doubled, so that a batch of long answers grows it once.
             self.octets.resize(2 * end, 0);
@@ -84,6 +86,7 @@ impl Transport {
             receive_buffer: SOCKET_BUFFER,
             send_buffer: SOCKET_BUFFER,
             gso,
+            // Aggregates are only received where sends are coalesced too.
             gro: gso.is_some(),
         };
         ConnectedSocket::connect(target, options).map(Self)
@@ -96,6 +99,7 @@ impl Transport {
         let mut sent = 0;
         let mut full_since = None;
         while sent < ends.len() {
+            // Datagrams before this one have left.
             let start = sent.checked_sub(1).map_or(0, |before| ends[before]);
             let rest: Vec<usize>;
             // Offsets count from the first datagram still to be sent, mostly the first of all.
@@ -120,6 +124,7 @@ impl Transport {
                 // then skipped.
                 Err(error) => {
                     if all.is_err() {
+                        // The second error belongs to this datagram.
                         sent += 1;
                     }
                     all = Err(error);
@@ -170,11 +175,13 @@ mod tests {
             let (target, address) = target();
             let mut transport = Transport::connect(address, gso).unwrap();
             let mut batch = Batch::new(16);
+            // Lengths rise by pairs, so that runs of equal ones end in between.
             for number in 0..5 {
                 batch.push(|w| w.put(&vec![number; usize::from(number / 2) + 1])).unwrap();
             }
             transport.send(&batch).unwrap();
             let mut buffer = [0; 16];
+            // Long, as a busy machine may delay the datagrams.
             target.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
             for number in 0..5 {
                 let (len, source) = target.recv_from(&mut buffer).unwrap();
@@ -196,6 +203,7 @@ mod tests {
         let (target, address) = target();
         let mut transport = Transport::connect(address, None).unwrap();
         assert_eq!(transport.receive(Duration::ZERO, |_| panic!("nothing was sent")).unwrap(), 0);
+        // Closed after connecting, so that the port is known and has no socket.
         drop(target);
         let mut batch = Batch::new(16);
         batch.push(|w| w.put(&[1])).unwrap();
