@@ -16,17 +16,20 @@ fn answers(c: &mut Criterion) {
     let mut reader = store.reader().expect("the only reader");
     let engine = engine();
     let mut limits = Limits::new(1);
+    // Shuffled, so that no cache line serves two queries in a row.
     let asked = Client::shuffled(CLIENTS);
     let mut slot = vec![0; lqd_wire::DATAGRAM_LEN_MAX];
     let mut group = c.benchmark_group(format!("answer, {} leases", 2 * CLIENTS));
     for kind in Kind::ALL {
         let queries: Vec<_> = asked.iter().map(|client| kind.query(client)).collect();
         let datagrams = datagrams(&queries);
+        // Both ends of what a worker sees: a lone datagram, and a full batch.
         for batch in [1, BATCH_MAX] {
             group.throughput(Throughput::Elements(batch as u64));
             let mut batches = datagrams.chunks_exact(batch).cycle();
             group.bench_function(BenchmarkId::new(kind.name(), batch), |b| {
                 b.iter(|| {
+                    // Whole batches only, as each counts as so many elements.
                     let batch = batches.next().unwrap_or_default();
                     answer(&engine, &mut limits, &reader.pin(), batch, &mut slot)
                 });

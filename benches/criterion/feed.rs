@@ -24,11 +24,13 @@ fn parse(c: &mut Criterion) {
     let mut group = c.benchmark_group("rows parsed");
     for (name, relay_data) in CONTENTS {
         let file = rows::file(CLIENTS_PARSED, relay_data);
+        // The header is the file's, not the parser's.
         let rows: Vec<_> = file.lines().skip(1).map(str::as_bytes).collect();
         let (mut parser, mut batch) = (RowParser::new(), Batch::new());
         group.throughput(Throughput::Elements(rows.len() as u64));
         group.bench_function(name, |b| {
             b.iter(|| {
+                // Kept from turn to turn, as a follower does.
                 batch.clear();
                 for row in &rows {
                     parser.parse(columns, row, &mut batch).expect("the rows are Kea's");
@@ -45,6 +47,7 @@ fn load(c: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a directory for the lease files");
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let mut group = c.benchmark_group("leases loaded");
+    // Each load takes about a second.
     group.sample_size(10);
     group.throughput(Throughput::Elements(2 * u64::from(CLIENTS_LOADED)));
     for (name, relay_data) in CONTENTS {
@@ -61,6 +64,7 @@ fn load(c: &mut Criterion) {
                 |(writer, sources)| {
                     let (feed, report) =
                         Feed::start(writer, sources, threads).expect("the file can be loaded");
+                    // The measure is void if rows were skipped.
                     assert_eq!(report.leases, 2 * CLIENTS_LOADED as usize);
                     feed // dropped outside the measured time
                 },

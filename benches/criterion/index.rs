@@ -44,6 +44,7 @@ fn look_up(leases: &Pinned<'_>, batch: &[Lookup<'_>]) -> usize {
 /// Measures batches as a worker does them: pin the store, look up, unpin.
 fn lookups(c: &mut Criterion) {
     let wished = std::env::var("LQD_BENCH_CLIENTS").ok();
+    // One size at will, to try what fits the machine.
     let wished = wished.map(|clients| vec![clients.parse().expect("LQD_BENCH_CLIENTS is a number")]);
     for clients in wished.unwrap_or(CLIENTS.into()) {
         let (_writer, store) = store(clients);
@@ -56,6 +57,7 @@ fn lookups(c: &mut Criterion) {
                 group.throughput(Throughput::Elements(batch as u64));
                 let mut batches = queries.chunks_exact(batch).cycle();
                 group.bench_function(BenchmarkId::new(name, batch), |b| {
+                    // The pin is part of the cost, as a worker pays it for each batch.
                     b.iter(|| look_up(&reader.pin(), batches.next().unwrap_or_default()));
                 });
             }
@@ -84,11 +86,13 @@ struct Sharded {
 impl Sharded {
     fn new(clients: u32) -> Self {
         let hash = RandomState::default();
+        // Records in the order of hashes are scattered, as they are in the index.
         let mut by_hash: Vec<_> =
             Client::first(clients).map(|client| (hash_of(&hash, &client.duid), client.duid)).collect();
         by_hash.sort_unstable();
         let map = DashMap::with_capacity_and_hasher(clients as usize, RandomState::default());
         for (number, &(hash, _)) in (0..).zip(&by_hash) {
+            // Presized by the number of clients, which favours this map.
             map.insert(hash, number);
         }
         let records = by_hash.into_iter().map(|(_, duid)| Record { duid }).collect();
@@ -98,6 +102,7 @@ impl Sharded {
     /// Whether the client is present; compares the DUID, as a hash alone is no proof.
     fn has(&self, duid: &[u8]) -> bool {
         let number = self.map.get(&hash_of(&self.hash, duid)).map(|number| *number);
+        // The DUID is compared, as the index does it too.
         number.is_some_and(|number| self.records[self.places[number as usize] as usize].duid == duid)
     }
 }
@@ -114,6 +119,7 @@ fn duid_maps(c: &mut Criterion) {
     let (_writer, store) = store(clients);
     let sharded = Sharded::new(clients);
     let asked = Client::shuffled(clients);
+    // Each lookup is one element, whatever the threads.
     let mut group = c.benchmark_group(format!("DUID maps, {clients} clients"));
     group.throughput(Throughput::Elements(1));
     for threads in [1, 2] {
@@ -145,10 +151,12 @@ fn on_threads(
     lookups: u64,
     find: impl Fn(&mut dyn Iterator<Item = &Client>) -> usize + Sync,
 ) -> Duration {
+    // One more for this thread, which starts the clock.
     let barrier = Barrier::new(threads + 1);
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|thread| {
+                // Different clients at a time, or threads would share cache lines.
                 let (before, after) = asked.split_at(asked.len() / threads * thread);
                 let mut part = after.iter().chain(before).cycle().take(lookups as usize);
                 let (barrier, find) = (&barrier, &find);
@@ -159,6 +167,7 @@ fn on_threads(
                 })
             })
             .collect();
+        // All threads begin together, and the clock with them.
         barrier.wait();
         let start = Instant::now();
         for worker in workers {

@@ -33,6 +33,7 @@ fn queried() -> &'static [Client] {
 
 fn reader() -> Reader {
     let (writer, store) = store(CLIENTS);
+    // Dropping the writer would be counted.
     std::mem::forget(writer);
     Arc::clone(&store).reader().expect("the only reader")
 }
@@ -54,6 +55,7 @@ fn codec_write(clients: &'static [Client]) -> usize {
     let mut slot = [0; 1024];
     // Keeps the compiler from removing writes that are never read.
     let mut write = |client| write_reply(client, &[7; 10], black_box(&mut slot)).ok();
+    // Both sides are opaque to the compiler.
     clients.iter().filter_map(|client| write(black_box(client))).sum()
 }
 
@@ -77,6 +79,7 @@ fn index_64((mut reader, lookups): Lookups) -> (Reader, usize) {
     let mut sum = 0;
     for batch in lookups.chunks(BATCH_MAX) {
         let mut found = [None; BATCH_MAX];
+        // Pinned for each batch, as by a worker.
         let leases = reader.pin();
         look_up(&leases, NOW, black_box(batch), &mut found[..batch.len()]);
         sum += found.iter().flatten().map(|found| found.client.len()).sum::<usize>();
@@ -111,6 +114,7 @@ fn queries_to_limit(kind: Kind) -> Queries {
 }
 
 fn queries_to(engine: Engine, kind: Kind) -> Queries {
+    // Leaked, as freeing would be counted.
     let slot = vec![0; lqd_wire::DATAGRAM_LEN_MAX].leak();
     let limits = Box::leak(Box::new(Limits::new(1)));
     (Box::leak(Box::new(engine)), limits, reader(), datagrams(queries(kind)).leak(), slot)
@@ -124,6 +128,7 @@ fn queries_to(engine: Engine, kind: Kind) -> Queries {
 #[bench::relay_data(Kind::RelayData)]
 #[bench::relayed(Kind::Relayed)]
 fn answer_64((engine, limits, mut reader, datagrams, slot): Queries) -> (Reader, usize) {
+    // The sum keeps every reply alive to the compiler.
     let octets =
         datagrams.chunks(BATCH_MAX).map(|batch| answer(engine, limits, &reader.pin(), batch, slot)).sum();
     (reader, octets)

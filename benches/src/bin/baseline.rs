@@ -80,6 +80,7 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let settings = WorkerSettings {
         backend,
         cpu: options.cpu,
+        // As long as the longest datagram, since an echo must not be cut.
         buffer_len: REPLY_LEN_MAX,
         coalesce: options.gro == Switch::On,
         ..WorkerSettings::default()
@@ -87,6 +88,7 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     // The handle is never used, but without one the worker would have nothing to wait on.
     let (_stop, signal) = stop_pair()?;
     let worker = Worker::new(settings, vec![socket], signal, Arc::new(NetCounters::default()))?;
+    // The line that tests and scripts wait for.
     eprintln!("baseline ready listen={address}");
     worker.run(&mut Echo)?;
     Ok(())

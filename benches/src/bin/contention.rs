@@ -71,6 +71,7 @@ struct Setup {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    // Workers are pinned, each to a core of its own.
     let cpus = core_affinity::get_core_ids().unwrap_or_default();
     if cpus.len() < 2 {
         eprintln!("contention: two CPUs are needed");
@@ -85,10 +86,12 @@ fn main() -> ExitCode {
         setup("alone", &[0], false),
         setup("apart", &[0, 1], false),
         setup("together", &[0, 0], false),
+        // A shared line that is written by both must show, or the measure is blind.
         setup("canary", &[0, 0], true),
     ];
     for _ in 0..options.rounds {
         for setup in &mut setups {
+            // Two worlds share nothing but memory bandwidth.
             let worlds: Vec<&World> = setup.worlds.iter().map(|&world| &worlds[world]).collect();
             setup.rounds.push(run(&worlds, &cpus, &queries, options.answers, setup.canary));
         }
@@ -117,6 +120,7 @@ fn run(worlds: &[&World], cpus: &[CoreId], queries: &[Datagram<'_>], answers: us
     let shared = canary.then_some(&line);
     let cpu_time: Duration = thread::scope(|scope| {
         let mut threads = Vec::new();
+        // The number gives the CPU and the first query.
         for (number, (world, &cpu)) in worlds.iter().zip(cpus).enumerate() {
             let reader = world.store.reader().expect("there are few readers");
             // Workers query different clients at a time.
@@ -125,6 +129,7 @@ fn run(worlds: &[&World], cpus: &[CoreId], queries: &[Datagram<'_>], answers: us
             let start = &start;
             threads.push(scope.spawn(move || {
                 core_affinity::set_for_current(cpu);
+                // Collected before the clock starts.
                 let queries: Vec<_> = queries.cycle().take(answers).collect();
                 // All workers run at the same time, or there is no contention.
                 start.wait();
@@ -133,16 +138,19 @@ fn run(worlds: &[&World], cpus: &[CoreId], queries: &[Datagram<'_>], answers: us
         }
         threads.into_iter().map(|thread| thread.join().expect("a worker ends well")).sum()
     });
+    // CPU time, as waiting for the barrier is no cost.
     cpu_time.as_secs_f64() * 1e9 / (answers * worlds.len()) as f64
 }
 
 /// Runs batches as `crates/lqd/runtime/worker.rs` does; returns the CPU time of this thread.
 fn work(world: &World, mut reader: Reader, queries: &[Datagram<'_>], shared: Option<&AtomicU64>) -> Duration {
+    // The same counters as in lqd, so that their cost is included.
     let counters = Arc::new(Counters::<32>::default());
     let mut slot = vec![0; lqd_wire::DATAGRAM_LEN_MAX];
     let (mut limits, now) = (Limits::new(0), Now { unix_seconds: NOW, monotonic_ns: 0 });
     let before = clock_gettime(ClockId::ThreadCPUTime);
     for batch in queries.chunks(BATCH_MAX) {
+        // Loaded for each batch, as a reload may replace the engine.
         let engine = world.engine.load();
         let leases = reader.pin();
         engine.answer(&mut limits, &leases, now, batch, |_, verdict| {
@@ -156,6 +164,7 @@ fn work(world: &World, mut reader: Reader, queries: &[Datagram<'_>], shared: Opt
     }
     let after = clock_gettime(ClockId::ThreadCPUTime);
     let since_boot = |time: rustix::time::Timespec| Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
+    // A verdict that is not counted would make the answer look cheap.
     assert_eq!(counters.read().iter().sum::<u64>(), queries.len() as u64);
     since_boot(after) - since_boot(before)
 }

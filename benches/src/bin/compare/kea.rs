@@ -42,6 +42,7 @@ impl Kea {
 
     /// Returns the command that serves the leases on `::1`, with one thread, as lqd has one worker.
     pub(crate) fn command(&self, leases: &Leases, port: u16) -> Result<Command, CompareError> {
+        // Folders that Kea writes to are those of the test.
         let (config, folder) = (self.config(leases)?, leases.folder());
         let mut command = Command::new("taskset");
         command.args(["-c", SERVER_CPU]).arg(&self.program);
@@ -50,6 +51,7 @@ impl Kea {
         for variable in ["KEA_PIDFILE_DIR", "KEA_DHCP_DATA_DIR", "KEA_CONTROL_SOCKET_DIR"] {
             command.env(variable, folder);
         }
+        // Lock files would need a folder of the system.
         command.env("KEA_LOCKFILE_DIR", "none");
         Ok(command)
     }
@@ -67,8 +69,10 @@ impl Kea {
     "hooks-libraries": [ {{ "library": {hook}, "parameters": {{ "requesters": [ "::1" ] }} }} ],
     "loggers": [ {{ "name": "kea-dhcp6", "severity": "WARN", "output-options": [ {{ "output": "stderr" }} ] }} ],"#
         );
+        // The rest of the configuration stays as lqload made it.
         let text = text.replace(r#""interfaces-config": { "interfaces": [ ] },"#, &serving);
         let path = leases.folder().join("kea-serving.conf");
+        // Beside the original, so that other servers keep theirs.
         fs::write(&path, text).map_err(|source| CompareError::File { path: path.clone(), source })?;
         Ok(path)
     }
@@ -82,6 +86,7 @@ pub(crate) fn free_port() -> io::Result<u16> {
 /// Whether a server replies at this address.
 pub(crate) fn replies(address: SocketAddrV6) -> io::Result<bool> {
     let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?;
+    // A short wait: the caller asks again.
     socket.set_read_timeout(Some(10 * POLL_EVERY))?;
     socket.connect(address)?;
     // Until the server is bound, the kernel refuses the query.

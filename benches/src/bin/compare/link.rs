@@ -39,9 +39,11 @@ impl Link {
             ),
             format!("ip -n {server} address add {}/64 dev vs nodad", Self::SERVER),
             format!("ip -n {load} address add 2001:db8:1::9/64 dev vl nodad"),
+            // `nodad`: an address would be tentative for a second otherwise.
             format!("ip -n {server} link set lo up"),
             format!("ip -n {server} link set vs up"),
             format!("ip -n {load} link set vl up"),
+            // The receiving side joins datagrams, as a network card does.
             format!("ip netns exec {server} ethtool -K vs gro on rx-udp-gro-forwarding on"),
         ] {
             run(command.split(' '))?;
@@ -51,6 +53,7 @@ impl Link {
             (server, "vs/napi_defer_hard_irqs", "100"),
             (load, "vl/queues/rx-0/rps_cpus", LOAD_CPU_MASK),
         ] {
+            // Written inside the namespace, as /sys shows only its own interfaces.
             let write = format!("echo {value} > /sys/class/net/{attribute}");
             run(["ip", "netns", "exec", namespace, "sh", "-c", &write])?;
         }
@@ -80,6 +83,7 @@ impl Drop for Link {
 /// Runs a short command to its end.
 fn run<'a>(command: impl IntoIterator<Item = &'a str>) -> Result<(), CompareError> {
     let mut words = command.into_iter();
+    // An empty command fails to start, with its own error.
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words).stdin(Stdio::null());
     let line = format!("{command:?}");
@@ -91,6 +95,7 @@ fn run<'a>(command: impl IntoIterator<Item = &'a str>) -> Result<(), CompareErro
     }
     Err(CompareError::Link {
         command: line,
+        // The tool's own words are the reason.
         reason: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
 }

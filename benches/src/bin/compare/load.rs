@@ -142,6 +142,7 @@ impl Load<'_> {
         if sent.saturating_sub(answered) as f64 > sent as f64 * LOST_MAX {
             return Err(CompareError::Lost { server: server.name, answered, sent });
         }
+        // A server without CPU time has no ratio.
         let us_per_answer = server_cpu
             .and_then(|cpu| cpu.us_per_answer)
             .filter(|&us| us > 0.0)
@@ -167,6 +168,7 @@ impl Load<'_> {
         arguments.extend(["--duration", &duration, "--cpus", LOAD_CPU, judge]);
         arguments.extend(["--server-pid", &pid, "--json", &json]);
         arguments.extend(self.pace.iter().map(String::as_str));
+        // The load ends by itself; the limit is for one that hangs.
         self.programs.lqload(self.link, arguments, self.duration + RUN_SLACK)
     }
 }

@@ -171,6 +171,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), CompareError> {
     let programs =
         Programs::find(options.programs.clone(), options.lqload.clone(), options.previous.as_deref())?;
+    // Taken before the first load, so that it shows what else runs.
     let mut comparison = Comparison::new(options);
     for &clients in &options.clients {
         let leases = Leases::make(&programs, clients)?;
@@ -190,12 +191,14 @@ fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec
     let new_row = |&subject| Row::new(options.form(), subject, 2 * u64::from(leases.clients));
     let mut rows: Vec<Row> = options.subjects.iter().map(new_row).collect();
     let duration = Duration::from_secs(options.seconds);
+    // In an open loop both servers see the same arrivals.
     let mut pace = match &options.rate {
         Some(rate) => vec!["--rate".to_owned(), rate.clone()],
         None => vec!["--window".to_owned(), options.window.to_string()],
     };
     pace.extend(options.gso.map(|gso| [String::from("--gso"), gso.to_string()]).into_iter().flatten());
     for round in 1..=options.rounds {
+        // Both servers run at once, so that a slow machine slows both.
         let [compared, against] = start(options, programs, link.as_ref(), leases)?;
         let load = Load { programs, leases, link: link.as_ref(), pace: &pace, duration };
         for row in &mut rows {
@@ -209,6 +212,7 @@ fn rounds(options: &Options, programs: &Programs, leases: &Leases) -> Result<Vec
             };
             row.samples.push(sample);
         }
+        // Ratios of each round are shown, so that a run can be stopped early.
         let ratios: Vec<String> =
             rows.iter().filter_map(Row::last_ratio).map(|r| format!("{r:.3}")).collect();
         eprintln!("round {round} of {}: {}", options.rounds, ratios.join("  "));
@@ -225,6 +229,7 @@ fn start(
 ) -> Result<[Server; 2], CompareError> {
     let (io, gro) = (options.io.name(), options.gro());
     let lqd = |program: &Path, gro| Server::lqd(program, link, [io, gro], &leases.kea_config());
+    // Over the link both sides are lqd.
     if options.link {
         return Ok([lqd(&programs.lqd, "on")?, lqd(&programs.lqd, "off")?]);
     }
@@ -232,6 +237,7 @@ fn start(
         Compared::Lqd => lqd(&programs.lqd, gro)?,
         Compared::Baseline => Server::baseline(programs, io, gro)?,
     };
+    // Only one of these is given, as flags exclude each other.
     let against = match (&options.previous, &options.kea) {
         (Some(previous), _) => lqd(previous, gro)?,
         (None, Some(program)) => Server::kea(&Kea::find(program)?, leases)?,

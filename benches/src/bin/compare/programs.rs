@@ -82,9 +82,11 @@ impl Programs {
             lqload: lqload.unwrap_or_else(|| directory.join("lqload")),
             stopped: Arc::default(),
         };
+        // Registered before any server is started.
         for signal in [SIGTERM, SIGINT] {
             flag::register(signal, Arc::clone(&programs.stopped)).map_err(CompareError::Signals)?;
         }
+        // All are checked before leases are made, which takes minutes.
         let own = [&programs.lqd, &programs.baseline, &programs.lqload].map(PathBuf::as_path);
         for path in own.into_iter().chain(previous) {
             if !path.is_file() {
@@ -109,6 +111,7 @@ impl Programs {
 
 /// Makes a command, in a network namespace if one is named; the child keeps its process id.
 fn command_in(namespace: Option<&str>, program: &Path) -> Command {
+    // Without a namespace no root is needed.
     let Some(namespace) = namespace else { return Command::new(program) };
     let mut command = Command::new("ip");
     command.args(["netns", "exec", namespace]).arg(program);
@@ -173,6 +176,7 @@ impl Server {
     pub(crate) fn kea(kea: &Kea, leases: &Leases) -> Result<Self, CompareError> {
         let program = kea.program.clone();
         let failed = |source| CompareError::Run { program: program.clone(), source };
+        // Kea cannot choose a port, so a free one is asked for.
         let port = kea::free_port().map_err(failed)?;
         let mut command = kea.command(leases, port)?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -181,6 +185,7 @@ impl Server {
         let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0);
         let until = Instant::now() + READY_WITHIN;
         while Instant::now() < until {
+            // A server that has ended would never answer.
             if let Some(status) = running.0.try_wait().map_err(failed)? {
                 let output = lines.iter().collect::<Vec<_>>().join("\n");
                 return Err(CompareError::Failed { program, status: status.to_string(), output });
@@ -190,6 +195,7 @@ impl Server {
             }
             thread::sleep(POLL_EVERY);
         }
+        // Killed before its output is read to the end.
         drop(running);
         Err(CompareError::NotReady { program, output: lines.iter().collect::<Vec<_>>().join("\n") })
     }
@@ -204,6 +210,7 @@ impl Server {
         let lines = lines_of(running.0.stderr.take().expect("it is piped"));
         let until = Instant::now() + READY_WITHIN;
         let mut output = String::new();
+        // The time limit is for the whole start, not for a line.
         while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             if let Some(address) = listening(&line) {
                 return Ok(Self { name, address, running });
@@ -233,6 +240,7 @@ fn run(mut command: Command, within: Duration, stopped: &AtomicBool) -> Result<(
             return Err(CompareError::Stopped);
         }
         if let Some(status) = running.0.try_wait().map_err(failed)? {
+            // The output of a program that succeeded is of no interest.
             if status.success() {
                 return Ok(());
             }

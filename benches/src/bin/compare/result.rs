@@ -88,6 +88,7 @@ impl Row {
     fn finish(&mut self) {
         let ratios = sorted(self.samples.iter().map(Sample::ratio));
         self.ratio = median(&ratios);
+        // The range shows how steady the machine was.
         self.ratio_range = ratios.first().zip(ratios.last()).map(|(&low, &high)| [low, high]);
         let us = |of: fn(&Sample) -> Cost| median(&sorted(self.samples.iter().map(|s| of(s).us_per_answer)));
         self.server_us_per_answer = us(|sample| sample.server);
@@ -147,6 +148,7 @@ impl Comparison {
     pub(crate) fn write_json(&self, path: &Path) -> Result<(), CompareError> {
         let mut text = serde_json::to_string_pretty(self).expect("numbers and names have a JSON form");
         text.push('\n');
+        // Written at the end, since medians need all rounds.
         fs::write(path, text).map_err(|source| CompareError::File { path: path.to_owned(), source })
     }
 }
@@ -159,6 +161,7 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
 
 /// Median of an odd number of values.
 fn median(sorted: &[f64]) -> Option<f64> {
+    // Rounds are odd, so the middle is one of them.
     sorted.get(sorted.len() / 2).copied()
 }
 

@@ -68,6 +68,7 @@ fn run(options: &Options) -> Result<bool, CountError> {
         return Ok(true);
     }
     let reference = Reference::read(&options.reference)?;
+    // Counts of other compilers differ without a change of the code.
     if reference.rustc != counted.rustc {
         println!("note: counted with {}, the reference with {}\n", counted.rustc, reference.rustc);
     }

@@ -32,6 +32,7 @@ pub(crate) fn count() -> Result<Counts, CountError> {
     let output = command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
+        // Errors of the build go straight to the reader.
         .stderr(Stdio::inherit())
         .output()
         .map_err(CountError::Cargo)?;
@@ -43,6 +44,7 @@ pub(crate) fn count() -> Result<Counts, CountError> {
 
 fn read(lines: &str) -> Result<Counts, CountError> {
     let counts = lines.lines().map(read_one).collect::<Result<Counts, CountError>>()?;
+    // No line is an error, as a reference of nothing would pass.
     if counts.is_empty() { Err(CountError::Output("no line at all".to_owned())) } else { Ok(counts) }
 }
 
@@ -51,13 +53,14 @@ fn read_one(line: &str) -> Result<(String, u64), CountError> {
     let unknown = |reason: &str| CountError::Output(format!("{reason} in {line:.200}"));
     let summary: Value = serde_json::from_str(line).map_err(|error| unknown(&error.to_string()))?;
     let text = |key: &str| summary[key].as_str().ok_or_else(|| unknown(&format!("no {key}")));
+    // Another version may count something else under the same name.
     if text("version")? != VERSION {
         return Err(unknown("another version of the schema"));
     }
-    let callgrind =
-        summary["profiles"].as_array().into_iter().flatten().find(|profile| {
-            profile["tool"].as_str().is_some_and(|tool| tool.eq_ignore_ascii_case("callgrind"))
-        });
+    let callgrind = summary["profiles"].as_array().into_iter().flatten().find(|profile| {
+        // Other tools may be among the profiles.
+        profile["tool"].as_str().is_some_and(|tool| tool.eq_ignore_ascii_case("callgrind"))
+    });
     let instructions = callgrind.and_then(|profile| profile.pointer(INSTRUCTIONS)?.as_u64());
     let name = format!("{} {}", text("function_name")?, text("id")?);
     Ok((name, instructions.ok_or_else(|| unknown("no instructions"))?))

@@ -37,6 +37,7 @@ impl Change {
     /// Whether it has grown by more than `limit` per cent, or is gone: a removed bench must be removed from
     /// the reference too.
     pub(crate) fn is_over(&self, limit: f64) -> bool {
+        // A bench that is gone would hide any growth.
         let Some(counted) = self.counted else { return true };
         self.reference.is_some_and(|reference| counted as f64 > reference as f64 * (1.0 + limit / 100.0))
     }
@@ -46,6 +47,7 @@ impl Reference {
     /// Makes a reference of new counts.
     pub(crate) fn of(counts: Counts) -> Self {
         let version = Command::new("rustc").arg("--version").output();
+        // Without the version, counts can still be compared.
         let rustc = version.map_or_else(
             |_| "an unknown rustc".to_owned(),
             |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
@@ -73,6 +75,7 @@ impl Reference {
 
     /// Compares every bench of either side, by name.
     pub(crate) fn changes(&self, counted: &Self) -> Vec<Change> {
+        // Names of both sides, so that a new or removed bench shows.
         let mut benches: Vec<&String> = self.counts.keys().chain(counted.counts.keys()).collect();
         benches.sort_unstable();
         benches.dedup();

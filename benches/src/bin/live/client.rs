@@ -40,6 +40,7 @@ impl Querier {
 
     /// Sends a query for a client's address; returns its transaction id.
     fn send(&mut self, client: &Client) -> Result<u32, LiveError> {
+        // The id has 24 bits (RFC 8415 §8).
         self.transaction = (self.transaction + 1) & 0xff_ffff;
         let mut query = Kind::Address.query(client);
         query[1..4].copy_from_slice(&self.transaction.to_be_bytes()[1..]);
@@ -51,6 +52,7 @@ impl Querier {
     fn receive(&mut self) -> Result<(u32, &[u8]), LiveError> {
         let len = self.socket.recv(&mut self.buffer).map_err(LiveError::Socket)?;
         let reply = &self.buffer[..len];
+        // A shorter datagram has no transaction-id.
         let &[_, a, b, c, ..] = reply else { return Err(LiveError::Reply) };
         Ok((u32::from_be_bytes([0, a, b, c]), reply))
     }
@@ -60,6 +62,7 @@ impl Querier {
         let transaction = self.send(client)?;
         loop {
             let (id, reply) = self.receive()?;
+            // Answers to earlier queries may still arrive.
             if id == transaction {
                 return valid_lifetime(reply, client);
             }
@@ -76,7 +79,9 @@ impl Querier {
         let (start, mut latencies, mut random) = (Instant::now(), Vec::new(), 1_u32);
         while !stop.load(Ordering::Relaxed) {
             let due = start + Duration::from_secs(1) * latencies.len() as u32 / rate;
+            // A query that is late is sent at once, and its latency counts from its due time.
             thread::sleep(due.saturating_duration_since(Instant::now()));
+            // A generator of its own, so that measuring costs nothing.
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             self.ask(&Client::new(((u64::from(random) * u64::from(clients)) >> 32) as u32))?;
             latencies.push(due.elapsed().as_nanos() as u64);
@@ -92,6 +97,7 @@ impl Querier {
     ) -> Result<Vec<u64>, LiveError> {
         let mut times = Vec::new();
         while !stop.load(Ordering::Relaxed) {
+            // Taken, so that each row is measured once.
             let mark = latest.lock().unwrap_or_else(PoisonError::into_inner).take();
             let Some(mark) = mark else {
                 thread::sleep(LOOK_EVERY);
@@ -124,6 +130,7 @@ impl Querier {
             }
             for _ in window.clone() {
                 let (id, reply) = self.receive()?;
+                // Ids ascend, so that answers may arrive in any order.
                 let number = asked + (id.wrapping_sub(first) & 0xff_ffff);
                 if !window.contains(&number) {
                     return Err(LiveError::Reply);
@@ -149,6 +156,7 @@ fn valid_lifetime(reply: &[u8], client: &Client) -> Result<u32, LiveError> {
         options.find(|(found, _)| *found == code).map(|(_, value)| value.to_vec())
     };
     let options = reply.get(4..).ok_or(LiveError::Reply)?;
+    // A status means that the query was refused.
     if option(options, OptionCode::STATUS_CODE).is_some() {
         return Err(LiveError::Reply);
     }
@@ -157,6 +165,7 @@ fn valid_lifetime(reply: &[u8], client: &Client) -> Result<u32, LiveError> {
         Options::new(&data).map_while(Result::ok).filter(|(code, _)| *code == OptionCode::IAADDR);
     let lease = leases.find(|(_, value)| value.starts_with(&client.address.octets()));
     let lifetime = lease.and_then(|(_, value)| value.get(20..24)?.try_into().ok()).map(u32::from_be_bytes);
+    // The client is compared as well, as addresses pass from one to another.
     let is_client = option(&data, OptionCode::CLIENTID).is_some_and(|duid| duid == client.duid);
     lifetime.filter(|_| is_client).ok_or(LiveError::Reply)
 }

@@ -48,6 +48,7 @@ impl Kea {
     pub(crate) fn new(path: &Path, clients: u32, cltt: u32) -> Result<Self, LiveError> {
         let mut text = format!("{HEADER}\n");
         let mut bound = vec![false; clients as usize];
+        // Half of the clients, so that there are leases to grant and to release.
         for number in 0..clients / 2 {
             let client = Client::new(number);
             put_row(&mut text, &client, LIFETIME, cltt);
@@ -55,6 +56,7 @@ impl Kea {
             bound[number as usize] = true;
         }
         fs::write(path, text).map_err(LiveError::file(path))?;
+        // Kea appends, and so does this.
         let file = OpenOptions::new().append(true).open(path).map_err(LiveError::file(path))?;
         let renewals = vec![0; clients as usize];
         Ok(Self {
@@ -118,6 +120,7 @@ impl Kea {
             let random = self.next_random();
             let number = (random >> 32) as u32 % self.clients();
             let (at, client) = (number as usize, Client::new(number));
+            // Only a lease that is bound can be released.
             let release = self.bound[at] && random.is_multiple_of(RELEASE_ONE_IN);
             self.bound[at] = !release;
             self.renewals[at] += 1;
@@ -127,6 +130,7 @@ impl Kea {
         }
         self.file.write_all(self.text.as_bytes()).map_err(LiveError::file(&self.path))?;
         self.rows += rows;
+        // The time is taken when the row is in the file.
         Ok(Mark { client: mark.0, valid_lifetime: mark.1, written: Instant::now() })
     }
 
@@ -138,12 +142,14 @@ impl Kea {
             |from: &str, to: &str| fs::rename(name(from), name(to)).map_err(LiveError::file(&self.path));
         match step {
             CleanUp::Rotate => {
+                // Renamed before the new file is made, as Kea does.
                 rename("", ".1")?;
                 let mut file = File::create_new(&self.path).map_err(LiveError::file(&self.path))?;
                 writeln!(file, "{HEADER}").map_err(LiveError::file(&self.path))?;
                 self.file = file;
                 Ok(Some(CleanUp::Complete))
             }
+            // lqd must follow each of these names without losing a row.
             CleanUp::Complete => rename(".1", ".completed").map(|()| Some(CleanUp::Keep)),
             CleanUp::Keep => rename(".completed", ".2").map(|()| None),
         }
@@ -182,6 +188,7 @@ fn put_prefix_row(out: &mut String, client: &Client, cltt: u32) {
 
 fn put_duid(out: &mut String, address: &std::net::Ipv6Addr, duid: &[u8]) {
     let _ = write!(out, "{address}");
+    // Kea separates octets by colons.
     for (position, octet) in duid.iter().enumerate() {
         let _ = write!(out, "{}{octet:02x}", if position == 0 { ',' } else { ':' });
     }

@@ -99,6 +99,7 @@ fn run(options: &Options) -> Result<u32, LiveError> {
     let directory = tempfile::tempdir().map_err(LiveError::file(&std::env::temp_dir()))?;
     let (leases, config) =
         (directory.path().join("kea-leases6.csv"), directory.path().join("kea-dhcp6.conf"));
+    // Before the leases, as both name the same file.
     server::write_config(&config, &leases)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32);
     let mut kea = Kea::new(&leases, options.clients, now + AHEAD)?;
@@ -114,6 +115,7 @@ fn run(options: &Options) -> Result<u32, LiveError> {
         "{:<8} {:>9} {:>9} {:>9} {:>9}   fresh: {:>8} {:>8} {:>8}   lqd CPU",
         "phase", "queries", "p50 µs", "p99 µs", "p99.9 µs", "p50 ms", "p99 ms", "max ms"
     );
+    // The quiet phase is the reference for the loaded one.
     phase("quiet", &server, &mut kea, options, QUIET_ROWS, None)?;
     phase("loaded", &server, &mut kea, options, options.rows, Some(length / 2))?;
     // A network file system may need that long; here the last rows are visible at once.
@@ -140,11 +142,13 @@ fn phase(
         let watcher = scope.spawn(|| watcher.freshness(&latest, &stop));
         let late = kea.run(rate, length, rotate, &latest);
         stop.store(true, Ordering::Relaxed);
+        // A panic of a thread is the result, not a missing number.
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         (late, join(steady), join(watcher))
     });
+    // CPU of the server over the phase, so that both phases compare.
     let cpu = (server.cpu_time()? - before).as_secs_f64() / length.as_secs_f64();
     let (late, latencies, times) = (late?, sorted(latencies?), sorted(times?));
     let us = |share| at(&latencies, share) / 1e3;
@@ -171,6 +175,7 @@ fn sorted(mut values: Vec<u64>) -> Vec<u64> {
 
 /// Quantile `share`; 0 without values.
 fn at(sorted: &[u64], share: f64) -> f64 {
+    // At least the first value, whatever the share.
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0) as f64
 }

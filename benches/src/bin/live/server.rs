@@ -36,6 +36,7 @@ impl Server {
         command.args(["serve", "--listen", "[::1]:0", "--workers", "1", "--cpus", cpu, "--kea-config"]);
         command.arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = command.spawn().map_err(LiveError::file(program))?;
+        // The address is known only from the line that is waited for.
         let mut server = Self { address: SocketAddrV6::new([0; 16].into(), 0, 0, 0), child };
         let lines = lines_of(server.child.stderr.take().expect("it is piped"));
         let until = Instant::now() + READY_WITHIN;
@@ -45,6 +46,7 @@ impl Server {
                 server.address = address;
                 return Ok(server);
             }
+            // Lines before it explain a start that failed.
             said = said + &line + "\n";
         }
         Err(LiveError::NotReady(said))
@@ -64,6 +66,7 @@ impl Server {
 pub(crate) fn write_config(path: &Path, lease_file: &Path) -> Result<(), LiveError> {
     let mut subnets = String::new();
     for id in 1..=LINKS {
+        // JSON allows no comma in front of the first item.
         let separator = if id == 1 { "" } else { "," };
         // Writing to a String does not fail.
         let _ = write!(
