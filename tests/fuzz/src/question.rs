@@ -33,6 +33,7 @@ impl<'a> Question<'a> {
     /// The query is one that gets no reply.
     pub(crate) fn read(message: &'a [u8]) -> Self {
         let (header, options) = message.split_at_checked(4).expect("a whole header");
+        // Anything else must be discarded.
         assert_eq!(header[0], 14, "only a LEASEQUERY gets a reply");
         let all = |wanted| {
             let options = Options::new(options).map(|option| option.expect("options that parse"));
@@ -50,6 +51,7 @@ impl<'a> Question<'a> {
     pub(crate) fn ask(&self) -> Ask<'a> {
         let query = self.query.expect("one OPTION_LQ_QUERY");
         let (header, options) = query.split_at_checked(17).expect("a whole OPTION_LQ_QUERY");
+        // RFC 5007 leaves repeated options open; the server takes the first.
         // The first of several options of a kind counts.
         let first = |wanted| {
             let options = Options::new(options).map(|option| option.expect("query-options that parse"));
@@ -67,6 +69,7 @@ impl<'a> Question<'a> {
             kind => panic!("query-type {kind} gets no data"),
         };
         let request = first(OptionCode::ORO).unwrap_or_default();
+        // `::` means any link (RFC 5007 §4.1.2.1).
         Ask { link_address: (!link_address.is_unspecified()).then_some(link_address), subject, request }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn levels(mut octets: &[u8], kind: MessageType) -> (Vec<Level<'_>>, &
     let mut levels = Vec::new();
     while octets.first() == Some(&kind.0) {
         let (header, options) = octets.split_at_checked(HEADER_LEN).expect("a whole relay header");
+        // Type and options are compared apart from the rest.
         let mut level = Level { header: &header[1..], interface_id: None, source_port: None };
         let mut message = None;
         for option in Options::new(options) {
@@ -30,9 +31,11 @@ pub(crate) fn levels(mut octets: &[u8], kind: MessageType) -> (Vec<Level<'_>>, &
                 OptionCode::RELAY_MSG => &mut message,
                 OptionCode::INTERFACE_ID => &mut level.interface_id,
                 OptionCode::RELAY_SOURCE_PORT => &mut level.source_port,
+                // A reply must not echo options that RFC 8415 §19.3 does not name.
                 _ if kind == MessageType::RELAY_REPL => panic!("{code:?} in a RELAY-REPL"),
                 _ => continue,
             };
+            // A second message would make the chain ambiguous.
             assert!(place.replace(value).is_none(), "{code:?} twice");
         }
         levels.push(level);
@@ -59,6 +62,7 @@ pub(crate) fn check_relay_data(value: &[u8]) {
                 inner = value;
             }
         }
+        // Without a further message, the chain has ended.
         message = inner;
     }
 }
@@ -77,12 +81,14 @@ fn message_without(message: &[u8], hides: &impl Fn(OptionCode) -> bool) -> Vec<u
     let mut kept = header.to_vec();
     for option in Options::new(options) {
         let (code, value) = option.expect("relay data whose options parse");
+        // The message inside is rewritten, too.
         let value = match code {
             OptionCode::RELAY_MSG => message_without(value, hides),
             _ if hides(code) => continue,
             _ => value.to_vec(),
         };
         kept.extend(code.0.to_be_bytes());
+        // Shorter than before, so the length fits.
         kept.extend(u16::try_from(value.len()).expect("it came out of an option").to_be_bytes());
         kept.extend(value);
     }

@@ -69,6 +69,7 @@ impl Rig {
     /// Outcome of a datagram of [`SOURCE`] under the policy with this number; `before` is the previous
     /// content of the slot.
     pub fn answer(&mut self, policy: usize, octets: &[u8], before: u8) -> Answer {
+        // One datagram is a batch of one.
         self.answers(policy, &[Datagram { octets, source: SOURCE }], before).remove(0)
     }
 
@@ -87,12 +88,15 @@ impl Rig {
             now,
             datagrams,
             |position, verdict| {
+                // A verdict out of order would answer another requestor.
                 assert_eq!(position, answers.len(), "verdicts come in order, one each");
                 answers.push(match verdict {
                     Verdict::Silence(outcome) => Answer::Silence(outcome),
                     Verdict::Reply(reply) => {
+                        // Filled, so that octets not written show.
                         slot.fill(before);
                         let (len, outcome) = reply.write(slot);
+                        // The slot is longer, so a reply beyond the limit would be seen.
                         assert!(len <= DATAGRAM_LEN_MAX, "a reply of {len} octets");
                         let octets = falsified(slot[..len].to_vec());
                         refuses_short_slots(&reply, len, slot);
@@ -114,6 +118,7 @@ fn refuses_short_slots(reply: &lqd_answer::Reply<'_>, len: usize, slot: &mut [u8
     let Some(short) = len.checked_sub(1) else { return };
     let (len, outcome) = reply.write(&mut slot[..short]);
     assert!(len <= short);
+    // With bindings it gets a status; without room for that, nothing.
     let expected = if len == 0 { Outcome::DropReplyTooLong } else { Outcome::TooManyBindings };
     assert_eq!(outcome, expected, "{short} octets of room");
 }

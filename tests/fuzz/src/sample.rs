@@ -41,6 +41,7 @@ impl Sample {
         let document = kea_config::read(KEA_CONFIG).expect("the sample's configuration");
         let kea = KeaConfig::from_document(&document, None).expect("the sample's configuration");
         let batch = leases();
+        // By address, as the last change of an address counts.
         let mut leases = BTreeMap::new();
         for change in batch.changes() {
             match change {
@@ -52,6 +53,7 @@ impl Sample {
         }
         let (mut writer, store) = Writer::new();
         writer.set_links(Links::new(kea.links.clone()).expect("the sample's links"));
+        // Loaded as a snapshot, as a server does at its start.
         writer.replace(&[batch], None);
         let server_duid = kea.server_duid.resolve().expect("the sample names the server's DUID");
         Self { store, server_duid, links: kea.links, leases: leases.into_values().collect() }
@@ -59,6 +61,7 @@ impl Sample {
 
     /// The live lease with the longest prefix around `address`.
     pub fn covering(&self, address: Ipv6Addr) -> Option<&OwnedLease> {
+        // The longest prefix decides, as in routing.
         self.all_covering(address).max_by_key(|lease| lease.prefix_len)
     }
 
@@ -74,6 +77,7 @@ impl Sample {
 
     /// The links of a lease, each by the first of those that share relay addresses with it.
     pub fn links_of(&self, lease: &OwnedLease) -> BTreeSet<usize> {
+        // The id counts only with an address inside its subnet.
         let home = self.links.iter().position(|link| {
             link.subnets.iter().any(|subnet| {
                 let mut around = subnet.pd_pools.iter().chain([&subnet.prefix]);
@@ -96,6 +100,7 @@ impl Sample {
     pub fn named(&self, address: Ipv6Addr) -> BTreeSet<usize> {
         let has = |link: &Link| link.relay_addresses.contains(&address);
         let relays = (0..self.links.len()).filter(|&link| has(&self.links[link]));
+        // Such an address can only be a relay agent's.
         if address.is_multicast() || address.is_unicast_link_local() {
             return relays.map(|link| self.joined(link)).collect();
         }
@@ -112,6 +117,7 @@ impl Sample {
         let lengths = subnets().map(|(_, subnet)| subnet.prefix).filter(around).map(|prefix| prefix.len);
         let longest = lengths.max();
         let is_one = |subnet: &Subnet| {
+            // Subnets by the longest prefix, pools at every level.
             subnet.pd_pools.iter().any(around) || around(&subnet.prefix) && Some(subnet.prefix.len) == longest
         };
         subnets().filter(|(_, subnet)| is_one(subnet)).map(|(link, _)| self.joined(link)).collect()
@@ -137,6 +143,7 @@ fn leases() -> Batch {
     for row in LEASES.lines().filter(|row| !row.is_empty() && !row.starts_with('#')) {
         parser
             .parse(columns, with_expire(row).as_bytes(), &mut batch)
+            // A row that cannot be read would test nothing.
             .unwrap_or_else(|fault| panic!("sample lease {row}: {fault}"));
     }
     batch
@@ -151,6 +158,7 @@ fn with_expire(row: &str) -> String {
         Some(offset) => i64::from(NOW) + offset.parse::<i64>().expect("seconds after `now`"),
         None => columns[3].parse().expect("seconds since 1970"),
     };
+    // Kea writes the expiry, and computes the rest from it.
     columns[3] = (cltt + valid).to_string();
     columns.join(",")
 }

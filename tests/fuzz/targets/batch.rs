@@ -50,6 +50,7 @@ impl Place {
         let segments = match self {
             Self::Unspecified => [0; 8],
             Self::Host { subnet, client, number } => {
+                // Few values, so that leases are hit often.
                 [0x2001, 0xdb8, (subnet % 8).into(), 0, 0, 0, 0, u16::from_be_bytes([client % 0x30, number])]
             }
             Self::Delegated { client, number } => {
@@ -74,15 +75,18 @@ impl Sent {
                 query(number, 2, *link, &asked, request)
             }
         };
+        // More hops than a policy allows must be possible.
         for hop in 0..self.relays % 11 {
             let header = [&[12, hop], &[0; 32][..]].concat();
             message = [header, option(18, &[hop, number]), option(9, &message)].concat();
         }
+        // Most datagrams stay whole, as cut ones end early.
         message.truncate(message.len().saturating_sub(self.cut.saturating_sub(200).into()));
         message
     }
 
     fn source(&self, number: u16) -> SocketAddrV6 {
+        // An address that no rule allows.
         let stranger = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
         let address = if self.allowed { *SOURCE.ip() } else { stranger };
         SocketAddrV6::new(address, 10_000 + number, 0, 0)
@@ -90,6 +94,7 @@ impl Sent {
 }
 
 fn query(number: u8, kind: u8, link: Place, asked: &[u8], request: &[u8]) -> Vec<u8> {
+    // Codes below 256 are enough, and few fit the query.
     let request: Vec<u8> = request.iter().take(8).flat_map(|&code| [0, code]).collect();
     let value = [&[kind], &link.octets()[..], asked, &option(6, &request)].concat();
     [vec![14, 0, 0, number], option(1, &[0, 3, 0, 1, number]), option(44, &value)].concat()
@@ -113,6 +118,7 @@ fuzz_target!(|sent: Vec<Sent>| {
         for policy in 0..rig.policies().count() {
             let together = rig.answers(policy, &datagrams, 0xee);
             for (datagram, together) in datagrams.iter().zip(together) {
+                // Alone, the result must be the same: a batch shares nothing between its datagrams.
                 let alone = rig.answers(policy, std::slice::from_ref(datagram), 0x11);
                 assert_eq!(alone, [together], "{datagram:?} in a batch of {}", datagrams.len());
             }

@@ -37,6 +37,7 @@ struct Place {
 
 impl Place {
     fn address(self) -> u128 {
+        // Bits of the network part stay, so that addresses are near each other.
         let far = 1_u128.checked_shl(self.bit.into()).unwrap_or(0);
         0x2001_0db8 << 96
             | far & (u128::MAX >> 32)
@@ -49,6 +50,7 @@ impl Place {
 fn lease(place: Place, len: u8, client: u8, ended: bool, options: u8) -> OwnedLease {
     let (kind, prefix_len) = match len {
         0 => (LeaseKind::Prefix, 1),
+        // Lengths beyond 128 make addresses as likely as prefixes.
         1..=128 => (LeaseKind::Prefix, len),
         _ => (LeaseKind::Address, 128),
     };
@@ -57,6 +59,7 @@ fn lease(place: Place, len: u8, client: u8, ended: bool, options: u8) -> OwnedLe
         prefix_len,
         kind,
         duid: duid(client),
+        // One second of lifetime decides between expired and live.
         valid_lifetime: if ended { 10 } else { 11 },
         preferred_lifetime: 5,
         cltt: NOW - 10,
@@ -67,6 +70,7 @@ fn lease(place: Place, len: u8, client: u8, ended: bool, options: u8) -> OwnedLe
 
 fn duid(client: u8) -> Vec<u8> {
     let client = client % 8;
+    // Lengths around the borders of words.
     vec![client; [1, 7, 8, 9, 14, 16, 63, 130][usize::from(client)]]
 }
 
@@ -90,6 +94,7 @@ impl Index {
             let covering =
                 found.and_then(|found| found.covering().map(|lease| (lease.binding().address, found.client)));
             let live = model.values().filter(|lease| lease.is_live(NOW) && lease.covers(address));
+            // The model is a plain search.
             let expected = live.max_by_key(|lease| lease.prefix_len);
             assert_eq!(
                 covering.map(|(lease, _)| lease),
@@ -104,11 +109,13 @@ impl Index {
             let found = pinned.find(Lookup::Duid(&duid), NOW);
             let found = found.map_or_else(Vec::new, |found| leases(found.client, &duid));
             let mut expected: Vec<_> = model.values().filter(|lease| lease.duid == duid).cloned().collect();
+            // The index keeps the order of a reply.
             expected.sort_by_key(OwnedLease::order);
             assert_eq!(found, expected);
         }
         let clients: BTreeSet<_> = model.values().map(|lease| &lease.duid).collect();
         let summary = self.store.summary();
+        // Counters drift silently if they are not compared.
         assert_eq!((summary.leases, summary.clients), (model.len(), clients.len()));
     }
 }
@@ -119,6 +126,7 @@ fn leases(client: Client<'_>, duid: &[u8]) -> Vec<OwnedLease> {
         let mut options = Vec::new();
         for (_, option) in client.options(&binding).iter() {
             let start = options.len();
+            // Read back as a reply is written.
             options.resize(start + option.wire_len(), 0);
             option.copy_into(&mut options[start..]);
         }
@@ -151,11 +159,13 @@ fn snapshot(model: &BTreeMap<Ipv6Addr, OwnedLease>, size: u8) -> Vec<Batch> {
 fuzz_target!(|ops: Vec<Op>| {
     let mut index = Index::new();
     let (mut model, mut batch, mut asked) = (BTreeMap::new(), Batch::new(), BTreeSet::new());
+    // A last publish, so that every change is checked.
     for op in ops.iter().chain([&Op::Publish]) {
         match *op {
             Op::Put { place, len, client, ended, options } => {
                 let lease = lease(place, len, client, ended, options);
                 batch.put(&lease.lease()).expect("a lease that is well-formed");
+                // Both the address as given and the first of the prefix.
                 asked.extend([place.address().into(), lease.address]);
                 model.insert(lease.address, lease);
             }
@@ -173,6 +183,7 @@ fuzz_target!(|ops: Vec<Op>| {
             Op::Replace(size) => {
                 let applied = index.writer.replace(&snapshot(&model, size), None);
                 assert_eq!(applied.put, model.len());
+                // Changes before the snapshot are in the model already.
                 batch.clear();
                 index.check(&model, &asked);
             }

@@ -27,6 +27,7 @@ impl Etc {
     fn new() -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         for name in NAMES {
+            // Written once, as only the text under test changes.
             fs::write(directory.path().join(name), INCLUDED).expect("a file to include");
         }
         let file = directory.path().join("kea-dhcp6.conf");
@@ -42,6 +43,7 @@ impl Etc {
 /// Included files must be ours: a device or a pipe elsewhere on this machine would not test the parser.
 fn includes_elsewhere(text: &[u8]) -> bool {
     let mut includes = text.split(|&octet| octet == b'<').filter(|rest| rest.starts_with(b"?"));
+    // Every include, even in a comment or a string.
     includes.any(|rest| {
         let name = rest.split(|&octet| octet == b'"').nth(1).unwrap_or_default();
         name.contains(&b'/')
@@ -56,6 +58,7 @@ fn check_error(error: &ConfigError, text: &[u8]) {
     };
     assert!(!reason.is_empty());
     let included = place.file.file_name().is_some_and(|name| NAMES.iter().any(|&known| name == known));
+    // The position must be in the file that it names.
     check_place(place, if included { INCLUDED.as_bytes() } else { text });
 }
 
@@ -63,12 +66,14 @@ fn check_place(place: &TextPosition, text: &[u8]) {
     let mut lines = text.split(|&octet| octet == b'\n');
     let line = place.line.checked_sub(1).and_then(|before| lines.nth(before));
     let line = line.unwrap_or_else(|| panic!("{place} is behind the end of the text"));
+    // One more, as an error may be behind the last character.
     let columns = String::from_utf8_lossy(line).chars().count() + 1;
     assert!((1..=columns).contains(&place.column), "{place}: that line ends at {columns}");
 }
 
 /// Checks that plain JSON is accepted, except for escapes of whole characters, which Kea rejects.
 fn check_plain(read: &Result<Document, ConfigError>, text: &[u8]) {
+    // Kea refuses some escapes that JSON allows.
     if !text.windows(2).any(|pair| pair == b"\\u") && serde_json::from_slice::<Value>(text).is_ok() {
         read.as_ref().unwrap_or_else(|error| panic!("plain JSON: {error}"));
     }
@@ -77,6 +82,7 @@ fn check_plain(read: &Result<Document, ConfigError>, text: &[u8]) {
 fn check_links(links: &[Link]) {
     for subnet in links.iter().flat_map(|link| &link.subnets) {
         for &Prefix { address, len } in subnet.pd_pools.iter().chain([&subnet.prefix]) {
+            // Host bits would make lookups miss.
             let beyond = u128::MAX.checked_shr(len.into()).unwrap_or(0);
             assert!(len <= 128 && u128::from(address) & beyond == 0, "{address}/{len} has host bits");
         }
@@ -86,6 +92,7 @@ fn check_links(links: &[Link]) {
             assert_eq!(Options::new(given).validate(), Ok(()), "options of subnet {}", subnet.id);
         }
     }
+    // Links may be refused, but with a reason.
     if let Err(fault) = Links::new(links.to_vec()) {
         assert!(!fault.to_string().is_empty());
     }
@@ -96,6 +103,7 @@ thread_local! {
 }
 
 fuzz_target!(|text: &[u8]| -> Corpus {
+    // The fuzzer must not learn paths of this machine.
     if includes_elsewhere(text) {
         return Corpus::Reject;
     }

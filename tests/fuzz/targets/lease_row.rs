@@ -45,13 +45,16 @@ impl Feed {
     /// Puts the only lease of a batch into the index, finds it, and removes it.
     fn store(&mut self, batch: &Batch, lease: &OwnedLease) {
         let applied = self.writer.apply(batch);
+        // One lease in, none out.
         assert_eq!((applied.put, applied.removed), (1, 0));
         // Every lease is live in the second of its last transaction.
         let pinned = self.reader.pin();
+        // Both ways of lookup must find it.
         for look_up in [Lookup::Covering(lease.address), Lookup::Duid(&lease.duid)] {
             let client = pinned.find(look_up, lease.cltt).expect("a lease that was just stored").client;
             assert!(client.has_duid(&lease.duid));
             let binding = client.bindings().next().expect("its only binding");
+            // The index returns the first address of the prefix.
             let host_bits = u128::MAX.checked_shr(lease.prefix_len.into()).unwrap_or(0);
             assert_eq!(u128::from(binding.address), u128::from(lease.address) & !host_bits);
             assert_eq!(binding.prefix_len, lease.prefix_len);
@@ -64,6 +67,7 @@ impl Feed {
             assert_eq!(options, lease.options);
         }
         drop(pinned);
+        // Removed again, so that each input starts with an empty index.
         let mut removal = Batch::new();
         removal.remove(Removal::gone(lease.address));
         assert_eq!(self.writer.apply(&removal).removed, 1);
@@ -85,6 +89,7 @@ fn check_options(options: &[u8]) {
     let mut codes = BTreeSet::new();
     for option in Options::new(options) {
         let (code, _) = option.expect("options that parse");
+        // Each option at most once, as replies repeat none.
         assert!([39, 47, 79].contains(&code.0) && codes.insert(code), "{code:?} in {options:?}");
     }
 }
@@ -93,6 +98,7 @@ fn check_options(options: &[u8]) {
 /// to the general JSON parser, which must agree.
 fn with_space(row: &[u8]) -> Vec<u8> {
     let values = row.split(|&octet| octet == b',').enumerate().map(|(position, value)| {
+        // An empty value has no context to disturb.
         if position == USER_CONTEXT && !value.is_empty() {
             [b"&#x20", value].concat()
         } else {
@@ -112,18 +118,22 @@ fuzz_target!(|input: &[u8]| -> Corpus {
         return Corpus::Reject; // the caller cuts lines and skips empty ones
     }
     FEED.with_borrow_mut(|feed| {
+        // The first octet chooses the schema.
         let columns = feed.columns[usize::from(columns) % feed.columns.len()];
         let mut batch = Batch::new();
         if let Err(fault) = feed.parser.parse(columns, row, &mut batch) {
+            // A row with an error may only take certainty away.
             let is_unreadable = |change| matches!(change, Change::Unreadable { .. } | Change::Remove(_));
             assert!(batch.changes().all(is_unreadable), "a lease in spite of {fault}");
             assert!(!fault.to_string().is_empty());
             return;
         }
         let mut spaced = Batch::new();
+        // Both parsers must see the same row.
         feed.parser.parse(columns, &with_space(row), &mut spaced).expect("as faultless as without the space");
         let changes: Vec<_> = batch.changes().collect();
         assert_eq!(spaced.changes().collect::<Vec<_>>(), changes);
+        // Kea ends a text at a NUL.
         let written = row.split(|&octet| octet == b',' || octet == 0).next().expect("a first value");
         let address: Ipv6Addr =
             str::from_utf8(written).ok().and_then(|text| text.parse().ok()).expect("an address");
