@@ -147,6 +147,7 @@ impl Setup {
                     ..restricted.clone()
                 };
                 (
+                    // Sources of no rule are refused in both forms.
                     Rights { allow: false, ..restricted.clone() },
                     vec![
                         ("2001:db8::/32", restricted.clone()),

@@ -50,6 +50,7 @@ impl Monitored {
         let mut all = fixture.flags();
         all.extend(["--admin", "0"].iter().chain(flags).map(ToString::to_string));
         let lqd = Lqd::start(&all);
+        // The port is the kernel's choice, so the log is asked.
         let admin = admin_address(&lqd);
         Self { lqd, admin }
     }
@@ -72,6 +73,7 @@ impl Monitored {
         let until = Until::patience();
         loop {
             let scrape = self.metrics();
+            // Metrics follow the queries with a delay.
             if wanted(&scrape) {
                 return scrape;
             }

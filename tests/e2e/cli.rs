@@ -97,6 +97,7 @@ pub fn await_reply(requestor: &Requestor, query: &[u8], wanted: &Pattern) {
         if wanted.matches(&reply, &(0..=0)) {
             return;
         }
+        // Both are shown, as the difference is what matters.
         let shown = crate::support::display::side_by_side(&wanted.example(), &reply);
         assert!(until.pending(), "the awaited reply did not come\n{shown}");
     }
@@ -122,6 +123,7 @@ pub fn reply_if_any(requestor: &Requestor, query: &[u8]) -> Option<Vec<u8>> {
     if first.get(1..4) == nowhere.get(1..4) {
         return None;
     }
+    // The second reply is taken, or the next query would get it.
     requestor.receive(PATIENCE).expect("both are answered");
     Some(first)
 }

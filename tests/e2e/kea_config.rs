@@ -38,6 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn examples() -> Result<(), Failed> {
+    // A folder without examples would pass.
     let files: Vec<PathBuf> = std::fs::read_dir(EXAMPLES)?.flatten().map(|entry| entry.path()).collect();
     assert!(files.len() > 20, "{EXAMPLES} has {} files", files.len());
     for file in files {
@@ -52,6 +53,7 @@ fn examples() -> Result<(), Failed> {
 /// Parses a configuration as `lqd` does.
 fn accepts(file: &Path) -> Result<(), String> {
     let document = kea_config::read(file).map_err(|error| error.to_string())?;
+    // Links are part of what a server takes over.
     let config = KeaConfig::from_document(&document, None).map_err(|error| error.to_string())?;
     Links::new(config.links).map(drop).map_err(|error| error.to_string())
 }
@@ -70,6 +72,7 @@ fn run_both(texts: &[Vec<u8>]) -> Vec<Verdict> {
     let one = |(number, text): (usize, &Vec<u8>)| {
         let file = folder.path().join(format!("{number}.conf"));
         std::fs::write(&file, text).expect("the folder is writable");
+        // Both see the same file, so that no difference comes from copying.
         Verdict { text: text.escape_ascii().to_string(), kea: kea(&file, folder.path()), lqd: accepts(&file) }
     };
     std::thread::scope(|scope| {
@@ -86,6 +89,7 @@ fn run_both(texts: &[Vec<u8>]) -> Vec<Verdict> {
 fn kea(file: &Path, folder: &Path) -> Result<(), String> {
     let mut command = Command::new("kea-dhcp6");
     command.arg("-t").arg(file).stdin(Stdio::null());
+    // Files of a running Kea must not be touched.
     command.env("KEA_PIDFILE_DIR", folder).env("KEA_LOCKFILE_DIR", folder);
     let output = command.output().expect("kea-dhcp6 runs");
     let reason = [output.stdout, output.stderr].concat();
@@ -101,6 +105,7 @@ fn all_accepted(verdicts: &[Verdict]) -> Result<usize, Failed> {
         .collect();
     match refused.is_empty() {
         true => Ok(by_kea.len()),
+        // All texts are shown, as one cause often explains several.
         false => Err(format!("Kea accepts, lqd rejects:\n{}", refused.join("\n")).into()),
     }
 }
@@ -108,6 +113,7 @@ fn all_accepted(verdicts: &[Verdict]) -> Result<usize, Failed> {
 fn odd_values() -> Result<(), Failed> {
     let texts: Vec<_> = mutate::odd_members().map(|members| dhcp6(&members)).collect();
     let accepted = all_accepted(&run_both(&texts))?;
+    // Most must be accepted, or the test checks nothing.
     assert!(accepted > texts.len() / 2, "Kea accepts {accepted} of {}", texts.len());
     Ok(())
 }
@@ -131,6 +137,7 @@ fn plain_values() -> Result<(), Failed> {
         (30..150).contains(&accepted),
         "Kea accepts {accepted}: the generator mutates too much or too little"
     );
+    // Duplicate keys and large numbers are refused by Kea alone.
     let allowed = |reason: &str| reason.contains("duplicate ") || reason.contains("Failed to convert");
     for verdict in verdicts {
         if let (Err(reason), Ok(())) = (verdict.kea, verdict.lqd)
@@ -146,6 +153,7 @@ fn mutated_tokens() -> Result<(), Failed> {
     let mut mutator = Mutator::new(8415);
     let texts: Vec<_> = (0..160).map(|_| mutator.mutate(mutate::WHOLE)).collect();
     let accepted = all_accepted(&run_both(&texts))?;
+    // The mutator is tuned, so that a fifth of its texts are good.
     assert!(accepted > 20, "Kea accepts {accepted}: the generator mutates too much");
     Ok(())
 }

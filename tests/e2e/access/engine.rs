@@ -29,6 +29,7 @@ fn check(setup: Setup) -> Result<(), Failed> {
     let mut failures = Vec::new();
     for row in ROWS.iter().filter(|row| row.setup == setup) {
         let query = octets(row.query);
+        // The engine alone, so that a failure is not one of sockets.
         let got = engine.outcomes(&[Datagram { octets: &query, source: source(row) }], 0, 0).remove(0);
         failures.extend(
             mismatch(row, &got.0, got.1)
@@ -43,6 +44,7 @@ fn mismatch(row: &AccessCase, reply: &[u8], outcome: &str) -> Option<String> {
     if outcome != row.outcome {
         return Some(format!("ends as {outcome}, wanted {}", row.outcome));
     }
+    // Silence has an outcome too, which is compared above.
     let Some(pattern) = row.want.map(Pattern::parse) else {
         return (!reply.is_empty()).then(|| format!("wanted silence, got {reply:02x?}"));
     };
@@ -56,6 +58,7 @@ fn one_batch_of_many_sources() -> Result<(), Failed> {
     let rows: Vec<&AccessCase> = ROWS.iter().filter(|row| row.setup == Setup::Rows).collect();
     let queries: Vec<Vec<u8>> = rows.iter().map(|row| octets(row.query)).collect();
     let datagrams = rows.iter().zip(&queries);
+    // One batch with all sources: rights must not leak from one datagram to the next.
     let datagrams: Vec<_> = datagrams.map(|(row, octets)| Datagram { octets, source: source(row) }).collect();
     for (row, (reply, outcome)) in rows.iter().zip(engine.outcomes(&datagrams, 0, 0)) {
         if let Some(failure) = mismatch(row, &reply, outcome) {
@@ -67,6 +70,7 @@ fn one_batch_of_many_sources() -> Result<(), Failed> {
 
 /// Neither access, rate limits nor restriction allocate, not even at the first query.
 fn nothing_is_allocated() -> Result<(), Failed> {
+    // A rate as low as possible, so that buckets are filled and emptied.
     let rate = Some(Rate { per_second: 1, burst: 1 });
     for setup in Setup::ALL {
         let rows = setup.access();
@@ -80,6 +84,7 @@ fn nothing_is_allocated() -> Result<(), Failed> {
             drop(leases.pin()); // a thread's first pin may allocate its own bookkeeping
             for row in ROWS {
                 let query = octets(row.query);
+                // The same datagram many times, so that limits and answers both occur.
                 let datagrams = [Datagram { octets: &query, source: source(row) }; BATCH_MAX];
                 let now = Now { unix_seconds: engine.now, monotonic_ns: 0 };
                 let mut limits = Limits::new(0);

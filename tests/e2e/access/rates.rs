@@ -52,9 +52,11 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// Sends all queries, then counts the answers until the probe, sent after them from elsewhere, is answered.
 fn answered(requestor: &Requestor, prober: &Requestor) -> usize {
+    // All are sent before the probe, so that its answer comes last.
     (0..QUERIES).for_each(|_| requestor.send(&probe_query()));
     prober.ask(&probe_query()).expect("a requestor without rate is answered");
     let mut answered = 0;
+    // A short wait, as the probe's answer has shown that all are through.
     while requestor.receive(std::time::Duration::from_millis(1)).is_some() {
         answered += 1;
     }
@@ -74,6 +76,7 @@ fn table() -> Result<(), Failed> {
     let mut total = ROWS.len();
     for (name, source, burst, _) in ROWS {
         let answered = answered(&requestor(source, &lqd), &prober);
+        // Buckets refill while the test runs, so the bound moves with the clock.
         let seconds = began.elapsed().as_secs() as usize + 1;
         let most = (burst + seconds).min(QUERIES);
         assert!(
@@ -85,6 +88,7 @@ fn table() -> Result<(), Failed> {
     lqd.signal("TERM");
     let counts = outcomes(&lqd.log_at_end());
     let dropped = |name: &str| counts.get(name).copied().unwrap_or_default();
+    // Every datagram has one outcome.
     assert_eq!(counts.values().sum::<usize>(), ROWS.len() * (QUERIES + 1), "{counts:?}");
     assert_eq!(counts["unknown_query_type"], total, "{counts:?}");
     assert!(
@@ -99,6 +103,7 @@ fn flags() -> Result<(), Failed> {
     let fixture = fixture();
     for (allow, outcome) in [("::1", "unknown_query_type"), ("2001:db8:ffff::/48", "not_allowed")] {
         let began = Instant::now();
+        // One worker, as each has buckets of its own.
         let flags = ["--rate=1", "--burst=6", "--workers=1", "--allow", allow].map(str::to_owned);
         let lqd = Lqd::start(&[&fixture.flags()[..], &flags].concat());
         let requestor = Requestor::new(lqd.address);
@@ -108,6 +113,7 @@ fn flags() -> Result<(), Failed> {
         }
         lqd.signal("TERM");
         let counts = outcomes(&lqd.log_at_end());
+        // Counted after the end, as the run may last long on a busy machine.
         let most = 6 + began.elapsed().as_secs() as usize + 1;
         assert!((6..=most).contains(&counts[outcome]), "{counts:?}");
         assert_eq!(counts[outcome] + counts["drop_requestor_rate"], QUERIES, "{counts:?}");

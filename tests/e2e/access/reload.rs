@@ -22,6 +22,7 @@ fn reply(requestor: &Requestor) -> Result<Vec<u8>, Failed> {
 
 fn await_reply(requestor: &Requestor, wanted: &str) -> Result<(), Failed> {
     let (pattern, until) = (Pattern::parse(wanted), Until::patience());
+    // Replies of the old configuration are allowed until the new one is applied.
     while !pattern.matches(&reply(requestor)?, &(0..=0)) {
         assert!(until.pending(), "the awaited reply did not come: {wanted}");
     }
@@ -58,6 +59,7 @@ fn whole_or_not_at_all() -> Result<(), Failed> {
         lqd.await_line(before, |line| {
             line.contains("configuration rejected") && line.contains("lqd.toml") && line.contains(advice)
         });
+        // The former configuration stays in force, whole.
         assert!(Pattern::parse(NOT_ALLOWED).matches(&reply(&requestor)?, &(0..=0)), "{text}");
     }
 

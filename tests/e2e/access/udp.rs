@@ -19,6 +19,7 @@ use crate::support::{BACK_ENDS, Lqd, Requestor, all_passed};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let of = |(back_end, needs)| {
+        // Each back end has its own way to a source address.
         namespace_trial(format!("access::udp::{back_end}"), needs, move || check_all(back_end))
     };
     BACK_ENDS.into_iter().map(of).collect()
@@ -43,6 +44,7 @@ pub(super) fn outcomes(log: &str) -> BTreeMap<String, usize> {
         let rest = line.split_once(&format!("{key}="))?.1;
         Some(rest.split_whitespace().next()?.trim_matches('"').to_owned())
     };
+    // Other lines of the log have no such pair.
     let counted =
         log.lines().filter_map(|line| Some((value(line, "outcome")?, value(line, "count")?.parse().ok()?)));
     counted.collect()
@@ -64,6 +66,7 @@ fn check(setup: Setup, back_end: &str) -> Result<Vec<String>, Failed> {
     let config = ["--config".to_owned(), file.display().to_string()];
     // One worker keeps the order of queries from different sockets.
     let one = ["--workers", "1", "--io", back_end].map(str::to_owned);
+    // The back end is named, so that none is left out by detection.
     let lqd = Lqd::start(&[&fixture.flags()[..], &config, &one].concat());
     let prober = requestor(PROBER, &lqd);
     let query = probe_query();
@@ -73,6 +76,7 @@ fn check(setup: Setup, back_end: &str) -> Result<Vec<String>, Failed> {
     let mut failures = Vec::new();
     for row in ROWS.iter().filter(|row| row.setup == setup) {
         *wanted.entry(row.outcome.to_owned()).or_insert(0) += 1;
+        // A row that is silent is followed by a probe, which counts as well.
         if row.want.is_none() {
             *wanted.entry("unknown_query_type".to_owned()).or_insert(0) += 1;
         }
@@ -84,6 +88,7 @@ fn check(setup: Setup, back_end: &str) -> Result<Vec<String>, Failed> {
     lqd.signal("TERM");
     let log = lqd.log_at_end();
     let got = outcomes(&log);
+    // Counts of the whole run show datagrams that no row has asked for.
     if got != wanted {
         failures.push(format!("outcomes {got:?}, wanted {wanted:?}\n{log}"));
     }

@@ -26,6 +26,7 @@ impl Scrape {
         let mut scrape = Self::default();
         let mut current: Option<String> = None;
         let mut help: Option<String> = None;
+        // Prometheus wants a line end at the end.
         if !text.ends_with('\n') {
             return Err("the last line does not end".to_owned());
         }
@@ -33,12 +34,14 @@ impl Scrape {
             let error = |what: &str| format!("{what}: {line}");
             if let Some(rest) = line.strip_prefix("# HELP ") {
                 let (name, text) = rest.split_once(' ').ok_or_else(|| error("no text"))?;
+                // A family that comes twice would be joined by no reader.
                 if text.is_empty() || scrape.families.contains_key(name) {
                     return Err(error("help is empty, or the family is repeated"));
                 }
                 help = Some(name.to_owned());
             } else if let Some(rest) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = rest.split_once(' ').ok_or_else(|| error("no type"))?;
+                // HELP and TYPE stand together, in this order.
                 if help.as_deref() != Some(name) || !["counter", "gauge", "histogram"].contains(&kind) {
                     return Err(error("no help before it, or an unknown type"));
                 }
@@ -51,6 +54,7 @@ impl Scrape {
                 family.push(name, sample(line).ok_or_else(|| error("not a sample"))?).map_err(error)?;
             }
         }
+        // Buckets can only be judged when all samples are read.
         for (name, family) in scrape.families.iter().filter(|(_, family)| family.kind == "histogram") {
             family.check_buckets(name)?;
         }
@@ -89,6 +93,7 @@ impl Family {
         let (name, labels, value) = &sample;
         let suffix = name.strip_prefix(family).ok_or("a sample of another family")?;
         let suffixes: &[&str] = if self.kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        // A suffix outside histograms makes another family.
         if !suffixes.contains(&suffix) {
             return Err("a suffix that does not belong to the type");
         }
@@ -109,6 +114,7 @@ impl Family {
         let buckets = self.samples.iter().filter(|(sample, ..)| sample.ends_with("_bucket"));
         let buckets: Vec<(f64, f64)> =
             buckets.filter_map(|(_, labels, count)| Some((number(labels.get("le")?)?, *count))).collect();
+        // Cumulative buckets never fall.
         let ascending = buckets.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1);
         let count =
             self.samples.iter().find(|(sample, ..)| sample.ends_with("_count")).map(|sample| sample.2);
@@ -135,6 +141,7 @@ fn sample(line: &str) -> Option<(String, Labels, f64)> {
                 return None;
             }
             let (value, after) = quoted(value)?;
+            // A repeated label has no meaning.
             if labels.insert(label.to_owned(), value).is_some() {
                 return None;
             }
@@ -158,6 +165,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
             '\\' => value.push(match chars.next()?.1 {
                 'n' => '\n',
                 escaped @ ('\\' | '"') => escaped,
+                // No other escapes are defined.
                 _ => return None,
             }),
             c => value.push(c),
@@ -169,6 +177,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 fn number(text: &str) -> Option<f64> {
     match text {
         "+Inf" => Some(f64::INFINITY),
+        // Words such as `inf` parse as numbers and are none here.
         text if text.bytes().all(|c| c.is_ascii_digit() || b".e-+".contains(&c)) => text.parse().ok(),
         _ => None,
     }
@@ -207,6 +216,7 @@ fn parser_accepts_only_valid_text() -> Result<(), Failed> {
         } else {
             GOOD.replacen(from, to, 1)
         };
+        // Each damage must be found by itself, so one is made at a time.
         let broken = if from == "x=\"1\\\"\"" { GOOD.replacen("\\\"", "\\x", 1) } else { text };
         assert!(Scrape::parse(&broken).is_err(), "{from} → {to} is accepted:\n{broken}");
     }

@@ -44,6 +44,7 @@ fn send_all(requestor: &Requestor, round: usize) {
         for _ in 0..(number + 1) * round {
             requestor.send(&octets(query));
             if status.is_some() {
+                // Waiting for each reply keeps the queue from overflowing.
                 requestor.receive(crate::support::lqd::PATIENCE).expect("a reply");
             }
         }
@@ -57,6 +58,7 @@ fn counters_match_the_queries_sent() -> Result<(), Failed> {
     // Row N is sent N times.
     let all = (QUERIES.len() * (QUERIES.len() + 1) / 2) as f64;
     let scrape = monitored
+        // The counters are published with a delay after the last reply.
         .await_metrics("the last datagram", |scrape| scrape.sum("lqd_received_datagrams_total") == all);
     let status = monitored.status();
     for (name, label, column) in [
@@ -65,6 +67,7 @@ fn counters_match_the_queries_sent() -> Result<(), Failed> {
         ("lqd_replies_total", "status", QUERIES.iter().map(|row| row.3).collect()),
     ] {
         for (labels, value) in scrape.all(name) {
+            // Rows of one label are added, as several queries share it.
             let mine = column.iter().enumerate().filter(|(_, of)| **of == Some(labels[label].as_str()));
             let wanted = mine.map(|(number, _)| number + 1).sum::<usize>();
             assert_eq!(value, wanted as f64, "{name} {labels:?}");
@@ -96,6 +99,7 @@ fn sums_agree_on_every_scrape() -> Result<(), Failed> {
         for _ in 0..2 {
             scope.spawn(|| {
                 let requestor = Requestor::new(monitored.lqd.address);
+                // Bounded, so that a failed test ends.
                 for _ in 0..2_000 {
                     if stop.load(Ordering::Relaxed) {
                         return;
@@ -105,6 +109,7 @@ fn sums_agree_on_every_scrape() -> Result<(), Failed> {
             });
         }
         let mut last = 0.0;
+        // Many scrapes, as a torn sum would show only now and then.
         for _ in 0..100 {
             let scrape = monitored.metrics();
             let received = scrape.sum("lqd_received_datagrams_total");
@@ -143,6 +148,7 @@ fn receive_queue_overflow_is_counted() -> Result<(), Failed> {
     let monitored = Monitored::start(&fixture, &["--workers", "1", "--receive-buffer", "64KiB"]);
     let requestor = Requestor::new(monitored.lqd.address);
     let query = octets(QUERIES[0].0);
+    // Stopped, the server cannot empty its queue.
     monitored.lqd.signal("STOP");
     (0..FLOOD).for_each(|_| requestor.send(&octets("ff")));
     monitored.lqd.signal("CONT");
@@ -155,6 +161,7 @@ fn receive_queue_overflow_is_counted() -> Result<(), Failed> {
     });
     // A server stopped late, or between two batches, learns of the loss in steps: use the last count.
     let scrape = monitored.await_metrics("the last datagram", |scrape| {
+        // Every datagram is either received or lost.
         scrape.sum("lqd_received_datagrams_total") + scrape.sum("lqd_net_overflowed_total") == sent
     });
     let lost = scrape.labelled("lqd_net_overflowed_total", "worker", "0");
@@ -185,6 +192,7 @@ fn leases_are_counted_by_type_and_link() -> Result<(), Failed> {
     assert_eq!(scrape.sum("lqd_leases_on_no_link"), 0.0);
     assert_eq!((scrape.sum("lqd_index_leases"), scrape.sum("lqd_index_clients")), (4.0, 2.0));
     assert_eq!(scrape.sum("lqd_feed_rows_total"), 4.0);
+    // Records are a part of the index.
     assert!(scrape.sum("lqd_index_memory_bytes") > scrape.sum("lqd_index_record_bytes"));
     let octets = std::fs::metadata(fixture.leases())?.len();
     assert_eq!((scrape.sum("lqd_feed_offset_bytes"), scrape.sum("lqd_feed_lag_bytes")), (octets as f64, 0.0));

@@ -24,6 +24,7 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(folder);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let files = entries.map(|entry| entry.expect("a file").path());
+    // Files of other kinds lie in the same folder.
     let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|found| found == ending)).collect();
     assert!(!files.is_empty(), "no .{ending} in {}", folder.display());
     files
@@ -47,6 +48,7 @@ fn metrics_of_dashboards_and_alerts_exist() -> Result<(), Failed> {
     for file in [files("alerts", "yml"), files("grafana", "json")].concat() {
         let text = fs::read_to_string(&file)?;
         let names = names(&text);
+        // A name that no scrape has would leave a panel empty for ever.
         let missing: Vec<_> = names.iter().filter(|name| !scrape.has(name)).collect();
         assert!(missing.is_empty(), "{} names metrics that lqd lacks: {missing:?}", file.display());
         named += names.len();
@@ -62,6 +64,7 @@ fn metrics_of_dashboards_and_alerts_exist() -> Result<(), Failed> {
             );
         }
     }
+    // A check that finds no names would pass on anything.
     assert!(named > 20, "only {named} names were found");
     assert!(!scrape.has("lqd_no_such_metric"), "the check can fail");
     Ok(())
@@ -95,6 +98,7 @@ fn dashboards_are_complete() -> Result<(), Failed> {
             assert!(ids.insert(panel["id"].as_u64()), "{title}: its id is repeated");
             let place = &panel["gridPos"];
             let of = |key: &str| place[key].as_u64().unwrap_or(u64::MAX);
+            // Grafana has 24 columns.
             assert!(of("w") > 0 && of("x").saturating_add(of("w")) <= 24, "{title}: {place}");
             let targets = panel["targets"].as_array().map_or(&[][..], Vec::as_slice);
             assert_eq!(targets.is_empty(), panel["type"] == "row", "{title}");
@@ -105,6 +109,7 @@ fn dashboards_are_complete() -> Result<(), Failed> {
             for target in targets {
                 let expression = target["expr"].as_str().ok_or("an expression")?;
                 assert!(!names(expression).is_empty(), "{title}: {expression}");
+                // Unbalanced brackets are the usual slip in an expression.
                 let count = |c| expression.matches(c).count();
                 assert!(count('(') == count(')') && count('{') == count('}'), "{title}: {expression}");
             }
@@ -117,6 +122,7 @@ fn dashboards_are_complete() -> Result<(), Failed> {
 fn is_all_rates(targets: &[Value]) -> bool {
     let mut expressions = targets.iter().filter_map(|target| target["expr"].as_str());
     let is_rate = |expression: &str| {
+        // A ratio of rates has no unit.
         expression.contains("rate(") && !expression.contains(" / ") && !expression.contains("quantile")
     };
     !targets.is_empty() && expressions.all(is_rate)

@@ -32,6 +32,7 @@ fn browse_in(width: u32, url: &str) -> Result<(String, String), Failed> {
     // A browser that hangs must not outlive the test.
     let output = Command::new("timeout")
         .args(["60", chromium().ok_or("a browser")?])
+        // Flags that keep the browser from the network and from its sandbox, which containers lack.
         .args("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run".split(' '))
         .args("--disable-background-networking --disable-component-update --disable-sync".split(' '))
         // Virtual time lets the page poll several times without waiting.
@@ -43,12 +44,14 @@ fn browse_in(width: u32, url: &str) -> Result<(String, String), Failed> {
         .output()?;
     let console = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{:?}\n{console}", output.status);
+    // Lines of the browser itself are of no interest.
     let console = console.lines().filter(|line| line.contains("CONSOLE")).collect::<Vec<_>>().join("\n");
     Ok((String::from_utf8(output.stdout)?, console))
 }
 
 /// Returns the text inside the element with this id, without tags.
 fn text_of(document: &str, id: &str) -> String {
+    // Looked up by id, so that the layout may change.
     let (_, rest) =
         document.split_once(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no #{id}\n{document}"));
     let tag = rest.split_once('>').expect("the tag ends").1;
@@ -80,6 +83,7 @@ fn healthy_server_is_shown_ready() -> Result<(), Failed> {
     }
     monitored.await_metrics("the count of leases", |scrape| scrape.has("lqd_leases"));
     let (document, console) = browse(&format!("http://{}/", monitored.admin))?;
+    // A script error would leave the page half filled.
     assert_eq!(console, "");
     let shows = |id, wanted: &str| {
         let text = text_of(&document, id);
@@ -149,6 +153,7 @@ fn large_numbers_fit() -> Result<(), Failed> {
     let page =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/lqd/observe/admin/page.html"))?;
     fs::write(&file, page.replace("</body>", &format!("{MEASURE}</body>")))?;
+    // Narrow windows may scroll the widest table, and only that.
     for (width, too_wide) in [(1100, "too wide:"), (800, "too wide:"), (500, "too wide: Workers")] {
         let (document, _) = browse_in(width, &format!("file://{}", file.display()))?;
         assert_eq!(text_of(&document, "too-wide"), too_wide, "{width} pixels");
@@ -164,6 +169,7 @@ fn page_loads_nothing_from_other_hosts() -> Result<(), Failed> {
     for part in ["http:", "https:", "src=", "@import", "url(", "innerHTML", "eval("] {
         assert!(!response.body.contains(part), "the page holds {part}");
     }
+    // The policy holds even where the page itself errs.
     let policy = response.field("content-security-policy").ok_or("a policy")?;
     assert!(policy.starts_with("default-src 'none'; ") && !policy.contains('*'), "{policy}");
     Ok(())

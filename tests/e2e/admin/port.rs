@@ -42,6 +42,7 @@ fn routes_and_methods() -> Result<(), Failed> {
         assert_eq!((response.status, response.field("content-type")), (status, Some(content_type)), "{path}");
         assert_eq!(response.field("cache-control"), Some("no-store"), "{path}");
         let head = ask(connect(monitored.admin), "HEAD", path);
+        // HEAD has the fields of GET and no body.
         assert_eq!((head.status, head.body.as_str()), (status, ""), "HEAD {path}");
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
@@ -55,11 +56,13 @@ fn routes_and_methods() -> Result<(), Failed> {
 fn oversized_requests_are_refused() -> Result<(), Failed> {
     let fixture = fixture();
     let monitored = Monitored::start(&fixture, &[]);
+    // Longer than the limit for all fields, by a little.
     let long_field = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(17 << 10));
     let many_fields = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X: x\r\n".repeat(65));
     let long_path = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(17 << 10));
     for request in [long_field, many_fields, long_path, "\0\r\n\r\n".to_owned()] {
         let mut stream = connect(monitored.admin);
+        // The server may close before all is written.
         stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
         // The kernel resets a connection with unread octets; a reset is a refusal, too.
@@ -68,6 +71,7 @@ fn oversized_requests_are_refused() -> Result<(), Failed> {
         let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
         assert!(refused, "{request:.40}… gets the answer {answer:.60}");
     }
+    // The port goes on serving others.
     assert_eq!(get(monitored.admin, "/healthz").status, 200);
     Ok(())
 }
@@ -77,8 +81,10 @@ fn idle_connections_fill_their_own_listener_only() -> Result<(), Failed> {
     let fixture = fixture();
     let socket = fixture.admin_socket();
     let monitored = Monitored::start(&fixture, &["--admin", &format!("unix:{}", socket.display())]);
+    // More than one listener has slots.
     let idle: Vec<_> = (0..40).map(|_| connect(monitored.admin)).collect();
     assert_eq!(get_unix(&socket, "/healthz").body, "alive\n", "the Unix socket has slots of its own");
+    // Closing frees the slots at once.
     drop(idle);
     assert_eq!(get(monitored.admin, "/healthz").body, "alive\n", "slots are freed");
     Ok(())
@@ -89,6 +95,7 @@ fn idle_connections_fill_their_own_listener_only() -> Result<(), Failed> {
 fn idle_connections_do_not_block_requests() -> Result<(), Failed> {
     let fixture = fixture();
     let monitored = Monitored::start(&fixture, &[]);
+    // Far more connections than slots.
     let mut early: Vec<_> = (0..400).map(|_| connect(monitored.admin)).collect();
     assert_eq!(get(monitored.admin, "/readyz").status, 200);
     let mut keep = connect(monitored.admin);
@@ -96,6 +103,7 @@ fn idle_connections_do_not_block_requests() -> Result<(), Failed> {
         keep.write_all(b"GET /readyz HTTP/1.1\r\nHost: lqd\r\n\r\n")?;
         let mut answer = Vec::new();
         while !answer.ends_with(b"ready\n") {
+            // Octet by octet, since the answer has no end but its text.
             let mut octet = [0];
             keep.read_exact(&mut octet)?;
             answer.extend(octet);
@@ -125,12 +133,14 @@ fn unix_socket_is_taken_over_and_removed() -> Result<(), Failed> {
     };
     let lqd = Lqd::start(&flags());
     assert_eq!(get_unix(&socket, "/readyz").status, 200);
+    // Group and owner only, as the port tells of requestors.
     assert_eq!(fs::metadata(&socket)?.permissions().mode() & 0o777, 0o660);
 
     let second = Lqd::start(&flags());
     assert!(second.line_with("admin port is in use").is_some(), "the second server serves nevertheless");
     assert_eq!(query_address(&socket), lqd.address.to_string(), "the first server keeps the socket");
     assert_eq!(lqd.stop(), 0);
+    // The second server takes the port when the first has left.
     second.await_line(0, |line| line.contains(&format!("admin port address={flag}")));
     assert_eq!(query_address(&socket), second.address.to_string(), "the second server takes the socket over");
     assert_eq!(second.stop(), 0);
@@ -161,10 +171,12 @@ fn not_ready_until_first_snapshot() -> Result<(), Failed> {
     let response = get(admin, "/readyz");
     assert_eq!(response.status, 503);
     assert_eq!(response.body, "starting: the first snapshot is not complete\n");
+    // Alive, though not ready.
     assert_eq!(get(admin, "/healthz").status, 200);
     let scrape = super::Scrape::parse(&get(admin, "/metrics").body)?;
     assert_eq!(scrape.sum("lqd_ready"), 0.0);
     assert!(!scrape.has("lqd_received_datagrams_total"));
+    // Released: the load may go on.
     drop(held);
     let until = Until::patience();
     while get(admin, "/readyz").status != 200 {
@@ -192,6 +204,7 @@ impl HeldFile {
         let mut holder = command.args(["-e", HOLD]).arg(file).stdin(piped()).stdout(piped()).spawn()?;
         let mut line = [0; 5];
         holder.stdout.take().expect("standard output is piped").read_exact(&mut line)?;
+        // The line tells that the lease on the file is held.
         assert_eq!(&line, b"held\n");
         Ok(Self(holder))
     }
@@ -199,6 +212,7 @@ impl HeldFile {
 
 impl Drop for HeldFile {
     fn drop(&mut self) {
+        // Closing standard input ends the holder.
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
@@ -249,6 +263,7 @@ fn off_by_default() -> Result<(), Failed> {
     assert_eq!(lqd.line_with("admin port"), None);
     let open = Monitored::start(&fixture, &["--admin", "[::]:0"]);
     assert!(open.lqd.line_with("reachable from other hosts").is_some());
+    // Open to all hosts, which is allowed and warned of.
     assert_eq!(get(admin_address(&open.lqd), "/healthz").status, 200);
     let closed = Monitored::start(&fixture, &[]);
     assert_eq!(closed.lqd.line_with("reachable from other hosts"), None);

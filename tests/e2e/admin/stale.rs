@@ -38,6 +38,7 @@ pub fn trials() -> Vec<Trial> {
 /// Returns the reply to a query; `None` if the reply to [`BOUND`], sent after it, arrives instead.
 fn reply(requestor: &Requestor, query: &str) -> Option<Vec<u8>> {
     requestor.send(&octets(query));
+    // A known lease is answered whatever the leases' age.
     let (first, _) =
         requestor.ask(&octets(BOUND)).expect("a known lease is answered even if leases are stale");
     let bound = |reply: &[u8]| Pattern::parse(BOUND_REPLY).matches(reply, &(0..=0));
@@ -68,6 +69,7 @@ fn lease_file_removed(policy: &str, wanted: Option<&str>) -> Result<(), Failed> 
     assert_eq!(get(monitored.admin, "/readyz").status, 200);
 
     let text = fs::read_to_string(fixture.leases())?;
+    // Removed, not emptied: Kea would do neither.
     fs::remove_file(fixture.leases())?;
     monitored.lqd.await_line(0, |line| line.contains("WARN") && line.contains("the lease file is gone"));
     let line = monitored.lqd.await_line(0, |line| line.contains("leases are stale"));
@@ -83,6 +85,7 @@ fn lease_file_removed(policy: &str, wanted: Option<&str>) -> Result<(), Failed> 
     let scrape = monitored.metrics();
     let flags = ["lqd_leases_stale", "lqd_feed_trouble", "lqd_ready"].map(|name| scrape.sum(name));
     assert_eq!(flags, [1.0, 1.0, 0.0]);
+    // Older than the flag allows.
     assert!(scrape.sum("lqd_feed_age_seconds") > 1.0);
     let of = |outcome| scrape.labelled("lqd_datagrams_total", "outcome", outcome);
     let counts = [of("no_binding"), of("drop_stale"), of("stale_refused")];
@@ -96,6 +99,7 @@ fn lease_file_removed(policy: &str, wanted: Option<&str>) -> Result<(), Failed> 
     assert_eq!(scrape.labelled("lqd_queries_total", "query_type", "unparsed"), 0.0);
     assert_eq!(monitored.status()["feed"]["trouble"], "the lease file is gone");
 
+    // The same leases again, so that nothing else changes.
     fs::write(fixture.leases(), text)?;
     monitored.lqd.await_line(0, |line| line.contains("leases are fresh again"));
     assert_unbound(&requestor, Some(UNBOUND_REPLY));
@@ -113,6 +117,7 @@ fn directory_in_place_of_lease_file() -> Result<(), Failed> {
         .lqd
         .await_line(0, |line| line.contains("leases are stale") && line.contains("not a regular file"));
     assert!(get(monitored.admin, "/readyz").body.contains("the lease file path is not a regular file"));
+    // By default misses get silence.
     assert_unbound(&Requestor::new(monitored.lqd.address), None);
     Ok(())
 }
@@ -142,6 +147,7 @@ fn idle_lease_file_is_not_stale() -> Result<(), Failed> {
     let fixture = fixture();
     let monitored = Monitored::start(&fixture, &["--max-feed-age", "5"]);
     let idle = Until::after(Duration::from_secs(7));
+    // Time itself is under test here, so it has to pass.
     while idle.pending() {}
     assert_eq!(get(monitored.admin, "/readyz").status, 200);
     assert_eq!(monitored.lqd.line_with("stale"), None);
@@ -162,6 +168,7 @@ fn reload_changes_when_stale_policy() -> Result<(), Failed> {
     lqd.await_line(0, |line| line.contains("leases are stale"));
     assert_unbound(&requestor, None);
     for (policy, wanted) in
+        // In turn, so that each policy replaces another one.
         [("refuse", Some(REFUSED_REPLY)), ("answer", Some(UNBOUND_REPLY)), ("silent", None)]
     {
         let before = lqd.line_count();

@@ -26,6 +26,7 @@ fn unreadable_row(host: &str, client: &str) -> String {
 
 /// Queries each client: expects its only address, UnspecFail, or no binding.
 fn expect(requestor: &Requestor, clients: &[(&str, Option<Pattern>)]) {
+    // Bindings differ by client, so each has its own pattern.
     for (client, reply) in clients {
         let nothing = Pattern::parse("0f c00001  $me $server");
         await_reply(requestor, &by_client(client), reply.as_ref().unwrap_or(&nothing));

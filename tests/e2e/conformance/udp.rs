@@ -27,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for (back_end, needs) in BACK_ENDS {
         for setup in Setup::ALL.into_iter().filter(|&setup| plain_rows(setup).next().is_some()) {
+            // Each back end runs the rows by itself.
             let run = move || check_rows(&Udp::start(setup, back_end)?, plain_rows(setup));
             trials.push(trial(format!("conformance::udp::{back_end}::{setup:?}"), needs, run));
         }
@@ -57,6 +58,7 @@ fn check_in_namespace(back_end: &str) -> Result<(), Failed> {
     let mut failures = Vec::new();
     for setup in Setup::ALL {
         let mut udp = Udp::start(setup, back_end)?;
+        // Port 547 is the relay agent's, and needs a namespace.
         let relay = SocketAddrV6::new(Ipv6Addr::LOCALHOST, SERVER_PORT, 0, 0);
         udp.relay = Some(Requestor::bound(relay, udp.lqd.address));
         if let Err(failed) = check_rows(&udp, udp_rows(setup)) {
@@ -76,11 +78,13 @@ fn answers_from_the_address_asked(back_end: &str) -> Result<(), Failed> {
     let mut command = Command::new(PROGRAM);
     command.arg("serve").args(fixture.flags()).args(["--io", back_end, "--allow", "::/0"]);
     let lqd = Lqd::start_command(command, SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, SERVER_PORT, 0, 0));
+    // Each pair, as the source decides which route back is taken.
     for to in addresses {
         for source in addresses {
             let server = SocketAddrV6::new(to, SERVER_PORT, 0, 0);
             let requestor = Requestor::bound(SocketAddrV6::new(source, 0, 0, 0), server);
             let (_, from) = requestor.ask(&probe_query()).ok_or(format!("no reply from {to} to {source}"))?;
+            // A reply from another address would be dropped by the requestor.
             if from != server {
                 return Err(format!("asked at {server}, answered from {from}").into());
             }
@@ -117,6 +121,7 @@ impl Udp {
         let lqd = Lqd::start(&flags);
         let requestor = Requestor::new(lqd.address);
         let allowed = (setup == Setup::DeniedSilently)
+            // Denied sources get silence, so the probe needs an allowed one.
             .then(|| Requestor::bound(SocketAddrV6::new(ALLOWED, 0, 0, 0), lqd.address));
         let query = probe_query();
         let (reply, _) =
@@ -135,6 +140,7 @@ impl Udp {
         let Some((datagram, from)) = socket.receive(wait) else {
             return Ok(false);
         };
+        // A reply must come from the address that was asked.
         if from != self.lqd.address {
             return Err(format!("asked at {}, answered from {from}", self.lqd.address));
         }
@@ -156,10 +162,12 @@ impl Server for Udp {
         // A reply precedes the probe's; wait a little longer, in case that this order is what is wrong.
         const GRACE: Duration = Duration::from_secs(2);
         let began = seconds_since_1970().saturating_sub(self.fixture.now + 1); // its clock may be read a tick late
+        // The query goes first: one worker keeps the order.
         self.requestor.send(query);
         let prober = self.allowed.as_ref().unwrap_or(&self.requestor);
         prober.send(&self.probe.query);
         let (mut until, mut answers, mut probed) = (Until::after(PATIENCE), Vec::new(), false);
+        // Ends with the probe's answer, or a little later if an answer is missing.
         while !until.is_over() && (!probed || (answered && answers.is_empty())) {
             if self.sort(prober, if probed { GLANCE } else { PATIENCE }, &mut answers)? {
                 (probed, until) = (true, Until::after(GRACE));
@@ -169,6 +177,7 @@ impl Server for Udp {
             }
         }
         if !probed {
+            // The log is the only trace of a server that has stopped answering.
             return Err(format!(
                 "the probe behind it is not answered; the server wrote:\n{}",
                 self.lqd.log()
@@ -178,6 +187,7 @@ impl Server for Udp {
         match answers.len() {
             0 => Ok(None),
             1 => Ok(answers.pop().map(|(to, reply)| Answer { to, reply, elapsed })),
+            // A second reply would be taken for an answer to another query.
             more => Err(format!("{more} replies to one query")),
         }
     }

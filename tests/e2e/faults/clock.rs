@@ -23,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
 fn clock_steps_by_an_hour() -> Result<(), Failed> {
     let fixture = fixture();
     let now = crate::support::fixture::seconds_since_1970();
+    // An expiry within the hour, so that a step of an hour decides.
     let hour = lease("40", "40").replace("4294967295,4102444800", &format!("1800,{now}"));
     fixture.append_leases(&fixture.rows(&hour));
     let clock = Clock::new(&fixture);
@@ -34,6 +35,7 @@ fn clock_steps_by_an_hour() -> Result<(), Failed> {
     let short = by_address("2001:db8:1::40");
     for (offset, seconds) in [("+3600", "seconds=3600"), ("+0", "seconds=-3600"), ("-3600", "seconds=-3600")]
     {
+        // Counted before the step, so that an older line does not count.
         let before = lqd.line_count();
         clock.set(offset);
         lqd.await_line(before, |line| line.contains("system clock stepped") && line.contains(seconds));
@@ -59,6 +61,7 @@ impl Clock {
 
     /// Sets the offset from the real time, in seconds.
     fn set(&self, offset: &str) {
+        // Renamed into place, so that the library never reads half an offset.
         let new = self.0.with_extension("new");
         fs::write(&new, offset).expect("the offset is written");
         fs::rename(&new, &self.0).expect("the offset takes the old one's place");
@@ -67,6 +70,7 @@ impl Clock {
     fn apply(&self, command: &mut Command) {
         let library = Need::faketime_library().expect("the trial needs it");
         command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &self.0);
+        // Timers must go on, or the server would hang rather than see a step.
         command.env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1");
     }
 }

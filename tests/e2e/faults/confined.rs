@@ -38,6 +38,7 @@ pub fn trials() -> Vec<Trial> {
 /// Starts a sandboxed server whose files are in separate folders, so that no file admits another one.
 fn start(fixture: &Fixture) -> Result<Lqd, Failed> {
     let at = |name: &str| fixture.directory().join(name);
+    // Folders of their own, so that admitting one admits no other.
     for folder in ["settings", "kea", "real", "leases", "links", "admin"] {
         fs::create_dir(at(folder))?;
     }
@@ -50,6 +51,7 @@ fn start(fixture: &Fixture) -> Result<Lqd, Failed> {
     symlink(at("real/lqd.toml"), at("settings/lqd.toml"))?;
     let config = at("settings/lqd.toml").display().to_string();
     let admin = format!("unix:{}", at("admin/admin.sock").display());
+    // Short ages, so that trouble shows within the test.
     Ok(Lqd::start(&["--sandbox", "on", "--config", &config, "--admin", &admin, "--max-feed-age", "1"]))
 }
 
@@ -66,8 +68,10 @@ fn reload(file: &str, change: Change) -> Result<(), Failed> {
     let before = lqd.line_count();
     lqd.signal("HUP");
     let line = lqd.await_line(before, |line| line.contains("configuration"));
+    // The line must name the file, as the operator knows only that.
     let is_named = line.contains("configuration rejected") && line.contains(file) && line.contains("sandbox");
     assert!(is_named && line.contains("restart lqd"), "{line}");
+    // Advice about rights would lead the operator astray.
     assert!(!line.contains("in the group") && !line.contains("let lqd read"), "{line}");
     assert_reply(&Requestor::new(lqd.address), &by_address(KNOWN), &held_by("01", KNOWN));
     Ok(())
@@ -90,6 +94,7 @@ fn follow(change: Change) -> Result<(), Failed> {
 /// Replaces a link.
 fn relink(target: &Path, link: &Path) -> Result<(), Failed> {
     let new = link.with_extension("new");
+    // Created beside and renamed, so that the name is never missing.
     symlink(target, &new)?;
     Ok(fs::rename(new, link)?)
 }
@@ -116,6 +121,7 @@ fn config_folder_replaced(fixture: &Fixture, _: &Path) -> Result<(), Failed> {
 
 /// Replaces a folder by another one of the same name, with a copy of its file.
 fn replace_folder(folder: &Path, file: &str) -> Result<(), Failed> {
+    // The old folder stays, as its inode must not be used again.
     let old = folder.with_extension("old");
     fs::rename(folder, &old)?;
     fs::create_dir(folder)?;

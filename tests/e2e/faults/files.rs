@@ -40,6 +40,7 @@ fn assert_known(requestor: &Requestor) {
 fn come_back(fixture: &Fixture, requestor: &Requestor) {
     fixture.replace_leases(&lease("30", "30"));
     await_reply(requestor, &by_address("2001:db8:1::30"), &held_by("30", "2001:db8:1::30"));
+    // The old leases are gone, so the whole file was loaded.
     assert_reply(requestor, &by_address(ADDRESS), &no_binding());
 }
 
@@ -48,6 +49,7 @@ fn lease_file_removed() -> Result<(), Failed> {
     let lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
     let before = lqd.line_count();
+    // Counted before, so that only lines about this change count.
     fs::remove_file(fixture.leases())?;
     lqd.await_line(before, |line| line.contains("kea-leases6.csv") && line.contains("gone"));
     assert_known(&requestor);
@@ -62,6 +64,7 @@ fn directory_in_place_of_lease_file() -> Result<(), Failed> {
     let requestor = Requestor::new(lqd.address);
     let before = lqd.line_count();
     fs::remove_file(fixture.leases())?;
+    // A folder can be opened, unlike a missing file.
     fs::create_dir(fixture.leases())?;
     lqd.await_line(before, |line| line.contains("kea-leases6.csv"));
     assert_known(&requestor);
@@ -78,6 +81,7 @@ fn directory_in_place_of_lease_file() -> Result<(), Failed> {
 /// An unprivileged lqd, as in production; Kea's new file is readable only by its owner.
 fn lease_file_without_read_permission() -> Result<(), Failed> {
     const UNPRIVILEGED: &str = "65534";
+    // The fixture's folder belongs to root, and lqd must get in.
     let fixture = fixture();
     fs::set_permissions(fixture.directory(), fs::Permissions::from_mode(0o755))?;
     let mut command = Command::new("setpriv");
@@ -108,6 +112,7 @@ fn full_disk_makes_one_bad_row() -> Result<(), Failed> {
     let fixture = fixture();
     let small = fixture.directory().join("small");
     fs::create_dir(&small)?;
+    // Small, so that filling it takes a moment.
     let _mounted = Mounted::tmpfs(&small, "64k")?;
     let leases = small.join("kea-leases6.csv");
     fs::copy(fixture.leases(), &leases)?;
@@ -124,6 +129,7 @@ fn full_disk_makes_one_bad_row() -> Result<(), Failed> {
     let written = loop {
         let written = kea.write(row.as_bytes()).unwrap_or(0);
         if written < row.len() {
+            // The write that is cut is the one to test.
             break written;
         }
         whole += 1;
@@ -143,6 +149,7 @@ fn full_disk_makes_one_bad_row() -> Result<(), Failed> {
     let line = (1 + 3 + whole + 1).to_string();
     lqd.await_line(before, |text| text.contains("skipped") && text.contains(&line));
     await_reply(&requestor, &by_address("2001:db8:1::42"), &held_by("42", "2001:db8:1::42"));
+    // Known leases are answered whatever the disk does.
     assert_known(&requestor);
     // The next row was appended to the half row, so it is no row; but Kea has this lease.
     let of_second = if is_unreadable { unspec_fail() } else { no_binding() };
@@ -162,6 +169,7 @@ fn half_a_row_makes_lqd_not_ready() -> Result<(), Failed> {
     let readiness = |wanted: u16, why: &str| {
         await_readyz(&socket, |ready| ready.status == wanted && ready.body.contains(why));
     };
+    // Ready at first, so that the change is one.
     readiness(200, "");
     let row = fixture.rows(&lease("30", "30"));
     let (half, rest) = row.split_at(40);
@@ -185,6 +193,7 @@ fn last_row_without_line_end_is_loaded() -> Result<(), Failed> {
     let fixture = fixture();
     let text = fixture.lease_file(&(lease("01", "01") + "\n" + &lease("30", "30")));
     let text = text.trim_end();
+    // Kea itself is asked what it would load.
     assert_eq!(kept_by_kea(text.as_bytes())?, [ADDRESS, LAST].map(|kept| kept.parse().ok()));
     fixture.write_leases(text);
     let checked = Lqd::run(&[vec!["check".to_owned()], fixture.flags()].concat());
@@ -198,12 +207,14 @@ fn last_row_without_line_end_is_loaded() -> Result<(), Failed> {
             if held_by("30", LAST).matches(&reply, &(0..=0)) {
                 return;
             }
+            // Until the row is taken, its holder is in doubt.
             assert!(unspec_fail().matches(&reply, &(0..=0)), "{reply:02x?}");
             assert!(until.pending(), "the row is not loaded");
         }
     };
     held_by_last();
     assert_known(&requestor);
+    // The line ends, and the next row again has no end.
     fixture.append_leases("\n");
     fixture.append_leases(fixture.rows(&lease("31", "31")).trim_end());
     await_reply(&requestor, &by_address("2001:db8:1::31"), &held_by("31", "2001:db8:1::31"));
@@ -234,6 +245,7 @@ fn half_a_row_gets_no_no_binding() -> Result<(), Failed> {
         lqd.await_line(0, |line| line.contains("last line has no end"));
         assert_reply(&requestor, &by_address(LAST), &unspec_fail());
         let other = by_address("2001:db8:1::99");
+        // With client and address known, other misses are certain.
         if len > duid_end {
             await_reply(&requestor, &other, &no_binding());
         }
@@ -256,6 +268,7 @@ fn half_a_row_gets_no_no_binding() -> Result<(), Failed> {
 fn fill(path: &Path) -> Result<(), Failed> {
     let mut file = File::create(path)?;
     for _ in 0..1_000 {
+        // A disk that is full refuses even one page.
         if file.write(&[0; 4096]).is_err() {
             return Ok(());
         }
@@ -269,6 +282,7 @@ pub(super) struct Mounted<'a>(&'a Path);
 impl<'a> Mounted<'a> {
     fn tmpfs(on: &'a Path, size: &str) -> Result<Self, Failed> {
         let options = format!("size={size}");
+        // Mounted inside the namespace, so that it ends with the test.
         Self::mount(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "lqd-test"]).arg(on), on)
     }
 

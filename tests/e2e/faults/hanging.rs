@@ -31,6 +31,7 @@ pub fn trials() -> Vec<Trial> {
 
 /// Replaces the configuration by a pipe without a writer.
 fn hang_configuration(fixture: &Fixture) -> Result<(), Failed> {
+    // Opening a FIFO without writer blocks for ever.
     fs::remove_file(fixture.kea_config())?;
     assert!(Command::new("mkfifo").arg(fixture.kea_config()).status()?.success());
     Ok(())
@@ -44,6 +45,7 @@ fn start(command: &mut Command) -> Result<Child, Failed> {
 fn await_signals(pid: u32) {
     let catches = || {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        // The kernel's own list of caught signals.
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
         u64::from_str_radix(caught.trim(), 16).is_ok_and(|caught| caught & 1 << (15 - 1) != 0)
     };
@@ -56,6 +58,7 @@ fn await_signals(pid: u32) {
 /// SIGTERM ends the process in order although it waits, and the log names the cause.
 fn ends_at_sigterm(mut child: Child, strace: Option<Strace>, waiting_for: &str) -> Result<(), Failed> {
     signal(child.id(), "TERM");
+    // The process is left to no later test.
     if !is_over(child.id()) {
         child.kill()?;
         return Err("SIGTERM does not end it".into());
@@ -70,6 +73,7 @@ fn ends_at_sigterm(mut child: Child, strace: Option<Strace>, waiting_for: &str) 
 
 /// Waits until the child has ended, even if it is still traced.
 fn is_over(pid: u32) -> bool {
+    // A traced process stays a zombie until its tracer has read its status.
     let until = Until::patience();
     let status = || fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     while !status().contains("State:\tZ") && until.pending() {}
@@ -83,6 +87,7 @@ fn sigterm_while_configuration_is_read() -> Result<(), Failed> {
     let mut command = Command::new(PROGRAM);
     add_serve(&mut command, &[fixture.flags(), vec![fixture.admin_flag()]].concat());
     let child = start(&mut command)?;
+    // SIGTERM before the handlers are set would just kill it.
     await_signals(child.id());
     ends_at_sigterm(child, None, "waiting_for=\"Kea's configuration\"")?;
     assert!(!socket.exists(), "the admin port's socket is removed");
@@ -101,6 +106,7 @@ fn sigterm_during_first_load() -> Result<(), Failed> {
     let strace = hold_reads(child.id(), Path::new(&format!("/proc/{}", child.id())))?;
     fs::write(fixture.kea_config(), text)?; // starts the load
     let until = Until::patience();
+    // The load must have begun, or nothing would hang.
     while !has_open(child.id(), &fixture.leases()) {
         assert!(until.pending(), "the load does not start");
     }
@@ -125,6 +131,7 @@ impl Supervised {
         let (admin, notify) = (fixture.admin_socket(), fixture.directory().join("notify.sock"));
         let manager = UnixDatagram::bind(&notify)?;
         let mut command = Command::new(PROGRAM);
+        // Short, so that a missing keep-alive shows soon.
         command.env("NOTIFY_SOCKET", &notify).env("WATCHDOG_USEC", "400000").env_remove("WATCHDOG_PID");
         let flags = ["--max-feed-age".into(), "1".into(), fixture.admin_flag()];
         let lqd = Lqd::start_by(command, &[&flags[..], &fixture.flags()].concat());
@@ -155,6 +162,7 @@ impl Supervised {
 /// Sends SIGHUP until one arrives during a reload, which is logged.
 fn reload_twice(lqd: &Lqd) {
     let until = Until::patience();
+    // A reload that is over before the second signal proves nothing.
     while lqd.line_with("a reload is still under way").is_none() {
         lqd.signal("HUP");
         assert!(until.pending(), "{}", lqd.log());
@@ -171,6 +179,7 @@ fn hanging_configuration_blocks_only_the_reload() -> Result<(), Failed> {
     let leases = fs::read_to_string(fixture.leases())?;
     fs::remove_file(fixture.leases())?;
     supervised.await_readiness(503);
+    // Following goes on while the reload hangs.
     fs::write(fixture.leases(), leases + &fixture.rows(&lease("50", "50")))?;
     supervised.await_readiness(200);
     await_reply(&supervised.requestor, &by_address("2001:db8:1::50"), &held_by("50", "2001:db8:1::50"));
@@ -194,6 +203,7 @@ fn reload_completes_once_the_file_answers() -> Result<(), Failed> {
     std::io::Write::write_all(&mut &pipe, text.as_bytes())?;
     drop(pipe);
     let until = Until::patience();
+    // Two: the one that hung, and the one asked for meanwhile.
     while lqd.log().matches("configuration applied").count() < 2 {
         assert!(until.pending(), "two reloads: {}", lqd.log());
     }
@@ -214,6 +224,7 @@ fn hanging_lease_file_blocks_only_feed_and_reload() -> Result<(), Failed> {
     fixture.write_kea_config(&with_second_subnet(KEA_CONFIG));
     reload_twice(&supervised.lqd);
     supervised.assert_alive()?;
+    // Sent while both feed and reload hang.
     supervised.lqd.signal("TERM");
     assert!(is_over(supervised.lqd.pid()), "SIGTERM does not end it");
     drop(held);
@@ -238,6 +249,7 @@ fn hold_reads(tid: u32, in_proc: &Path) -> Result<Strace, Failed> {
     command.args(["-f", "-qqq", "-o", "/dev/null", "-p", &tid.to_string(), "-e", "trace=pread64"]);
     let strace = Strace(command.args(["-e", HOLD_READS]).stdin(Stdio::null()).spawn()?);
     let until = Until::patience();
+    // strace attaches a moment after it starts.
     while fs::read_to_string(in_proc.join("status"))?.contains("TracerPid:\t0\n") {
         assert!(until.pending(), "strace does not trace it");
     }

@@ -44,6 +44,7 @@ fn rotation_behind_a_link() -> Result<(), Failed> {
     symlink(fixture.leases(), &link)?;
     let lqd = Lqd::start(&flags(&fixture, &link));
     let requestor = Requestor::new(lqd.address);
+    // The current name moves away first, as in Kea.
     fs::rename(fixture.leases(), fixture.directory().join("kea-leases6.csv.1"))?;
     write(&fixture, &fixture.leases(), "30")?;
     await_lease(&requestor, "30");
@@ -56,6 +57,7 @@ fn rotation_behind_a_link() -> Result<(), Failed> {
     assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
     // Rewritten in place, which reloads everything.
     write(&fixture, &fixture.leases(), "31")?;
+    // The earlier file's leases are part of every load.
     await_lease(&requestor, "31");
     assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
     assert_eq!(lqd.stop(), 0);
@@ -75,7 +77,9 @@ fn kubernetes_data_link_replaced() -> Result<(), Failed> {
     await_lease(&requestor, "30");
     write(&fixture, &at("..2/leases.csv"), "31")?;
     symlink("..2", at("..tmp"))?;
+    // One rename replaces the target of all links behind it.
     fs::rename(at("..tmp"), at("..data"))?;
+    // The old folder goes as well, as kubelet does it.
     fs::remove_dir_all(at("..1"))?;
     await_lease(&requestor, "31");
     assert_reply(&requestor, &by_address("2001:db8:1::30"), &no_binding());
@@ -116,6 +120,7 @@ fn file_mounted_without_its_folder() -> Result<(), Failed> {
     let _mount = Mounted::bind(&fixture.leases(), &mounted)?;
     let flags = flags(&fixture, &mounted);
     let checked = Lqd::run(&[vec!["check".to_owned()], flags.clone()].concat());
+    // Said before the start, as a running server cannot fix it.
     assert!(checked.code == Some(0) && checked.stdout.contains("mounted by itself"), "{checked:?}");
     let socket = fixture.admin_socket();
     let admin = ["--max-feed-age".into(), "1".into(), fixture.admin_flag()];
@@ -125,6 +130,7 @@ fn file_mounted_without_its_folder() -> Result<(), Failed> {
     let before = lqd.line_count();
     fs::remove_file(fixture.leases())?;
     write(&fixture, &fixture.leases(), "30")?;
+    // The mount still shows the deleted file.
     lqd.await_line(before, |line| line.contains("mounted.csv") && line.contains("was deleted"));
     await_readyz(&socket, |ready| ready.status == 503);
     assert!(get_unix(&socket, "/readyz").body.contains("deleted"));
@@ -167,6 +173,7 @@ fn kea_lfc_behind_links() -> Result<(), Failed> {
 
 /// Cleans up the set of lease files whose current file has this name.
 fn clean_up(current: &Path) -> Result<(), Failed> {
+    // Kea's own program, so that the names are those of Kea.
     let done = kea_lfc(current)?;
     let cleaned = with_suffix(current, ".2").exists() && !with_suffix(current, ".1").exists();
     if done.status.success() && cleaned { Ok(()) } else { Err(format!("kea-lfc: {done:?}").into()) }

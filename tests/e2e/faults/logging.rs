@@ -47,9 +47,11 @@ struct Server(Child);
 
 impl Server {
     fn start(fixture: &Fixture, flags: &[&str], stderr: Stdio) -> Result<(Self, Requestor), Failed> {
+        // Asked for beforehand, as there is no log to name it.
         let address: SocketAddrV6 = format!("[::1]:{}", free_port()).parse()?;
         let mut command = Command::new(PROGRAM);
         command.args(["serve", "--listen", &address.to_string()]).args(fixture.flags()).args(flags);
+        // Its log goes where no test can read it.
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn()?;
         let mut server = Self(child);
         let requestor = Requestor::new(address);
@@ -58,6 +60,7 @@ impl Server {
         while !answered {
             requestor.send(&by_address(ADDRESS));
             answered = requestor.receive(Duration::from_millis(100)).is_some();
+            // A server that ended would never answer.
             let ended = server.0.try_wait()?;
             assert!(ended.is_none() && (answered || until.pending()), "it does not answer: {ended:?}");
         }
@@ -69,6 +72,7 @@ impl Server {
         signal(self.0.id(), "TERM");
         let until = Until::patience();
         loop {
+            // Waiting without end would hang the test.
             if let Some(status) = self.0.try_wait()? {
                 return Ok(status.code());
             }
@@ -92,6 +96,7 @@ fn standard_output_full_or_closed() -> Result<(), Failed> {
         for stdout in [Stdio::from(File::create("/dev/full")?), closed_pipe()?] {
             let mut command = Command::new(PROGRAM);
             let output = command.args(&arguments).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
+            // Both at once: the output fails, and the message must come.
             let output = output.spawn()?.wait_with_output()?;
             let message = String::from_utf8(output.stderr)?;
             assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
@@ -117,6 +122,7 @@ fn serves_with(stderr: Stdio) -> Result<(), Failed> {
     let admin = fixture.admin_flag();
     let flags = ["--query-log", "stderr", &admin];
     let (server, requestor) = Server::start(&fixture, &flags, stderr)?;
+    // A broken file, so that the reload has something to log.
     fixture.write_kea_config("{ broken");
     signal(server.0.id(), "HUP");
     await_above_zero(&socket, "lqd_config_reloads_total{result=\"rejected\"}");
@@ -138,6 +144,7 @@ fn log_reader_stops_reading() -> Result<(), Failed> {
     let flags = ["--query-log", "stderr", &admin, "--max-feed-age", "1"];
     let (server, requestor) = Server::start(&fixture, &flags, writer.into())?;
     let until = Until::patience();
+    // Until even the queue of the query log is full.
     while count(&socket, "lqd_query_log_records_total{result=\"failed\"}") == 0 {
         for _ in 0..1_000 {
             assert!(requestor.ask(&by_address(ADDRESS)).is_some());
@@ -165,6 +172,7 @@ fn count(socket: &Path, name: &str) -> u64 {
 
 fn await_above_zero(socket: &Path, name: &str) {
     let until = Until::patience();
+    // Metrics show the state a little later.
     while count(socket, name) == 0 {
         assert!(until.pending(), "{name} stays 0");
     }
@@ -172,6 +180,7 @@ fn await_above_zero(socket: &Path, name: &str) {
 
 /// Limits the size of files that the process may write; `unlimited` simulates a disk with space.
 fn limit_file_size(pid: u32, limit: &str) -> Result<(), Failed> {
+    // A limit on file size fails writes as a full disk does.
     let limit = format!("--fsize={limit}:unlimited");
     let status = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status()?;
     assert!(status.success());
@@ -195,6 +204,7 @@ fn query_log_lines_are_whole() -> Result<(), Failed> {
         Ok(())
     };
     grows_from(0)?;
+    // A little more than now, so that a line is cut.
     limit_file_size(lqd.pid(), &(size() + 2_000).to_string())?;
     let until = Until::patience();
     while lqd.line_with("query log cannot be written").is_none() {
@@ -204,6 +214,7 @@ fn query_log_lines_are_whole() -> Result<(), Failed> {
     assert!(fs::read_to_string(&log)?.ends_with("}\n"), "the torn line is cut off");
     limit_file_size(lqd.pid(), "unlimited")?;
     grows_from(size())?;
+    // Stopped first, so that every line is written.
     assert_eq!(lqd.stop(), 0);
     for line in fs::read_to_string(&log)?.lines() {
         serde_json::from_str::<serde_json::Value>(line).map_err(|fault| format!("{fault}: {line}"))?;
@@ -230,6 +241,7 @@ fn lost_lines_are_counted_and_logged() -> Result<(), Failed> {
     let limit = fs::metadata(&log)?.len() + 2_030;
     limit_file_size(server.0.id(), &limit.to_string())?;
     ask_until("a lost line", &|| count(&socket, "lqd_log_lines_lost_total") > 0);
+    // The kernel wrote as much as fitted.
     assert_eq!(fs::metadata(&log)?.len(), limit, "full in the middle of a line, or at its end");
     limit_file_size(server.0.id(), "unlimited")?;
     ask_until("the line about it", &|| {

@@ -29,6 +29,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn start(fixture: &Fixture, when_stale: &str) -> (Lqd, Requestor) {
+    // One worker or many: the policy is the server's.
     let flags = ["--when-stale".into(), when_stale.into(), fixture.admin_flag()];
     let lqd = Lqd::start(&[fixture.flags(), flags.to_vec()].concat());
     let requestor = Requestor::new(lqd.address);
@@ -41,6 +42,7 @@ fn assert_shown(fixture: &Fixture, why: &str) {
     let until = Until::patience();
     loop {
         let (ready, status, metrics) = (get("/readyz"), get("/status").body, get("/metrics").body);
+        // All places must agree, as operators look at any of them.
         let shown = [
             (ready.status == 200) == why.is_empty(),
             why.is_empty() || ready.body.starts_with("leases are incomplete: ") && ready.body.contains(why),
@@ -63,6 +65,7 @@ fn half_a_file_is_not_loaded() -> Result<(), Failed> {
     writeln!(file, "{LEASES_HEADER}")?;
     lqd.await_line(before, |line| line.contains("kea-leases6.csv") && line.contains("being rewritten"));
     assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
+    // Slowly, so that the file changes at each look.
     for number in ["30", "31", "32"] {
         file.write_all(fixture.rows(&lease(number, number)).as_bytes())?;
         assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
@@ -81,6 +84,7 @@ fn emptied_file_keeps_known_leases() -> Result<(), Failed> {
     let lqd = Lqd::start(&fixture.flags());
     let requestor = Requestor::new(lqd.address);
     let before = lqd.line_count();
+    // Created anew, which empties it.
     drop(File::create(fixture.leases())?);
     lqd.await_line(before, |line| line.contains("kea-leases6.csv") && line.contains("no complete header"));
     assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
@@ -105,6 +109,7 @@ fn misses_get_unspec_fail_during_rewrite() -> Result<(), Failed> {
     // Half a row, so that the file does not count as complete.
     file.write_all(first.as_bytes())?;
     lqd.await_line(before, |line| line.contains("kea-leases6.csv") && line.contains("being rewritten"));
+    // Many times, as a single wrong answer would be enough to cut a client off.
     for _ in 0..100 {
         await_reply(&requestor, &miss, &unspec_fail());
         assert_reply(&requestor, &by_address("2001:db8:1::30"), &unspec_fail());
@@ -144,6 +149,7 @@ fn misses_get_silence_until_reload_completes() -> Result<(), Failed> {
 fn start_during_a_copy() -> Result<(), Failed> {
     let fixture = fixture();
     let rows: String = (30..60).map(|number| fixture.rows(&lease(&number.to_string(), "30"))).collect();
+    // Fifty octets are half a row.
     let (mut written, mut file) = (50, File::create(fixture.leases())?);
     write!(file, "{LEASES_HEADER}\n{}", &rows[..written])?;
     let (lqd, requestor) = start(&fixture, "refuse");
@@ -151,6 +157,7 @@ fn start_during_a_copy() -> Result<(), Failed> {
     while written + 140 < rows.len() {
         assert_reply(&requestor, &by_address(FREE), &unspec_fail());
         assert_shown(&fixture, "last line has no end");
+        // Never at a line end, so that each step leaves half a row.
         let end = written + if rows[..written + 70].ends_with('\n') { 75 } else { 70 };
         file.write_all(&rows.as_bytes()[written..end])?;
         written = end;
@@ -169,6 +176,7 @@ fn start_with_an_empty_file() -> Result<(), Failed> {
     let (lqd, requestor) = start(&fixture, "refuse");
     assert_reply(&requestor, &by_address(KNOWN), &unspec_fail());
     assert_shown(&fixture, "no complete header");
+    // Header and rows come at once, as from a copy.
     fixture.append_leases(&fixture.lease_file(&lease("01", "01")));
     await_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
     await_reply(&requestor, &by_address(FREE), &no_binding());

@@ -48,6 +48,7 @@ fn no_lease_file_yet() -> Result<(), Failed> {
     await_waiting(&lqd, "kea-leases6.csv: no such lease file");
     await_readyz(&socket, |ready| ready.body.contains("no such lease file"));
     assert_eq!(get_unix(&socket, "/readyz").status, 503);
+    // The whole file appears at once, as Kea makes it.
     write_leases(&fixture);
     lqd.await_ready();
     await_lease(&Requestor::new(lqd.address), "30");
@@ -63,6 +64,7 @@ fn no_folder_yet() -> Result<(), Failed> {
     let leases = folder.join("leases.csv");
     let flags = [fixture.flags(), vec!["--kea-leases".into(), leases.display().to_string()]].concat();
     let mut lqd = Lqd::begin(&flags);
+    // The folder is named before the file, as it comes first.
     await_waiting(&lqd, "no such folder");
     fs::create_dir(&folder)?;
     await_waiting(&lqd, "leases.csv: no such lease file");
@@ -94,6 +96,7 @@ fn folder_replaced_while_waiting() -> Result<(), Failed> {
     fs::remove_dir(&folder)?;
     fs::rename(&new, &folder)?;
     lqd.await_line(0, |line| line.contains("leases.csv: is out of the sandbox's reach"));
+    // The service manager restarts it, so it must not look like a usage error.
     assert_eq!(lqd.exit_code(), 1);
     Ok(())
 }
@@ -116,6 +119,7 @@ fn remove_leases(fixture: &Fixture) {
 }
 
 fn remove_duid(fixture: &Fixture) {
+    // Without its DUID, the server's id comes from Kea's file.
     fixture.write_kea_config(&KEA_CONFIG.replace("\"server-id\"", "\"comment\""));
 }
 
@@ -142,6 +146,7 @@ fn current_file_missing(suffix: &str) -> Result<(), Failed> {
     assert!(lqd.line_with("the lease file is missing").is_some(), "{}", lqd.log());
     let requestor = Requestor::new(lqd.address);
     assert_reply(&requestor, &by_address(KNOWN), &held_by("01", KNOWN));
+    // Leases of earlier files alone do not make a server ready.
     await_readyz(&socket, |ready| ready.status == 503);
     write_leases(&fixture);
     await_readyz(&socket, |ready| ready.status == 200);

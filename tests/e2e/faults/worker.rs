@@ -27,6 +27,7 @@ fn worker(fault: &str, message: &str) -> Result<(), Failed> {
     let fixture = fixture();
     let call = fault.split(':').next().unwrap_or_default();
     let mut command = Command::new("strace");
+    // A wrapper, since only strace can make a system call fail.
     command.args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
     command.args(["-e", &format!("inject={fault}:when=2+")]);
     command.arg(PROGRAM);
@@ -35,6 +36,7 @@ fn worker(fault: &str, message: &str) -> Result<(), Failed> {
     let requestor = Requestor::new(lqd.address);
     let before = lqd.line_count();
     let query = by_address("2001:db8:1::1");
+    // The first call is real, so that the server gets ready.
     requestor.ask(&query).expect("the first call does its work");
     requestor.send(&query);
     lqd.await_line(before, |line| line.starts_with("lqd: ") && line.contains(message));

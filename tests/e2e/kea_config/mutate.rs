@@ -85,6 +85,7 @@ impl Mutator {
     /// Returns the text with one or two tokens deleted, repeated, swapped, replaced or inserted.
     pub(super) fn mutate(&mut self, text: &str) -> Vec<u8> {
         let mut tokens = tokens(text);
+        // Few changes, as Kea refuses most texts with many.
         for _ in 0..=self.0.below(2) {
             let at = self.0.below(tokens.len() - 1);
             match self.0.below(10) {
@@ -101,6 +102,7 @@ impl Mutator {
     }
 
     fn replace_number(&mut self, tokens: &mut [&[u8]]) {
+        // Only tokens that are numbers, so that the rest stays valid.
         let is_number = |token: &[u8]| token.iter().all(|octet| b"0123456789.+-e".contains(octet));
         let numbers: Vec<_> = (0..tokens.len()).filter(|&at| is_number(tokens[at])).collect();
         if !numbers.is_empty() {
@@ -115,12 +117,14 @@ fn tokens(text: &str) -> Vec<&[u8]> {
     let mut rest = text.trim();
     while let Some(first) = rest.bytes().next() {
         let len = match first {
+            // A string ends at a quote before a blank, as tokens are divided by blanks.
             b'"' => rest[1..].find("\" ").or(rest[1..].find("\"\n")).map_or(rest.len(), |end| end + 2),
             b'#' => rest.find('\n').map_or(rest.len(), |end| end + 1),
             b'/' => rest.find("*/").map_or(rest.len(), |end| end + 2),
             _ => rest.find([' ', '\n']).unwrap_or(rest.len()),
         };
         tokens.push(&rest.as_bytes()[..len]);
+        // Tokens are joined by single blanks again.
         rest = rest[len..].trim_start();
     }
     tokens
