@@ -23,7 +23,7 @@ fn answers(c: &mut Criterion) {
     for kind in Kind::ALL {
         let queries: Vec<_> = asked.iter().map(|client| kind.query(client)).collect();
         let datagrams = datagrams(&queries);
-        // Both ends of what a worker sees: a lone datagram, and a full batch.
+        // Both ends of a worker's load: a lone datagram, and a full batch.
         for batch in [1, BATCH_MAX] {
             group.throughput(Throughput::Elements(batch as u64));
             let mut batches = datagrams.chunks_exact(batch).cycle();

@@ -97,7 +97,7 @@ pub fn await_reply(requestor: &Requestor, query: &[u8], wanted: &Pattern) {
         if wanted.matches(&reply, &(0..=0)) {
             return;
         }
-        // Both are shown, as the difference is what matters.
+        // Both are shown, as their difference matters.
         let shown = crate::support::display::side_by_side(&wanted.example(), &reply);
         assert!(until.pending(), "the awaited reply did not come\n{shown}");
     }

@@ -53,7 +53,7 @@ fn examples() -> Result<(), Failed> {
 /// Parses a configuration as `lqd` does.
 fn accepts(file: &Path) -> Result<(), String> {
     let document = kea_config::read(file).map_err(|error| error.to_string())?;
-    // Links are part of what a server takes over.
+    // A server takes over links as well.
     let config = KeaConfig::from_document(&document, None).map_err(|error| error.to_string())?;
     Links::new(config.links).map(drop).map_err(|error| error.to_string())
 }

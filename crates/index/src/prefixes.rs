@@ -43,7 +43,7 @@ impl<T: Copy> Prefixes<T> {
                 (first, len, first | !mask(len), owner)
             })
             .collect();
-        // An outer prefix comes before those within it, so that the stack holds what is around.
+        // An outer prefix comes before those within it, so that the stack holds the prefixes around.
         prefixes.sort_unstable_by_key(|&(first, len, ..)| (first, len));
         // Addresses before the first prefix have no owner, and no range.
         let mut table = Self::default();

@@ -193,7 +193,7 @@ mod tests {
         let generation = reader.pin().generation();
         writer.apply(&Batch::new());
         assert_eq!(reader.pin().generation(), generation, "changes one by one are no new generation");
-        // New links change what a lease means, so scans have to begin again.
+        // New links change the meaning of leases, so scans have to begin again.
         writer.set_links(Links::default());
         assert_eq!(reader.pin().generation(), generation + 1);
         writer.replace(&[], None);

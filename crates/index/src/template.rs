@@ -219,7 +219,7 @@ impl Dictionary {
         if let Some(&at) = known.get(template) {
             return Some(at);
         }
-        // Clients choose what they send: without a limit, they would fill memory.
+        // Clients choose the sizes: without a limit, they would fill memory.
         if known.len() == TEMPLATES_MAX {
             return None;
         }

@@ -146,7 +146,7 @@ async fn accept<S: Service>(listener: TcpListener, thread: Rc<Thread<S>>) {
         tokio::select! {
             // An error means that the server is gone, which is a stop as well.
             _ = stop.wait_for(|stop| *stop) => break,
-            // Frees what is kept of ended connections.
+            // Frees the remains of ended connections.
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, SocketAddr::V6(peer))) => {

@@ -60,7 +60,7 @@ impl Builder {
         rows.dedup_by_key(|row| row.lease.address);
         // A last row that takes the lease away must have won before it is dropped.
         rows.retain(|row| row.assigned);
-        // By client now, since clients are what queries are drawn from.
+        // By client now, since queries are drawn from clients.
         rows.sort_unstable_by_key(|row| (row.duid, row.lease.address));
         for client in rows.chunk_by_mut(|a, b| a.duid == b.duid) {
             // CLT_TIME of a server that remembers expired leases may be that of one.

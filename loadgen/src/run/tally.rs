@@ -107,7 +107,7 @@ impl Tally {
     /// Counts a query answered in time, with its latency.
     pub(super) fn answered(&mut self, due: Since, now: Since) {
         self.answered += 1;
-        // Latency counts from the due time: a delayed send is part of what a client sees.
+        // Latency counts from the due time: a client sees a delayed send, too.
         let latency = u64::try_from(now.saturating_sub(due).as_nanos()).unwrap_or(u64::MAX);
         // Latencies beyond LATENCY_MAX count as that.
         self.latency.saturating_record(latency);

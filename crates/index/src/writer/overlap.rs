@@ -31,7 +31,7 @@ pub(super) fn contested(mut extents: Vec<Extent>) -> FastSet<u128> {
     if extents.iter().all(|extent| extent.is_gain) || !extents.iter().any(|extent| extent.is_gain) {
         return contested;
     }
-    // Outer prefixes come first, so that the stack holds what is around.
+    // Outer prefixes come first, so that the stack holds the prefixes around.
     extents.sort_unstable();
     // The prefixes around the current one, outermost first; of these, the losses around which no gain is
     // known yet.

@@ -81,7 +81,7 @@ impl Writer {
         // Keys of old records go last: a scan may come once too often, never too rarely.
         self.leave_keys(&gone);
         count(tables, staged);
-        // After all stores: readers of later epochs cannot reach what they unlinked.
+        // After all stores: readers of later epochs cannot reach the unlinked records.
         let epoch = self.retire(tables, staged);
         if plan.has_gains {
             // The next loss has to wait until readers have seen these gains.

@@ -31,7 +31,7 @@ impl Writer {
     /// published.
     pub(super) fn enter_keys(&mut self, tables: &Tables, staged: &[Staged]) -> Vec<(Key, ClientId)> {
         let mut gone = Vec::new();
-        // Without indexes, updates cost what they always did.
+        // Without indexes, an update costs nothing here.
         if self.secondary_indexes == SecondaryIndexes::default() {
             return gone;
         }

@@ -214,7 +214,7 @@ impl<'r> Port<'r> {
                 // Another poll is not needed: the signal stays.
                 Some(Token::Stop) => self.waiting_for_stop = false,
                 Some(Token::Cancel { socket }) => self.receives[usize::from(socket)].cancelling = false,
-                // The kernel returns only what was submitted.
+                // The kernel returns only submitted values.
                 None => unreachable!("user_data {:#x} was never submitted", completion.user_data()),
             }
         }
