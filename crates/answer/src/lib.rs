@@ -12,9 +12,11 @@
 //! - `select`: the bindings on a link, and those that a requestor may see.
 //! - `client_data`: the writer of OPTION_CLIENT_DATA.
 //! - `udp`: the batch engine, from datagrams to replies.
+//! - `bulk`: sessions of bulk leasequery over TCP (RFC 5460), octets in and octets out.
 #![forbid(unsafe_code)]
 
 mod access;
+pub mod bulk;
 mod client_data;
 mod outcome;
 mod policy;

@@ -27,22 +27,29 @@ macro_rules! query_kinds {
         answered {
             $($kind:ident => $wire:ident, $setting:literal, $label:literal, $field:literal, $help:literal;)+
         }
-        bulk_only { $($bulk:ident)|+ }
+        bulk_only {
+            $($bulk:ident => $bulk_wire:ident, $bulk_setting:literal, $bulk_label:literal, $bulk_field:literal, $bulk_help:literal;)+
+        }
     ) => {
         /// A supported query-type.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum QueryKind {
             $(#[doc = $help] $kind,)+
+            $(#[doc = $bulk_help] $bulk,)+
         }
 
         impl QueryKind {
             /// All kinds, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$kind),+];
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)+ $(Self::$bulk,)+];
+
+            /// The kinds that are answered over UDP, too.
+            pub const UDP: &'static [Self] = &[$(Self::$kind),+];
 
             /// Returns the number on the wire, which is also the right in [`QueryTypes`].
             pub fn wire(self) -> QueryType {
                 match self {
                     $(Self::$kind => QueryType::$wire,)+
+                    $(Self::$bulk => QueryType::$bulk_wire,)+
                 }
             }
 
@@ -50,11 +57,20 @@ macro_rules! query_kinds {
             pub fn setting(self) -> &'static str {
                 match self {
                     $(Self::$kind => $setting,)+
+                    $(Self::$bulk => $bulk_setting,)+
+                }
+            }
+
+            /// Returns the class in which a bulk query of this kind is counted.
+            pub(crate) fn class(self) -> QueryClass {
+                match self {
+                    $(Self::$kind => QueryClass::$kind,)+
+                    $(Self::$bulk => QueryClass::$bulk,)+
                 }
             }
         }
 
-        /// The class in which a datagram is counted: its query kind, if parsed so far.
+        /// The class in which a datagram or a bulk query is counted: its query kind, if parsed so far.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum QueryClass {
@@ -65,10 +81,12 @@ macro_rules! query_kinds {
             Unknown,
             /// A datagram that was discarded, malformed or not allowed before its query-type was parsed.
             Unparsed,
+            $(#[doc = $bulk_help] $bulk,)+
         }
 
         impl QueryClass {
-            /// All classes with their names in metrics and query log; the position is `class as usize`.
+            /// The classes of datagrams with their names in metrics and query log; the position is
+            /// `class as usize`.
             pub const TABLE: &'static [(Self, &'static str)] = &[
                 $((Self::$kind, $label),)+
                 (Self::BulkOnly, "bulk_only"),
@@ -76,10 +94,33 @@ macro_rules! query_kinds {
                 (Self::Unparsed, "unparsed"),
             ];
 
+            /// The classes of bulk queries with their names; each class number is below [`Self::COUNT`].
+            pub const BULK: &'static [(Self, &'static str)] = &[
+                $((Self::$kind, $label),)+
+                $((Self::$bulk, $bulk_label),)+
+                (Self::Unknown, "unknown"),
+                (Self::Unparsed, "unparsed"),
+            ];
+
+            /// Number of classes, of datagrams and bulk queries together.
+            pub const COUNT: usize = Self::TABLE.len() + [$($bulk_label),+].len();
+
+            /// Returns the name in metrics and query log.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $label,)+
+                    $(Self::$bulk => $bulk_label,)+
+                    Self::BulkOnly => "bulk_only",
+                    Self::Unknown => "unknown",
+                    Self::Unparsed => "unparsed",
+                }
+            }
+
             /// Returns the query-log field of the subject; `None` for classes without a subject.
             pub fn subject_field(self) -> Option<&'static str> {
                 match self {
                     $(Self::$kind => Some($field),)+
+                    $(Self::$bulk => Some($bulk_field),)+
                     Self::BulkOnly | Self::Unknown | Self::Unparsed => None,
                 }
             }
@@ -124,7 +165,7 @@ macro_rules! query_kinds {
                         *self = Self::$kind(subject);
                         Ok(request)
                     })+
-                    $(QueryType::$bulk)|+ => {
+                    $(QueryType::$bulk_wire)|+ => {
                         Err(if bulk_offered { Refusal::BulkOnly } else { Refusal::NoBulk })
                     }
                     _ => Err(Refusal::UnknownQueryType),
@@ -196,13 +237,10 @@ query_kinds! {
         ByAddress => BY_ADDRESS, "address", "by_address", "address", "The lease, or the delegated prefix, that covers an address (QUERY_BY_ADDRESS, RFC 5007 §4.1.2.1).";
         ByClientId => BY_CLIENT_ID, "client-id", "by_client_id", "client_id", "The bindings of a client, by its DUID (QUERY_BY_CLIENTID, RFC 5007 §4.1.2.1).";
     }
-    bulk_only { BY_RELAY_ID | BY_LINK_ADDRESS | BY_REMOTE_ID }
-}
-
-impl QueryClass {
-    /// Returns the name in metrics and query log.
-    pub fn name(self) -> &'static str {
-        Self::TABLE[self as usize].1
+    bulk_only {
+        ByRelayId => BY_RELAY_ID, "relay-id", "by_relay_id", "relay_id", "The bindings that came through a relay agent (QUERY_BY_RELAY_ID, RFC 5460 §5.3.1).";
+        ByLinkAddress => BY_LINK_ADDRESS, "link-address", "by_link_address", "link", "The bindings on a link (QUERY_BY_LINK_ADDRESS, RFC 5460 §5.3.2).";
+        ByRemoteId => BY_REMOTE_ID, "remote-id", "by_remote_id", "remote_id", "The bindings with a Remote-ID (QUERY_BY_REMOTE_ID, RFC 5460 §5.3.3).";
     }
 }
 
@@ -237,7 +275,12 @@ mod tests {
             assert_eq!(*class as usize, position);
             assert_eq!(class.name(), *name);
         }
+        for (class, name) in QueryClass::BULK {
+            assert!((*class as usize) < QueryClass::COUNT);
+            assert_eq!(class.name(), *name);
+        }
         assert!(are_distinct(QueryClass::TABLE.iter().map(|(_, name)| name)));
+        assert!(are_distinct(QueryClass::BULK.iter().map(|(_, name)| name)));
         assert!(are_distinct(QueryKind::ALL.iter().map(|kind| kind.wire())));
         assert!(are_distinct(QueryKind::ALL.iter().map(|kind| kind.setting())));
     }
@@ -245,7 +288,7 @@ mod tests {
     /// Checks each row by itself, with octets written by hand (§4.1.2.1).
     #[test]
     fn each_allowed_kind_is_parsed_by_its_number() {
-        for &kind in QueryKind::ALL {
+        for &kind in QueryKind::UDP {
             let none = QueryTypes::default();
             let only: QueryTypes = [kind.wire()].into_iter().collect();
             let parse = |allowed: &QueryTypes, options: &'static [u8]| {

@@ -95,6 +95,10 @@ impl Engine {
         Self { bulk_offered: true, ..self }
     }
 
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Answers up to [`BATCH_MAX`] datagrams at `now`; `deliver` gets the position and verdict of each, in
     /// order.
     ///

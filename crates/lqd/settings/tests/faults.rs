@@ -192,7 +192,8 @@ const ACCESS: &[(&str, &str)] = &[
     ("prefix = '::'\ndeny = 'no'",
         "5:8: access: deny: invalid value: string \"no\", expected \"not-allowed\" or \"drop\""),
     ("prefix = '::'\nquery-types = ['address', 'all']",
-        "5:27: access: query-types: must be \"address\" or \"client-id\""),
+        "5:27: access: query-types: must be \"address\" or \"client-id\" or \"relay-id\" or \"link-address\" or \
+        \"remote-id\""),
     ("prefix = '::'\nquery-types = []",
         "4:10: access: ::/128: query-types: the list is empty; give it an entry, or write allow = false to \
          allow no query"),

@@ -57,7 +57,14 @@ fn a_rule_inherits_from_the_flags() {
         ("rate = 0\nmax-reply = 1232", format!("allowed, replies of 1232 octets at most, {rest}")),
         ("rate = 0\nquery-types = ['address']", format!("allowed, by address only, {rest}")),
         ("rate = 0\nquery-types = ['client-id']", format!("allowed, by client-id only, {rest}")),
-        ("rate = 0\nquery-types = ['client-id', 'address']", format!("allowed, {rest}")),
+        (
+            "rate = 0\nquery-types = ['client-id', 'address']",
+            format!("allowed, by address and client-id only, {rest}"),
+        ),
+        (
+            "rate = 0\nquery-types = ['client-id', 'address', 'relay-id', 'remote-id', 'link-address']",
+            format!("allowed, {rest}"),
+        ),
         (
             "rate = 0\nrelayed = 'answer'\ndeny = 'not-allowed'\nsensitive-options = []\n\
              restricted-requestor = true",
