@@ -38,6 +38,7 @@ pub(crate) fn serve(flags: &Flags, settings: Settings) -> Result<(), ExitError> 
         .and_then(|loaded| loaded.serve(flags));
     match started {
         Ok(serving) => serving.run(),
+        // Asked to stop before it was ready: no failure, so a service manager does not restart it.
         Err(Interrupted::Signal) => Ok(()),
         Err(Interrupted::Error(error)) => Err(error),
     }

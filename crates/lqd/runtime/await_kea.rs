@@ -28,12 +28,14 @@ pub(super) fn site(settings: &Settings) -> Result<Site, ExitError> {
         let reason = match Site::read(settings) {
             Ok(site) => match site.missing() {
                 Some(Missing::Place(reason)) => reason,
+                // Leases may come later: the sandbox needs only the folder.
                 Some(Missing::Leases(_)) | None => {
                     waiting.end();
                     return Ok(site);
                 }
             },
             Err(ExitError::Unusable(error)) => match error.downcast_ref() {
+                // The only error that Kea's start removes by itself.
                 Some(ConfigError::NotYet(reason)) => reason.clone(),
                 _ => return Err(ExitError::Unusable(error)),
             },
@@ -48,6 +50,7 @@ pub(super) fn leases(sources: &[SourceConfig], state: &ServerState) {
     let mut waiting = Waiting::default();
     let missing = || sources.iter().find_map(|source| source.source().missing());
     while let Some(Missing::Leases(reason) | Missing::Place(reason)) = missing() {
+        // For /readyz, which says that Kea is awaited.
         state.set_awaited(Some(reason.clone()));
         waiting.pause(&reason);
     }
@@ -73,6 +76,7 @@ impl Waiting {
     fn pause(&mut self, reason: &str) {
         if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
             warn!(reason, "waiting for Kea");
+            // No thread writes the log before the sandbox is in force.
             log::write_waiting();
             self.logged = Some(Instant::now());
         }

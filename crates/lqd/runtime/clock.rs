@@ -39,6 +39,7 @@ impl Clock {
             Ok(forward) => millis(forward),
             Err(back) => -millis(back.duration()),
         };
+        // The monotonic clock is never stepped, so the difference is the step alone.
         let step = wall.saturating_sub(millis(later.steady.duration_since(self.steady)));
         step.saturating_add(500).div_euclid(1_000) // rounded to the nearest second
     }

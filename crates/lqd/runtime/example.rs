@@ -14,6 +14,7 @@ pub(super) fn print(listen: &[SocketAddrV6], report: &Report) {
 }
 
 fn text(mut server: SocketAddrV6, address: Ipv6Addr) -> String {
+    // The unspecified address is no destination; this host can be reached by ::1.
     if server.ip().is_unspecified() {
         server.set_ip(Ipv6Addr::LOCALHOST);
     }

@@ -26,6 +26,7 @@ impl Liveness {
     pub(super) fn made_progress(&mut self) -> bool {
         let received = self.counters.received.get();
         let before = std::mem::replace(&mut self.received_before, received);
+        // Idle is not stalled: without queued datagrams nothing has to be received.
         received != before || self.intakes.iter().all(Intake::is_empty)
     }
 

@@ -44,9 +44,11 @@ impl Serving {
     pub(super) fn run(self) -> Result<(), ExitError> {
         let Self { mut main_loop, mut workers, feed_handle, incoming, _admin } = self;
         let end = main_loop.run(&incoming, &mut Housekeeping::new(&mut workers));
+        // Said first: draining the queues may take a second.
         service_manager::notify(&NotifyState::Stopping);
         main_loop.state.set_stopping();
         feed_handle.stop();
+        // Before the recorder, which writes the records of the last datagrams.
         let totals = workers.stop();
         main_loop.recorder.stop();
         for ((_, name, _), count) in Outcome::TABLE.iter().zip(totals).filter(|(_, count)| *count > 0) {
@@ -94,6 +96,7 @@ impl MainLoop {
                     unreachable!("the signal thread holds a sender as long as this thread listens")
                 }
             };
+            // At every turn, as leases become stale without any event.
             self.check_age();
             match event {
                 None | Some(Event::WorkerStarted) => {}
@@ -103,6 +106,7 @@ impl MainLoop {
                         Ok(reloaded) => self.apply(reloaded),
                         Err(error) => self.reject(&error),
                     }
+                    // A SIGHUP meanwhile may be about a change that this reload did not read.
                     if self.reloads.ended() {
                         self.reload();
                     }
@@ -116,6 +120,7 @@ impl MainLoop {
                     return Err(ExitError::running(format!("worker {worker} ended: {reason}")));
                 }
                 Some(Event::FeedEnded) => {
+                    // A restart is better than answers that grow old unnoticed.
                     return Err(ExitError::running("the feed ended: leases would no longer be followed"));
                 }
             }
@@ -126,6 +131,7 @@ impl MainLoop {
     fn check_age(&mut self) {
         let state = self.watch.state();
         let stale = state.age() > self.settings.max_feed_age;
+        // Only a change needs a new engine and a log line.
         if stale == self.state.is_stale() {
             return;
         }
@@ -153,6 +159,7 @@ impl MainLoop {
     /// Replaces the engine that workers answer by.
     fn replace(&mut self, engine: Engine) {
         self.replaced.push(self.engine.swap(Arc::new(engine)));
+        // The last owner frees it, and that takes too long for a worker.
         self.replaced.retain(|engine| Arc::strong_count(engine) > 1);
     }
 
@@ -165,7 +172,9 @@ impl MainLoop {
     /// Applies the configuration that a reload has read.
     fn apply(&mut self, Reloaded { settings, engine, taps }: Reloaded) {
         self.state.reloads.fetch_add(1, Ordering::Relaxed);
+        // The admin port judges the age by the same limit as the answers.
         self.state.set_max_feed_age(settings.max_feed_age);
+        // A reload does not make stale leases fresh.
         let no_binding = site::no_binding_policy(&settings, self.state.is_stale());
         self.replace(engine.with_no_binding(no_binding));
         for setting in self.settings.restart_needed(&settings) {
@@ -203,6 +212,7 @@ impl<'a> Housekeeping<'a> {
     fn run(&mut self) {
         // Without this message systemd would end the service, so it is tried again.
         self.ready_sent = self.ready_sent || service_manager::notify(&NotifyState::Ready);
+        // At least each second, so that a step is logged near its moment.
         self.clock.check();
         self.watchdog.check(|| self.workers.stalled());
     }

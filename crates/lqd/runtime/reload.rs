@@ -36,6 +36,7 @@ impl Reloads {
     /// # Errors
     /// No thread can be started.
     pub(super) fn start(&mut self) -> Result<(), ExitError> {
+        // One at a time: the later one must win, and a hanging file system must not collect threads.
         if let Some(started) = self.started {
             self.again = true;
             let seconds = started.elapsed().as_secs();
@@ -48,6 +49,7 @@ impl Reloads {
         }
         let (flags, feed, events) = (self.flags.clone(), self.feed.clone(), self.events.clone());
         let run = move || {
+            // A panic must become a result: otherwise no reload would ever start again.
             let result = catch_unwind(AssertUnwindSafe(|| read(&flags, &feed)))
                 .unwrap_or_else(|_| Err(ExitError::running("reading it panicked; report the line about it")));
             // The receiver is gone once the program ends.
@@ -71,6 +73,7 @@ fn read(flags: &Flags, feed: &FeedHandle) -> Result<Reloaded, ExitError> {
     let site = Site::read(&settings)?;
     let taps = Recorder::prepare(&settings)?;
     site.warn();
+    // Last of the steps that can fail, so that an error changes nothing.
     feed.configure(site.sources).map_err(ExitError::unusable)?;
     Ok(Reloaded { settings, engine: site.engine, taps })
 }

@@ -20,6 +20,7 @@ const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 pub(super) fn notify(state: &NotifyState<'_>) -> bool {
     let Err(error) = send(state) else { return true };
     warn!(%error, "systemd notification failed");
+    // Only a full queue passes; a missing socket stays missing.
     error.kind() != io::ErrorKind::WouldBlock
 }
 
@@ -28,16 +29,19 @@ pub(super) fn notify(state: &NotifyState<'_>) -> bool {
 /// # Errors
 /// The socket does not exist, or the service manager does not read.
 pub(super) fn send(state: &NotifyState<'_>) -> io::Result<()> {
+    // Started by hand or in a container: nothing waits for messages.
     let Some(socket) = env::var_os(NOTIFY_SOCKET) else { return Ok(()) };
     send_to(&socket, state)
 }
 
 fn send_to(socket: &OsString, state: &NotifyState<'_>) -> io::Result<()> {
     let address = match socket.as_bytes() {
+        // Written so for an abstract socket, whose name begins with a zero (sd_notify(3)).
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
         _ => SocketAddr::from_pathname(socket)?,
     };
     let datagram = UnixDatagram::unbound()?;
+    // The main thread must not hang when the service manager does.
     datagram.set_nonblocking(true)?;
     datagram.send_to_addr(format!("{state}\n").as_bytes(), &address).map(drop)
 }

@@ -42,6 +42,7 @@ impl<E: Into<ExitError>> From<E> for Interrupted {
 impl ProgramSignals {
     /// Keeps the signals from ending the process; they wait until polled.
     pub(super) fn new() -> Result<Self, ExitError> {
+        // SIGHUP too: by default it would end a process that is not ready to reload.
         let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(ExitError::running)?;
         Ok(Self { signals, reload_wanted: false })
     }
@@ -75,6 +76,7 @@ impl ProgramSignals {
                     let _ = thread.join();
                     return Ok(result?);
                 }
+                // Without a result there was a panic, which goes on here.
                 Err(RecvTimeoutError::Disconnected) => match thread.join() {
                     Err(panic) => resume_unwind(panic),
                     Ok(()) => unreachable!("it sends a result unless it panics"),
@@ -90,6 +92,7 @@ impl ProgramSignals {
 
     fn stop_wanted(&mut self, waiting_for: &'static str) -> bool {
         for signal in self.signals.pending() {
+            // A reload waits until there is something to replace.
             if signal != SIGHUP {
                 info!(signal, waiting_for, "stopping before the start is complete");
                 return true;

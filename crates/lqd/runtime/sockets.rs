@@ -18,6 +18,7 @@ const GROUPS: [Ipv6Addr; 2] =
 pub(super) fn backend(io: Io) -> Result<Backend, ExitError> {
     match io {
         Io::Mmsg => Ok(Backend::Mmsg),
+        // Asked for by name, so there is no other back end to fall back to.
         Io::Uring => probe().map(|()| Backend::Uring).map_err(ExitError::running),
         Io::Auto => match probe() {
             Ok(()) => {
@@ -51,6 +52,7 @@ pub(super) fn bind(settings: &Settings) -> Result<(Vec<SocketAddrV6>, Vec<Vec<So
     for interface in &settings.multicast {
         for group in GROUPS {
             let socket = listen_multicast(group, interface.index, port, &options);
+            // One worker only: each member of a group gets its own copy of a datagram, and would answer it.
             sockets[0].push(socket.map_err(ExitError::running)?);
         }
     }
@@ -63,6 +65,7 @@ pub(super) fn bind(settings: &Settings) -> Result<(Vec<SocketAddrV6>, Vec<Vec<So
 
 /// Logs a socket buffer that is smaller than requested.
 fn warn_of_smaller(buffer: &str, sysctl: &str, wanted: usize, got: usize) {
+    // The kernel lowers larger sizes to its limit without an error.
     if got < wanted {
         warn!(
             wanted,
@@ -76,6 +79,7 @@ fn warn_of_smaller(buffer: &str, sysctl: &str, wanted: usize, got: usize) {
 /// worker.
 pub(super) fn steer(sockets: &[Vec<Socket>], addresses: usize, cpus: &[usize]) -> Result<(), ExitError> {
     let workers = sockets.len();
+    // Steering picks the socket by the number of the CPU, so each worker needs its own.
     let Some(cpus) = cpus.get(..workers) else {
         return Err(ExitError::unusable(format!(
             "steering by CPU needs a CPU for each of {workers} workers; lower --workers to {}, name more --cpus, \
@@ -87,6 +91,7 @@ pub(super) fn steer(sockets: &[Vec<Socket>], addresses: usize, cpus: &[usize]) -
         let of_address: Vec<_> = sockets.iter().map(|sockets| &sockets[address]).collect();
         if let Err(reason) = steer_by_cpu(&of_address, cpus) {
             warn!(%reason, "datagrams go to workers by hash");
+            // The others would fail alike, and log the same line.
             break;
         }
     }

@@ -63,6 +63,7 @@ impl Bound {
     /// Starts logging and binds the admin port.
     pub(super) fn new(settings: Settings) -> Result<Self, Interrupted> {
         log::start(&settings)?;
+        // Before any step that may hang, so that Ctrl-C ends it.
         let mut signals = ProgramSignals::new()?;
         let state = Arc::new(ServerState::new(settings.max_feed_age));
         let addresses = settings.admin.clone();
@@ -74,9 +75,11 @@ impl Bound {
     /// port.
     pub(super) fn confine(mut self, flags: &Flags) -> Result<Confined, Interrupted> {
         let settings = self.settings.clone();
+        // Before the sandbox, which needs the folders that the configuration names.
         let site = self.signals.during("Kea's configuration", None, move || await_kea::site(&settings))?;
         site.warn();
         let sandbox = Sandbox::confine(self.settings.sandbox, &reach(flags, &self.settings, &site))?;
+        // Not before the sandbox, which restricts only threads that are started later.
         sandbox.without_capabilities(log::start_writing)?;
         // Before the leases are loaded, so that /readyz says so meanwhile.
         sandbox.without_capabilities(|| self.admin.answer(&self.state))?;
@@ -91,6 +94,7 @@ impl Confined {
         let (writer, store) = Writer::new();
         let (settings, state) = (bound.settings.clone(), Arc::clone(&bound.state));
         let load = move || {
+            // Before the wait for Kea: a query log that cannot be opened is told at once.
             let taps = Recorder::prepare(&settings)?;
             await_kea::leases(&sources, &state);
             let loaded = Feed::start(writer, sources, load_threads()).map_err(await_kea::exit_error)?;
@@ -113,9 +117,11 @@ impl Loaded {
         let (events, incoming) = unbounded();
         let engine = Arc::new(ArcSwap::from_pointee(engine));
         let shared = Shared { store: &store, engine: &engine, recorder: &recorder, events: &events };
+        // Only now: queries to a port without leases would be answered wrongly.
         let workers = Workers::start(&settings, &shared, &mut sandbox)?;
         await_workers(&incoming, settings.workers)?;
         let (feed_handle, watch) = (feed.handle(), feed.watch());
+        // After the workers, whose CPUs the feed's threads leave alone.
         spawn_feed(feed, workers.cpus.clone(), events.clone())?;
         let reloads = Reloads::new(flags.clone(), feed_handle.clone(), events.clone());
         signals.forward(events)?;
@@ -124,6 +130,7 @@ impl Loaded {
             workers.stop();
             return Err(error.into());
         }
+        // Set once only, so the error of a second time cannot occur.
         let _ = state.serving.set(ServingState {
             listen: workers.addresses.clone(),
             store: Arc::clone(&store),
@@ -132,6 +139,7 @@ impl Loaded {
             taps: Arc::clone(&recorder.taps),
             log_counts: Arc::clone(&recorder.counts),
         });
+        // After the seal: from here on nothing can fail that would end the start.
         log_ready(&workers, &store);
         if settings.example_query {
             example::print(&workers.addresses, &report);
@@ -191,6 +199,7 @@ fn log_report(report: &Report, store: &Store) {
 /// Waits until every worker receives; one that cannot ends start-up.
 fn await_workers(events: &Receiver<Event>, workers: usize) -> Result<(), ExitError> {
     for _ in 0..workers {
+        // The other event is a started worker; the caller holds a sender, so there is no error.
         if let Ok(Event::WorkerEnded(worker, reason)) = events.recv() {
             let reason = reason.unwrap_or_else(|| "it panicked".to_owned());
             return Err(ExitError::unusable(format!("worker {worker} cannot start: {reason}")));
@@ -206,6 +215,7 @@ fn log_ready(workers: &Workers, store: &Store) {
 
 fn spawn_feed(feed: Feed, worker_cpus: Vec<usize>, events: Sender<Event>) -> Result<(), ExitError> {
     let run = move || {
+        // Also told by a panic, as it is sent when dropped.
         let _notifier = ExitNotifier::new(events, Event::FeedEnded);
         feed.run_beside(&worker_cpus);
     };

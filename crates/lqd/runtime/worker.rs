@@ -60,6 +60,7 @@ impl Service for Worker {
         let leases = leases.pin();
         let mut replied = 0;
         for batch in batch.chunks(lqd_answer::BATCH_MAX) {
+            // Counted before answers, so that discards count as well.
             count_sources(counters, batch);
             let mut datagrams = [lqd_answer::Datagram::EMPTY; lqd_answer::BATCH_MAX];
             for (slot, datagram) in datagrams.iter_mut().zip(batch) {
@@ -69,6 +70,7 @@ impl Service for Worker {
                 let datagram = &batch[position];
                 let (mut outcome, mut class, mut reply_len) =
                     (Outcome::DropReplyTooLong, QueryClass::Unparsed, 0);
+                // Decided before the answer, as details of the query are kept only for the log.
                 let logged = tap.logs(*datagram.source.ip(), &mut self.skipped);
                 let mut about = None;
                 match verdict {
@@ -89,6 +91,7 @@ impl Service for Worker {
                     tap.log(&Record { at, took, source, outcome, reply_len, about });
                 }
                 if let Some(ring) = tap.ring()
+                    // Answered queries are no discards.
                     && outcome.status().is_none()
                 {
                     let to = datagram.local.address;

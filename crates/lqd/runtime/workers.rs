@@ -59,10 +59,12 @@ impl Workers {
         let backend = sockets::backend(settings.io)?;
         let cpus = sockets::cpus(settings);
         let workers = settings.workers;
+        // With capabilities: port 547 needs CAP_NET_BIND_SERVICE, and larger buffers CAP_NET_ADMIN.
         let (addresses, sockets) = sockets::bind(settings)?;
         if settings.steering == CpuSteering::Cpu {
             sockets::steer(&sockets, addresses.len(), &cpus)?;
         }
+        // Needs capabilities as well, so before they are dropped.
         let busy_poll = sockets::busy_poll(backend, settings, sockets.iter().flatten());
         sandbox.drop_capabilities()?;
         let (stop, signal) = stop_pair().map_err(ExitError::running)?;
@@ -106,6 +108,7 @@ impl Workers {
         let mut service = Worker {
             leases: shared.store.reader().ok_or_else(too_many)?,
             engine: Arc::clone(shared.engine),
+            // A random key, so that no requestor can choose prefixes that collide.
             limits: Limits::new(RandomState::new().hash_one(number)),
             since: Instant::now(),
             counters: Arc::clone(&counters),
@@ -119,6 +122,7 @@ impl Workers {
             .map_err(ExitError::unusable)?;
         let events = shared.events.clone();
         let run = move || {
+            // Sent as it is after a panic, whose reason is logged by the panic itself.
             let mut notifier = ExitNotifier::new(events, Event::WorkerEnded(number, None));
             match worker.run(&mut service) {
                 Ok(()) => notifier.dismiss(),
@@ -148,6 +152,7 @@ impl Workers {
     ///
     /// New datagrams go to another lqd on the same port, if there is one.
     pub(super) fn stop(self) -> [u64; OUTCOMES] {
+        // Workers still run here, so that they empty the queues.
         let drained = drain(self.liveness.iter().flat_map(Liveness::intakes), DRAIN_PATIENCE);
         for (address, error) in drained.stayed {
             warn!(%address, %error, "cannot leave the port before the end: queries may be lost in its queue");

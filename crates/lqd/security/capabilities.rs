@@ -11,6 +11,7 @@ pub(super) fn bare<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         let _ = drop_all();
         work()
     };
+    // A thread of its own, since capabilities belong to threads and this one still needs them.
     thread::scope(|scope| scope.spawn(bared).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
@@ -21,14 +22,17 @@ pub(super) fn drop_all() -> Result<(), String> {
 
 fn kept() -> CapsHashSet {
     let is_root = rustix::process::geteuid().is_root();
+    // Root without capabilities may read only its own files; other users never had the right.
     is_root.then_some(Capability::CAP_DAC_READ_SEARCH).into_iter().collect()
 }
 
 fn drop_all_but(kept: &CapsHashSet) -> Result<(), CapsError> {
     let permitted = caps::read(None, CapSet::Permitted)?;
+    // The kernel refuses a set with one that is not permitted, as in a container.
     let kept: CapsHashSet = kept.intersection(&permitted).copied().collect();
     caps::clear(None, CapSet::Ambient)?;
     caps::clear(None, CapSet::Inheritable)?;
+    // Permitted goes last: effective must be within it at any time (capabilities(7)).
     caps::set(None, CapSet::Effective, &kept)?;
     caps::set(None, CapSet::Permitted, &kept)
 }

@@ -37,11 +37,13 @@ fn enforce(reach: &Reach) -> Result<RulesetStatus, RulesetError> {
         path_beneath_rules(folders, access)
     };
     Ruleset::default()
+        // Older kernels restrict as much as they can.
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ABI::V5))?
         .create()?
         .add_rules(rules(&tables, read))?
         .add_rules(rules(&reach.read, read))?
+        // No right to read: the query log is written only.
         .add_rules(rules(&reach.append, AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::Truncate))?
         .add_rules(rules(&reach.sockets, AccessFs::MakeSock | AccessFs::RemoveFile))?
         .restrict_self()
