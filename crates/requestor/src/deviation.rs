@@ -67,6 +67,39 @@ pub enum Deviation {
     /// A known option whose value does not parse; kept as octets.
     #[error("option {0:?} does not parse and is shown as octets")]
     OptionBroken(OptionCode),
+    /// Client data that does not parse, in a bulk answer, which goes on with the next message.
+    #[error("client data is malformed and was discarded: {0}")]
+    ClientDataBroken(ParseError),
+    /// A LEASEQUERY-DATA whose options do not parse.
+    #[error("LEASEQUERY-DATA is malformed and was discarded: {0}")]
+    DataBroken(ParseError),
+    /// A LEASEQUERY-DATA without client data, which a requestor discards (RFC 5460 §6.3).
+    #[error("LEASEQUERY-DATA without client data was discarded (RFC 5460 §6.3)")]
+    DataWithoutClientData,
+    /// An option of LEASEQUERY-REPLY in LEASEQUERY-DATA.
+    #[error("option {0:?} is in LEASEQUERY-DATA and belongs in LEASEQUERY-REPLY only (RFC 5460 §5.2.1)")]
+    ReplyOptionInData(OptionCode),
+    /// An option other than a status and the base-time in LEASEQUERY-DONE; it is not used.
+    #[error("option {0:?} is in LEASEQUERY-DONE and is ignored (RFC 5460 §5.2.2)")]
+    OptionInDone(OptionCode),
+    /// Client links in a bulk answer; they are not followed.
+    #[error("client links came in a bulk answer and are not followed (RFC 5460 §6.3)")]
+    LinksInBulk,
+    /// A status Success in a bulk answer without bindings (Kea).
+    #[error("status Success came without bindings (RFC 5460 §7.2 wants no status)")]
+    SuccessWithoutBinding,
+    /// Bindings of one client on one link in several short messages (Kea).
+    #[error("bindings of one client on one link came in several messages (RFC 5460 §5.2.1)")]
+    ClientRepeated,
+    /// Client data with a DUID of zero octets only, which Kea gives to declined leases.
+    #[error("the client's DUID is all zeros: a lease without client, such as Kea's declined ones")]
+    ClientIdZero,
+    /// Relay data without the queried relay-id or remote-id.
+    #[error("no relay agent in the relay data has the queried id (RFC 5460 §7.2)")]
+    OtherRelayAgent,
+    /// A reply without the base-time that the query requested (RFC 7653 §6.3.1).
+    #[error("the requested base-time is missing (RFC 7653 §6.3.1)")]
+    NoBaseTime,
 }
 
 impl Deviation {
@@ -91,6 +124,17 @@ impl Deviation {
             Self::InfinityCountedDown(_) => "infinity-counted-down",
             Self::CltTimeAbsolute => "clt-time-absolute",
             Self::OptionBroken(_) => "option-broken",
+            Self::ClientDataBroken(_) => "client-data-broken",
+            Self::DataBroken(_) => "data-broken",
+            Self::DataWithoutClientData => "data-without-client-data",
+            Self::ReplyOptionInData(_) => "reply-option-in-data",
+            Self::OptionInDone(_) => "option-in-done",
+            Self::LinksInBulk => "links-in-bulk",
+            Self::SuccessWithoutBinding => "success-without-binding",
+            Self::ClientRepeated => "client-repeated",
+            Self::ClientIdZero => "client-id-zero",
+            Self::OtherRelayAgent => "other-relay-agent",
+            Self::NoBaseTime => "no-base-time",
         }
     }
 }

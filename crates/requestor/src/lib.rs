@@ -35,10 +35,14 @@
 //! the parts: [`Query::encode`] and [`Reply::parse`] for octets, [`Transaction`] for the state machine of one
 //! query without clock and socket, [`merge()`] for the merge.
 //!
+//! [`bulk`] has the requestor of bulk leasequery (RFC 5460): all bindings of a relay agent, of a remote-id or
+//! of a link, over TCP.
+//!
 //! **Silence never becomes "no binding".** An empty result means that every responsible server that was
 //! queried said so. Every other absence of a result is a [`LookupError`], which names server and reason.
 #![forbid(unsafe_code)]
 
+pub mod bulk;
 mod client_data;
 mod deviation;
 mod domain_name;
@@ -69,14 +73,16 @@ pub use error::{Error, LookupError};
 pub use identity::{IdentityError, load_or_create};
 pub use ignore_reason::IgnoreReason;
 pub use lookup::Lookup;
-pub use lqd_wire::{MessageType, OptionCode, ParseError, QueryType, SERVER_PORT, StatusCode, TransactionId};
+pub use lqd_wire::{
+    LqTime, MessageType, OptionCode, ParseError, QueryType, SERVER_PORT, StatusCode, TransactionId,
+};
 pub use merge::{ClientOnLink, MergedLease, Source, merge};
 pub use negative_cache::NegativeCache;
 pub use plan::{ALL_DHCP_RELAY_AGENTS_AND_SERVERS, ALL_DHCP_SERVERS, Plan};
 pub use query::{Query, Target};
 pub use registry::{enterprise_name, hardware_name};
 pub use relay::{RelayHop, RelayPath, Unwrapped};
-pub use relay_data::{RelayAgent, RelayChain, RemoteId};
+pub use relay_data::{RelayAgent, RelayChain, RemoteId, RemoteIdError};
 pub use reply::{Content, Reply, Status};
 pub use requestor::{Requestor, Settings};
 pub use retransmission::{RAND_MAX, Timers};

@@ -38,6 +38,23 @@ impl Source {
     }
 }
 
+impl From<Source> for ClientOnLink {
+    /// Converts the data of one source as it is, for streams that are too long to merge.
+    fn from(source: Source) -> Self {
+        Self {
+            last_transaction: source.last_transaction(),
+            leases: source.data.leases.iter().map(|lease| MergedLease::new(*lease, &source)).collect(),
+            client: source.data.client,
+            link: source.link,
+            fqdn: source.data.fqdn,
+            link_layer: source.data.link_layer,
+            relay: source.data.relay,
+            other: source.data.other,
+            superseded: Vec::new(),
+        }
+    }
+}
+
 /// The bindings of one client on one link, merged from all sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientOnLink {

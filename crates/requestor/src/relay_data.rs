@@ -1,8 +1,9 @@
 //! The relay agents on the path of the client's last message (RFC 5007 §4.1.2.4).
 
 use std::net::Ipv6Addr;
+use std::str::FromStr;
 
-use lqd_wire::{MessageType, OptionCode, Options, ParseError, ParseErrorKind, RelayData, RelayHeader};
+use lqd_wire::{MessageType, OptionCode, Options, ParseError, ParseErrorKind, RelayData, RelayHeader, hex};
 
 use crate::{Deviation, RawOption};
 
@@ -40,12 +41,50 @@ pub struct RelayAgent {
 }
 
 /// A relay agent's identifier of the remote end of a circuit (RFC 4649 §3).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RemoteId {
     /// The vendor's private enterprise number.
     pub enterprise: u32,
     /// The vendor's identifier.
     pub identifier: Vec<u8>,
+}
+
+/// Text that is no remote-id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be ENTERPRISE:HEX, such as 4491:cc0000000001, or all octets in hexadecimal, 5 at least")]
+pub struct RemoteIdError;
+
+impl FromStr for RemoteId {
+    type Err = RemoteIdError;
+
+    /// Parses `4491:cc0000000001` or all octets of the option, `0000118bcc0000000001` or `00:00:11:8b:cc:…`.
+    fn from_str(text: &str) -> Result<Self, RemoteIdError> {
+        let mut octets = Vec::new();
+        match text.split_once(':') {
+            Some((enterprise, digits)) if !digits.contains(':') => {
+                let enterprise: u32 = enterprise.parse().map_err(|_| RemoteIdError)?;
+                octets.extend(enterprise.to_be_bytes());
+                hex::parse_undivided(without_0x(digits).as_bytes(), &mut octets)
+            }
+            Some(_) => hex::parse_divided(text.as_bytes(), b':', &mut octets),
+            None => hex::parse_undivided(without_0x(text).as_bytes(), &mut octets),
+        }
+        .map_err(|_| RemoteIdError)?;
+        // RFC 4649 §3: the identifier has one octet at least.
+        Self::read(&octets).filter(|read| !read.identifier.is_empty()).ok_or(RemoteIdError)
+    }
+}
+
+fn without_0x(text: &str) -> &str {
+    text.strip_prefix("0x").unwrap_or(text)
+}
+
+impl RemoteId {
+    /// Splits the option's value; `None` if it is too short.
+    fn read(value: &[u8]) -> Option<Self> {
+        let (enterprise, identifier) = value.split_first_chunk()?;
+        Some(Self { enterprise: u32::from_be_bytes(*enterprise), identifier: identifier.to_vec() })
+    }
 }
 
 impl RelayChain {
@@ -132,9 +171,7 @@ impl RelayAgent {
                 self.interface_id = Some(value.to_vec());
             }
             OptionCode::REMOTE_ID if self.remote_id.is_none() && value.len() >= 4 => {
-                let (enterprise, identifier) = value.split_at(4);
-                let enterprise = enterprise.iter().fold(0, |number, &octet| number << 8 | u32::from(octet));
-                self.remote_id = Some(RemoteId { enterprise, identifier: identifier.to_vec() });
+                self.remote_id = RemoteId::read(value);
             }
             _ => self.other.push(RawOption { code, value: value.to_vec() }),
         }
@@ -165,6 +202,19 @@ mod tests {
         assert_eq!((outer.hop_count, outer.interface_id.as_deref()), (1, Some(&[0; 4][..])));
         assert_eq!(inner.remote_id, Some(RemoteId { enterprise: 4491, identifier: vec![0xab, 0xcd] }));
         assert_eq!(inner.other, [RawOption { code: OptionCode::RELAY_ID, value: vec![0, 3, 0, 1] }]);
+    }
+
+    #[test]
+    fn remote_ids_are_parsed_with_the_enterprise_number_or_whole() {
+        let want = RemoteId { enterprise: 4491, identifier: vec![0xcc, 0, 1] };
+        for text in
+            ["4491:cc0001", "4491:0xcc0001", "0000118bcc0001", "0x0000118bcc0001", "00:00:11:8b:cc:00:01"]
+        {
+            assert_eq!(text.parse(), Ok(want.clone()), "{text}");
+        }
+        for text in ["", ":", "4491:", "4491", "0000118b", "x:00", "4294967296:00", "4491:c", "9:aa:bb"] {
+            assert_eq!(text.parse::<RemoteId>(), Err(RemoteIdError), "{text}");
+        }
     }
 
     #[test]

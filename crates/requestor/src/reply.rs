@@ -55,14 +55,15 @@ pub enum Content {
 
 /// The options at message level that decide, undecoded.
 #[derive(Default)]
-struct MessageOptions<'a> {
-    client_id: Option<&'a [u8]>,
-    server_id: Option<&'a [u8]>,
+pub(crate) struct MessageOptions<'a> {
+    pub(crate) client_id: Option<&'a [u8]>,
+    pub(crate) server_id: Option<&'a [u8]>,
     status: Option<&'a [u8]>,
-    client_data: Option<(&'a [u8], usize)>,
-    links: Option<&'a [u8]>,
-    relay_data: Option<&'a [u8]>,
-    other: Vec<RawOption>,
+    /// The value and its offset in the message.
+    pub(crate) client_data: Option<(&'a [u8], usize)>,
+    pub(crate) links: Option<&'a [u8]>,
+    pub(crate) relay_data: Option<&'a [u8]>,
+    pub(crate) other: Vec<RawOption>,
 }
 
 impl Reply {
@@ -76,14 +77,7 @@ impl Reply {
         }
         let transaction_id = message.transaction_id;
         let top = MessageOptions::read(message).map_err(IgnoreReason::Malformed)?;
-        let server =
-            top.server_id.and_then(|octets| Duid::new(octets).ok()).ok_or(IgnoreReason::NoServerId)?;
-        match top.client_id {
-            None => return Err(IgnoreReason::NoClientId),
-            // RFC 5007 §4.2.2: an answer to another requestor, even with a matching transaction-id.
-            Some(octets) if octets != own.octets() => return Err(IgnoreReason::OtherClientId),
-            Some(_) => {}
-        }
+        let server = top.server(own)?;
         let mut deviations = Vec::new();
         let status = top.status().map_err(IgnoreReason::Malformed)?;
         let content = top.content(status.as_ref(), &mut deviations).map_err(IgnoreReason::Malformed)?;
@@ -92,7 +86,8 @@ impl Reply {
 }
 
 impl<'a> MessageOptions<'a> {
-    fn read(message: Message<'a>) -> Result<Self, ParseError> {
+    /// Sorts the options of a message; one of these that appears twice is an error.
+    pub(crate) fn read(message: Message<'a>) -> Result<Self, ParseError> {
         let mut top = Self::default();
         let mut options = message.options;
         loop {
@@ -118,7 +113,19 @@ impl<'a> MessageOptions<'a> {
         }
     }
 
-    fn status(&self) -> Result<Option<Status>, ParseError> {
+    /// Returns the server's DUID if both identifiers of a reply are right (RFC 5007 §4.2.2).
+    pub(crate) fn server(&self, own: &Duid) -> Result<Duid, IgnoreReason> {
+        let server =
+            self.server_id.and_then(|octets| Duid::new(octets).ok()).ok_or(IgnoreReason::NoServerId)?;
+        match self.client_id {
+            None => Err(IgnoreReason::NoClientId),
+            // RFC 5007 §4.2.2: an answer to another requestor, even with a matching transaction-id.
+            Some(octets) if octets != own.octets() => Err(IgnoreReason::OtherClientId),
+            Some(_) => Ok(server),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Result<Option<Status>, ParseError> {
         let status = self.status.map(lqd_wire::Status::parse).transpose()?;
         Ok(status.map(|status| Status {
             code: status.code,
@@ -127,7 +134,8 @@ impl<'a> MessageOptions<'a> {
         }))
     }
 
-    fn content(
+    /// Returns the content that these options and this status make up.
+    pub(crate) fn content(
         &self,
         status: Option<&Status>,
         deviations: &mut Vec<Deviation>,

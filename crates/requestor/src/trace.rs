@@ -7,10 +7,23 @@ use lqd_wire::TransactionId;
 
 use crate::IgnoreReason;
 
-/// One event. Octets are whole datagrams, with their relay hops.
+/// One event. Octets are whole datagrams with their relay hops, or the
+/// messages in the frames of a TCP connection.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// A TCP connection that was established (RFC 5460 §6.1).
+    Connected {
+        /// The server.
+        to: SocketAddrV6,
+    },
+    /// The end of a TCP connection.
+    Disconnected {
+        /// The server.
+        from: SocketAddrV6,
+        /// The reason.
+        why: &'a str,
+    },
     /// A transmission of a query.
     Sent {
         /// The destination.
