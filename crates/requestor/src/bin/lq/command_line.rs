@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use lqd_requestor::{Duid, OptionCode};
+use lqd_requestor::{Duid, LqTime, OptionCode, RemoteId};
 
 use crate::request;
 use crate::server::ServerName;
+use crate::time;
 
 /// Text after the flags: exit status and examples.
 pub(crate) const AFTER_HELP: &str = "\
@@ -18,7 +19,7 @@ Exit status:
   2  usage: a flag or the query is invalid; nothing was sent
   3  refused: a server refused (its status is shown), or its answer is unusable
   4  no reply
-  5  incomplete: bindings are shown, but a link of the client could not be queried
+  5  incomplete: bindings are shown, but a link of the client could not be queried, or a bulk answer broke off
   With --file: 4 if any query ended so, else 3, 2, 5, 1, 0.
 
 Examples:
@@ -34,9 +35,14 @@ Examples:
   lq -i eth0 addr 2001:db8:100::7
       Query every server of the site by multicast.
   lq -s 2001:db8::1 -f addresses.txt > answers.jsonl
-      Query each address or DUID in a file; each answer is a line of JSON.";
+      Query each address or DUID in a file; each answer is a line of JSON.
+  lq -s 2001:db8::1 bulk --relay-id 00:03:00:01:02:00:5e:10:00:01 --json > bindings.jsonl
+      Fetch all bindings of a relay agent over TCP; each client is a line of JSON.
+  lq -s 2001:db8::1 bulk --link 2001:db8:100::1
+      Fetch all bindings on a link.";
 
-/// Asks DHCPv6 servers which client holds an address, or what a client holds (Leasequery, RFC 5007)
+/// Asks DHCPv6 servers which client holds an address, what a client holds, or for all bindings of a relay
+/// agent or link (Leasequery, RFC 5007 and RFC 5460)
 #[derive(Debug, Parser)]
 #[command(name = "lq", version, after_long_help = AFTER_HELP)]
 pub(crate) struct CommandLine {
@@ -59,6 +65,14 @@ pub(crate) enum Command {
         /// Octets in hexadecimal: 00:03:00:01:…, 00-03-00-01-…, 00030001…, 0x00030001…
         duid: Duid,
     },
+    /// Fetches all bindings of a relay agent, a remote-id, a link or a client over TCP (bulk, RFC 5460)
+    ///
+    /// Give one of --relay-id, --remote-id, --addr and --duid, or --link alone for all bindings on a link; with
+    /// one of the others, --link restricts the query to that link. Clients are printed as they arrive: for each
+    /// message of the server a page or, with --json, a line. A client with bindings on several links, or with
+    /// many, comes several times. Several servers are queried at once, and their answers are not merged. A
+    /// summary on standard error says for each server whether its answer is complete.
+    Bulk(Box<Bulk>),
     /// Prints the completion script for a shell
     Completions {
         /// Name of the shell
@@ -66,6 +80,43 @@ pub(crate) enum Command {
     },
     /// Prints the manual page (read it with: lq man | man -l -)
     Man,
+}
+
+/// Flags of `bulk`.
+#[derive(Debug, Args)]
+#[group(id = "target", multiple = false)]
+pub(crate) struct BulkTarget {
+    /// Bindings that came through the relay agent with this DUID
+    #[arg(long, value_name = "DUID")]
+    pub(crate) relay_id: Option<Duid>,
+    /// Bindings that came with this remote-id: ENTERPRISE:HEX, or all octets in hexadecimal
+    #[arg(long, value_name = "REMOTE-ID")]
+    pub(crate) remote_id: Option<RemoteId>,
+    /// Bindings of the client that holds this address, or the delegated prefix around it
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) addr: Option<Ipv6Addr>,
+    /// Bindings of the client with this DUID
+    #[arg(long, value_name = "DUID")]
+    pub(crate) duid: Option<Duid>,
+}
+
+/// Flags of `bulk`.
+#[derive(Debug, Args)]
+pub(crate) struct Bulk {
+    #[command(flatten)]
+    pub(crate) target: BulkTarget,
+    /// Only bindings that changed at this time or later: 2026-11-27T16:00:00Z, or an age such as 15m
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub(crate) start_time: Option<LqTime>,
+    /// Only bindings that changed at this time or earlier
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub(crate) end_time: Option<LqTime>,
+    /// Requests the server's time of each message, a start time for the next query
+    #[arg(long)]
+    pub(crate) base_time: bool,
+    /// Closes the sending direction after the query; some servers do not answer then
+    #[arg(long)]
+    pub(crate) half_close: bool,
 }
 
 /// A group of servers.
@@ -172,9 +223,11 @@ pub(crate) struct Query {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sending")]
 pub(crate) struct Sending {
-    /// Time to wait for an answer before the first retransmission; doubles each time, up to 10s
-    #[arg(long, value_name = "TIME", global = true, default_value = "1s", value_parser = duration)]
-    pub(crate) timeout: Duration,
+    /// Time to wait for an answer before the first retransmission [default: 1s]; doubles each time, up to 10s
+    ///
+    /// With bulk: longest time without a message of the server [default: 300s].
+    #[arg(long, value_name = "TIME", global = true, value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
     /// Number of retransmissions; with --timeout 1s, 4 take the 25 s of RFC 5007 (MRC 5)
     #[arg(long, value_name = "COUNT", global = true, default_value_t = 4,
           value_parser = clap::value_parser!(u32).range(0..=1000))]
@@ -230,7 +283,7 @@ pub(crate) struct Output {
     ///
     /// Its `schema` is 1 and is raised when a field changes its meaning or is removed; fields may be added.
     /// `result` is found, incomplete, no-binding, refused, no-reply or not-asked. Times are in UTC; a
-    /// lifetime of null is infinite.
+    /// lifetime of null is infinite. With bulk, each message with bindings is a line, without `result`.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Shows the octets of queries and answers

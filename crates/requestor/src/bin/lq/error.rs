@@ -38,6 +38,18 @@ pub(crate) enum Error {
     /// `--file` beside a query.
     #[error("--file takes the queries from the file; give it without a command")]
     FileWithCommand,
+    /// `bulk` without a target.
+    #[error("bulk needs one of --relay-id, --remote-id, --addr, --duid and --link")]
+    NoBulkTarget,
+    /// A flag of UDP with `bulk`.
+    #[error("{0} is for queries over UDP; bulk connects over TCP to the servers of -s")]
+    NotForBulk(&'static str),
+    /// A time after its own end.
+    #[error("--start-time is later than --end-time")]
+    StartAfterEnd,
+    /// A bulk query that is longer than a frame.
+    #[error("the query is longer than a message; request fewer options")]
+    TooLong,
     /// SIGINT.
     #[error("interrupted before every answer came")]
     Interrupted,

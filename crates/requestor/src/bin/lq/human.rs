@@ -39,7 +39,9 @@ impl Page {
         let mut page = self.headline(lookup);
         for client in lookup.outcome.iter().flatten() {
             page.push('\n');
-            self.client(&mut page, client, lookup);
+            let data = lookup.answers().filter(|answer| matches!(answer.reply.content, Content::Data(_)));
+            // With one source, naming it at each lease would only be noise.
+            self.client(&mut page, client, Some(&lookup.query.target), data.count() > 1);
         }
         for old in &lookup.superseded {
             let text = format!(
@@ -107,7 +109,14 @@ impl Page {
         format!("{}  {text}\n", self.paint(paint, verdict))
     }
 
-    fn client(self, page: &mut String, client: &ClientOnLink, lookup: &Lookup) {
+    /// Appends a client with its leases.
+    pub(crate) fn client(
+        self,
+        page: &mut String,
+        client: &ClientOnLink,
+        target: Option<&Target>,
+        several_sources: bool,
+    ) {
         self.row(page, "client", &self.paint(Paint::Strong, &client.client.to_string()));
         self.row(page, "", &format::duid_kind(&client.client));
         if let Some(link) = client.link {
@@ -122,11 +131,8 @@ impl Page {
             "last contact",
             &format!("{} ago, {}", format::seconds(age), format::time(client.last_transaction)),
         );
-        // With one source, naming it at each lease would only be noise.
-        let several =
-            lookup.answers().filter(|answer| matches!(answer.reply.content, Content::Data(_))).count() > 1;
         for lease in &client.leases {
-            self.lease(page, lease, &lookup.query.target, several);
+            self.lease(page, lease, target, several_sources);
         }
         if let Some(fqdn) = &client.fqdn {
             self.row(page, "name", if fqdn.name.is_empty() { "(empty)" } else { &fqdn.name });
@@ -151,14 +157,14 @@ impl Page {
         }
     }
 
-    fn lease(self, page: &mut String, lease: &MergedLease, target: &Target, several_sources: bool) {
+    fn lease(self, page: &mut String, lease: &MergedLease, target: Option<&Target>, several_sources: bool) {
         let label = match lease.lease.resource {
             AddressOrPrefix::Address(_) => "address",
             AddressOrPrefix::Prefix(_) => "prefix",
         };
         // The queried address may lie inside a delegated prefix.
         let asked = match target {
-            Target::Address(address) if lease.lease.resource.covers(*address) => "  <- asked",
+            Some(Target::Address(address)) if lease.lease.resource.covers(*address) => "  <- asked",
             _ => "",
         };
         let binding = self.paint(Paint::Strong, &lease.lease.resource.to_string());
@@ -247,7 +253,7 @@ impl Page {
             self.row(page, "", &format!("option {}", format::option(option)));
         }
         for deviation in &answer.reply.deviations {
-            self.row(page, "note", &self.paint(Paint::Odd, &deviation.to_string()));
+            self.note(page, &deviation.to_string());
         }
     }
 
@@ -270,7 +276,13 @@ impl Page {
         }
     }
 
-    fn row(self, page: &mut String, label: &str, text: &str) {
+    /// Appends a row about a deviation.
+    pub(crate) fn note(self, page: &mut String, text: &str) {
+        self.row(page, "note", &self.paint(Paint::Odd, text));
+    }
+
+    /// Appends a row.
+    pub(crate) fn row(self, page: &mut String, label: &str, text: &str) {
         let label = self.paint(Paint::Label, &format!("{label:<LABEL_LEN$}"));
         let _ = writeln!(page, "{label}{text}");
     }

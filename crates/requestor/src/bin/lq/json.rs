@@ -8,8 +8,8 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use lqd_requestor::{
-    AddressOrPrefix, Answer, ClientOnLink, Content, Duid, DuidKind, Error, Lookup, MergedLease, Query,
-    RawOption, RelayAgent, RelayChain, Target, option_text,
+    AddressOrPrefix, Answer, ClientOnLink, Content, Deviation, Duid, DuidKind, Error, Lookup, MergedLease,
+    Query, RawOption, RelayAgent, RelayChain, Target, option_text,
 };
 use lqd_wire::hex::Hex;
 use serde::Serialize;
@@ -18,6 +18,8 @@ use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 use crate::exit::Exit;
 use crate::format::{as_text, rfc_3339};
 use crate::request;
+
+pub(crate) mod bulk;
 
 /// Raised when a field changes its meaning or is removed.
 const SCHEMA: u32 = 1;
@@ -283,12 +285,17 @@ impl<'a> Document<'a> {
     }
 
     fn to_line(&self) -> String {
-        let mut line = Vec::new();
-        let written = self.serialize(&mut serde_json::Serializer::with_formatter(&mut line, Ascii));
-        // Serializing strings, numbers and lists to memory cannot fail, and the formatter writes ASCII only.
-        debug_assert!(written.is_ok(), "{written:?}");
-        String::from_utf8_lossy(&line).into_owned()
+        to_line(self)
     }
+}
+
+/// Renders a document as a line, without line feed.
+fn to_line(document: &impl Serialize) -> String {
+    let mut line = Vec::new();
+    let written = document.serialize(&mut serde_json::Serializer::with_formatter(&mut line, Ascii));
+    // Serializing strings, numbers and lists to memory cannot fail, and the formatter writes ASCII only.
+    debug_assert!(written.is_ok(), "{written:?}");
+    String::from_utf8_lossy(&line).into_owned()
 }
 
 impl QueryJson {
@@ -418,6 +425,12 @@ impl OptionJson {
     }
 }
 
+impl DeviationJson {
+    fn of(deviation: &Deviation) -> Self {
+        Self { code: deviation.code(), text: deviation.to_string() }
+    }
+}
+
 impl AnswerJson {
     fn of(answer: &Answer, link: Option<Ipv6Addr>, query_hex: Option<String>) -> Self {
         let reply = &answer.reply;
@@ -428,8 +441,6 @@ impl AnswerJson {
             Content::Refused => ("refused", Vec::new()),
             Content::Unusable => ("unusable", Vec::new()),
         };
-        let deviation =
-            |one: &lqd_requestor::Deviation| DeviationJson { code: one.code(), text: one.to_string() };
         Self {
             from: answer.from,
             server: reply.server.to_string(),
@@ -444,7 +455,7 @@ impl AnswerJson {
             }),
             content,
             links,
-            deviations: reply.deviations.iter().map(deviation).collect(),
+            deviations: reply.deviations.iter().map(DeviationJson::of).collect(),
             options: reply.other.iter().map(OptionJson::of).collect(),
             answer_hex: query_hex.is_some().then(|| Hex::undivided(&answer.octets).to_string()),
             query_hex,

@@ -1,15 +1,17 @@
-//! `lq`: queries DHCPv6 servers for the client of an address, or the bindings of a client (RFC 5007), as
-//! `dig` queries DNS servers.
+//! `lq`: queries DHCPv6 servers for the client of an address, the bindings of a client (RFC 5007), or all
+//! bindings of a relay agent or link (RFC 5460), as `dig` queries DNS servers.
 //!
 //! ```text
 //! command_line  flags and their help        setup    flags → requestor, plan, query
 //! single        one query                   batch    many, from a file
+//! bulk          one query over TCP, a stream of answers
 //! human, json   a lookup as a page, or as a line for programs
 //! trace         --trace                     manual   man page and completions
 //! ```
 #![forbid(unsafe_code)]
 
 mod batch;
+mod bulk;
 mod command_line;
 mod error;
 mod exit;
@@ -21,10 +23,13 @@ mod request;
 mod server;
 mod setup;
 mod single;
+mod time;
 mod trace;
 
 #[cfg(test)]
 mod kea_answers;
+#[cfg(test)]
+mod kea_bulk_answers;
 #[cfg(test)]
 mod reply_fuzz;
 
@@ -68,6 +73,10 @@ fn run(line: CommandLine) -> Result<Exit, Error> {
         (Some(Command::Duid { duid }), false) => {
             let query = setup::query(lqd_requestor::Target::Client(duid), &line.options);
             return runtime()?.block_on(single::run(&query, &line.options));
+        }
+        (Some(Command::Bulk(flags)), false) => {
+            let query = bulk::query(&flags, &line.options)?;
+            return runtime()?.block_on(bulk::run(&query, flags.half_close, &line.options));
         }
         (None, true) => return runtime()?.block_on(batch::run(&line.options)),
         (Some(_), true) => return Err(Error::FileWithCommand),

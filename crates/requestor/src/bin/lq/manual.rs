@@ -28,14 +28,16 @@ fn page() -> io::Result<Vec<u8>> {
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     writeln!(page, ".SH SYNOPSIS")?;
-    for (usage, _) in commands(&command) {
-        writeln!(page, ".B lq\n[\\fIOPTIONS\\fR] {}\n.br", roff(&usage))?;
+    for one in command.get_subcommands() {
+        writeln!(page, ".B lq\n[\\fIOPTIONS\\fR] {}\n.br", roff(&usage(one)))?;
     }
     writeln!(page, ".B lq\n[\\fIOPTIONS\\fR] \\-f \\fIFILE\\fR")?;
     man.render_description_section(&mut page)?;
     writeln!(page, ".SH COMMANDS")?;
-    for (usage, about) in commands(&command) {
-        writeln!(page, ".TP\n.B {}\n{}", roff(&usage), roff(&about))?;
+    for one in command.get_subcommands() {
+        let about = one.get_long_about().or(one.get_about()).map(ToString::to_string).unwrap_or_default();
+        writeln!(page, ".TP\n.B {}\n{}", roff(&usage(one)), roff(&about))?;
+        flags(one, &mut page)?;
     }
     man.render_options_section(&mut page)?;
     // Each paragraph of the help becomes a section.
@@ -47,17 +49,25 @@ fn page() -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Returns usage and description of each command; `clap_mangen` would refer to separate pages instead.
-fn commands(command: &clap::Command) -> Vec<(String, String)> {
-    let commands = command.get_subcommands();
-    let usage = |command: &clap::Command| {
-        let arguments = command
-            .get_positionals()
-            .map(|argument| format!(" {}", argument.get_id().as_str().to_uppercase()));
-        format!("{}{}", command.get_name(), arguments.collect::<String>())
-    };
-    let about = |command: &clap::Command| command.get_about().map(ToString::to_string).unwrap_or_default();
-    commands.map(|command| (usage(command), about(command))).collect()
+/// Returns a command's name and arguments; `clap_mangen` would refer to a page of its own instead.
+fn usage(command: &clap::Command) -> String {
+    let arguments =
+        command.get_positionals().map(|argument| format!(" {}", argument.get_id().as_str().to_uppercase()));
+    let flags = if command.get_opts().next().is_some() { " FLAGS" } else { "" };
+    format!("{}{}{flags}", command.get_name(), arguments.collect::<String>())
+}
+
+/// Writes the flags of a command, below it.
+fn flags(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
+    writeln!(page, ".RS")?;
+    for flag in command.get_opts() {
+        let names = flag.get_value_names().unwrap_or_default();
+        let value = if flag.get_action().takes_values() { names.join(" ") } else { String::new() };
+        let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+        let name = format!("--{} {value}", flag.get_long().unwrap_or_default());
+        writeln!(page, ".TP\n.B {}\n{}", roff(name.trim_end()), roff(&help))?;
+    }
+    writeln!(page, ".RE")
 }
 
 /// Escapes text for roff.
@@ -80,7 +90,7 @@ mod tests {
         for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
             assert!(page.contains(&flag.replace('-', r"\-")), "--{flag} is not in the manual");
         }
-        for title in [".SH EXIT STATUS", ".SH EXAMPLES", "addr ADDRESS"] {
+        for title in [".SH EXIT STATUS", ".SH EXAMPLES", "addr ADDRESS", r"\-\-remote\-id REMOTE\-ID"] {
             assert!(page.contains(title), "no {title}");
         }
         assert!(command.get_arguments().all(|flag| flag.get_help().is_some()), "every flag has a help");

@@ -12,11 +12,14 @@ use lqd_requestor::{
 use crate::command_line::{Group, Options};
 use crate::error::Error;
 
+/// LQ_TIMEOUT (RFC 5007 §4.1.4).
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+
 /// LQ_MAX_RT (RFC 5007 §4.1.4).
 const TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
 /// The server that is queried if none is named.
-const DEFAULT_SERVER: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, SERVER_PORT, 0, 0);
+pub(crate) const DEFAULT_SERVER: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, SERVER_PORT, 0, 0);
 
 /// A requestor and the servers it queries.
 pub(crate) struct Setup {
@@ -41,6 +44,7 @@ impl Setup {
         let interface = options.servers.interface.as_deref().map(interface_index).transpose()?;
         let plan = plan(options, interface).await?;
         let sending = &options.sending;
+        let timeout = sending.timeout.unwrap_or(TIMEOUT_DEFAULT);
         let local = SocketAddrV6::new(
             sending.source.unwrap_or(Ipv6Addr::UNSPECIFIED),
             sending.source_port,
@@ -51,9 +55,9 @@ impl Setup {
             local: Some(local),
             interface,
             timers: Timers {
-                initial: sending.timeout,
+                initial: timeout,
                 // A --timeout above LQ_MAX_RT is meant: it must not be capped.
-                max: TIMEOUT_MAX.max(sending.timeout),
+                max: TIMEOUT_MAX.max(timeout),
                 transmissions_max: sending.retries + 1, // at most 1001
                 gather: sending.gather,
             },
@@ -106,7 +110,7 @@ fn relays(options: &Options) -> Result<RelayPath, Error> {
 }
 
 /// Returns the requestor's DUID: the same for every run, if a file can be kept.
-fn own_duid(options: &Options) -> Result<Duid, Error> {
+pub(crate) fn own_duid(options: &Options) -> Result<Duid, Error> {
     if let Some(duid) = &options.sending.own_duid {
         return Ok(duid.clone());
     }

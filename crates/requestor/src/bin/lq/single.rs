@@ -36,7 +36,8 @@ pub(crate) async fn run(query: &Query, options: &Options) -> Result<Exit, Error>
     Ok(exit)
 }
 
-fn is_colored(color: Color) -> bool {
+/// Whether to color standard output.
+pub(crate) fn is_colored(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

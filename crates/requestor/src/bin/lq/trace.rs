@@ -31,6 +31,8 @@ pub(crate) fn observer(output: &Output) -> Option<Observer> {
 /// Renders one event as a line, followed by a dump of its octets if `hex` is set.
 fn line(event: &Event<'_>, hex: bool) -> String {
     let (text, octets) = match event {
+        Event::Connected { to } => (format!("connected to {to}"), &[][..]),
+        Event::Disconnected { from, why } => (format!("connection to {from} ended: {why}"), &[][..]),
         Event::Sent { to, id, transmission, transmissions_max, octets } => (
             format!("sent {id:?} to {to}, {transmission} of {transmissions_max}, {} octets", octets.len()),
             *octets,
