@@ -28,6 +28,8 @@ pub(crate) enum Error {
     Mix { asked: &'static str, needed: &'static str },
     #[error("no valid lease is of subnet {0}; name another subnet with --link")]
     Link(u32),
+    #[error("no valid lease is of subnet {0}; leave it out of --subnet")]
+    Subnet(u32),
     #[error("{}:{line}: {text:?} is neither an IPv6 address nor a DUID in hexadecimal with colons", path.display())]
     List { path: PathBuf, line: u64, text: String },
     #[error("{}: it lists no address and no DUID", _0.display())]

@@ -1,14 +1,16 @@
 //! lqload: load generator for DHCPv6 leasequery servers (RFC 5007), and generator of lease files.
 //!
 //! `make-leases` writes a lease file of Kea and its configuration; `run` queries a server for the leases of
-//! such a file (or of a real one), checks every answer, and reports rate and latency; `flood` measures the
-//! cost of datagrams that a server should discard; `compare` shows two reports side by side.
+//! such a file (or of a real one), checks every answer, and reports rate and latency; `bulk` does so over TCP
+//! (RFC 5460); `flood` measures the cost of datagrams that a server should discard; `compare` shows two
+//! reports side by side.
 //!
 //! ```text
 //! make_leases  address plan (client number → addresses) → rows, kea-dhcp6.conf
 //! leases       lease file → clients, packed: some 40 bytes a lease
 //! query        mix → queries → octets
 //! run          per thread: query → transport → in_flight → judge, check → tally, timeline
+//! bulk         per connection: bulk query → frames → check of every binding
 //! flood        datagrams at a fixed rate → their cost to the server, and its answers
 //! report       merged tallies of all threads → text, JSON, .hgrm, a page with plots
 //! ```
@@ -16,10 +18,12 @@
 //! Exit status: 0 if every answer was right, 1 if some were wrong, 2 on an error.
 #![forbid(unsafe_code)]
 
+mod bulk;
 mod clock;
 mod error;
 mod flood;
 mod leases;
+mod lifetimes;
 mod make_leases;
 mod manual;
 mod query;
@@ -44,6 +48,7 @@ struct Arguments {
 enum Command {
     MakeLeases(make_leases::Options),
     Run(Box<run::Options>),
+    Bulk(bulk::Options),
     Flood(flood::Options),
     Compare(report::compare::Options),
     /// Writes the man pages into a folder
@@ -61,10 +66,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // `parse` exits with status 2 on a usage error.
-    // Exits with status 2 if the arguments are not usable.
     let done = match Arguments::parse().command {
         Command::MakeLeases(options) => make_leases::make(&options).map(|()| ExitCode::SUCCESS),
         Command::Run(options) => run::run(&options),
+        Command::Bulk(options) => bulk::run(&options),
         Command::Flood(options) => flood::flood(&options).map(|()| ExitCode::SUCCESS),
         Command::Man(options) => manual::man(&options).map(|()| ExitCode::SUCCESS),
         Command::Completions(options) => manual::completions(&options).map(|()| ExitCode::SUCCESS),

@@ -21,6 +21,8 @@ pub(crate) enum ValueError {
     Target,
     #[error("must be 1 to 130 octets in hexadecimal with colons, such as 00:03:00:01:02:00:5e:00:53:01")]
     Duid,
+    #[error("must be octets in hexadecimal with colons, such as 00:00:11:8b:61:62")]
+    Hex,
     #[error("must be numbers of CPUs, separated by commas, such as 1,3")]
     Cpus,
     #[error("must be a number from 1 to 64")]
@@ -73,6 +75,20 @@ impl std::str::FromStr for DuidArgument {
         let mut octets = Vec::new();
         hex::parse_divided(text.as_bytes(), b':', &mut octets).map_err(|_| ValueError::Duid)?;
         Duid::new(&octets).ok_or(ValueError::Duid)?;
+        Ok(Self(octets))
+    }
+}
+
+/// Octets in hexadecimal, at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HexArgument(pub(crate) Vec<u8>);
+
+impl std::str::FromStr for HexArgument {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let mut octets = Vec::new();
+        hex::parse_divided(text.as_bytes(), b':', &mut octets).map_err(|_| ValueError::Hex)?;
         Ok(Self(octets))
     }
 }

@@ -9,13 +9,9 @@ use lqd_wire::{IaAddress, IaPrefix, OptionCode, Options, Relay, StatusCode};
 
 use super::defect::Defect;
 use super::reply::Reply;
-use crate::leases::{Client, Clients, Lease, LeaseKind, NEVER};
+use crate::leases::{Client, Clients, Lease, LeaseKind};
+use crate::lifetimes::{self, SLACK, is_due};
 use crate::query::{Query, RELAY_INTERFACE_ID, RELAY_LINK, RELAY_PEER, Subject};
-
-/// Tolerance in seconds for clocks, rounding and the time an answer is on its way.
-const SLACK: u32 = 5;
-/// An infinite lifetime (RFC 8415 §7.7).
-const INFINITY: u32 = u32::MAX;
 
 /// Content of an answer without defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,14 +129,14 @@ impl<'a> Checker<'a> {
                         IaAddress::parse(value).map_err(|_| Defect::Malformed)?;
                     let lease = self
                         .name(client, |lease| lease.kind == LeaseKind::Address && lease.address == address)?;
-                    check_lifetimes(&lease, preferred_lifetime, valid_lifetime, now)?;
+                    lifetimes::check(&lease, preferred_lifetime, valid_lifetime, now)?;
                 }
                 OptionCode::IAPREFIX => {
                     let IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime } =
                         IaPrefix::parse(value).map_err(|_| Defect::Malformed)?;
                     let kind = LeaseKind::Prefix(prefix_len);
                     let lease = self.name(client, |lease| lease.kind == kind && lease.address == address)?;
-                    check_lifetimes(&lease, preferred_lifetime, valid_lifetime, now)?;
+                    lifetimes::check(&lease, preferred_lifetime, valid_lifetime, now)?;
                 }
                 // Other options of the client are not in the file.
                 _ => {}
@@ -181,32 +177,11 @@ fn came_as_asked(relay: Option<Relay<'_>>, query: Query) -> bool {
     }
 }
 
-/// Whether the lease is certainly valid at the server as well.
-fn is_due(lease: &Lease, now: u32) -> bool {
-    lease.expire() > now.saturating_add(SLACK)
-}
-
 fn on_several_subnets(client: Client<'_>) -> bool {
     let mut ids = client.leases().map(|lease| lease.subnet_id);
     let first = ids.next();
     // A client without leases is on no subnet.
     ids.any(|id| Some(id) != first)
-}
-
-/// Checks that both lifetimes are the remaining ones, or infinity (RFC 5007 §4.1.2.2, RFC 8415 §7.7); an
-/// ended preferred lifetime is 0.
-fn check_lifetimes(lease: &Lease, preferred: u32, valid: u32, now: u32) -> Result<(), Defect> {
-    let remains = |told: u32, end: u32| match end {
-        NEVER => told == INFINITY,
-        // Both clocks may differ, and the answer was on its way.
-        end => told.abs_diff(end.saturating_sub(now)) <= SLACK,
-    };
-    if !remains(valid, lease.expire()) {
-        return Err(Defect::Lifetime);
-    }
-    // Preferred may not exceed valid (RFC 8415 §21.6).
-    let fits = preferred <= valid && remains(preferred, lease.deprecated());
-    if fits { Ok(()) } else { Err(Defect::Preferred) }
 }
 
 /// Checks that CLT_TIME is the client's newest transaction on the link in the file (RFC 5007 §4.1.2.3).

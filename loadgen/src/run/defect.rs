@@ -39,6 +39,7 @@ defects! {
     CltTime = "clt_time", "an OPTION_CLT_TIME that matches no last transaction of the client on the queried link";
     Relay = "relay", "a RELAY-REPL with other fields than the query's, or none where one is due";
     Changed = "changed", "an echo that differs from the query";
+    Order = "order", "a message out of order in a bulk reply, such as LEASEQUERY-DATA before LEASEQUERY-REPLY";
     Unleased = "unleased", "bindings for a free address";
 }
 

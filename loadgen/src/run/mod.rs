@@ -35,7 +35,7 @@ use crate::report::{self, Report};
 use crate::value::Cpus;
 use load::{LoadPlan, Setup};
 
-pub(crate) use defect::Defect;
+pub(crate) use defect::{Defect, DefectCounts};
 pub(crate) use find_max::SearchResult;
 pub(crate) use options::Options;
 pub(crate) use rate::Rate;

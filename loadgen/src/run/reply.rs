@@ -37,7 +37,6 @@ impl<'a> Reply<'a> {
     /// Decodes the transaction-id, and the options, which are `None` if they do not parse or one is repeated.
     ///
     /// `None` if the octets are not a LEASEQUERY-REPLY.
-    /// `None` if the octets are no LEASEQUERY-REPLY.
     pub(super) fn parse(octets: &'a [u8]) -> Option<(TransactionId, Option<Self>)> {
         let mut message = Message::parse(octets)?;
         let mut relay = None;
