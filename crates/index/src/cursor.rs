@@ -146,7 +146,7 @@ impl Cursor {
             Some(clients) => clients.last().map_or(rest.end, |&last| rest.end.min(last + 1)),
         };
         let listed = listed.map(Vec::into_iter);
-        Ok(Slice { next: &mut rest.next, end, listed, tables, filter })
+        Ok(Slice { next: &mut rest.next, last: None, end, listed, tables, filter })
     }
 }
 
@@ -194,6 +194,8 @@ impl Filter<'_, '_> {
 /// Clients of one [slice](Cursor::advance).
 pub struct Slice<'c, 'p> {
     next: &'c mut ClientId,
+    /// Number of the record that came last.
+    last: Option<ClientId>,
     end: ClientId,
     /// The numbers below `end` that may be in scope; `None`: all.
     listed: Option<std::vec::IntoIter<ClientId>>,
@@ -202,6 +204,13 @@ pub struct Slice<'c, 'p> {
 }
 
 impl Slice<'_, '_> {
+    /// Ends the slice, so that the next one begins with the record that came last.
+    pub fn repeat_last(self) {
+        if let Some(last) = self.last {
+            *self.next = last;
+        }
+    }
+
     fn next_number(&mut self) -> Option<ClientId> {
         let number = match &mut self.listed {
             None => *self.next,
@@ -227,6 +236,7 @@ impl<'p> Iterator for Slice<'_, 'p> {
                 Scanned::Client(record)
             };
             if self.filter.takes(scanned) {
+                self.last = Some(number);
                 return Some(scanned);
             }
         }

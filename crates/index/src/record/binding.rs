@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use super::order;
 use crate::lease::{INFINITY, LeaseKind};
 
 /// A lease as it is stored: [`Lease`](crate::Lease) without the client's DUID and the options.
@@ -26,6 +27,12 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// Returns the position among the bindings of a client: ascending in [`Client::bindings`](crate::Client),
+    /// and the same as long as the lease exists.
+    pub fn order(&self) -> impl Ord + Copy + use<> {
+        order(self.prefix_len, self.kind, self.address.into())
+    }
+
     /// Returns the remaining lifetimes at `now`, as [`Self::valid_left`] and [`Self::preferred_left`] do.
     #[inline]
     pub fn left(&self, now: u32) -> Left {

@@ -4,7 +4,7 @@ use lqd_wire::{OptionCode, RelayHeader};
 
 use super::{Key, Kind, Secondary};
 use crate::links::{Links, Location};
-use crate::record::Client;
+use crate::record::{Binding, Client};
 
 /// Octets of OPTION_LQ_RELAY_DATA before its message: code, length, peer-address (RFC 5007 §4.1.2.4).
 const RELAY_DATA_HEADER_LEN: usize = 4 + 16;
@@ -57,6 +57,23 @@ pub(crate) fn has_id(client: Client<'_>, code: OptionCode, id: &[u8]) -> bool {
     has
 }
 
+impl Client<'_> {
+    /// Whether a relay agent on the path of this lease of the client has this Relay-ID or Remote-ID.
+    ///
+    /// `code`: OPTION_RELAY_ID or OPTION_REMOTE_ID; `scratch`: any buffer, to be used again.
+    pub fn has_relay_option(
+        self,
+        lease: &Binding,
+        code: OptionCode,
+        value: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> bool {
+        let mut has = false;
+        for_each_id_of(self, lease, scratch, &mut |other, octets| has |= (other, octets) == (code, value));
+        has
+    }
+}
+
 /// Calls `see` with the code and value of each option of each relay agent in the relay data of the client's
 /// leases.
 fn for_each_id(client: Client<'_>, option: &mut Vec<u8>, mut see: impl FnMut(OptionCode, &[u8])) {
@@ -67,14 +84,24 @@ fn for_each_id(client: Client<'_>, option: &mut Vec<u8>, mut see: impl FnMut(Opt
             continue;
         }
         last_block = lease.block;
-        let mut options = client.options(&lease).iter();
-        // A lease without relay data was not relayed.
-        if let Some((_, relay_data)) = options.find(|&(code, _)| code == OptionCode::LQ_RELAY_DATA.0) {
-            option.resize(relay_data.wire_len(), 0);
-            relay_data.copy_into(option);
-            // Damaged data has no relay message behind its header.
-            for_each_relay_option(option.get(RELAY_DATA_HEADER_LEN..).unwrap_or_default(), &mut see);
-        }
+        for_each_id_of(client, &lease, option, &mut see);
+    }
+}
+
+/// Calls `see` as [`for_each_id`] for one lease.
+fn for_each_id_of(
+    client: Client<'_>,
+    lease: &Binding,
+    option: &mut Vec<u8>,
+    see: &mut impl FnMut(OptionCode, &[u8]),
+) {
+    let mut options = client.options(lease).iter();
+    // A lease without relay data was not relayed.
+    if let Some((_, relay_data)) = options.find(|&(code, _)| code == OptionCode::LQ_RELAY_DATA.0) {
+        option.resize(relay_data.wire_len(), 0);
+        relay_data.copy_into(option);
+        // Damaged data has no relay message behind its header.
+        for_each_relay_option(option.get(RELAY_DATA_HEADER_LEN..).unwrap_or_default(), see);
     }
 }
 
