@@ -2,10 +2,13 @@
 //!
 //! No socket, no clock: the caller moves octets and tells the time. `DESIGN.md` compares the designs.
 
+mod find;
 mod message;
 mod outcome;
 mod query;
 mod reply;
+mod scan;
+mod selection;
 mod step;
 
 use std::collections::VecDeque;
@@ -18,6 +21,7 @@ use crate::{Engine, Limits, Now, Rights};
 use message::Accepted;
 pub use outcome::BulkOutcome;
 pub use query::{BulkSubject, FinishedQuery};
+use selection::Scratch;
 use step::{Context, OpenQuery, Turn};
 
 /// Least buffer for [`BulkSession::send`] in octets: room for two longest frames.
@@ -66,6 +70,7 @@ pub struct BulkSession {
     /// Queries without a complete answer; the first one has the next turn.
     open: VecDeque<OpenQuery>,
     finished: VecDeque<FinishedQuery>,
+    scratch: Scratch,
     /// Whether the peer has closed its side.
     has_ended: bool,
     /// Whether nothing more is read, and the connection is closed once all owed answers are sent.
@@ -84,6 +89,7 @@ impl BulkSession {
             frames: 0,
             open: VecDeque::new(),
             finished: VecDeque::new(),
+            scratch: Scratch::default(),
             has_ended: false,
             is_closing: false,
         }
@@ -161,7 +167,7 @@ impl BulkSession {
             if !w.has_room() || clients >= SENT_CLIENTS_MAX {
                 break;
             }
-            match query.turn(&context, &mut w, &mut clients) {
+            match query.turn(&context, &mut w, &mut self.scratch, &mut clients) {
                 // The next query has its turn: a short answer does not wait for a long one.
                 Turn::Again => self.open.rotate_left(1),
                 Turn::Finished { finished, closes } => {
@@ -260,3 +266,6 @@ impl Room<'_> {
         self.len - self.w.position() >= Frame::LEN_MAX
     }
 }
+
+#[cfg(test)]
+mod tests;

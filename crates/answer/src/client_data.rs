@@ -35,6 +35,38 @@ pub(crate) fn write(
     w.option(OptionCode::CLIENT_DATA, |w| contents(w, view, now, client, on_links, requested))
 }
 
+/// Writes OPTION_CLIENT_DATA with these unexpired bindings of the client.
+///
+/// `newest`: the latest `cltt` of the client's bindings on these links, in UNIX seconds. Requested options
+/// are those of all its bindings there.
+#[expect(clippy::too_many_arguments, reason = "each is a different thing, as for `write`")]
+pub(crate) fn write_bindings(
+    w: &mut Writer<'_>,
+    view: &View<'_>,
+    now: u32,
+    client: &Client<'_>,
+    bindings: impl Iterator<Item = Binding>,
+    newest: u32,
+    on_links: &OnLinks<'_>,
+    requested: Requested<'_>,
+) -> Result<(), NoRoomError> {
+    w.option(OptionCode::CLIENT_DATA, |w| {
+        w.extend(|free| {
+            let duid_len = client.duid_len() as u16; // at most DUID_LEN_MAX, 130
+            client.copy_duid(free.option_room(OptionCode::CLIENTID, duid_len)?);
+            for binding in bindings {
+                put_binding(free, &binding, binding.left(now))?;
+            }
+            put_clt_time(free, now, newest)
+        })?;
+        if requested.codes.is_empty() {
+            return Ok(());
+        }
+        let options = ClientOptions::collect(*view, *client, *on_links, newest);
+        options.write(w, requested.rights, requested.codes)
+    })
+}
+
 #[inline]
 fn contents(
     w: &mut Writer<'_>,
@@ -105,24 +137,35 @@ fn leases_that(
         }
         // An expired lease is no binding, but shows when the client last communicated.
         newest = newest.max(binding.cltt);
-        let (address, Left { valid_lifetime, preferred_lifetime }) = (binding.address, binding.left(now));
-        if valid_lifetime == 0 {
-            continue;
-        }
-        match binding.kind {
-            LeaseKind::Address => IaAddress { address, preferred_lifetime, valid_lifetime }.fill(free)?,
-            LeaseKind::Prefix => {
-                let prefix_len = binding.prefix_len;
-                IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.fill(free)?;
-            }
+        let left = binding.left(now);
+        if left.valid_lifetime > 0 {
+            put_binding(free, &binding, left)?;
         }
     }
+    put_clt_time(free, now, newest)?;
+    Ok(newest)
+}
+
+#[inline(always)]
+fn put_binding(free: &mut Free<'_>, binding: &Binding, left: Left) -> Result<(), NoRoomError> {
+    let (address, Left { valid_lifetime, preferred_lifetime }) = (binding.address, left);
+    match binding.kind {
+        LeaseKind::Address => IaAddress { address, preferred_lifetime, valid_lifetime }.fill(free),
+        LeaseKind::Prefix => {
+            let prefix_len = binding.prefix_len;
+            IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.fill(free)
+        }
+    }
+}
+
+#[inline(always)]
+fn put_clt_time(free: &mut Free<'_>, now: u32, newest: u32) -> Result<(), NoRoomError> {
     let option = free.take::<8>()?;
     option[..2].copy_from_slice(&OptionCode::CLT_TIME.0.to_be_bytes());
     option[2..4].copy_from_slice(&4_u16.to_be_bytes());
     // 0 if the lease source's clock is ahead.
     option[4..].copy_from_slice(&now.saturating_sub(newest).to_be_bytes());
-    Ok(newest)
+    Ok(())
 }
 
 #[cfg(test)]

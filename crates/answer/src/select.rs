@@ -52,6 +52,8 @@ pub(crate) enum OnLinks<'p> {
     OwnSubnet(OwnSubnet<'p>),
     /// The bindings on these links.
     Links(LinkSet<'p>),
+    /// The bindings on no configured link.
+    NoLink,
 }
 
 impl<'p> OnLinks<'p> {
@@ -67,6 +69,7 @@ impl<'p> OnLinks<'p> {
             Self::Whole => true,
             Self::OwnSubnet(subnet) => is_on_link_of(*subnet, view, binding) && view.shows(client, binding),
             Self::Links(links) => view.is_on(links, binding) && view.shows(client, binding),
+            Self::NoLink => view.locate(binding).link().is_none() && view.shows(client, binding),
         }
     }
 }

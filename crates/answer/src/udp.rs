@@ -99,6 +99,11 @@ impl Engine {
         &self.policy
     }
 
+    /// Returns the reply to queries with no matching lease in these leases.
+    pub(crate) fn no_binding_in(&self, leases: &Pinned<'_>) -> NoBindingPolicy {
+        if leases.is_incomplete() { self.no_binding_if_incomplete } else { self.no_binding }
+    }
+
     /// Answers up to [`BATCH_MAX`] datagrams at `now`; `deliver` gets the position and verdict of each, in
     /// order.
     ///
@@ -139,7 +144,7 @@ impl Engine {
         let first = datagrams.first().map_or(Ipv6Addr::UNSPECIFIED, |datagram| *datagram.source.ip());
         let mut admission = Admission::new(&self.policy.access, limits, now.monotonic_ns, first);
         let (now, turns) = (now.unix_seconds, lookups.turns());
-        let no_binding = if leases.is_incomplete() { self.no_binding_if_incomplete } else { self.no_binding };
+        let no_binding = self.no_binding_in(leases);
         for turn in 0..datagrams.len() + turns {
             if let Some(datagram) = datagrams.get(turn) {
                 let received = &mut received[turn];

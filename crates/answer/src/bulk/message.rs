@@ -36,10 +36,12 @@ pub(super) fn parse(octets: &[u8], policy: &Policy, rights: &Rights) -> Result<A
     }
     let Validated { requestor, query } = validate(message.options.clone(), policy).map_err(close)?;
     accepted.requestor = requestor.octets().into();
-    accepted.refusal = if message.kind == MessageType::ACTIVELEASEQUERY {
-        Some(BulkOutcome::ActiveNotSupported)
-    } else {
-        refusal(&mut accepted.wanted, message.options, query, rights).err()
+    accepted.refusal = match query {
+        // It may have no OPTION_LQ_QUERY (RFC 7653 §6.2.1).
+        _ if message.kind == MessageType::ACTIVELEASEQUERY => Some(BulkOutcome::ActiveNotSupported),
+        OptionQuery::None => return Err(close(BulkOutcome::CloseNoQuery)),
+        OptionQuery::One(query) => refusal(&mut accepted.wanted, message.options, Some(query), rights).err(),
+        OptionQuery::Several => refusal(&mut accepted.wanted, message.options, None, rights).err(),
     };
     Ok(accepted)
 }
@@ -47,8 +49,14 @@ pub(super) fn parse(octets: &[u8], policy: &Policy, rights: &Rights) -> Result<A
 /// The options that each query must have.
 struct Validated<'a> {
     requestor: Duid<'a>,
-    /// OPTION_LQ_QUERY; `None` if it is repeated.
-    query: Option<&'a [u8]>,
+    query: OptionQuery<'a>,
+}
+
+/// OPTION_LQ_QUERY of a message.
+enum OptionQuery<'a> {
+    None,
+    One(&'a [u8]),
+    Several,
 }
 
 fn validate<'a>(options: Options<'a>, policy: &Policy) -> Result<Validated<'a>, BulkOutcome> {
@@ -71,8 +79,11 @@ fn validate<'a>(options: Options<'a>, policy: &Policy) -> Result<Validated<'a>, 
     if server_id.is_some_and(|value| value != policy.server_duid) {
         return Err(BulkOutcome::CloseOtherServer);
     }
-    let query = query.ok_or(BulkOutcome::CloseNoQuery)?;
-    Ok(Validated { requestor, query: (queries == 1).then_some(query) })
+    let query = match query {
+        _ if queries > 1 => OptionQuery::Several,
+        query => query.map_or(OptionQuery::None, OptionQuery::One),
+    };
+    Ok(Validated { requestor, query })
 }
 
 /// Parses the query; the error is the outcome of one that gets a status.

@@ -124,7 +124,6 @@ impl Wanted {
         self.request().contains(OptionCode::LQ_BASE_TIME)
     }
 
-    #[expect(dead_code, reason = "for the scan of leases")]
     /// Returns whether the time of a change is within start and end time, both in UNIX seconds.
     pub(super) fn takes_time(&self, cltt: u32) -> bool {
         let changed = LqTime::from_unix(cltt);

@@ -16,7 +16,6 @@ pub(super) struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    #[expect(dead_code, reason = "for the scan of leases")]
     /// Writes a message with data: the LEASEQUERY-REPLY, or a LEASEQUERY-DATA after it.
     pub(super) fn data<R>(
         &self,

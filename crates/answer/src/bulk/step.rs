@@ -8,12 +8,14 @@ use lqd_wire::{LqTime, TransactionId};
 use super::message::Accepted;
 use super::query::Wanted;
 use super::reply::Envelope;
-use super::{BulkOutcome, FinishedQuery, Room, rights};
-use crate::select::View;
-use crate::{Engine, Now, Rights};
+use super::scan::{self, Scan};
+use super::selection::{Out, Resume, Scratch};
+use super::{BulkOutcome, FinishedQuery, Room, find, rights};
+use crate::client_data::Requested;
+use crate::select::{Content, View, nothing_on};
+use crate::{Engine, NoBindingPolicy, Now, Rights};
 
 /// The surroundings of one call of [`BulkSession::send`](super::BulkSession::send).
-#[expect(dead_code, reason = "for the scan of leases")]
 pub(super) struct Context<'a> {
     pub(super) engine: &'a Engine,
     pub(super) leases: &'a Pinned<'a>,
@@ -48,12 +50,18 @@ pub(super) struct OpenQuery {
     state: State,
     bindings: u64,
     messages: u64,
+    /// Whether leases were stale or incomplete at some moment since the query began.
+    is_incomplete: bool,
+    /// Whether a binding fits into no message.
+    has_unsent: bool,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Nothing was looked up yet.
-    Received,
+    /// Bindings of one client are being sent.
+    Finding(Option<Resume>),
+    /// Bindings of many clients are being sent.
+    Scanning(Box<Scan>),
     /// The message that ends the answer is owed.
     Ending(BulkOutcome),
 }
@@ -61,8 +69,13 @@ enum State {
 impl OpenQuery {
     pub(super) fn new(accepted: Accepted) -> Self {
         let Accepted { transaction_id, requestor, wanted, refusal } = accepted;
-        let state = refusal.map_or(State::Received, State::Ending);
-        Self { transaction_id, requestor, wanted, state, bindings: 0, messages: 0 }
+        let state = match (refusal, Scan::of(&wanted)) {
+            (Some(outcome), _) => State::Ending(outcome),
+            (None, Some(scan)) => State::Scanning(Box::new(scan)),
+            (None, None) => State::Finding(None),
+        };
+        let (bindings, messages, is_incomplete, has_unsent) = (0, 0, false, false);
+        Self { transaction_id, requestor, wanted, state, bindings, messages, is_incomplete, has_unsent }
     }
 
     /// Ends the query with this outcome.
@@ -71,19 +84,93 @@ impl OpenQuery {
     }
 
     /// Works on the query once; there is room for one message at least.
-    pub(super) fn turn(&mut self, context: &Context<'_>, w: &mut Room<'_>, _clients: &mut u32) -> Turn {
-        match self.state {
-            State::Received => {
-                self.end(BulkOutcome::Incomplete);
-                Turn::Again
+    ///
+    /// `clients` counts the client numbers that were read.
+    pub(super) fn turn(
+        &mut self,
+        context: &Context<'_>,
+        w: &mut Room<'_>,
+        scratch: &mut Scratch,
+        clients: &mut u32,
+    ) -> Turn {
+        if let State::Ending(outcome) = self.state {
+            return self.finish(context, w, outcome);
+        }
+        *clients += scan::SLICE;
+        // Leases that are incomplete for a moment may lack one that this query should have had.
+        self.is_incomplete |= context.engine.no_binding_in(context.leases) != NoBindingPolicy::Answer;
+        let end = if self.is_incomplete && self.messages == 0 {
+            Some(BulkOutcome::Incomplete)
+        } else {
+            self.send_bindings(context, w, scratch)
+        };
+        if let Some(outcome) = end {
+            self.end(outcome);
+        }
+        Turn::Again
+    }
+
+    /// Writes bindings; returns the outcome if there are no more.
+    fn send_bindings(
+        &mut self,
+        context: &Context<'_>,
+        room: &mut Room<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<BulkOutcome> {
+        let Self { transaction_id, requestor, wanted, state, .. } = self;
+        let envelope = envelope(context, *transaction_id, requestor, wanted, self.messages > 0);
+        let requested = Requested { codes: wanted.request(), rights: context.rights };
+        let mut out = Out { room, envelope, requested, bindings: 0, messages: 0, has_unsent: false };
+        let done = match state {
+            State::Finding(resume) => {
+                let found = find::step(context, wanted, &mut out, scratch, resume);
+                Ok(found.map_err(BulkOutcome::from))
             }
-            State::Ending(outcome) => self.finish(context, w, outcome),
+            State::Scanning(scan) => scan.step(context, wanted, &mut out, scratch),
+            State::Ending(outcome) => return Some(*outcome),
+        };
+        let Out { bindings, messages, has_unsent, .. } = out;
+        (self.bindings, self.messages) = (self.bindings + bindings, self.messages + messages);
+        self.has_unsent |= has_unsent;
+        match done {
+            Ok(Ok(false)) => None,
+            Ok(Ok(true)) => Some(self.outcome(context)),
+            Ok(Err(outcome)) => Some(outcome),
+            // Nothing was sent of the old leases: the scan begins again.
+            Err(_) if self.messages == 0 => None,
+            Err(_) => Some(BulkOutcome::Replaced),
+        }
+    }
+
+    /// Decides the outcome when all bindings are sent.
+    fn outcome(&self, context: &Context<'_>) -> BulkOutcome {
+        if matches!(&self.state, State::Scanning(scan) if scan.has_unreadable) {
+            return BulkOutcome::Unreadable;
+        }
+        if self.has_unsent {
+            return BulkOutcome::TooLong;
+        }
+        if self.is_incomplete {
+            return BulkOutcome::Incomplete;
+        }
+        if self.bindings > 0 {
+            return BulkOutcome::Complete;
+        }
+        let content = match self.wanted.link_address {
+            Some(address) => nothing_on(&context.view, &context.view.links().named(address)),
+            None if context.view.is_whole() => Content::NoBinding,
+            None => return BulkOutcome::Restricted,
+        };
+        match content {
+            Content::Refused(refusal) => refusal.into(),
+            _ => BulkOutcome::NoBinding,
         }
     }
 
     /// Writes the message that ends the answer.
     fn finish(&mut self, context: &Context<'_>, w: &mut Room<'_>, outcome: BulkOutcome) -> Turn {
-        let envelope = self.envelope(context);
+        let envelope =
+            envelope(context, self.transaction_id, &self.requestor, &self.wanted, self.messages > 0);
         envelope.end(&mut w.w, outcome).expect("a status fits into the longest frame");
         self.messages += 1;
         let has_failed = !outcome.text().is_empty();
@@ -101,15 +188,16 @@ impl OpenQuery {
         };
         Turn::Finished { finished, closes }
     }
+}
 
-    fn envelope<'a>(&'a self, context: &Context<'a>) -> Envelope<'a> {
-        let base_time = self.wanted.has_base_time().then(|| LqTime::from_unix(context.now));
-        Envelope {
-            transaction_id: self.transaction_id,
-            requestor: &self.requestor,
-            server_duid: &context.engine.policy().server_duid,
-            base_time,
-            is_replied: self.messages > 0,
-        }
-    }
+fn envelope<'a>(
+    context: &Context<'a>,
+    transaction_id: TransactionId,
+    requestor: &'a [u8],
+    wanted: &Wanted,
+    is_replied: bool,
+) -> Envelope<'a> {
+    let base_time = wanted.has_base_time().then(|| LqTime::from_unix(context.now));
+    let server_duid = &context.engine.policy().server_duid;
+    Envelope { transaction_id, requestor, server_duid, base_time, is_replied }
 }
