@@ -25,7 +25,7 @@ macro_rules! bulk_outcomes {
                 $((Self::$close, $close_name, $close_doc),)+
             ];
 
-            /// Returns the status of the answer, Success if it has no status option; `None` without an answer.
+            /// Returns the status of the answer, Success if it has no status option; `None` without one.
             pub fn status(self) -> Option<StatusCode> {
                 match self {
                     $(Self::$answer => Some(StatusCode::$status),)+

@@ -67,11 +67,11 @@ pub(crate) enum Command {
     },
     /// Fetches all bindings of a relay agent, a remote-id, a link or a client over TCP (bulk, RFC 5460)
     ///
-    /// Give one of --relay-id, --remote-id, --addr and --duid, or --link alone for all bindings on a link; with
-    /// one of the others, --link restricts the query to that link. Clients are printed as they arrive: for each
-    /// message of the server a page or, with --json, a line. A client with bindings on several links, or with
-    /// many, comes several times. Several servers are queried at once, and their answers are not merged. A
-    /// summary on standard error says for each server whether its answer is complete.
+    /// Give one of --relay-id, --remote-id, --addr and --duid, or --link alone for all bindings on a link;
+    /// with one of the others, --link restricts the query to that link. Clients are printed as they arrive:
+    /// for each message of the server a page or, with --json, a line. A client with bindings on several
+    /// links, or with many, comes several times. Several servers are queried at once, and their answers are
+    /// not merged. A summary on standard error says for each server whether its answer is complete.
     Bulk(Box<Bulk>),
     /// Prints the completion script for a shell
     Completions {
