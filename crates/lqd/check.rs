@@ -8,7 +8,7 @@ use lqd_wire::Duid;
 
 use crate::error::ExitError;
 use crate::settings::Settings;
-use crate::site::{Site, access};
+use crate::site::{BULK_INDEXES, Site, access};
 
 /// Prints a report of the site, or returns the error to fix.
 pub(crate) fn check(settings: &Settings) -> Result<(), ExitError> {
@@ -33,7 +33,10 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
     let site = Site::read(settings)?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
     let (links, subnets) = (site.links.len(), site.links.subnet_count());
-    let (writer, store) = Writer::new();
+    let (mut writer, store) = Writer::new();
+    if !settings.bulk.is_empty() {
+        writer.set_secondary_indexes(BULK_INDEXES);
+    }
     let (_feed, report) = Feed::start(writer, site.sources, threads).map_err(ExitError::unusable)?;
     let summary = store.summary();
 
@@ -46,6 +49,13 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
     }
     let list = |items: Vec<String>| items.join(" ");
     writeln!(out, "listens on     {}", list(settings.listen.iter().map(ToString::to_string).collect()))?;
+    if settings.bulk.is_empty() {
+        writeln!(out, "bulk           off; --bulk [::]:547 offers it")?;
+    } else {
+        let addresses = list(settings.bulk.iter().map(ToString::to_string).collect());
+        let (connections, queries) = (settings.bulk_connections, settings.bulk_queries);
+        writeln!(out, "bulk           {addresses}: {connections} connections, {queries} queries on each")?;
+    }
     let rules = || site.policy.access.rules().skip(1);
     let allowed = rules().filter(|(_, rights)| rights.allow).map(|(prefix, _)| prefix.to_string());
     writeln!(out, "answers        {}", list(allowed.collect()))?;

@@ -5,9 +5,11 @@
 //! scrape   all numbers at one moment             metrics  a scrape as Prometheus text
 //! census   leases by link                        status   a scrape as JSON
 //! process  CPU and memory of the process         taps     query log, discarded datagrams
+//! bulk     counters of bulk leasequery
 //! ```
 
 pub(crate) mod admin;
+pub(crate) mod bulk;
 mod census;
 mod metrics;
 mod process;

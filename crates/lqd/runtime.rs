@@ -5,12 +5,14 @@
 //! startup    Bound → Confined → Loaded → Serving     workers  start, stalls and end of the threads
 //! main_loop  Serving: events until the end           worker   a batch of datagrams → replies
 //! event      events of the main thread               sockets  UDP sockets, steering, busy polling
+//! bulk       TCP: bulk leasequery
 //! reload     SIGHUP, on its own thread               liveness, watchdog, service_manager  to systemd
 //! signals    obeyed at any moment                    clock    steps of the system clock
 //! await_kea  waits for files that Kea writes         example  a query to try, printed once ready
 //! ```
 
 mod await_kea;
+mod bulk;
 mod clock;
 mod event;
 mod example;

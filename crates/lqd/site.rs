@@ -4,13 +4,14 @@ pub(crate) mod access;
 
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
 use lqd_answer::{Engine, NoBindingPolicy, Policy};
 use lqd_feed::kea_config::{self, Document, ExtendedInfo, KeaConfig, ServerDuid};
 use lqd_feed::kea_memfile::KeaMemfile;
 use lqd_feed::{LeaseSource, Missing, SourceConfig, links_of};
-use lqd_index::{Link, Links};
+use lqd_index::{Link, Links, SecondaryIndexes};
 use tracing::warn;
 
 use crate::error::ExitError;
@@ -18,6 +19,16 @@ use crate::settings::{self, LinkAddress, Settings, SourceSettings};
 
 /// Environment variable of Kea's data folder, if it is not `/var/lib/kea`.
 const KEA_DATA_DIR: &str = "KEA_DHCP_DATA_DIR";
+
+/// Indexes for the query-types of bulk leasequery.
+pub(crate) const BULK_INDEXES: SecondaryIndexes =
+    SecondaryIndexes { relay_id: true, remote_id: true, link: true };
+
+/// BULK_LQ_DATA_TIMEOUT (RFC 5460 §5.6).
+const BULK_TIMEOUT_RECOMMENDED: Duration = Duration::from_secs(300);
+
+/// BULK_LQ_MAX_CONNS (RFC 5460 §5.6).
+const BULK_CONNECTIONS_RECOMMENDED: usize = 10;
 
 /// Everything that a reload can replace.
 pub(crate) struct Site {
@@ -59,6 +70,8 @@ impl Site {
         };
         let engine = Engine::new(policy.clone()).map_err(ExitError::unusable)?;
         let engine = engine.with_no_binding_if_incomplete(no_binding_policy(settings, true));
+        let engine = if settings.bulk.is_empty() { engine } else { engine.with_bulk_offered() };
+        warnings.extend(bulk_warnings(settings));
         let mut sources = Vec::new();
         for kea in keas {
             warnings.extend(kea.config.warnings.iter().map(|warning| kea.about(warning.to_string())));
@@ -204,6 +217,27 @@ fn allow(settings: &Settings, keas: &[Kea<'_>], warnings: &mut Vec<String>) -> V
         }
     }
     vec![Ipv6Net::from(Ipv6Addr::LOCALHOST)]
+}
+
+/// Returns warnings about limits of bulk leasequery below those that RFC 5460 recommends (§5.6).
+fn bulk_warnings(settings: &Settings) -> Vec<String> {
+    let (timeout, connections) = (settings.bulk_timeout, settings.bulk_connections);
+    if settings.bulk.is_empty() {
+        return Vec::new();
+    }
+    let mut warnings = Vec::new();
+    if timeout < BULK_TIMEOUT_RECOMMENDED {
+        warnings.push(format!(
+            "--bulk-timeout {} is below 300 seconds, which RFC 5460 does not recommend: slow requestors are cut off",
+            timeout.as_secs()
+        ));
+    }
+    if connections < BULK_CONNECTIONS_RECOMMENDED {
+        warnings.push(format!(
+            "--bulk-connections {connections} is below 10, which RFC 5460 does not recommend: requestors find no free one"
+        ));
+    }
+    warnings
 }
 
 /// Returns the reply to queries with no matching lease.

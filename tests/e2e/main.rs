@@ -11,6 +11,7 @@ mod support;
 
 mod access;
 mod admin;
+mod bulk;
 mod cli;
 mod conformance;
 mod faults;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         lq::trials,
         tshark::trials,
         admin::trials,
+        bulk::trials,
         taps::trials,
     ];
     let trials = modules.into_iter().flat_map(|trials| trials()).collect();

@@ -95,6 +95,12 @@ impl Engine {
         Self { bulk_offered: true, ..self }
     }
 
+    /// Returns whether the access rule of `source` lets it query at all.
+    pub fn allows(&self, source: Ipv6Addr) -> bool {
+        let access = &self.policy.access;
+        access.rule(access.rule_of(source)).1.allow
+    }
+
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
     }

@@ -21,8 +21,8 @@ use crate::record::{Client, Covering};
 use crate::secondary::{PostingsSize, Secondary};
 use crate::tables::Tables;
 
-/// Most readers of a store: 256 workers, and threads that scan leases.
-pub const READERS_MAX: usize = 260;
+/// Most readers of a store: 256 workers, 64 threads of bulk leasequery, and threads that scan leases.
+pub const READERS_MAX: usize = 324;
 
 /// The leases and links that all workers read.
 pub struct Store {

@@ -7,8 +7,10 @@ use lqd_answer::{BATCH_MAX, Outcome, QueryClass};
 use lqd_feed::{Figure, FigureValue, SourceState};
 use lqd_net::{SendError, Sizes};
 use lqd_stats::{Exposition, Family, Kind};
+use lqd_stream::{Closed, Refused};
 use lqd_wire::StatusCode;
 
+use super::bulk::BulkState;
 use super::census::Tally;
 use super::scrape::{Scrape, Served};
 use super::unix_time;
@@ -134,6 +136,37 @@ const TABLE: &[Metric] = &[
     Metric("lqd_log_lines_lost_total", Counter, "Log lines lost because standard error did not take them: disk full, reader gone or too slow.",
         Of(|s, f| f.sample(&[], s.log_lines_lost))),
 
+    Metric("lqd_bulk_connections", Gauge, "Open connections of bulk leasequery.",
+        Of(|s, f| bulk(s, |bulk| f.sample(&[], bulk.stream.open())))),
+    Metric("lqd_bulk_connections_total", Counter, "Connections of bulk leasequery accepted.",
+        Of(|s, f| bulk(s, |bulk| f.sample(&[], bulk.stream.accepted())))),
+    Metric("lqd_bulk_refused_connections_total", Counter, "Connections closed before anything was read, by reason: the source is not allowed, or too many are open (--bulk-connections).",
+        Of(|s, f| bulk(s, |bulk| for reason in Refused::ALL {
+            f.sample(&[("reason", reason.name())], bulk.stream.refused(*reason));
+        }))),
+    Metric("lqd_bulk_closed_connections_total", Counter, "Connections ended, by reason: idle and stalled exceed --bulk-timeout, cut is a requestor that was too slow for the end of lqd.",
+        Of(|s, f| bulk(s, |bulk| for reason in Closed::ALL {
+            f.sample(&[("reason", reason.name())], bulk.stream.closed(*reason));
+        }))),
+    Metric("lqd_bulk_accept_errors_total", Counter, "Connections that could not be accepted, for want of a file descriptor or memory.",
+        Of(|s, f| bulk(s, |bulk| f.sample(&[], bulk.stream.accept_errors())))),
+    Metric("lqd_bulk_outcomes_total", Counter, "Bulk queries finished, and connections closed for an error of the protocol, by outcome.",
+        Of(|s, f| bulk(s, |bulk| for (name, count) in bulk.by_outcome() {
+            f.sample(&[("outcome", name)], count);
+        }))),
+    Metric("lqd_bulk_queries_total", Counter, "Bulk queries finished, by query-type; the same as lqd_bulk_outcomes_total in all.",
+        Of(|s, f| bulk(s, |bulk| for (name, count) in bulk.by_class() {
+            f.sample(&[("query_type", name)], count);
+        }))),
+    Metric("lqd_bulk_bindings_total", Counter, "Bindings in the answers to finished bulk queries.",
+        Of(|s, f| bulk(s, |bulk| f.sample(&[], bulk.bindings())))),
+    Metric("lqd_bulk_messages_total", Counter, "Messages of the answers to finished bulk queries.",
+        Of(|s, f| bulk(s, |bulk| f.sample(&[], bulk.messages())))),
+    Metric("lqd_bulk_received_octets_total", Counter, "Octets received on connections of bulk leasequery.",
+        Of(|s, f| bulk(s, |bulk| f.sample(&[], bulk.stream.octets().0)))),
+    Metric("lqd_bulk_sent_octets_total", Counter, "Octets that the kernel took for connections of bulk leasequery.",
+        Of(|s, f| bulk(s, |bulk| f.sample(&[], bulk.stream.octets().1)))),
+
     Metric("lqd_net_received_total", Counter, "Datagrams received from the sockets, with an outcome or about to have one.",
         Of(|s, f| f.sample(&[], s.net(|n| n.received.get())))),
     Metric("lqd_net_overflowed_total", Counter, "Datagrams that the kernel dropped, by worker, because the socket's queue was full (raise --receive-buffer) or the checksum was wrong; known once the next one is received; coalesced datagrams count once.",
@@ -209,6 +242,13 @@ const TABLE: &[Metric] = &[
     Metric("lqd_leases_counted_timestamp_seconds", Gauge, "Time of the last census, seconds since 1970.",
         Of(|s, f| if let Some(census) = &s.census { f.sample(&[], unix_time(census.at).as_secs_f64()) })),
 ];
+
+/// Writes samples of bulk leasequery, if it is offered.
+fn bulk(served: &Served, write: impl FnOnce(&BulkState)) {
+    if let Some(bulk) = &served.bulk {
+        write(bulk);
+    }
+}
 
 /// Writes a histogram of sizes, from the counts up to each of [`Sizes::UP_TO`].
 fn sizes(family: &mut Family<'_>, up_to: [u64; Sizes::UP_TO.len()], datagrams: u64) {

@@ -17,6 +17,7 @@ use lqd_net::{NetCounters, Sizes};
 use lqd_stats::Distribution;
 use lqd_wire::StatusCode;
 
+use super::bulk::BulkState;
 use super::census::Census;
 use super::process::Process;
 use super::state::{OUTCOMES, QUERY_CLASSES, ServerState, ServingState, WorkerCounters};
@@ -53,6 +54,8 @@ pub(super) struct Served {
     pub(super) census: Option<Arc<Census>>,
     /// Records of the query log by result.
     pub(super) log_counts: [(&'static str, u64); 3],
+    /// Counters of bulk leasequery, if it is offered; read when they are written out.
+    pub(super) bulk: Option<Arc<BulkState>>,
     /// Log lines that standard error did not take.
     pub(super) log_lines_lost: u64,
 }
@@ -96,6 +99,7 @@ impl Served {
             memory: serving.store.memory(),
             census,
             log_counts: serving.log_counts.read(),
+            bulk: serving.bulk.clone(),
             log_lines_lost: log::lost(),
         }
     }

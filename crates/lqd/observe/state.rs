@@ -13,6 +13,7 @@ use lqd_index::Store;
 use lqd_net::NetCounters;
 use lqd_stats::{Counters, Histogram, Top};
 
+use super::bulk::BulkState;
 use super::census::Census;
 use super::taps::{LogCounts, Taps};
 
@@ -87,6 +88,8 @@ pub(crate) struct ServingState {
     pub(crate) taps: Arc<ArcSwapOption<Taps>>,
     /// Records of the query log by result.
     pub(crate) log_counts: Arc<LogCounts>,
+    /// Counters of bulk leasequery, if it is offered.
+    pub(crate) bulk: Option<Arc<BulkState>>,
 }
 
 impl ServerState {

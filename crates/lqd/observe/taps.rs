@@ -32,7 +32,7 @@ use crate::settings::{QueryLog, Settings};
 
 pub(crate) use discards::{Discard, Ring};
 pub(crate) use pcap::write_pcap;
-pub(crate) use record::{About, Record};
+pub(crate) use record::{About, Ending, Record};
 
 /// Most queued records of one worker: up to 160,000 a second are logged without loss.
 const QUEUE_LEN: usize = 8192;
@@ -50,7 +50,7 @@ struct LogTap {
     sample: NonZeroU32,
     /// Prefix of the requestors whose queries are logged.
     requestor: Ipv6Net,
-    /// One for each worker.
+    /// One for each worker, then one for each thread of bulk leasequery.
     queues: Vec<Arc<Queue>>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Tap<'a> {
 }
 
 impl Taps {
-    /// Returns the taps of a worker.
+    /// Returns the taps of a worker; the threads of bulk leasequery are numbered behind the workers.
     pub(crate) fn of(&self, worker: usize) -> Tap<'_> {
         Tap {
             log: self.log.as_ref().and_then(|log| Some((log, &**log.queues.get(worker)?))),
@@ -136,6 +136,8 @@ pub(crate) struct Recorder {
     /// Records of the query log by result.
     pub(crate) counts: Arc<LogCounts>,
     workers: usize,
+    /// Threads of bulk leasequery, whose queues follow those of the workers.
+    bulk_threads: usize,
     queues: Vec<Arc<Queue>>,
     /// Replaced taps that a worker may still use: freed here, never by a worker.
     replaced: Vec<Arc<Taps>>,
@@ -151,11 +153,12 @@ pub(crate) struct Prepared {
 
 impl Recorder {
     /// Creates a recorder with all taps off.
-    pub(crate) fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize, bulk_threads: usize) -> Self {
         Self {
             taps: Arc::default(),
             counts: Arc::default(),
             workers,
+            bulk_threads,
             queues: Vec::new(),
             replaced: Vec::new(),
             writer: None,
@@ -180,7 +183,7 @@ impl Recorder {
         let Prepared { sink, log, keep_discards } = prepared;
         if log.is_some() && self.queues.is_empty() {
             let queue = || Queue { records: ArrayQueue::new(QUEUE_LEN), lost: Counters::default() };
-            self.queues = (0..self.workers).map(|_| Arc::new(queue())).collect();
+            self.queues = (0..self.workers + self.bulk_threads).map(|_| Arc::new(queue())).collect();
             // Queues are made once, so this is never set before.
             let _ = self.counts.queues.set(self.queues.clone());
         }
@@ -289,10 +292,8 @@ mod tests {
         let taps = taps(1, "::/0");
         let record = Record {
             at: Duration::ZERO,
-            took: Duration::ZERO,
             source: "[fd00::1]:547".parse().unwrap(),
-            outcome: Outcome::Answered,
-            reply_len: 1,
+            ending: Ending::Datagram { outcome: Outcome::Answered, reply_len: 1, took: Duration::ZERO },
             about: None,
         };
         let counted = allocation_counter::measure(|| (0..10).for_each(|_| taps.of(1).log(&record)));

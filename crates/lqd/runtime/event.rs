@@ -15,6 +15,8 @@ pub(crate) enum Event {
     WorkerStarted,
     /// A worker's thread ended; the reason is known unless it panicked.
     WorkerEnded(usize, Option<String>),
+    /// A thread of bulk leasequery ended.
+    BulkEnded(usize),
     /// The feed's thread ended.
     FeedEnded,
     /// A reload ended.

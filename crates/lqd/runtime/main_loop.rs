@@ -13,6 +13,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::SIGHUP;
 use tracing::{error, info, warn};
 
+use super::bulk::Bulk;
 use super::clock::Clock;
 use super::event::{Event, Reloaded};
 use super::reload::Reloads;
@@ -33,6 +34,7 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Serving {
     pub(super) main_loop: MainLoop,
     pub(super) workers: Workers,
+    pub(super) bulk: Option<Bulk>,
     pub(super) feed_handle: FeedHandle,
     pub(super) incoming: Receiver<Event>,
     /// Removes its Unix sockets when dropped.
@@ -42,14 +44,17 @@ pub(super) struct Serving {
 impl Serving {
     /// Serves until a signal stops it or a thread fails, then answers queued datagrams and ends the threads.
     pub(super) fn run(self) -> Result<(), ExitError> {
-        let Self { mut main_loop, mut workers, feed_handle, incoming, _admin } = self;
-        let end = main_loop.run(&incoming, &mut Housekeeping::new(&mut workers));
+        let Self { mut main_loop, mut workers, mut bulk, feed_handle, incoming, _admin } = self;
+        let end = main_loop.run(&incoming, &mut Housekeeping::new(&mut workers, bulk.as_mut()));
         // Said first: draining the queues may take a second.
         service_manager::notify(&NotifyState::Stopping);
         main_loop.state.set_stopping();
         feed_handle.stop();
-        // Before the recorder, which writes the records of the last datagrams.
+        // Bulk sessions end while the workers drain their queues.
+        bulk.iter().for_each(Bulk::begin_stop);
+        // Before the recorder, which writes the records of the last queries.
         let totals = workers.stop();
+        bulk.into_iter().for_each(Bulk::stop);
         main_loop.recorder.stop();
         for ((_, name, _), count) in Outcome::TABLE.iter().zip(totals).filter(|(_, count)| *count > 0) {
             info!(outcome = name, count, "datagrams");
@@ -118,6 +123,11 @@ impl MainLoop {
                 Some(Event::WorkerEnded(worker, reason)) => {
                     let reason = reason.unwrap_or_else(|| "it panicked".to_owned());
                     return Err(ExitError::running(format!("worker {worker} ended: {reason}")));
+                }
+                Some(Event::BulkEnded(thread)) => {
+                    return Err(ExitError::running(format!(
+                        "thread {thread} of bulk leasequery ended: it panicked"
+                    )));
                 }
                 Some(Event::FeedEnded) => {
                     // A restart is better than answers that grow old unnoticed.
@@ -198,6 +208,7 @@ impl MainLoop {
 /// Periodic work of the main thread.
 struct Housekeeping<'a> {
     workers: &'a mut Workers,
+    bulk: Option<&'a mut Bulk>,
     clock: Clock,
     watchdog: Watchdog,
     /// The ready message was sent to the service manager, or cannot be.
@@ -205,8 +216,8 @@ struct Housekeeping<'a> {
 }
 
 impl<'a> Housekeeping<'a> {
-    fn new(workers: &'a mut Workers) -> Self {
-        Self { workers, clock: Clock::new(), watchdog: Watchdog::new(), ready_sent: false }
+    fn new(workers: &'a mut Workers, bulk: Option<&'a mut Bulk>) -> Self {
+        Self { workers, bulk, clock: Clock::new(), watchdog: Watchdog::new(), ready_sent: false }
     }
 
     fn run(&mut self) {
@@ -214,6 +225,7 @@ impl<'a> Housekeeping<'a> {
         self.ready_sent = self.ready_sent || service_manager::notify(&NotifyState::Ready);
         // At least each second, so that a step is logged near its moment.
         self.clock.check();
+        self.bulk.iter_mut().for_each(|bulk| bulk.log_refusals());
         self.watchdog.check(|| self.workers.stalled());
     }
 

@@ -2,6 +2,7 @@
 //!
 //! The thread reads everything and configures the feed; the main thread applies the result.
 
+use std::net::SocketAddrV6;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Instant;
@@ -19,6 +20,8 @@ use crate::site::Site;
 /// Reload in progress, if any, and the inputs of the next one.
 pub(super) struct Reloads {
     flags: Flags,
+    /// Addresses where bulk leasequery listens; others take effect at the next start only.
+    bulk: Vec<SocketAddrV6>,
     feed: FeedHandle,
     events: Sender<Event>,
     started: Option<Instant>,
@@ -27,8 +30,13 @@ pub(super) struct Reloads {
 }
 
 impl Reloads {
-    pub(super) fn new(flags: Flags, feed: FeedHandle, events: Sender<Event>) -> Self {
-        Self { flags, feed, events, started: None, again: false }
+    pub(super) fn new(
+        flags: Flags,
+        bulk: Vec<SocketAddrV6>,
+        feed: FeedHandle,
+        events: Sender<Event>,
+    ) -> Self {
+        Self { flags, bulk, feed, events, started: None, again: false }
     }
 
     /// Starts a reload, or notes that one must follow; its result arrives as [`Event::Reloaded`].
@@ -47,10 +55,11 @@ impl Reloads {
             );
             return Ok(());
         }
-        let (flags, feed, events) = (self.flags.clone(), self.feed.clone(), self.events.clone());
+        let (flags, bulk) = (self.flags.clone(), self.bulk.clone());
+        let (feed, events) = (self.feed.clone(), self.events.clone());
         let run = move || {
             // A panic must become a result: otherwise no reload would ever start again.
-            let result = catch_unwind(AssertUnwindSafe(|| read(&flags, &feed)))
+            let result = catch_unwind(AssertUnwindSafe(|| read(&flags, bulk, &feed)))
                 .unwrap_or_else(|_| Err(ExitError::running("reading it panicked; report the line about it")));
             // The receiver is gone once the program ends.
             let _ = events.send(Event::Reloaded(Box::new(result)));
@@ -68,9 +77,9 @@ impl Reloads {
 }
 
 /// Reads settings and Kea's configuration, and configures the feed; an error changes nothing.
-fn read(flags: &Flags, feed: &FeedHandle) -> Result<Reloaded, ExitError> {
+fn read(flags: &Flags, bulk: Vec<SocketAddrV6>, feed: &FeedHandle) -> Result<Reloaded, ExitError> {
     let settings = Settings::read(flags).map_err(ExitError::unusable)?;
-    let site = Site::read(&settings)?;
+    let site = Site::read(&Settings { bulk, ..settings.clone() })?;
     let taps = Recorder::prepare(&settings)?;
     site.warn();
     // Last of the steps that can fail, so that an error changes nothing.

@@ -3,6 +3,7 @@
 //! Leases come first and UDP sockets second: a bound socket takes queries away from another server on the
 //! same port, so it is bound when there are leases to answer from.
 
+use std::net::SocketAddrV6;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
@@ -14,6 +15,7 @@ use lqd_feed::{Feed, Part, Report, SkippedRow, UnknownSubnets};
 use lqd_index::{Store, Writer};
 use tracing::{info, warn};
 
+use super::bulk::{BoundBulk, Bulk};
 use super::event::{Event, ExitNotifier};
 use super::main_loop::{MainLoop, Serving};
 use super::reload::Reloads;
@@ -27,7 +29,7 @@ use crate::observe::state::{ServerState, ServingState};
 use crate::observe::taps::Recorder;
 use crate::security::{self, Reach, Sandbox};
 use crate::settings::{AdminAddress, Flags, Settings};
-use crate::site::Site;
+use crate::site::{BULK_INDEXES, Site};
 
 /// Folders that systemd has made for logs (`LogsDirectory=`, systemd.exec(5)).
 const LOGS_DIRECTORY: &str = "LOGS_DIRECTORY";
@@ -91,7 +93,11 @@ impl Confined {
     /// Loads the leases and opens the query log.
     pub(super) fn load(self) -> Result<Loaded, Interrupted> {
         let Self { mut bound, site: Site { sources, engine, .. }, sandbox } = self;
-        let (writer, store) = Writer::new();
+        let (mut writer, store) = Writer::new();
+        if !bound.settings.bulk.is_empty() {
+            // Before the first load, which then builds them once.
+            writer.set_secondary_indexes(BULK_INDEXES);
+        }
         let (settings, state) = (bound.settings.clone(), Arc::clone(&bound.state));
         let load = move || {
             // Before the wait for Kea: a query log that cannot be opened is told at once.
@@ -102,7 +108,7 @@ impl Confined {
         };
         let (taps, (feed, report)) =
             bound.signals.during("the lease file or the query log", Some(&sandbox), load)?;
-        let mut recorder = Recorder::new(bound.settings.workers);
+        let mut recorder = Recorder::new(bound.settings.workers, bulk_threads(&bound.settings));
         sandbox.without_capabilities(|| recorder.set(taps, || ()))?;
         log_report(&report, &store);
         Ok(Loaded { bound, sandbox, store, engine, feed, report, recorder })
@@ -110,24 +116,28 @@ impl Confined {
 }
 
 impl Loaded {
-    /// Binds the UDP sockets, starts workers, feed and signal thread, and completes the sandbox.
+    /// Binds the sockets, starts workers, bulk leasequery, feed and signal thread, and completes the sandbox.
     pub(super) fn serve(self, flags: &Flags) -> Result<Serving, Interrupted> {
         let Self { bound, mut sandbox, store, engine, feed, report, recorder } = self;
         let Bound { settings, signals, state, admin } = bound;
         let (events, incoming) = unbounded();
         let engine = Arc::new(ArcSwap::from_pointee(engine));
         let shared = Shared { store: &store, engine: &engine, recorder: &recorder, events: &events };
-        // Only now: queries to a port without leases would be answered wrongly.
+        // Only now: queries to a port without leases would be answered wrongly. TCP comes before the workers, whose
+        // start drops the capability for port 547.
+        let bound_bulk = BoundBulk::bind(&settings)?;
         let workers = Workers::start(&settings, &shared, &mut sandbox)?;
         await_workers(&incoming, settings.workers)?;
+        let bulk = bound_bulk.map(|bound| bound.start(&settings, &shared, &workers)).transpose()?;
         let (feed_handle, watch) = (feed.handle(), feed.watch());
         // After the workers, whose CPUs the feed's threads leave alone.
         spawn_feed(feed, workers.cpus.clone(), events.clone())?;
-        let reloads = Reloads::new(flags.clone(), feed_handle.clone(), events.clone());
+        let reloads = Reloads::new(flags.clone(), settings.bulk.clone(), feed_handle.clone(), events.clone());
         signals.forward(events)?;
         if let Err(error) = sandbox.seal(admin.needs()) {
-            // Datagrams received meanwhile are answered.
+            // Queries received meanwhile are answered.
             workers.stop();
+            bulk.into_iter().for_each(Bulk::stop);
             return Err(error.into());
         }
         // Set once only, so the error of a second time cannot occur.
@@ -138,14 +148,15 @@ impl Loaded {
             workers: workers.counters.clone(),
             taps: Arc::clone(&recorder.taps),
             log_counts: Arc::clone(&recorder.counts),
+            bulk: bulk.as_ref().map(|bulk| Arc::clone(&bulk.state)),
         });
         // After the seal: from here on nothing can fail that would end the start.
-        log_ready(&workers, &store);
+        log_ready(&workers, bulk.as_ref(), &store);
         if settings.example_query {
             example::print(&workers.addresses, &report);
         }
         let main_loop = MainLoop::new(settings, engine, reloads, watch, state, recorder);
-        Ok(Serving { main_loop, workers, feed_handle, incoming, _admin: admin })
+        Ok(Serving { main_loop, workers, bulk, feed_handle, incoming, _admin: admin })
     }
 }
 
@@ -160,6 +171,16 @@ fn reach(flags: &Flags, settings: &Settings, site: &Site) -> Reach {
         append,
         sockets: security::folders(settings.admin.iter().filter_map(AdminAddress::path)),
     }
+}
+
+/// Threads of bulk leasequery; none if it is off.
+fn bulk_threads(settings: &Settings) -> usize {
+    if settings.bulk.is_empty() { 0 } else { settings.bulk_threads }
+}
+
+/// Returns addresses for a log line.
+fn join(addresses: &[SocketAddrV6]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn load_threads() -> NonZeroUsize {
@@ -208,9 +229,9 @@ fn await_workers(events: &Receiver<Event>, workers: usize) -> Result<(), ExitErr
     Ok(())
 }
 
-fn log_ready(workers: &Workers, store: &Store) {
-    let listen = workers.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    info!(target: log::READY, listen, leases = store.summary().leases, "lqd ready");
+fn log_ready(workers: &Workers, bulk: Option<&Bulk>, store: &Store) {
+    let (listen, bulk) = (join(&workers.addresses), bulk.map(|bulk| join(&bulk.state.listen)));
+    info!(target: log::READY, listen, bulk, leases = store.summary().leases, "lqd ready");
 }
 
 fn spawn_feed(feed: Feed, worker_cpus: Vec<usize>, events: Sender<Event>) -> Result<(), ExitError> {

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::event::Event;
 use crate::observe::state::WorkerCounters;
-use crate::observe::taps::{About, Discard, Record, Tap, Taps};
+use crate::observe::taps::{About, Discard, Ending, Record, Tap, Taps};
 use crate::observe::unix_time;
 
 /// State of one worker.
@@ -88,7 +88,8 @@ impl Service for Worker {
                 counters.count(outcome, class);
                 if logged {
                     let (took, source) = (started.elapsed(), datagram.source);
-                    tap.log(&Record { at, took, source, outcome, reply_len, about });
+                    let ending = Ending::Datagram { outcome, reply_len, took };
+                    tap.log(&Record { at, source, ending, about });
                 }
                 if let Some(ring) = tap.ring()
                     // Answered queries are no discards.

@@ -45,5 +45,7 @@ fn query_types() -> String {
     let names: Vec<_> = QueryKind::ALL.iter().map(|kind| format!("\"{}\"", kind.setting())).collect();
     let (first, others) = names.split_first().expect("one kind at least");
     let example = format!("query-types = [{first}]");
-    format!("{example:<28} and {}", others.join(", "))
+    // One more line for what does not fit into 70 columns.
+    let (here, below) = others.split_at(others.len().min(2));
+    format!("{example:<28} and {},\n{:33}{}", here.join(", "), "", below.join(", "))
 }

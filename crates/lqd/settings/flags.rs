@@ -235,6 +235,62 @@ settings! { |typed|
     [long, value_name = "N"] "one" keep_discards: Option<Within<usize, 0, 4096>>
         => reload keep_discards: usize = typed.keep_discards.map_or(0, |count| count.0);
 
+    /// Address and TCP port for bulk leasequery (RFC 5460); may be repeated.
+    ///
+    /// Answers queries about all clients of a relay agent or of a link, on
+    /// connections, for the same requestors as over UDP. Written as --listen
+    /// is, mostly [::]:547. Keeps indexes of leases by relay-id, remote-id
+    /// and link, which take memory. TCP is not encrypted.
+    /// Default: none, bulk leasequery is off.
+    [long, value_name = "ADDR:PORT"] "list" bulk: Option<Vec<ListenAddress>>
+        => restart bulk: Vec<SocketAddrV6> = listen::resolve_bulk(typed.bulk.as_deref())?;
+
+    /// Open connections for bulk leasequery, 1..=10000.
+    ///
+    /// The last free one is kept for a requestor address that has none. Give
+    /// each access concentrator one: all of them connect after a power cut.
+    /// Default: 10.
+    [long, value_name = "N"] "one" bulk_connections: Option<Within<usize, 1, 10_000>>
+        => restart bulk_connections: usize = typed.bulk_connections.map_or(10, |count| count.0);
+
+    /// Open bulk connections of one requestor address, 1..=10000.
+    ///
+    /// Default: as many as --bulk-connections leaves.
+    [long, value_name = "N"] "one" bulk_connections_per_requestor: Option<Within<usize, 1, 10_000>>
+        => restart bulk_connections_per_requestor: Option<usize> =
+            typed.bulk_connections_per_requestor.map(|count| count.0);
+
+    /// Bulk queries in parallel on one connection, 1..=64.
+    ///
+    /// Nothing more is read from the connection until one is complete.
+    /// Default: 8.
+    [long, value_name = "N"] "one" bulk_queries: Option<Within<usize, 1, 64>>
+        => restart bulk_queries: usize = typed.bulk_queries.map_or(8, |count| count.0);
+
+    /// Seconds that a bulk requestor may take, 10..=86400.
+    ///
+    /// A connection is closed if no query is complete in this time while
+    /// none is being answered, or if the requestor does not take 128 KiB of
+    /// answers in it. RFC 5460 recommends no less than 300.
+    /// Default: 300.
+    [long, value_name = "SECONDS"] "one" bulk_timeout: Option<Within<u32, 10, 86_400>>
+        => restart bulk_timeout: Duration =
+            Duration::from_secs(typed.bulk_timeout.map_or(300, |seconds| seconds.0).into());
+
+    /// CPUs of bulk leasequery, such as 0,2-5; numbers in 0..=1023.
+    ///
+    /// Its threads run on any of them.
+    /// Default: those that no worker is pinned to; without such, all.
+    [long, value_name = "LIST"] "one" bulk_cpus: Option<CpuList>
+        => restart bulk_cpus: Option<Vec<usize>> = typed.bulk_cpus.clone().map(|list| list.0);
+
+    /// Threads of bulk leasequery, 1..=64.
+    ///
+    /// Connections of one thread take turns.
+    /// Default: 1.
+    [long, value_name = "N"] "one" bulk_threads: Option<Within<usize, 1, 64>>
+        => restart bulk_threads: usize = typed.bulk_threads.map_or(1, |count| count.0);
+
     /// Worker threads, 1..=256.
     ///
     /// Each has a socket of its own for each --listen; the kernel spreads

@@ -82,13 +82,21 @@ impl Spelled for ListenAddress {
 
 /// Looks up the interfaces of `--listen`; the default is [`EVERYWHERE`].
 pub(super) fn resolve(typed: Option<&[ListenAddress]>) -> Result<Vec<SocketAddrV6>, SettingsError> {
-    let Some(typed) = typed else { return Ok(vec![EVERYWHERE]) };
+    typed.map_or_else(|| Ok(vec![EVERYWHERE]), |typed| resolve_all("listen", typed))
+}
+
+/// Looks up the interfaces of `--bulk`; the default is no address.
+pub(super) fn resolve_bulk(typed: Option<&[ListenAddress]>) -> Result<Vec<SocketAddrV6>, SettingsError> {
+    typed.map_or_else(|| Ok(Vec::new()), |typed| resolve_all("bulk", typed))
+}
+
+fn resolve_all(setting: &'static str, typed: &[ListenAddress]) -> Result<Vec<SocketAddrV6>, SettingsError> {
     if typed.is_empty() {
-        return Err(SettingsError::Empty { setting: "listen" });
+        return Err(SettingsError::Empty { setting });
     }
     let mut addresses = Vec::with_capacity(typed.len());
     for listen in typed {
-        let error = |fault| SettingsError::Value { setting: "listen", value: listen.to_string(), fault };
+        let error = |fault| SettingsError::Value { setting, value: listen.to_string(), fault };
         let interface = listen.interface.as_ref().map(InterfaceName::look_up).transpose().map_err(error)?;
         let scope_id = interface.map_or(0, |interface| interface.index);
         let address = SocketAddrV6::new(listen.address, listen.port, 0, scope_id);

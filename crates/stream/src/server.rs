@@ -86,11 +86,16 @@ impl Server {
         Ok(server)
     }
 
+    /// Accepts no more, and tells all sessions to end.
+    pub fn begin_stop(&self) {
+        // A thread that panicked receives nothing.
+        let _ = self.stop.send(true);
+    }
+
     /// Accepts no more, ends all sessions, and returns once everything owed is sent, at the latest after
     /// [`STOP_PATIENCE`] and some grace.
     pub fn stop(self) {
-        // A thread that panicked receives nothing.
-        let _ = self.stop.send(true);
+        self.begin_stop();
         for thread in self.threads {
             // A panic was reported by its hook.
             let _ = thread.join();

@@ -4,25 +4,44 @@ use std::fmt;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lqd_answer::bulk::{BulkOutcome, BulkSubject, FinishedQuery};
 use lqd_answer::{Outcome, QueryClass, Reply, Subject};
-use lqd_wire::{Duid, TransactionId};
+use lqd_wire::hex::Hex;
+use lqd_wire::{Duid, StatusCode, TransactionId};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// One datagram and its outcome.
+/// One query and its outcome.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record {
-    /// Start of its batch, since 1970-01-01 UTC.
+    /// Start of its batch, since 1970-01-01 UTC; of a bulk query, its end.
     pub(crate) at: Duration,
-    /// Time from there to its outcome.
-    pub(crate) took: Duration,
     /// Sender.
     pub(crate) source: SocketAddrV6,
-    pub(crate) outcome: Outcome,
-    /// Length of the reply in octets; 0 if there is none.
-    pub(crate) reply_len: usize,
+    pub(crate) ending: Ending,
     /// Content of the query, if it parsed so far.
     pub(crate) about: Option<About>,
+}
+
+/// Outcome of a query.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending {
+    /// Of a datagram.
+    Datagram {
+        outcome: Outcome,
+        /// Length of the reply in octets; 0 if there is none.
+        reply_len: usize,
+        /// Time from the start of its batch.
+        took: Duration,
+    },
+    /// Of a bulk query.
+    Bulk {
+        outcome: BulkOutcome,
+        /// Bindings in its answer.
+        bindings: u64,
+        /// Messages of its answer.
+        messages: u64,
+    },
 }
 
 /// Content of a query.
@@ -39,19 +58,62 @@ pub(crate) struct About {
 #[derive(Clone, Copy, Debug)]
 enum KeptSubject {
     Address(Ipv6Addr),
-    Duid { octets: [u8; Duid::LEN_MAX], len: u8 },
+    Duid {
+        octets: [u8; Duid::LEN_MAX],
+        len: u8,
+    },
+    /// A Remote-ID, as far as there is room.
+    RemoteId {
+        octets: [u8; Duid::LEN_MAX],
+        len: u8,
+    },
+}
+
+impl KeptSubject {
+    fn duid(duid: &[u8]) -> Self {
+        let (octets, len) = kept(duid);
+        Self::Duid { octets, len }
+    }
+
+    fn of_bulk(subject: &BulkSubject) -> Self {
+        match subject {
+            BulkSubject::Address(address) => Self::Address(*address),
+            BulkSubject::Duid(duid) => Self::duid(duid),
+            BulkSubject::RemoteId(id) => {
+                let (octets, len) = kept(id);
+                Self::RemoteId { octets, len }
+            }
+        }
+    }
+}
+
+/// Copies the beginning of octets; returns its length, too.
+fn kept(octets: &[u8]) -> ([u8; Duid::LEN_MAX], u8) {
+    let len = octets.len().min(Duid::LEN_MAX);
+    let mut copy = [0; Duid::LEN_MAX];
+    copy[..len].copy_from_slice(&octets[..len]);
+    (copy, len as u8) // at most LEN_MAX
 }
 
 impl About {
+    /// Copies it from a finished bulk query; `None` if no message header was received.
+    fn of_bulk(query: &FinishedQuery) -> Option<Self> {
+        let class = query.class;
+        Some(Self {
+            class,
+            transaction_id: query.transaction_id?,
+            relays: 0,
+            // Of a query by link, it is the subject.
+            link_address: query.link_address.filter(|_| class != QueryClass::ByLinkAddress),
+            subject: query.subject.as_ref().map(KeptSubject::of_bulk),
+        })
+    }
+
     /// Copies it from the query of a reply.
     pub(crate) fn of(reply: &Reply<'_>) -> Self {
         let kept = |subject| match subject {
             Subject::Address(address) => KeptSubject::Address(address),
-            Subject::Duid(duid) => {
-                let mut octets = [0; Duid::LEN_MAX];
-                octets[..duid.octets().len()].copy_from_slice(duid.octets());
-                KeptSubject::Duid { octets, len: duid.octets().len() as u8 } // at most LEN_MAX
-            }
+            Subject::Duid(duid) => KeptSubject::duid(duid.octets()),
         };
         Self {
             class: reply.query_class(),
@@ -70,6 +132,8 @@ struct Line {
     requestor: Ipv6Addr,
     port: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
+    transport: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     transaction: Option<Displayed<TransactionHex>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     relays: Option<u8>,
@@ -82,8 +146,16 @@ struct Line {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
-    reply_octets: usize,
-    microseconds: u64,
+    #[serde(flatten)]
+    result: Figures,
+}
+
+/// Figures of the answer.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Figures {
+    Datagram { reply_octets: usize, microseconds: u64 },
+    Bulk { bindings: u64, messages: u64 },
 }
 
 /// A value serialized by its `Display`.
@@ -109,6 +181,9 @@ impl Serialize for NamedSubject {
             KeptSubject::Duid { octets, len } => {
                 map.serialize_entry(self.field, &Duid::new(&octets[..usize::from(*len)]).map(Displayed))?;
             }
+            KeptSubject::RemoteId { octets, len } => {
+                map.serialize_entry(self.field, &Displayed(Hex::divided(&octets[..usize::from(*len)], ':')))?;
+            }
         }
         map.end()
     }
@@ -119,34 +194,59 @@ struct TransactionHex(TransactionId);
 
 impl fmt::Display for TransactionHex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        lqd_wire::hex::Hex::undivided(&self.0.0).fmt(f)
+        Hex::undivided(&self.0.0).fmt(f)
     }
 }
 
 impl Record {
+    /// Makes the record of a finished bulk query.
+    pub(crate) fn of_bulk(at: Duration, source: SocketAddrV6, query: &FinishedQuery) -> Self {
+        let &FinishedQuery { outcome, bindings, messages, .. } = query;
+        let ending = Ending::Bulk { outcome, bindings, messages };
+        Self { at, source, ending, about: About::of_bulk(query) }
+    }
+
     /// Appends the record as one line of JSON.
     pub(super) fn write_json(&self, out: &mut Vec<u8>) {
         let about = self.about.as_ref();
         let subject = about.and_then(|about| {
             Some(NamedSubject { field: about.class.subject_field()?, subject: about.subject? })
         });
+        let is_bulk = matches!(self.ending, Ending::Bulk { .. });
+        let (outcome, status, result) = self.ending.fields();
         let line = Line {
             time: Displayed(humantime::format_rfc3339_micros(time(self.at))),
             requestor: *self.source.ip(),
             port: self.source.port(),
+            transport: is_bulk.then_some("tcp"),
             transaction: about.map(|about| Displayed(TransactionHex(about.transaction_id))),
-            relays: about.map(|about| about.relays),
+            relays: about.filter(|_| !is_bulk).map(|about| about.relays),
             query: about.map(|about| about.class.name()),
             subject,
             link: about.and_then(|about| about.link_address),
-            outcome: self.outcome.name(),
-            status: self.outcome.status().and_then(lqd_wire::StatusCode::name),
-            reply_octets: self.reply_len,
-            microseconds: u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
+            outcome,
+            status: status.and_then(StatusCode::name),
+            result,
         };
         serde_json::to_writer(&mut *out, &line)
             .expect("texts and numbers have a JSON form, and memory takes them");
         out.push(b'\n');
+    }
+}
+
+impl Ending {
+    /// Returns name and status of the outcome, and the figures.
+    fn fields(&self) -> (&'static str, Option<StatusCode>, Figures) {
+        match *self {
+            Self::Datagram { outcome, reply_len, took } => {
+                let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                let figures = Figures::Datagram { reply_octets: reply_len, microseconds };
+                (outcome.name(), outcome.status(), figures)
+            }
+            Self::Bulk { outcome, bindings, messages } => {
+                (outcome.name(), outcome.status(), Figures::Bulk { bindings, messages })
+            }
+        }
     }
 }
 
@@ -159,14 +259,16 @@ fn time(since_1970: Duration) -> SystemTime {
 mod tests {
     use super::*;
 
+    fn ending(outcome: Outcome, reply_len: usize) -> Ending {
+        Ending::Datagram { outcome, reply_len, took: Duration::from_nanos(4_999) }
+    }
+
     #[test]
     fn each_record_is_one_line_of_json() {
         let record = Record {
             at: Duration::new(1_700_000_000, 123_456_789),
-            took: Duration::from_nanos(4_999),
             source: "[2001:db8::7]:547".parse().unwrap(),
-            outcome: Outcome::DropNoQuery,
-            reply_len: 0,
+            ending: ending(Outcome::DropNoQuery, 0),
             about: None,
         };
         let about = About {
@@ -183,7 +285,7 @@ mod tests {
             subject: Some(KeptSubject::Address("2001:db8:1::5".parse().unwrap())),
             ..about
         };
-        let answered = Record { outcome: Outcome::Answered, reply_len: 99, ..record };
+        let answered = Record { ending: ending(Outcome::Answered, 99), ..record };
         for (record, want) in [
             (
                 record,

@@ -55,6 +55,9 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("--max-feed-age=0", "max-feed-age = 0", "must be a whole number in 1..=86400"),
     ("--admin=unix:x", "admin = ['unix:x']",
         "is not an absolute path; write unix:/run/lqd/admin.sock"),
+    ("--bulk=0.0.0.0:547", "bulk = ['0.0.0.0:547']", "DHCPv6 runs over IPv6 only; write [ADDR]:PORT"),
+    ("--bulk-connections=0", "bulk-connections = 0", "must be a whole number in 1..=10000"),
+    ("--bulk-timeout=9", "bulk-timeout = 9", "must be a whole number in 10..=86400"),
     ("--workers=0", "workers = 0", "must be a whole number in 1..=256"),
     ("--cpus=1024", "cpus = '1024'",
         "must be numbers of CPUs in 0..=1023 and ranges of them, such as \"0,2-5\""),
@@ -150,7 +153,9 @@ fn an_error_of_an_unknown_key_lists_the_known_ones() {
     let known = "`kea-config`, `kea-leases`, `server-duid`, `listen`, `multicast`, `allow`, \
                  `deny`, `relayed`, `max-relay-hops`, `link-address`, `sensitive-option`, `max-reply`, `rate`, `burst`, \
                  `restricted-requestor`, `source`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
-                 `query-log-sample`, `query-log-requestor`, `keep-discards`, `workers`, `cpus`, \
+                 `query-log-sample`, `query-log-requestor`, `keep-discards`, \
+                 `bulk`, `bulk-connections`, `bulk-connections-per-requestor`, `bulk-queries`, `bulk-timeout`, \
+                 `bulk-cpus`, `bulk-threads`, `workers`, `cpus`, \
                  `io`, `gro`, `buffers`, `receive-buffer`, `send-buffer`, `steering`, \
                  `busy-poll`, `sandbox`, `log-format`, `log`, `example-query`";
     for key in ["worker", "Workers", "kea_config", "config"] {
@@ -289,6 +294,10 @@ fn well_formed_values_that_cannot_be_resolved() {
         (
             &["--listen=[::1]:547", "--listen=[0::1]:547"],
             "listen: [::1]:547: the address is given twice; leave one out",
+        ),
+        (
+            &["--bulk=[::1]:547", "--bulk=[0::1]:547"],
+            "bulk: [::1]:547: the address is given twice; leave one out",
         ),
         (&["--multicast=lo", "--multicast=lo"], "multicast: lo: the interface is given twice; leave one out"),
         (&["--admin=1", "--admin=[::1]:1"], "admin: [::1]:1: the address is given twice; leave one out"),

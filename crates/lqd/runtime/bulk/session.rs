@@ -1,0 +1,159 @@
+//! One thread of bulk leasequery and its connections: octets to `lqd-answer` and back, and what was answered.
+
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddrV6;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use crossbeam::channel::Sender;
+use lqd_answer::bulk::{BULK_BUFFER_LEN, BulkLimits, BulkSession, FinishedQuery, Progress};
+use lqd_answer::{Engine, Limits, Now};
+use lqd_index::{Reader, Store};
+
+use super::cpus::CpuSetting;
+use crate::observe::bulk::{BulkCounters, BulkState};
+use crate::observe::taps::{Record, Tap, Taps};
+use crate::observe::unix_time;
+use crate::runtime::event::{Event, ExitNotifier};
+
+/// Inputs of all threads.
+#[derive(Clone)]
+pub(super) struct ThreadContext {
+    pub(super) store: Arc<Store>,
+    /// Policy, replaced as a whole by reloads.
+    pub(super) engine: Arc<ArcSwap<Engine>>,
+    pub(super) taps: Arc<ArcSwapOption<Taps>>,
+    pub(super) events: Sender<Event>,
+    pub(super) state: Arc<BulkState>,
+    /// Queries in parallel on one connection.
+    pub(super) queries: usize,
+    /// Workers, whose query-log queues come before those of these threads.
+    pub(super) workers: usize,
+    pub(super) cpus: CpuSetting,
+}
+
+/// Sessions of one thread.
+pub(super) struct Service(Rc<Thread>);
+
+/// Data that the connections of one thread share, one after the other.
+struct Thread {
+    context: ThreadContext,
+    number: usize,
+    leases: RefCell<Reader>,
+    /// Query rates of requestors.
+    limits: RefCell<Limits>,
+    /// Start of the monotonic time by which rates are measured.
+    since: Instant,
+    /// Queries since the last one that was logged.
+    skipped: Cell<u32>,
+    _notifier: ExitNotifier,
+}
+
+/// One connection.
+pub(super) struct Session {
+    bulk: BulkSession,
+    source: SocketAddrV6,
+    thread: Rc<Thread>,
+}
+
+impl ThreadContext {
+    /// Makes the service of a thread, on that thread.
+    pub(super) fn service(&self, number: usize) -> Service {
+        self.cpus.apply();
+        let thread = Thread {
+            number,
+            leases: RefCell::new(self.store.reader().expect("readers for 64 such threads are left")),
+            limits: RefCell::new(Limits::new(RandomState::new().hash_one(number))),
+            since: Instant::now(),
+            skipped: Cell::new(0),
+            _notifier: ExitNotifier::new(self.events.clone(), Event::BulkEnded(number)),
+            context: self.clone(),
+        };
+        Service(Rc::new(thread))
+    }
+}
+
+impl lqd_stream::Service for Service {
+    type Session = Session;
+
+    fn accept(&self, peer: SocketAddrV6) -> Option<Session> {
+        let thread = Rc::clone(&self.0);
+        let limits = BulkLimits { queries: thread.context.queries };
+        let allowed = thread.context.engine.load().allows(*peer.ip());
+        allowed.then(|| Session { bulk: BulkSession::new(*peer.ip(), limits), source: peer, thread })
+    }
+
+    fn buffer_len(&self) -> usize {
+        BULK_BUFFER_LEN
+    }
+}
+
+impl lqd_stream::Session for Session {
+    fn wants_octets(&self) -> bool {
+        self.bulk.wants_octets()
+    }
+
+    fn receive(&mut self, octets: &[u8]) {
+        let engine = self.thread.context.engine.load();
+        let limits = &mut self.thread.limits.borrow_mut();
+        self.bulk.receive(&engine, limits, self.thread.now(), octets);
+    }
+
+    fn receive_end(&mut self) {
+        self.bulk.receive_end();
+    }
+
+    fn frames(&self) -> u64 {
+        self.bulk.frames()
+    }
+
+    fn terminate(&mut self) {
+        self.bulk.terminate();
+    }
+
+    fn send(&mut self, buffer: &mut [u8]) -> lqd_stream::Progress {
+        let progress = {
+            let engine = self.thread.context.engine.load();
+            let mut leases = self.thread.leases.borrow_mut();
+            self.bulk.send(&engine, &leases.pin(), self.thread.now(), buffer)
+        };
+        while let Some(query) = self.bulk.finished() {
+            self.thread.note(self.source, &query);
+        }
+        match progress {
+            Progress::Octets(len) => lqd_stream::Progress::Octets(len),
+            Progress::Busy => lqd_stream::Progress::Busy,
+            Progress::Idle => lqd_stream::Progress::Idle,
+            Progress::Close => lqd_stream::Progress::Close,
+        }
+    }
+}
+
+impl Thread {
+    fn now(&self) -> Now {
+        let unix_seconds = unix_time(SystemTime::now()).as_secs();
+        Now {
+            unix_seconds: u32::try_from(unix_seconds).unwrap_or(u32::MAX),
+            monotonic_ns: u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn counters(&self) -> &BulkCounters {
+        &self.context.state.threads[self.number]
+    }
+
+    /// Counts a finished query, and logs it if the query log is on.
+    fn note(&self, source: SocketAddrV6, query: &FinishedQuery) {
+        self.counters().count(query);
+        let taps = self.context.taps.load();
+        let tap = taps.as_ref().map_or(Tap::default(), |taps| taps.of(self.context.workers + self.number));
+        let mut skipped = self.skipped.get();
+        if tap.logs(*source.ip(), &mut skipped) {
+            tap.log(&Record::of_bulk(unix_time(SystemTime::now()), source, query));
+        }
+        self.skipped.set(skipped);
+    }
+}

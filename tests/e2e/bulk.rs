@@ -1,0 +1,11 @@
+//! Bulk leasequery (RFC 5460) of the built binary, over TCP.
+
+pub mod connection;
+mod smoke;
+
+use libtest_mimic::Trial;
+
+/// Trials of all parts.
+pub fn trials() -> Vec<Trial> {
+    [smoke::trials].into_iter().flat_map(|trials| trials()).collect()
+}
