@@ -123,8 +123,8 @@ impl Loaded {
         let (events, incoming) = unbounded();
         let engine = Arc::new(ArcSwap::from_pointee(engine));
         let shared = Shared { store: &store, engine: &engine, recorder: &recorder, events: &events };
-        // Only now: queries to a port without leases would be answered wrongly. TCP comes before the workers, whose
-        // start drops the capability for port 547.
+        // Only now: queries to a port without leases would be answered wrongly. TCP comes before the workers,
+        // whose start drops the capability for port 547.
         let bound_bulk = BoundBulk::bind(&settings)?;
         let workers = Workers::start(&settings, &shared, &mut sandbox)?;
         await_workers(&incoming, settings.workers)?;
