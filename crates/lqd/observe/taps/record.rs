@@ -26,7 +26,7 @@ pub(crate) struct Record {
 /// Outcome of a query.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ending {
-    /// Of a datagram.
+    /// Outcome of a datagram.
     Datagram {
         outcome: Outcome,
         /// Length of the reply in octets; 0 if there is none.
@@ -34,7 +34,7 @@ pub(crate) enum Ending {
         /// Time from the start of its batch.
         took: Duration,
     },
-    /// Of a bulk query.
+    /// Outcome of a bulk query.
     Bulk {
         outcome: BulkOutcome,
         /// Bindings in its answer.
