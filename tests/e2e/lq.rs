@@ -1,6 +1,7 @@
 //! `lq`, the requestor, with `lqd` and with misbehaving servers.
 
 mod answers;
+mod bulk;
 mod command_line;
 mod faults;
 mod file;
@@ -17,6 +18,7 @@ use libtest_mimic::Trial;
 pub fn trials() -> Vec<Trial> {
     [
         answers::trials,
+        bulk::trials,
         command_line::trials,
         faults::trials,
         file::trials,

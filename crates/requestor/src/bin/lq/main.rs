@@ -27,6 +27,8 @@ mod time;
 mod trace;
 
 #[cfg(test)]
+mod bulk_fuzz;
+#[cfg(test)]
 mod kea_answers;
 #[cfg(test)]
 mod kea_bulk_answers;

@@ -14,13 +14,13 @@ use crate::exit::Exit;
 use crate::human::Page;
 use crate::json;
 
-const SERVER: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 547, 0, 0);
-const OWN: [u8; 4] = [0, 4, 0xaa, 0xbb];
+pub(crate) const SERVER: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 547, 0, 0);
+pub(crate) const OWN: [u8; 4] = [0, 4, 0xaa, 0xbb];
 /// The client and the address of the queries.
-const CLIENT: [u8; 4] = [0, 4, 0xcc, 0xdd];
-const ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+pub(crate) const CLIENT: [u8; 4] = [0, 4, 0xcc, 0xdd];
+pub(crate) const ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
-fn option(code: u16, body: &[u8]) -> Vec<u8> {
+pub(crate) fn option(code: u16, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len()).expect("bodies are short here");
     [&code.to_be_bytes()[..], &length.to_be_bytes(), body].concat()
 }
@@ -67,7 +67,7 @@ fn client_option() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// An option at message level.
-fn message_option() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn message_option() -> impl Strategy<Value = Vec<u8>> {
     let data = vec(client_option(), 0..8).prop_map(|options| option(45, &options.concat()));
     // The minimum of a valid answer, so that the code behind the checks of it runs.
     let sound = (number(), lease(), vec(client_option(), 0..2)).prop_map(|(age, lease, others)| {
@@ -128,7 +128,7 @@ fn lookup(query: &Query, replies: &[Vec<u8>], received: SystemTime) -> Lookup {
 }
 
 /// Clocks: correct, unset, and wrong.
-fn clock() -> impl Strategy<Value = SystemTime> {
+pub(crate) fn clock() -> impl Strategy<Value = SystemTime> {
     let seconds = prop_oneof![Just(0), Just(1_795_000_000), Just(253_402_300_799), 0_u64..1 << 40];
     seconds.prop_map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
