@@ -57,6 +57,8 @@ struct Rest {
     generation: u64,
     next: ClientId,
     end: ClientId,
+    /// Number of resizes before the first slice.
+    resizes: usize,
 }
 
 /// The generation was replaced since the last slice: clients seen before belong to the old generation, and
@@ -103,6 +105,12 @@ impl Cursor {
         Self { scope: Scope::Relay(OptionCode::REMOTE_ID, remote_id.into()), rest: None }
     }
 
+    /// Whether a client became oversized, or ceased to be, since the first slice: its bindings may have come
+    /// twice, or not at all. Ask after a slice is read, under the same pin.
+    pub fn is_torn(&self, leases: &Pinned<'_>) -> bool {
+        self.rest.as_ref().is_some_and(|rest| rest.resizes != leases.tables().counts.resizes())
+    }
+
     /// Whether the last slice has been read to its end.
     pub fn is_done(&self) -> bool {
         self.rest.as_ref().is_some_and(|rest| rest.next == rest.end)
@@ -127,7 +135,11 @@ impl Cursor {
             return Err(ReplacedError);
         }
         // The end is fixed with the first slice, so that a scan ends while clients come.
-        let first = || Rest { generation, next: 0, end: tables.clients.end() };
+        // Counted before a record is read, so that a resize under way is noticed at its end.
+        let first = || {
+            let resizes = tables.counts.resizes();
+            Rest { generation, next: 0, end: tables.clients.end(), resizes }
+        };
         let rest = self.rest.get_or_insert_with(first);
         // A slice of none would never end the scan.
         let count = count.max(1);

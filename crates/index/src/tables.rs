@@ -50,6 +50,20 @@ pub(crate) struct Counts {
     pub(crate) clients: AtomicUsize,
     pub(crate) oversized_clients: AtomicUsize,
     pub(crate) oversized_leases: AtomicUsize,
+    /// Times that a client began or ended to become oversized, or to cease to be.
+    resizes: AtomicUsize,
+}
+
+impl Counts {
+    pub(crate) fn resizes(&self) -> usize {
+        self.resizes.load(Ordering::Acquire)
+    }
+
+    /// Counted before the first record changes and after the last one: a scan that reads either side of a
+    /// resize, or begins within, sees the number change.
+    pub(crate) fn count_resize(&self) {
+        self.resizes.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 impl Tables {

@@ -63,6 +63,8 @@ impl Scan {
             },
             wanted,
         };
+        let before = (out.room.w.position(), out.bindings, out.messages);
+        let mut is_whole = true;
         let mut slice = self.cursor.advance(context.leases, SLICE)?;
         while let Some(scanned) = slice.next() {
             let client = match scanned {
@@ -76,10 +78,17 @@ impl Scan {
             };
             if selection.write(out, client, scratch, &mut self.resume) == Wrote::Part {
                 slice.repeat_last();
-                return Ok(Ok(false));
+                is_whole = false;
+                break;
             }
         }
-        Ok(Ok(self.cursor.is_done()))
+        if self.cursor.is_torn(context.leases) {
+            // This slice may have bindings that came before, in another record.
+            out.room.w.truncate(before.0);
+            (out.bindings, out.messages) = (before.1, before.2);
+            return Ok(Err(BulkOutcome::Resized));
+        }
+        Ok(Ok(is_whole && self.cursor.is_done()))
     }
 }
 

@@ -195,3 +195,29 @@ fn a_client_that_may_have_a_lease_on_the_link_comes_too() {
         assert_eq!(scan(&mut reader, cursor, 1), BTreeMap::from_iter(expected), "link {link}");
     }
 }
+
+#[test]
+fn a_scan_notices_a_client_that_becomes_oversized() {
+    let (mut writer, store) = Writer::new();
+    let mut reader = store.reader().unwrap();
+    let duid = [0, 3, 1];
+    let leases: Vec<_> = (0..=crate::CLIENT_LEASES_MAX as u32).map(|n| lease(0, n, &duid)).collect();
+    let put = |writer: &mut Writer, leases: &[Lease<'_>]| {
+        let mut batch = Batch::new();
+        leases.iter().for_each(|lease| batch.put(lease).unwrap());
+        writer.apply(&batch);
+    };
+    put(&mut writer, &leases[..1]);
+    let mut cursor = Cursor::all();
+    let mut is_torn = |cursor: &mut Cursor| {
+        let leases = reader.pin();
+        cursor.advance(&leases, 1).unwrap().for_each(drop);
+        cursor.is_torn(&leases)
+    };
+    assert!(!is_torn(&mut cursor));
+    put(&mut writer, &leases[1..2]);
+    assert!(!is_torn(&mut cursor), "the client only got a lease");
+    put(&mut writer, &leases[2..]);
+    assert!(is_torn(&mut cursor));
+    assert!(!is_torn(&mut Cursor::all()), "a scan that began later");
+}

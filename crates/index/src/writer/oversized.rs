@@ -174,6 +174,12 @@ impl Writer {
 
     /// Makes an oversized client of the one with this DUID, which may have no leases yet.
     pub(super) fn split(&mut self, tables: &Tables, duid: &[u8]) {
+        tables.counts.count_resize();
+        self.split_records(tables, duid);
+        tables.counts.count_resize();
+    }
+
+    fn split_records(&mut self, tables: &Tables, duid: &[u8]) {
         // A client without leases yet gets its anchor from this batch.
         let client = tables.find_duid(duid).unwrap_or_else(|| self.number());
         let mut plan = Plan::default();
@@ -195,6 +201,12 @@ impl Writer {
 
     /// Makes one record again of an oversized client that lost most of its leases.
     pub(super) fn shrink(&mut self, tables: &Tables, anchor: ClientId) {
+        tables.counts.count_resize();
+        self.join_records(tables, anchor);
+        tables.counts.count_resize();
+    }
+
+    fn join_records(&mut self, tables: &Tables, anchor: ClientId) {
         // It may have shrunk already with another segment.
         let Some(parts) = self.oversized.parts.get_mut(&anchor) else { return };
         let segments: Vec<ClientId> = parts.segments.iter().copied().collect();
