@@ -23,7 +23,7 @@ use crate::listen::Listener;
 use crate::session::Service;
 use crate::slots::{Slot, Slots};
 
-/// Longest time that a stopping server takes to send what is owed.
+/// Longest time that a stopping server takes to send pending replies.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Time that the end of a thread may take beyond that, on a machine with other work.
@@ -194,7 +194,7 @@ async fn drive<S: Service>(
     let connection = Connection::new(&mut stream, &mut session, &thread.shared);
     ended.reason = connection.run(thread.stop.clone()).await;
     if matches!(ended.reason, Closed::Stalled | Closed::Cut) {
-        // A reset: otherwise the kernel would go on with what the peer does not take.
+        // A reset: otherwise the kernel would go on with octets that the peer does not take.
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     }
     // Before the slot is free, so that open connections never exceed the limit.

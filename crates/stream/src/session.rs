@@ -12,13 +12,13 @@ pub trait Session {
     /// Takes received octets, any part of a frame or of several; called only while it wants octets.
     fn receive(&mut self, octets: &[u8]);
 
-    /// Notes the end of the peer (FIN): it finishes what is owed and then returns [`Progress::Close`].
+    /// Notes the end of the peer (FIN): it sends pending replies and then returns [`Progress::Close`].
     fn receive_end(&mut self);
 
     /// Returns the number of complete frames so far; each restarts the time for the next one.
     fn frames(&self) -> u64;
 
-    /// Notes that the server stops: it ends what is under way and then returns [`Progress::Close`].
+    /// Notes that the server stops: it ends open requests and then returns [`Progress::Close`].
     fn terminate(&mut self);
 
     /// Writes octets to send into `buffer`, all of which is free; called once the previous octets have left.

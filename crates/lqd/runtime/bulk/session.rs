@@ -1,4 +1,5 @@
-//! One thread of bulk leasequery and its connections: octets to `lqd-answer` and back, and what was answered.
+//! One thread of bulk leasequery and its connections: octets to `lqd-answer` and back, and the records of
+//! answered queries.
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
