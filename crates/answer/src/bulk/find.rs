@@ -43,6 +43,8 @@ pub(super) fn step(
     };
     let is_anywhere = wanted.kind == Some(QueryKind::ByClientId) && wanted.link_address.is_none();
     let (client, on_links) = match (content, found) {
+        // The only link of the client, and bindings on no configured link beside it.
+        (Content::Client(client, _), _) if is_anywhere => (client, OnLinks::Whole),
         (Content::Client(client, on_links), _) => (client, on_links),
         // No LQ_CLIENT_LINK in bulk replies (RFC 5460 §6.3): a message for each link.
         (Content::Links(client), _) => (client, OnLinks::Whole),
