@@ -15,7 +15,7 @@ use crate::select::{OnLinks, View};
 /// Place of the bindings on no configured link.
 const NO_LINK: usize = usize::MAX;
 /// Most bindings of a message, which leave room for options.
-const BINDINGS_MAX: usize = 2_000;
+const BINDINGS_MAX: usize = 2_339;
 
 /// The bindings that a query selects.
 pub(super) struct Selection<'s, 'p> {
@@ -141,7 +141,7 @@ impl Selection<'_, '_> {
                     return count;
                 }
                 // Requested options take room, too: fewer bindings may fit beside them.
-                Err(NoRoomError) if count > 1 => count /= 2,
+                Err(NoRoomError) if count > 1 => count -= count.div_ceil(8),
                 Err(NoRoomError) => {
                     out.has_unsent = true;
                     return 1;
