@@ -146,6 +146,7 @@ mod tests {
     use super::*;
     use crate::tests::octets;
 
+    /// BR2.
     #[test]
     fn queries_are_encoded_as_in_rfc_5460_and_rfc_7653() {
         let own: Duid = "00:03:00:01:02:a0:b0:c0:d0:e0".parse().expect("a DUID");

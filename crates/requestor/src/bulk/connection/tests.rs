@@ -124,6 +124,7 @@ async fn an_answer_is_read_to_its_end() {
     assert_eq!((messages.len(), end.outcome, end.tally.bindings), (3, Outcome::Done, 2));
 }
 
+/// BR15.
 #[tokio::test]
 async fn an_answer_comes_octet_by_octet_and_after_a_half_close() {
     let script = vec![
@@ -168,7 +169,7 @@ async fn servers_that_break_the_protocol_are_left() {
     }
 }
 
-/// RFC 5460 §6.3. The clock is tokio's: it jumps to the timeout once every task waits.
+/// BR4: RFC 5460 §6.3. The clock is tokio's: it jumps to the timeout once every task waits.
 #[tokio::test]
 async fn a_server_that_stalls_is_left_after_the_data_timeout() {
     let (server, task) = serve(vec![Act::Octets(vec![0, 200, 15]), Act::Stall]).await;

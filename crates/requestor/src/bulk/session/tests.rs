@@ -55,7 +55,7 @@ fn link() -> Target {
     Target::Link("2001:db8::".parse().expect("an address"))
 }
 
-/// RFC 5460 §6.3, §6.3.1.
+/// BR7, BR10: RFC 5460 §6.3, §6.3.1.
 #[test]
 fn an_answer_is_a_reply_data_and_done() {
     let mut stream = [frame(15, &format!("{IDS} {DATA}")), frame(17, DATA), frame(17, "")].concat();
@@ -77,6 +77,7 @@ fn an_answer_is_a_reply_data_and_done() {
     );
 }
 
+/// BR5, BR6, BR10, BR11.
 #[test]
 fn an_answer_of_one_message_is_complete_at_once() {
     let status = "000d 0004 000a 6e6f"; // NotAllowed "no"
@@ -94,7 +95,7 @@ fn an_answer_of_one_message_is_complete_at_once() {
     }
 }
 
-/// RFC 5460 §5.2.2: an error after the first reply.
+/// BR14: RFC 5460 §5.2.2: an error after the first reply.
 #[test]
 fn a_done_with_an_error_is_not_whole() {
     let stream = [frame(15, &format!("{IDS} {DATA}")), frame(16, "000d 0006 000b 73746f70")].concat();
@@ -187,7 +188,7 @@ fn the_base_time_is_read_where_it_was_requested() {
     assert_eq!(times, [(Some(LqTime(7)), 0), (None, 2), (Some(LqTime(7)), 0)]);
 }
 
-/// RFC 5007 §4.2.2, RFC 5460 §6.3: after these the connection must be closed.
+/// BR5, BR9: RFC 5007 §4.2.2, RFC 5460 §6.3: after these the connection must be closed.
 #[test]
 fn invalid_messages_end_the_connection() {
     let reply = frame(15, &format!("{IDS} {DATA}"));
@@ -232,6 +233,7 @@ fn messages_of_other_transactions_are_ignored() {
     }
 }
 
+/// BR10.
 #[test]
 fn the_end_of_the_connection_completes_nothing() {
     let reply = frame(15, &format!("{IDS} {DATA}"));
@@ -249,7 +251,7 @@ fn the_end_of_the_connection_completes_nothing() {
     }
 }
 
-/// RFC 5460 §6.5.
+/// BR13: RFC 5460 §6.5.
 #[test]
 fn interleaved_answers_are_told_apart() {
     let mut session = session(link());
@@ -299,7 +301,7 @@ fn a_repeated_client_on_one_link_is_a_deviation() {
     assert_eq!(all.iter().map(repeated).collect::<Vec<_>>(), [false, false, false, false, true]);
 }
 
-/// However long the answer, the session keeps a part of one frame and a bounded list of clients.
+/// BR8: However long the answer, the session keeps a part of one frame and a bounded list of clients.
 #[test]
 fn a_long_answer_is_not_collected() {
     let mut session = session(link());

@@ -40,6 +40,7 @@ fn the_exit_status_tells_a_part_from_the_whole() {
     }
 }
 
+/// BR12.
 #[test]
 fn a_server_that_failed_leaves_the_result_incomplete() {
     let found = || answer(Some(Outcome::Done), 2, 0);
