@@ -15,8 +15,10 @@ pub mod namespace;
 pub mod octets;
 pub mod random;
 pub mod requestor;
+pub mod stream;
 
 pub use fixture::Fixture;
 pub use lqd::{Lqd, Until};
 pub use need::{BACK_ENDS, Need, all_passed, trial};
 pub use requestor::Requestor;
+pub use stream::{Connection, Received};

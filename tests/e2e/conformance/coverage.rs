@@ -1,7 +1,9 @@
 //! Coverage: every rule has a row, a test or a reason, and an entry in `tests/CONFORMANCE.md`.
 //!
 //! S1–S48 are the demands of RFC 5007, and of the RFCs it builds on, on servers, and R1–R22 those on
-//! requestors; A1–A27 are questions that they leave open, with this project's answers.
+//! requestors; A1–A27 are questions that they leave open, with this project's answers. B1–B60 are demands of
+//! bulk leasequery on servers (RFC 5460, and RFC 7653 where it counts there) and this project's answers to
+//! open questions, BR1–BR15 its demands on requestors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,11 +11,13 @@ use std::path::Path;
 
 use libtest_mimic::{Failed, Trial};
 
-use super::rows;
+use super::{bulk, rows};
 
 const SERVER_RULES: u32 = 48;
 const REQUESTOR_RULES: u32 = 22;
 const OPEN_QUESTIONS: u32 = 27;
+const BULK_RULES: u32 = 60;
+const BULK_REQUESTOR_RULES: u32 = 15;
 
 /// Rules that a query and its reply over loopback cannot show, or not in one row, with the reason.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -25,6 +29,25 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("S43", "rate limits: `access::rates`"),
     ("S47", "the DHCPv6 server records the relay chain; lqd only returns it (S26)"),
     ("R22", "relay agents at the perimeter, not requestors"),
+    ("BR1", "the default port of `-s`, which UDP and TCP share"),
+    ("BR3", "no server can be made to stop reading before a whole query lies in socket buffers"),
+    ("B19", "termination: `conformance::bulk::interruptions`"),
+    ("B20", "the address of the listener: `conformance::bulk::connections`"),
+    ("B21", "number of connections: `conformance::bulk::connections`"),
+    ("B22", "connections of others: `conformance::bulk::connections`"),
+    ("B24", "reads that stop: `conformance::bulk::connections`"),
+    ("B25", "writes that stop: `conformance::bulk::interruptions`"),
+    ("B26", "warnings: `conformance::bulk::connections`"),
+    ("B30", "connections that break: `conformance::bulk::interruptions`"),
+    ("B31", "termination: `conformance::bulk::interruptions`"),
+    ("B32", "every row runs with a half-close too; `conformance::bulk::interruptions`"),
+    ("B34", "over UDP: `conformance::bulk::connections`"),
+    ("B35", "limits: `conformance::bulk::connections`"),
+    ("B41", "large clients: `conformance::bulk::large`"),
+    ("B43", "memory: `conformance::bulk::interruptions`"),
+    ("B44", "changes meanwhile: `conformance::bulk::interruptions`, `conformance::bulk::union`"),
+    ("B52", "incomplete leases: `conformance::bulk::leases`"),
+    ("B55", "rates: `conformance::bulk::connections`"),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -36,11 +59,9 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// Returns the document's entries with these letters: number of the rule, names of its tests.
-fn entries(letters: &[char]) -> BTreeMap<&'static str, Vec<&'static str>> {
+fn entries(letters: &[&str]) -> BTreeMap<&'static str, Vec<&'static str>> {
     let document = include_str!("../../CONFORMANCE.md");
-    let is_rule = |cell: &str| {
-        cell.strip_prefix(letters).is_some_and(|number| number.bytes().all(|octet| octet.is_ascii_digit()))
-    };
+    let is_rule = |cell: &str| letters.iter().any(|letters| is_number(letters, cell));
     let mut entries = BTreeMap::new();
     for line in document.lines() {
         let mut cells = line.trim_matches('|').split(" | ").map(str::trim);
@@ -53,33 +74,46 @@ fn entries(letters: &[char]) -> BTreeMap<&'static str, Vec<&'static str>> {
 }
 
 fn the_document_defines_every_rule() -> Result<(), Failed> {
-    let entries = entries(&['S', 'A']);
+    let entries = entries(&["S", "A", "B"]);
     let defined: BTreeSet<String> = entries.keys().map(|&number| number.to_owned()).collect();
     assert_eq!(defined, all_rules(), "numbers in tests/CONFORMANCE.md, and numbers of rules");
+    let rows: BTreeMap<&str, &[&str]> = all_rows().collect();
     for (number, names) in &entries {
         let is_elsewhere = ELSEWHERE.iter().any(|(id, _)| id == number);
         assert!(is_elsewhere || !names.is_empty(), "tests/CONFORMANCE.md names no row for {number}");
         for name in names {
-            let Some(row) = rows().find(|row| row.name == *name) else {
+            let Some(ids) = rows.get(name) else {
                 panic!("tests/CONFORMANCE.md names a row for {number} that does not exist: {name}");
             };
-            assert!(row.ids.contains(number), "row “{name}” is not about {number}; see tests/CONFORMANCE.md");
+            assert!(ids.contains(number), "row “{name}” is not about {number}; see tests/CONFORMANCE.md");
         }
     }
     Ok(())
 }
 
-fn all_rules() -> BTreeSet<String> {
-    numbers('S', SERVER_RULES).chain(numbers('A', OPEN_QUESTIONS)).collect()
+/// Returns name and rules of every row of both tables.
+fn all_rows() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    rows().map(|row| (row.name, row.ids)).chain(bulk::rows().map(|row| (row.name, row.ids)))
 }
 
-fn numbers(letter: char, last: u32) -> impl Iterator<Item = String> {
-    (1..=last).map(move |number| format!("{letter}{number}"))
+fn all_rules() -> BTreeSet<String> {
+    let rules = [("S", SERVER_RULES), ("A", OPEN_QUESTIONS), ("B", BULK_RULES)];
+    rules.into_iter().flat_map(|(letters, last)| numbers(letters, last)).collect()
+}
+
+fn numbers(letters: &str, last: u32) -> impl Iterator<Item = String> {
+    (1..=last).map(move |number| format!("{letters}{number}"))
+}
+
+/// Returns whether a word is a rule's number with these letters.
+fn is_number(letters: &str, word: &str) -> bool {
+    word.strip_prefix(letters)
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|octet| octet.is_ascii_digit()))
 }
 
 fn every_rule_has_a_row_or_a_reason() -> Result<(), Failed> {
     let all = all_rules();
-    let in_rows: BTreeSet<String> = rows().flat_map(|row| row.ids).map(|&id| id.to_owned()).collect();
+    let in_rows: BTreeSet<String> = all_rows().flat_map(|(_, ids)| ids).map(|&id| id.to_owned()).collect();
     let elsewhere: BTreeSet<String> =
         ELSEWHERE.iter().filter(|(id, _)| !is_requestor_rule(id)).map(|&(id, _)| id.to_owned()).collect();
     let named: BTreeSet<String> = &in_rows | &elsewhere;
@@ -94,11 +128,11 @@ fn every_rule_has_a_row_or_a_reason() -> Result<(), Failed> {
 
 /// Requestor rules have no rows: each names test functions, which cite it in their doc comment.
 fn every_requestor_rule_has_a_test() -> Result<(), Failed> {
-    let entries = entries(&['R']);
+    let entries = entries(&["R", "BR"]);
     let defined: BTreeSet<String> = entries.keys().map(|&number| number.to_owned()).collect();
     assert_eq!(
         defined,
-        numbers('R', REQUESTOR_RULES).collect(),
+        numbers("R", REQUESTOR_RULES).chain(numbers("BR", BULK_REQUESTOR_RULES)).collect(),
         "numbers in tests/CONFORMANCE.md, and of rules"
     );
     let tests = cited_rules();
@@ -154,6 +188,5 @@ fn read_citations(source: &str, tests: &mut BTreeMap<String, BTreeSet<String>>) 
 }
 
 fn is_requestor_rule(word: &str) -> bool {
-    word.strip_prefix('R')
-        .is_some_and(|number| !number.is_empty() && number.bytes().all(|one| one.is_ascii_digit()))
+    is_number("R", word) || is_number("BR", word)
 }

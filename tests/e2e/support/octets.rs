@@ -25,6 +25,11 @@ pub const PIECES: &[(&str, &str)] = &[
     ("$server", "0002 000a 0003 0001 0200 5e00 5301"), // OPTION_SERVERID of the server: DUID-LL, Ethernet
     ("$inf", "ffffffff ffffffff"),                 // two lifetimes that never end (RFC 8415 §7.7)
     ("$zero", "00000000 00000000"),                // two lifetimes in a query, where they mean nothing
+    ("$relay-a", "0035 000a 0003 0001 0200 0000 0a01"), // OPTION_RELAY_ID of relay agent A: DUID-LL
+    ("$relay-b", "0035 000a 0003 0001 0200 0000 0a02"), // of relay agent B
+    ("$relay-c", "0035 000a 0003 0001 0200 0000 0a03"), // of relay agent C
+    ("$relay-d", "0035 000a 0003 0001 0200 0000 0a04"), // of relay agent D
+    ("$relay-e", "0035 000a 0003 0001 0200 0000 0a05"), // of relay agent E
     ("$clt0", "002e 0004 00000000"),               // OPTION_CLT_TIME: this second
 ];
 
