@@ -17,6 +17,7 @@ use std::net::Ipv6Addr;
 use lqd_index::Pinned;
 use lqd_wire::{Frame, Message, Writer};
 
+use crate::access::Admission;
 use crate::{Engine, Limits, Now, Rights};
 use message::Accepted;
 pub use outcome::BulkOutcome;
@@ -119,12 +120,9 @@ impl BulkSession {
             self.complete += Frame::HEADER_LEN + frame.message.len();
             self.frames += 1;
             let access = &engine.policy().access;
-            let rule = access.rule_of(self.source);
-            if access.is_limited() {
-                limits.prepare(access);
-            }
-            let taken = limits.take(access, rule, self.source, now.monotonic_ns);
-            self.is_within_rate.push_back(taken.is_ok());
+            let mut admission = Admission::new(access, limits, now.monotonic_ns, self.source);
+            // A source that is not allowed is refused when its frame has its turn.
+            self.is_within_rate.push_back(admission.admit(&self.source).is_ok());
         }
         self.open_queries(engine);
     }
@@ -142,7 +140,7 @@ impl BulkSession {
 
     /// Ends all open queries with QueryTerminated (RFC 5460 §5.5), and then the connection.
     pub fn terminate(&mut self) {
-        self.open.iter_mut().for_each(|query| query.end(BulkOutcome::Shutdown));
+        self.open.iter_mut().for_each(|query| query.terminate(BulkOutcome::Shutdown));
         self.close();
     }
 

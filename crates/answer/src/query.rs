@@ -10,7 +10,7 @@ mod parsed;
 mod partial;
 
 use lqd_index::{Found, LinkSet, Lookups, Pinned};
-use lqd_wire::{OptionCode, Options, Query, QueryType};
+use lqd_wire::{Duid, OptionCode, Options, Query, QueryType};
 
 use crate::QueryTypes;
 use crate::refusal::Refusal;
@@ -241,6 +241,18 @@ query_kinds! {
         ByRelayId => BY_RELAY_ID, "relay-id", "by_relay_id", "relay_id", "The bindings that came through a relay agent (QUERY_BY_RELAY_ID, RFC 5460 §5.3.1).";
         ByLinkAddress => BY_LINK_ADDRESS, "link-address", "by_link_address", "link", "The bindings on a link (QUERY_BY_LINK_ADDRESS, RFC 5460 §5.3.2).";
         ByRemoteId => BY_REMOTE_ID, "remote-id", "by_remote_id", "remote_id", "The bindings with a Remote-ID (QUERY_BY_REMOTE_ID, RFC 5460 §5.3.3).";
+    }
+}
+
+impl<'a> Target<'a> {
+    /// QUERY_BY_ADDRESS about this address.
+    pub(crate) fn address(address: &'a [u8; 16]) -> Self {
+        Self::ByAddress(ByAddress::new(address))
+    }
+
+    /// QUERY_BY_CLIENTID about this client.
+    pub(crate) fn client_id(duid: Duid<'a>) -> Self {
+        Self::ByClientId(ByClientId::new(duid))
     }
 }
 

@@ -3,11 +3,10 @@
 use lqd_index::{Client, Cursor, LinkSet, Links, ReplacedError, Scanned};
 use lqd_wire::OptionCode;
 
-use super::BulkOutcome;
-use super::BulkSubject;
 use super::query::Wanted;
 use super::selection::{Out, Resume, Scratch, Selection, Wrote};
 use super::step::Context;
+use super::{BulkOutcome, BulkSubject};
 use crate::QueryKind;
 use crate::select::OnLinks;
 
@@ -65,7 +64,10 @@ impl Scan {
         };
         let before = (out.room.w.position(), out.bindings, out.messages);
         let mut is_whole = true;
-        let mut slice = self.cursor.advance(context.leases, SLICE)?;
+        let mut slice = self.cursor.advance(context.leases, SLICE).inspect_err(|_| {
+            // Known of the old leases only.
+            (self.resume, self.has_unreadable) = (None, false);
+        })?;
         while let Some(scanned) = slice.next() {
             let client = match scanned {
                 Scanned::Client(client) if client.is_unreadable() => {

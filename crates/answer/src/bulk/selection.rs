@@ -3,7 +3,7 @@
 //! Each message has the bindings of one client on one link (RFC 5460 §5.2.1); more than fit into one are
 //! spread over several.
 
-use lqd_index::{Binding, Client, LinkId, LinkSet};
+use lqd_index::{Binding, CLIENT_LEASES_MAX, Client, LinkId, LinkSet};
 use lqd_wire::{NoRoomError, OptionCode};
 
 use super::Room;
@@ -14,9 +14,6 @@ use crate::select::{OnLinks, View};
 
 /// Place of the bindings on no configured link.
 const NO_LINK: usize = usize::MAX;
-/// Most bindings of a message, which leave room for options.
-const BINDINGS_MAX: usize = 2_339;
-
 /// The bindings that a query selects.
 pub(super) struct Selection<'s, 'p> {
     pub(super) view: View<'p>,
@@ -126,7 +123,7 @@ impl Selection<'_, '_> {
             number => OnLinks::Links(LinkSet::of_link(self.view.links(), self.view.links().nth(number))),
         };
         let newest = self.newest(client, &on_links, group);
-        let mut count = group.len().min(BINDINGS_MAX);
+        let mut count = group.len().min(CLIENT_LEASES_MAX);
         loop {
             let bindings = group[..count].iter().map(|&(_, binding)| binding);
             let (view, now, requested) = (&self.view, self.now, out.requested);

@@ -78,8 +78,15 @@ impl OpenQuery {
         Self { transaction_id, requestor, wanted, state, bindings, messages, is_incomplete, has_unsent }
     }
 
+    /// Ends the query early; one whose last message is due keeps its outcome.
+    pub(super) fn terminate(&mut self, outcome: BulkOutcome) {
+        if !matches!(self.state, State::Ending(_)) {
+            self.end(outcome);
+        }
+    }
+
     /// Ends the query with this outcome.
-    pub(super) fn end(&mut self, outcome: BulkOutcome) {
+    fn end(&mut self, outcome: BulkOutcome) {
         self.state = State::Ending(outcome);
     }
 
@@ -122,10 +129,7 @@ impl OpenQuery {
         let requested = Requested { codes: wanted.request(), rights: context.rights };
         let mut out = Out { room, envelope, requested, bindings: 0, messages: 0, has_unsent: false };
         let done = match state {
-            State::Finding(resume) => {
-                let found = find::step(context, wanted, &mut out, scratch, resume);
-                Ok(found.map_err(BulkOutcome::from))
-            }
+            State::Finding(resume) => Ok(find::step(context, wanted, &mut out, scratch, resume)),
             State::Scanning(scan) => scan.step(context, wanted, &mut out, scratch),
             State::Ending(outcome) => return Some(*outcome),
         };

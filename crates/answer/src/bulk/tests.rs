@@ -126,7 +126,7 @@ fn links() -> Links {
             pd_pools: vec![prefix(&format!("2001:db8:{id}00::"), 40)],
             options: lqd_index::SubnetOptions::default(),
         }],
-        relay_addresses: vec![],
+        relay_addresses: vec![format!("2001:db8:{id}::1").parse().unwrap()],
     };
     Links::new((1..=3).map(link).collect()).unwrap()
 }
@@ -158,6 +158,15 @@ impl Rig {
         let policy = Policy { server_duid: SERVER.to_vec(), access, relay_hops_max: 9 };
         let (reader, engine) = (store.reader().unwrap(), Engine::new(policy).unwrap());
         Self { writer, reader, engine, limits: Limits::new(1) }
+    }
+
+    /// Shows the requestor only what it relayed as the agent with this address.
+    fn restrict(&mut self, relay_address: &str) {
+        let relay_addresses = vec![relay_address.parse::<Ipv6Addr>().unwrap().into()];
+        let rights = Rights { allow: true, restricted: true, relay_addresses, ..Rights::default() };
+        let access = Access::new(rights, vec![]).unwrap();
+        let policy = Policy { server_duid: SERVER.to_vec(), access, relay_hops_max: 9 };
+        self.engine = Engine::new(policy).unwrap();
     }
 
     fn session() -> BulkSession {

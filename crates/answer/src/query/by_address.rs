@@ -11,6 +11,13 @@ use crate::select::{Content, OnLinks, View, complete_or_refused, nothing_on};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByAddress<'a>(&'a [u8; 16]);
 
+impl<'a> ByAddress<'a> {
+    /// A query for the client of this address.
+    pub(super) fn new(address: &'a [u8; 16]) -> Self {
+        Self(address)
+    }
+}
+
 impl<'a> Kind<'a> for ByAddress<'a> {
     const OPTION: OptionCode = OptionCode::IAADDR;
     const FINDS_BINDING: bool = true;

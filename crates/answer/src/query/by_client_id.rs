@@ -11,6 +11,13 @@ use crate::select::{Content, OnLinks, View, nothing_on};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByClientId<'a>(Duid<'a>);
 
+impl<'a> ByClientId<'a> {
+    /// A query for the bindings of this client.
+    pub(super) fn new(duid: Duid<'a>) -> Self {
+        Self(duid)
+    }
+}
+
 impl<'a> Kind<'a> for ByClientId<'a> {
     const OPTION: OptionCode = OptionCode::CLIENTID;
     const FINDS_BINDING: bool = false;

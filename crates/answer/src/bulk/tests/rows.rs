@@ -257,3 +257,14 @@ fn a_requestor_that_is_not_allowed_any_more_is_told_so() {
     let status = option(13, &[&[0, 10], &b"requestor not authorized"[..]].concat());
     assert_eq!(rig.answer(&by_relay_id(1)), (framed(15, 1, &[ids(), status]), false));
 }
+
+#[test]
+fn a_restricted_requestor_learns_of_free_addresses_on_its_own_links_only() {
+    let mut rig = Rig::new(&rows());
+    rig.restrict("2001:db8:1::1");
+    let asked = |address: &str| query(1, 1, "::", &[iaaddr(address)]);
+    assert_eq!(rig.answer(&asked("2001:db8:1::99")), (framed(15, 1, &[ids()]), false));
+    let text = &b"requestor authorized only for bindings that it relayed"[..];
+    let refused = framed(15, 1, &[ids(), option(13, &[&[0, 10], text].concat())]);
+    assert_eq!(rig.answer(&asked("2001:db8:2::99")), (refused, false));
+}
