@@ -56,6 +56,8 @@ pub(crate) enum Error {
     Cpu(usize),
     #[error("--rate: a ramp needs --duration, and excludes --find-max and a mere count of queries")]
     Ramp,
+    #[error("the query exceeds a message of 65,535 octets; shorten --remote-id or --oro")]
+    QueryTooLong,
     #[error("--oro: at most 32 codes")]
     Oro,
     #[error("cannot install signal handlers: {0}")]

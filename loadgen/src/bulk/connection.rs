@@ -36,7 +36,7 @@ impl<'a> Connection<'a> {
         let subject = &self.plan.queries()[number];
         let transaction_id = self.checker.begin();
         let frame = query::frame(subject, &self.options.requestor_duid.0, &self.options.oro, transaction_id)
-            .map_err(|_| Error::Oro)?;
+            .map_err(|_| Error::QueryTooLong)?;
         let (started, received) = (Instant::now(), self.frames.received());
         let done = self.stream.write_all(&frame).and_then(|()| self.read_reply(started, result));
         result.octets += self.frames.received() - received;

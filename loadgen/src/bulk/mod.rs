@@ -26,7 +26,6 @@ use std::time::Instant;
 use crate::clock::unix_seconds;
 use crate::error::Error;
 use crate::leases;
-use crate::run::cpu;
 use connection::Connection;
 pub(crate) use options::Options;
 use peers::Peers;
@@ -81,9 +80,4 @@ fn query_all(options: &Options, plan: &Plan<'_>) -> Result<BulkResult, Error> {
         sum.add(&result?);
     }
     Ok(sum)
-}
-
-/// Returns the CPU time of a process; here so that `result` needs no path through `run`.
-fn cpu_of(pid: u32) -> Result<std::time::Duration, Error> {
-    cpu::of_process(pid)
 }

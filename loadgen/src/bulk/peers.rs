@@ -47,7 +47,7 @@ impl Peers {
         let frames = plan.queries().iter().map(|subject| {
             query::frame(subject, &options.requestor_duid.0, &options.oro, TransactionId([9; 3]))
         });
-        let frames = frames.collect::<Result<Vec<_>, _>>().map_err(|_| Error::Oro)?;
+        let frames = frames.collect::<Result<Vec<_>, _>>().map_err(|_| Error::QueryTooLong)?;
         let mut frames = frames.iter().cycle();
         let mut next = || frames.next().cloned().unwrap_or_default();
         for _ in 0..options.stalled {

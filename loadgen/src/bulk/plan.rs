@@ -1,11 +1,11 @@
 //! The queries to send, and the leases that each must return.
 
+use std::hash::BuildHasher;
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use std::hash::BuildHasher;
 
 use super::Options;
 use crate::error::Error;

@@ -4,7 +4,7 @@ use lqd_wire::{MessageType, NoRoomError, OptionCode, QueryType, TransactionId, W
 
 use super::plan::Subject;
 
-/// Longest frame in octets: two identifiers of up to 65 KiB do not occur, so a frame's own limit is enough.
+/// Longest frame in octets.
 const LEN_MAX: usize = lqd_wire::Frame::LEN_MAX;
 
 /// Returns the frame of a LEASEQUERY.

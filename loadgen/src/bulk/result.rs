@@ -7,11 +7,10 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::cpu_of;
 use super::peers::PeerCounts;
 use super::plan::{Plan, Subject};
 use crate::error::Error;
-use crate::run::DefectCounts;
+use crate::run::{DefectCounts, cpu};
 
 /// Longest time that is recorded exactly, in nanoseconds: an hour.
 const TIME_MAX: u64 = 3_600_000_000_000;
@@ -72,7 +71,7 @@ impl Server {
         let text = std::fs::read_to_string(&path).map_err(Error::file(Path::new(&path)))?;
         let pages: Option<u64> = text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse().ok());
         let resident_bytes = pages.unwrap_or_default() * rustix::param::page_size() as u64;
-        Ok(Self { cpu: cpu_of(pid)?, resident_bytes, grown_bytes: 0 })
+        Ok(Self { cpu: cpu::of_process(pid)?, resident_bytes, grown_bytes: 0 })
     }
 
     /// Returns the figures from `self` to a later moment.
