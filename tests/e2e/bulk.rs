@@ -1,6 +1,6 @@
 //! Bulk leasequery (RFC 5460) of the built binary, over TCP.
 
-pub mod connection;
+mod server;
 mod smoke;
 
 use libtest_mimic::Trial;

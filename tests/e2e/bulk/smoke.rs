@@ -5,10 +5,11 @@ use std::fs;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
-use super::connection::{Connection, bulk_flag, frame, start};
+use super::server::{bulk_flag, frame, start};
 use crate::conformance::fixture;
 use crate::support::http::get_unix;
 use crate::support::octets::{Pattern, octets};
+use crate::support::stream::Connection;
 use crate::support::{Fixture, Lqd, Requestor, Until};
 
 /// A query of a query-type that does not exist: answered without leases.
@@ -56,8 +57,8 @@ fn await_bulk(fixture: &Fixture, holds: impl Fn(&Value) -> bool) -> Result<Value
 
 /// Sends the query, and compares the answer.
 fn ask(connection: &mut Connection) {
-    connection.send_messages(&[&octets(QUERY)]);
-    let reply = connection.receive().expect("an answer");
+    connection.send(&frame(&octets(QUERY)));
+    let reply = connection.message().expect("an answer");
     assert!(Pattern::parse(ANSWER).matches(&reply, &(0..=0)), "{reply:02x?}");
 }
 
@@ -67,12 +68,12 @@ fn queries_are_answered_and_counted() -> Result<(), Failed> {
     let ready = lqd.line_with("lqd ready").ok_or("it was seen at the start")?;
     assert!(ready.contains(&bulk.to_string()), "{ready}");
     lqd.await_line(0, |line| line.contains("bulk leasequery listens") && line.contains(&bulk.to_string()));
-    let mut connection = Connection::open(bulk);
+    let mut connection = Connection::new(bulk);
     ask(&mut connection);
     // Octet by octet, and behind it the end.
     frame(&octets(QUERY)).iter().for_each(|octet| connection.send(&[*octet]));
-    connection.end();
-    let rest = connection.receive_all();
+    connection.finish();
+    let rest = connection.receive_to_end().0;
     assert_eq!(rest.len(), 1, "an error has no DONE");
     assert!(Pattern::parse(ANSWER).matches(&rest[0], &(0..=0)), "{rest:02x?}");
 
@@ -110,7 +111,7 @@ fn the_query_log_has_finished_queries() -> Result<(), Failed> {
     let log = fixture.directory().join("queries.log");
     let log_flag = format!("--query-log={}", log.display());
     let (lqd, bulk) = start(&with_admin(&fixture, &[&log_flag]));
-    ask(&mut Connection::open(bulk));
+    ask(&mut Connection::new(bulk));
     assert_eq!(lqd.stop(), 0);
     let text = fs::read_to_string(&log)?;
     let line: Value = serde_json::from_str(text.trim_end())?;
@@ -131,7 +132,7 @@ fn the_query_log_has_finished_queries() -> Result<(), Failed> {
 fn a_requestor_that_is_not_allowed_is_closed_at_once() -> Result<(), Failed> {
     let fixture = fixture();
     let (lqd, bulk) = start(&with_admin(&fixture, &["--allow=2001:db8::/32"]));
-    assert_eq!(Connection::open(bulk).receive(), None);
+    assert_eq!(Connection::new(bulk).message(), None);
     await_bulk(&fixture, |bulk| bulk["connections"]["refused"]["not_allowed"] == 1)?;
     assert_eq!(lqd.stop(), 0);
     Ok(())
@@ -140,9 +141,9 @@ fn a_requestor_that_is_not_allowed_is_closed_at_once() -> Result<(), Failed> {
 fn connections_are_limited() -> Result<(), Failed> {
     let fixture = fixture();
     let (lqd, bulk) = start(&with_admin(&fixture, &["--bulk-connections=2"]));
-    let mut first = Connection::open(bulk);
+    let mut first = Connection::new(bulk);
     ask(&mut first);
-    assert_eq!(Connection::open(bulk).receive(), None, "the last one is kept for another address");
+    assert_eq!(Connection::new(bulk).message(), None, "the last one is kept for another address");
     await_bulk(&fixture, |bulk| bulk["connections"]["refused"]["last_slot"] == 1)?;
     lqd.await_line(0, |line| line.contains("bulk connections refused"));
     ask(&mut first);
@@ -155,17 +156,17 @@ fn a_reload_applies_to_open_connections() -> Result<(), Failed> {
     let config = fixture.directory().join("lqd.toml");
     fs::write(&config, "allow = ['::1']\n")?;
     let (lqd, bulk) = start(&with_admin(&fixture, &["--config", &config.display().to_string()]));
-    let mut connection = Connection::open(bulk);
+    let mut connection = Connection::new(bulk);
     ask(&mut connection);
     fs::write(&config, "allow = ['::1']\n[[access]]\nprefix = '::1'\nallow = false\n")?;
     let before = lqd.line_count();
     lqd.signal("HUP");
     lqd.await_line(before, |line| line.contains("configuration applied"));
-    connection.send_messages(&[&octets(QUERY)]);
-    let reply = connection.receive().ok_or("a reply")?;
+    connection.send(&frame(&octets(QUERY)));
+    let reply = connection.message().ok_or("a reply")?;
     let not_allowed = Pattern::parse("0f b00001  $me $server  000d { 000a text }");
     assert!(not_allowed.matches(&reply, &(0..=0)), "{reply:02x?}");
-    assert_eq!(Connection::open(bulk).receive(), None);
+    assert_eq!(Connection::new(bulk).message(), None);
     assert_eq!(lqd.stop(), 0);
     Ok(())
 }
@@ -173,10 +174,10 @@ fn a_reload_applies_to_open_connections() -> Result<(), Failed> {
 fn the_end_closes_connections() -> Result<(), Failed> {
     let fixture = fixture();
     let (lqd, bulk) = start(&with_admin(&fixture, &[]));
-    let mut connection = Connection::open(bulk);
+    let mut connection = Connection::new(bulk);
     ask(&mut connection);
     lqd.signal("TERM");
-    assert_eq!(connection.receive(), None);
+    assert_eq!(connection.message(), None);
     assert_eq!(lqd.exit_code(), 0);
     Ok(())
 }
@@ -188,7 +189,7 @@ fn a_new_server_takes_the_port_over() -> Result<(), Failed> {
     let old = Lqd::start(&flags);
     let new = Lqd::start(&flags);
     assert_eq!(old.stop(), 0);
-    ask(&mut Connection::open(flag[1].parse()?));
+    ask(&mut Connection::new(flag[1].parse()?));
     assert_eq!(new.stop(), 0);
     Ok(())
 }

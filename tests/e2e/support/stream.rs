@@ -118,6 +118,18 @@ impl Connection {
         }
     }
 
+    /// Returns the next message; `None` once the server has closed or reset the connection.
+    ///
+    /// # Panics
+    /// If neither comes in time, or a frame is cut off.
+    pub fn message(&mut self) -> Option<Vec<u8>> {
+        match self.receive() {
+            Received::Message(message) => Some(message),
+            Received::Closed | Received::Reset => None,
+            other => panic!("neither a message nor the end: {other:?}"),
+        }
+    }
+
     /// Receives all messages up to the end of the connection; returns them and how it ended.
     ///
     /// # Panics
