@@ -10,6 +10,7 @@ mod reply;
 mod scan;
 mod selection;
 mod step;
+mod tls;
 
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
@@ -24,6 +25,8 @@ pub use outcome::BulkOutcome;
 pub use query::{BulkSubject, FinishedQuery};
 use selection::Scratch;
 use step::{Context, OpenQuery, Turn};
+pub use tls::Tls;
+use tls::TlsState;
 
 /// Least buffer for [`BulkSession::send`] in octets: room for two longest frames.
 ///
@@ -52,6 +55,10 @@ pub enum Progress {
     Busy,
     /// Nothing to send until more is received.
     Idle,
+    /// All is sent: begin the TLS handshake as server, and call [`BulkSession::secured`] when it is done.
+    ///
+    /// No octet after the STARTTLS was received, nor may one be before the handshake.
+    StartTls,
     /// All is sent: close the connection.
     Close,
 }
@@ -61,6 +68,7 @@ pub enum Progress {
 pub struct BulkSession {
     source: Ipv6Addr,
     limits: BulkLimits,
+    tls: TlsState,
     /// Received octets that are not parsed yet; they begin with a frame.
     input: Vec<u8>,
     /// The end of the complete frames in `input`.
@@ -84,6 +92,7 @@ impl BulkSession {
         Self {
             source,
             limits: BulkLimits { queries: limits.queries.max(1) },
+            tls: TlsState::default(),
             input: Vec::new(),
             complete: 0,
             is_within_rate: VecDeque::new(),
@@ -96,10 +105,42 @@ impl BulkSession {
         }
     }
 
+    /// Answers a STARTTLS as `tls` says.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls.offer = tls;
+        self
+    }
+
+    /// Closes the connection at an ACTIVELEASEQUERY without TLS (RFC 7653 §9.1, secure mode).
+    #[must_use]
+    pub fn require_tls_for_active(mut self) -> Self {
+        self.tls.is_required_for_active = true;
+        self
+    }
+
+    /// Notes that the TLS handshake after [`Progress::StartTls`] is done: messages are served.
+    pub fn secured(&mut self) {
+        self.tls.secured();
+    }
+
+    /// Returns whether an active query is open: no frame is awaited then.
+    pub fn is_active(&self) -> bool {
+        false
+    }
+
+    /// Returns the monotonic time in nanoseconds at which [`Self::send`] has something to do without anything
+    /// being received; `None` if never.
+    pub fn wake_at(&self) -> Option<u64> {
+        None
+    }
+
     /// Returns whether octets should be read: not at the limit of queries, nor after the end (RFC 5460 §7.3,
-    /// "MUST NOT read more query messages … than it is prepared to process").
+    /// "MUST NOT read more query messages … than it is prepared to process"), nor between a STARTTLS and the
+    /// end of the handshake.
     pub fn wants_octets(&self) -> bool {
-        !self.has_ended && !self.is_closing && self.complete == 0 && self.has_room_for_query()
+        let is_open = !self.has_ended && !self.is_closing && !self.tls.is_starting();
+        is_open && self.complete == 0 && self.has_room_for_query()
     }
 
     fn has_room_for_query(&self) -> bool {
@@ -113,6 +154,9 @@ impl BulkSession {
     pub fn receive(&mut self, engine: &Engine, limits: &mut Limits, now: Now, octets: &[u8]) {
         if self.has_ended || self.is_closing {
             return;
+        }
+        if self.tls.is_starting() {
+            return self.close_unanswered(BulkOutcome::CloseEarlyOctets);
         }
         self.input.extend_from_slice(octets);
         // An error is found again when the frame has its turn.
@@ -180,6 +224,7 @@ impl BulkSession {
         match w.w.position() {
             0 if !self.open.is_empty() => Progress::Busy,
             0 if self.has_ended || self.is_closing => Progress::Close,
+            0 if self.tls.is_starting() => Progress::StartTls,
             0 => Progress::Idle,
             octets => Progress::Octets(octets),
         }
@@ -195,9 +240,13 @@ impl BulkSession {
         while !self.is_closing && self.has_room_for_query() {
             match Frame::split(self.input.get(parsed..).unwrap_or_default()) {
                 Ok(Some(frame)) => {
-                    let accepted = message::parse(frame.message, engine.policy(), rights);
+                    let accepted = message::parse(frame.message, &mut self.tls, engine.policy(), rights);
                     parsed += Frame::HEADER_LEN + frame.message.len();
                     self.open(accepted);
+                    if self.tls.is_starting() && parsed < self.input.len() {
+                        // Octets that came without TLS must not count as sent over it.
+                        return self.close_unanswered(BulkOutcome::CloseEarlyOctets);
+                    }
                 }
                 Ok(None) => break,
                 Err(_) => self.open(Err(FinishedQuery::close(BulkOutcome::CloseFrame, None))),
@@ -235,6 +284,13 @@ impl BulkSession {
     fn close_for(&mut self, finished: FinishedQuery) {
         self.finished.push_back(finished);
         self.close();
+    }
+
+    /// Closes the connection without the answers that are owed.
+    fn close_unanswered(&mut self, outcome: BulkOutcome) {
+        let transaction_id = self.open.front().map(|query| query.transaction_id);
+        self.open.clear();
+        self.close_for(FinishedQuery::close(outcome, transaction_id));
     }
 
     /// Reads no more: the connection is closed once all owed answers are sent.

@@ -3,6 +3,7 @@
 use lqd_wire::{Duid, Message, MessageType, OptionCode, Options, TransactionId};
 
 use super::query::Wanted;
+use super::tls::TlsState;
 use super::{BulkOutcome, FinishedQuery};
 use crate::{Policy, Rights};
 
@@ -20,17 +21,23 @@ pub(super) struct Accepted {
 ///
 /// # Errors
 /// If the message ends the connection.
-pub(super) fn parse(octets: &[u8], policy: &Policy, rights: &Rights) -> Result<Accepted, FinishedQuery> {
+pub(super) fn parse(
+    octets: &[u8],
+    tls: &mut TlsState,
+    policy: &Policy,
+    rights: &Rights,
+) -> Result<Accepted, FinishedQuery> {
     let message = Message::parse(octets).ok_or(FinishedQuery::close(BulkOutcome::CloseFrame, None))?;
     let transaction_id = message.transaction_id;
     let close = |outcome| FinishedQuery::close(outcome, Some(transaction_id));
+    let of_starttls = tls.admit(message.kind).map_err(close)?;
     let mut accepted =
         Accepted { transaction_id, requestor: Box::default(), wanted: Wanted::default(), refusal: None };
     match message.kind {
         MessageType::LEASEQUERY | MessageType::ACTIVELEASEQUERY => {}
         // Options of a STARTTLS are ignored (RFC 7653 §8.2).
         MessageType::STARTTLS => {
-            return Ok(Accepted { refusal: Some(BulkOutcome::TlsRefused), ..accepted });
+            return Ok(Accepted { refusal: Some(of_starttls), ..accepted });
         }
         _ => return Err(close(BulkOutcome::CloseOtherMessage)),
     }

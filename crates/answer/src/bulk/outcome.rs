@@ -62,6 +62,7 @@ bulk_outcomes! {
         Unreadable => "unreadable", UNSPEC_FAIL, "a lease that may belong to the answer is unreadable", "UnspecFail: the last lease-file row of an address cannot be parsed; all other bindings are sent.";
         TooLong => "too_long", UNSPEC_FAIL, "a binding with its options exceeds one message", "UnspecFail: a binding with the requested options exceeds one message; all other bindings are sent.";
         ActiveNotSupported => "active_not_supported", NOT_SUPPORTED, "active leasequery not offered by this server", "Reply NotSupported to an ACTIVELEASEQUERY, then close (RFC 7653 §9.2).";
+        TlsStarted => "tls_started", SUCCESS, "", "Reply without status to a STARTTLS: the TLS handshake follows (RFC 7653 §9.1).";
         TlsRefused => "tls_refused", TLS_CONNECTION_REFUSED, "TLS not offered by this server", "Reply TLSConnectionRefused to a STARTTLS (RFC 7653 §9.1).";
     }
     closes {
@@ -73,6 +74,10 @@ bulk_outcomes! {
         CloseOtherServer => "close_other_server", "Closed: OPTION_SERVERID names another server (RFC 5007 §4.2.1).";
         CloseNoQuery => "close_no_query", "Closed: no OPTION_LQ_QUERY (RFC 5007 §4.2.1).";
         CloseDuplicateTransaction => "close_duplicate_transaction", "Closed: a query with the transaction-id of one that is not complete (RFC 5460 §6.5).";
+        CloseEarlyOctets => "close_early_octets", "Closed: octets behind a STARTTLS and before the TLS handshake, which anyone may have inserted.";
+        CloseLateTls => "close_late_tls", "Closed: a STARTTLS that is not the first message (RFC 7653 §8.2).";
+        CloseWithoutTls => "close_without_tls", "Closed: a message without TLS where TLS is required (RFC 7653 §9.1).";
+        CloseActiveWithoutTls => "close_active_without_tls", "Closed: an ACTIVELEASEQUERY without TLS where TLS is required for it (RFC 7653 §9.1).";
     }
 }
 

@@ -44,7 +44,7 @@ impl Envelope<'_> {
     /// Writes the message that ends the answer: a LEASEQUERY-DONE, or the only LEASEQUERY-REPLY.
     pub(super) fn end(&self, w: &mut Writer<'_>, outcome: BulkOutcome) -> Result<(), NoRoomError> {
         w.frame(|w| {
-            if outcome == BulkOutcome::TlsRefused {
+            if matches!(outcome, BulkOutcome::TlsStarted | BulkOutcome::TlsRefused) {
                 w.header(MessageType::REPLY, self.transaction_id)?;
             } else if self.is_replied {
                 w.header(MessageType::LEASEQUERY_DONE, self.transaction_id)?;

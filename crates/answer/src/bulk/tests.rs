@@ -10,6 +10,7 @@ use crate::{Access, Policy};
 
 mod model;
 mod rows;
+mod tls;
 
 /// UNIX seconds of every test: 2026-11-27 00:00:00 UTC, which is 849,052,800 since 2000.
 const NOW: u32 = 1_795_737_600;
@@ -198,6 +199,7 @@ impl Rig {
                 Progress::Octets(_) | Progress::Busy => {}
                 Progress::Idle => return (out, false),
                 Progress::Close => return (out, true),
+                Progress::StartTls => panic!("TLS is begun"),
             }
         }
         panic!("the session does not come to rest");

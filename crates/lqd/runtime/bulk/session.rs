@@ -128,7 +128,8 @@ impl lqd_stream::Session for Session {
             Progress::Octets(len) => lqd_stream::Progress::Octets(len),
             Progress::Busy => lqd_stream::Progress::Busy,
             Progress::Idle => lqd_stream::Progress::Idle,
-            Progress::Close => lqd_stream::Progress::Close,
+            // TLS is not offered to sessions yet.
+            Progress::StartTls | Progress::Close => lqd_stream::Progress::Close,
         }
     }
 }

@@ -131,6 +131,7 @@ impl Peer for Session<'_> {
                 Progress::Busy => {}
                 Progress::Idle if !self.unread.is_empty() && self.session.wants_octets() => {}
                 Progress::Idle => return Received::Nothing(self.octets.clone()),
+                Progress::StartTls => panic!("this server offers no TLS"),
                 Progress::Close if self.octets.is_empty() => return Received::Closed,
                 Progress::Close => return Received::Cut(self.octets.clone()),
             }
