@@ -5,6 +5,7 @@
 mod cpus;
 mod session;
 
+use std::net::SocketAddrV6;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,8 @@ pub(super) struct Bulk {
 impl BoundBulk {
     /// Binds the addresses of `--bulk`; `None` if there are none.
     pub(super) fn bind(settings: &Settings) -> Result<Option<Self>, ExitError> {
-        let listeners = settings.bulk.iter().map(|address| Listener::bind(*address));
+        let bind = |address: &SocketAddrV6| Listener::bind(*address, settings.bulk_timeout);
+        let listeners = settings.bulk.iter().map(bind);
         let listeners = listeners.collect::<Result<Vec<_>, _>>().map_err(ExitError::running)?;
         Ok((!listeners.is_empty()).then_some(Self { listeners }))
     }

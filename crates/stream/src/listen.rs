@@ -14,6 +14,10 @@ const BACKLOG: i32 = 128;
 /// Idle time before the kernel probes whether the peer still exists, and interval of the probes.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// Time beyond the timeout of a connection before the kernel gives up a peer that acknowledges nothing: the
+/// connection's own timeout comes first, as it knows the reason.
+const UNACKNOWLEDGED_GRACE: Duration = Duration::from_secs(10);
+
 /// Octets that the kernel holds unsent before the socket counts as full: a stalled reader costs little memory
 /// there either.
 const UNSENT_MAX: u32 = 128 << 10;
@@ -66,11 +70,12 @@ pub enum ListenError {
 impl Listener {
     /// Binds a unicast address or `::` and listens; port 0 lets the kernel choose.
     ///
-    /// Another process of the same user may bind it, too (SO_REUSEPORT), as a rolling restart does.
+    /// Another process of the same user may bind it, too (SO_REUSEPORT), as a rolling restart does. `timeout`
+    /// is the longest wait for a peer to acknowledge what was sent.
     ///
     /// # Errors
     /// See [`ListenError`].
-    pub fn bind(address: SocketAddrV6) -> Result<Self, ListenError> {
+    pub fn bind(address: SocketAddrV6, timeout: Duration) -> Result<Self, ListenError> {
         if address.ip().is_multicast() {
             return Err(ListenError::Group(*address.ip()));
         }
@@ -90,6 +95,9 @@ impl Listener {
         socket.set_tcp_nodelay(true).map_err(other("TCP_NODELAY"))?;
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
         socket.set_tcp_keepalive(&keepalive).map_err(other("SO_KEEPALIVE"))?;
+        // Without it, the kernel keeps a connection to a vanished peer for a quarter of an hour.
+        let unacknowledged = timeout + UNACKNOWLEDGED_GRACE;
+        socket.set_tcp_user_timeout(Some(unacknowledged)).map_err(other("TCP_USER_TIMEOUT"))?;
         socket.set_tcp_notsent_lowat(UNSENT_MAX).map_err(other("TCP_NOTSENT_LOWAT"))?;
         socket.bind(&address.into()).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => ListenError::InUse(address),
@@ -120,8 +128,10 @@ impl Listener {
 mod tests {
     use super::*;
 
+    const TIMEOUT: Duration = Duration::from_secs(300);
+
     fn refusal(address: &str) -> String {
-        Listener::bind(address.parse().unwrap()).unwrap_err().to_string()
+        Listener::bind(address.parse().unwrap(), TIMEOUT).unwrap_err().to_string()
     }
 
     #[test]
@@ -135,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_restarted_server_shares_the_port() {
-        let first = Listener::bind("[::1]:0".parse().unwrap()).unwrap();
-        let second = Listener::bind(first.local_address()).unwrap();
+        let first = Listener::bind("[::1]:0".parse().unwrap(), TIMEOUT).unwrap();
+        let second = Listener::bind(first.local_address(), TIMEOUT).unwrap();
         assert_eq!(first.local_address(), second.local_address());
         assert!(TcpListener::bind(first.local_address()).is_err(), "a socket without SO_REUSEPORT");
     }

@@ -96,7 +96,7 @@ fn options() -> Options {
 }
 
 fn start(options: &Options) -> Running {
-    let listener = Listener::bind("[::1]:0".parse().unwrap()).unwrap();
+    let listener = Listener::bind("[::1]:0".parse().unwrap(), Duration::from_secs(300)).unwrap();
     let (counters, service) = (Arc::<Counters>::default(), Zeros::default());
     let buffers_filled = Arc::clone(&service.buffers_filled);
     let server =
