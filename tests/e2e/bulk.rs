@@ -1,5 +1,6 @@
 //! Bulk leasequery (RFC 5460) of the built binary, over TCP.
 
+mod faults;
 mod server;
 mod smoke;
 
@@ -7,5 +8,5 @@ use libtest_mimic::Trial;
 
 /// Trials of all parts.
 pub fn trials() -> Vec<Trial> {
-    [smoke::trials].into_iter().flat_map(|trials| trials()).collect()
+    [smoke::trials, faults::trials].into_iter().flat_map(|trials| trials()).collect()
 }

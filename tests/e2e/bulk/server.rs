@@ -2,7 +2,12 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
 
+use libtest_mimic::Failed;
+use serde_json::Value;
+
+use crate::support::http::get_unix;
 use crate::support::lqd::Lqd;
+use crate::support::{Fixture, Until};
 
 /// Puts the length of a message in front of it.
 ///
@@ -31,4 +36,34 @@ pub fn bulk_flag() -> (SocketAddrV6, Vec<String>) {
     let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0);
     drop(TcpListener::bind(address).expect("no TCP listener has a port that no UDP socket has"));
     (address, vec!["--bulk".to_owned(), address.to_string()])
+}
+
+/// Returns the flags of the fixture, of its admin socket, and more.
+pub fn with_admin(fixture: &Fixture, more: &[&str]) -> Vec<String> {
+    let mut flags = fixture.flags();
+    flags.push(fixture.admin_flag());
+    flags.extend(more.iter().map(ToString::to_string));
+    flags
+}
+
+fn status(fixture: &Fixture) -> Result<Value, Failed> {
+    Ok(serde_json::from_str(&get_unix(&fixture.admin_socket(), "/status").body)?)
+}
+
+/// Waits until the status under `bulk` holds; returns it.
+///
+/// # Errors
+/// The status cannot be read.
+///
+/// # Panics
+/// If it does not hold in time.
+pub fn await_bulk(fixture: &Fixture, holds: impl Fn(&Value) -> bool) -> Result<Value, Failed> {
+    let until = Until::patience();
+    loop {
+        let bulk = status(fixture)?["bulk"].take();
+        if holds(&bulk) {
+            return Ok(bulk);
+        }
+        assert!(until.pending(), "{bulk}");
+    }
 }

@@ -5,12 +5,12 @@ use std::fs;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
-use super::server::{bulk_flag, frame, start};
+use super::server::{await_bulk, bulk_flag, frame, start, with_admin};
 use crate::conformance::fixture;
 use crate::support::http::get_unix;
 use crate::support::octets::{Pattern, octets};
 use crate::support::stream::Connection;
-use crate::support::{Fixture, Lqd, Requestor, Until};
+use crate::support::{Lqd, Requestor};
 
 /// A query of a query-type that does not exist: answered without leases.
 const QUERY: &str = "0e b00001  $me  002c 0011 63 ::";
@@ -29,29 +29,6 @@ pub fn trials() -> Vec<Trial> {
         the_end_closes_connections,
         a_new_server_takes_the_port_over,
         check_says_what_is_offered,
-    }
-}
-
-fn with_admin(fixture: &Fixture, more: &[&str]) -> Vec<String> {
-    let mut flags = fixture.flags();
-    flags.push(fixture.admin_flag());
-    flags.extend(more.iter().map(ToString::to_string));
-    flags
-}
-
-fn status(fixture: &Fixture) -> Result<Value, Failed> {
-    Ok(serde_json::from_str(&get_unix(&fixture.admin_socket(), "/status").body)?)
-}
-
-/// Waits until the status under `bulk` holds; returns it.
-fn await_bulk(fixture: &Fixture, holds: impl Fn(&Value) -> bool) -> Result<Value, Failed> {
-    let until = Until::patience();
-    loop {
-        let bulk = status(fixture)?["bulk"].take();
-        if holds(&bulk) {
-            return Ok(bulk);
-        }
-        assert!(until.pending(), "{bulk}");
     }
 }
 
