@@ -1,4 +1,4 @@
-//! Bulk leasequery under connections that come in crowds.
+//! Bulk leasequery with many connections at once.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::support::stream::{Connection, Received};
 
 /// A query of a query-type that does not exist: answered without leases.
 const QUERY: &str = "0e b00011  $me  002c 0011 63 ::";
-/// Its answer.
+/// The answer: UnknownQueryType.
 const ANSWER: &str = "0f b00011  $me $server  000d { 0007 text }";
 
 /// Connections that are open at a time, within the usual limit of open files.
