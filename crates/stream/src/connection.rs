@@ -3,7 +3,7 @@
 //! Works over any stream, as a session's stream may be replaced by an encrypted one between two frames.
 
 use std::cmp::min;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -22,12 +22,24 @@ use crate::session::{Progress, Session};
 /// Longest wait for the peer's end after the last octet was sent.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Least time until an idle session is called again: one that always has nothing to send must not spin.
+const WAKE_MIN: Duration = Duration::from_millis(1);
+
 /// Data that the connections of one thread share.
 pub(crate) struct Shared {
     pub(crate) buffers: Buffers,
     pub(crate) counters: std::sync::Arc<Counters>,
     /// Longest wait for a frame, and for a send buffer to drain.
     pub(crate) timeout: Duration,
+}
+
+/// Reason why [`Connection::run`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The connection is to be closed.
+    Closed(Closed),
+    /// The stream is to be encrypted, and the same session to go on over it.
+    StartTls,
 }
 
 /// Octets of a send buffer that have not left.
@@ -75,20 +87,28 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
         }
     }
 
-    /// Drives the session to its end, or until `stop` says that the server stops.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Closed {
+    /// Drives the session to its end, until `stop` says that the server stops, or until it asks for TLS.
+    pub(crate) async fn run(
+        mut self,
+        mut stop: watch::Receiver<bool>,
+        mut growth: Option<watch::Receiver<()>>,
+    ) -> End {
         loop {
             let mut idle = false;
             if self.out.is_none() {
+                // Before the session looks: growth from here on wakes it again.
+                growth.iter_mut().for_each(watch::Receiver::mark_unchanged);
                 match self.fill() {
                     Progress::Octets(_) => {}
                     Progress::Busy => yield_now().await,
                     Progress::Idle => idle = true,
-                    Progress::Close => return self.finish().await,
+                    Progress::StartTls => return End::StartTls,
+                    Progress::Close => return End::Closed(self.finish().await),
                 }
             }
             let deadline = self.deadline(idle);
             let stopping = self.stop_deadline.is_some();
+            let awaits_growth = idle && !self.session.awaits_frames();
             tokio::select! {
                 biased;
                 // An error means that the server is gone, which is a stop as well.
@@ -98,9 +118,12 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
                 }
                 turn = timeout_at(deadline, poll_fn(|context| self.poll_turn(context))) => match turn {
                     Ok(Ok(())) => {}
-                    Ok(Err(_)) => return Closed::Reset,
-                    Err(_) => return self.late(),
+                    Ok(Err(_)) => return End::Closed(Closed::Reset),
+                    Err(_) => if let Some(reason) = self.late() {
+                        return End::Closed(reason);
+                    },
                 },
+                () = grown(&mut growth), if awaits_growth => {}
             }
             if let Some(out) = self.out.take_if(|out| out.sent == out.len) {
                 self.shared.buffers.give_back(out.buffer);
@@ -117,10 +140,12 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
         self.busy = progress == Progress::Busy;
         match progress {
             Progress::Octets(len) => {
-                let deadline = Instant::now() + self.shared.timeout;
+                let deadline = Instant::now() + self.session.send_timeout().unwrap_or(self.shared.timeout);
                 self.out = Some(Outgoing { len: len.min(buffer.len()), buffer, sent: 0, deadline });
             }
-            Progress::Busy | Progress::Idle | Progress::Close => self.shared.buffers.give_back(buffer),
+            Progress::Busy | Progress::Idle | Progress::StartTls | Progress::Close => {
+                self.shared.buffers.give_back(buffer);
+            }
         }
         progress
     }
@@ -166,12 +191,12 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Returns the moment of the next timeout.
+    /// Returns the moment of the next timeout, or at which an idle session has something to send.
     fn deadline(&mut self, idle: bool) -> Instant {
         let now = Instant::now();
         let frames = self.session.frames();
         // A session that does not read holds the peer up, so no frame is late then.
-        let awaited = idle || self.partial && self.session.wants_octets();
+        let awaited = idle && self.session.awaits_frames() || self.partial && self.session.wants_octets();
         if !awaited {
             self.frame_deadline = None;
         } else if self.frame_deadline.is_none() || frames != self.frames {
@@ -179,20 +204,21 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
         }
         self.frames = frames;
         let drain = self.out.as_ref().map(|out| out.deadline);
-        let deadlines = [self.frame_deadline, drain, self.stop_deadline];
+        let wake = self.session.wake_in().filter(|_| idle).map(|wait| now + wait.max(WAKE_MIN));
+        let deadlines = [self.frame_deadline, drain, self.stop_deadline, wake];
         deadlines.into_iter().flatten().reduce(min).unwrap_or(now + self.shared.timeout)
     }
 
-    /// Returns the reason of a timeout.
-    fn late(&self) -> Closed {
+    /// Returns the reason of a timeout; `None`: it was the time to wake the session.
+    fn late(&self) -> Option<Closed> {
         let now = Instant::now();
         let is_over = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         if is_over(self.stop_deadline) {
-            Closed::Cut
+            Some(Closed::Cut)
         } else if is_over(self.out.as_ref().map(|out| out.deadline)) {
-            Closed::Stalled
+            Some(Closed::Stalled)
         } else {
-            Closed::Idle
+            is_over(self.frame_deadline).then_some(Closed::Idle)
         }
     }
 
@@ -216,6 +242,16 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
         let _ = timeout_at(deadline, end).await;
         reason
     }
+}
+
+/// Waits for growth; forever if there is none to come.
+async fn grown(growth: &mut Option<watch::Receiver<()>>) {
+    if let Some(growth) = growth
+        && growth.changed().await.is_ok()
+    {
+        return;
+    }
+    pending::<()>().await;
 }
 
 #[cfg(test)]

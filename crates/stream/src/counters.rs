@@ -43,6 +43,7 @@ named! {
         Stalled => "stalled", "The peer did not take a send buffer in time.";
         Stopped => "stopped", "The server stopped, and everything owed was sent.";
         Cut => "cut", "The server stopped, and the peer did not take everything in time.";
+        Tls => "tls", "The TLS handshake failed, or the service did not allow the certificate.";
         Failed => "failed", "The session panicked.";
     }
 }

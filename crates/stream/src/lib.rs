@@ -21,11 +21,13 @@ mod buffers;
 mod connection;
 mod counters;
 mod listen;
+mod peer;
 mod server;
 mod session;
 mod slots;
 
 pub use counters::{Closed, Counters, Refused};
 pub use listen::{ListenError, Listener};
+pub use peer::PeerCertificate;
 pub use server::{Options, STOP_PATIENCE, Server};
 pub use session::{Progress, Service, Session};

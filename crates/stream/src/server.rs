@@ -17,7 +17,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, timeout};
 
 use crate::buffers::Buffers;
-use crate::connection::{Connection, Shared};
+use crate::connection::{Connection, End, Shared};
 use crate::counters::{Closed, Counters, Refused};
 use crate::listen::Listener;
 use crate::session::Service;
@@ -192,7 +192,10 @@ async fn drive<S: Service>(
 ) {
     let mut ended = Ended::new(&thread.shared.counters, slot);
     let connection = Connection::new(&mut stream, &mut session, &thread.shared);
-    ended.reason = connection.run(thread.stop.clone()).await;
+    ended.reason = match connection.run(thread.stop.clone(), thread.service.growth()).await {
+        End::Closed(reason) => reason,
+        End::StartTls => Closed::Tls,
+    };
     if matches!(ended.reason, Closed::Stalled | Closed::Cut) {
         // A reset: otherwise the kernel would go on with octets that the peer does not take.
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));

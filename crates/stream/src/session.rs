@@ -1,6 +1,11 @@
 //! The protocol side of a connection.
 
 use std::net::SocketAddrV6;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::peer::PeerCertificate;
 
 /// The protocol of one connection: takes octets that were received, gives octets to send.
 ///
@@ -23,6 +28,29 @@ pub trait Session {
 
     /// Writes octets to send into `buffer`, all of which is free; called once the previous octets have left.
     fn send(&mut self, buffer: &mut [u8]) -> Progress;
+
+    /// Returns whether the peer must send complete frames in time; if not, the growth of [`Service::growth`]
+    /// wakes the session. A frame that has begun must be complete in time in either case.
+    fn awaits_frames(&self) -> bool {
+        true
+    }
+
+    /// Returns the time after which an idle session has something to send, though nothing is received and
+    /// nothing grows; taken as 1 ms at least.
+    fn wake_in(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Returns the longest time for the peer to take one send buffer; `None`: that of the server.
+    fn send_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Notes that the stream is encrypted now, after [`Progress::StartTls`]; returns whether the peer is
+    /// allowed, else the connection is closed.
+    fn secured(&mut self, _peer: &PeerCertificate) -> bool {
+        false
+    }
 }
 
 /// Result of [`Session::send`].
@@ -32,8 +60,10 @@ pub enum Progress {
     Octets(usize),
     /// A slice of work is done, with nothing to send yet: call again after others had a turn.
     Busy,
-    /// Nothing to do until something is received.
+    /// Nothing to do until something is received, or until one of the other events that wake the session.
     Idle,
+    /// Everything owed has been sent, and nothing was received beyond: begin the TLS handshake.
+    StartTls,
     /// Everything owed has been sent: close.
     Close,
 }
@@ -48,4 +78,11 @@ pub trait Service: 'static {
 
     /// Length of the buffer that a session sends from, in octets, at least 1.
     fn buffer_len(&self) -> usize;
+
+    /// Returns a signal that sessions have more to send: it wakes each one that awaits no frames.
+    ///
+    /// A signal that comes while a session sends is not lost.
+    fn growth(&self) -> Option<watch::Receiver<()>> {
+        None
+    }
 }

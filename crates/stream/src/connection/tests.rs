@@ -1,6 +1,7 @@
 //! Connections over an in-memory stream, with tokio's clock paused: a wait of minutes takes no time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{DuplexStream, duplex};
 use tokio::time::sleep;
@@ -13,7 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// Octets that the stream holds for its reader.
 const PIPE_LEN: usize = 64;
 
-/// Protocol of frames that are one octet N: the answer is N times 1 KiB; 0 is a part of a frame, 255 closes.
+/// Protocol of frames that are one octet N: the answer is N times 1 KiB; 0 is a part of a frame, 255 closes, 254
+/// asks for TLS.
 #[derive(Default)]
 struct Repeater {
     frames: u64,
@@ -21,7 +23,15 @@ struct Repeater {
     /// Busy turns before the next octets.
     work: usize,
     closing: bool,
+    starts_tls: bool,
     calls: usize,
+    /// Awaits no frames.
+    active: bool,
+    /// Moment from which it owes one buffer more.
+    wake: Option<Instant>,
+    send_timeout: Option<Duration>,
+    /// Buffers owed beyond, by others.
+    grown: Arc<AtomicUsize>,
 }
 
 impl Session for Repeater {
@@ -34,6 +44,7 @@ impl Session for Repeater {
             self.frames += 1;
             match octet {
                 255 => self.closing = true,
+                254 => self.starts_tls = true,
                 times => self.owed += usize::from(times),
             }
         }
@@ -53,6 +64,10 @@ impl Session for Repeater {
 
     fn send(&mut self, buffer: &mut [u8]) -> Progress {
         self.calls += 1;
+        self.owed += self.grown.swap(0, Ordering::Relaxed);
+        if self.wake.take_if(|wake| *wake <= Instant::now()).is_some() {
+            self.owed += 1;
+        }
         if self.work > 0 {
             self.work -= 1;
             return Progress::Busy;
@@ -62,7 +77,23 @@ impl Session for Repeater {
             buffer.fill(7);
             return Progress::Octets(buffer.len());
         }
-        if self.closing { Progress::Close } else { Progress::Idle }
+        match self.closing {
+            true => Progress::Close,
+            false if self.starts_tls => Progress::StartTls,
+            false => Progress::Idle,
+        }
+    }
+
+    fn awaits_frames(&self) -> bool {
+        !self.active
+    }
+
+    fn wake_in(&self) -> Option<Duration> {
+        self.wake.map(|wake| wake - Instant::now())
+    }
+
+    fn send_timeout(&self) -> Option<Duration> {
+        self.send_timeout
     }
 }
 
@@ -74,16 +105,27 @@ fn shared() -> Shared {
 async fn run<F: Future<Output = ()>>(
     peer: impl FnOnce(DuplexStream, watch::Sender<bool>) -> F,
 ) -> (Closed, Duration, Repeater) {
+    let (end, took, session) = run_session(Repeater::default(), None, peer).await;
+    let End::Closed(closed) = end else { panic!("{end:?}") };
+    (closed, took, session)
+}
+
+/// As [`run`], with a session and a signal of growth.
+async fn run_session<F: Future<Output = ()>>(
+    mut session: Repeater,
+    growth: Option<watch::Receiver<()>>,
+    peer: impl FnOnce(DuplexStream, watch::Sender<bool>) -> F,
+) -> (End, Duration, Repeater) {
     let (mut ours, theirs) = duplex(PIPE_LEN);
-    let (shared, mut session, (stop, stopped)) = (shared(), Repeater::default(), watch::channel(false));
+    let (shared, (stop, stopped)) = (shared(), watch::channel(false));
     let started = Instant::now();
     let connection = async {
-        let closed = Connection::new(&mut ours, &mut session, &shared).run(stopped).await;
+        let end = Connection::new(&mut ours, &mut session, &shared).run(stopped, growth).await;
         drop(ours);
-        (closed, started.elapsed())
+        (end, started.elapsed())
     };
-    let ((closed, took), ()) = tokio::join!(connection, peer(theirs, stop));
-    (closed, took, session)
+    let ((end, took), ()) = tokio::join!(connection, peer(theirs, stop));
+    (end, took, session)
 }
 
 /// Reads to the end.
@@ -241,7 +283,7 @@ async fn a_busy_session_lets_others_run() {
     let (mut ours, mut theirs) = duplex(PIPE_LEN);
     let (shared, (_stop, stopped)) = (shared(), watch::channel(false));
     let mut session = Repeater { work: 1000, ..Repeater::default() };
-    let connection = Connection::new(&mut ours, &mut session, &shared).run(stopped);
+    let connection = Connection::new(&mut ours, &mut session, &shared).run(stopped, None);
     let mut turns = 0;
     let other = async {
         // The peer's end is noticed while the session works.
@@ -253,6 +295,117 @@ async fn a_busy_session_lets_others_run() {
         rest(&mut theirs).await
     };
     let (closed, sent) = tokio::join!(connection, other);
-    assert_eq!((closed, sent, turns), (Closed::ByPeer, 0, 100));
+    assert_eq!((closed, sent, turns), (End::Closed(Closed::ByPeer), 0, 100));
     assert_eq!(session.calls, 1001);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_awaits_no_frames_is_never_idle_for_too_long_and_growth_wakes_it() {
+    let (grow, growth) = watch::channel(());
+    let session = Repeater { active: true, ..Repeater::default() };
+    let grown = Arc::clone(&session.grown);
+    let (end, took, session) = run_session(session, Some(growth), async |mut stream: DuplexStream, _stop| {
+        for _ in 0..3 {
+            sleep(TIMEOUT * 2).await;
+            grown.fetch_add(1, Ordering::Relaxed);
+            grow.send(()).unwrap();
+            stream.read_exact(&mut [0; BUFFER_LEN]).await.unwrap();
+        }
+        // The end of whoever signals is no growth, and does not spin.
+        drop(grow);
+        sleep(TIMEOUT * 2).await;
+        stream.shutdown().await.unwrap();
+        assert_eq!(rest(&mut stream).await, 0);
+    })
+    .await;
+    assert_eq!((end, took), (End::Closed(Closed::ByPeer), TIMEOUT * 8));
+    assert!(session.calls < 25, "{} calls", session.calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn growth_while_a_session_sends_is_not_lost() {
+    let (grow, growth) = watch::channel(());
+    let session = Repeater { active: true, ..Repeater::default() };
+    let grown = Arc::clone(&session.grown);
+    run_session(session, Some(growth), async |mut stream: DuplexStream, _stop| {
+        stream.write_all(&[1]).await.unwrap();
+        stream.read_exact(&mut [0; BUFFER_LEN - PIPE_LEN]).await.unwrap();
+        grown.fetch_add(1, Ordering::Relaxed);
+        grow.send(()).unwrap();
+        stream.read_exact(&mut [0; BUFFER_LEN + PIPE_LEN]).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn growth_does_not_wake_a_session_that_awaits_frames() {
+    let (grow, growth) = watch::channel(());
+    let (end, took, session) =
+        run_session(Repeater::default(), Some(growth), async |mut stream: DuplexStream, _stop| {
+            for _ in 0..10 {
+                sleep(Duration::from_secs(1)).await;
+                grow.send(()).unwrap();
+            }
+            assert_eq!(rest(&mut stream).await, 0);
+        })
+        .await;
+    assert_eq!((end, took, session.calls), (End::Closed(Closed::Idle), TIMEOUT, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_woken_at_its_time() {
+    let wake = Duration::from_secs(60);
+    let session = Repeater { wake: Some(Instant::now() + wake), ..Repeater::default() };
+    let (end, took, session) = run_session(session, None, async |mut stream: DuplexStream, _stop| {
+        let started = Instant::now();
+        stream.read_exact(&mut [0; BUFFER_LEN]).await.unwrap();
+        assert!(
+            (wake..wake + Duration::from_secs(1)).contains(&started.elapsed()),
+            "{:?}",
+            started.elapsed()
+        );
+        assert_eq!(rest(&mut stream).await, 0);
+    })
+    .await;
+    // Only a frame restarts the time for the next one.
+    assert!(
+        matches!(end, End::Closed(Closed::Idle)) && took < wake + TIMEOUT + Duration::from_secs(1),
+        "{took:?}"
+    );
+    assert!(session.calls < 6, "{} calls", session.calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_has_begun_must_be_complete_even_if_none_is_awaited() {
+    let session = Repeater { active: true, ..Repeater::default() };
+    let (end, took, _) = run_session(session, None, async |mut stream: DuplexStream, _stop| {
+        sleep(TIMEOUT * 2).await;
+        stream.write_all(&[0]).await.unwrap();
+        assert_eq!(rest(&mut stream).await, 0);
+    })
+    .await;
+    assert_eq!((end, took), (End::Closed(Closed::Idle), TIMEOUT * 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_may_have_a_send_timeout_of_its_own() {
+    let send_timeout = Some(TIMEOUT / 10);
+    let session = Repeater { send_timeout, ..Repeater::default() };
+    let (end, took, _) = run_session(session, None, async |mut stream: DuplexStream, _stop| {
+        stream.write_all(&[1]).await.unwrap();
+        sleep(TIMEOUT).await;
+        assert_eq!(rest(&mut stream).await, PIPE_LEN);
+    })
+    .await;
+    assert_eq!((end, took), (End::Closed(Closed::Stalled), TIMEOUT / 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tls_begins_once_everything_owed_has_left() {
+    let (end, ..) = run_session(Repeater::default(), None, async |mut stream: DuplexStream, _stop| {
+        stream.write_all(&[2, 254]).await.unwrap();
+        assert_eq!(rest(&mut stream).await, 2 * BUFFER_LEN);
+    })
+    .await;
+    assert_eq!(end, End::StartTls);
 }
