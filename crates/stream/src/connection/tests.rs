@@ -14,8 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// Octets that the stream holds for its reader.
 const PIPE_LEN: usize = 64;
 
-/// Protocol of frames that are one octet N: the answer is N times 1 KiB; 0 is a part of a frame, 255 closes, 254
-/// asks for TLS.
+/// Protocol of frames that are one octet N: the answer is N times 1 KiB; 0 is a part of a frame, 255 closes,
+/// 254 asks for TLS.
 #[derive(Default)]
 struct Repeater {
     frames: u64,
