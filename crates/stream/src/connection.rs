@@ -20,7 +20,7 @@ use crate::server::STOP_PATIENCE;
 use crate::session::{Progress, Session};
 
 /// Longest wait for the peer's end after the last octet was sent.
-const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// Least time until an idle session is called again: one that always has nothing to send must not spin.
 const WAKE_MIN: Duration = Duration::from_millis(1);
@@ -47,6 +47,8 @@ struct Outgoing {
     buffer: Box<[u8]>,
     len: usize,
     sent: usize,
+    /// All of them left the stream: one that encrypts keeps some back.
+    flushed: bool,
     /// Moment at which the peer must have taken all of them.
     deadline: Instant,
 }
@@ -125,7 +127,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
                 },
                 () = grown(&mut growth), if awaits_growth => {}
             }
-            if let Some(out) = self.out.take_if(|out| out.sent == out.len) {
+            if let Some(out) = self.out.take_if(|out| out.flushed) {
                 self.shared.buffers.give_back(out.buffer);
                 // A reader that takes everything at once must not keep others waiting.
                 yield_now().await;
@@ -141,7 +143,8 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
         match progress {
             Progress::Octets(len) => {
                 let deadline = Instant::now() + self.session.send_timeout().unwrap_or(self.shared.timeout);
-                self.out = Some(Outgoing { len: len.min(buffer.len()), buffer, sent: 0, deadline });
+                self.out =
+                    Some(Outgoing { len: len.min(buffer.len()), buffer, sent: 0, flushed: false, deadline });
             }
             Progress::Busy | Progress::Idle | Progress::StartTls | Progress::Close => {
                 self.shared.buffers.give_back(buffer);
@@ -169,6 +172,10 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
             out.sent += sent;
             self.shared.counters.count_out(sent);
         }
+        if out.sent == out.len {
+            ready!(Pin::new(&mut *self.stream).poll_flush(context))?;
+            out.flushed = true;
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -178,7 +185,11 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
         }
         let mut buffer = self.shared.buffers.read();
         let mut read = ReadBuf::new(&mut buffer);
-        ready!(Pin::new(&mut *self.stream).poll_read(context, &mut read))?;
+        match ready!(Pin::new(&mut *self.stream).poll_read(context, &mut read)) {
+            // The end without a close of TLS: frames have lengths, so one that is cut off shows.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            result => result?,
+        }
         let octets = read.filled();
         if octets.is_empty() {
             self.ended = true;
@@ -229,19 +240,29 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<'a, T, S> {
             (None, true) => Closed::ByPeer,
             (None, false) => Closed::BySession,
         };
-        let linger = Instant::now() + LINGER;
-        let deadline = self.stop_deadline.map_or(linger, |stop| min(stop, linger));
-        let end = async {
-            self.stream.shutdown().await?;
-            // Closing over unread octets resets the connection, and answers on their way are lost.
-            let mut discarded = [0; 1024];
-            while !self.ended && self.stream.read(&mut discarded).await? > 0 {}
-            io::Result::Ok(())
-        };
-        // Whatever comes of it, everything owed was handed to the kernel.
-        let _ = timeout_at(deadline, end).await;
+        let soon = Instant::now() + LINGER;
+        let deadline = self.stop_deadline.map_or(soon, |stop| min(stop, soon));
+        if self.ended {
+            // Whatever comes of it, everything owed was handed to the kernel.
+            let _ = timeout_at(deadline, self.stream.shutdown()).await;
+        } else {
+            linger(self.stream, deadline).await;
+        }
         reason
     }
+}
+
+/// Ends the sending direction, and discards octets until the peer's end.
+pub(crate) async fn linger<T: AsyncRead + AsyncWrite + Unpin>(stream: &mut T, deadline: Instant) {
+    let end = async {
+        stream.shutdown().await?;
+        // Closing over unread octets resets the connection, and octets on their way are lost.
+        let mut discarded = [0; 1024];
+        while stream.read(&mut discarded).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Whatever comes of it, everything owed was handed to the kernel.
+    let _ = timeout_at(deadline, end).await;
 }
 
 /// Waits for growth; forever if there is none to come.

@@ -48,12 +48,27 @@ named! {
     }
 }
 
+named! {
+    /// Result of a TLS handshake.
+    Handshake {
+        Ok => "ok", "The connection is encrypted, and the session goes on.";
+        NoCertificate => "no_certificate", "The peer has no certificate.";
+        UnknownCa => "unknown_ca", "No CA of this server certifies the peer.";
+        Expired => "expired", "The peer's certificate has expired, or is not valid yet.";
+        NotListed => "not_listed", "The session does not allow the peer.";
+        RefusedByPeer => "refused_by_peer", "The peer sent an alert: mostly, it does not accept the certificate of this server.";
+        Timeout => "timeout", "The peer did not complete it in time.";
+        Failed => "failed", "Any other failure: no TLS, no common version or cipher, a closed connection.";
+    }
+}
+
 /// Counters of a server; any thread may read them.
 #[derive(Debug, Default)]
 pub struct Counters {
     accepted: AtomicU64,
     refused: [AtomicU64; Refused::ALL.len()],
     closed: [AtomicU64; Closed::ALL.len()],
+    handshakes: [AtomicU64; Handshake::ALL.len()],
     accept_errors: AtomicU64,
     octets_in: AtomicU64,
     octets_out: AtomicU64,
@@ -82,12 +97,17 @@ impl Counters {
         self.accepted().saturating_sub(closed)
     }
 
+    /// Returns the TLS handshakes.
+    pub fn handshakes(&self, result: Handshake) -> u64 {
+        self.handshakes[result as usize].load(Ordering::Relaxed)
+    }
+
     /// Returns the failed calls of `accept`: no file descriptor or memory left, for instance.
     pub fn accept_errors(&self) -> u64 {
         self.accept_errors.load(Ordering::Relaxed)
     }
 
-    /// Returns the octets received and the octets sent.
+    /// Returns the octets received and the octets sent, before encryption.
     pub fn octets(&self) -> (u64, u64) {
         (self.octets_in.load(Ordering::Relaxed), self.octets_out.load(Ordering::Relaxed))
     }
@@ -102,6 +122,10 @@ impl Counters {
 
     pub(crate) fn count_closed(&self, reason: Closed) {
         self.closed[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_handshake(&self, result: Handshake) {
+        self.handshakes[result as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_accept_error(&self) {
@@ -124,6 +148,7 @@ mod tests {
     #[test]
     fn positions_match_the_tables() {
         assert!(Refused::ALL.iter().enumerate().all(|(position, reason)| *reason as usize == position));
+        assert!(Handshake::ALL.iter().enumerate().all(|(position, result)| *result as usize == position));
         assert!(Closed::ALL.iter().enumerate().all(|(position, reason)| *reason as usize == position));
     }
 }

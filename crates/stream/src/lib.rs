@@ -14,6 +14,7 @@
 //! - `slots`: limits of open connections, in total and for each requestor address.
 //! - `session`: the protocol of one connection, a trait.
 //! - `connection`: drives one session over one stream.
+//! - `tls`: the encrypted stream that takes the place of the plain one.
 //! - `buffers`: send buffers, lent to connections that have something to send.
 #![forbid(unsafe_code)]
 
@@ -25,9 +26,11 @@ mod peer;
 mod server;
 mod session;
 mod slots;
+mod tls;
 
-pub use counters::{Closed, Counters, Refused};
+pub use counters::{Closed, Counters, Handshake, Refused};
 pub use listen::{ListenError, Listener};
 pub use peer::PeerCertificate;
 pub use server::{Options, STOP_PATIENCE, Server};
 pub use session::{Progress, Service, Session};
+pub use tls::{Expiry, HandshakeError, TlsConfig, TlsError, TlsPart};

@@ -14,14 +14,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::buffers::Buffers;
-use crate::connection::{Connection, End, Shared};
-use crate::counters::{Closed, Counters, Refused};
+use crate::connection::{Connection, End, LINGER, Shared, linger};
+use crate::counters::{Closed, Counters, Handshake, Refused};
 use crate::listen::Listener;
-use crate::session::Service;
+use crate::session::{Service, Session as _};
 use crate::slots::{Slot, Slots};
+use crate::tls::{HANDSHAKE_TIMEOUT, HandshakeError, shake};
 
 /// Longest time that a stopping server takes to send pending replies.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -194,7 +195,8 @@ async fn drive<S: Service>(
     let connection = Connection::new(&mut stream, &mut session, &thread.shared);
     ended.reason = match connection.run(thread.stop.clone(), thread.service.growth()).await {
         End::Closed(reason) => reason,
-        End::StartTls => Closed::Tls,
+        // Boxed, so that plain connections do not have the memory of encrypted ones.
+        End::StartTls => Box::pin(encrypted(&mut stream, &mut session, &thread)).await,
     };
     if matches!(ended.reason, Closed::Stalled | Closed::Cut) {
         // A reset: otherwise the kernel would go on with octets that the peer does not take.
@@ -202,6 +204,42 @@ async fn drive<S: Service>(
     }
     // Before the slot is free, so that open connections never exceed the limit.
     drop(stream);
+}
+
+/// Encrypts a connection and drives it to its end.
+async fn encrypted<S: Service>(
+    stream: &mut TcpStream,
+    session: &mut S::Session,
+    thread: &Thread<S>,
+) -> Closed {
+    let (shared, mut stop) = (&thread.shared, thread.stop.clone());
+    let Some(config) = thread.service.tls() else { return Closed::Tls };
+    let shaken = tokio::select! {
+        // A stopping server does not wait for a handshake.
+        _ = stop.wait_for(|stop| *stop) => return Closed::Stopped,
+        shaken = timeout(shared.timeout.min(HANDSHAKE_TIMEOUT), shake(&config, &mut *stream)) => shaken,
+    };
+    let (mut tls, peer) = match shaken.unwrap_or_else(|_| Err(HandshakeError::timeout())) {
+        Ok(shaken) => shaken,
+        Err(error) => {
+            shared.counters.count_handshake(error.result);
+            session.handshake_failed(&error);
+            // The alert that tells the peer is on its way.
+            linger(stream, Instant::now() + LINGER).await;
+            return Closed::Tls;
+        }
+    };
+    let is_allowed = session.secured(&peer);
+    shared.counters.count_handshake(if is_allowed { Handshake::Ok } else { Handshake::NotListed });
+    if !is_allowed {
+        linger(&mut tls, Instant::now() + LINGER).await;
+        return Closed::Tls;
+    }
+    match Connection::new(&mut tls, session, shared).run(stop, thread.service.growth()).await {
+        End::Closed(reason) => reason,
+        // Not over TLS.
+        End::StartTls => Closed::Tls,
+    }
 }
 
 /// Counts a connection as open until it is dropped, also by a panic.

@@ -1,11 +1,13 @@
 //! The protocol side of a connection.
 
 use std::net::SocketAddrV6;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::peer::PeerCertificate;
+use crate::tls::{HandshakeError, TlsConfig};
 
 /// The protocol of one connection: takes octets that were received, gives octets to send.
 ///
@@ -51,6 +53,9 @@ pub trait Session {
     fn secured(&mut self, _peer: &PeerCertificate) -> bool {
         false
     }
+
+    /// Notes that the TLS handshake failed; the connection is closed.
+    fn handshake_failed(&mut self, _error: &HandshakeError) {}
 }
 
 /// Result of [`Session::send`].
@@ -83,6 +88,12 @@ pub trait Service: 'static {
     ///
     /// A signal that comes while a session sends is not lost.
     fn growth(&self) -> Option<watch::Receiver<()>> {
+        None
+    }
+
+    /// Returns the configuration for a TLS handshake; without one, [`Progress::StartTls`] closes the
+    /// connection.
+    fn tls(&self) -> Option<Arc<TlsConfig>> {
         None
     }
 }

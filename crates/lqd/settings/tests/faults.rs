@@ -201,7 +201,7 @@ const ACCESS: &[(&str, &str)] = &[
     ("prefix = '::'\nprefixx = '::'",
         "5:1: access: unknown field `prefixx`, expected one of `prefix`, `allow`, `deny`, `query-types`, `relayed`, \
          `sensitive-options`, `max-reply`, `rate`, `burst`, `prefix-rate`, `prefix-burst`, `restricted-requestor`, \
-         `relay-addresses`"),
+         `relay-addresses`, `active`"),
     ("prefix = '::'\nallow = 'no'", "5:9: access: allow: invalid type: string \"no\", expected a boolean"),
     ("prefix = '::'\ndeny = 'no'",
         "5:8: access: deny: invalid value: string \"no\", expected \"not-allowed\" or \"drop\""),
