@@ -3,21 +3,33 @@
 use std::net::Ipv6Addr;
 
 use crate::lease::{Lease, LeaseKind};
+#[cfg(doc)]
+use crate::links::Links;
 use crate::removal::RemovalReason;
 
 mod batch;
 mod difference;
+mod log;
 
 pub use batch::Changes;
 pub(crate) use batch::Report;
 pub use difference::Difference;
 pub(crate) use difference::Side;
+pub use log::{
+    ChangeLog, ChangeLogLimits, ChangeLogStatistics, LogChunk, LoggedChange, LoggedEvent, LoggedLease,
+    OverrunError,
+};
 
 /// Change of one lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseChange<'a> {
     /// The client has this lease: new, renewed, or otherwise changed.
-    Put(Lease<'a>),
+    Put {
+        /// The lease as it is now.
+        lease: Lease<'a>,
+        /// Facts by which queries chose the lease before, if the client had it with other ones.
+        former: Option<FormerLease<'a>>,
+    },
     /// The client no longer has this lease.
     ///
     /// A lease that passes to another client, or changes its prefix length, is removed first and then put.
@@ -31,7 +43,19 @@ pub enum LeaseChange<'a> {
         prefix_len: u8,
         /// DUID in the row; empty if that cannot be read either, or is not known any more.
         duid: &'a [u8],
+        /// The lease as it was before, if that could be read; its reason is [`RemovalReason::Gone`].
+        before: Option<RemovedLease<'a>>,
     },
+}
+
+/// Facts by which queries for links and relay agents choose a lease, as they were before a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormerLease<'a> {
+    /// The source's number for the subnet.
+    pub subnet_id: u32,
+    /// Value of OPTION_LQ_RELAY_DATA (RFC 5007 §4.1.2.4) as stored: peer-address, then the relayed message.
+    /// Empty if there was none.
+    pub relay_data: &'a [u8],
 }
 
 /// A lease that its client no longer has.
@@ -45,8 +69,8 @@ pub struct RemovedLease<'a> {
     pub prefix_len: u8,
     /// Address or delegated prefix.
     pub kind: LeaseKind,
-    /// The source's number for the subnet.
-    pub subnet_id: u32,
+    /// Subnet and relay data.
+    pub former: FormerLease<'a>,
     /// Last communication with the client that the removed lease told of: seconds since 1970-01-01 UTC on the
     /// source's clock.
     pub cltt: u32,
@@ -68,4 +92,8 @@ pub trait ChangeObserver: Send + Sync {
     ///
     /// The difference costs nothing unless it is asked for.
     fn replaced(&mut self, difference: &Difference<'_>);
+
+    /// Takes note of links that are not those from before ([`Links::are_same`]). With a snapshot, it comes
+    /// before [`Self::replaced`].
+    fn links_replaced(&mut self) {}
 }

@@ -41,7 +41,10 @@ mod writer;
 mod written;
 
 pub use bulk::Loader;
-pub use changes::{ChangeObserver, Changes, Difference, LeaseChange, RemovedLease};
+pub use changes::{
+    ChangeLog, ChangeLogLimits, ChangeLogStatistics, ChangeObserver, Changes, Difference, FormerLease,
+    LeaseChange, LogChunk, LoggedChange, LoggedEvent, LoggedLease, OverrunError, RemovedLease,
+};
 pub use cursor::{Cursor, ReplacedError, Scanned, Slice};
 pub use lease::{Batch, Change, DUID_LEN_MAX, HOST_BITS_LEN_MIN, INFINITY, Lease, LeaseError, LeaseKind};
 pub use lease_options::{PoolOptions, Reservations, SubnetOptions};

@@ -118,6 +118,12 @@ impl SubnetEntry {
         Self { prefix, pd_pools: Box::default(), options: None, id: 0, link: LinkId(0) }
     }
 
+    /// Whether both are the same subnet of the same link, whatever options they give.
+    fn is_same(&self, other: &Self) -> bool {
+        let place = |entry: &Self| (entry.options.is_some(), entry.id, entry.link, entry.prefix);
+        place(self) == place(other) && self.pd_pools == other.pd_pools
+    }
+
     #[inline(always)]
     fn contains(&self, address: Ipv6Addr) -> bool {
         self.prefix.contain(address) || self.pd_pools.iter().any(|pool| pool.contain(address))
@@ -125,7 +131,7 @@ impl SubnetEntry {
 }
 
 /// A prefix in network byte order, so that comparing an address swaps no bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Octets {
     first: u128,
     mask: u128,
@@ -175,6 +181,20 @@ impl Links {
     #[must_use]
     pub fn with_lease_checks(self, lease_checks: LeaseChecks) -> Self {
         Self { lease_checks, ..self }
+    }
+
+    /// Whether both put every lease and every address on the same links. Options that they give with leases
+    /// may differ.
+    pub fn are_same(&self, other: &Self) -> bool {
+        // Named one by one, so that a new field is not forgotten.
+        let Self { addresses, unreachable, near, far, regions, by_address, relays, lease_checks } = self;
+        let same = |(one, two): (&SubnetEntry, &SubnetEntry)| one.is_same(two);
+        (addresses, unreachable, relays) == (&other.addresses, &other.unreachable, &other.relays)
+            && (by_address, lease_checks) == (&other.by_address, &other.lease_checks)
+            && *regions == other.regions
+            && (near.len(), far.len()) == (other.near.len(), other.far.len())
+            && near.iter().zip(&other.near).all(same)
+            && far.iter().all(|(id, one)| other.far.get(id).is_some_and(|two| one.is_same(two)))
     }
 
     /// The links that a link-address names: RFC 5007 §4.1.2.1, `tests/CONFORMANCE.md` A6. Empty if it is no

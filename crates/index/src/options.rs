@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arena::{Address, Allocator, Arena};
 use crate::octets::copy_octets;
+use crate::record::{Binding, Client};
 use crate::template::{Dictionary, Interner, Splitter, Templated};
 
 const OPTION_LQ_RELAY_DATA: u16 = 47;
@@ -90,6 +91,34 @@ fn last_option(options: &[u8]) -> usize {
 
 fn is_relay_data(option: &[u8]) -> bool {
     option.starts_with(&OPTION_LQ_RELAY_DATA.to_be_bytes())
+}
+
+/// The value of OPTION_LQ_RELAY_DATA among options in wire form; empty if there is none.
+pub(crate) fn relay_data_of(options: &[u8]) -> &[u8] {
+    let mut rest = options;
+    while let Some((&[c0, c1, l0, l1], behind)) = rest.split_first_chunk::<OPTION_HEADER_LEN>() {
+        // As in records, octets that do not parse count as absent.
+        let Some((value, behind)) = behind.split_at_checked(u16::from_be_bytes([l0, l1]).into()) else {
+            break;
+        };
+        if u16::from_be_bytes([c0, c1]) == OPTION_LQ_RELAY_DATA {
+            return value;
+        }
+        rest = behind;
+    }
+    &[]
+}
+
+/// Appends the value of a lease's OPTION_LQ_RELAY_DATA, if it has any.
+pub(crate) fn copy_relay_data(client: Client<'_>, lease: &Binding, out: &mut Vec<u8>) {
+    let mut options = client.options(lease).iter();
+    if let Some((_, option)) = options.find(|&(code, _)| code == OPTION_LQ_RELAY_DATA) {
+        let start = out.len();
+        out.resize(start + option.wire_len(), 0);
+        option.copy_into(&mut out[start..]);
+        // The header goes, as a value is what is asked for.
+        out.drain(start..start + OPTION_HEADER_LEN);
+    }
 }
 
 /// Octets of the block that begins with this word, its header with them.

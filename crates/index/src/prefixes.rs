@@ -19,7 +19,7 @@ pub struct Prefix {
 }
 
 /// Table of prefixes and their owners, ready for lookup.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prefixes<T> {
     /// First addresses of the disjoint ranges that cover the address space from the first one on, ascending.
     starts: Vec<u128>,

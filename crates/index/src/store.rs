@@ -17,7 +17,7 @@ use arc_swap::{ArcSwap, Guard};
 use crate::epoch::Epochs;
 use crate::links::Links;
 use crate::lookup::{Found, Lookup, Lookups};
-use crate::record::{Client, Covering};
+use crate::record::{Binding, Client, Covering};
 use crate::secondary::{PostingsSize, Secondary};
 use crate::tables::Tables;
 
@@ -166,6 +166,19 @@ impl Pinned<'_> {
     ) -> Option<Found<'_>> {
         let (client, place) = self.current.tables.covering_where(address, now, is_one)?;
         Some(Found { client, covering: Some(place) })
+    }
+
+    /// All leases of exactly this prefix, expired ones included, and their clients: none or one as a rule.
+    ///
+    /// Several if their source tells them apart by host bits, or by kind (an address and a delegated /128);
+    /// and, while a lease passes from one client to another, that of both. For queries that know the lease,
+    /// as readers of the [change log](crate::ChangeLog) do: it waits for memory at each step.
+    pub fn leases_of(
+        &self,
+        address: Ipv6Addr,
+        prefix_len: u8,
+    ) -> impl Iterator<Item = (Client<'_>, Binding)> {
+        self.current.tables.leases_of(address.into(), prefix_len)
     }
 
     /// Prepares `count` lookups, at most `N`, that run together.

@@ -164,6 +164,25 @@ impl Tables {
             .find_map(|client| Some((client, self.client(client)?.binding_from(first, number)?)))
     }
 
+    /// All leases that begin at this address and have this length, and their clients.
+    pub(crate) fn leases_of(
+        &self,
+        first: u128,
+        prefix_len: u8,
+    ) -> impl Iterator<Item = (Client<'_>, Binding)> {
+        let mut probe = self.addresses.probe(&self.arena, address_hash(first));
+        let mut seen = Vec::new();
+        let clients = std::iter::from_fn(move || probe.next(&self.arena)).filter(move |&client| {
+            // A client with two leases that begin here has two slots.
+            let is_new = !seen.contains(&client);
+            seen.extend(is_new.then_some(client));
+            is_new
+        });
+        clients
+            .filter_map(|client| self.client(client))
+            .flat_map(move |client| client.all_of(first, prefix_len).map(move |binding| (client, binding)))
+    }
+
     /// Bytes that the tables take from the system.
     pub(crate) fn bytes(&self) -> usize {
         self.memory().into_iter().map(|(_, bytes)| bytes).sum()

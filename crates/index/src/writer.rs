@@ -166,8 +166,17 @@ impl Writer {
     pub fn set_links(&mut self, links: Links) {
         // Built before the switch, so that no reader finds links without their index.
         self.secondary = Arc::new(self.secondary.with_links(&self.tables, &links));
-        self.links = Arc::new(links);
+        let former = std::mem::replace(&mut self.links, Arc::new(links));
         self.swap();
+        self.report_links(&former);
+    }
+
+    /// Tells observers if these are not the links that readers see now.
+    fn report_links(&mut self, former: &Links) {
+        // Thousands of subnets are compared for observers only.
+        if !self.observers.is_empty() && !former.are_same(&self.links) {
+            self.observers.iter_mut().for_each(|observer| observer.links_replaced());
+        }
     }
 
     /// Reports all changes from now on to this observer, too.
@@ -235,16 +244,22 @@ impl Writer {
         self.apply_remaining(built.remaining);
         let applied = Applied { put: self.tables.lease_count(), removed: 0 };
         // Links change with the leases, so that they always fit each other.
-        if let Some(links) = links {
-            self.links = Arc::new(links);
-        }
+        let links = links.map_or_else(|| Arc::clone(&self.links), Arc::new);
+        let old_links = std::mem::replace(&mut self.links, links);
         // Built from the final tables and links.
         self.build_secondary();
         self.swap();
         let old = Side { tables: &old_tables, written: &old_written };
         let new = Side { tables: &self.tables, written: &self.written };
         // Observers hear of the change when readers can see it.
-        observers.iter_mut().for_each(|observer| observer.replaced(&Difference::new(old, new)));
+        let has_new_links = !observers.is_empty() && !old_links.are_same(&self.links);
+        for observer in &mut observers {
+            // Links first: an observer that begins again by them need not follow the difference.
+            if has_new_links {
+                observer.links_replaced();
+            }
+            observer.replaced(&Difference::new(old, new));
+        }
         self.observers = observers;
         applied
     }

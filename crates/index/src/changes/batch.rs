@@ -3,8 +3,9 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
-use super::{LeaseChange, RemovedLease};
-use crate::lease::{Batch, Change};
+use super::{FormerLease, LeaseChange, RemovedLease};
+use crate::lease::{Action, Batch, Change};
+use crate::options::{copy_relay_data, relay_data_of};
 use crate::record::{Binding, Client};
 use crate::removal::RemovalReason;
 
@@ -12,8 +13,8 @@ use crate::removal::RemovalReason;
 #[derive(Default)]
 pub(crate) struct Report {
     rows: Vec<ReportedRow>,
-    /// DUIDs of former holders, one after the other.
-    duids: Vec<u8>,
+    /// DUIDs and relay data of former leases, one after the other.
+    octets: Vec<u8>,
 }
 
 /// A row that counts.
@@ -26,25 +27,41 @@ struct ReportedRow {
 struct Former {
     binding: Binding,
     duid: Range<usize>,
+    /// Value of its relay data; `None`: that of the new lease, which is the same client's.
+    relay_data: Option<Range<usize>>,
 }
 
 impl Report {
     /// Forgets the rows of the batch before.
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
-        self.duids.clear();
+        self.octets.clear();
     }
 
     /// Adds the last row of an address, and the lease that it replaces or removes.
-    pub(crate) fn add(&mut self, row: usize, former: Option<(Client<'_>, Binding)>) {
-        let former = former.map(|(client, binding)| {
-            // DUIDs are copied, since the record is freed before the observer is called.
-            let start = self.duids.len();
-            self.duids.resize(start + client.duid_len(), 0);
-            client.copy_duid(&mut self.duids[start..]);
-            Former { binding, duid: start..self.duids.len() }
-        });
+    pub(crate) fn add(&mut self, batch: &Batch, row: usize, former: Option<(Client<'_>, Binding)>) {
+        let former = former.map(|(client, binding)| self.copy(batch, row, client, binding));
         self.rows.push(ReportedRow { row, former });
+    }
+
+    /// Copies a lease, since its record is freed before the observer is called.
+    fn copy(&mut self, batch: &Batch, row: usize, client: Client<'_>, binding: Binding) -> Former {
+        let start = self.octets.len();
+        self.octets.resize(start + client.duid_len(), 0);
+        client.copy_duid(&mut self.octets[start..]);
+        let duid = start..self.octets.len();
+        copy_relay_data(client, &binding, &mut self.octets);
+        let mut relay_data = Some(duid.end..self.octets.len());
+        let new = &batch.rows[row];
+        // The usual row is a renewal, whose relay data is that of the row.
+        if new.action == Action::Put
+            && self.octets[duid.clone()] == *batch.duid(new)
+            && self.octets[duid.end..] == *relay_data_of(batch.options(new))
+        {
+            self.octets.truncate(duid.end);
+            relay_data = None;
+        }
+        Former { binding, duid, relay_data }
     }
 
     /// Brings the rows, which come in no order, into that of their source.
@@ -69,52 +86,79 @@ impl<'a> Changes<'a> {
     /// Each change.
     pub fn iter(&self) -> impl Iterator<Item = LeaseChange<'a>> + use<'a> {
         let (batch, report) = (self.batch, self.report);
-        report.rows.iter().flat_map(move |row| changes_of(batch, &report.duids, row)).flatten()
+        report.rows.iter().flat_map(move |row| changes_of(batch, &report.octets, row)).flatten()
     }
 }
 
 /// The removal of the lease that was there, then the new one.
 fn changes_of<'a>(
     batch: &'a Batch,
-    duids: &'a [u8],
+    octets: &'a [u8],
     ReportedRow { row, former }: &'a ReportedRow,
 ) -> [Option<LeaseChange<'a>>; 2] {
-    let former = former.as_ref().map(|Former { binding, duid }| (&duids[duid.clone()], binding));
-    match batch.change(&batch.rows[*row]) {
+    let row = &batch.rows[*row];
+    let held = former.as_ref().map(|Former { binding, duid, relay_data }| {
+        let relay_data = match relay_data {
+            Some(range) => &octets[range.clone()],
+            None => relay_data_of(batch.options(row)),
+        };
+        Held { duid: &octets[duid.clone()], binding, relay_data }
+    });
+    match batch.change(row) {
         Change::Put(lease) => {
             // A renewal is no removal, though it replaces the record.
-            let replaced = former.filter(|&(duid, former)| {
-                let is_same = duid == lease.duid && is_same_prefix(former, lease.prefix_len, lease.kind);
-                // An unreadable lease has no DUID, and its end tells an observer nothing.
-                !duid.is_empty() && !is_same
-            });
-            let removed = replaced.map(|(duid, former)| {
-                removed(duid, lease.address, former, RemovalReason::Replaced, Some(lease.cltt))
-            });
-            [removed, Some(LeaseChange::Put(lease))]
+            let is_same = |held: &Held<'_>| {
+                held.duid == lease.duid && is_same_prefix(held.binding, lease.prefix_len, lease.kind)
+            };
+            // An unreadable lease has no DUID, and its end tells an observer nothing.
+            let replaced = held.filter(|held| !held.duid.is_empty() && !is_same(held));
+            let removed =
+                replaced.map(|held| held.removed(lease.address, RemovalReason::Replaced, Some(lease.cltt)));
+            let is_kept = |held: &Held<'_>| is_same(held) && held.differs(lease.subnet_id, former.as_ref());
+            let former = held.filter(is_kept).map(Held::former);
+            [removed.map(LeaseChange::Removed), Some(LeaseChange::Put { lease, former })]
         }
         Change::Remove(removal) => {
-            let removed = former
-                .map(|(duid, former)| removed(duid, removal.address, former, removal.reason, removal.time));
-            [removed, None]
+            let removed = held.map(|held| held.removed(removal.address, removal.reason, removal.time));
+            [removed.map(LeaseChange::Removed), None]
         }
         Change::Unreadable { address, prefix_len, duid } => {
-            [Some(LeaseChange::Unreadable { address, prefix_len, duid }), None]
+            let before = held.filter(|held| !held.duid.is_empty());
+            let before = before.map(|held| held.removed(address, RemovalReason::Gone, None));
+            [Some(LeaseChange::Unreadable { address, prefix_len, duid, before }), None]
         }
     }
+}
+
+/// A lease from before a change.
+#[derive(Clone, Copy)]
+pub(super) struct Held<'a> {
+    pub(super) duid: &'a [u8],
+    pub(super) binding: &'a Binding,
+    pub(super) relay_data: &'a [u8],
 }
 
 pub(super) fn is_same_prefix(former: &Binding, prefix_len: u8, kind: crate::LeaseKind) -> bool {
     (former.prefix_len, former.kind) == (prefix_len, kind)
 }
 
-pub(super) fn removed<'a>(
-    duid: &'a [u8],
-    address: Ipv6Addr,
-    former: &Binding,
-    reason: RemovalReason,
-    time: Option<u32>,
-) -> LeaseChange<'a> {
-    let &Binding { prefix_len, kind, subnet_id, cltt, .. } = former;
-    LeaseChange::Removed(RemovedLease { duid, address, prefix_len, kind, subnet_id, cltt, reason, time })
+impl<'a> Held<'a> {
+    pub(super) fn former(self) -> FormerLease<'a> {
+        FormerLease { subnet_id: self.binding.subnet_id, relay_data: self.relay_data }
+    }
+
+    /// Whether it was in another subnet than the new lease of its client, or had other relay data.
+    fn differs(self, subnet_id: u32, former: Option<&Former>) -> bool {
+        self.binding.subnet_id != subnet_id || former.is_some_and(|former| former.relay_data.is_some())
+    }
+
+    pub(super) fn removed(
+        self,
+        address: Ipv6Addr,
+        reason: RemovalReason,
+        time: Option<u32>,
+    ) -> RemovedLease<'a> {
+        let &Binding { prefix_len, kind, cltt, .. } = self.binding;
+        RemovedLease { duid: self.duid, address, prefix_len, kind, former: self.former(), cltt, reason, time }
+    }
 }

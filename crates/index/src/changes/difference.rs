@@ -2,9 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-use super::LeaseChange;
-use super::batch::{is_same_prefix, removed};
+use super::batch::{Held, is_same_prefix};
+use super::{FormerLease, LeaseChange};
 use crate::lease::Lease;
+use crate::options::{copy_relay_data, relay_data_of};
 use crate::record::{Binding, Client};
 use crate::removal::RemovalReason;
 use crate::tables::Tables;
@@ -41,8 +42,9 @@ impl<'a> Difference<'a> {
     /// It looks every lease of both snapshots up: about a microsecond for each lease of a large index.
     pub fn for_each(&self, mut observe: impl FnMut(LeaseChange<'_>)) {
         // Removals first, so that a replay frees an address before it is put.
-        let mut duid = Vec::new();
-        for Stored { client, address, binding } in self.old.leases() {
+        let mut old_octets = Octets::default();
+        for old in self.old.leases() {
+            let Stored { client, address, binding } = old;
             let (reason, time) = match self.new.find(address) {
                 None => (RemovalReason::Gone, None),
                 // Unreadable leases have no known holder, so no end of one can be reported.
@@ -51,38 +53,65 @@ impl<'a> Difference<'a> {
                 Some(new) if is_same_holder(client, &binding, &new) => continue,
                 Some(new) => (RemovalReason::Replaced, Some(new.binding.cltt)),
             };
-            copy_duid(client, &mut duid);
-            observe(removed(&duid, address, &binding, reason, time));
+            observe(LeaseChange::Removed(old_octets.held(&old).removed(address, reason, time)));
         }
-        let (mut options, mut old_options) = (Vec::new(), Vec::new());
+        let (mut duid, mut options, mut old_options) = (Vec::new(), Vec::new(), Vec::new());
         for new in self.new.leases() {
             let Stored { client, address, binding } = new;
+            let old = self.old.find(address);
             // Options are compared as octets: templates differ between generations.
             copy_options(&new, &mut options);
-            if let Some(old) = self.old.find(address) {
-                copy_options(&old, &mut old_options);
+            if let Some(old) = &old {
+                copy_options(old, &mut old_options);
                 // The same lease is no change, so a reload without news reports nothing.
-                if is_same_lease(&old, &new) && options == old_options {
+                if is_same_lease(old, &new) && options == old_options {
                     continue;
                 }
             }
-            copy_duid(client, &mut duid);
-            observe(if client.is_unreadable() {
-                LeaseChange::Unreadable { address, prefix_len: binding.prefix_len, duid: &[] }
-            } else {
-                LeaseChange::Put(Lease {
-                    address,
-                    prefix_len: binding.prefix_len,
-                    kind: binding.kind,
-                    duid: &duid,
-                    valid_lifetime: binding.valid_lifetime,
-                    preferred_lifetime: binding.preferred_lifetime,
-                    cltt: binding.cltt,
-                    subnet_id: binding.subnet_id,
-                    options: &options,
-                })
+            if client.is_unreadable() {
+                let before = old.as_ref().filter(|old| !old.client.is_unreadable());
+                let before =
+                    before.map(|old| old_octets.held(old).removed(address, RemovalReason::Gone, None));
+                let prefix_len = binding.prefix_len;
+                observe(LeaseChange::Unreadable { address, prefix_len, duid: &[], before });
+                continue;
+            }
+            let same = old.filter(|old| is_same_holder(old.client, &old.binding, &new));
+            let former = same.map(|old| FormerLease {
+                subnet_id: old.binding.subnet_id,
+                relay_data: relay_data_of(&old_options),
             });
+            let now = FormerLease { subnet_id: binding.subnet_id, relay_data: relay_data_of(&options) };
+            copy_duid(client, &mut duid);
+            let lease = Lease {
+                address,
+                prefix_len: binding.prefix_len,
+                kind: binding.kind,
+                duid: &duid,
+                valid_lifetime: binding.valid_lifetime,
+                preferred_lifetime: binding.preferred_lifetime,
+                cltt: binding.cltt,
+                subnet_id: binding.subnet_id,
+                options: &options,
+            };
+            observe(LeaseChange::Put { lease, former: former.filter(|&former| former != now) });
         }
+    }
+}
+
+/// Octets of a lease of the old snapshot.
+#[derive(Default)]
+struct Octets {
+    duid: Vec<u8>,
+    relay_data: Vec<u8>,
+}
+
+impl Octets {
+    fn held<'o>(&'o mut self, old: &'o Stored<'_>) -> Held<'o> {
+        copy_duid(old.client, &mut self.duid);
+        self.relay_data.clear();
+        copy_relay_data(old.client, &old.binding, &mut self.relay_data);
+        Held { duid: &self.duid, binding: &old.binding, relay_data: &self.relay_data }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{LinkId, Links};
 ///
 /// Sets of thousands of links that share a pd-pool are stored once, at the pool, and not with each prefix
 /// inside it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Region {
     /// Links with a subnet of exactly this prefix, ascending.
     pub(super) subnet: Box<[LinkId]>,

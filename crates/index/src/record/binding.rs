@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::order;
+use super::{Client, Packed, order};
 use crate::lease::{INFINITY, LeaseKind};
 
 /// A lease as it is stored: [`Lease`](crate::Lease) without the client's DUID and the options.
@@ -55,6 +55,14 @@ impl Binding {
     /// Seconds of preferred lifetime left at `now`, never more than of valid lifetime (RFC 8415 §21.6).
     pub fn preferred_left(&self, now: u32) -> u32 {
         self.left(now).preferred_lifetime
+    }
+}
+
+impl Client<'_> {
+    /// Finds all bindings that begin at `first` and have this length, expired or not.
+    pub(crate) fn all_of(self, first: u128, prefix_len: u8) -> impl Iterator<Item = Binding> {
+        let all = self.from(first).map(|(_, packed)| Packed::unpack(packed));
+        all.filter(move |binding| binding.prefix_len == prefix_len)
     }
 }
 

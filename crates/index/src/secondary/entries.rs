@@ -3,11 +3,15 @@
 use lqd_wire::{OptionCode, RelayHeader};
 
 use super::{Key, Kind, Secondary};
+use crate::changes::FormerLease;
 use crate::links::{Links, Location};
 use crate::record::{Binding, Client};
 
-/// Octets of OPTION_LQ_RELAY_DATA before its message: code, length, peer-address (RFC 5007 §4.1.2.4).
-const RELAY_DATA_HEADER_LEN: usize = 4 + 16;
+/// Octets of code and length.
+const OPTION_HEADER_LEN: usize = 4;
+
+/// Octets of the value of OPTION_LQ_RELAY_DATA before its message: peer-address (RFC 5007 §4.1.2.4).
+const PEER_ADDRESS_LEN: usize = 16;
 
 /// Finds the keys of records; keeps its buffers from one to the next.
 #[derive(Default)]
@@ -74,6 +78,18 @@ impl Client<'_> {
     }
 }
 
+impl FormerLease<'_> {
+    /// Whether a relay agent on the path had this Relay-ID or Remote-ID, as
+    /// [`Client::has_relay_option`] says of a present lease.
+    ///
+    /// `code`: OPTION_RELAY_ID or OPTION_REMOTE_ID.
+    pub fn has_relay_option(&self, code: OptionCode, value: &[u8]) -> bool {
+        let mut has = false;
+        for_each_id_in(self.relay_data, &mut |other, octets| has |= (other, octets) == (code, value));
+        has
+    }
+}
+
 /// Calls `see` with the code and value of each option of each relay agent in the relay data of the client's
 /// leases.
 fn for_each_id(client: Client<'_>, option: &mut Vec<u8>, mut see: impl FnMut(OptionCode, &[u8])) {
@@ -100,9 +116,14 @@ fn for_each_id_of(
     if let Some((_, relay_data)) = options.find(|&(code, _)| code == OptionCode::LQ_RELAY_DATA.0) {
         option.resize(relay_data.wire_len(), 0);
         relay_data.copy_into(option);
-        // Damaged data has no relay message behind its header.
-        for_each_relay_option(option.get(RELAY_DATA_HEADER_LEN..).unwrap_or_default(), see);
+        for_each_id_in(&option[OPTION_HEADER_LEN..], see);
     }
+}
+
+/// Calls `see` as [`for_each_id`] for the value of one OPTION_LQ_RELAY_DATA.
+fn for_each_id_in(relay_data: &[u8], see: &mut impl FnMut(OptionCode, &[u8])) {
+    // Damaged data has no relay message behind its address.
+    for_each_relay_option(relay_data.get(PEER_ADDRESS_LEN..).unwrap_or_default(), see);
 }
 
 /// Calls `see` for each option of each relay message, from the outermost inwards.

@@ -83,7 +83,7 @@ impl Writer {
         let found: Vec<FoundRow> = found.collect();
         // Observers need the old lease, which is gone after publishing.
         if !self.observers.is_empty() {
-            self.record_report(tables, &found);
+            self.record_report(tables, batch, &found);
         }
         let extents: Vec<Extent> =
             found.iter().flat_map(|found| extents(found, &batch.rows[found.row])).collect();
@@ -147,11 +147,11 @@ impl Writer {
     }
 
     /// Records the last row of each address and the lease that is there now, for observers.
-    fn record_report(&mut self, tables: &Tables, found: &[FoundRow]) {
+    fn record_report(&mut self, tables: &Tables, batch: &Batch, found: &[FoundRow]) {
         self.report.clear();
         for FoundRow { row, old, .. } in found {
             let former = old.as_ref().and_then(|(client, old)| Some((tables.client(*client)?, *old)));
-            self.report.add(*row, former);
+            self.report.add(batch, *row, former);
         }
         // Observers get changes in the order of the source.
         self.report.sort();

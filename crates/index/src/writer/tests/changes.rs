@@ -19,7 +19,7 @@ impl Replay {
     fn take(&self, change: LeaseChange<'_>) {
         let mut leases = self.0.lock().unwrap();
         match change {
-            LeaseChange::Put(lease) => {
+            LeaseChange::Put { lease, .. } => {
                 let before = leases.insert(lease.address, owned(&lease));
                 let is_same_holder = |before: &Owned| {
                     before.duid.is_empty()
@@ -134,7 +134,7 @@ struct Log(Arc<Mutex<Vec<String>>>);
 impl Log {
     fn add(&self, change: LeaseChange<'_>) {
         let line = match change {
-            LeaseChange::Put(lease) => format!("{} put {}", text(lease.duid), lease.address),
+            LeaseChange::Put { lease, .. } => format!("{} put {}", text(lease.duid), lease.address),
             LeaseChange::Removed(RemovedLease { duid, address, prefix_len, reason, time, .. }) => {
                 format!("{} removed {address}/{prefix_len} {reason:?} {time:?}", text(duid))
             }
@@ -255,7 +255,7 @@ impl ChangeObserver for Witness {
     fn changed(&mut self, changes: &Changes<'_>) {
         let leases = self.0.pin();
         for change in changes.iter() {
-            let LeaseChange::Put(lease) = change else { continue };
+            let LeaseChange::Put { lease, .. } = change else { continue };
             let found = leases.covering_where(lease.address, NOW, |_, _| true).expect("published");
             assert_eq!(found.covering().unwrap().binding().cltt, lease.cltt);
         }
