@@ -12,8 +12,8 @@ use crate::support::http::get_unix;
 use crate::support::lqd::PROGRAM;
 use crate::support::{Lqd, Requestor};
 
-/// Address space in MiB that suffices for lqd itself and few leases.
-const LITTLE: u64 = 192;
+/// Address space in MiB that suffices for lqd itself (196 in a debug build) and few leases.
+const LITTLE: u64 = 224;
 
 pub fn trials() -> Vec<Trial> {
     tests! {
