@@ -7,7 +7,7 @@ use lqd_index::{CLIENT_LEASES_MAX, Writer};
 use lqd_wire::Duid;
 
 use crate::error::ExitError;
-use crate::settings::{ActiveTransport, Settings};
+use crate::settings::Settings;
 use crate::site::{BULK_INDEXES, Site, access};
 
 /// Prints a report of the site, or returns the error to fix.
@@ -55,14 +55,6 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
         let addresses = list(settings.bulk.iter().map(ToString::to_string).collect());
         let (connections, queries) = (settings.bulk_connections, settings.bulk_queries);
         writeln!(out, "bulk           {addresses}: {connections} connections, {queries} queries on each")?;
-    }
-    match settings.active {
-        ActiveTransport::Off => writeln!(out, "active         off; --active offers it")?,
-        transport => {
-            let (seconds, size) = (settings.active_history, settings.active_history_size);
-            let transport = transport.name();
-            writeln!(out, "active         {transport}: changes of {seconds} seconds, {size} MiB")?;
-        }
     }
     let rules = || site.policy.access.rules().skip(1);
     let allowed = rules().filter(|(_, rights)| rights.allow).map(|(prefix, _)| prefix.to_string());

@@ -9,7 +9,6 @@
 //! again.
 
 mod access;
-mod active;
 mod admin;
 mod choice;
 mod command_line;
@@ -35,9 +34,7 @@ mod tests;
 
 pub(crate) use self::access::{AccessRule, Rate, Rights};
 pub(crate) use self::admin::AdminAddress;
-pub(crate) use self::choice::{
-    ActiveTransport, CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale,
-};
+pub(crate) use self::choice::{CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::{Flags, Settings};

@@ -15,7 +15,7 @@ use lqd_index::{Link, Links, SecondaryIndexes};
 use tracing::warn;
 
 use crate::error::ExitError;
-use crate::settings::{self, ActiveTransport, LinkAddress, Settings, SourceSettings};
+use crate::settings::{self, LinkAddress, Settings, SourceSettings};
 
 /// Environment variable of Kea's data folder, if it is not `/var/lib/kea`.
 const KEA_DATA_DIR: &str = "KEA_DHCP_DATA_DIR";
@@ -29,12 +29,6 @@ const BULK_TIMEOUT_RECOMMENDED: Duration = Duration::from_secs(300);
 
 /// BULK_LQ_MAX_CONNS (RFC 5460 §5.6).
 const BULK_CONNECTIONS_RECOMMENDED: usize = 10;
-
-/// ACTIVE_LQ_IDLE_TIMEOUT (RFC 7653 §6.4).
-const ACTIVE_IDLE_RECOMMENDED: Duration = Duration::from_secs(60);
-
-/// ACTIVE_LQ_SEND_TIMEOUT (RFC 7653 §6.4).
-const ACTIVE_SEND_RECOMMENDED: Duration = Duration::from_secs(120);
 
 /// Everything that a reload can replace.
 pub(crate) struct Site {
@@ -78,7 +72,6 @@ impl Site {
         let engine = engine.with_no_binding_if_incomplete(no_binding_policy(settings, true));
         let engine = if settings.bulk.is_empty() { engine } else { engine.with_bulk_offered() };
         warnings.extend(bulk_warnings(settings));
-        warnings.extend(active_warnings(settings));
         let mut sources = Vec::new();
         for kea in keas {
             warnings.extend(kea.config.warnings.iter().map(|warning| kea.about(warning.to_string())));
@@ -245,23 +238,6 @@ fn bulk_warnings(settings: &Settings) -> Vec<String> {
         ));
     }
     warnings
-}
-
-/// Returns warnings about timers of active leasequery below those that RFC 7653 recommends (§6.4).
-fn active_warnings(settings: &Settings) -> Vec<String> {
-    if settings.active == ActiveTransport::Off {
-        return Vec::new();
-    }
-    let timers = [
-        ("--active-idle-timeout", settings.active_idle_timeout, ACTIVE_IDLE_RECOMMENDED),
-        ("--active-send-timeout", settings.active_send_timeout, ACTIVE_SEND_RECOMMENDED),
-    ];
-    let low = timers.into_iter().filter(|(_, timer, recommended)| timer < recommended);
-    low.map(|(flag, timer, recommended)| {
-        let (timer, recommended) = (timer.as_secs(), recommended.as_secs());
-        format!("{flag} {timer} is below {recommended} seconds, which RFC 7653 does not recommend")
-    })
-    .collect()
 }
 
 /// Returns the reply to queries with no matching lease.

@@ -41,8 +41,6 @@ pub struct Rights {
     pub rate: Option<Rate>,
     /// The rate limit of all addresses under the rule together.
     pub prefix_rate: Option<Rate>,
-    /// Whether they may open active queries (RFC 7653), where those are offered.
-    pub active: bool,
     /// Whether they see only bindings that they relayed (RFC 5007 §5).
     pub restricted: bool,
     /// Their addresses as relay agents, beside the source of the query; for `restricted`.
@@ -60,7 +58,6 @@ impl Rights {
         reply_len_max: DATAGRAM_LEN_MAX,
         rate: None,
         prefix_rate: None,
-        active: true,
         restricted: false,
         relay_addresses: Vec::new(),
     };

@@ -56,8 +56,6 @@ pub(crate) struct TypedRule {
     restricted_requestor: Option<bool>,
     #[serde(default, deserialize_with = "list")]
     relay_addresses: Option<Vec<Network>>,
-    #[serde(default)]
-    active: Option<bool>,
 }
 
 /// Rights of the requestors of one prefix, with the flags filled in.
@@ -73,8 +71,6 @@ pub(crate) struct AccessRule {
     pub(crate) prefix_rate: Option<Rate>,
     /// Addresses of them as relay agents, besides the source address.
     pub(crate) relay_addresses: Vec<Ipv6Net>,
-    /// Whether active queries are allowed, where they are offered.
-    pub(crate) active: bool,
 }
 
 /// Rights that flags and access rules have in common.
@@ -185,7 +181,6 @@ impl TypedRule {
             },
             prefix_rate: Rate::of(self.prefix_rate, self.prefix_burst),
             relay_addresses: self.relay_addresses.map(networks).unwrap_or_default(),
-            active: self.active.unwrap_or(true),
         }
     }
 

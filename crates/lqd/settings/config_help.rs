@@ -28,7 +28,6 @@ Access rules at its end, each for the requestors of one prefix:
   rate = 1000                  for each address, with burst = 5000
   prefix-rate = 9000           for the prefix, with prefix-burst
   restricted-requestor = true  or false
-  active = false               no active leasequery; or true
   relay-addresses = ["2001:db8:9::/64"]  their addresses in relay data
 Only the rule of the longest prefix applies. Keys that it omits have
 the value of the flag, never of a shorter prefix; allow is true if

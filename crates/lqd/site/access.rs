@@ -81,9 +81,6 @@ pub(crate) fn describe(rights: &Rights) -> String {
     if rights.relayed == Relayed::Drop {
         say(format_args!("relayed queries dropped"));
     }
-    if !rights.active {
-        say(format_args!("no active queries"));
-    }
     if rights.deny == Deny::Drop {
         say(format_args!("denied by silence"));
     }
@@ -102,7 +99,6 @@ fn of_rule(rule: &AccessRule, allow: &[Ipv6Net]) -> Rights {
         allow: rule.allow.unwrap_or_else(|| covered(rule.prefix, allow)),
         prefix_rate: rule.prefix_rate.map(rate),
         relay_addresses: rule.relay_addresses.clone(),
-        active: rule.active,
         ..rights(&rule.rights)
     }
 }
@@ -128,7 +124,6 @@ fn rights(typed: &settings::Rights) -> Rights {
         reply_len_max: typed.max_reply,
         rate: typed.rate.map(rate),
         prefix_rate: None,
-        active: true,
         restricted: typed.restricted_requestor,
         relay_addresses: Vec::new(),
     }
