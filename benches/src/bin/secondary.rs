@@ -6,6 +6,7 @@
 //! renewal   a batch of 512 renewals: no key changes
 //! move      a batch of 512 leases behind another relay agent
 //! scan      all clients of one relay agent, in slices of 1,024
+//! sweep     all clients, for leases whose valid lifetime has passed (none has), in steps of 1,024
 //! ```
 #![forbid(unsafe_code)]
 
@@ -15,7 +16,10 @@ use std::time::{Duration, Instant};
 use clap::{Parser, ValueEnum};
 use lqd_benches::leases::{CLTT, PREFERRED_LIFETIME, VALID_LIFETIME, links};
 use lqd_benches::network::{Client, DELEGATED_LEN, subnet};
-use lqd_index::{Batch, Cursor, Lease, LeaseKind, Loader, Reader, SecondaryIndexes, Writer};
+use lqd_index::{
+    Batch, ChangeLog, ChangeLogLimits, Cursor, ExpiryWatch, Lease, LeaseKind, Loader, Reader,
+    SecondaryIndexes, SweepProgress, Writer,
+};
 use rayon::prelude::*;
 
 /// Clients whose leases are in a batch of the load.
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let clients = scan(&mut reader, Cursor::of_relay_id(&relay_id(7)));
     println!("scan      {:.1} ms for {clients} clients", started.elapsed().as_secs_f64() * 1e3);
+    println!("sweep     {:.1} ms", sweep(&mut reader).as_secs_f64() * 1e3);
     ExitCode::SUCCESS
 }
 
@@ -179,6 +184,15 @@ fn scan(reader: &mut Reader, mut cursor: Cursor) -> usize {
         clients += cursor.advance(&leases, 1024).map_or(0, Iterator::count);
     }
     clients
+}
+
+/// Time of a sweep that comes to each client and finds nothing.
+fn sweep(reader: &mut Reader) -> Duration {
+    let log = ChangeLog::new(ChangeLogLimits { seconds: 1, bytes: 1 << 20 }, || CLTT);
+    let mut watch = ExpiryWatch::new(log, CLTT);
+    let started = Instant::now();
+    while watch.step(&reader.pin(), CLTT + 1) == SweepProgress::UnderWay {}
+    started.elapsed()
 }
 
 /// Bytes in this field of `/proc/self/status`.

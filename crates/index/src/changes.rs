@@ -16,8 +16,8 @@ pub(crate) use batch::Report;
 pub use difference::Difference;
 pub(crate) use difference::Side;
 pub use log::{
-    ChangeLog, ChangeLogLimits, ChangeLogStatistics, LogChunk, LoggedChange, LoggedEvent, LoggedLease,
-    OverrunError,
+    ChangeLog, ChangeLogLimits, ChangeLogStatistics, ExpiryWatch, LogChunk, LoggedChange, LoggedEvent,
+    LoggedLease, OverrunError, SweepProgress,
 };
 
 /// Change of one lease.
@@ -74,6 +74,8 @@ pub struct RemovedLease<'a> {
     /// Last communication with the client that the removed lease told of: seconds since 1970-01-01 UTC on the
     /// source's clock.
     pub cltt: u32,
+    /// Second in which its valid lifetime is over; `None`: never.
+    pub ends: Option<u32>,
     /// Event that ended it.
     pub reason: RemovalReason,
     /// Time of the event, as in [`Removal`](crate::Removal); of a lease that was replaced, the cltt of the
@@ -85,6 +87,9 @@ pub struct RemovedLease<'a> {
 ///
 /// It must be quick: the next batch waits for it.
 pub trait ChangeObserver: Send + Sync {
+    /// Takes note that changes or a snapshot come next, of which readers see nothing yet.
+    fn will_change(&mut self) {}
+
     /// Takes the changes of a batch.
     fn changed(&mut self, changes: &Changes<'_>);
 

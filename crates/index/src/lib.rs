@@ -42,8 +42,9 @@ mod written;
 
 pub use bulk::Loader;
 pub use changes::{
-    ChangeLog, ChangeLogLimits, ChangeLogStatistics, ChangeObserver, Changes, Difference, FormerLease,
-    LeaseChange, LogChunk, LoggedChange, LoggedEvent, LoggedLease, OverrunError, RemovedLease,
+    ChangeLog, ChangeLogLimits, ChangeLogStatistics, ChangeObserver, Changes, Difference, ExpiryWatch,
+    FormerLease, LeaseChange, LogChunk, LoggedChange, LoggedEvent, LoggedLease, OverrunError, RemovedLease,
+    SweepProgress,
 };
 pub use cursor::{Cursor, ReplacedError, Scanned, Slice};
 pub use lease::{Batch, Change, DUID_LEN_MAX, HOST_BITS_LEN_MIN, INFINITY, Lease, LeaseError, LeaseKind};

@@ -232,6 +232,7 @@ impl Writer {
         // Readers of the new generation have seen nothing yet that could be missed.
         self.gained = None;
         self.oversized = Oversized::of(&tables, built.oversized);
+        observers.iter_mut().for_each(|observer| observer.will_change());
         // Kept until observers have compared both generations.
         let old_written = std::mem::take(&mut self.written);
         self.doubts = Doubts::default();
@@ -297,6 +298,7 @@ impl Writer {
 
     /// Applies a batch, where leases that cannot be read were held by these clients.
     fn apply_after(&mut self, batch: &Batch, formers: &mut FastMap<u128, Vec<Duid>>) -> Applied {
+        self.observers.iter_mut().for_each(|observer| observer.will_change());
         // Cloned, since steps below borrow the writer as a whole.
         let tables = Arc::clone(&self.tables);
         let mut last: FastMap<u128, usize> = FastMap::default();

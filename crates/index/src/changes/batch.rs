@@ -159,6 +159,7 @@ impl<'a> Held<'a> {
         time: Option<u32>,
     ) -> RemovedLease<'a> {
         let &Binding { prefix_len, kind, cltt, .. } = self.binding;
-        RemovedLease { duid: self.duid, address, prefix_len, kind, former: self.former(), cltt, reason, time }
+        let (duid, former, ends) = (self.duid, self.former(), self.binding.ends());
+        RemovedLease { duid, address, prefix_len, kind, former, cltt, ends, reason, time }
     }
 }

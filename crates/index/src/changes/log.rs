@@ -10,12 +10,14 @@
 //! late, twice, or many together can make no reader wrong, and one that reads none sees its overrun.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::ChangeObserver;
 
 mod chunk;
 mod entry;
+mod expiry;
 mod observer;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ mod unreadable;
 
 pub use chunk::LogChunk;
 pub use entry::{LoggedChange, LoggedEvent, LoggedLease};
+pub use expiry::{ExpiryWatch, SweepProgress};
 
 use chunk::{ChunkData, Piece};
 use entry::EVENTS;
@@ -96,6 +99,8 @@ struct Shared {
     limits: ChangeLogLimits,
     clock: Box<dyn Fn() -> u32 + Send + Sync>,
     state: Mutex<State>,
+    /// Second up to which all ends of valid lifetimes are in the log; 0 before an [`ExpiryWatch`] tells.
+    ends_told: AtomicU32,
     on_growth: RwLock<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
 
@@ -112,6 +117,8 @@ struct State {
     bytes: usize,
     overwritten: u64,
     counts: [u64; EVENTS.len()],
+    /// Earliest and latest second that the clock showed since a sweep of an [`ExpiryWatch`] began.
+    clocks: Option<(u32, u32)>,
 }
 
 impl ChangeLog {
@@ -119,7 +126,7 @@ impl ChangeLog {
     /// under the log's lock.
     pub fn new(limits: ChangeLogLimits, clock: impl Fn() -> u32 + Send + Sync + 'static) -> Self {
         let (clock, state, on_growth) = (Box::new(clock), Mutex::default(), RwLock::default());
-        Self(Arc::new(Shared { limits, clock, state, on_growth }))
+        Self(Arc::new(Shared { limits, clock, state, ends_told: AtomicU32::new(0), on_growth }))
     }
 
     /// The observer that fills the log, for [`Writer::observe`](crate::Writer::observe) before the first
@@ -209,6 +216,31 @@ impl ChangeLog {
         on_growth.iter().for_each(|call| call());
     }
 
+    /// Second up to which the end of each lease that readers see is in the log.
+    fn ends_told(&self) -> u32 {
+        let told = self.0.ends_told.load(Ordering::Acquire);
+        let mut state = self.state();
+        state.saw_clock((self.0.clock)());
+        // While the clock was set back, readers may have seen leases that were over.
+        state.clocks.map_or(told, |(earliest, _)| told.min(earliest))
+    }
+
+    fn saw_clock(&self, now: u32) {
+        self.state().saw_clock(now);
+    }
+
+    /// Earliest and latest second that the clock showed since the last call, up to now.
+    fn take_clocks(&self, now: u32) -> (u32, u32) {
+        let mut state = self.state();
+        state.saw_clock(now);
+        // The next span begins with this second.
+        state.clocks.replace((now, now)).expect("a second was seen")
+    }
+
+    fn set_ends_told(&self, unix: u32) {
+        self.0.ends_told.store(unix, Ordering::Release);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic of one reader must not end the others; the state is consistent between its calls.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -225,6 +257,7 @@ impl State {
         // The clock may be set back, and seconds never decrease.
         let published = now.max(self.published);
         self.published = published;
+        self.saw_clock(now);
         if !self.can_grow(piece, limits) {
             self.seal();
             self.chunks.push_back(Arc::new(ChunkData::new(self.end)));
@@ -242,6 +275,11 @@ impl State {
         }
         self.drop_old(now, limits);
         self.drop_beyond(limits.bytes);
+    }
+
+    fn saw_clock(&mut self, now: u32) {
+        let (earliest, latest) = self.clocks.unwrap_or((now, now));
+        self.clocks = Some((earliest.min(now), latest.max(now)));
     }
 
     /// Whether the newest chunk takes these entries.

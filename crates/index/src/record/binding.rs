@@ -33,6 +33,12 @@ impl Binding {
         order(self.prefix_len, self.kind, self.address.into())
     }
 
+    /// Second in which the valid lifetime is over; `None`: never, as far as UNIX seconds of 32 bits reach.
+    pub fn ends(&self) -> Option<u32> {
+        // Infinity is left out by its own, as a cltt of 0 would make it a second.
+        (self.valid_lifetime != INFINITY).then(|| self.cltt.checked_add(self.valid_lifetime))?
+    }
+
     /// Returns the remaining lifetimes at `now`, as [`Self::valid_left`] and [`Self::preferred_left`] do.
     #[inline]
     pub fn left(&self, now: u32) -> Left {

@@ -15,11 +15,14 @@ pub(super) struct LogObserver {
     piece: Piece,
     unreadable: Unreadable,
     has_begun: bool,
+    /// Second up to which the ends of leases were in the log before the changes at hand.
+    ends_told: u32,
 }
 
 impl LogObserver {
     pub(super) fn new(log: ChangeLog) -> Self {
-        Self { log, piece: Piece::default(), unreadable: Unreadable::default(), has_begun: false }
+        let (piece, unreadable) = Default::default();
+        Self { log, piece, unreadable, has_begun: false, ends_told: 0 }
     }
 
     /// Begins the log with the first event; returns whether this is the first one.
@@ -45,6 +48,8 @@ impl LogObserver {
                     self.remove(&RemovedLease { reason, time, ..held.lease() });
                 }
             }
+            // A lease that was over before it was removed has left its readers already.
+            LeaseChange::Removed(removed) if removed.ends.is_some_and(|end| end <= self.ends_told) => {}
             LeaseChange::Removed(removed) => self.remove(removed),
             LeaseChange::Unreadable { before, .. } => {
                 if before.is_some_and(|before| self.unreadable.remember(&before)) {
@@ -93,6 +98,11 @@ impl LogObserver {
 }
 
 impl ChangeObserver for LogObserver {
+    fn will_change(&mut self) {
+        // Read before readers see the changes: an expiry told by then was told of a lease still there.
+        self.ends_told = self.log.ends_told();
+    }
+
     fn changed(&mut self, changes: &Changes<'_>) {
         self.begin();
         changes.iter().for_each(|change| self.take(&change));

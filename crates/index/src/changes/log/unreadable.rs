@@ -27,6 +27,7 @@ pub(super) struct Remembered {
     kind: LeaseKind,
     subnet_id: u32,
     cltt: u32,
+    ends: Option<u32>,
     duid_len: usize,
     /// The DUID, then the relay data.
     octets: Box<[u8]>,
@@ -48,6 +49,7 @@ impl Unreadable {
             kind: lease.kind,
             subnet_id: lease.former.subnet_id,
             cltt: lease.cltt,
+            ends: lease.ends,
             duid_len: lease.duid.len(),
             octets: octets.into(),
         };
@@ -83,6 +85,7 @@ impl Remembered {
             kind: self.kind,
             former: FormerLease { subnet_id: self.subnet_id, relay_data },
             cltt: self.cltt,
+            ends: self.ends,
             reason: crate::RemovalReason::Gone,
             time: None,
         }
