@@ -1,7 +1,7 @@
 //! Bulk leasequery (RFC 5460) of the built binary, over TCP.
 
 mod faults;
-mod server;
+pub mod server;
 mod smoke;
 
 use libtest_mimic::Trial;

@@ -188,6 +188,13 @@ impl BulkSession {
         self.close();
     }
 
+    /// Notes that the connection is lost: open queries are finished without the rest of their answers.
+    pub fn abandon(&mut self) {
+        let abandoned = self.open.drain(..).map(|mut query| query.finished(BulkOutcome::Abandoned));
+        self.finished.extend(abandoned);
+        self.close();
+    }
+
     /// Returns the next finished query, in the order of their ends.
     pub fn finished(&mut self) -> Option<FinishedQuery> {
         self.finished.pop_front()

@@ -66,6 +66,7 @@ bulk_outcomes! {
         TlsRefused => "tls_refused", TLS_CONNECTION_REFUSED, "TLS not offered by this server", "Reply TLSConnectionRefused to a STARTTLS (RFC 7653 §9.1).";
     }
     closes {
+        Abandoned => "abandoned", "Connection lost before the answer was complete: reset by the requestor, or closed for want of progress.";
         CloseFrame => "close_frame", "Closed: a frame shorter than a DHCPv6 message (RFC 5460 §5.1).";
         CloseMalformed => "close_malformed", "Closed: an option of the message does not parse.";
         CloseDuplicateId => "close_duplicate_id", "Closed: OPTION_CLIENTID or OPTION_SERVERID twice in the message (RFC 8415 §24).";

@@ -181,7 +181,12 @@ impl OpenQuery {
         let closes = outcome == BulkOutcome::Replaced
             || outcome == BulkOutcome::Resized
             || has_failed && self.messages > 1;
-        let finished = FinishedQuery {
+        Turn::Finished { finished: self.finished(outcome), closes }
+    }
+
+    /// Returns the query with what was sent of its answer.
+    pub(super) fn finished(&mut self, outcome: BulkOutcome) -> FinishedQuery {
+        FinishedQuery {
             outcome,
             class: self.wanted.class(),
             transaction_id: Some(self.transaction_id),
@@ -189,8 +194,7 @@ impl OpenQuery {
             link_address: self.wanted.link_address,
             bindings: self.bindings,
             messages: self.messages,
-        };
-        Turn::Finished { finished, closes }
+        }
     }
 }
 

@@ -121,9 +121,7 @@ impl lqd_stream::Session for Session {
             let mut leases = self.thread.leases.borrow_mut();
             self.bulk.send(&engine, &leases.pin(), self.thread.now(), buffer)
         };
-        while let Some(query) = self.bulk.finished() {
-            self.thread.note(self.source, &query);
-        }
+        self.note_finished();
         match progress {
             Progress::Octets(len) => lqd_stream::Progress::Octets(len),
             Progress::Busy => lqd_stream::Progress::Busy,
@@ -131,6 +129,22 @@ impl lqd_stream::Session for Session {
             // TLS is not offered to sessions yet.
             Progress::StartTls | Progress::Close => lqd_stream::Progress::Close,
         }
+    }
+}
+
+impl Session {
+    fn note_finished(&mut self) {
+        while let Some(query) = self.bulk.finished() {
+            self.thread.note(self.source, &query);
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // A connection that ended in order has no open query left.
+        self.bulk.abandon();
+        self.note_finished();
     }
 }
 

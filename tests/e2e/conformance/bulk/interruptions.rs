@@ -10,9 +10,10 @@ use libtest_mimic::{Failed, Trial};
 
 use super::second_decoder::{self, Bindings};
 use super::server::{Bulk, fixture};
+use crate::bulk::server::await_bulk;
 use crate::support::display::decoded;
 use crate::support::octets::{Pattern, octets};
-use crate::support::{Connection, Received, Requestor, Until};
+use crate::support::{Connection, Fixture, Received, Requestor, Until};
 
 /// Leases, one a client, each answer with relay data: some 13 MB in all, more than sockets hold.
 const LEASES: u32 = 60_000;
@@ -28,15 +29,17 @@ pub fn trials() -> Vec<Trial> {
         stalled_readers_cost_nothing,
         half_close_in_the_midst,
         aborted_connections_leave_the_server_alone,
+        queries_of_aborted_connections_are_counted,
         stalled_readers_are_closed,
     }
 }
 
 fn start(flags: &[&str]) -> Bulk {
-    Bulk::with(
-        fixture(&(0..LEASES).map(|number| row(number, number, "4294967295")).collect::<String>()),
-        flags,
-    )
+    Bulk::with(many_leases(), flags)
+}
+
+fn many_leases() -> Fixture {
+    fixture(&(0..LEASES).map(|number| row(number, number, "4294967295")).collect::<String>())
 }
 
 fn address(number: u32) -> Ipv6Addr {
@@ -271,6 +274,28 @@ fn aborted_connections_leave_the_server_alone() -> Result<(), Failed> {
             assert!(until.pending(), "connection {number} is not served");
         }
     }
+    Ok(())
+}
+
+/// Each query that a reset cuts off has an outcome, as one that is answered has.
+fn queries_of_aborted_connections_are_counted() -> Result<(), Failed> {
+    let fixture = many_leases();
+    let admin = fixture.admin_flag();
+    let server = Bulk::with(fixture, &[&admin]);
+    for number in 0..3_u8 {
+        let mut connection = request(&server, &format!("d003{number:02x}"));
+        connection.send(&query(&format!("d004{number:02x}")));
+        // Both are under way once a message of the second one has come.
+        loop {
+            match connection.receive() {
+                Received::Message(message) if message.get(1..4) == Some(&[0xd0, 4, number]) => break,
+                Received::Message(_) => {}
+                other => return Err(format!("{other:?}").into()),
+            }
+        }
+    }
+    let counted = await_bulk(&server.fixture, |bulk| bulk["outcomes"]["abandoned"] == 6)?;
+    assert_eq!((&counted["connections"]["open"], &counted["outcomes"]["complete"]), (&0.into(), &0.into()));
     Ok(())
 }
 

@@ -241,6 +241,23 @@ fn a_stopping_server_terminates_open_queries() {
 }
 
 #[test]
+fn queries_of_a_lost_connection_are_finished_with_what_was_sent() {
+    let mut rig = Rig::new(&rows());
+    let mut session = Rig::session();
+    session.abandon();
+    assert_eq!(session.finished(), None, "nothing was asked");
+    let mut session = Rig::session();
+    rig.receive(&mut session, &[by_relay_id(1), by_relay_id(2)].concat());
+    session.abandon();
+    let finished: Vec<_> = std::iter::from_fn(|| session.finished()).collect();
+    let of = |query: &FinishedQuery| (query.outcome.name(), query.transaction_id.map(|id| id.0[2]));
+    let expected = [("abandoned", Some(1)), ("abandoned", Some(2))];
+    assert_eq!(finished.iter().map(of).collect::<Vec<_>>(), expected);
+    assert!(finished[0].subject.is_some());
+    assert_eq!(rig.drain(&mut session), (Vec::new(), true));
+}
+
+#[test]
 fn incomplete_leases_are_no_answer() {
     let mut rig = Rig::new(&rows());
     rig.writer.set_incomplete(true);
