@@ -48,6 +48,8 @@ enum Scope {
     /// Clients on links, by link-address, as a [`LinkId`](crate::LinkId) means nothing in the next
     /// generation.
     Links(Ipv6Addr),
+    /// The oversized client with this DUID.
+    Oversized(Box<[u8]>),
 }
 
 /// Client numbers left to scan. A client keeps its number for as long as it has a record, so `end` is that of
@@ -105,6 +107,13 @@ impl Cursor {
         Self { scope: Scope::Relay(OptionCode::REMOTE_ID, remote_id.into()), rest: None }
     }
 
+    /// A scan of the [oversized](Client::is_oversized) client with this DUID, and of the
+    /// [unreadable](Client::is_unreadable) ones, whose leases may belong to it. Nothing else comes: a client
+    /// that is not oversized does not.
+    pub fn of_oversized(duid: &[u8]) -> Self {
+        Self { scope: Scope::Oversized(duid.into()), rest: None }
+    }
+
     /// Whether a client became oversized, or ceased to be, since the first slice: its bindings may have come
     /// twice, or not at all. Ask after a slice is read, under the same pin.
     pub fn is_torn(&self, leases: &Pinned<'_>) -> bool {
@@ -147,6 +156,7 @@ impl Cursor {
             Scope::All => Filter::None,
             Scope::Links(link_address) => Filter::Links(links, links.named(*link_address)),
             Scope::Relay(code, id) => Filter::Relay(*code, id),
+            Scope::Oversized(duid) => Filter::Oversized(duid),
         };
         // Read under the pin: numbers listed now belong to records that stay readable.
         let listed = filter.listed(leases.secondary(), rest.next, count);
@@ -167,6 +177,7 @@ enum Filter<'c, 'p> {
     None,
     Links(&'p Links, LinkSet<'p>),
     Relay(OptionCode, &'c [u8]),
+    Oversized(&'c [u8]),
 }
 
 impl Filter<'_, '_> {
@@ -183,6 +194,7 @@ impl Filter<'_, '_> {
             }
             Self::Relay(OptionCode::RELAY_ID, id) => Key::relay_id(id),
             Self::Relay(_, id) => Key::remote_id(id),
+            Self::Oversized(_) => Key::PARTIAL,
         };
         secondary.has(key.kind).then(|| secondary.clients([key].into_iter(), first, count))
     }
@@ -194,8 +206,11 @@ impl Filter<'_, '_> {
                 client.bindings().any(|lease| links.is_on(set, lease.subnet_id, lease.address, lease.kind))
             }
             Self::Relay(code, id) => has_id(client, *code, id),
+            Self::Oversized(duid) => client.is_unreadable() || client.is_oversized() && client.has_duid(duid),
         };
         match scanned {
+            // Others in doubt have no part in the client.
+            Scanned::Client(client) if matches!(self, Self::Oversized(_)) => is_one(client),
             // A partial client may have bindings in scope that its record does not show.
             Scanned::Client(client) => client.is_partial() || is_one(client),
             Scanned::Segment(segment) => is_one(segment),

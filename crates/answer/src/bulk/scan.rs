@@ -1,6 +1,6 @@
-//! Queries about many clients: by Relay-ID, Remote-ID and link (RFC 5460 §5.3).
+//! Queries about many clients, by Relay-ID, Remote-ID and link (RFC 5460 §5.3), or about an oversized one.
 
-use lqd_index::{Client, Cursor, LinkSet, Links, ReplacedError, Scanned};
+use lqd_index::{Client, Cursor, LinkId, LinkSet, Links, ReplacedError, Scanned};
 use lqd_wire::OptionCode;
 
 use super::query::Wanted;
@@ -17,6 +17,8 @@ pub(super) const SLICE: u32 = 64;
 #[derive(Debug)]
 pub(super) struct Scan {
     cursor: Cursor,
+    /// The only link, if the queried address decides it.
+    link: Option<LinkId>,
     resume: Option<Resume>,
     /// Whether a lease came that cannot be read and may belong to the query.
     pub(super) has_unreadable: bool,
@@ -24,6 +26,8 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Prepares the scan of a query; `None` for queries about one client.
+    ///
+    /// [`Self::of_oversized`] prepares those about a client whose bindings lie in several records.
     pub(super) fn of(wanted: &Wanted) -> Option<Self> {
         let cursor = match (wanted.kind?, wanted.subject.as_ref()?) {
             (QueryKind::ByRelayId, BulkSubject::Duid(relay_id)) => Cursor::of_relay_id(relay_id),
@@ -31,13 +35,22 @@ impl Scan {
             (QueryKind::ByLinkAddress, BulkSubject::Address(link_address)) => Cursor::of_links(*link_address),
             _ => return None,
         };
-        Some(Self { cursor, resume: None, has_unreadable: false })
+        Some(Self::new(cursor, None))
+    }
+
+    /// Prepares the scan of an oversized client: of its bindings on `link`, or on the links of the query.
+    pub(super) fn of_oversized(duid: &[u8], link: Option<LinkId>) -> Self {
+        Self::new(Cursor::of_oversized(duid), link)
+    }
+
+    fn new(cursor: Cursor, link: Option<LinkId>) -> Self {
+        Self { cursor, link, resume: None, has_unreadable: false }
     }
 
     /// Writes the messages of one slice; returns whether the scan is over.
     ///
     /// # Errors
-    /// All leases or links were replaced: the next step would begin again.
+    /// All leases or links were replaced: the scan has to be prepared again.
     pub(super) fn step(
         &mut self,
         context: &Context<'_>,
@@ -46,7 +59,13 @@ impl Scan {
         scratch: &mut Scratch,
     ) -> Result<Result<bool, BulkOutcome>, ReplacedError> {
         let links = context.view.links();
-        let named = wanted.link_address.map(|address| links.named(address));
+        let before = (out.room.w.position(), out.bindings, out.messages);
+        // First, since a link of the old generation is not that of the new one.
+        let mut slice = self.cursor.advance(context.leases, SLICE)?;
+        let named = match self.link {
+            Some(link) => Some(LinkSet::of_link(links, link)),
+            None => wanted.link_address.map(|address| links.named(address)),
+        };
         // An unknown link is an error, whatever bindings there are (RFC 5460 §7.2).
         if named.is_some_and(|named| named.is_empty()) {
             return Ok(Err(BulkOutcome::NotConfigured));
@@ -55,22 +74,18 @@ impl Scan {
             view: context.view,
             now: context.now,
             on_links: named.map_or(OnLinks::Whole, OnLinks::Links),
-            relay_option: match &wanted.subject {
-                Some(BulkSubject::Duid(id)) => Some((OptionCode::RELAY_ID, id)),
-                Some(BulkSubject::RemoteId(id)) => Some((OptionCode::REMOTE_ID, id)),
+            relay_option: match (wanted.kind, &wanted.subject) {
+                (Some(QueryKind::ByRelayId), Some(BulkSubject::Duid(id))) => Some((OptionCode::RELAY_ID, id)),
+                (_, Some(BulkSubject::RemoteId(id))) => Some((OptionCode::REMOTE_ID, id)),
                 _ => None,
             },
             wanted,
         };
-        let before = (out.room.w.position(), out.bindings, out.messages);
         let mut is_whole = true;
-        let mut slice = self.cursor.advance(context.leases, SLICE).inspect_err(|_| {
-            // Known of the old leases only.
-            (self.resume, self.has_unreadable) = (None, false);
-        })?;
         while let Some(scanned) = slice.next() {
             let client = match scanned {
-                Scanned::Client(client) if client.is_unreadable() => {
+                // There may be so many of them that they come by segment.
+                Scanned::Client(client) | Scanned::Segment(client) if client.is_unreadable() => {
                     self.has_unreadable |= may_be_on(links, named, client);
                     continue;
                 }

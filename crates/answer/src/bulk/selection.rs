@@ -173,7 +173,7 @@ fn after<'s>(
     &selected[selected.partition_point(is_sent)..]
 }
 
-fn duid_of(client: Client<'_>) -> Box<[u8]> {
+pub(super) fn duid_of(client: Client<'_>) -> Box<[u8]> {
     let mut duid = vec![0; client.duid_len()];
     client.copy_duid(&mut duid);
     duid.into()

@@ -5,11 +5,12 @@ use std::net::Ipv6Addr;
 use lqd_index::Pinned;
 use lqd_wire::{LqTime, TransactionId};
 
+use super::find::Step;
 use super::message::Accepted;
 use super::query::Wanted;
 use super::reply::Envelope;
 use super::scan::{self, Scan};
-use super::selection::{Out, Resume, Scratch};
+use super::selection::{Out, Resume, Scratch, Wrote};
 use super::{BulkOutcome, FinishedQuery, Room, find, rights};
 use crate::client_data::Requested;
 use crate::select::{Content, View, nothing_on};
@@ -66,14 +67,17 @@ enum State {
     Ending(BulkOutcome),
 }
 
+impl State {
+    /// The beginning of a query.
+    fn of(wanted: &Wanted) -> Self {
+        Scan::of(wanted).map_or(Self::Finding(None), |scan| Self::Scanning(Box::new(scan)))
+    }
+}
+
 impl OpenQuery {
     pub(super) fn new(accepted: Accepted) -> Self {
         let Accepted { transaction_id, requestor, wanted, refusal } = accepted;
-        let state = match (refusal, Scan::of(&wanted)) {
-            (Some(outcome), _) => State::Ending(outcome),
-            (None, Some(scan)) => State::Scanning(Box::new(scan)),
-            (None, None) => State::Finding(None),
-        };
+        let state = refusal.map_or_else(|| State::of(&wanted), State::Ending);
         let (bindings, messages, is_incomplete, has_unsent) = (0, 0, false, false);
         Self { transaction_id, requestor, wanted, state, bindings, messages, is_incomplete, has_unsent }
     }
@@ -128,10 +132,20 @@ impl OpenQuery {
         let envelope = envelope(context, *transaction_id, requestor, wanted, self.messages > 0);
         let requested = Requested { codes: wanted.request(), rights: context.rights };
         let mut out = Out { room, envelope, requested, bindings: 0, messages: 0, has_unsent: false };
-        let done = match state {
-            State::Finding(resume) => Ok(find::step(context, wanted, &mut out, scratch, resume)),
-            State::Scanning(scan) => scan.step(context, wanted, &mut out, scratch),
-            State::Ending(outcome) => return Some(*outcome),
+        let done = loop {
+            break match state {
+                State::Finding(resume) => match find::step(context, wanted, &mut out, scratch, resume) {
+                    Ok(Step::Sent(wrote)) => Ok(Ok(wrote == Wrote::All)),
+                    // At once, under the pin that its link belongs to.
+                    Ok(Step::Scan(scan)) => {
+                        *state = State::Scanning(Box::new(scan));
+                        continue;
+                    }
+                    Err(outcome) => Ok(Err(outcome)),
+                },
+                State::Scanning(scan) => scan.step(context, wanted, &mut out, scratch),
+                State::Ending(outcome) => return Some(*outcome),
+            };
         };
         let Out { bindings, messages, has_unsent, .. } = out;
         (self.bindings, self.messages) = (self.bindings + bindings, self.messages + messages);
@@ -140,8 +154,11 @@ impl OpenQuery {
             Ok(Ok(false)) => None,
             Ok(Ok(true)) => Some(self.outcome(context)),
             Ok(Err(outcome)) => Some(outcome),
-            // Nothing was sent of the old leases: the scan begins again.
-            Err(_) if self.messages == 0 => None,
+            // Nothing was sent of the old leases: the query begins again.
+            Err(_) if self.messages == 0 => {
+                self.state = State::of(&self.wanted);
+                None
+            }
             Err(_) => Some(BulkOutcome::Replaced),
         }
     }

@@ -9,6 +9,7 @@ use super::*;
 use crate::{Access, Policy};
 
 mod model;
+mod oversized;
 mod rows;
 mod tls;
 

@@ -221,3 +221,27 @@ fn a_scan_notices_a_client_that_becomes_oversized() {
     assert!(is_torn(&mut cursor));
     assert!(!is_torn(&mut Cursor::all()), "a scan that began later");
 }
+
+#[test]
+fn a_scan_of_an_oversized_client_comes_to_all_its_leases_and_to_unreadable_ones() {
+    let has_link = |link| crate::SecondaryIndexes { link, ..crate::SecondaryIndexes::default() };
+    for indexes in [has_link(false), has_link(true)] {
+        let (mut writer, store) = Writer::with_limits(Limits { leases: 4, words: 80, segment: 2 });
+        let mut reader = store.reader().unwrap();
+        writer.set_secondary_indexes(indexes);
+        writer.set_links(links());
+        apply(&mut writer, &[Change::Put(lease(0, 1, b"small")), Change::Put(lease(0, 2, b"doubt"))]);
+        for (first, duid) in [(10, b"one"), (20, b"two")] {
+            let many: Vec<_> = (first..first + 7).map(|n| Change::Put(lease(1, n, duid))).collect();
+            apply(&mut writer, &many);
+        }
+        let one = [(b"one".to_vec(), 7)];
+        assert_eq!(scan(&mut reader, Cursor::of_oversized(b"one"), 1), one.clone().into());
+        assert_eq!(scan(&mut reader, Cursor::of_oversized(b"small"), 1), BTreeMap::new());
+        let (address, duid) = (lease(1, 99, &[]).address, b"doubt");
+        apply(&mut writer, &[Change::Unreadable { address, prefix_len: 128, duid }]);
+        let [one] = one;
+        assert_eq!(scan(&mut reader, Cursor::of_oversized(b"one"), 2), [one, (vec![], 1)].into());
+        assert_eq!(scan(&mut reader, Cursor::of_oversized(b"doubt"), 2), [(vec![], 1)].into());
+    }
+}

@@ -21,19 +21,24 @@ pub fn trials() -> Vec<Trial> {
     tests! { oversized_clients_come_whole, longest_single_message }
 }
 
-/// B41: by relay-id, remote-id and link-address.
+/// B41: by every query-type.
 fn oversized_clients_come_whole() -> Result<(), Failed> {
     let rows = leases(3, 1, ON_FIRST_LINK) + &leases(3, 2, ON_SECOND_LINK) + &leases(4, 1, 1);
     let server = Bulk::with(fixture(&rows), &[]);
     let (first, second, small) =
         (addresses(3, 1, ON_FIRST_LINK), addresses(3, 2, ON_SECOND_LINK), addresses(4, 1, 1));
     let union = |sets: &[&BTreeSet<Ipv6Addr>]| sets.iter().flat_map(|set| set.iter().copied()).collect();
-    let cases: [(&str, BTreeSet<Ipv6Addr>); 5] = [
+    let cases: [(&str, BTreeSet<Ipv6Addr>); 10] = [
         ("03 ::  $relay-a", union(&[&first, &second, &small])),
         ("03 2001:db8:1::  $relay-a", union(&[&first, &small])),
         ("04 2001:db8:1::", union(&[&first, &small])),
         ("04 2001:db8:2::", second.clone()),
         ("05 ::  0025 { 00000009 07 }", union(&[&first, &second, &small])),
+        ("02 ::  $c03", union(&[&first, &second])),
+        ("02 2001:db8:2::  $c03", second.clone()),
+        ("01 ::  0005 { 2001:db8:1::3:1387 00000000 00000000 }", first.clone()),
+        ("01 ::  0005 { 2001:db8:2::3:0 00000000 00000000 }", second.clone()),
+        ("01 2001:db8:1::  0005 { 2001:db8:1::3:0 00000000 00000000 }", first.clone()),
     ];
     let mut connection = Connection::new(server.address);
     for (query, wanted) in cases {

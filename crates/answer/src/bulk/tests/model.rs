@@ -12,7 +12,7 @@ const REMOTE_IDS: [&[u8]; 2] = [REMOTE_ID, &[0, 0, 0, 9, 0x62]];
 /// A binding: DUID, link, first address, prefix length.
 type Told = (Vec<u8>, Option<usize>, Ipv6Addr, u8);
 /// The same without the link, which a message does not tell.
-type Binding = (Vec<u8>, Ipv6Addr, u8);
+pub(super) type Binding = (Vec<u8>, Ipv6Addr, u8);
 
 fn any_row() -> impl Strategy<Value = Row> {
     let place = prop_oneof![9 => 1_u32..=3, 1 => Just(7_u32)];
@@ -74,7 +74,7 @@ fn expected(rows: &[Row], (query_type, id, link): (u8, usize, Option<u32>)) -> B
 }
 
 /// Reads a reply without the code under test: message kinds, and the bindings of each message.
-fn read(mut reply: &[u8]) -> (Vec<u8>, Vec<Vec<Binding>>) {
+pub(super) fn read(mut reply: &[u8]) -> (Vec<u8>, Vec<Vec<Binding>>) {
     let (mut kinds, mut messages) = (Vec::new(), Vec::new());
     while !reply.is_empty() {
         let len = usize::from(u16::from_be_bytes([reply[0], reply[1]]));
@@ -90,7 +90,7 @@ fn read(mut reply: &[u8]) -> (Vec<u8>, Vec<Vec<Binding>>) {
     (kinds, messages)
 }
 
-fn options(mut octets: &[u8]) -> Vec<(u16, &[u8])> {
+pub(super) fn options(mut octets: &[u8]) -> Vec<(u16, &[u8])> {
     let mut found = Vec::new();
     while !octets.is_empty() {
         let code = u16::from_be_bytes([octets[0], octets[1]]);
