@@ -1,13 +1,15 @@
 //! `lqd check`: reads everything like `lqd serve`, and reports what it would serve.
 
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 use lqd_feed::{Feed, LeftOut, Part};
 use lqd_index::{CLIENT_LEASES_MAX, Writer};
 use lqd_wire::Duid;
 
 use crate::error::ExitError;
-use crate::settings::Settings;
+use crate::settings::{BulkTls, Settings};
+use crate::site::tls::{Tls, date, days_left};
 use crate::site::{BULK_INDEXES, Site, access};
 
 /// Prints a report of the site, or returns the error to fix.
@@ -56,6 +58,7 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
         let (connections, queries) = (settings.bulk_connections, settings.bulk_queries);
         writeln!(out, "bulk           {addresses}: {connections} connections, {queries} queries on each")?;
     }
+    write_tls(settings, site.tls.as_ref(), out)?;
     let rules = || site.policy.access.rules().skip(1);
     let allowed = rules().filter(|(_, rights)| rights.allow).map(|(prefix, _)| prefix.to_string());
     writeln!(out, "answers        {}", list(allowed.collect()))?;
@@ -80,6 +83,23 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
     }
     for warning in &site.warnings {
         writeln!(out, "warning        {warning}")?;
+    }
+    Ok(())
+}
+
+/// Writes what is offered over TLS, and the certificates.
+fn write_tls(settings: &Settings, tls: Option<&Tls>, out: &mut Vec<u8>) -> io::Result<()> {
+    let Some(tls) = tls else { return Ok(()) };
+    let bulk = match settings.bulk_tls {
+        BulkTls::Off => "off for bulk",
+        BulkTls::Offered => "offered for bulk",
+        BulkTls::Required => "required for bulk",
+    };
+    writeln!(out, "TLS            {bulk}")?;
+    for (what, file, end) in tls.ends() {
+        let (days, until) = (days_left(end, SystemTime::now()), date(end));
+        let days = if days < 0 { "expired".to_owned() } else { format!("{days} days left") };
+        writeln!(out, "  {what:<12} {}: until {until}, {days}", file.display())?;
     }
     Ok(())
 }

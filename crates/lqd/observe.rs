@@ -5,7 +5,7 @@
 //! scrape   all numbers at one moment             metrics  a scrape as Prometheus text
 //! census   leases by link                        status   a scrape as JSON
 //! process  CPU and memory of the process         taps     query log, discarded datagrams
-//! bulk     counters of bulk leasequery
+//! bulk     counters of bulk leasequery            tls      certificates in use, and their renewal
 //! ```
 
 pub(crate) mod admin;
@@ -17,6 +17,7 @@ mod scrape;
 pub(crate) mod state;
 mod status;
 pub(crate) mod taps;
+pub(crate) mod tls;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

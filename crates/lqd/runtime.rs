@@ -8,6 +8,7 @@
 //! bulk       TCP: bulk leasequery
 //! reload     SIGHUP, on its own thread               liveness, watchdog, service_manager  to systemd
 //! signals    obeyed at any moment                    clock    steps of the system clock
+//! tls        certificates read again when they change
 //! await_kea  waits for files that Kea writes         example  a query to try, printed once ready
 //! ```
 
@@ -23,6 +24,7 @@ mod service_manager;
 mod signals;
 mod sockets;
 mod startup;
+mod tls;
 mod watchdog;
 mod worker;
 mod workers;

@@ -10,6 +10,7 @@
 
 mod access;
 mod admin;
+mod certificate;
 mod choice;
 mod command_line;
 mod config_help;
@@ -28,19 +29,23 @@ mod sensitive;
 mod source;
 mod spelled;
 mod table;
+mod tls;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::access::{AccessRule, Rate, Rights};
 pub(crate) use self::admin::AdminAddress;
-pub(crate) use self::choice::{CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale};
+pub(crate) use self::choice::{
+    BulkTls, CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale,
+};
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::flags::{Flags, Settings};
 pub(crate) use self::link_address::LinkAddress;
 pub(crate) use self::query_log::{LogTarget, QueryLog};
 pub(crate) use self::source::SourceSettings;
+pub(crate) use self::tls::TlsFiles;
 
 impl Settings {
     /// Lays `flags` over the file that `--config` names, if any, and resolves them.

@@ -1,10 +1,11 @@
 //! The served site: links, lease sources and policy, from settings and Kea's configurations.
 
 pub(crate) mod access;
+pub(crate) mod tls;
 
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ipnet::{IpNet, Ipv6Net};
 use lqd_answer::{Engine, NoBindingPolicy, Policy};
@@ -15,7 +16,8 @@ use lqd_index::{Link, Links, SecondaryIndexes};
 use tracing::warn;
 
 use crate::error::ExitError;
-use crate::settings::{self, LinkAddress, Settings, SourceSettings};
+use crate::settings::{self, LinkAddress, Settings, SourceSettings, TlsFiles};
+use tls::Tls;
 
 /// Environment variable of Kea's data folder, if it is not `/var/lib/kea`.
 const KEA_DATA_DIR: &str = "KEA_DHCP_DATA_DIR";
@@ -40,6 +42,8 @@ pub(crate) struct Site {
     pub(crate) policy: Policy,
     /// Engine that answers by the policy.
     pub(crate) engine: Engine,
+    /// Certificate, key and CA for TLS, if it is configured.
+    pub(crate) tls: Option<Tls>,
     /// Files that it was read from, and that reloads read again.
     pub(crate) reads: Vec<PathBuf>,
     /// Warnings for the operator, most important first.
@@ -72,6 +76,10 @@ impl Site {
         let engine = engine.with_no_binding_if_incomplete(no_binding_policy(settings, true));
         let engine = if settings.bulk.is_empty() { engine } else { engine.with_bulk_offered() };
         warnings.extend(bulk_warnings(settings));
+        let tls = settings.tls.as_ref().map(Tls::read).transpose()?;
+        warnings.extend(tls::setting_warnings(settings));
+        warnings.extend(tls.iter().flat_map(|tls| tls.warnings(SystemTime::now())));
+        reads.extend(settings.tls.iter().flat_map(TlsFiles::paths).cloned());
         let mut sources = Vec::new();
         for kea in keas {
             warnings.extend(kea.config.warnings.iter().map(|warning| kea.about(warning.to_string())));
@@ -89,7 +97,7 @@ impl Site {
                 "Kea's configuration has no subnet: every query will be answered NotConfigured".to_owned(),
             );
         }
-        Ok(Self { links, sources, policy, engine, reads, warnings })
+        Ok(Self { links, sources, policy, engine, tls, reads, warnings })
     }
 
     /// Returns the first missing file or folder of a source: folders before leases, as the sandbox reaches no

@@ -22,6 +22,7 @@ mod lq;
 mod mutation;
 mod sources;
 mod taps;
+mod tls;
 mod tshark;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         admin::trials,
         bulk::trials,
         taps::trials,
+        tls::trials,
     ];
     let trials = modules.into_iter().flat_map(|trials| trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -45,6 +45,8 @@ pub struct Rights {
     pub restricted: bool,
     /// Their addresses as relay agents, beside the source of the query; for `restricted`.
     pub relay_addresses: Vec<Ipv6Net>,
+    /// Names of the certificates that they may use over TLS, as `dns:NAME` or `sha256:HEX`; others are refused.
+    pub certificates: Vec<String>,
 }
 
 impl Rights {
@@ -60,6 +62,7 @@ impl Rights {
         prefix_rate: None,
         restricted: false,
         relay_addresses: Vec::new(),
+        certificates: Vec::new(),
     };
 }
 

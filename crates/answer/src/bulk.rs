@@ -184,7 +184,16 @@ impl BulkSession {
 
     /// Ends all open queries with QueryTerminated (RFC 5460 §5.5), and then the connection.
     pub fn terminate(&mut self) {
-        self.open.iter_mut().for_each(|query| query.terminate(BulkOutcome::Shutdown));
+        self.end_queries(BulkOutcome::Shutdown);
+    }
+
+    /// Does the same because the requestor may no longer use the connection.
+    pub fn revoke(&mut self) {
+        self.end_queries(BulkOutcome::Revoked);
+    }
+
+    fn end_queries(&mut self, outcome: BulkOutcome) {
+        self.open.iter_mut().for_each(|query| query.terminate(outcome));
         self.close();
     }
 

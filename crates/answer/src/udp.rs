@@ -101,6 +101,15 @@ impl Engine {
         access.rule(access.rule_of(source)).1.allow
     }
 
+    /// Returns the first of a certificate's names that the access rule of the source has, if the rule allows
+    /// queries at all.
+    pub fn certificate_name<'n>(&self, source: Ipv6Addr, names: &'n [String]) -> Option<&'n str> {
+        let access = &self.policy.access;
+        let rights = access.rule(access.rule_of(source)).1;
+        let listed = names.iter().find(|name| rights.allow && rights.certificates.contains(name));
+        listed.map(String::as_str)
+    }
+
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lqd_answer::QueryClass;
 use lqd_answer::bulk::{BulkOutcome, FinishedQuery};
 use lqd_stats::Counters;
-use lqd_stream::{Closed, Refused};
+use lqd_stream::{Closed, Handshake, Refused};
 use serde_json::{Map, Value, json};
 
 /// Number of outcomes of a bulk query.
@@ -84,6 +84,7 @@ impl BulkState {
         let stream = &self.stream;
         let refused = Refused::ALL.iter().map(|reason| (reason.name(), stream.refused(*reason)));
         let closed = Closed::ALL.iter().map(|reason| (reason.name(), stream.closed(*reason)));
+        let handshakes = Handshake::ALL.iter().map(|result| (result.name(), stream.handshakes(*result)));
         let (received, sent) = stream.octets();
         json!({
             "listen": self.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -94,6 +95,7 @@ impl BulkState {
                 "closed": counts(closed),
                 "accept_errors": stream.accept_errors(),
             },
+            "tls_handshakes": counts(handshakes),
             "outcomes": counts(self.by_outcome()),
             "query_types": counts(self.by_class()),
             "bindings": self.bindings(),

@@ -7,7 +7,7 @@ use lqd_answer::{BATCH_MAX, Outcome, QueryClass};
 use lqd_feed::{Figure, FigureValue, SourceState};
 use lqd_net::{SendError, Sizes};
 use lqd_stats::{Exposition, Family, Kind};
-use lqd_stream::{Closed, Refused};
+use lqd_stream::{Closed, Handshake, Refused};
 use lqd_wire::StatusCode;
 
 use super::bulk::BulkState;
@@ -166,6 +166,19 @@ const TABLE: &[Metric] = &[
         Of(|s, f| bulk(s, |bulk| f.sample(&[], bulk.stream.octets().0)))),
     Metric("lqd_bulk_sent_octets_total", Counter, "Octets that the kernel took for connections of bulk leasequery.",
         Of(|s, f| bulk(s, |bulk| f.sample(&[], bulk.stream.octets().1)))),
+
+    Metric("lqd_tls_handshakes_total", Counter, "TLS handshakes of bulk requestors, by result.",
+        Of(|s, f| bulk(s, |bulk| for result in Handshake::ALL {
+            f.sample(&[("result", result.name())], bulk.stream.handshakes(*result));
+        }))),
+    Metric("lqd_tls_not_after_timestamp_seconds", Gauge, "Last second at which a certificate is valid, seconds since 1970: of this server, and of the CA of requestors; of several in one file, the one that ends first.",
+        Of(|s, f| for (certificate, end) in s.tls.ends() {
+            f.sample(&[("certificate", certificate)], end);
+        })),
+    Metric("lqd_tls_renewals_total", Counter, "Changes of the TLS files, by result; those of a reload (SIGHUP) count in lqd_config_reloads_total.",
+        Of(|s, f| if !s.tls.ends().is_empty() { for (result, count) in s.tls.renewals() {
+            f.sample(&[("result", result)], count);
+        } })),
 
     Metric("lqd_net_received_total", Counter, "Datagrams received from the sockets, with an outcome or about to have one.",
         Of(|s, f| f.sample(&[], s.net(|n| n.received.get())))),

@@ -21,6 +21,7 @@ use super::bulk::BulkState;
 use super::census::Census;
 use super::process::Process;
 use super::state::{OUTCOMES, QUERY_CLASSES, ServerState, ServingState, WorkerCounters};
+use super::tls::TlsState;
 use crate::log;
 
 /// Most requestors listed.
@@ -56,6 +57,8 @@ pub(super) struct Served {
     pub(super) log_counts: [(&'static str, u64); 3],
     /// Counters of bulk leasequery, if it is offered; read when they are written out.
     pub(super) bulk: Option<Arc<BulkState>>,
+    /// Certificates of TLS.
+    pub(super) tls: Arc<TlsState>,
     /// Log lines that standard error did not take.
     pub(super) log_lines_lost: u64,
 }
@@ -100,6 +103,7 @@ impl Served {
             census,
             log_counts: serving.log_counts.read(),
             bulk: serving.bulk.clone(),
+            tls: Arc::clone(&serving.tls),
             log_lines_lost: log::lost(),
         }
     }

@@ -16,6 +16,7 @@ use lqd_stats::{Counters, Histogram, Top};
 use super::bulk::BulkState;
 use super::census::Census;
 use super::taps::{LogCounts, Taps};
+use super::tls::TlsState;
 
 /// Reason for stale leases while the lease source reports no trouble.
 pub(crate) const NO_TROUBLE: &str = "rows come in faster than they are taken, or the lease source hangs";
@@ -90,6 +91,8 @@ pub(crate) struct ServingState {
     pub(crate) log_counts: Arc<LogCounts>,
     /// Counters of bulk leasequery, if it is offered.
     pub(crate) bulk: Option<Arc<BulkState>>,
+    /// Certificates of TLS, and their renewal.
+    pub(crate) tls: Arc<TlsState>,
 }
 
 impl ServerState {

@@ -65,6 +65,7 @@ fn add_served(status: &mut Map<String, Value>, served: &Served, max_feed_age: Du
         ("sources", served.feed.sources.iter().map(source).collect()),
         ("leases", leases(served)),
         ("bulk", served.bulk.as_ref().map_or(Value::Null, |bulk| bulk.json())),
+        ("tls", served.tls.json()),
         ("workers", served.workers.iter().enumerate().map(worker).collect()),
     ];
     status.extend(parts.map(|(name, value): (_, Value)| (name.to_owned(), value)));

@@ -117,7 +117,7 @@ impl<'a> Tap<'a> {
     /// Queues a record for the writer, or counts it as lost.
     pub(crate) fn log(self, record: &Record) {
         if let Some((_, queue)) = self.log
-            && queue.records.push(*record).is_err()
+            && queue.records.push(record.clone()).is_err()
         {
             queue.lost.count(0);
         }
@@ -293,6 +293,7 @@ mod tests {
         let record = Record {
             at: Duration::ZERO,
             source: "[fd00::1]:547".parse().unwrap(),
+            certificate: None,
             ending: Ending::Datagram { outcome: Outcome::Answered, reply_len: 1, took: Duration::ZERO },
             about: None,
         };

@@ -3,6 +3,7 @@
 //! `lqd-stream` owns connections, `lqd-answer` the protocol; [`session`] connects the two.
 
 mod cpus;
+mod peer;
 mod session;
 
 use std::net::SocketAddrV6;
@@ -71,6 +72,7 @@ impl BoundBulk {
             taps: Arc::clone(&shared.recorder.taps),
             events: shared.events.clone(),
             state: Arc::clone(&state),
+            tls: Arc::clone(shared.tls),
             queries: settings.bulk_queries,
             workers: settings.workers,
             cpus: CpuSetting::new(settings.bulk_cpus.as_deref(), &workers.cpus),

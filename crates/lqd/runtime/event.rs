@@ -5,6 +5,7 @@ use lqd_answer::Engine;
 
 use crate::error::ExitError;
 use crate::observe::taps::Prepared;
+use crate::observe::tls::TlsOffer;
 use crate::settings::Settings;
 
 /// Event for the main thread.
@@ -28,6 +29,7 @@ pub(crate) struct Reloaded {
     pub(crate) settings: Settings,
     pub(crate) engine: Engine,
     pub(crate) taps: Prepared,
+    pub(crate) tls: TlsOffer,
 }
 
 /// Sends an event when its thread ends, also by a panic, unless dismissed before.

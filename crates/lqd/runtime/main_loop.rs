@@ -24,6 +24,7 @@ use crate::error::ExitError;
 use crate::observe::admin::Admin;
 use crate::observe::state::{NO_TROUBLE, ServerState};
 use crate::observe::taps::Recorder;
+use crate::observe::tls::TlsState;
 use crate::settings::Settings;
 use crate::site;
 
@@ -71,6 +72,7 @@ pub(super) struct MainLoop {
     watch: FeedWatch,
     state: Arc<ServerState>,
     recorder: Recorder,
+    tls: Arc<TlsState>,
     /// Replaced engines that a worker may still read: freed here, never by a worker.
     replaced: Vec<Arc<Engine>>,
 }
@@ -83,8 +85,9 @@ impl MainLoop {
         watch: FeedWatch,
         state: Arc<ServerState>,
         recorder: Recorder,
+        tls: Arc<TlsState>,
     ) -> Self {
-        Self { settings, engine, reloads, watch, state, recorder, replaced: Vec::new() }
+        Self { settings, engine, reloads, watch, state, recorder, tls, replaced: Vec::new() }
     }
 
     fn run(
@@ -180,13 +183,14 @@ impl MainLoop {
     }
 
     /// Applies the configuration that a reload has read.
-    fn apply(&mut self, Reloaded { settings, engine, taps }: Reloaded) {
+    fn apply(&mut self, Reloaded { settings, engine, taps, tls }: Reloaded) {
         self.state.reloads.fetch_add(1, Ordering::Relaxed);
         // The admin port judges the age by the same limit as the answers.
         self.state.set_max_feed_age(settings.max_feed_age);
         // A reload does not make stale leases fresh.
         let no_binding = site::no_binding_policy(&settings, self.state.is_stale());
         self.replace(engine.with_no_binding(no_binding));
+        self.tls.set(tls);
         for setting in self.settings.restart_needed(&settings) {
             warn!(setting, "this setting changed, but takes effect at the next start only");
         }

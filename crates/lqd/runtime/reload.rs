@@ -14,6 +14,7 @@ use tracing::warn;
 use super::event::{Event, Reloaded};
 use crate::error::ExitError;
 use crate::observe::taps::Recorder;
+use crate::observe::tls::TlsOffer;
 use crate::settings::{Flags, Settings};
 use crate::site::Site;
 
@@ -84,5 +85,6 @@ fn read(flags: &Flags, bulk: Vec<SocketAddrV6>, feed: &FeedHandle) -> Result<Rel
     site.warn();
     // Last of the steps that can fail, so that an error changes nothing.
     feed.configure(site.sources).map_err(ExitError::unusable)?;
-    Ok(Reloaded { settings, engine: site.engine, taps })
+    let tls = TlsOffer::new(&settings, site.tls);
+    Ok(Reloaded { settings, engine: site.engine, taps, tls })
 }

@@ -21,14 +21,16 @@ use super::main_loop::{MainLoop, Serving};
 use super::reload::Reloads;
 use super::signals::{Interrupted, ProgramSignals};
 use super::workers::{Shared, Workers};
-use super::{await_kea, example};
+use super::{await_kea, example, tls};
 use crate::error::ExitError;
 use crate::log;
 use crate::observe::admin::Admin;
 use crate::observe::state::{ServerState, ServingState};
 use crate::observe::taps::Recorder;
+use crate::observe::tls::{TlsOffer, TlsState};
 use crate::security::{self, Reach, Sandbox};
 use crate::settings::{AdminAddress, Flags, Settings};
+use crate::site::tls::Tls;
 use crate::site::{BULK_INDEXES, Site};
 
 /// Folders that systemd has made for logs (`LogsDirectory=`, systemd.exec(5)).
@@ -59,6 +61,7 @@ pub(super) struct Loaded {
     feed: Feed,
     report: Report,
     recorder: Recorder,
+    tls: Arc<TlsState>,
 }
 
 impl Bound {
@@ -102,27 +105,31 @@ impl Confined {
         let load = move || {
             // Before the wait for Kea: a query log that cannot be opened is told at once.
             let taps = Recorder::prepare(&settings)?;
+            // Read again, without capabilities: a key that later reloads cannot read is told at once.
+            let tls = settings.tls.as_ref().map(Tls::read).transpose()?;
             await_kea::leases(&sources, &state);
             let loaded = Feed::start(writer, sources, load_threads()).map_err(await_kea::exit_error)?;
-            Ok((taps, loaded))
+            Ok((taps, TlsOffer::new(&settings, tls), loaded))
         };
-        let (taps, (feed, report)) =
+        let (taps, tls, (feed, report)) =
             bound.signals.during("the lease file or the query log", Some(&sandbox), load)?;
         let mut recorder = Recorder::new(bound.settings.workers, bulk_threads(&bound.settings));
         sandbox.without_capabilities(|| recorder.set(taps, || ()))?;
         log_report(&report, &store);
-        Ok(Loaded { bound, sandbox, store, engine, feed, report, recorder })
+        let tls = Arc::new(TlsState::new(tls));
+        Ok(Loaded { bound, sandbox, store, engine, feed, report, recorder, tls })
     }
 }
 
 impl Loaded {
     /// Binds the sockets, starts workers, bulk leasequery, feed and signal thread, and completes the sandbox.
     pub(super) fn serve(self, flags: &Flags) -> Result<Serving, Interrupted> {
-        let Self { bound, mut sandbox, store, engine, feed, report, recorder } = self;
+        let Self { bound, mut sandbox, store, engine, feed, report, recorder, tls } = self;
         let Bound { settings, signals, state, admin } = bound;
         let (events, incoming) = unbounded();
         let engine = Arc::new(ArcSwap::from_pointee(engine));
-        let shared = Shared { store: &store, engine: &engine, recorder: &recorder, events: &events };
+        let shared =
+            Shared { store: &store, engine: &engine, recorder: &recorder, tls: &tls, events: &events };
         // Only now: queries to a port without leases would be answered wrongly. TCP comes before the workers,
         // whose start drops the capability for port 547.
         let bound_bulk = BoundBulk::bind(&settings)?;
@@ -132,6 +139,8 @@ impl Loaded {
         let (feed_handle, watch) = (feed.handle(), feed.watch());
         // After the workers, whose CPUs the feed's threads leave alone.
         spawn_feed(feed, workers.cpus.clone(), events.clone())?;
+        // As late as that, since it needs no capability.
+        tls::watch(Arc::clone(&tls))?;
         let reloads = Reloads::new(flags.clone(), settings.bulk.clone(), feed_handle.clone(), events.clone());
         signals.forward(events)?;
         if let Err(error) = sandbox.seal(admin.needs()) {
@@ -149,13 +158,14 @@ impl Loaded {
             taps: Arc::clone(&recorder.taps),
             log_counts: Arc::clone(&recorder.counts),
             bulk: bulk.as_ref().map(|bulk| Arc::clone(&bulk.state)),
+            tls: Arc::clone(&tls),
         });
         // After the seal: from here on nothing can fail that would end the start.
         log_ready(&workers, bulk.as_ref(), &store);
         if settings.example_query {
             example::print(&workers.addresses, &report);
         }
-        let main_loop = MainLoop::new(settings, engine, reloads, watch, state, recorder);
+        let main_loop = MainLoop::new(settings, engine, reloads, watch, state, recorder, tls);
         Ok(Serving { main_loop, workers, bulk, feed_handle, incoming, _admin: admin })
     }
 }

@@ -89,7 +89,7 @@ impl Service for Worker {
                 if logged {
                     let (took, source) = (started.elapsed(), datagram.source);
                     let ending = Ending::Datagram { outcome, reply_len, took };
-                    tap.log(&Record { at, source, ending, about });
+                    tap.log(&Record { at, source, certificate: None, ending, about });
                 }
                 if let Some(ring) = tap.ring()
                     // Answered queries are no discards.

@@ -21,6 +21,7 @@ use super::worker::Worker;
 use crate::error::ExitError;
 use crate::observe::state::{OUTCOMES, WorkerCounters};
 use crate::observe::taps::Recorder;
+use crate::observe::tls::TlsState;
 use crate::security::Sandbox;
 use crate::settings::{CpuSteering, Io, Settings, Switch};
 
@@ -33,6 +34,7 @@ pub(super) struct Shared<'a> {
     pub(super) store: &'a Arc<Store>,
     pub(super) engine: &'a Arc<ArcSwap<Engine>>,
     pub(super) recorder: &'a Recorder,
+    pub(super) tls: &'a Arc<TlsState>,
     pub(super) events: &'a Sender<Event>,
 }
 

@@ -13,6 +13,7 @@ use lqd_answer::{QueryKind, QueryTypes};
 use lqd_wire::DATAGRAM_LEN_MAX;
 use serde::Deserialize;
 
+use super::certificate::CertificateName;
 use super::choice::{Deny, Relayed};
 use super::network::Network;
 use super::number::Within;
@@ -56,6 +57,8 @@ pub(crate) struct TypedRule {
     restricted_requestor: Option<bool>,
     #[serde(default, deserialize_with = "list")]
     relay_addresses: Option<Vec<Network>>,
+    #[serde(default, deserialize_with = "list")]
+    certificates: Option<Vec<CertificateName>>,
 }
 
 /// Rights of the requestors of one prefix, with the flags filled in.
@@ -71,6 +74,8 @@ pub(crate) struct AccessRule {
     pub(crate) prefix_rate: Option<Rate>,
     /// Addresses of them as relay agents, besides the source address.
     pub(crate) relay_addresses: Vec<Ipv6Net>,
+    /// Names of the certificates that they may use over TLS.
+    pub(crate) certificates: Vec<String>,
 }
 
 /// Rights that flags and access rules have in common.
@@ -181,6 +186,7 @@ impl TypedRule {
             },
             prefix_rate: Rate::of(self.prefix_rate, self.prefix_burst),
             relay_addresses: self.relay_addresses.map(networks).unwrap_or_default(),
+            certificates: self.certificates.into_iter().flatten().map(|name| name.0).collect(),
         }
     }
 

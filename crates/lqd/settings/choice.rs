@@ -60,6 +60,17 @@ pub(crate) enum SandboxMode {
     Off,
 }
 
+/// TLS on connections of bulk leasequery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BulkTls {
+    /// STARTTLS is answered TLSConnectionRefused
+    Off,
+    /// TLS for those that begin with STARTTLS; others without
+    Offered,
+    /// Connections that begin otherwise are closed
+    Required,
+}
+
 /// Response to queries with no lease while lease data is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WhenStale {

@@ -29,6 +29,8 @@ Access rules at its end, each for the requestors of one prefix:
   prefix-rate = 9000           for the prefix, with prefix-burst
   restricted-requestor = true  or false
   relay-addresses = ["2001:db8:9::/64"]  their addresses in relay data
+  certificates = ["dns:bng1.example.net"]  theirs over TLS; also
+                                 uri:, ip:, and sha256: of the key
 Only the rule of the longest prefix applies. Keys that it omits have
 the value of the flag, never of a shorter prefix; allow is true if
 the whole prefix is in --allow, else false; rate and burst belong

@@ -39,7 +39,14 @@ pub(super) fn read(path: &Path) -> Result<Flags, SettingsError> {
         return Err(at(path, text, place.start, fault));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    for path in [&mut flags.kea_config, &mut flags.kea_leases].into_iter().flatten() {
+    let paths = [
+        &mut flags.kea_config,
+        &mut flags.kea_leases,
+        &mut flags.tls_certificate,
+        &mut flags.tls_key,
+        &mut flags.tls_ca,
+    ];
+    for path in paths.into_iter().flatten() {
         *path = folder.join(PathBuf::from(&*path));
     }
     flags.source.iter_mut().flatten().for_each(|source| source.below(folder));

@@ -13,7 +13,7 @@ use ipnet::Ipv6Net;
 
 use super::access::{self, AccessRule, Queries, ReplyLen, Rights, TypedRule};
 use super::admin::{self, AdminAddress};
-use super::choice::{CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale};
+use super::choice::{BulkTls, CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale};
 use super::config_help;
 use super::cpus::{self, CpuList};
 use super::duid::ServerDuid;
@@ -27,6 +27,7 @@ use super::sensitive::SensitiveOption;
 use super::source::{self, SourceSettings, TypedSource};
 use super::spelled::{choice, list, one, plain};
 use super::table::settings;
+use super::tls::{self, TlsFiles};
 
 settings! { |typed|
     /// Configuration file (TOML) whose keys are the flags below.
@@ -240,7 +241,7 @@ settings! { |typed|
     /// Answers queries about all clients of a relay agent or of a link, on
     /// connections, for the same requestors as over UDP. Written as --listen
     /// is, mostly [::]:547. Keeps indexes of leases by relay-id, remote-id
-    /// and link, which take memory. TCP is not encrypted.
+    /// and link, which take memory. Not encrypted unless --bulk-tls says so.
     /// Default: none, bulk leasequery is off.
     [long, value_name = "ADDR:PORT"] "list" bulk: Option<Vec<ListenAddress>>
         => restart bulk: Vec<SocketAddrV6> = listen::resolve_bulk(typed.bulk.as_deref())?;
@@ -290,6 +291,40 @@ settings! { |typed|
     /// Default: 1.
     [long, value_name = "N"] "one" bulk_threads: Option<Within<usize, 1, 64>>
         => restart bulk_threads: usize = typed.bulk_threads.map_or(1, |count| count.0);
+
+    /// TLS on bulk connections.
+    ///
+    /// Begun by STARTTLS (RFC 7653, section 8.2).
+    /// Needs the three --tls- files. A requestor needs a certificate of
+    /// --tls-ca that the access rule of its source address names; see
+    /// certificates at --config. "offered" still serves requestors that do
+    /// not ask for TLS, whatever certificates their rule names.
+    /// Default: off.
+    [long, value_name = "USE"] "choice" bulk_tls: Option<BulkTls>
+        => reload bulk_tls: BulkTls = tls::bulk(typed)?;
+
+    /// Certificate of this server for TLS, a PEM file.
+    ///
+    /// Followed by the certificates between it and its CA, if there are any.
+    /// The three files are read again at SIGHUP, and within some seconds
+    /// after a change; new connections get the new certificate. Unusable
+    /// files are logged, and those read before stay.
+    /// Default: none, there is no TLS.
+    [long, value_name = "FILE"] "plain" tls_certificate: Option<PathBuf>
+        => reload tls: Option<TlsFiles> = tls::files(typed)?;
+
+    /// Private key of --tls-certificate, an unencrypted PEM file.
+    ///
+    /// For the user of lqd only: mode 0600, or 0640 with a group of its own.
+    /// Default: none.
+    [long, value_name = "FILE"] "plain" tls_key: Option<PathBuf>;
+
+    /// Certificates of the CAs that certify requestors, a PEM file.
+    ///
+    /// One of your own: whoever has a certificate of it may complete a TLS
+    /// handshake, though only those that an access rule names are served.
+    /// Default: none.
+    [long, value_name = "FILE"] "plain" tls_ca: Option<PathBuf>;
 
     /// Worker threads, 1..=256.
     ///
@@ -375,11 +410,11 @@ settings! { |typed|
 
     /// Drop privileges that are not needed.
     ///
-    /// Once ready, lqd reads only in the folders of Kea's files and of
-    /// --config, writes only in those of --query-log and of $LOGS_DIRECTORY,
-    /// has no capabilities, and makes only the system calls that it needs
-    /// (landlock, seccomp). Files that a reload names must be in folders that
-    /// were named at the start.
+    /// Once ready, lqd reads only in the folders of Kea's files, of --config
+    /// and of the TLS files, writes only in those of --query-log and of
+    /// $LOGS_DIRECTORY, has no capabilities, and makes only the system calls
+    /// that it needs (landlock, seccomp). Files that a reload names must be
+    /// in folders that were named at the start.
     /// Default: auto.
     [long, value_name = "MODE"] "choice" sandbox: Option<SandboxMode>
         => restart sandbox: SandboxMode = typed.sandbox.unwrap_or(SandboxMode::Auto);

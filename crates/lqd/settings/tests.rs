@@ -112,6 +112,18 @@ const ROWS: &[Sample] = &[
     row!("bulk-timeout", ["--bulk-timeout=86400"], "bulk-timeout = 86400", bulk_timeout, "86400s", default "300s"),
     row!("bulk-cpus", ["--bulk-cpus=1-2"], "bulk-cpus = '1-2'", bulk_cpus, "Some([1, 2])", default "None"),
     row!("bulk-threads", ["--bulk-threads=64"], "bulk-threads = 64", bulk_threads, "64", default "1"),
+    row!("bulk-tls", ["--bulk-tls=required", "--bulk=[::]:547", "--tls-certificate=/c", "--tls-key=/k", "--tls-ca=/a"],
+        "bulk-tls = 'required'\nbulk = ['[::]:547']\ntls-certificate = '/c'\ntls-key = '/k'\ntls-ca = '/a'", bulk_tls,
+        "Required", default "Off"),
+    row!("tls-certificate", ["--tls-certificate=/c", "--tls-key=/k", "--tls-ca=/a"],
+        "tls-certificate = '/c'\ntls-key = '/k'\ntls-ca = '/a'", tls,
+        "Some(TlsFiles { certificate: \"/c\", key: \"/k\", ca: \"/a\" })", default "None"),
+    row!("tls-key", ["--tls-certificate=/c", "--tls-key=/k", "--tls-ca=/a"],
+        "tls-certificate = '/c'\ntls-key = '/k'\ntls-ca = '/a'", tls,
+        "Some(TlsFiles { certificate: \"/c\", key: \"/k\", ca: \"/a\" })", default "None"),
+    row!("tls-ca", ["--tls-certificate=/c", "--tls-key=/k", "--tls-ca=/a"],
+        "tls-certificate = '/c'\ntls-key = '/k'\ntls-ca = '/a'", tls,
+        "Some(TlsFiles { certificate: \"/c\", key: \"/k\", ca: \"/a\" })", default "None"),
     row!("workers", ["--workers=256"], "workers = 256", workers, "256", default ""),
     row!("cpus", ["--cpus=7,0-2"], "cpus = '7,0-2'", cpus, "Some([7, 0, 1, 2])", default "None"),
     row!("cpus", ["--cpus=3"], "cpus = 3", cpus, "Some([3])", default "None"),
@@ -204,7 +216,8 @@ fn flags_win_over_the_file_key_by_key() {
 fn every_key_can_be_overruled_by_its_flag() {
     for Sample { name, flags, read: shown, want, .. } in ROWS {
         let other = match *name {
-            "kea-config" | "kea-leases" => "'/other'",
+            "kea-config" | "kea-leases" | "tls-certificate" | "tls-key" | "tls-ca" => "'/other'",
+            "bulk-tls" => "'offered'",
             "server-duid" => "'09'",
             "listen" | "bulk" => "['[::2]:547']",
             "multicast" => "[]",
@@ -243,11 +256,16 @@ fn every_key_can_be_overruled_by_its_flag() {
 
 #[test]
 fn paths_in_the_file_start_from_its_folder_and_flags_from_here() {
-    let folder = file("kea-config = 'kea/dhcp6.conf'\nkea-leases = '../leases.csv'");
+    let folder = file(
+        "kea-config = 'kea/dhcp6.conf'\nkea-leases = '../leases.csv'\n\
+         tls-certificate = 'tls/c'\ntls-key = 'tls/k'\ntls-ca = 'tls/a'",
+    );
     let config = folder.path().join("lqd.toml").display().to_string();
     let settings = Settings::read(&typed(&["--config", &config])).unwrap();
     assert_eq!(settings.sources[0].kea_config, folder.path().join("kea/dhcp6.conf"));
     assert_eq!(settings.sources[0].kea_leases, Some(folder.path().join("../leases.csv")));
+    let tls = ["tls/c", "tls/k", "tls/a"].map(|file| folder.path().join(file));
+    assert_eq!(settings.tls.unwrap().paths(), tls.each_ref());
 
     let settings = Settings::read(&typed(&["--config", &config, "--kea-config", "here.conf"])).unwrap();
     assert_eq!(settings.sources[0].kea_config, Path::new("here.conf"));
@@ -315,10 +333,11 @@ fn what_needs_a_restart_is_named() {
     let before = Settings::read(&typed(&["--kea-config=kea.conf", "--workers=1"])).unwrap();
     assert!(before.restart_needed(&before).is_empty());
     for Sample { name, flags, want, default, .. } in ROWS.iter().filter(|row| row.want != row.default) {
+        let is_given = |setting: &str| flags.iter().any(|flag| flag.starts_with(&format!("--{setting}=")));
+        let wanted: Vec<_> = restart.iter().copied().filter(|setting| is_given(setting)).collect();
         let mut flags = flags.to_vec();
         flags.extend((*name != "kea-config").then_some("--kea-config=kea.conf"));
         flags.extend((*name != "workers").then_some("--workers=1"));
-        let wanted: Vec<_> = restart.iter().copied().filter(|setting| setting == name).collect();
         let after = Settings::read(&typed(&flags)).unwrap();
         assert_eq!(before.restart_needed(&after), wanted, "{name}: {default} → {want}");
     }

@@ -87,6 +87,9 @@ pub(crate) fn describe(rights: &Rights) -> String {
     if rights.restricted {
         say(format_args!("own bindings only"));
     }
+    if !rights.certificates.is_empty() {
+        say(format_args!("over TLS with {}", rights.certificates.join(" or ")));
+    }
     if !rights.sensitive.is_empty() {
         let codes: Vec<_> = rights.sensitive.iter().map(|code| code.0.to_string()).collect();
         say(format_args!("never options {}", codes.join(" ")));
@@ -99,6 +102,7 @@ fn of_rule(rule: &AccessRule, allow: &[Ipv6Net]) -> Rights {
         allow: rule.allow.unwrap_or_else(|| covered(rule.prefix, allow)),
         prefix_rate: rule.prefix_rate.map(rate),
         relay_addresses: rule.relay_addresses.clone(),
+        certificates: rule.certificates.clone(),
         ..rights(&rule.rights)
     }
 }
@@ -126,6 +130,7 @@ fn rights(typed: &settings::Rights) -> Rights {
         prefix_rate: None,
         restricted: typed.restricted_requestor,
         relay_addresses: Vec::new(),
+        certificates: Vec::new(),
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Need {
     Faketime,
     /// Chromium, a browser that runs headless.
     Chromium,
+    /// `python3` with its module ssl, and `openssl`.
+    Python,
     /// `promtool`, which comes with Prometheus.
     Promtool,
     /// CPUs 0 and 1, and Linux 6.2, which selects by SO_INCOMING_CPU among sockets that share an address.
@@ -65,6 +67,7 @@ impl Need {
             }
             Self::Faketime => (Self::faketime_library().is_some(), "libfaketime (package faketime)"),
             Self::Chromium => (chromium().is_some(), "chromium"),
+            Self::Python => (found("python3") && found("openssl"), "python3 and openssl"),
             Self::Promtool => (found("promtool"), "promtool"),
             Self::SteeringInGroups => (steers_in_groups(), "CPUs 0 and 1 on Linux 6.2 or newer"),
         };

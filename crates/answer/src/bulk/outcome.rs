@@ -59,6 +59,7 @@ bulk_outcomes! {
         Replaced => "replaced", QUERY_TERMINATED, "leases or links were replaced; query again", "QueryTerminated: leases or links were replaced as a whole during the query.";
         Resized => "resized", QUERY_TERMINATED, "a client became or ceased to be oversized; query again", "QueryTerminated: a client became or ceased to be oversized during the query.";
         Shutdown => "shutdown", QUERY_TERMINATED, "server is shutting down; ask another server", "QueryTerminated: the server shut down during the query.";
+        Revoked => "revoked", QUERY_TERMINATED, "requestor no longer authorized", "QueryTerminated: an applied configuration no longer names the requestor's certificate.";
         Unreadable => "unreadable", UNSPEC_FAIL, "a lease that may belong to the answer is unreadable", "UnspecFail: the last lease-file row of an address cannot be parsed; all other bindings are sent.";
         TooLong => "too_long", UNSPEC_FAIL, "a binding with its options exceeds one message", "UnspecFail: a binding with the requested options exceeds one message; all other bindings are sent.";
         ActiveNotSupported => "active_not_supported", NOT_SUPPORTED, "active leasequery not offered by this server", "Reply NotSupported to an ACTIVELEASEQUERY, then close (RFC 7653 §9.2).";

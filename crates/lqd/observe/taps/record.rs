@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lqd_answer::bulk::{BulkOutcome, BulkSubject, FinishedQuery};
@@ -12,12 +13,14 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 /// One query and its outcome.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Record {
     /// Start of its batch, since 1970-01-01 UTC; of a bulk query, its end.
     pub(crate) at: Duration,
     /// Sender.
     pub(crate) source: SocketAddrV6,
+    /// Name of the sender's certificate in its access rule, over TLS.
+    pub(crate) certificate: Option<Arc<str>>,
     pub(crate) ending: Ending,
     /// Content of the query, if it parsed so far.
     pub(crate) about: Option<About>,
@@ -127,12 +130,14 @@ impl About {
 
 /// Fields of the line; unknown ones are omitted.
 #[derive(Serialize)]
-struct Line {
+struct Line<'a> {
     time: Displayed<humantime::Rfc3339Timestamp>,
     requestor: Ipv6Addr,
     port: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     transport: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction: Option<Displayed<TransactionHex>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,10 +205,15 @@ impl fmt::Display for TransactionHex {
 
 impl Record {
     /// Makes the record of a finished bulk query.
-    pub(crate) fn of_bulk(at: Duration, source: SocketAddrV6, query: &FinishedQuery) -> Self {
+    pub(crate) fn of_bulk(
+        at: Duration,
+        source: SocketAddrV6,
+        certificate: Option<Arc<str>>,
+        query: &FinishedQuery,
+    ) -> Self {
         let &FinishedQuery { outcome, bindings, messages, .. } = query;
         let ending = Ending::Bulk { outcome, bindings, messages };
-        Self { at, source, ending, about: About::of_bulk(query) }
+        Self { at, source, certificate, ending, about: About::of_bulk(query) }
     }
 
     /// Appends the record as one line of JSON.
@@ -218,7 +228,8 @@ impl Record {
             time: Displayed(humantime::format_rfc3339_micros(time(self.at))),
             requestor: *self.source.ip(),
             port: self.source.port(),
-            transport: is_bulk.then_some("tcp"),
+            transport: is_bulk.then_some(if self.certificate.is_some() { "tls" } else { "tcp" }),
+            certificate: self.certificate.as_deref(),
             transaction: about.map(|about| Displayed(TransactionHex(about.transaction_id))),
             relays: about.filter(|_| !is_bulk).map(|about| about.relays),
             query: about.map(|about| about.class.name()),
@@ -268,6 +279,7 @@ mod tests {
         let record = Record {
             at: Duration::new(1_700_000_000, 123_456_789),
             source: "[2001:db8::7]:547".parse().unwrap(),
+            certificate: None,
             ending: ending(Outcome::DropNoQuery, 0),
             about: None,
         };
@@ -285,14 +297,14 @@ mod tests {
             subject: Some(KeptSubject::Address("2001:db8:1::5".parse().unwrap())),
             ..about
         };
-        let answered = Record { ending: ending(Outcome::Answered, 99), ..record };
+        let answered = Record { ending: ending(Outcome::Answered, 99), ..record.clone() };
         for (record, want) in [
             (
                 record,
                 r#"{"time":"2023-11-14T22:13:20.123456Z","requestor":"2001:db8::7","port":547,"outcome":"drop_no_query","reply_octets":0,"microseconds":4}"#,
             ),
             (
-                Record { about: Some(about), ..answered },
+                Record { about: Some(about), ..answered.clone() },
                 r#"{"time":"2023-11-14T22:13:20.123456Z","requestor":"2001:db8::7","port":547,"transaction":"00a102","relays":1,"query":"by_client_id","client_id":"07:07:07","link":"2001:db8:1::","outcome":"answered","status":"Success","reply_octets":99,"microseconds":4}"#,
             ),
             (

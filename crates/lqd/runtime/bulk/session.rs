@@ -13,10 +13,13 @@ use crossbeam::channel::Sender;
 use lqd_answer::bulk::{BULK_BUFFER_LEN, BulkLimits, BulkSession, FinishedQuery, Progress};
 use lqd_answer::{Engine, Limits, Now};
 use lqd_index::{Reader, Store};
+use lqd_stream::{HandshakeError, PeerCertificate, TlsConfig};
 
 use super::cpus::CpuSetting;
+use super::peer::{Peer, RefusalLog};
 use crate::observe::bulk::{BulkCounters, BulkState};
 use crate::observe::taps::{Record, Tap, Taps};
+use crate::observe::tls::TlsState;
 use crate::observe::unix_time;
 use crate::runtime::event::{Event, ExitNotifier};
 
@@ -29,6 +32,7 @@ pub(super) struct ThreadContext {
     pub(super) taps: Arc<ArcSwapOption<Taps>>,
     pub(super) events: Sender<Event>,
     pub(super) state: Arc<BulkState>,
+    pub(super) tls: Arc<TlsState>,
     /// Queries in parallel on one connection.
     pub(super) queries: usize,
     /// Workers, whose query-log queues come before those of these threads.
@@ -50,6 +54,7 @@ struct Thread {
     since: Instant,
     /// Queries since the last one that was logged.
     skipped: Cell<u32>,
+    refusals: RefusalLog,
     _notifier: ExitNotifier,
 }
 
@@ -57,6 +62,8 @@ struct Thread {
 pub(super) struct Session {
     bulk: BulkSession,
     source: SocketAddrV6,
+    /// The requestor's certificate, once the TLS handshake is done.
+    peer: Option<Peer>,
     thread: Rc<Thread>,
 }
 
@@ -70,6 +77,7 @@ impl ThreadContext {
             limits: RefCell::new(Limits::new(RandomState::new().hash_one(number))),
             since: Instant::now(),
             skipped: Cell::new(0),
+            refusals: RefusalLog::default(),
             _notifier: ExitNotifier::new(self.events.clone(), Event::BulkEnded(number)),
             context: self.clone(),
         };
@@ -84,11 +92,16 @@ impl lqd_stream::Service for Service {
         let thread = Rc::clone(&self.0);
         let limits = BulkLimits { queries: thread.context.queries };
         let allowed = thread.context.engine.load().allows(*peer.ip());
-        allowed.then(|| Session { bulk: BulkSession::new(*peer.ip(), limits), source: peer, thread })
+        let bulk = BulkSession::new(*peer.ip(), limits).with_tls(thread.context.tls.offer().bulk);
+        allowed.then(|| Session { bulk, source: peer, peer: None, thread })
     }
 
     fn buffer_len(&self) -> usize {
         BULK_BUFFER_LEN
+    }
+
+    fn tls(&self) -> Option<Arc<TlsConfig>> {
+        self.0.context.tls.offer().tls.as_ref().map(|tls| Arc::clone(&tls.config))
     }
 }
 
@@ -99,6 +112,7 @@ impl lqd_stream::Session for Session {
 
     fn receive(&mut self, octets: &[u8]) {
         let engine = self.thread.context.engine.load();
+        self.check_peer(&engine);
         let limits = &mut self.thread.limits.borrow_mut();
         self.bulk.receive(&engine, limits, self.thread.now(), octets);
     }
@@ -118,6 +132,7 @@ impl lqd_stream::Session for Session {
     fn send(&mut self, buffer: &mut [u8]) -> lqd_stream::Progress {
         let progress = {
             let engine = self.thread.context.engine.load();
+            self.check_peer(&engine);
             let mut leases = self.thread.leases.borrow_mut();
             self.bulk.send(&engine, &leases.pin(), self.thread.now(), buffer)
         };
@@ -126,8 +141,32 @@ impl lqd_stream::Session for Session {
             Progress::Octets(len) => lqd_stream::Progress::Octets(len),
             Progress::Busy => lqd_stream::Progress::Busy,
             Progress::Idle => lqd_stream::Progress::Idle,
-            // TLS is not offered to sessions yet.
-            Progress::StartTls | Progress::Close => lqd_stream::Progress::Close,
+            Progress::StartTls => lqd_stream::Progress::StartTls,
+            Progress::Close => lqd_stream::Progress::Close,
+        }
+    }
+
+    fn secured(&mut self, certificate: &PeerCertificate) -> bool {
+        let engine = self.thread.context.engine.load();
+        self.peer = Peer::admit(&engine, self.source, certificate);
+        if self.peer.is_some() {
+            self.bulk.secured();
+        } else {
+            self.thread.refusals.not_listed(self.source, certificate);
+        }
+        self.peer.is_some()
+    }
+
+    fn handshake_failed(&mut self, error: &HandshakeError) {
+        self.thread.refusals.failed(self.source, error);
+    }
+}
+
+impl Session {
+    /// Ends the connection of a requestor whose certificate a reload has taken out of its access rule.
+    fn check_peer(&mut self, engine: &Engine) {
+        if self.peer.as_ref().is_some_and(|peer| !peer.is_listed(engine, self.source)) {
+            self.bulk.revoke();
         }
     }
 }
@@ -135,7 +174,7 @@ impl lqd_stream::Session for Session {
 impl Session {
     fn note_finished(&mut self) {
         while let Some(query) = self.bulk.finished() {
-            self.thread.note(self.source, &query);
+            self.thread.note(self.source, self.peer.as_ref(), &query);
         }
     }
 }
@@ -162,13 +201,14 @@ impl Thread {
     }
 
     /// Counts a finished query, and logs it if the query log is on.
-    fn note(&self, source: SocketAddrV6, query: &FinishedQuery) {
+    fn note(&self, source: SocketAddrV6, peer: Option<&Peer>, query: &FinishedQuery) {
         self.counters().count(query);
         let taps = self.context.taps.load();
         let tap = taps.as_ref().map_or(Tap::default(), |taps| taps.of(self.context.workers + self.number));
         let mut skipped = self.skipped.get();
         if tap.logs(*source.ip(), &mut skipped) {
-            tap.log(&Record::of_bulk(unix_time(SystemTime::now()), source, query));
+            let certificate = peer.map(|peer| Arc::clone(&peer.listed));
+            tap.log(&Record::of_bulk(unix_time(SystemTime::now()), source, certificate, query));
         }
         self.skipped.set(skipped);
     }

@@ -155,7 +155,7 @@ fn an_error_of_an_unknown_key_lists_the_known_ones() {
                  `restricted-requestor`, `source`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
                  `query-log-sample`, `query-log-requestor`, `keep-discards`, \
                  `bulk`, `bulk-connections`, `bulk-connections-per-requestor`, `bulk-queries`, `bulk-timeout`, \
-                 `bulk-cpus`, `bulk-threads`, `workers`, `cpus`, \
+                 `bulk-cpus`, `bulk-threads`, `bulk-tls`, `tls-certificate`, `tls-key`, `tls-ca`, `workers`, `cpus`, \
                  `io`, `gro`, `buffers`, `receive-buffer`, `send-buffer`, `steering`, \
                  `busy-poll`, `sandbox`, `log-format`, `log`, `example-query`";
     for key in ["worker", "Workers", "kea_config", "config"] {
@@ -192,7 +192,7 @@ const ACCESS: &[(&str, &str)] = &[
     ("prefix = '::'\nprefixx = '::'",
         "5:1: access: unknown field `prefixx`, expected one of `prefix`, `allow`, `deny`, `query-types`, `relayed`, \
          `sensitive-options`, `max-reply`, `rate`, `burst`, `prefix-rate`, `prefix-burst`, `restricted-requestor`, \
-         `relay-addresses`"),
+         `relay-addresses`, `certificates`"),
     ("prefix = '::'\nallow = 'no'", "5:9: access: allow: invalid type: string \"no\", expected a boolean"),
     ("prefix = '::'\ndeny = 'no'",
         "5:8: access: deny: invalid value: string \"no\", expected \"not-allowed\" or \"drop\""),
@@ -249,6 +249,28 @@ fn query_log_keys_need_a_query_log() {
         ("query-log-requestor = '::1'", "query-log-requestor: ::1/128"),
     ] {
         assert_eq!(file_error(line.as_bytes()), format!("{want}: {fix}"));
+    }
+}
+
+#[test]
+fn settings_of_tls_belong_together() {
+    let files = "tls-certificate = 'c'\ntls-key = 'k'\ntls-ca = 'a'\n";
+    for (text, want) in [
+        (
+            "tls-certificate = '/c'",
+            "tls-certificate: /c: TLS needs three files; give --tls-key and --tls-ca too",
+        ),
+        ("tls-ca = '/a'\ntls-key = '/k'", "tls-key: /k: TLS needs three files; give --tls-certificate too"),
+        (
+            &format!("{files}bulk-tls = 'offered'"),
+            "bulk-tls: offered: there is no bulk leasequery; give --bulk too",
+        ),
+        (
+            "bulk = ['[::1]:547']\nbulk-tls = 'required'",
+            "bulk-tls: required: there is no certificate; give --tls-certificate, --tls-key and --tls-ca too",
+        ),
+    ] {
+        assert_eq!(file_error(text.as_bytes()), format!("{want}, or leave this out"), "{text}");
     }
 }
 

@@ -54,6 +54,7 @@ fn the_defaults_said_are_those_that_hold() {
         ("bulk-queries", "8."),
         ("bulk-timeout", "300."),
         ("bulk-threads", "1."),
+        ("bulk-tls", "off."),
         ("io", "auto."),
         ("gro", "on."),
         ("buffers", "256."),

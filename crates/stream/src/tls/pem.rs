@@ -10,7 +10,7 @@ use super::{TlsError, TlsPart};
 /// Returns the certificates of a file, at least one.
 pub(super) fn certificates(part: TlsPart, file: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates = CertificateDer::pem_slice_iter(file).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|error| TlsError::new(part, error.to_string()))?;
+    let certificates = certificates.map_err(|_| TlsError::new(part, "the PEM text is damaged or cut off"))?;
     if certificates.is_empty() {
         return Err(TlsError::new(part, "no certificate in PEM (-----BEGIN CERTIFICATE-----)"));
     }
