@@ -43,6 +43,8 @@ pub struct Rights {
     pub prefix_rate: Option<Rate>,
     /// Whether they see only bindings that they relayed (RFC 5007 §5).
     pub restricted: bool,
+    /// Whether they may query actively (RFC 7653), where that is offered.
+    pub active: bool,
     /// Their addresses as relay agents, beside the source of the query; for `restricted`.
     pub relay_addresses: Vec<Ipv6Net>,
     /// Names of the certificates that they may use over TLS, as `dns:NAME` or `sha256:HEX`; others are refused.
@@ -61,6 +63,7 @@ impl Rights {
         rate: None,
         prefix_rate: None,
         restricted: false,
+        active: true,
         relay_addresses: Vec::new(),
         certificates: Vec::new(),
     };

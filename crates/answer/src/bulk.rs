@@ -2,6 +2,7 @@
 //!
 //! No socket, no clock: the caller moves octets and tells the time. `DESIGN.md` compares the designs.
 
+mod active;
 mod find;
 mod message;
 mod outcome;
@@ -20,6 +21,8 @@ use lqd_wire::{Frame, Message, Writer};
 
 use crate::access::Admission;
 use crate::{Engine, Limits, Now, Rights};
+pub use active::{ActiveOffer, ActiveState};
+use active::{ActiveQuery, Advanced};
 use message::Accepted;
 pub use outcome::BulkOutcome;
 pub use query::{BulkSubject, FinishedQuery};
@@ -79,6 +82,9 @@ pub struct BulkSession {
     /// Queries without a complete answer; the first one has the next turn.
     open: VecDeque<OpenQuery>,
     finished: VecDeque<FinishedQuery>,
+    /// Whether active queries are served, and from which log.
+    offer: Option<ActiveOffer>,
+    active: Option<Box<ActiveQuery>>,
     scratch: Scratch,
     /// Whether the peer has closed its side.
     has_ended: bool,
@@ -99,6 +105,8 @@ impl BulkSession {
             frames: 0,
             open: VecDeque::new(),
             finished: VecDeque::new(),
+            offer: None,
+            active: None,
             scratch: Scratch::default(),
             has_ended: false,
             is_closing: false,
@@ -124,15 +132,27 @@ impl BulkSession {
         self.tls.secured();
     }
 
+    /// Serves active leasequery (RFC 7653) from the changes of this log.
+    #[must_use]
+    pub fn with_active(mut self, offer: ActiveOffer) -> Self {
+        self.offer = Some(offer);
+        self
+    }
+
     /// Returns whether an active query is open: no frame is awaited then.
     pub fn is_active(&self) -> bool {
-        false
+        self.active.is_some()
+    }
+
+    /// Returns the progress of the active query; `None` without one.
+    pub fn active(&self) -> Option<ActiveState> {
+        self.active.as_ref().map(|active| active.state())
     }
 
     /// Returns the monotonic time in nanoseconds at which [`Self::send`] has something to do without anything
     /// being received; `None` if never.
     pub fn wake_at(&self) -> Option<u64> {
-        None
+        self.active.as_ref().and_then(|active| active.wake_at())
     }
 
     /// Returns whether octets should be read: not at the limit of queries, nor after the end (RFC 5460 §7.3,
@@ -175,6 +195,10 @@ impl BulkSession {
     /// closed (RFC 5460 §7.4).
     pub fn receive_end(&mut self) {
         self.has_ended = true;
+        // An active query has no end of its own, so the requestor's is its end (RFC 7653 §9.5).
+        if let Some(active) = self.active.take() {
+            self.finished.push_back(active.finish(BulkOutcome::ActiveEnded));
+        }
     }
 
     /// Returns the number of complete frames received.
@@ -194,6 +218,9 @@ impl BulkSession {
 
     fn end_queries(&mut self, outcome: BulkOutcome) {
         self.open.iter_mut().for_each(|query| query.terminate(outcome));
+        if let Some(active) = &mut self.active {
+            active.end(outcome);
+        }
         self.close();
     }
 
@@ -201,6 +228,9 @@ impl BulkSession {
     pub fn abandon(&mut self) {
         let abandoned = self.open.drain(..).map(|mut query| query.finished(BulkOutcome::Abandoned));
         self.finished.extend(abandoned);
+        if let Some(active) = self.active.take() {
+            self.finished.push_back(active.finish(BulkOutcome::Abandoned));
+        }
         self.close();
     }
 
@@ -237,8 +267,20 @@ impl BulkSession {
                 }
             }
         }
+        // Its LEASEQUERY-DONE is the last message of the connection (RFC 7653 §8.4).
+        let mut is_busy = !self.open.is_empty();
+        if !is_busy && let Some(active) = &mut self.active {
+            match active.advance(&context, &mut w, now.monotonic_ns) {
+                Advanced::Waiting => {}
+                Advanced::Working => is_busy = true,
+                Advanced::Ended(finished) => {
+                    self.active = None;
+                    self.close_for(finished);
+                }
+            }
+        }
         match w.w.position() {
-            0 if !self.open.is_empty() => Progress::Busy,
+            0 if is_busy => Progress::Busy,
             0 if self.has_ended || self.is_closing => Progress::Close,
             0 if self.tls.is_starting() => Progress::StartTls,
             0 => Progress::Idle,
@@ -252,20 +294,21 @@ impl BulkSession {
             return;
         }
         let rights = rights(engine, self.source);
-        let mut parsed = 0;
+        let (offers_active, mut parsed) = (self.offer.is_some(), 0);
         while !self.is_closing && self.has_room_for_query() {
             match Frame::split(self.input.get(parsed..).unwrap_or_default()) {
                 Ok(Some(frame)) => {
-                    let accepted = message::parse(frame.message, &mut self.tls, engine.policy(), rights);
+                    let accepted =
+                        message::parse(frame.message, &mut self.tls, offers_active, engine.policy(), rights);
                     parsed += Frame::HEADER_LEN + frame.message.len();
-                    self.open(accepted);
+                    self.open(accepted, rights);
                     if self.tls.is_starting() && parsed < self.input.len() {
                         // Octets that came without TLS must not count as sent over it.
                         return self.close_unanswered(BulkOutcome::CloseEarlyOctets);
                     }
                 }
                 Ok(None) => break,
-                Err(_) => self.open(Err(FinishedQuery::close(BulkOutcome::CloseFrame, None))),
+                Err(_) => self.open(Err(FinishedQuery::close(BulkOutcome::CloseFrame, None)), rights),
             }
         }
         // After a close the rest is gone already.
@@ -277,20 +320,34 @@ impl BulkSession {
         }
     }
 
-    fn open(&mut self, accepted: Result<Accepted, FinishedQuery>) {
+    fn open(&mut self, accepted: Result<Accepted, FinishedQuery>, rights: &Rights) {
         let is_within_rate = self.is_within_rate.pop_front().unwrap_or(true);
         let mut accepted = match accepted {
             Ok(accepted) => accepted,
             Err(finished) => return self.close_for(finished),
         };
         let id = accepted.transaction_id;
-        if self.open.iter().any(|query| query.transaction_id == id) {
+        let is_of_active = self.active.as_ref().is_some_and(|active| active.transaction_id == id);
+        if is_of_active || self.open.iter().any(|query| query.transaction_id == id) {
             return self.close_for(FinishedQuery::close(BulkOutcome::CloseDuplicateTransaction, Some(id)));
         }
         if !is_within_rate && accepted.refusal.is_none() {
             accepted.refusal = Some(BulkOutcome::OverRate);
         }
-        let closes = accepted.refusal == Some(BulkOutcome::ActiveNotSupported);
+        let is_alone = self.open.is_empty() && self.active.is_none();
+        if accepted.is_active
+            && is_alone
+            && accepted.refusal.is_none()
+            && let Some(offer) = &self.offer
+        {
+            self.active = Some(Box::new(ActiveQuery::new(accepted, offer.clone(), rights.clone())));
+            return;
+        }
+        if accepted.is_active || self.active.is_some() {
+            accepted.refusal.get_or_insert(BulkOutcome::ActiveNotAlone);
+        }
+        // Errors about an active query close the connection (RFC 7653 §9.2, §9.3).
+        let closes = accepted.is_active || self.active.is_some();
         self.open.push_back(OpenQuery::new(accepted));
         if closes {
             self.close();
@@ -312,6 +369,9 @@ impl BulkSession {
     /// Reads no more: the connection is closed once all owed answers are sent.
     fn close(&mut self) {
         self.is_closing = true;
+        if let Some(active) = &mut self.active {
+            active.end(BulkOutcome::ActiveInterrupted);
+        }
         self.complete = 0;
         self.input = Vec::new();
         self.is_within_rate = VecDeque::new();

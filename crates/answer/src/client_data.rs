@@ -4,6 +4,8 @@ mod configured;
 mod options;
 mod relay_data;
 
+use std::net::Ipv6Addr;
+
 use lqd_index::{Binding, Client, LeaseKind, Left};
 use lqd_wire::{Free, IaAddress, IaPrefix, NoRoomError, OptionCode, OptionRequest, Writer};
 
@@ -64,6 +66,61 @@ pub(crate) fn write_bindings(
         }
         let options = ClientOptions::collect(*view, *client, *on_links, newest);
         options.write(w, requested.rights, requested.codes)
+    })
+}
+
+/// A binding that a client has no longer.
+#[derive(Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) address: Ipv6Addr,
+    pub(crate) prefix_len: u8,
+    pub(crate) kind: LeaseKind,
+}
+
+/// The client of a change, and its links that the message is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Changed<'a> {
+    pub(crate) duid: &'a [u8],
+    /// `None` if the client is gone.
+    pub(crate) client: Option<(Client<'a>, OnLinks<'a>)>,
+    /// As for [`write_bindings`].
+    pub(crate) newest: u32,
+}
+
+/// Writes OPTION_CLIENT_DATA with ended bindings, whose lifetimes are 0, and these unexpired ones.
+pub(crate) fn write_change(
+    w: &mut Writer<'_>,
+    view: &View<'_>,
+    now: u32,
+    changed: Changed<'_>,
+    ended: impl Iterator<Item = Ended>,
+    bindings: impl Iterator<Item = Binding>,
+    requested: Requested<'_>,
+) -> Result<(), NoRoomError> {
+    w.option(OptionCode::CLIENT_DATA, |w| {
+        w.extend(|free| {
+            free.option_with(OptionCode::CLIENTID, changed.duid)?;
+            for Ended { address, prefix_len, kind } in ended {
+                put_lease(
+                    free,
+                    address,
+                    prefix_len,
+                    kind,
+                    Left { valid_lifetime: 0, preferred_lifetime: 0 },
+                )?;
+            }
+            for binding in bindings {
+                put_binding(free, &binding, binding.left(now))?;
+            }
+            put_clt_time(free, now, changed.newest)
+        })?;
+        match changed.client {
+            Some((client, on_links)) if !requested.codes.is_empty() => {
+                let options = ClientOptions::collect(*view, client, on_links, changed.newest);
+                options.write(w, requested.rights, requested.codes)
+            }
+            _ => Ok(()),
+        }
     })
 }
 
@@ -148,13 +205,21 @@ fn leases_that(
 
 #[inline(always)]
 fn put_binding(free: &mut Free<'_>, binding: &Binding, left: Left) -> Result<(), NoRoomError> {
-    let (address, Left { valid_lifetime, preferred_lifetime }) = (binding.address, left);
-    match binding.kind {
+    put_lease(free, binding.address, binding.prefix_len, binding.kind, left)
+}
+
+#[inline(always)]
+fn put_lease(
+    free: &mut Free<'_>,
+    address: Ipv6Addr,
+    prefix_len: u8,
+    kind: LeaseKind,
+    left: Left,
+) -> Result<(), NoRoomError> {
+    let Left { valid_lifetime, preferred_lifetime } = left;
+    match kind {
         LeaseKind::Address => IaAddress { address, preferred_lifetime, valid_lifetime }.fill(free),
-        LeaseKind::Prefix => {
-            let prefix_len = binding.prefix_len;
-            IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.fill(free)
-        }
+        LeaseKind::Prefix => IaPrefix { address, prefix_len, preferred_lifetime, valid_lifetime }.fill(free),
     }
 }
 

@@ -129,6 +129,7 @@ fn rights(typed: &settings::Rights) -> Rights {
         rate: typed.rate.map(rate),
         prefix_rate: None,
         restricted: typed.restricted_requestor,
+        active: true,
         relay_addresses: Vec::new(),
         certificates: Vec::new(),
     }

@@ -4,7 +4,7 @@ use lqd_wire::{Duid, Message, MessageType, OptionCode, Options, TransactionId};
 
 use super::query::Wanted;
 use super::tls::TlsState;
-use super::{BulkOutcome, FinishedQuery};
+use super::{BulkOutcome, FinishedQuery, active};
 use crate::{Policy, Rights};
 
 /// A message that gets an answer.
@@ -13,6 +13,8 @@ pub(super) struct Accepted {
     /// The requestor's DUID, which the reply repeats; empty for STARTTLS.
     pub(super) requestor: Box<[u8]>,
     pub(super) wanted: Wanted,
+    /// Whether it is an ACTIVELEASEQUERY.
+    pub(super) is_active: bool,
     /// The reason for a status instead of data.
     pub(super) refusal: Option<BulkOutcome>,
 }
@@ -24,6 +26,7 @@ pub(super) struct Accepted {
 pub(super) fn parse(
     octets: &[u8],
     tls: &mut TlsState,
+    offers_active: bool,
     policy: &Policy,
     rights: &Rights,
 ) -> Result<Accepted, FinishedQuery> {
@@ -31,8 +34,9 @@ pub(super) fn parse(
     let transaction_id = message.transaction_id;
     let close = |outcome| FinishedQuery::close(outcome, Some(transaction_id));
     let of_starttls = tls.admit(message.kind).map_err(close)?;
-    let mut accepted =
-        Accepted { transaction_id, requestor: Box::default(), wanted: Wanted::default(), refusal: None };
+    let is_active = message.kind == MessageType::ACTIVELEASEQUERY;
+    let (requestor, wanted) = (Box::default(), Wanted::default());
+    let mut accepted = Accepted { transaction_id, requestor, wanted, is_active, refusal: None };
     match message.kind {
         MessageType::LEASEQUERY | MessageType::ACTIVELEASEQUERY => {}
         // Options of a STARTTLS are ignored (RFC 7653 §8.2).
@@ -44,8 +48,8 @@ pub(super) fn parse(
     let Validated { requestor, query } = validate(message.options.clone(), policy).map_err(close)?;
     accepted.requestor = requestor.octets().into();
     accepted.refusal = match query {
-        // It may have no OPTION_LQ_QUERY (RFC 7653 §6.2.1).
-        _ if message.kind == MessageType::ACTIVELEASEQUERY => Some(BulkOutcome::ActiveNotSupported),
+        _ if is_active && !offers_active => Some(BulkOutcome::ActiveNotSupported),
+        query if is_active => active::refusal(&mut accepted.wanted, &message.options, &query, rights).err(),
         OptionQuery::None => return Err(close(BulkOutcome::CloseNoQuery)),
         OptionQuery::One(query) => refusal(&mut accepted.wanted, message.options, Some(query), rights).err(),
         OptionQuery::Several => refusal(&mut accepted.wanted, message.options, None, rights).err(),
@@ -60,7 +64,7 @@ struct Validated<'a> {
 }
 
 /// OPTION_LQ_QUERY of a message.
-enum OptionQuery<'a> {
+pub(super) enum OptionQuery<'a> {
     None,
     One(&'a [u8]),
     Several,

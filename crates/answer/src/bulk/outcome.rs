@@ -63,6 +63,13 @@ bulk_outcomes! {
         Unreadable => "unreadable", UNSPEC_FAIL, "a lease that may belong to the answer is unreadable", "UnspecFail: the last lease-file row of an address cannot be parsed; all other bindings are sent.";
         TooLong => "too_long", UNSPEC_FAIL, "a binding with its options exceeds one message", "UnspecFail: a binding with the requested options exceeds one message; all other bindings are sent.";
         ActiveNotSupported => "active_not_supported", NOT_SUPPORTED, "active leasequery not offered by this server", "Reply NotSupported to an ACTIVELEASEQUERY, then close (RFC 7653 §9.2).";
+        ActiveNotAllowed => "active_not_allowed", NOT_ALLOWED, "requestor not authorized for active leasequery", "Reply NotAllowed to an ACTIVELEASEQUERY: the access rule of the source forbids active queries.";
+        ActiveNotAlone => "active_not_alone", NOT_ALLOWED, "an active query must be alone on its connection", "Reply NotAllowed: an active query beside another query on one connection (RFC 7653 §9.4).";
+        ActiveInterrupted => "active_interrupted", QUERY_TERMINATED, "another message came on the connection of an active query", "QueryTerminated: another message came on the connection of an active query (RFC 7653 §9.4).";
+        AccessChanged => "access_changed", QUERY_TERMINATED, "access rules changed; query again", "QueryTerminated: a reload changed the rights of the source during an active query.";
+        Overrun => "overrun", QUERY_TERMINATED, "requestor too slow, changes left the history; query again", "QueryTerminated: the requestor was too slow, and changes left the history unsent.";
+        ChangesLost => "changes_lost", QUERY_TERMINATED, "some changes are not known; query again", "QueryTerminated: some changes are not known to the server.";
+        ActiveEnded => "active_ended", SUCCESS, "", "The requestor ended its active query: it closed the connection.";
         TlsStarted => "tls_started", SUCCESS, "", "Reply without status to a STARTTLS: the TLS handshake follows (RFC 7653 §9.1).";
         TlsRefused => "tls_refused", TLS_CONNECTION_REFUSED, "TLS not offered by this server", "Reply TLSConnectionRefused to a STARTTLS (RFC 7653 §9.1).";
     }

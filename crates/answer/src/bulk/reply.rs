@@ -1,6 +1,6 @@
 //! The writer of answers: frames with LEASEQUERY-REPLY, LEASEQUERY-DATA and LEASEQUERY-DONE (RFC 5460 §5.2).
 
-use lqd_wire::{LqTime, MessageType, NoRoomError, OptionCode, TransactionId, Writer};
+use lqd_wire::{LqTime, MessageType, NoRoomError, OptionCode, StatusCode, TransactionId, Writer};
 
 use super::BulkOutcome;
 
@@ -56,12 +56,24 @@ impl Envelope<'_> {
         })
     }
 
+    /// Writes a message without client data: the LEASEQUERY-REPLY, or a LEASEQUERY-DATA after it.
+    pub(super) fn note(
+        &self,
+        w: &mut Writer<'_>,
+        status: Option<(StatusCode, &str)>,
+    ) -> Result<(), NoRoomError> {
+        w.frame(|w| {
+            self.head(w)?;
+            if let Some((code, text)) = status {
+                put_status(w, code, text)?;
+            }
+            self.base_time(w)
+        })
+    }
+
     fn status(&self, w: &mut Writer<'_>, outcome: BulkOutcome) -> Result<(), NoRoomError> {
         match outcome.status() {
-            Some(code) if !outcome.text().is_empty() => w.option(OptionCode::STATUS_CODE, |w| {
-                w.put(&code.0.to_be_bytes())?;
-                w.put(outcome.text().as_bytes())
-            }),
+            Some(code) if !outcome.text().is_empty() => put_status(w, code, outcome.text()),
             _ => Ok(()),
         }
     }
@@ -69,4 +81,11 @@ impl Envelope<'_> {
     fn base_time(&self, w: &mut Writer<'_>) -> Result<(), NoRoomError> {
         self.base_time.map_or(Ok(()), |time| time.write(w, OptionCode::LQ_BASE_TIME))
     }
+}
+
+fn put_status(w: &mut Writer<'_>, code: StatusCode, text: &str) -> Result<(), NoRoomError> {
+    w.option(OptionCode::STATUS_CODE, |w| {
+        w.put(&code.0.to_be_bytes())?;
+        w.put(text.as_bytes())
+    })
 }

@@ -76,7 +76,7 @@ impl State {
 
 impl OpenQuery {
     pub(super) fn new(accepted: Accepted) -> Self {
-        let Accepted { transaction_id, requestor, wanted, refusal } = accepted;
+        let Accepted { transaction_id, requestor, wanted, refusal, .. } = accepted;
         let state = refusal.map_or_else(|| State::of(&wanted), State::Ending);
         let (bindings, messages, is_incomplete, has_unsent) = (0, 0, false, false);
         Self { transaction_id, requestor, wanted, state, bindings, messages, is_incomplete, has_unsent }

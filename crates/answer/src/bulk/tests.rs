@@ -8,6 +8,7 @@ use lqd_index::{
 use super::*;
 use crate::{Access, Policy};
 
+mod active;
 mod model;
 mod oversized;
 mod rows;
@@ -162,13 +163,19 @@ impl Rig {
         Self { writer, reader, engine, limits: Limits::new(1) }
     }
 
-    /// Shows the requestor only what it relayed as the agent with this address.
-    fn restrict(&mut self, relay_address: &str) {
-        let relay_addresses = vec![relay_address.parse::<Ipv6Addr>().unwrap().into()];
-        let rights = Rights { allow: true, restricted: true, relay_addresses, ..Rights::default() };
+    /// Gives the requestor other rights.
+    fn allow(&mut self, change: impl FnOnce(&mut Rights)) {
+        let mut rights = Rights { allow: true, ..Rights::default() };
+        change(&mut rights);
         let access = Access::new(rights, vec![]).unwrap();
         let policy = Policy { server_duid: SERVER.to_vec(), access, relay_hops_max: 9 };
         self.engine = Engine::new(policy).unwrap();
+    }
+
+    /// Shows the requestor only what it relayed as the agent with this address.
+    fn restrict(&mut self, relay_address: &str) {
+        let relay_addresses = vec![relay_address.parse::<Ipv6Addr>().unwrap().into()];
+        self.allow(|rights| (rights.restricted, rights.relay_addresses) = (true, relay_addresses));
     }
 
     fn session() -> BulkSession {

@@ -7,7 +7,10 @@
 
 use std::net::Ipv6Addr;
 
-use lqd_index::{Binding, Client, Covering, LinkId, LinkSet, Links, Location, OwnSubnet, StoredOption};
+use lqd_index::{
+    Binding, Client, Covering, FormerLease, LeaseKind, LinkId, LinkSet, Links, Location, OwnSubnet,
+    StoredOption,
+};
 use lqd_wire::{MessageType, OptionCode, RELAY_HOPS_MAX, Relay};
 
 use crate::Rights;
@@ -99,19 +102,31 @@ impl<'a> View<'a> {
 
     #[cold]
     fn shows_to(&self, requestor: RestrictedRequestor<'_>, client: Client<'_>, binding: Binding) -> bool {
-        let is_relay_on = |link| self.is_relay_on(requestor, link);
-        let is_relay_there = match self.locate(&binding) {
-            Location::Link(link) => is_relay_on(link),
-            // The lease is on one of these links; which one is unknown.
-            Location::Containing(links) => links.iter().any(is_relay_on),
-            Location::NotConfigured => false,
-        };
-        if is_relay_there {
+        if self.is_relay_there(requestor, self.locate(&binding)) {
             return true;
         }
         let mut options = client.options(&binding).iter();
         let relay_data = options.find(|&(code, _)| OptionCode(code) == OptionCode::LQ_RELAY_DATA);
-        relay_data.is_some_and(|(_, option)| is_relayed_by(option, |address| requestor.is_relay(address)))
+        relay_data.is_some_and(|(_, option)| is_relayed_by(&option, |address| requestor.is_relay(address)))
+    }
+
+    /// Returns whether the requestor could see a lease as it was before a change.
+    pub(crate) fn shows_former(&self, address: Ipv6Addr, kind: LeaseKind, former: &FormerLease<'_>) -> bool {
+        self.restricted.is_none_or(|requestor| {
+            let location = self.links.locate(former.subnet_id, address, kind);
+            self.is_relay_there(requestor, location)
+                || is_relayed_by(&former.relay_data, |address| requestor.is_relay(address))
+        })
+    }
+
+    fn is_relay_there(&self, requestor: RestrictedRequestor<'_>, location: Location<'_>) -> bool {
+        let is_relay_on = |link| self.is_relay_on(requestor, link);
+        match location {
+            Location::Link(link) => is_relay_on(link),
+            // The lease is on one of these links; which one is unknown.
+            Location::Containing(links) => links.iter().any(is_relay_on),
+            Location::NotConfigured => false,
+        }
     }
 
     /// Returns the client's bindings that the requestor may see, expired ones included.
@@ -131,12 +146,32 @@ impl RestrictedRequestor<'_> {
     }
 }
 
-/// Returns whether the requestor is a relay agent in this OPTION_LQ_RELAY_DATA (RFC 5007 §4.1.2.4).
-fn is_relayed_by(option: StoredOption<'_>, is_requestor: impl Fn(Ipv6Addr) -> bool) -> bool {
-    const OPTION_HEADER_LEN: usize = 4;
+/// Length in octets of an option's code and length fields.
+const OPTION_HEADER_LEN: usize = 4;
+
+/// The value of OPTION_LQ_RELAY_DATA (RFC 5007 §4.1.2.4).
+trait RelayData {
+    /// Returns the octets from this position on; `None` beyond the end.
+    fn octets<const N: usize>(&self, at: usize) -> Option<[u8; N]>;
+}
+
+impl RelayData for StoredOption<'_> {
+    fn octets<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        StoredOption::octets(self, OPTION_HEADER_LEN + at)
+    }
+}
+
+impl RelayData for &[u8] {
+    fn octets<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        self.get(at..)?.first_chunk().copied()
+    }
+}
+
+/// Returns whether the requestor is a relay agent in this relay data.
+fn is_relayed_by(option: &impl RelayData, is_requestor: impl Fn(Ipv6Addr) -> bool) -> bool {
     let address = |at| option.octets::<16>(at).map(Ipv6Addr::from);
-    let mut agent = address(OPTION_HEADER_LEN);
-    let mut at = OPTION_HEADER_LEN + 16;
+    let mut agent = address(0);
+    let mut at = 16;
     // Relay data is the lease source's: it may nest deeper than any message.
     for _ in 0..RELAY_HOPS_MAX {
         let relay_forw = option.octets::<1>(at) == Some([MessageType::RELAY_FORW.0]);
