@@ -60,6 +60,24 @@ pub(crate) enum Error {
     QueryTooLong,
     #[error("--oro: at most 32 codes")]
     Oro,
+    #[error("--duration: at most 4h, and at most {0} changes; lower --changes-per-second or --duration")]
+    ChurnTooLong(u32),
+    #[error(
+        "the lease file may grow by {mib} MiB; raise --growth-max, or lower --changes-per-second or --duration"
+    )]
+    Growth { mib: u64 },
+    #[error("no reader keeps a table; give --readers, --slow or --stalled")]
+    NoReaders,
+    #[error("no valid lease of the file is an address; the churn needs one of each subnet that it may use")]
+    NoAddressLease,
+    #[error("the leases of earlier runs leave no room for --pool; make the lease file anew")]
+    PoolTaken,
+    #[error("{}: {reason}", path.display())]
+    NotAppendable { path: PathBuf, reason: &'static str },
+    #[error("{}: another program changed leases of this run; stop it, and repeat the run", _0.display())]
+    ForeignWriter(PathBuf),
+    #[error("{target}: no active leasequery: {reason}; lqd offers it with --active insecure")]
+    NotActive { target: SocketAddrV6, reason: String },
     #[error("cannot install signal handlers: {0}")]
     Signal(io::Error),
     #[error("{}: {source}; give a report that lqload run --json has written", path.display())]

@@ -2,8 +2,8 @@
 //!
 //! `make-leases` writes a lease file of Kea and its configuration; `run` queries a server for the leases of
 //! such a file (or of a real one), checks every answer, and reports rate and latency; `bulk` does so over TCP
-//! (RFC 5460); `flood` measures the cost of datagrams that a server should discard; `compare` shows two
-//! reports side by side.
+//! (RFC 5460); `active` changes leases while readers follow them (RFC 7653); `flood` measures the cost of
+//! datagrams that a server should discard; `compare` shows two reports side by side.
 //!
 //! ```text
 //! make_leases  address plan (client number → addresses) → rows, kea-dhcp6.conf
@@ -11,6 +11,7 @@
 //! query        mix → queries → octets
 //! run          per thread: query → transport → in_flight → judge, check → tally, timeline
 //! bulk         per connection: bulk query → frames → check of every binding
+//! active       rows appended to the lease file; readers → table of each against the file's
 //! flood        datagrams at a fixed rate → their cost to the server, and its answers
 //! report       merged tallies of all threads → text, JSON, .hgrm, a page with plots
 //! ```
@@ -18,10 +19,12 @@
 //! Exit status: 0 if every answer was right, 1 if some were wrong, 2 on an error.
 #![forbid(unsafe_code)]
 
+mod active;
 mod bulk;
 mod clock;
 mod error;
 mod flood;
+mod frames;
 mod leases;
 mod lifetimes;
 mod make_leases;
@@ -30,6 +33,8 @@ mod query;
 mod random;
 mod report;
 mod run;
+mod server;
+mod times;
 mod value;
 
 use std::process::ExitCode;
@@ -49,6 +54,7 @@ enum Command {
     MakeLeases(make_leases::Options),
     Run(Box<run::Options>),
     Bulk(bulk::Options),
+    Active(active::Options),
     Flood(flood::Options),
     Compare(report::compare::Options),
     /// Writes the man pages into a folder
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
         Command::MakeLeases(options) => make_leases::make(&options).map(|()| ExitCode::SUCCESS),
         Command::Run(options) => run::run(&options),
         Command::Bulk(options) => bulk::run(&options),
+        Command::Active(options) => active::run(&options),
         Command::Flood(options) => flood::flood(&options).map(|()| ExitCode::SUCCESS),
         Command::Man(options) => manual::man(&options).map(|()| ExitCode::SUCCESS),
         Command::Completions(options) => manual::completions(&options).map(|()| ExitCode::SUCCESS),

@@ -5,11 +5,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use super::check::BulkChecker;
-use super::frames::Frames;
 use super::plan::Plan;
 use super::result::BulkResult;
 use super::{Options, query};
 use crate::error::Error;
+use crate::frames::Frames;
 
 /// A connection to the server, and the checker of its replies.
 pub(super) struct Connection<'a> {

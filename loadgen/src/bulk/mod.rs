@@ -11,7 +11,6 @@
 
 mod check;
 mod connection;
-mod frames;
 mod options;
 mod peers;
 mod plan;
@@ -26,11 +25,12 @@ use std::time::Instant;
 use crate::clock::unix_seconds;
 use crate::error::Error;
 use crate::leases;
+use crate::server::Server;
 use connection::Connection;
 pub(crate) use options::Options;
 use peers::Peers;
 use plan::Plan;
-use result::{BulkResult, Server};
+use result::BulkResult;
 
 /// Runs the queries and reports them; exit status 1 if replies were wrong or did not end.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {

@@ -4,82 +4,14 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::peers::PeerCounts;
 use super::plan::{Plan, Subject};
 use crate::error::Error;
-use crate::run::{DefectCounts, cpu};
-
-/// Longest time that is recorded exactly, in nanoseconds: an hour.
-const TIME_MAX: u64 = 3_600_000_000_000;
-
-/// Distribution of times.
-#[derive(Clone, Debug)]
-pub(super) struct Times(Histogram<u64>);
-
-impl Times {
-    fn new() -> Self {
-        let histogram = Histogram::new_with_bounds(1, TIME_MAX, 3);
-        Self(histogram.unwrap_or_else(|_| unreachable!("the bounds are constants that fit")))
-    }
-
-    pub(super) fn record(&mut self, time: Duration) {
-        self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(TIME_MAX));
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.0.add(&other.0).unwrap_or_else(|_| unreachable!("both have the same bounds"));
-    }
-
-    fn at(&self, percentile: f64) -> Duration {
-        Duration::from_nanos(self.0.value_at_percentile(percentile))
-    }
-
-    fn summary(&self) -> TimesSummary {
-        let seconds = |percentile| self.at(percentile).as_secs_f64();
-        TimesSummary { p50_s: seconds(50.0), p99_s: seconds(99.0), max_s: seconds(100.0) }
-    }
-}
-
-#[derive(Serialize)]
-struct TimesSummary {
-    p50_s: f64,
-    p99_s: f64,
-    max_s: f64,
-}
-
-/// CPU time and memory of the server, at a moment or over the run.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Server {
-    #[serde(rename = "cpu_s", serialize_with = "seconds")]
-    cpu: Duration,
-    resident_bytes: u64,
-    /// Growth of the resident memory over the run.
-    grown_bytes: i64,
-}
-
-fn seconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(time.as_secs_f64())
-}
-
-impl Server {
-    /// Reads the figures of this moment.
-    pub(super) fn look(pid: u32) -> Result<Self, Error> {
-        let path = format!("/proc/{pid}/statm");
-        let text = std::fs::read_to_string(&path).map_err(Error::file(Path::new(&path)))?;
-        let pages: Option<u64> = text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse().ok());
-        let resident_bytes = pages.unwrap_or_default() * rustix::param::page_size() as u64;
-        Ok(Self { cpu: cpu::of_process(pid)?, resident_bytes, grown_bytes: 0 })
-    }
-
-    /// Returns the figures from `self` to a later moment.
-    pub(super) fn until(self, later: Self) -> Self {
-        let grown_bytes = later.resident_bytes.cast_signed() - self.resident_bytes.cast_signed();
-        Self { cpu: later.cpu.saturating_sub(self.cpu), grown_bytes, ..later }
-    }
-}
+use crate::run::DefectCounts;
+use crate::server::Server;
+use crate::times::{Times, TimesSummary};
 
 /// The result of a run.
 pub(super) struct BulkResult {

@@ -19,7 +19,7 @@ use std::ops::Range;
 
 pub(crate) use list::read_list;
 pub(crate) use read::read;
-pub(crate) use row::HeaderError;
+pub(crate) use row::{HeaderError, LeaseRow, parse};
 
 /// Lease kind of an address; a prefix has its length there.
 const ADDRESS: u8 = 0xff;

@@ -30,10 +30,10 @@ const COLUMNS_WITH_STATE: usize = COLUMNS.len() + 2;
 
 /// The content of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LeaseRow {
-    pub(super) lease: Lease,
+pub(crate) struct LeaseRow {
+    pub(crate) lease: Lease,
     /// Whether the lease is assigned; otherwise the row removes the lease at its address.
-    pub(super) assigned: bool,
+    pub(crate) assigned: bool,
 }
 
 /// A file that is not a lease file.
@@ -50,7 +50,7 @@ pub(crate) enum HeaderError {
 /// An unreadable row, by the column that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct RowError(&'static str);
+pub(crate) struct RowError(&'static str);
 
 /// Checks that a header line is that of a lease file.
 pub(super) fn check_header(line: &[u8]) -> Result<(), HeaderError> {
@@ -71,7 +71,7 @@ pub(super) fn check_header(line: &[u8]) -> Result<(), HeaderError> {
 }
 
 /// Parses a row, and its DUID into `duid`; an error names the unreadable column.
-pub(super) fn parse(line: &[u8], duid: &mut Vec<u8>) -> Result<LeaseRow, RowError> {
+pub(crate) fn parse(line: &[u8], duid: &mut Vec<u8>) -> Result<LeaseRow, RowError> {
     let mut values: [&[u8]; COLUMNS_WITH_STATE] = [&[]; COLUMNS_WITH_STATE];
     let mut rest = Some(line);
     for (position, value) in values.iter_mut().enumerate() {

@@ -10,7 +10,7 @@ use lqd_wire::hex;
 use super::plan::{DELEGATED_LEN, LOCAL_ADDRESS, Lifetimes, PlannedClient};
 use crate::random::Random;
 
-pub(super) const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,\
+pub(crate) const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,\
                                  prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,\
                                  hwaddr_source,pool_id\n";
 
@@ -234,12 +234,12 @@ fn link_local([a, b, c, d, e, f]: [u8; 6]) -> Ipv6Addr {
     Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
 }
 
-fn put_address(out: &mut Vec<u8>, address: Ipv6Addr) {
+pub(crate) fn put_address(out: &mut Vec<u8>, address: Ipv6Addr) {
     // Writing to a Vec cannot fail.
     let _ = write!(out, "{address}");
 }
 
-fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
     // Twenty digits hold any 64-bit number.
     let mut digits = [0; 20];
     let mut start = digits.len();
@@ -254,7 +254,7 @@ fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[start..]);
 }
 
-fn put_hex(out: &mut Vec<u8>, octets: &[u8], separator: Option<u8>) {
+pub(crate) fn put_hex(out: &mut Vec<u8>, octets: &[u8], separator: Option<u8>) {
     for (position, &octet) in octets.iter().enumerate() {
         if position > 0 {
             out.extend(separator);

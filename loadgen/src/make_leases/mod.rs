@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::report::text::thousands;
 use crate::value::share;
 use csv::RowWriter;
+pub(crate) use csv::{HEADER, put_address, put_decimal, put_hex};
 use plan::{AddressPlan, Lifetimes};
 
 const LEASE_FILE: &str = "kea-leases6.csv";
@@ -92,7 +93,7 @@ fn write_leases(
     lifetimes: Lifetimes,
 ) -> io::Result<()> {
     // Kea refuses a file without header.
-    out.write_all(csv::HEADER.as_bytes())?;
+    out.write_all(HEADER.as_bytes())?;
     let mut rows = RowWriter::new(options.relay_data, options.hwaddr, lifetimes);
     for number in 0..options.clients {
         out.write_all(rows.client(&plan.client(number)))?;

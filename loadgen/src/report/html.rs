@@ -8,7 +8,7 @@ use super::svg::{Axis, Line, Scale, plot};
 use super::text::{head, is_unverified, thousands, time};
 use super::{PeriodReport, Report};
 
-const STYLE: &str = include_str!("page.css");
+pub(crate) const STYLE: &str = include_str!("page.css");
 /// Smallest latency that is plotted, in nanoseconds; smaller ones are plotted as this.
 const NS_MIN: f64 = 1_000.0;
 /// Factor by which an axis exceeds the highest rate.
@@ -50,7 +50,7 @@ fn write_page(out: &mut String, report: &Report, latency: &Histogram<u64>) -> st
     }
     // The key numbers first, then the charts.
     write_tiles(out, report)?;
-    write_percentiles(out, latency)?;
+    write_percentiles(out, "percentile of the answers", latency)?;
     write_over_time(out, &report.periods)?;
     write_find_max(out, report)?;
     write_facts(out, report)?;
@@ -82,7 +82,11 @@ fn write_tiles(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// Writes latency by percentile; each step to the right is ten times rarer.
-fn write_percentiles(out: &mut String, latency: &Histogram<u64>) -> std::fmt::Result {
+pub(crate) fn write_percentiles(
+    out: &mut String,
+    title: &'static str,
+    latency: &Histogram<u64>,
+) -> std::fmt::Result {
     // A logarithmic axis has no place for nothing.
     if latency.is_empty() {
         return Ok(());
@@ -110,7 +114,7 @@ fn write_percentiles(out: &mut String, latency: &Histogram<u64>) -> std::fmt::Re
     ];
     // Ticks beyond the rarest answer would widen the axis.
     ticks.retain(|&(rarity, _)| rarity <= rarest * 1.001);
-    let x = Axis { title: "percentile of the answers", scale: Scale::Log, from: 1.0, to: rarest, ticks };
+    let x = Axis { title, scale: Scale::Log, from: 1.0, to: rarest, ticks };
     let lowest = points.first().map_or(NS_MIN, |&(_, ns)| ns);
     let y = Axis::log("", lowest, (latency.max() as f64).max(NS_MIN), tick_time);
     let line = Line { name: "latency", class: "a", points };
@@ -174,7 +178,7 @@ fn write_over_time(out: &mut String, periods: &[PeriodReport]) -> std::fmt::Resu
     )
 }
 
-fn legend(lines: &[Line]) -> String {
+pub(crate) fn legend(lines: &[Line]) -> String {
     let entries: String =
         lines.iter().map(|line| format!(r#"<span class="{}">{}</span>"#, line.class, line.name)).collect();
     format!(r#"<p class="legend">{entries}</p>"#)
@@ -241,7 +245,7 @@ fn write_facts(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// Renders a round time for an axis.
-fn tick_time(ns: f64) -> String {
+pub(crate) fn tick_time(ns: f64) -> String {
     match ns.round() as u64 {
         ns @ 0..1_000 => format!("{ns} ns"),
         ns @ 1_000..1_000_000 => format!("{} µs", ns / 1_000),
@@ -250,7 +254,7 @@ fn tick_time(ns: f64) -> String {
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     // The ampersand first, or the others would be escaped twice.
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -3,7 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod hgrm;
 pub(crate) mod html;
-mod svg;
+pub(crate) mod svg;
 pub(crate) mod text;
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ const MARKED_MAX: usize = 60;
 
 /// Scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     Linear,
     /// Logarithmic, for values above 0.
     Log,
@@ -21,25 +21,25 @@ pub(super) enum Scale {
 
 /// An axis from its first value to its last.
 #[derive(Clone, Debug)]
-pub(super) struct Axis {
-    pub(super) title: &'static str,
-    pub(super) scale: Scale,
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) ticks: Vec<(f64, String)>,
+pub(crate) struct Axis {
+    pub(crate) title: &'static str,
+    pub(crate) scale: Scale,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) ticks: Vec<(f64, String)>,
 }
 
 /// Points in order, and the CSS class that defines their color.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
-    pub(super) name: &'static str,
-    pub(super) class: &'static str,
-    pub(super) points: Vec<(f64, f64)>,
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
+    pub(crate) class: &'static str,
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 impl Axis {
     /// Makes an axis from 0 to the highest value, in steps of 1, 2 or 5 times a power of ten.
-    pub(super) fn linear(title: &'static str, max: f64, label: impl Fn(f64) -> String) -> Self {
+    pub(crate) fn linear(title: &'static str, max: f64, label: impl Fn(f64) -> String) -> Self {
         // A chart of nothing still needs an axis.
         let max = if max > 0.0 { max } else { 1.0 };
         let step = nice(max / 5.0);
@@ -50,7 +50,7 @@ impl Axis {
     }
 
     /// Makes an axis from 0 to exactly this end, above 0.
-    pub(super) fn until(title: &'static str, end: f64, label: impl Fn(f64) -> String) -> Self {
+    pub(crate) fn until(title: &'static str, end: f64, label: impl Fn(f64) -> String) -> Self {
         let mut axis = Self::linear(title, end, label);
         axis.to = end;
         // Ticks beyond the end would lie outside the chart.
@@ -59,7 +59,7 @@ impl Axis {
     }
 
     /// Makes a logarithmic axis around the values; both are above 0.
-    pub(super) fn log(title: &'static str, min: f64, max: f64, label: impl Fn(f64) -> String) -> Self {
+    pub(crate) fn log(title: &'static str, min: f64, max: f64, label: impl Fn(f64) -> String) -> Self {
         // An axis of length 0 would divide by it.
         let (min, max) = (min.min(max), max.max(min * 1.01));
         let decades = (max / min).log10();
@@ -96,7 +96,7 @@ fn nice(step: f64) -> f64 {
 }
 
 /// Renders the plot as an `svg` element.
-pub(super) fn plot(label: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
+pub(crate) fn plot(label: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = write_plot(&mut out, label, x, y, lines);

@@ -232,7 +232,7 @@ fn write_find_max(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// Renders a time with three or four digits and its unit.
-pub(super) fn time(ns: u64) -> String {
+pub(crate) fn time(ns: u64) -> String {
     match ns {
         0..1_000 => format!("{ns} ns"),
         1_000..1_000_000 => format!("{:.1} µs", ns as f64 / 1e3),

@@ -40,6 +40,8 @@ defects! {
     Relay = "relay", "a RELAY-REPL with other fields than the query's, or none where one is due";
     Changed = "changed", "an echo that differs from the query";
     Order = "order", "a message out of order in a bulk reply, such as LEASEQUERY-DATA before LEASEQUERY-REPLY";
+    Older = "older", "an older state of a lease than an earlier message told";
+    BaseTime = "base_time", "no OPTION_LQ_BASE_TIME where it was requested, or one that goes back";
     Unleased = "unleased", "bindings for a free address";
 }
 

@@ -115,7 +115,7 @@ fn check_cpus(options: &Options) -> Result<(), Error> {
 
 /// Installs the signal handlers: the first SIGINT or SIGTERM ends the sending and leads to a report, the
 /// second ends the program.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
+pub(crate) fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // Registered first, so that it finds the flag still unset at the first signal.

@@ -3,6 +3,7 @@
 //! The server is written octet by octet: neither its parser nor its answers share code with lqload.
 #![forbid(unsafe_code)]
 
+mod active;
 mod forms;
 mod paced;
 mod stub;

@@ -125,12 +125,12 @@ fn serve(socket: &UdpSocket, defect: Defect, stop: &AtomicBool) {
     }
 }
 
-fn option(code: u16, value: &[u8]) -> Vec<u8> {
+pub(crate) fn option(code: u16, value: &[u8]) -> Vec<u8> {
     [&code.to_be_bytes()[..], &(value.len() as u16).to_be_bytes(), value].concat()
 }
 
 /// Returns the value of the first option of this code.
-fn find(mut octets: &[u8], code: u16) -> &[u8] {
+pub(crate) fn find(mut octets: &[u8], code: u16) -> &[u8] {
     loop {
         let len = usize::from(u16::from_be_bytes([octets[2], octets[3]]));
         if octets[..2] == code.to_be_bytes() {

@@ -8,7 +8,7 @@ use lqd_wire::Frame;
 const BUFFER_LEN: usize = 4 * Frame::LEN_MAX;
 
 /// Reader of frames; holds one buffer, whatever the peer sends.
-pub(super) struct Frames<R> {
+pub(crate) struct Frames<R> {
     source: R,
     buffer: Vec<u8>,
     start: usize,
@@ -17,28 +17,45 @@ pub(super) struct Frames<R> {
 }
 
 impl<R: Read> Frames<R> {
-    pub(super) fn new(source: R) -> Self {
+    pub(crate) fn new(source: R) -> Self {
         Self { source, buffer: vec![0; BUFFER_LEN], start: 0, end: 0, received: 0 }
     }
 
     /// Octets received so far.
-    pub(super) fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         self.received
+    }
+
+    /// The source of the octets.
+    pub(crate) fn source_mut(&mut self) -> &mut R {
+        &mut self.source
     }
 
     /// Waits until there is something to read.
     ///
     /// # Errors
     /// The connection failed, timed out or ended.
-    pub(super) fn wait(&mut self) -> io::Result<()> {
+    pub(crate) fn wait(&mut self) -> io::Result<()> {
         if self.start == self.end { self.fill() } else { Ok(()) }
+    }
+
+    /// Returns the next message if all of it has been read.
+    ///
+    /// # Errors
+    /// A frame is shorter than a message.
+    pub(crate) fn buffered(&mut self) -> io::Result<Option<&[u8]>> {
+        let split = Frame::split(&self.buffer[self.start..self.end]);
+        match split.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))? {
+            Some(_) => self.next().map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Returns the next message.
     ///
     /// # Errors
     /// The connection failed, timed out or ended; or a frame is shorter than a message.
-    pub(super) fn next(&mut self) -> io::Result<&[u8]> {
+    pub(crate) fn next(&mut self) -> io::Result<&[u8]> {
         let (from, to) = loop {
             let held = &self.buffer[self.start..self.end];
             let frame =
@@ -54,7 +71,11 @@ impl<R: Read> Frames<R> {
         Ok(&self.buffer[from..to])
     }
 
-    fn fill(&mut self) -> io::Result<()> {
+    /// Reads once.
+    ///
+    /// # Errors
+    /// The connection failed, timed out or ended.
+    pub(crate) fn fill(&mut self) -> io::Result<()> {
         if self.buffer.len() - self.end < Frame::LEN_MAX {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
