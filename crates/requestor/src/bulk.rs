@@ -36,9 +36,13 @@ mod message;
 mod open_query;
 mod query;
 mod session;
+mod start_tls;
+mod tls;
 
 pub use connection::{Connection, DATA_TIMEOUT, Settings};
 pub use error::{Error, ProtocolError};
 pub use message::{Completion, Message, Outcome, Tally};
 pub use query::{Query, Target};
 pub use session::{Received, Session};
+pub use start_tls::TlsError;
+pub use tls::{Tls, TlsFileError, TlsPart};

@@ -1,7 +1,7 @@
 //! Deviations from the RFCs in answers that can still be used. Each has a type, so that it can be shown and
 //! tested.
 
-use lqd_wire::{OptionCode, ParseError};
+use lqd_wire::{OptionCode, ParseError, StatusCode};
 
 use crate::{AddressOrPrefix, Content, Duid, Lease, Query, Reply, Target};
 
@@ -97,6 +97,9 @@ pub enum Deviation {
     /// Relay data without the queried relay-id or remote-id.
     #[error("no relay agent in the relay data has the queried id (RFC 5460 §7.2)")]
     OtherRelayAgent,
+    /// A status in LEASEQUERY-DATA of an active query that does not belong there.
+    #[error("status {0:?} came out of place in LEASEQUERY-DATA (RFC 7653 §8.4.1)")]
+    StatusOutOfPlace(StatusCode),
     /// A reply without the base-time that the query requested (RFC 7653 §6.3.1).
     #[error("the requested base-time is missing (RFC 7653 §6.3.1)")]
     NoBaseTime,
@@ -134,6 +137,7 @@ impl Deviation {
             Self::ClientRepeated => "client-repeated",
             Self::ClientIdZero => "client-id-zero",
             Self::OtherRelayAgent => "other-relay-agent",
+            Self::StatusOutOfPlace(_) => "status-out-of-place",
             Self::NoBaseTime => "no-base-time",
         }
     }

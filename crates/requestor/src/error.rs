@@ -94,7 +94,7 @@ fn links_text(links: &[Ipv6Addr]) -> String {
 }
 
 /// Renders a status with advice for the operator.
-fn status_text(status: &Status) -> String {
+pub(crate) fn status_text(status: &Status) -> String {
     let name = status
         .code
         .name()

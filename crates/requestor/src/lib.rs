@@ -36,7 +36,7 @@
 //! query without clock and socket, [`merge()`] for the merge.
 //!
 //! [`bulk`] has the requestor of bulk leasequery (RFC 5460): all bindings of a relay agent, of a remote-id or
-//! of a link, over TCP.
+//! of a link, over TCP. [`follow`] keeps a table equal to a server's bindings (RFC 7653).
 //!
 //! **Silence never becomes "no binding".** An empty result means that every responsible server that was
 //! queried said so. Every other absence of a result is a [`LookupError`], which names server and reason.
@@ -48,6 +48,7 @@ mod deviation;
 mod domain_name;
 mod duid;
 mod error;
+pub mod follow;
 mod identity;
 mod ignore_reason;
 mod lookup;

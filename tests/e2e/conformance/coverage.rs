@@ -3,7 +3,8 @@
 //! S1–S48 are the demands of RFC 5007, and of the RFCs it builds on, on servers, and R1–R22 those on
 //! requestors; A1–A27 are questions that they leave open, with this project's answers. B1–B60 are demands of
 //! bulk leasequery on servers (RFC 5460, and RFC 7653 where it counts there) and this project's answers to
-//! open questions, BR1–BR15 its demands on requestors.
+//! open questions, BR1–BR15 its demands on requestors. AR rules are those of active leasequery (RFC 7653) on
+//! requestors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,6 +19,7 @@ const REQUESTOR_RULES: u32 = 22;
 const OPEN_QUESTIONS: u32 = 27;
 const BULK_RULES: u32 = 60;
 const BULK_REQUESTOR_RULES: u32 = 15;
+const ACTIVE_REQUESTOR_RULES: u32 = 16;
 
 /// Rules that a query and its reply over loopback cannot show, or not in one row, with the reason.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -31,6 +33,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("R22", "relay agents at the perimeter, not requestors"),
     ("BR1", "the default port of `-s`, which UDP and TCP share"),
     ("BR3", "no server can be made to stop reading before a whole query lies in socket buffers"),
+    ("AR16", "advice to those who keep what `lq follow` prints"),
     ("B19", "termination: `conformance::bulk::interruptions`"),
     ("B20", "the address of the listener: `conformance::bulk::connections`"),
     ("B21", "number of connections: `conformance::bulk::connections`"),
@@ -128,11 +131,14 @@ fn every_rule_has_a_row_or_a_reason() -> Result<(), Failed> {
 
 /// Requestor rules have no rows: each names test functions, which cite it in their doc comment.
 fn every_requestor_rule_has_a_test() -> Result<(), Failed> {
-    let entries = entries(&["R", "BR"]);
+    let entries = entries(&["R", "BR", "AR"]);
     let defined: BTreeSet<String> = entries.keys().map(|&number| number.to_owned()).collect();
     assert_eq!(
         defined,
-        numbers("R", REQUESTOR_RULES).chain(numbers("BR", BULK_REQUESTOR_RULES)).collect(),
+        numbers("R", REQUESTOR_RULES)
+            .chain(numbers("BR", BULK_REQUESTOR_RULES))
+            .chain(numbers("AR", ACTIVE_REQUESTOR_RULES))
+            .collect(),
         "numbers in tests/CONFORMANCE.md, and of rules"
     );
     let tests = cited_rules();
@@ -188,5 +194,5 @@ fn read_citations(source: &str, tests: &mut BTreeMap<String, BTreeSet<String>>) 
 }
 
 fn is_requestor_rule(word: &str) -> bool {
-    is_number("R", word) || is_number("BR", word)
+    ["R", "BR", "AR"].iter().any(|letters| is_number(letters, word))
 }

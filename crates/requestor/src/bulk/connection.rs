@@ -6,11 +6,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use lqd_wire::TransactionId;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Error, Message, ProtocolError, Query, Received, Session};
+use super::start_tls::{self, TlsError};
+use super::{Error, Message, ProtocolError, Query, Received, Session, Tls};
 use crate::{Duid, Event, Observer};
 
 /// BULK_LQ_DATA_TIMEOUT (RFC 5460 §5.6).
@@ -26,19 +27,26 @@ pub struct Settings {
     pub local: Option<SocketAddrV6>,
     /// Longest wait for the connection, for the sending of a query, and for each message.
     pub timeout: Duration,
+    /// TLS, begun by a STARTTLS as the first message (RFC 7653 §8.2); `None` sends queries in plain text.
+    pub tls: Option<Tls>,
     /// Callback for events.
     pub observer: Option<Observer>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { local: None, timeout: DATA_TIMEOUT, observer: None }
+        Self { local: None, timeout: DATA_TIMEOUT, tls: None, observer: None }
     }
 }
 
+/// A stream of octets, in plain text or encrypted.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// A connection to a server. Dropping it closes it, which ends any answer.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     server: SocketAddrV6,
     session: Session,
     settings: Settings,
@@ -59,8 +67,8 @@ impl Connection {
         let connected = timeout(settings.timeout, socket.connect(SocketAddr::V6(server))).await;
         let connected = connected.map_err(|_| timed_out(server, &settings, true))?;
         let stream = connected.map_err(|source| Error::Connect { server, source })?;
-        let connection = Self {
-            stream,
+        let mut connection = Self {
+            stream: Box::new(stream),
             server,
             session: Session::new(own),
             settings,
@@ -68,7 +76,27 @@ impl Connection {
             unread: 0..0,
         };
         connection.observe(&Event::Connected { to: server });
+        if let Some(tls) = connection.settings.tls.clone() {
+            connection = connection.start_tls(&tls).await?;
+        }
         Ok(connection)
+    }
+
+    /// Encrypts the stream; on any error, the connection is closed with it (RFC 7653 §8.2).
+    async fn start_tls(mut self, tls: &Tls) -> Result<Self, Error> {
+        let server = self.server;
+        let started = timeout(self.settings.timeout, start_tls::start(self.stream, server, tls)).await;
+        let started = started.map_err(|_| timed_out(server, &self.settings, false))?;
+        self.stream = match started {
+            Ok(stream) => stream,
+            Err(error) => {
+                if let Some(observer) = &self.settings.observer {
+                    observer(&Event::Disconnected { from: server, why: &error.to_string() });
+                }
+                return Err(Error::Tls { server, error });
+            }
+        };
+        Ok(self)
     }
 
     /// Address of the server.
@@ -86,12 +114,31 @@ impl Connection {
             id = TransactionId(rand::random());
         }
         let octets = self.session.ask(query, id).map_err(|_| Error::TooLong)?;
-        let sent = timeout(self.settings.timeout, self.stream.write_all(&octets)).await;
+        self.send(id, &octets).await
+    }
+
+    /// Sends an active query, as the only one of this connection (RFC 7653 §9.4).
+    pub async fn follow(&mut self, query: &Query) -> Result<TransactionId, Error> {
+        let id = TransactionId(rand::random());
+        let octets = self.session.follow(query, id).map_err(|_| Error::TooLong)?;
+        self.send(id, &octets).await
+    }
+
+    async fn send(&mut self, id: TransactionId, octets: &[u8]) -> Result<TransactionId, Error> {
+        let stream = &mut self.stream;
+        // TLS keeps what the socket has not taken: only a flush waits for that.
+        let send = async { stream.write_all(octets).await.and(stream.flush().await) };
+        let sent = timeout(self.settings.timeout, send).await;
         let sent = sent.map_err(|_| timed_out(self.server, &self.settings, false))?;
         sent.map_err(|source| self.broken(source))?;
         let to = self.server;
-        self.observe(&Event::Sent { to, id, transmission: 1, transmissions_max: 1, octets: &octets });
+        self.observe(&Event::Sent { to, id, transmission: 1, transmissions_max: 1, octets });
         Ok(id)
+    }
+
+    /// The error of a server that sent nothing for this time.
+    pub(crate) fn silent(&self, after: Duration) -> Error {
+        Error::TimedOut { server: self.server, while_connecting: false, after }
     }
 
     /// Closes the sending direction, after the last query (RFC 5460 §6.6). Not every server answers then.
@@ -155,7 +202,10 @@ impl Connection {
 
     fn broken(&self, source: io::Error) -> Error {
         self.observe(&Event::Disconnected { from: self.server, why: &source.to_string() });
-        Error::Broken { server: self.server, source }
+        match TlsError::of(&source) {
+            Some(error) => Error::Tls { server: self.server, error },
+            None => Error::Broken { server: self.server, source },
+        }
     }
 
     fn observe(&self, event: &Event<'_>) {

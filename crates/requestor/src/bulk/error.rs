@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lqd_wire::{FrameError, MessageType, TransactionId};
 
+use super::TlsError;
 use crate::IgnoreReason;
 
 /// Octets after which a connection is of no use: close it (RFC 5460 §6.3).
@@ -86,6 +87,14 @@ pub enum Error {
         server: SocketAddrV6,
         /// The error.
         error: ProtocolError,
+    },
+    /// TLS that was asked for and did not begin, or that the server ended for its own reasons.
+    #[error("{server}: {error}")]
+    Tls {
+        /// The server.
+        server: SocketAddrV6,
+        /// The error.
+        error: TlsError,
     },
 }
 

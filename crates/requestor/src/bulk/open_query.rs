@@ -12,11 +12,17 @@ use crate::{ClientData, Content, Deviation, Duid, IgnoreReason, Lease, Status};
 /// Clients that are remembered to detect repeated ones: enough for a page of Kea's answer, in bounded memory.
 const RECENT_CLIENTS: usize = 256;
 
+mod active;
+
 /// A query whose answer is not complete.
 #[derive(Debug)]
 pub(super) struct OpenQuery {
     pub(super) id: TransactionId,
     query: Query,
+    /// Whether this is an ACTIVELEASEQUERY, whose answer does not end.
+    is_active: bool,
+    /// Whether CatchUpComplete may come (RFC 7653 §8.4.1).
+    is_catching_up: bool,
     /// Whether its LEASEQUERY-REPLY came.
     is_replied: bool,
     /// Whether a valid lease covers the queried address.
@@ -36,7 +42,21 @@ struct Part {
 impl OpenQuery {
     pub(super) fn new(id: TransactionId, query: Query) -> Self {
         let recent = VecDeque::new();
-        Self { id, query, is_replied: false, is_covered: false, tally: Tally::default(), recent }
+        Self {
+            id,
+            query,
+            is_active: false,
+            is_catching_up: false,
+            is_replied: false,
+            is_covered: false,
+            tally: Tally::default(),
+            recent,
+        }
+    }
+
+    pub(super) fn new_active(id: TransactionId, query: Query) -> Self {
+        let is_catching_up = query.start.is_some();
+        Self { is_active: true, is_catching_up, ..Self::new(id, query) }
     }
 
     /// Takes a LEASEQUERY-REPLY, LEASEQUERY-DATA or LEASEQUERY-DONE of this query.
@@ -64,8 +84,15 @@ impl OpenQuery {
             Err(error) => return Err(ProtocolError::Invalid(kind, IgnoreReason::Malformed(error))),
         };
         let (base_time, broken_time) = take_base_time(&mut top);
+        let code = status.as_ref().map(|status| status.code);
         let mut server = None;
         let mut part = match kind {
+            MessageType::LEASEQUERY_REPLY if self.is_active => {
+                server = Some(self.server(&top, own).map_err(|why| ProtocolError::Invalid(kind, why))?);
+                self.is_replied = true;
+                self.active_reply(&top, status.as_ref(), octets.len())
+            }
+            MessageType::LEASEQUERY_DATA if self.is_active => self.active_data(&top, code, octets.len()),
             MessageType::LEASEQUERY_REPLY => {
                 server = Some(self.server(&top, own).map_err(|why| ProtocolError::Invalid(kind, why))?);
                 self.is_replied = true;
@@ -158,13 +185,18 @@ impl OpenQuery {
         let is_error = status.is_some_and(|status| status.code != StatusCode::SUCCESS);
         let outcome = if is_error {
             Outcome::Terminated
-        } else if matches!(self.query.target, Target::Address(_)) && !self.is_covered {
+        } else if self.is_unanswered() {
             deviations.push(Deviation::AddressNotCovered);
             Outcome::Unusable
         } else {
             Outcome::Done
         };
         Part { data: None, deviations, outcome: Some(outcome) }
+    }
+
+    /// Whether the address of a query by address was not in its answer.
+    fn is_unanswered(&self) -> bool {
+        matches!(self.query.target, Target::Address(_)) && !self.is_covered && !self.is_active
     }
 
     /// Counts client data and checks it against the query; `None` if it must be discarded.
@@ -185,18 +217,22 @@ impl OpenQuery {
             self.tally.lost += 1;
             return None;
         }
+        if self.is_active {
+            // Removed bindings have lifetimes of 0.
+            deviations.retain(|one| !matches!(one, Deviation::NoValidLifetime(_)));
+        }
         if let Some(relay) = &data.relay {
             if !self.query.requested.contains(&OptionCode::LQ_RELAY_DATA) {
                 deviations.push(Deviation::RelayDataUnasked);
             }
-            if !self.query.agrees(relay) {
+            if !self.is_active && !self.query.agrees(relay) {
                 deviations.push(Deviation::OtherRelayAgent);
             }
         }
         if data.client.octets().iter().all(|&octet| octet == 0) {
             deviations.push(Deviation::ClientIdZero);
         }
-        if self.is_repeated(&data, len) {
+        if !self.is_active && self.is_repeated(&data, len) {
             deviations.push(Deviation::ClientRepeated);
         }
         if let Target::Address(address) = self.query.target {

@@ -73,16 +73,31 @@ impl Query {
 
     /// Encodes the LEASEQUERY in its frame (RFC 5460 §5.1); `NoRoomError` if it is longer than a frame.
     pub fn encode(&self, own: &Duid, id: TransactionId) -> Result<Vec<u8>, NoRoomError> {
+        self.encode_as(MessageType::LEASEQUERY, own, id)
+    }
+
+    /// Encodes the ACTIVELEASEQUERY in its frame (RFC 7653 §6.2.1); it has no end time (§6.3.3).
+    pub fn encode_active(&self, own: &Duid, id: TransactionId) -> Result<Vec<u8>, NoRoomError> {
+        Self { end: None, ..self.clone() }.encode_as(MessageType::ACTIVELEASEQUERY, own, id)
+    }
+
+    fn encode_as(&self, kind: MessageType, own: &Duid, id: TransactionId) -> Result<Vec<u8>, NoRoomError> {
         let mut frame = vec![0; Frame::LEN_MAX];
         let mut w = Writer::new(&mut frame);
-        w.frame(|w| self.write(w, own, id))?;
+        w.frame(|w| self.write(w, kind, own, id))?;
         let len = w.position();
         frame.truncate(len);
         Ok(frame)
     }
 
-    fn write(&self, w: &mut Writer<'_>, own: &Duid, id: TransactionId) -> Result<(), NoRoomError> {
-        w.header(MessageType::LEASEQUERY, id)?;
+    fn write(
+        &self,
+        w: &mut Writer<'_>,
+        kind: MessageType,
+        own: &Duid,
+        id: TransactionId,
+    ) -> Result<(), NoRoomError> {
+        w.header(kind, id)?;
         w.option_with(OptionCode::CLIENTID, own.octets())?;
         if let Some(server) = &self.server {
             w.option_with(OptionCode::SERVERID, server.octets())?;
@@ -196,6 +211,24 @@ mod tests {
             let want = octets(&format!("{len} {start} {rest}"));
             assert_eq!(query.encode(&own, TransactionId([0, 0x54, 0x71])), Ok(want), "{query:?}");
         }
+    }
+
+    /// AR4, AR6.
+    #[test]
+    fn an_active_query_is_encoded_as_in_rfc_7653() {
+        let own: Duid = "00:04:aa:bb".parse().expect("a DUID");
+        let link: Ipv6Addr = "2001:db8:1::1".parse().expect("an address");
+        let query = Query {
+            start: Some(LqTime(0x0102_0304)),
+            end: Some(LqTime(2)),
+            ..Query::new(Target::Link(link)).requesting([OptionCode::LQ_BASE_TIME])
+        };
+        let want = "002f 16 010203 0001 0004 0004aabb
+                    002c 0017 04 20010db8000100000000000000000001 0006 0002 0064
+                    0065 0004 01020304";
+        assert_eq!(query.encode_active(&own, TransactionId([1, 2, 3])), Ok(octets(want)));
+        let without = Query { start: None, ..query }.encode_active(&own, TransactionId([1, 2, 3]));
+        assert_eq!(without, Ok(octets(&want.replace("002f", "0027").replace("0065 0004 01020304", ""))));
     }
 
     #[test]

@@ -46,6 +46,15 @@ impl Session {
         Ok(octets)
     }
 
+    /// Opens an active query (RFC 7653 §8.3) and returns the octets to send. It never completes by itself, and
+    /// no other query may be open beside it (§9.4).
+    pub fn follow(&mut self, query: &Query, id: TransactionId) -> Result<Vec<u8>, NoRoomError> {
+        debug_assert_eq!(self.open(), 0, "an active query has a connection of its own");
+        let octets = query.encode_active(&self.own, id)?;
+        self.open.push(OpenQuery::new_active(id, query.clone()));
+        Ok(octets)
+    }
+
     /// Whether a query with this transaction-id is open.
     pub fn has(&self, id: TransactionId) -> bool {
         self.open.iter().any(|open| open.id == id)

@@ -6,14 +6,16 @@ mod summary;
 use std::net::SocketAddrV6;
 use std::time::{Instant, SystemTime};
 
-use lqd_requestor::bulk::{self, Completion, Connection, DATA_TIMEOUT, Message, Query, Settings, Target};
+use lqd_requestor::bulk::{
+    self, Completion, Connection, DATA_TIMEOUT, Message, Query, Settings, Target, Tls,
+};
 use lqd_requestor::{Duid, OptionCode, TransactionId};
 use tokio::sync::mpsc;
 
 use crate::command_line::{Bulk, Options};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::{setup, trace};
+use crate::{setup, tls, trace};
 
 pub(crate) use printer::Printer;
 #[cfg(test)]
@@ -31,7 +33,7 @@ pub(crate) enum Arrival {
 
 /// Makes the query of the flags.
 pub(crate) fn query(flags: &Bulk, options: &Options) -> Result<Query, Error> {
-    refuse_udp_flags(options)?;
+    refuse_udp_flags("bulk", options)?;
     let link = options.query.link.filter(|link| !link.is_unspecified());
     let target = &flags.target;
     let chosen = [
@@ -64,7 +66,7 @@ pub(crate) fn query(flags: &Bulk, options: &Options) -> Result<Query, Error> {
 }
 
 /// Refuses flags that would have no effect although the user counts on one.
-fn refuse_udp_flags(options: &Options) -> Result<(), Error> {
+pub(crate) fn refuse_udp_flags(command: &'static str, options: &Options) -> Result<(), Error> {
     let relay = &options.relay;
     let given = [
         ("--interface", options.servers.interface.is_some()),
@@ -74,28 +76,32 @@ fn refuse_udp_flags(options: &Options) -> Result<(), Error> {
         ("--any-source", options.sending.any_source),
     ];
     match given.into_iter().find(|(_, is_given)| *is_given) {
-        Some((flag, _)) => Err(Error::NotForBulk(flag)),
+        Some((flag, _)) => Err(Error::NotOverTcp(flag, command)),
         None => Ok(()),
     }
 }
 
 /// Sends the query, prints what arrives, and returns the exit status.
-pub(crate) async fn run(query: &Query, half_close: bool, options: &Options) -> Result<Exit, Error> {
+pub(crate) async fn run(query: &Query, flags: &Bulk, options: &Options) -> Result<Exit, Error> {
+    let tls = tls::Files::read(&flags.tls)?;
     let own = setup::own_duid(options)?;
     // Found before anything is sent.
     query.encode(&own, TransactionId([0; 3])).map_err(|_| Error::TooLong)?;
-    let mut servers: Vec<SocketAddrV6> = Vec::new();
+    let mut servers: Vec<Peer> = Vec::new();
     for name in &options.servers.servers {
-        let server = name.resolve().await?;
-        if !servers.contains(&server) {
-            servers.push(server);
+        let address = name.resolve().await?;
+        if !servers.iter().any(|server| server.address == address) {
+            let tls = tls.as_ref().map(|tls| tls.of_server(Some(name))).transpose()?;
+            servers.push(Peer { address, tls });
         }
     }
     if servers.is_empty() {
-        servers.push(setup::DEFAULT_SERVER);
+        let tls = tls.as_ref().map(|tls| tls.of_server(None)).transpose()?;
+        servers.push(Peer { address: setup::DEFAULT_SERVER, tls });
     }
+    let half_close = flags.half_close;
     let requestor = Requestor { own, query: query.clone(), half_close, settings: settings(options) };
-    let stages: Vec<&[SocketAddrV6]> =
+    let stages: Vec<&[Peer]> =
         if options.servers.in_turn { servers.chunks(1).collect() } else { vec![&servers] };
     let mut printer = Printer::new(options);
     let mut answers = Vec::new();
@@ -115,7 +121,8 @@ pub(crate) async fn run(query: &Query, half_close: bool, options: &Options) -> R
     Ok(exit)
 }
 
-fn settings(options: &Options) -> Settings {
+/// Settings of a connection, without TLS.
+pub(crate) fn settings(options: &Options) -> Settings {
     let sending = &options.sending;
     let any = std::net::Ipv6Addr::UNSPECIFIED;
     let local = SocketAddrV6::new(sending.source.unwrap_or(any), sending.source_port, 0, 0);
@@ -123,8 +130,16 @@ fn settings(options: &Options) -> Settings {
     Settings {
         local: is_chosen.then_some(local),
         timeout: sending.timeout.unwrap_or(DATA_TIMEOUT),
+        tls: None,
         observer: trace::observer(&options.output),
     }
+}
+
+/// A server to query.
+#[derive(Clone)]
+struct Peer {
+    address: SocketAddrV6,
+    tls: Option<Tls>,
 }
 
 /// The parts of every connection.
@@ -138,11 +153,13 @@ struct Requestor {
 
 impl Requestor {
     /// Queries these servers at once and prints their clients as they come; returns how each one answered.
-    async fn stage(&self, servers: &[SocketAddrV6], printer: &mut Printer) -> Result<Vec<Answer>, Error> {
+    async fn stage(&self, servers: &[Peer], printer: &mut Printer) -> Result<Vec<Answer>, Error> {
         let (sender, mut arrivals) = mpsc::channel(QUEUE_LEN);
-        let mut answers: Vec<Answer> = servers.iter().map(|&server| Answer::new(server)).collect();
-        for &server in servers {
-            tokio::spawn(self.clone().fetch(server, sender.clone()));
+        let mut answers: Vec<Answer> = servers.iter().map(|server| Answer::new(server.address)).collect();
+        for server in servers {
+            let mut requestor = self.clone();
+            requestor.settings.tls.clone_from(&server.tls);
+            tokio::spawn(requestor.fetch(server.address, sender.clone()));
         }
         drop(sender); // the channel ends with the last server
         let started = Instant::now();

@@ -17,7 +17,7 @@ Exit status:
   0  found: bindings are shown
   1  no binding: every responsible server that was queried said so
   2  usage: a flag or the query is invalid; nothing was sent
-  3  refused: a server refused (its status is shown), or its answer is unusable
+  3  refused: a server refused (its status is shown), or its answer or its certificate is unusable
   4  no reply
   5  incomplete: bindings are shown, but a link of the client could not be queried, or a bulk answer broke off
   With --file: 4 if any query ended so, else 3, 2, 5, 1, 0.
@@ -39,10 +39,14 @@ Examples:
   lq -s 2001:db8::1 bulk --relay-id 00:03:00:01:02:00:5e:10:00:01 --json > bindings.jsonl
       Fetch all bindings of a relay agent over TCP; each client is a line of JSON.
   lq -s 2001:db8::1 bulk --link 2001:db8:100::1
-      Fetch all bindings on a link.";
+      Fetch all bindings on a link.
+  lq -s dhcp1.example.net bulk --link 2001:db8:100::1 --tls --cert bng1.pem --key bng1.key --ca dhcp-ca.pem
+      The same, encrypted; the certificate of the server must be of that CA and for that name.
+  lq -s 2001:db8::1 follow --link 2001:db8:100::1 > changes.jsonl
+      Fetch all bindings on a link, and then every change.";
 
 /// Asks DHCPv6 servers which client holds an address, what a client holds, or for all bindings of a relay
-/// agent or link (Leasequery, RFC 5007 and RFC 5460)
+/// agent or link, once or as they change (Leasequery, RFC 5007, RFC 5460 and RFC 7653)
 #[derive(Debug, Parser)]
 #[command(name = "lq", version, after_long_help = AFTER_HELP)]
 pub(crate) struct CommandLine {
@@ -73,6 +77,19 @@ pub(crate) enum Command {
     /// links, or with many, comes several times. Several servers are queried at once, and their answers are
     /// not merged. A summary on standard error says for each server whether its answer is complete.
     Bulk(Box<Bulk>),
+    /// Follows the bindings of a relay agent, a remote-id or a link (active leasequery, RFC 7653)
+    ///
+    /// Fetches all bindings, then prints each change as it happens, until interrupted: one line of JSON
+    /// each. Give --relay-id or --remote-id, or --link alone; with one of the others, --link restricts it to
+    /// that link. After the loss of the connection, changes since then are requested; if the server has no
+    /// longer all of them, everything is fetched again, and bindings that are gone are removed.
+    ///
+    /// `event` is put (a binding, with the fields of bulk --json), remove or state. `state` is connected,
+    /// catching-up, filling, live or lost: the printed bindings are complete in live alone. `digest` is the
+    /// sum modulo 2^128, over all bindings, of the first 16 octets of SHA-256 over the length of the
+    /// client's DUID (one octet), the DUID, the prefix length (one octet, 128 for an address) and the
+    /// address. The data is as sensitive as the server's own: delete it once it has served its use.
+    Follow(Box<Follow>),
     /// Prints the completion script for a shell
     Completions {
         /// Name of the shell
@@ -117,6 +134,58 @@ pub(crate) struct Bulk {
     /// Closes the sending direction after the query; some servers do not answer then
     #[arg(long)]
     pub(crate) half_close: bool,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+}
+
+/// Bindings to follow.
+#[derive(Debug, Args)]
+#[group(id = "follow-target", multiple = false)]
+pub(crate) struct FollowTarget {
+    /// Bindings that come through the relay agent with this DUID
+    #[arg(long, value_name = "DUID")]
+    pub(crate) relay_id: Option<Duid>,
+    /// Bindings that come with this remote-id: ENTERPRISE:HEX, or all octets in hexadecimal
+    #[arg(long, value_name = "REMOTE-ID")]
+    pub(crate) remote_id: Option<RemoteId>,
+}
+
+/// Flags of `follow`.
+#[derive(Debug, Args)]
+pub(crate) struct Follow {
+    #[command(flatten)]
+    pub(crate) target: FollowTarget,
+    /// Most bindings to keep, about 200 bytes of memory each; beyond, lq ends with status 5
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000_000)]
+    pub(crate) max_bindings: usize,
+    /// Longest time without a message of the server (ACTIVE_LQ_RCV_TIMEOUT)
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration)]
+    pub(crate) receive_timeout: Duration,
+    /// Time between the end of a connection and the next one; below 60s only for tests and labs (RFC 7653)
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(crate) retry_interval: Duration,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+}
+
+/// Flags of TLS.
+#[derive(Debug, Args)]
+pub(crate) struct Tls {
+    /// Encrypts connections by STARTTLS (RFC 7653); without it nothing is queried of a server that refuses
+    #[arg(long, requires_all = ["cert", "key", "ca"])]
+    pub(crate) tls: bool,
+    /// Certificate of this requestor in PEM, with those between it and its CA
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Private key of --cert in PEM, unencrypted
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) key: Option<PathBuf>,
+    /// Certificates in PEM of the CAs that certify servers
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Name or address in the certificate of the server [default: the name or address of -s]
+    #[arg(long, value_name = "NAME", requires = "tls")]
+    pub(crate) tls_name: Option<String>,
 }
 
 /// A group of servers.

@@ -41,15 +41,32 @@ pub(crate) enum Error {
     /// `bulk` without a target.
     #[error("bulk needs one of --relay-id, --remote-id, --addr, --duid and --link")]
     NoBulkTarget,
-    /// A flag of UDP with `bulk`.
-    #[error("{0} is for queries over UDP; bulk connects over TCP to the servers of -s")]
-    NotForBulk(&'static str),
+    /// `follow` without a target.
+    #[error("follow needs one of --relay-id, --remote-id and --link: no bulk query asks for everything")]
+    NoFollowTarget,
+    /// `follow` with several servers.
+    #[error("follow takes one server; start one lq for each")]
+    SeveralServers,
+    /// A flag of UDP with a command over TCP.
+    #[error("{0} is for queries over UDP; {1} connects over TCP to the servers of -s")]
+    NotOverTcp(&'static str, &'static str),
     /// A time after its own end.
     #[error("--start-time is later than --end-time")]
     StartAfterEnd,
     /// A bulk query that is longer than a frame.
     #[error("the query is longer than a message; request fewer options")]
     TooLong,
+    /// A file of certificates that cannot be read.
+    #[error("{flag} {}: {source}", path.display())]
+    TlsFile { flag: &'static str, path: PathBuf, source: io::Error },
+    /// A file of certificates that cannot be used.
+    #[error("{flag} {}: {error}", path.display())]
+    TlsPart { flag: &'static str, path: PathBuf, error: lqd_requestor::bulk::TlsFileError },
+    /// A name that no certificate has.
+    #[error(
+        "{0} is neither a DNS name nor an address; give the name in the server's certificate with --tls-name"
+    )]
+    TlsName(String),
     /// SIGINT.
     #[error("interrupted before every answer came")]
     Interrupted,

@@ -20,6 +20,7 @@ use crate::format::{as_text, rfc_3339};
 use crate::request;
 
 pub(crate) mod bulk;
+pub(crate) mod follow;
 
 /// Raised when a field changes its meaning or is removed.
 const SCHEMA: u32 = 1;
@@ -298,6 +299,13 @@ fn to_line(document: &impl Serialize) -> String {
     String::from_utf8_lossy(&line).into_owned()
 }
 
+fn kind(resource: AddressOrPrefix) -> &'static str {
+    match resource {
+        AddressOrPrefix::Address(_) => "address",
+        AddressOrPrefix::Prefix(_) => "prefix",
+    }
+}
+
 impl QueryJson {
     fn of(query: &Query) -> Self {
         let (by, target) = match &query.target {
@@ -367,10 +375,7 @@ impl LeaseJson {
         // RFC 8415 §7.7: 0xffffffff is infinity, null here, since programs would take it for seconds.
         let finite = |lifetime: u32| (lifetime != u32::MAX).then_some(lifetime);
         Self {
-            kind: match lease.lease.resource {
-                AddressOrPrefix::Address(_) => "address",
-                AddressOrPrefix::Prefix(_) => "prefix",
-            },
+            kind: kind(lease.lease.resource),
             value: lease.lease.resource.to_string(),
             preferred_lifetime_s: finite(lease.lease.preferred_lifetime_s),
             valid_lifetime_s: finite(lease.lease.valid_lifetime_s),

@@ -5,8 +5,10 @@
 //! command_line  flags and their help        setup    flags → requestor, plan, query
 //! single        one query                   batch    many, from a file
 //! bulk          one query over TCP, a stream of answers
+//! follow        a table kept equal to a server's, and its changes
 //! human, json   a lookup as a page, or as a line for programs
-//! trace         --trace                     manual   man page and completions
+//! trace         --trace                     tls      certificates of --tls
+//! manual        man page and completions
 //! ```
 #![forbid(unsafe_code)]
 
@@ -15,6 +17,7 @@ mod bulk;
 mod command_line;
 mod error;
 mod exit;
+mod follow;
 mod format;
 mod human;
 mod json;
@@ -24,6 +27,7 @@ mod server;
 mod setup;
 mod single;
 mod time;
+mod tls;
 mod trace;
 
 #[cfg(test)]
@@ -78,7 +82,11 @@ fn run(line: CommandLine) -> Result<Exit, Error> {
         }
         (Some(Command::Bulk(flags)), false) => {
             let query = bulk::query(&flags, &line.options)?;
-            return runtime()?.block_on(bulk::run(&query, flags.half_close, &line.options));
+            return runtime()?.block_on(bulk::run(&query, &flags, &line.options));
+        }
+        (Some(Command::Follow(flags)), false) => {
+            let query = follow::query(&flags, &line.options)?;
+            return runtime()?.block_on(follow::run(query, &flags, &line.options));
         }
         (None, true) => return runtime()?.block_on(batch::run(&line.options)),
         (Some(_), true) => return Err(Error::FileWithCommand),

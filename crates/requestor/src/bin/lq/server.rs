@@ -91,6 +91,14 @@ impl ServerName {
         Ok(Self { host: Host::Address(address), zone, port })
     }
 
+    /// Returns the name without zone and port, as certificates have it.
+    pub(crate) fn host(&self) -> String {
+        match &self.host {
+            Host::Address(address) => address.to_string(),
+            Host::Name(name) => name.clone(),
+        }
+    }
+
     /// Resolves the name to its first IPv6 address.
     pub(crate) async fn resolve(&self) -> Result<SocketAddrV6, Error> {
         match &self.host {

@@ -133,16 +133,21 @@ impl Answer {
     }
 }
 
-/// Whether the server answered, but not by the RFC.
+/// Whether the server answered, but not by the RFC, or refuses or fails TLS.
 fn is_nonsense(error: &bulk::Error) -> bool {
     use bulk::ProtocolError::{Closed, Cut};
-    matches!(error, bulk::Error::Protocol { error, .. } if !matches!(error, Closed | Cut(_)))
+    match error {
+        bulk::Error::Protocol { error, .. } => !matches!(error, Closed | Cut(_)),
+        bulk::Error::Tls { .. } => true,
+        _ => false,
+    }
 }
 
 /// Renders an error without the server, which the line begins with.
 fn reason(error: &bulk::Error) -> String {
     match error {
         bulk::Error::Protocol { error, .. } => error.to_string(),
+        bulk::Error::Tls { error, .. } => error.to_string(),
         bulk::Error::Broken { source, .. } => format!("connection lost: {source}"),
         other => other.to_string(),
     }
