@@ -59,9 +59,10 @@ settings! { |typed|
 
     /// Address and UDP port to listen on; may be repeated.
     ///
-    /// IPv6 in brackets. A link-local address needs its interface, by name
-    /// or number: [fe80::1%eth0]:547. Port 0 lets the kernel choose; the
-    /// line "lqd ready" shows which. Replies leave from the address asked.
+    /// IPv6 in brackets; the port is 547 unless given. A link-local address
+    /// needs its interface, by name or number: [fe80::1%eth0]:547. Port 0
+    /// lets the kernel choose; the line "lqd ready" shows which. Replies
+    /// leave from the address asked.
     /// Default: [::]:547, which is every address of the host.
     [long, value_name = "ADDR:PORT"] "list" listen: Option<Vec<ListenAddress>>
         => restart listen: Vec<SocketAddrV6> = listen::resolve(typed.listen.as_deref())?;
@@ -240,8 +241,9 @@ settings! { |typed|
     ///
     /// Answers queries about all clients of a relay agent or of a link, on
     /// connections, for the same requestors as over UDP. Written as --listen
-    /// is, mostly [::]:547. Keeps indexes of leases by relay-id, remote-id
-    /// and link, which take memory. Not encrypted unless --bulk-tls says so.
+    /// is, mostly [::]; the port is 547 unless given. Keeps indexes of leases
+    /// by relay-id, remote-id and link, which take memory. Not encrypted
+    /// unless --bulk-tls says so.
     /// Default: none, bulk leasequery is off.
     [long, value_name = "ADDR:PORT"] "list" bulk: Option<Vec<ListenAddress>>
         => restart bulk: Vec<SocketAddrV6> = listen::resolve_bulk(typed.bulk.as_deref())?;

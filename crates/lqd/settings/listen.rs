@@ -13,7 +13,8 @@ const EVERYWHERE: SocketAddrV6 = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, lqd_wi
 
 const IPV4: &str = "DHCPv6 runs over IPv6 only; write [ADDR]:PORT";
 
-/// `[ADDR]:PORT` or `[ADDR%INTERFACE]:PORT`; it has an interface if, and only if, it is link-local.
+/// `[ADDR]:PORT` or `[ADDR%INTERFACE]:PORT`, without `:PORT` for 547; it has an interface if, and only if, it
+/// is link-local.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListenAddress {
     address: Ipv6Addr,
@@ -29,9 +30,13 @@ impl FromStr for ListenAddress {
             return Err(IPV4.to_owned());
         }
         let wrong = || format!("must be {}", Self::form());
-        let (host, port) =
-            text.strip_prefix('[').and_then(|rest| rest.rsplit_once("]:")).ok_or_else(wrong)?;
-        let port = port.parse().map_err(|_| wrong())?;
+        let (host, port) = text.strip_prefix('[').and_then(|rest| rest.rsplit_once(']')).ok_or_else(wrong)?;
+        let port = match port.strip_prefix(':') {
+            Some(port) => port.parse().map_err(|_| wrong())?,
+            // Both RFC 5007 and RFC 5460 (§5.6) make it the default.
+            None if port.is_empty() => lqd_wire::SERVER_PORT,
+            None => return Err(wrong()),
+        };
         let (address, interface) = match host.split_once('%') {
             Some((address, interface)) => (address, Some(interface.parse()?)),
             None => (host, None),
@@ -121,6 +126,14 @@ mod tests {
     }
 
     #[test]
+    fn the_port_of_dhcpv6_is_the_default() {
+        for (text, want) in [("[2001:db8::1]", "[2001:db8::1]:547"), ("[fe80::1%eth0]", "[fe80::1%eth0]:547")]
+        {
+            assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), want);
+        }
+    }
+
+    #[test]
     fn errors_say_how_to_write_an_address() {
         const FORM: &str = "must be [ADDR]:PORT, such as \"[2001:db8::1]:547\"";
         for (text, want) in [
@@ -130,7 +143,8 @@ mod tests {
             ("[192.0.2.1]:547", IPV4),
             ("::1", FORM),
             ("::1:547", FORM),
-            ("[::1]", FORM),
+            ("[::1]547", FORM),
+            ("[::1", FORM),
             ("[::1]:", FORM),
             ("[::1]:65536", FORM),
             ("[::g]:547", FORM),

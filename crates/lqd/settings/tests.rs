@@ -104,6 +104,7 @@ const ROWS: &[Sample] = &[
     row!("keep-discards", ["--keep-discards=4096"], "keep-discards = 4096", keep_discards, "4096", default "0"),
     row!("bulk", ["--bulk=[::]:547", "--bulk=[fe80::1%lo]:0"], "bulk = ['[::]:547', '[fe80::1%lo]:0']", bulk,
         "[[::]:547, [fe80::1%1]:0]", default "[]"),
+    row!("bulk", ["--bulk=[::1]"], "bulk = ['[::1]']", bulk, "[[::1]:547]", default "[]"),
     row!("bulk-connections", ["--bulk-connections=10000"], "bulk-connections = 10000", bulk_connections,
         "10000", default "10"),
     row!("bulk-connections-per-requestor", ["--bulk-connections-per-requestor=2"],
