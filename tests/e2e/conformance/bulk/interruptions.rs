@@ -25,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
     tests! {
         sigterm_terminates_open_queries,
         reload_terminates_open_queries,
+        leases_incomplete_in_the_midst,
         changes_in_the_midst,
         stalled_readers_cost_nothing,
         half_close_in_the_midst,
@@ -119,6 +120,24 @@ fn sigterm_terminates_open_queries() -> Result<(), Failed> {
     assert!(counts(&answer).values().all(|count| *count == 1));
     assert_eq!(idle.receive(), Received::Closed);
     assert_eq!(server.lqd.exit_code(), 0);
+    Ok(())
+}
+
+/// B52: leases that become incomplete while a query is answered end it with QueryTerminated, never cleanly.
+fn leases_incomplete_in_the_midst() -> Result<(), Failed> {
+    let server = start(&["--when-stale", "refuse"]);
+    let mut connection = request(&server, "d00008");
+    let mut messages = vec![first(&mut connection)?];
+    let before = server.lqd.line_count();
+    // Rewritten in place, and not to the end: what follows is unknown.
+    let text = server.fixture.lease_file(&row(0, 0, "4294967295"));
+    fs::write(server.fixture.leases(), &text[..text.len() - 100])?;
+    server.lqd.await_line(before, |line| line.contains("being rewritten"));
+    let (rest, end) = connection.receive_to_end();
+    messages.extend(rest);
+    assert_eq!(end, Received::Closed);
+    let answer = check_terminated(&messages, "d00008", "000b")?;
+    assert!(counts(&answer).values().all(|count| *count == 1));
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! Exchanges with their octets.
 
+use super::model::read;
 use super::*;
+use crate::NoBindingPolicy;
 
 /// Client 1 on link 1 with an address and a prefix, client 2 on links 1 and 2.
 fn rows() -> Vec<Row> {
@@ -266,6 +268,45 @@ fn incomplete_leases_are_no_answer() {
         &[&[0, 11], &b"leases are incomplete; try again later or ask another server"[..]].concat(),
     );
     assert_eq!(rig.answer(&by_relay_id(1)), (framed(15, 1, &[ids(), status]), false));
+}
+
+/// Leases that are incomplete or stale after the first message, for good or for a while: the rest may lack
+/// one, so the answer must not end as a complete one does.
+#[test]
+fn leases_that_are_incomplete_or_stale_for_a_while_end_a_query() {
+    let many: Vec<Row> =
+        (0..9_000_u16).map(|n| row_of(&n.to_be_bytes(), &format!("2001:db8:1::{n:x}"))).collect();
+    let by_link = query(1, 4, "2001:db8:1::", &[]);
+    let text = &b"leases are incomplete; try again later or ask another server"[..];
+    let done = framed(16, 1, &[option(13, &[&[0, 11], text].concat())]);
+    for (is_stale, is_for_good) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut rig = Rig::new(&[]);
+        rig.writer.apply(&batch(&many));
+        let (mut session, mut answer) = (Rig::session(), Vec::new());
+        let set = |rig: &mut Rig, is_bad: bool| {
+            if is_stale {
+                let policy = if is_bad { NoBindingPolicy::Refuse } else { NoBindingPolicy::Answer };
+                let engine = Engine::new(rig.engine.policy().clone()).unwrap();
+                rig.engine = engine.with_no_binding(policy);
+            } else {
+                rig.writer.set_incomplete(is_bad);
+            }
+        };
+        rig.receive(&mut session, &by_link);
+        rig.send(&mut session, &mut answer);
+        set(&mut rig, true);
+        rig.send(&mut session, &mut answer);
+        set(&mut rig, is_for_good);
+        let (rest, is_closed) = rig.drain(&mut session);
+        answer.extend(rest);
+        assert!(answer.ends_with(&done) && is_closed, "stale: {is_stale}, for good: {is_for_good}");
+        let (kinds, messages) = read(&answer);
+        assert_eq!((kinds[0], messages.len()), (15, many.len()), "known bindings are sent");
+    }
+}
+
+fn row_of(duid: &[u8], address: &str) -> Row {
+    Row { duid: duid.to_vec(), ..row(0, address, 128, 1) }
 }
 
 #[test]
