@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 use lqd_feed::{Feed, LeftOut, Part};
-use lqd_index::{CLIENT_LEASES_MAX, Writer};
+use lqd_index::{CLIENT_LEASES_MAX, Writer, start_loader_threads};
 use lqd_wire::Duid;
 
 use crate::error::ExitError;
@@ -39,6 +39,7 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
     if !settings.bulk.is_empty() {
         writer.set_secondary_indexes(BULK_INDEXES);
     }
+    start_loader_threads().map_err(ExitError::running)?;
     let (_feed, report) = Feed::start(writer, site.sources, threads).map_err(ExitError::unusable)?;
     let summary = store.summary();
 

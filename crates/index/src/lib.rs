@@ -22,6 +22,7 @@ mod lease;
 mod lease_options;
 mod limits;
 mod links;
+mod loader_threads;
 mod lookup;
 mod map;
 mod octets;
@@ -51,6 +52,7 @@ pub use lease::{Batch, Change, DUID_LEN_MAX, HOST_BITS_LEN_MIN, INFINITY, Lease,
 pub use lease_options::{PoolOptions, Reservations, SubnetOptions};
 pub use limits::CLIENT_LEASES_MAX;
 pub use links::{LeaseChecks, Link, LinkId, LinkSet, Links, LinksError, Location, OwnSubnet, Subnet};
+pub use loader_threads::{LoaderThreadsError, start_loader_threads};
 pub use lookup::{Found, Lookup, Lookups};
 pub use options::{StoredOption, StoredOptions};
 pub use prefixes::{Prefix, Prefixes};

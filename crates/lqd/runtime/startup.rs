@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use lqd_answer::Engine;
 use lqd_feed::{Feed, Part, Report, SkippedRow, UnknownSubnets};
-use lqd_index::{Store, Writer};
+use lqd_index::{Store, Writer, start_loader_threads};
 use tracing::{info, warn};
 
 use super::bulk::{BoundBulk, Bulk};
@@ -108,6 +108,8 @@ impl Confined {
             // Read again, without capabilities: a key that later reloads cannot read is told at once.
             let tls = settings.tls.as_ref().map(Tls::read).transpose()?;
             await_kea::leases(&sources, &state);
+            // After the sandbox, which restricts only threads that are started later.
+            start_loader_threads().map_err(ExitError::running)?;
             let loaded = Feed::start(writer, sources, load_threads()).map_err(await_kea::exit_error)?;
             Ok((taps, TlsOffer::new(&settings, tls), loaded))
         };

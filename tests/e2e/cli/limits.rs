@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
     tests! {
         one_gibibyte_of_address_space_suffices,
         load_beyond_the_limit_ends_start,
+        threads_beyond_the_limit_end_start,
         reload_beyond_the_limit_is_rejected,
     }
 }
@@ -67,6 +68,21 @@ fn load_beyond_the_limit_ends_start() -> Result<(), Failed> {
         let ended = Lqd::run_command(lqd);
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.stderr.contains("lqd: ") && ended.stderr.contains("LimitAS="), "{ended:?}");
+        assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+    }
+    Ok(())
+}
+
+/// Threads that the system refuses end the start with an error that names the limits, not with a panic.
+fn threads_beyond_the_limit_end_start() -> Result<(), Failed> {
+    let fixture = fixture();
+    for command in ["check", "serve"] {
+        let mut lqd = limited(1024);
+        // Each has a stack of 2 MiB.
+        lqd.env("RAYON_NUM_THREADS", "4000").arg(command).args(fixture.flags());
+        let ended = Lqd::run_command(lqd);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains("lqd: threads that load leases") && ended.stderr.contains("TasksMax="));
         assert!(!ended.stderr.contains("panicked"), "{ended:?}");
     }
     Ok(())
