@@ -97,6 +97,7 @@ impl ExpiryWatch {
             self.log.saw_clock(sweep.span.latest);
         } else {
             self.told = sweep.span.now;
+            self.log.set_ends_told(self.told);
         }
         SweepProgress::Over
     }
@@ -105,8 +106,8 @@ impl ExpiryWatch {
         let (earliest, latest) = self.log.take_clocks(now);
         // Readers saw leases alive while the clock was set back, or over while it was ahead.
         self.told = self.told.min(earliest);
-        let span = Span { told: self.told, now, latest };
         self.log.set_ends_told(self.told);
+        let span = Span { told: self.told, now, latest };
         Sweep { cursor: Cursor::all(), span }
     }
 

@@ -230,7 +230,6 @@ fn the_removal_of_an_expired_lease_is_logged_once() {
     assert_eq!(rig.lines(), ["1 Some(Reclaimed) 1 None"]);
     rig.set(60);
     rig.sweep();
-    rig.step();
     rig.remove(2);
     assert_eq!(rig.lines(), ["1 Some(Expired) 2 Some(50)"]);
 }
