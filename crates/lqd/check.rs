@@ -8,7 +8,7 @@ use lqd_index::{CLIENT_LEASES_MAX, Writer, start_loader_threads};
 use lqd_wire::Duid;
 
 use crate::error::ExitError;
-use crate::settings::{BulkTls, Settings};
+use crate::settings::{ActiveTransport, BulkTls, Settings};
 use crate::site::tls::{Tls, date, days_left};
 use crate::site::{BULK_INDEXES, Site, access};
 
@@ -60,6 +60,14 @@ fn write(settings: &Settings, out: &mut Vec<u8>) -> Result<(), ExitError> {
         writeln!(out, "bulk           {addresses}: {connections} connections, {queries} queries on each")?;
     }
     write_tls(settings, site.tls.as_ref(), out)?;
+    match settings.active {
+        ActiveTransport::Off => writeln!(out, "active         off; --active offers it")?,
+        transport => {
+            let (seconds, size) = (settings.active_history, settings.active_history_size);
+            let transport = transport.name();
+            writeln!(out, "active         {transport}: changes of {seconds} seconds, {size} MiB")?;
+        }
+    }
     let rules = || site.policy.access.rules().skip(1);
     let allowed = rules().filter(|(_, rights)| rights.allow).map(|(prefix, _)| prefix.to_string());
     writeln!(out, "answers        {}", list(allowed.collect()))?;

@@ -6,8 +6,10 @@
 //! census   leases by link                        status   a scrape as JSON
 //! process  CPU and memory of the process         taps     query log, discarded datagrams
 //! bulk     counters of bulk leasequery            tls      certificates in use, and their renewal
+//! active   the change log and its readers
 //! ```
 
+pub(crate) mod active;
 pub(crate) mod admin;
 pub(crate) mod bulk;
 mod census;

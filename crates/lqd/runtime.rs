@@ -5,13 +5,14 @@
 //! startup    Bound → Confined → Loaded → Serving     workers  start, stalls and end of the threads
 //! main_loop  Serving: events until the end           worker   a batch of datagrams → replies
 //! event      events of the main thread               sockets  UDP sockets, steering, busy polling
-//! bulk       TCP: bulk leasequery
+//! bulk       TCP: bulk leasequery                    active   the log of changes, expired leases
 //! reload     SIGHUP, on its own thread               liveness, watchdog, service_manager  to systemd
 //! signals    obeyed at any moment                    clock    steps of the system clock
 //! tls        certificates read again when they change
 //! await_kea  waits for files that Kea writes         example  a query to try, printed once ready
 //! ```
 
+mod active;
 mod await_kea;
 mod bulk;
 mod clock;

@@ -9,6 +9,7 @@
 //! again.
 
 mod access;
+mod active;
 mod admin;
 mod certificate;
 mod choice;
@@ -37,7 +38,7 @@ mod tests;
 pub(crate) use self::access::{AccessRule, Rate, Rights};
 pub(crate) use self::admin::AdminAddress;
 pub(crate) use self::choice::{
-    BulkTls, CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale,
+    ActiveTransport, BulkTls, CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale,
 };
 pub(crate) use self::command_line::{Command, CommandLine};
 pub(crate) use self::error::SettingsError;

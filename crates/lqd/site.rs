@@ -16,7 +16,7 @@ use lqd_index::{Link, Links, SecondaryIndexes};
 use tracing::warn;
 
 use crate::error::ExitError;
-use crate::settings::{self, LinkAddress, Settings, SourceSettings, TlsFiles};
+use crate::settings::{self, ActiveTransport, LinkAddress, Settings, SourceSettings, TlsFiles};
 use tls::Tls;
 
 /// Environment variable of Kea's data folder, if it is not `/var/lib/kea`.
@@ -31,6 +31,12 @@ const BULK_TIMEOUT_RECOMMENDED: Duration = Duration::from_secs(300);
 
 /// BULK_LQ_MAX_CONNS (RFC 5460 §5.6).
 const BULK_CONNECTIONS_RECOMMENDED: usize = 10;
+
+/// ACTIVE_LQ_IDLE_TIMEOUT (RFC 7653 §6.4).
+const ACTIVE_IDLE_RECOMMENDED: Duration = Duration::from_secs(60);
+
+/// ACTIVE_LQ_SEND_TIMEOUT (RFC 7653 §6.4).
+const ACTIVE_SEND_RECOMMENDED: Duration = Duration::from_secs(120);
 
 /// Everything that a reload can replace.
 pub(crate) struct Site {
@@ -80,6 +86,7 @@ impl Site {
         warnings.extend(tls::setting_warnings(settings));
         warnings.extend(tls.iter().flat_map(|tls| tls.warnings(SystemTime::now())));
         reads.extend(settings.tls.iter().flat_map(TlsFiles::paths).cloned());
+        warnings.extend(active_warnings(settings));
         let mut sources = Vec::new();
         for kea in keas {
             warnings.extend(kea.config.warnings.iter().map(|warning| kea.about(warning.to_string())));
@@ -246,6 +253,23 @@ fn bulk_warnings(settings: &Settings) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Returns warnings about timers of active leasequery below those that RFC 7653 recommends (§6.4).
+fn active_warnings(settings: &Settings) -> Vec<String> {
+    if settings.active == ActiveTransport::Off {
+        return Vec::new();
+    }
+    let timers = [
+        ("--active-idle-timeout", settings.active_idle_timeout, ACTIVE_IDLE_RECOMMENDED),
+        ("--active-send-timeout", settings.active_send_timeout, ACTIVE_SEND_RECOMMENDED),
+    ];
+    let low = timers.into_iter().filter(|(_, timer, recommended)| timer < recommended);
+    low.map(|(flag, timer, recommended)| {
+        let (timer, recommended) = (timer.as_secs(), recommended.as_secs());
+        format!("{flag} {timer} is below {recommended} seconds, which RFC 7653 does not recommend")
+    })
+    .collect()
 }
 
 /// Returns the reply to queries with no matching lease.

@@ -10,6 +10,7 @@
 mod support;
 
 mod access;
+mod active;
 mod admin;
 mod bulk;
 mod cli;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let modules = [
         conformance::trials,
         access::trials,
+        active::trials,
         cli::trials,
         faults::trials,
         mutation::trials,

@@ -10,6 +10,8 @@ use lqd_stats::Counters;
 use lqd_stream::{Closed, Handshake, Refused};
 use serde_json::{Map, Value, json};
 
+use super::active::ActiveLogState;
+
 /// Number of outcomes of a bulk query.
 const OUTCOMES: usize = BulkOutcome::TABLE.len();
 
@@ -24,6 +26,8 @@ pub(crate) struct BulkState {
     pub(crate) stream: Arc<lqd_stream::Counters>,
     /// Counters of queries, one set for each thread.
     pub(crate) threads: Vec<Arc<BulkCounters>>,
+    /// Active leasequery, if it is offered.
+    pub(crate) active: Option<Arc<ActiveLogState>>,
 }
 
 /// Counters of one thread, written by it alone and read by others.
@@ -102,10 +106,11 @@ impl BulkState {
             "messages": self.messages(),
             "received_octets": received,
             "sent_octets": sent,
+            "active": self.active.as_ref().map(|active| active.json()),
         })
     }
 }
 
-fn counts(counts: impl Iterator<Item = (&'static str, u64)>) -> Value {
+pub(super) fn counts(counts: impl Iterator<Item = (&'static str, u64)>) -> Value {
     counts.map(|(name, count)| (name.to_owned(), count.into())).collect::<Map<_, _>>().into()
 }

@@ -10,6 +10,7 @@ use lqd_stats::{Exposition, Family, Kind};
 use lqd_stream::{Closed, Handshake, Refused};
 use lqd_wire::StatusCode;
 
+use super::active::ActiveFigures;
 use super::bulk::BulkState;
 use super::census::Tally;
 use super::scrape::{Scrape, Served};
@@ -179,6 +180,24 @@ const TABLE: &[Metric] = &[
         Of(|s, f| if !s.tls.ends().is_empty() { for (result, count) in s.tls.renewals() {
             f.sample(&[("result", result)], count);
         } })),
+    Metric("lqd_active_sessions", Gauge, "Active queries open.",
+        Of(|s, f| active(s, |active| f.sample(&[], active.sessions)))),
+    Metric("lqd_active_catching_up", Gauge, "Active queries whose missed changes are not all sent.",
+        Of(|s, f| active(s, |active| f.sample(&[], active.catching_up)))),
+    Metric("lqd_active_behind_entries", Gauge, "Changes that the slowest requestor of an active query has not taken; one that falls behind the log is disconnected.",
+        Of(|s, f| active(s, |active| f.sample(&[], active.behind)))),
+    Metric("lqd_change_log_entries", Gauge, "Changes of leases held for active leasequery.",
+        Of(|s, f| active(s, |active| f.sample(&[], active.log.entries)))),
+    Metric("lqd_change_log_bytes", Gauge, "Memory of these changes (--active-history-size).",
+        Of(|s, f| active(s, |active| f.sample(&[], active.log.bytes)))),
+    Metric("lqd_change_log_oldest_seconds", Gauge, "Time of the oldest of these changes, seconds since 1970.",
+        Of(|s, f| active(s, |active| if let Some(oldest) = active.log.oldest { f.sample(&[], oldest) }))),
+    Metric("lqd_change_log_overwritten_total", Counter, "Changes dropped before the time of --active-history, for want of memory.",
+        Of(|s, f| active(s, |active| f.sample(&[], active.log.overwritten)))),
+    Metric("lqd_change_log_appended_total", Counter, "Changes of leases, by event.",
+        Of(|s, f| active(s, |active| for (event, count) in &active.log.appended {
+            f.sample(&[("event", event)], count);
+        }))),
 
     Metric("lqd_net_received_total", Counter, "Datagrams received from the sockets, with an outcome or about to have one.",
         Of(|s, f| f.sample(&[], s.net(|n| n.received.get())))),
@@ -261,6 +280,15 @@ fn bulk(served: &Served, write: impl FnOnce(&BulkState)) {
     if let Some(bulk) = &served.bulk {
         write(bulk);
     }
+}
+
+/// Writes samples of active leasequery, if it is offered.
+fn active(served: &Served, write: impl FnOnce(&ActiveFigures)) {
+    bulk(served, |bulk| {
+        if let Some(active) = &bulk.active {
+            write(&active.figures());
+        }
+    });
 }
 
 /// Writes a histogram of sizes, from the counts up to each of [`Sizes::UP_TO`].

@@ -14,6 +14,7 @@ use lqd_stream::{Listener, Options, Refused, Server};
 use rustix::process::{Resource, getrlimit};
 use tracing::{info, warn};
 
+use super::active::Active;
 use super::workers::{Shared, Workers};
 use crate::error::ExitError;
 use crate::observe::bulk::{BulkCounters, BulkState};
@@ -57,6 +58,7 @@ impl BoundBulk {
         settings: &Settings,
         shared: &Shared<'_>,
         workers: &Workers,
+        active: Option<&Active>,
     ) -> Result<Bulk, ExitError> {
         let threads = settings.bulk_threads;
         warn_of_few_files(settings.bulk_connections);
@@ -65,6 +67,7 @@ impl BoundBulk {
             listen: self.listeners.iter().map(Listener::local_address).collect(),
             stream: Arc::default(),
             threads: counters,
+            active: active.map(Active::observed),
         });
         let context = ThreadContext {
             store: Arc::clone(shared.store),
@@ -73,6 +76,7 @@ impl BoundBulk {
             events: shared.events.clone(),
             state: Arc::clone(&state),
             tls: Arc::clone(shared.tls),
+            active: active.map(|active| active.service(settings)),
             queries: settings.bulk_queries,
             workers: settings.workers,
             cpus: CpuSetting::new(settings.bulk_cpus.as_deref(), &workers.cpus),

@@ -18,6 +18,8 @@ pub(crate) enum Event {
     WorkerEnded(usize, Option<String>),
     /// A thread of bulk leasequery ended.
     BulkEnded(usize),
+    /// The thread that finds expired leases ended.
+    ExpiryEnded,
     /// The feed's thread ended.
     FeedEnded,
     /// A reload ended.

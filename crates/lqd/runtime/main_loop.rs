@@ -13,6 +13,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::SIGHUP;
 use tracing::{error, info, warn};
 
+use super::active::{Expiry, Waker};
 use super::bulk::Bulk;
 use super::clock::Clock;
 use super::event::{Event, Reloaded};
@@ -36,6 +37,7 @@ pub(super) struct Serving {
     pub(super) main_loop: MainLoop,
     pub(super) workers: Workers,
     pub(super) bulk: Option<Bulk>,
+    pub(super) expiry: Option<Expiry>,
     pub(super) feed_handle: FeedHandle,
     pub(super) incoming: Receiver<Event>,
     /// Removes its Unix sockets when dropped.
@@ -45,12 +47,13 @@ pub(super) struct Serving {
 impl Serving {
     /// Serves until a signal stops it or a thread fails, then answers queued datagrams and ends the threads.
     pub(super) fn run(self) -> Result<(), ExitError> {
-        let Self { mut main_loop, mut workers, mut bulk, feed_handle, incoming, _admin } = self;
+        let Self { mut main_loop, mut workers, mut bulk, expiry, feed_handle, incoming, _admin } = self;
         let end = main_loop.run(&incoming, &mut Housekeeping::new(&mut workers, bulk.as_mut()));
         // Said first: draining the queues may take a second.
         service_manager::notify(&NotifyState::Stopping);
         main_loop.state.set_stopping();
         feed_handle.stop();
+        expiry.into_iter().for_each(Expiry::stop);
         // Bulk sessions end while the workers drain their queues.
         bulk.iter().for_each(Bulk::begin_stop);
         // Before the recorder, which writes the records of the last queries.
@@ -73,6 +76,8 @@ pub(super) struct MainLoop {
     state: Arc<ServerState>,
     recorder: Recorder,
     tls: Arc<TlsState>,
+    /// Wakes active queries, if they are offered.
+    waker: Option<Waker>,
     /// Replaced engines that a worker may still read: freed here, never by a worker.
     replaced: Vec<Arc<Engine>>,
 }
@@ -86,8 +91,9 @@ impl MainLoop {
         state: Arc<ServerState>,
         recorder: Recorder,
         tls: Arc<TlsState>,
+        waker: Option<Waker>,
     ) -> Self {
-        Self { settings, engine, reloads, watch, state, recorder, tls, replaced: Vec::new() }
+        Self { settings, engine, reloads, watch, state, recorder, tls, waker, replaced: Vec::new() }
     }
 
     fn run(
@@ -132,6 +138,11 @@ impl MainLoop {
                         "thread {thread} of bulk leasequery ended: it panicked"
                     )));
                 }
+                Some(Event::ExpiryEnded) => {
+                    return Err(ExitError::running(
+                        "the thread that finds expired leases ended: it panicked",
+                    ));
+                }
                 Some(Event::FeedEnded) => {
                     // A restart is better than answers that grow old unnoticed.
                     return Err(ExitError::running("the feed ended: leases would no longer be followed"));
@@ -174,6 +185,8 @@ impl MainLoop {
         self.replaced.push(self.engine.swap(Arc::new(engine)));
         // The last owner frees it, and that takes too long for a worker.
         self.replaced.retain(|engine| Arc::strong_count(engine) > 1);
+        // A requestor whose rights changed is told at once, not with the next change of a lease.
+        self.waker.iter().for_each(Waker::wake);
     }
 
     fn reload(&mut self) {

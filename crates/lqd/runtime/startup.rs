@@ -15,6 +15,7 @@ use lqd_feed::{Feed, Part, Report, SkippedRow, UnknownSubnets};
 use lqd_index::{Store, Writer, start_loader_threads};
 use tracing::{info, warn};
 
+use super::active::{Active, Expiry};
 use super::bulk::{BoundBulk, Bulk};
 use super::event::{Event, ExitNotifier};
 use super::main_loop::{MainLoop, Serving};
@@ -62,6 +63,7 @@ pub(super) struct Loaded {
     report: Report,
     recorder: Recorder,
     tls: Arc<TlsState>,
+    active: Option<Active>,
 }
 
 impl Bound {
@@ -101,6 +103,10 @@ impl Confined {
             // Before the first load, which then builds them once.
             writer.set_secondary_indexes(BULK_INDEXES);
         }
+        let active = Active::new(&bound.settings);
+        if let Some(active) = &active {
+            writer.observe(active.log().observer());
+        }
         let (settings, state) = (bound.settings.clone(), Arc::clone(&bound.state));
         let load = move || {
             // Before the wait for Kea: a query log that cannot be opened is told at once.
@@ -118,15 +124,17 @@ impl Confined {
         let mut recorder = Recorder::new(bound.settings.workers, bulk_threads(&bound.settings));
         sandbox.without_capabilities(|| recorder.set(taps, || ()))?;
         log_report(&report, &store);
+        // Only the snapshot of the first source is none of the changes.
+        active.iter().for_each(|active| active.log().restart());
         let tls = Arc::new(TlsState::new(tls));
-        Ok(Loaded { bound, sandbox, store, engine, feed, report, recorder, tls })
+        Ok(Loaded { bound, sandbox, store, engine, feed, report, recorder, tls, active })
     }
 }
 
 impl Loaded {
     /// Binds the sockets, starts workers, bulk leasequery, feed and signal thread, and completes the sandbox.
     pub(super) fn serve(self, flags: &Flags) -> Result<Serving, Interrupted> {
-        let Self { bound, mut sandbox, store, engine, feed, report, recorder, tls } = self;
+        let Self { bound, mut sandbox, store, engine, feed, report, recorder, tls, active } = self;
         let Bound { settings, signals, state, admin } = bound;
         let (events, incoming) = unbounded();
         let engine = Arc::new(ArcSwap::from_pointee(engine));
@@ -137,18 +145,24 @@ impl Loaded {
         let bound_bulk = BoundBulk::bind(&settings)?;
         let workers = Workers::start(&settings, &shared, &mut sandbox)?;
         await_workers(&incoming, settings.workers)?;
-        let bulk = bound_bulk.map(|bound| bound.start(&settings, &shared, &workers)).transpose()?;
+        let bulk =
+            bound_bulk.map(|bound| bound.start(&settings, &shared, &workers, active.as_ref())).transpose()?;
+        let waker = active.as_ref().map(Active::waker);
         let (feed_handle, watch) = (feed.handle(), feed.watch());
         // After the workers, whose CPUs the feed's threads leave alone.
         spawn_feed(feed, workers.cpus.clone(), events.clone())?;
         // As late as that, since it needs no capability.
         tls::watch(Arc::clone(&tls))?;
+        let watch_expiry =
+            |active: Active| active.watch_expiry(&store, &state, &workers.cpus, events.clone());
+        let expiry = active.map(watch_expiry).transpose()?;
         let reloads = Reloads::new(flags.clone(), settings.bulk.clone(), feed_handle.clone(), events.clone());
         signals.forward(events)?;
         if let Err(error) = sandbox.seal(admin.needs()) {
             // Queries received meanwhile are answered.
             workers.stop();
             bulk.into_iter().for_each(Bulk::stop);
+            expiry.into_iter().for_each(Expiry::stop);
             return Err(error.into());
         }
         // Set once only, so the error of a second time cannot occur.
@@ -167,8 +181,8 @@ impl Loaded {
         if settings.example_query {
             example::print(&workers.addresses, &report);
         }
-        let main_loop = MainLoop::new(settings, engine, reloads, watch, state, recorder, tls);
-        Ok(Serving { main_loop, workers, bulk, feed_handle, incoming, _admin: admin })
+        let main_loop = MainLoop::new(settings, engine, reloads, watch, state, recorder, tls, waker);
+        Ok(Serving { main_loop, workers, bulk, expiry, feed_handle, incoming, _admin: admin })
     }
 }
 

@@ -59,6 +59,8 @@ pub(crate) struct TypedRule {
     relay_addresses: Option<Vec<Network>>,
     #[serde(default, deserialize_with = "list")]
     certificates: Option<Vec<CertificateName>>,
+    #[serde(default)]
+    active: Option<bool>,
 }
 
 /// Rights of the requestors of one prefix, with the flags filled in.
@@ -76,6 +78,8 @@ pub(crate) struct AccessRule {
     pub(crate) relay_addresses: Vec<Ipv6Net>,
     /// Names of the certificates that they may use over TLS.
     pub(crate) certificates: Vec<String>,
+    /// Whether active queries are allowed, where they are offered.
+    pub(crate) active: bool,
 }
 
 /// Rights that flags and access rules have in common.
@@ -187,6 +191,7 @@ impl TypedRule {
             prefix_rate: Rate::of(self.prefix_rate, self.prefix_burst),
             relay_addresses: self.relay_addresses.map(networks).unwrap_or_default(),
             certificates: self.certificates.into_iter().flatten().map(|name| name.0).collect(),
+            active: self.active.unwrap_or(true),
         }
     }
 

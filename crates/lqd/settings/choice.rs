@@ -82,6 +82,28 @@ pub(crate) enum WhenStale {
     Refuse,
 }
 
+/// Transport of active leasequery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ActiveTransport {
+    /// Not offered
+    Off,
+    /// Over TLS, with certificates of both sides
+    Tls,
+    /// Over TCP: not encrypted, and open to forgery
+    Insecure,
+}
+
+impl ActiveTransport {
+    /// Returns the word of the flag.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Tls => "tls",
+            Self::Insecure => "insecure",
+        }
+    }
+}
+
 /// Format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {

@@ -28,6 +28,7 @@ Access rules at its end, each for the requestors of one prefix:
   rate = 1000                  for each address, with burst = 5000
   prefix-rate = 9000           for the prefix, with prefix-burst
   restricted-requestor = true  or false
+  active = false               no active leasequery; or true
   relay-addresses = ["2001:db8:9::/64"]  their addresses in relay data
   certificates = ["dns:bng1.example.net"]  theirs over TLS; also
                                  uri:, ip:, and sha256: of the key

@@ -12,8 +12,11 @@ use std::time::Duration;
 use ipnet::Ipv6Net;
 
 use super::access::{self, AccessRule, Queries, ReplyLen, Rights, TypedRule};
+use super::active::{self, HistorySize, Timer};
 use super::admin::{self, AdminAddress};
-use super::choice::{BulkTls, CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale};
+use super::choice::{
+    ActiveTransport, BulkTls, CpuSteering, Deny, Io, LogFormat, Relayed, SandboxMode, Switch, WhenStale,
+};
 use super::config_help;
 use super::cpus::{self, CpuList};
 use super::duid::ServerDuid;
@@ -327,6 +330,47 @@ settings! { |typed|
     /// handshake, though only those that an access rule names are served.
     /// Default: none.
     [long, value_name = "FILE"] "plain" tls_ca: Option<PathBuf>;
+
+    /// Offer active leasequery.
+    ///
+    /// RFC 7653, on the connections of --bulk: tells a requestor of changes
+    /// of leases as soon as they are known, until the connection ends.
+    /// Routers that do not speak TLS need insecure.
+    /// Default: off.
+    [long, value_name = "TRANSPORT"] "choice" active: Option<ActiveTransport>
+        => restart active: ActiveTransport = active::transport(typed)?;
+
+    /// Seconds of lease changes kept for active leasequery, 0..=86400.
+    ///
+    /// A requestor that was away for no longer gets only the changes that it
+    /// missed. Kept in memory, from the start of lqd on. 0 keeps none.
+    /// Default: 600.
+    [long, value_name = "SECONDS"] "one" active_history: Option<Within<u32, 0, 86_400>>
+        => restart active_history: u32 = typed.active_history.map_or(600, |seconds| seconds.0);
+
+    /// Most memory for these changes, in MiB, 1..=65536.
+    ///
+    /// The oldest leave first. A requestor that is slower than the changes
+    /// for so long is disconnected, and must ask for all bindings again.
+    /// Default: 256.
+    [long, value_name = "MIB"] "one" active_history_size: Option<HistorySize>
+        => restart active_history_size: usize = typed.active_history_size.map_or(256, |size| size.0);
+
+    /// Seconds without a change until a keep-alive is sent, 5..=3600.
+    ///
+    /// Tells the requestor of an active query that it still gets all changes.
+    /// RFC 7653 advises against less than 60.
+    /// Default: 60.
+    [long, value_name = "SECONDS"] "one" active_idle_timeout: Option<Timer>
+        => restart active_idle_timeout: Duration = active::timer(typed.active_idle_timeout, 60);
+
+    /// Seconds that the requestor of an active query may take, 5..=3600.
+    ///
+    /// If it does not take 128 KiB of changes in this time, the connection is
+    /// closed. RFC 7653 advises against less than 120.
+    /// Default: 120.
+    [long, value_name = "SECONDS"] "one" active_send_timeout: Option<Timer>
+        => restart active_send_timeout: Duration = active::timer(typed.active_send_timeout, 120);
 
     /// Worker threads, 1..=256.
     ///

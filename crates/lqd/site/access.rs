@@ -81,6 +81,9 @@ pub(crate) fn describe(rights: &Rights) -> String {
     if rights.relayed == Relayed::Drop {
         say(format_args!("relayed queries dropped"));
     }
+    if !rights.active {
+        say(format_args!("no active queries"));
+    }
     if rights.deny == Deny::Drop {
         say(format_args!("denied by silence"));
     }
@@ -103,6 +106,7 @@ fn of_rule(rule: &AccessRule, allow: &[Ipv6Net]) -> Rights {
         prefix_rate: rule.prefix_rate.map(rate),
         relay_addresses: rule.relay_addresses.clone(),
         certificates: rule.certificates.clone(),
+        active: rule.active,
         ..rights(&rule.rights)
     }
 }
@@ -128,8 +132,8 @@ fn rights(typed: &settings::Rights) -> Rights {
         reply_len_max: typed.max_reply,
         rate: typed.rate.map(rate),
         prefix_rate: None,
-        restricted: typed.restricted_requestor,
         active: true,
+        restricted: typed.restricted_requestor,
         relay_addresses: Vec::new(),
         certificates: Vec::new(),
     }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddrV6;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam::channel::Sender;
@@ -14,13 +14,16 @@ use lqd_answer::bulk::{BULK_BUFFER_LEN, BulkLimits, BulkSession, FinishedQuery, 
 use lqd_answer::{Engine, Limits, Now};
 use lqd_index::{Reader, Store};
 use lqd_stream::{HandshakeError, PeerCertificate, TlsConfig};
+use tokio::sync::watch;
 
 use super::cpus::CpuSetting;
 use super::peer::{Peer, RefusalLog};
+use crate::observe::active::ReaderState;
 use crate::observe::bulk::{BulkCounters, BulkState};
 use crate::observe::taps::{Record, Tap, Taps};
 use crate::observe::tls::TlsState;
 use crate::observe::unix_time;
+use crate::runtime::active::ActiveService;
 use crate::runtime::event::{Event, ExitNotifier};
 
 /// Inputs of all threads.
@@ -33,6 +36,8 @@ pub(super) struct ThreadContext {
     pub(super) events: Sender<Event>,
     pub(super) state: Arc<BulkState>,
     pub(super) tls: Arc<TlsState>,
+    /// Active leasequery, if it is offered.
+    pub(super) active: Option<ActiveService>,
     /// Queries in parallel on one connection.
     pub(super) queries: usize,
     /// Workers, whose query-log queues come before those of these threads.
@@ -64,6 +69,8 @@ pub(super) struct Session {
     source: SocketAddrV6,
     /// The requestor's certificate, once the TLS handshake is done.
     peer: Option<Peer>,
+    /// State of its active query, for metrics.
+    reader: Option<Arc<ReaderState>>,
     thread: Rc<Thread>,
 }
 
@@ -92,8 +99,14 @@ impl lqd_stream::Service for Service {
         let thread = Rc::clone(&self.0);
         let limits = BulkLimits { queries: thread.context.queries };
         let allowed = thread.context.engine.load().allows(*peer.ip());
-        let bulk = BulkSession::new(*peer.ip(), limits).with_tls(thread.context.tls.offer().bulk);
-        allowed.then(|| Session { bulk, source: peer, peer: None, thread })
+        allowed.then(|| {
+            let mut bulk = BulkSession::new(*peer.ip(), limits).with_tls(thread.context.tls.offer().bulk);
+            if let Some(active) = &thread.context.active {
+                bulk = bulk.with_active(active.offer.clone());
+                bulk = if active.requires_tls { bulk.require_tls_for_active() } else { bulk };
+            }
+            Session { bulk, source: peer, peer: None, reader: None, thread }
+        })
     }
 
     fn buffer_len(&self) -> usize {
@@ -102,6 +115,10 @@ impl lqd_stream::Service for Service {
 
     fn tls(&self) -> Option<Arc<TlsConfig>> {
         self.0.context.tls.offer().tls.as_ref().map(|tls| Arc::clone(&tls.config))
+    }
+
+    fn growth(&self) -> Option<watch::Receiver<()>> {
+        self.0.context.active.as_ref().map(|active| active.growth.clone())
     }
 }
 
@@ -129,6 +146,20 @@ impl lqd_stream::Session for Session {
         self.bulk.terminate();
     }
 
+    fn awaits_frames(&self) -> bool {
+        !self.bulk.is_active()
+    }
+
+    fn wake_in(&self) -> Option<Duration> {
+        let now = self.thread.now().monotonic_ns;
+        self.bulk.wake_at().map(|at| Duration::from_nanos(at.saturating_sub(now)))
+    }
+
+    fn send_timeout(&self) -> Option<Duration> {
+        let active = self.thread.context.active.as_ref().filter(|_| self.bulk.is_active());
+        active.map(|active| active.send_timeout)
+    }
+
     fn send(&mut self, buffer: &mut [u8]) -> lqd_stream::Progress {
         let progress = {
             let engine = self.thread.context.engine.load();
@@ -137,6 +168,7 @@ impl lqd_stream::Session for Session {
             self.bulk.send(&engine, &leases.pin(), self.thread.now(), buffer)
         };
         self.note_finished();
+        self.note_active();
         match progress {
             Progress::Octets(len) => lqd_stream::Progress::Octets(len),
             Progress::Busy => lqd_stream::Progress::Busy,
@@ -179,11 +211,25 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Takes the progress of the active query for metrics.
+    fn note_active(&mut self) {
+        let Some(log) = &self.thread.context.state.active else { return };
+        match (self.bulk.active(), &self.reader) {
+            (Some(state), Some(reader)) => log.note(reader, state),
+            (Some(state), None) => log.note(self.reader.insert(log.begin()), state),
+            (None, Some(_)) => self.reader.take().iter().for_each(|reader| log.end(reader)),
+            (None, None) => {}
+        }
+    }
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         // A connection that ended in order has no open query left.
         self.bulk.abandon();
         self.note_finished();
+        self.note_active();
     }
 }
 

@@ -58,6 +58,10 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("--bulk=0.0.0.0:547", "bulk = ['0.0.0.0:547']", "DHCPv6 runs over IPv6 only; write [ADDR]:PORT"),
     ("--bulk-connections=0", "bulk-connections = 0", "must be a whole number in 1..=10000"),
     ("--bulk-timeout=9", "bulk-timeout = 9", "must be a whole number in 10..=86400"),
+    ("--active-history=86401", "active-history = 86401", "must be a whole number in 0..=86400"),
+    ("--active-history-size=0", "active-history-size = 0", "must be a whole number in 1..=65536"),
+    ("--active-idle-timeout=4", "active-idle-timeout = 4", "must be a whole number in 5..=3600"),
+    ("--active-send-timeout=3601", "active-send-timeout = 3601", "must be a whole number in 5..=3600"),
     ("--workers=0", "workers = 0", "must be a whole number in 1..=256"),
     ("--cpus=1024", "cpus = '1024'",
         "must be numbers of CPUs in 0..=1023 and ranges of them, such as \"0,2-5\""),
@@ -139,6 +143,10 @@ fn an_error_of_a_type_says_the_expected_form() {
             "when-stale = 'x'",
             "1:14: when-stale: invalid value: string \"x\", expected \"answer\" or \"silent\" or \"refuse\"",
         ),
+        (
+            "active = 'on'",
+            "1:10: active: invalid value: string \"on\", expected \"off\" or \"tls\" or \"insecure\"",
+        ),
         ("log = 5", "1:7: log: invalid type: integer `5`, expected a string"),
         ("kea-config = 5", "1:14: kea-config: invalid type: integer `5`, expected path string"),
         ("kea-leases = []", "1:14: kea-leases: invalid type: sequence, expected path string"),
@@ -155,7 +163,8 @@ fn an_error_of_an_unknown_key_lists_the_known_ones() {
                  `restricted-requestor`, `source`, `access`, `max-feed-age`, `when-stale`, `admin`, `query-log`, \
                  `query-log-sample`, `query-log-requestor`, `keep-discards`, \
                  `bulk`, `bulk-connections`, `bulk-connections-per-requestor`, `bulk-queries`, `bulk-timeout`, \
-                 `bulk-cpus`, `bulk-threads`, `bulk-tls`, `tls-certificate`, `tls-key`, `tls-ca`, `workers`, `cpus`, \
+                 `bulk-cpus`, `bulk-threads`, `bulk-tls`, `tls-certificate`, `tls-key`, `tls-ca`, `active`, \
+                 `active-history`, `active-history-size`, `active-idle-timeout`, `active-send-timeout`, `workers`, `cpus`, \
                  `io`, `gro`, `buffers`, `receive-buffer`, `send-buffer`, `steering`, \
                  `busy-poll`, `sandbox`, `log-format`, `log`, `example-query`";
     for key in ["worker", "Workers", "kea_config", "config"] {
@@ -192,7 +201,7 @@ const ACCESS: &[(&str, &str)] = &[
     ("prefix = '::'\nprefixx = '::'",
         "5:1: access: unknown field `prefixx`, expected one of `prefix`, `allow`, `deny`, `query-types`, `relayed`, \
          `sensitive-options`, `max-reply`, `rate`, `burst`, `prefix-rate`, `prefix-burst`, `restricted-requestor`, \
-         `relay-addresses`, `certificates`"),
+         `relay-addresses`, `certificates`, `active`"),
     ("prefix = '::'\nallow = 'no'", "5:9: access: allow: invalid type: string \"no\", expected a boolean"),
     ("prefix = '::'\ndeny = 'no'",
         "5:8: access: deny: invalid value: string \"no\", expected \"not-allowed\" or \"drop\""),
@@ -320,6 +329,14 @@ fn well_formed_values_that_cannot_be_resolved() {
         (
             &["--bulk=[::1]:547", "--bulk=[0::1]:547"],
             "bulk: [::1]:547: the address is given twice; leave one out",
+        ),
+        (
+            &["--active=insecure"],
+            "active: insecure: needs an address for its connections; give --bulk too, or leave --active out",
+        ),
+        (
+            &["--active=tls", "--bulk=[::1]:547"],
+            "active: tls: needs TLS on the connections of --bulk; give --bulk-tls too, or insecure where that will do",
         ),
         (&["--multicast=lo", "--multicast=lo"], "multicast: lo: the interface is given twice; leave one out"),
         (&["--admin=1", "--admin=[::1]:1"], "admin: [::1]:1: the address is given twice; leave one out"),

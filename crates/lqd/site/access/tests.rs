@@ -55,6 +55,13 @@ fn a_rule_inherits_from_the_flags() {
         ("rate = 0", format!("allowed, {rest}")),
         ("rate = 0\nprefix-rate = 9", format!("allowed, 9 a second for the prefix (burst 9), {rest}")),
         ("rate = 0\nmax-reply = 1232", format!("allowed, replies of 1232 octets at most, {rest}")),
+        (
+            "rate = 0\nactive = false",
+            format!(
+                "allowed, relayed queries dropped, no active queries, denied by silence, never options 39"
+            ),
+        ),
+        ("rate = 0\nactive = true", format!("allowed, {rest}")),
         ("rate = 0\nquery-types = ['address']", format!("allowed, by address only, {rest}")),
         ("rate = 0\nquery-types = ['client-id']", format!("allowed, by client-id only, {rest}")),
         (
