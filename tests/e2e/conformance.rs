@@ -4,6 +4,7 @@
 //! A row is a query with its whole reply, both written by hand from the RFC texts. Its ids are those of
 //! [`coverage`], whose tests check that every rule has a row or a reason why not.
 
+mod active;
 pub mod bulk;
 mod coverage;
 pub mod engine;
@@ -32,8 +33,16 @@ pub fn fixture() -> Fixture {
 }
 
 pub fn trials() -> Vec<Trial> {
-    [table::trials, coverage::trials, engine::trials, udp::trials, large::trials, bulk::trials]
-        .into_iter()
-        .flat_map(|trials| trials())
-        .collect()
+    [
+        table::trials,
+        coverage::trials,
+        engine::trials,
+        udp::trials,
+        large::trials,
+        bulk::trials,
+        active::trials,
+    ]
+    .into_iter()
+    .flat_map(|trials| trials())
+    .collect()
 }

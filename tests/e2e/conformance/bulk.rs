@@ -5,15 +5,15 @@
 //! them. What no row can show (connections, signals, large answers) has tests of its own.
 
 mod connections;
-mod dissection;
+pub mod dissection;
 mod interruptions;
 mod large;
 mod leases;
 mod row;
 mod rows;
-mod run;
+pub mod run;
 mod second_decoder;
-mod server;
+pub mod server;
 mod session;
 mod table;
 mod union;

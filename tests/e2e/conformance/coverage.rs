@@ -3,8 +3,8 @@
 //! S1–S48 are the demands of RFC 5007, and of the RFCs it builds on, on servers, and R1–R22 those on
 //! requestors; A1–A27 are questions that they leave open, with this project's answers. B1–B60 are demands of
 //! bulk leasequery on servers (RFC 5460, and RFC 7653 where it counts there) and this project's answers to
-//! open questions, BR1–BR15 its demands on requestors. AR rules are those of active leasequery (RFC 7653) on
-//! requestors.
+//! open questions, BR1–BR15 its demands on requestors. AL1–AL62 are those of active leasequery (RFC 7653) on
+//! servers, AR1–AR16 those on requestors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,13 +12,14 @@ use std::path::Path;
 
 use libtest_mimic::{Failed, Trial};
 
-use super::{bulk, rows};
+use super::{active, bulk, rows};
 
 const SERVER_RULES: u32 = 48;
 const REQUESTOR_RULES: u32 = 22;
 const OPEN_QUESTIONS: u32 = 27;
 const BULK_RULES: u32 = 60;
 const BULK_REQUESTOR_RULES: u32 = 15;
+const ACTIVE_RULES: u32 = 62;
 const ACTIVE_REQUESTOR_RULES: u32 = 16;
 
 /// Rules that a query and its reply over loopback cannot show, or not in one row, with the reason.
@@ -51,6 +52,27 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("B44", "changes meanwhile: `conformance::bulk::interruptions`, `conformance::bulk::union`"),
     ("B52", "incomplete leases: `conformance::bulk::leases`"),
     ("B55", "rates: `conformance::bulk::connections`"),
+    ("AL3", "settings: `conformance::active::connections`"),
+    ("AL5", "TLS: tests of lqd-answer"),
+    ("AL6", "TLS: tests of lqd-answer and lqd-stream"),
+    ("AL7", "TLS: tests of lqd-stream"),
+    ("AL8", "TLS: tests of lqd-stream"),
+    ("AL25", "histories that overflow: `conformance::active::slow`"),
+    ("AL28", "warnings: `conformance::active::connections`"),
+    ("AL29", "writes that stop: `conformance::active::slow`"),
+    ("AL33", "Kea's reservations are no leases"),
+    ("AL37", "termination: `conformance::active::connections`"),
+    ("AL39", "limits: `conformance::bulk::connections`"),
+    ("AL40", "connections that break: `conformance::active::connections`"),
+    ("AL42", "the requestor's end: `conformance::active::connections`"),
+    ("AL43", "idle connections: `conformance::active::connections`"),
+    ("AL45", "TLS: tests of lqd-stream"),
+    ("AL46", "TLS: tests of lqd-stream"),
+    ("AL52", "incomplete leases: `conformance::active::connections`"),
+    ("AL54", "reloads: `conformance::active::connections`"),
+    ("AL55", "slow readers: `conformance::active::slow`"),
+    ("AL59", "large clients: `conformance::active::slow`"),
+    ("AL62", "requestors that resume: `conformance::active::differential`"),
 ];
 
 pub fn trials() -> Vec<Trial> {
@@ -77,7 +99,7 @@ fn entries(letters: &[&str]) -> BTreeMap<&'static str, Vec<&'static str>> {
 }
 
 fn the_document_defines_every_rule() -> Result<(), Failed> {
-    let entries = entries(&["S", "A", "B"]);
+    let entries = entries(&["S", "A", "B", "AL"]);
     let defined: BTreeSet<String> = entries.keys().map(|&number| number.to_owned()).collect();
     assert_eq!(defined, all_rules(), "numbers in tests/CONFORMANCE.md, and numbers of rules");
     let rows: BTreeMap<&str, &[&str]> = all_rows().collect();
@@ -94,13 +116,15 @@ fn the_document_defines_every_rule() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Returns name and rules of every row of both tables.
+/// Returns name and rules of every row of all tables.
 fn all_rows() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-    rows().map(|row| (row.name, row.ids)).chain(bulk::rows().map(|row| (row.name, row.ids)))
+    let over_tcp =
+        bulk::rows().map(|row| (row.name, row.ids)).chain(active::rows().map(|row| (row.name, row.ids)));
+    rows().map(|row| (row.name, row.ids)).chain(over_tcp)
 }
 
 fn all_rules() -> BTreeSet<String> {
-    let rules = [("S", SERVER_RULES), ("A", OPEN_QUESTIONS), ("B", BULK_RULES)];
+    let rules = [("S", SERVER_RULES), ("A", OPEN_QUESTIONS), ("B", BULK_RULES), ("AL", ACTIVE_RULES)];
     rules.into_iter().flat_map(|(letters, last)| numbers(letters, last)).collect()
 }
 

@@ -117,21 +117,29 @@ impl Fixture {
     /// # Panics
     /// If a row's times cannot be parsed.
     pub fn rows(&self, rows: &str) -> String {
-        let rows = rows.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        rows.map(|row| self.row(row) + "\n").collect()
+        rows_at(rows, self.now)
     }
+}
 
-    fn row(&self, row: &str) -> String {
-        let mut columns: Vec<String> = row.split(',').map(str::to_owned).collect();
-        let valid: u64 = columns[2].parse().unwrap_or_else(|_| panic!("valid lifetime of {row}"));
-        let cltt: i64 = match columns[3].strip_prefix("now") {
-            Some("") => i64::from(self.now),
-            Some(offset) => i64::from(self.now) + offset.parse::<i64>().expect("seconds after `now`"),
-            None => columns[3].parse().unwrap_or_else(|_| panic!("cltt of {row}")),
-        };
-        columns[3] = (u64::try_from(cltt).expect("a time after 1970") + valid).to_string();
-        columns.join(",")
-    }
+/// Converts rows as [`Fixture::rows`], with this time as `now`.
+///
+/// # Panics
+/// If a row's times cannot be parsed.
+pub fn rows_at(rows: &str, now: u32) -> String {
+    let rows = rows.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    rows.map(|row| row_at(row, now) + "\n").collect()
+}
+
+fn row_at(row: &str, now: u32) -> String {
+    let mut columns: Vec<String> = row.split(',').map(str::to_owned).collect();
+    let valid: u64 = columns[2].parse().unwrap_or_else(|_| panic!("valid lifetime of {row}"));
+    let cltt: i64 = match columns[3].strip_prefix("now") {
+        Some("") => i64::from(now),
+        Some(offset) => i64::from(now) + offset.parse::<i64>().expect("seconds after `now`"),
+        None => columns[3].parse().unwrap_or_else(|_| panic!("cltt of {row}")),
+    };
+    columns[3] = (u64::try_from(cltt).expect("a time after 1970") + valid).to_string();
+    columns.join(",")
 }
 
 /// Returns the current time in seconds since 1970, as the server sees it.

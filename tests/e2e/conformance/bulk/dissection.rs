@@ -60,15 +60,19 @@ fn whole_answers() -> Result<(), Failed> {
 
 /// tshark's reading of a stream of messages.
 #[derive(Debug, Default)]
-struct Dissected {
-    kinds: Vec<String>,
-    transactions: Vec<String>,
-    addresses: Vec<String>,
-    prefixes: Vec<String>,
-    complaints: Vec<String>,
+pub struct Dissected {
+    pub kinds: Vec<String>,
+    pub transactions: Vec<String>,
+    pub addresses: Vec<String>,
+    pub prefixes: Vec<String>,
+    pub complaints: Vec<String>,
 }
 
-fn dissect(messages: &[Vec<u8>]) -> Result<Dissected, Failed> {
+/// Has tshark dissect these messages as one TCP stream.
+///
+/// # Errors
+/// tshark fails.
+pub fn dissect(messages: &[Vec<u8>]) -> Result<Dissected, Failed> {
     let directory = tempfile::tempdir()?;
     let capture = directory.path().join("bulk.pcap");
     let framed = messages.iter().flat_map(|message| {

@@ -227,7 +227,8 @@ impl Patterns {
     }
 }
 
-fn shown(received: &Received) -> String {
+/// Describes the outcome of a wait, for failures.
+pub fn shown(received: &Received) -> String {
     match received {
         Received::Message(message) => format!("a message\n{}", decoded(message)),
         Received::Closed => "the end of the connection".into(),
