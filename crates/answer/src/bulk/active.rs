@@ -189,7 +189,13 @@ impl ActiveQuery {
             if !room.has_room() {
                 return Advanced::Working;
             }
-            self.envelope(context).end(&mut room.w, outcome).expect("a status fits into the longest frame");
+            let mut envelope = self.envelope(context);
+            if outcome == BulkOutcome::Shutdown {
+                // Asked for or not (RFC 7653 §8.4).
+                let base_time = self.base_time(context.now, None);
+                envelope.base_time.get_or_insert(LqTime::from_unix(base_time));
+            }
+            envelope.end(&mut room.w, outcome).expect("a status fits into the longest frame");
             self.messages += 1;
             return Advanced::Ended(self.finish(outcome));
         }

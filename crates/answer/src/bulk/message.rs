@@ -48,7 +48,11 @@ pub(super) fn parse(
     let Validated { requestor, query } = validate(message.options.clone(), policy).map_err(close)?;
     accepted.requestor = requestor.octets().into();
     accepted.refusal = match query {
-        _ if is_active && !offers_active => Some(BulkOutcome::ActiveNotSupported),
+        query if is_active && !offers_active => {
+            // Parsed even so, for base-time in the status.
+            let _ = active::refusal(&mut accepted.wanted, &message.options, &query, rights);
+            Some(BulkOutcome::ActiveNotSupported)
+        }
         query if is_active => active::refusal(&mut accepted.wanted, &message.options, &query, rights).err(),
         OptionQuery::None => return Err(close(BulkOutcome::CloseNoQuery)),
         OptionQuery::One(query) => refusal(&mut accepted.wanted, message.options, Some(query), rights).err(),

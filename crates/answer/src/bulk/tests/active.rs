@@ -12,6 +12,7 @@ mod cost;
 mod ends;
 mod filters;
 mod follower;
+mod hostile;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -142,6 +143,9 @@ fn without_an_offer_the_query_is_not_supported() {
     live.session = Rig::session();
     let text = "active leasequery not offered by this server";
     assert_eq!(live.ask(&active(2, &[])), (framed(15, 2, &[ids(), status(14, text)]), true));
+    live.session = Rig::session();
+    let told = framed(15, 2, &[ids(), status(14, text), time_option(100, NOW)]);
+    assert_eq!(live.ask(&active(2, &[base_time_requested()])), (told, true));
     assert!(!live.session.is_active() && live.session.wake_at().is_none());
 }
 

@@ -180,3 +180,12 @@ fn lost_changes_end_the_query() {
     assert!(is_closed && sent.ends_with(&done(7, 11, "some changes are not known; query again")));
     assert_eq!(live.outcomes(), [BulkOutcome::ChangesLost]);
 }
+
+#[test]
+fn a_stopping_server_tells_the_time_asked_for_or_not() {
+    let mut live = begun(&[]);
+    live.clock.store(NOW + 3, Ordering::Relaxed);
+    live.session.terminate();
+    let text = "server is shutting down; ask another server";
+    assert_eq!(live.drain(), (framed(16, 7, &[status(11, text), time_option(100, NOW + 3)]), true));
+}
