@@ -1,9 +1,10 @@
 //! Messages about a changed client: the leases that it has no longer, and the bindings that it has now.
 
-use lqd_index::{Binding, CLIENT_LEASES_MAX, Client, LinkId, LinkSet, Lookup};
+use lqd_index::{Binding, CLIENT_LEASES_MAX, Client, Covering, LinkId, LinkSet, Lookup};
 use lqd_wire::{LqTime, NoRoomError, OptionRequest};
 
 use super::super::Room;
+use super::super::selection::duid_of;
 use super::super::step::Context;
 use super::ActiveQuery;
 use super::dirty::{DirtyClient, DirtyLease};
@@ -61,6 +62,8 @@ struct OneMessage<'p> {
 struct State<'p> {
     ended: Vec<(usize, DirtyLease)>,
     live: Vec<(usize, Client<'p>, Binding)>,
+    /// Ended leases that other clients have now.
+    taken: Vec<(Client<'p>, Binding)>,
 }
 
 impl ActiveQuery {
@@ -77,7 +80,10 @@ impl ActiveQuery {
         let Some(state) = self.state_of(context, client, &sending.client, is_complete) else {
             return Told::Held;
         };
-        let State { mut ended, mut live } = state;
+        let State { mut ended, mut live, taken } = state;
+        for (holder, binding) in taken {
+            self.tell_again(holder, &binding, sending);
+        }
         ended.sort_by_key(|&(place, _)| place);
         live.sort_by_key(|&(place, _, _)| place);
         let (mut ended, mut live) = (&ended[..], &live[..]);
@@ -111,6 +117,17 @@ impl ActiveQuery {
         }
     }
 
+    /// Lets the new holder of an ended lease have a turn after this client, though it may have had one: to a
+    /// requestor that knows leases by address alone, the last message counts.
+    fn tell_again(&mut self, holder: Client<'_>, binding: &Binding, after: &Sending) {
+        let &Binding { address, prefix_len, kind, subnet_id, cltt, .. } = binding;
+        let (was_selected, is_removed) = (false, false);
+        let lease = DirtyLease { address, prefix_len, kind, subnet_id, cltt, was_selected, is_removed };
+        let DirtyClient { sequence, published, .. } = after.client;
+        // There is room: this client's leases have left the set, and each has one holder.
+        self.dirty.add(&duid_of(holder), lease, sequence, published);
+    }
+
     /// Returns the present state; `None` while a lease must be taken for neither there nor gone.
     fn state_of<'p>(
         &self,
@@ -141,7 +158,7 @@ impl ActiveQuery {
                 continue;
             }
             // The requestor does not know it.
-            if !lease.was_selected || is_taken(context, &dirty.duid, lease, &mut selects) {
+            if !lease.was_selected || is_unreadable(context, lease) {
                 continue;
             }
             if !is_complete && !lease.is_removed {
@@ -151,6 +168,7 @@ impl ActiveQuery {
             let place = location.link().map_or(NO_LINK, LinkId::number);
             places.push(place);
             state.ended.push((place, *lease));
+            state.taken.extend(holder(context, &dirty.duid, lease, &mut selects));
         }
         if let Some(client) = client.filter(|_| is_listed && !places.is_empty()) {
             let bindings = client.bindings().map(|binding| (place_of(&binding), client, binding));
@@ -236,26 +254,26 @@ fn current<'p>(
     leases.find(|(client, binding)| client.has_duid(duid) && binding.kind == lease.kind)
 }
 
-/// Returns whether the requestor learns of the lease's holder by another change, or nobody knows its holder.
-fn is_taken(
-    context: &Context<'_>,
+/// Returns another client that has the lease now, and that the requestor may see.
+fn holder<'p>(
+    context: &'p Context<'_>,
     duid: &[u8],
     lease: &DirtyLease,
     selects: &mut impl FnMut(Client<'_>, &Binding) -> bool,
-) -> bool {
+) -> Option<(Client<'p>, Binding)> {
     let mut others = context.leases.leases_of(lease.address, lease.prefix_len);
-    let is_held = others.any(|(client, binding)| {
+    others.find(|(client, binding)| {
         !client.is_unreadable()
             && binding.kind == lease.kind
             && !client.has_duid(duid)
-            && selects(client, &binding)
-    });
-    // A row that cannot be read may be this lease; the log tells when it can be read again.
-    is_held
-        || context
-            .leases
-            .covering_where(lease.address, context.now, |client, _| client.is_unreadable())
-            .is_some()
+            && selects(*client, binding)
+    })
+}
+
+/// Returns whether a row that cannot be read may be this lease; the log tells when it can be read again.
+fn is_unreadable(context: &Context<'_>, lease: &DirtyLease) -> bool {
+    let is_unreadable = |client: Client<'_>, _: Covering<'_>| client.is_unreadable();
+    context.leases.covering_where(lease.address, context.now, is_unreadable).is_some()
 }
 
 /// Returns the latest time at which the client was heard on these links, ended and expired leases included.

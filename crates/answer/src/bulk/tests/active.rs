@@ -177,11 +177,35 @@ fn a_removed_binding_has_lifetimes_0_beside_the_bindings_left() {
 }
 
 #[test]
-fn an_address_that_another_client_holds_is_told_by_that_client() {
+fn an_address_that_passes_to_another_client_is_told_of_both() {
     let mut live = Live::new(&[row(1, "2001:db8:1::1", 128, 1)]);
     live.ask(&active(7, &[]));
     live.put(&[row(2, "2001:db8:1::1", 128, 1)]);
-    assert_eq!(live.drain().0, data(7, &[0, 1, 2], &[iaaddr("2001:db8:1::1")]));
+    let lost = data(7, &[0, 1, 1], &[ended("2001:db8:1::1")]);
+    let held = data(7, &[0, 1, 2], &[iaaddr("2001:db8:1::1")]);
+    assert_eq!(live.drain().0, [lost, held].concat());
+}
+
+#[test]
+fn the_holder_is_told_last_even_if_it_had_its_turn() {
+    let mut live = Live::new(&[row(1, "2001:db8:1::1", 128, 1)]);
+    live.ask(&active(7, &[]));
+    // The new holder changed first.
+    live.put(&[row(2, "2001:db8:1::2", 128, 1)]);
+    live.put(&[row(2, "2001:db8:1::1", 128, 1)]);
+    let held = data(7, &[0, 1, 2], &[iaaddr("2001:db8:1::1"), iaaddr("2001:db8:1::2")]);
+    let lost = data(7, &[0, 1, 1], &[ended("2001:db8:1::1")]);
+    assert_eq!(live.drain().0, [held.clone(), lost, held].concat());
+}
+
+#[test]
+fn an_address_that_passes_on_and_ends_before_it_is_told_ends_for_both() {
+    let mut live = Live::new(&[row(1, "2001:db8:1::1", 128, 1)]);
+    live.ask(&active(7, &[]));
+    live.put(&[row(2, "2001:db8:1::1", 128, 1)]);
+    live.remove("2001:db8:1::1");
+    let lost = |duid| data(7, &[0, 1, duid], &[ended("2001:db8:1::1")]);
+    assert_eq!(live.drain().0, [lost(1), lost(2)].concat());
 }
 
 #[test]

@@ -1,13 +1,19 @@
 //! A naive follower whose table must converge to the index, whatever changes, and however slow it reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Leases by address and prefix length: their client.
-pub(super) type Table = BTreeMap<(Ipv6Addr, u8), Vec<u8>>;
+/// Address and prefix length.
+type Key = (Ipv6Addr, u8);
+
+/// A lease and its client.
+type Held = (Key, Vec<u8>);
+
+/// Leases and their client: the one that was told last.
+pub(super) type Table = BTreeMap<Key, Vec<u8>>;
 
 fn parts(mut octets: &[u8]) -> Vec<(u16, &[u8])> {
     let mut found = Vec::new();
@@ -22,14 +28,32 @@ fn parts(mut octets: &[u8]) -> Vec<(u16, &[u8])> {
 
 /// Applies the messages to the table; returns the number of those with client data.
 pub(super) fn take(table: &mut Table, messages: &[u8]) -> usize {
-    let mut count = 0;
-    for (_, message) in frames(messages) {
-        for (_, value) in parts(&message[4..]).into_iter().filter(|&(code, _)| code == 45) {
-            count += 1;
-            apply(table, value);
+    let all = all_client_data(messages);
+    for (key, duid, is_live) in all.iter().flat_map(|value| leases(value)) {
+        if is_live {
+            table.insert(key, duid);
+        } else {
+            table.remove(&key);
         }
     }
-    count
+    all.len()
+}
+
+/// Applies the messages to the leases of each client.
+fn take_each(holders: &mut BTreeSet<Held>, messages: &[u8]) {
+    for (key, duid, is_live) in all_client_data(messages).iter().flat_map(|value| leases(value)) {
+        if is_live {
+            holders.insert((key, duid));
+        } else {
+            holders.remove(&(key, duid));
+        }
+    }
+}
+
+/// The values of OPTION_CLIENT_DATA.
+fn all_client_data(messages: &[u8]) -> Vec<&[u8]> {
+    let options = frames(messages).into_iter().flat_map(|(_, message)| parts(&message[4..]));
+    options.filter(|&(code, _)| code == 45).map(|(_, value)| value).collect()
 }
 
 /// The messages with their kinds.
@@ -43,25 +67,23 @@ pub(super) fn frames(mut octets: &[u8]) -> Vec<(u8, &[u8])> {
     found
 }
 
-fn apply(table: &mut Table, client_data: &[u8]) {
-    let mut duid = Vec::new();
+/// The leases in an OPTION_CLIENT_DATA, their client, and whether they have a lifetime left.
+fn leases(client_data: &[u8]) -> Vec<(Key, Vec<u8>, bool)> {
+    let (mut duid, mut found) = (Vec::new(), Vec::new());
     for (code, value) in parts(client_data) {
-        let (key, valid) = match code {
+        let (address, len, valid) = match code {
             1 => {
                 duid = value.to_vec();
                 continue;
             }
-            5 => ((&value[..16], 128), &value[20..24]),
-            26 => ((&value[9..25], value[8]), &value[4..8]),
+            5 => (&value[..16], 128, &value[20..24]),
+            26 => (&value[9..25], value[8], &value[4..8]),
             _ => continue,
         };
-        let key = (Ipv6Addr::from(<[u8; 16]>::try_from(key.0).unwrap()), key.1);
-        if valid == [0; 4] {
-            table.remove(&key);
-        } else {
-            table.insert(key, duid.clone());
-        }
+        let address = Ipv6Addr::from(<[u8; 16]>::try_from(address).unwrap());
+        found.push(((address, len), duid.clone(), valid != [0; 4]));
     }
+    found
 }
 
 /// The last base-time in messages after the catch-up, and whether they are live at their end.
@@ -144,10 +166,12 @@ fn filter(number: u8) -> (Vec<Vec<u8>>, Selects) {
 struct Follower {
     live: Live,
     table: Table,
+    /// The same for a requestor that forgets a lease only if its client lost it.
+    holders: BTreeSet<Held>,
     options: Vec<Vec<u8>>,
     resume_at: Option<u32>,
     is_live: bool,
-    rows: BTreeMap<(Ipv6Addr, u8), Row>,
+    rows: BTreeMap<Key, Row>,
     tick: u8,
 }
 
@@ -157,6 +181,7 @@ impl Follower {
         let mut follower = Self {
             live,
             table: Table::new(),
+            holders: BTreeSet::new(),
             options,
             resume_at: Some(NOW),
             is_live: false,
@@ -177,6 +202,7 @@ impl Follower {
 
     fn hear(&mut self, messages: &[u8]) {
         take(&mut self.table, messages);
+        take_each(&mut self.holders, messages);
         let (last, is_live) = base_time(messages, self.is_live);
         self.is_live = is_live;
         self.resume_at = last.or(self.resume_at);
@@ -242,6 +268,7 @@ proptest! {
             .filter(|(_, row)| selects(row))
             .map(|(&key, row)| (key, row.duid.clone()))
             .collect();
-        prop_assert_eq!(follower.table, expected);
+        prop_assert_eq!(&follower.table, &expected);
+        prop_assert_eq!(follower.holders, expected.into_iter().collect());
     }
 }
