@@ -47,7 +47,8 @@ pub struct Rights {
     pub active: bool,
     /// Their addresses as relay agents, beside the source of the query; for `restricted`.
     pub relay_addresses: Vec<Ipv6Net>,
-    /// Names of the certificates that they may use over TLS, as `dns:NAME` or `sha256:HEX`; others are refused.
+    /// Names of the certificates that they may use over TLS, as `dns:NAME` or `sha256:HEX`; others are
+    /// refused.
     pub certificates: Vec<String>,
 }
 

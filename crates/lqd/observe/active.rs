@@ -27,7 +27,7 @@ pub(crate) struct ReaderState {
 /// Figures at one moment.
 pub(super) struct ActiveFigures {
     pub(super) sessions: u64,
-    /// Those that are still sent changes that they had missed.
+    /// Sessions that are still sent changes that they had missed.
     pub(super) catching_up: u64,
     /// Entries that the slowest reader has not read.
     pub(super) behind: u64,
