@@ -70,7 +70,7 @@ fn certificates_that_are_not_wanted_are_refused() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Octets that came without TLS must not count as sent over it (CVE-2011-0411).
+/// T6: octets that came without TLS must not count as sent over it (CVE-2011-0411).
 fn octets_behind_a_starttls_close() -> Result<(), Failed> {
     let served = Served::start("offered", &[])?;
     let mut peer = Peer::connect(served.port);
