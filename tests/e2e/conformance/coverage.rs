@@ -4,7 +4,7 @@
 //! requestors; A1–A27 are questions that they leave open, with this project's answers. B1–B60 are demands of
 //! bulk leasequery on servers (RFC 5460, and RFC 7653 where it counts there) and this project's answers to
 //! open questions, BR1–BR15 its demands on requestors. AL1–AL62 are those of active leasequery (RFC 7653) on
-//! servers, AR1–AR16 those on requestors.
+//! servers, AR1–AR16 those on requestors. T1–T13 are those of TLS on servers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,6 +21,7 @@ const BULK_RULES: u32 = 60;
 const BULK_REQUESTOR_RULES: u32 = 15;
 const ACTIVE_RULES: u32 = 62;
 const ACTIVE_REQUESTOR_RULES: u32 = 16;
+const TLS_RULES: u32 = 13;
 
 /// Rules that a query and its reply over loopback cannot show, or not in one row, with the reason.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -142,7 +143,7 @@ fn every_rule_has_a_row_or_a_reason() -> Result<(), Failed> {
     let all = all_rules();
     let in_rows: BTreeSet<String> = all_rows().flat_map(|(_, ids)| ids).map(|&id| id.to_owned()).collect();
     let elsewhere: BTreeSet<String> =
-        ELSEWHERE.iter().filter(|(id, _)| !is_requestor_rule(id)).map(|&(id, _)| id.to_owned()).collect();
+        ELSEWHERE.iter().filter(|(id, _)| !has_no_rows(id)).map(|&(id, _)| id.to_owned()).collect();
     let named: BTreeSet<String> = &in_rows | &elsewhere;
     let lacking: Vec<_> = all.difference(&named).collect();
     let unknown: Vec<_> = named.difference(&all).collect();
@@ -153,15 +154,17 @@ fn every_rule_has_a_row_or_a_reason() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Requestor rules have no rows: each names test functions, which cite it in their doc comment.
+/// Rules of requestors and of TLS have no rows: each names test functions, which cite it in their doc
+/// comment.
 fn every_requestor_rule_has_a_test() -> Result<(), Failed> {
-    let entries = entries(&["R", "BR", "AR"]);
+    let entries = entries(&["R", "BR", "AR", "T"]);
     let defined: BTreeSet<String> = entries.keys().map(|&number| number.to_owned()).collect();
     assert_eq!(
         defined,
         numbers("R", REQUESTOR_RULES)
             .chain(numbers("BR", BULK_REQUESTOR_RULES))
             .chain(numbers("AR", ACTIVE_REQUESTOR_RULES))
+            .chain(numbers("T", TLS_RULES))
             .collect(),
         "numbers in tests/CONFORMANCE.md, and of rules"
     );
@@ -181,10 +184,11 @@ fn every_requestor_rule_has_a_test() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Returns the rules cited in the doc comment of each function of the requestor's tests.
+/// Returns the rules cited in the doc comment of each function of the tests of the requestor and of TLS.
 fn cited_rules() -> BTreeMap<String, BTreeSet<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("crates/requestor/src"), root.join("tests/e2e/lq")];
+    let mut folders =
+        vec![root.join("crates/requestor/src"), root.join("tests/e2e/lq"), root.join("tests/e2e/tls")];
     let mut tests = BTreeMap::<String, BTreeSet<String>>::new();
     while let Some(folder) = folders.pop() {
         for entry in
@@ -205,7 +209,7 @@ fn read_citations(source: &str, tests: &mut BTreeMap<String, BTreeSet<String>>) 
     for line in source.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix("///") {
             let words = comment.split(|letter: char| !letter.is_alphanumeric());
-            cited.extend(words.filter(|word| is_requestor_rule(word)).map(str::to_owned));
+            cited.extend(words.filter(|word| has_no_rows(word)).map(str::to_owned));
         } else if !line.starts_with("#[") {
             let name =
                 line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split_once('('));
@@ -217,6 +221,6 @@ fn read_citations(source: &str, tests: &mut BTreeMap<String, BTreeSet<String>>) 
     }
 }
 
-fn is_requestor_rule(word: &str) -> bool {
-    ["R", "BR", "AR"].iter().any(|letters| is_number(letters, word))
+fn has_no_rows(word: &str) -> bool {
+    ["R", "BR", "AR", "T"].iter().any(|letters| is_number(letters, word))
 }

@@ -16,9 +16,13 @@ pub fn trials() -> Vec<Trial> {
         a_starttls_must_come_first needs Python,
         tls_is_refused_where_it_is_off needs Python,
         every_octet_may_come_alone needs Python,
+        options_of_a_starttls_are_ignored needs Python,
+        a_handshake_that_stalls_is_closed needs Python,
+        older_versions_and_other_ciphers_are_refused needs Python,
     }
 }
 
+/// T1, T11.
 fn queries_are_answered_over_tls_1_3_and_1_2() -> Result<(), Failed> {
     for offer in ["offered", "required"] {
         let served = Served::start(offer, &[])?;
@@ -33,7 +37,7 @@ fn queries_are_answered_over_tls_1_3_and_1_2() -> Result<(), Failed> {
     Ok(())
 }
 
-/// In TLS 1.3, the refusal of the requestor's certificate shows at the first read only.
+/// T7, T9, T10: in TLS 1.3, the refusal of the requestor's certificate shows at the first read only.
 fn certificates_that_are_not_wanted_are_refused() -> Result<(), Failed> {
     let served = Served::start("offered", &[])?;
     let folder = served.fixture.directory().join("other");
@@ -86,6 +90,7 @@ fn octets_behind_a_starttls_close() -> Result<(), Failed> {
     Ok(())
 }
 
+/// T4, T5.
 fn a_starttls_must_come_first() -> Result<(), Failed> {
     let served = Served::start("offered", &[])?;
     let mut peer = Peer::connect(served.port);
@@ -105,6 +110,7 @@ fn a_starttls_must_come_first() -> Result<(), Failed> {
     Ok(())
 }
 
+/// T3.
 fn tls_is_refused_where_it_is_off() -> Result<(), Failed> {
     let served = Served::start("off", &[])?;
     let mut peer = Peer::connect(served.port);
@@ -126,6 +132,46 @@ fn every_octet_may_come_alone() -> Result<(), Failed> {
     assert_eq!(peer.receive(), GO);
     assert!(peer.handshake("1.3", &served.ca.file, Some(&served.requestor)).starts_with("ok"));
     peer.ask();
+    assert_eq!(served.lqd.stop(), 0);
+    Ok(())
+}
+
+/// T2: an empty CLIENTID, and an option that is cut off.
+fn options_of_a_starttls_are_ignored() -> Result<(), Failed> {
+    let served = Served::start("required", &[])?;
+    for starttls in ["17 a00001  0001 0000", "17 a00001  0001 00ff 00"] {
+        let mut peer = Peer::connect(served.port);
+        peer.send(starttls);
+        assert_eq!(peer.receive(), GO);
+        assert!(peer.handshake("1.3", &served.ca.file, Some(&served.requestor)).starts_with("ok"));
+        peer.ask();
+    }
+    assert_eq!(served.lqd.stop(), 0);
+    Ok(())
+}
+
+/// T10.
+fn a_handshake_that_stalls_is_closed() -> Result<(), Failed> {
+    let served = Served::start("required", &[])?;
+    let mut silent = Peer::starting(served.port);
+    let mut begun = Peer::starting(served.port);
+    // The header of a record with a ClientHello of 512 octets (RFC 8446 §5.1), without the rest.
+    begun.send_octets(&[22, 3, 1, 2, 0, 1]);
+    assert_eq!([silent.receive(), begun.receive()], ["closed", "closed"]);
+    served.await_handshakes(&[("timeout", 2)])?;
+    assert_eq!(served.lqd.stop(), 0);
+    Ok(())
+}
+
+/// T11: a version before 1.2, a cipher without forward secrecy, one without AEAD.
+fn older_versions_and_other_ciphers_are_refused() -> Result<(), Failed> {
+    let served = Served::start("required", &[])?;
+    for offer in ["1.1", "1.2:AES128-SHA", "1.2:ECDHE-ECDSA-AES128-SHA256"] {
+        let mut peer = Peer::starting(served.port);
+        let shaken = peer.handshake(offer, &served.ca.file, Some(&served.requestor));
+        assert!(shaken.starts_with("failed"), "{offer}: {shaken}");
+    }
+    served.await_handshakes(&[("failed", 3)])?;
     assert_eq!(served.lqd.stop(), 0);
     Ok(())
 }

@@ -4,7 +4,8 @@ connect PORT                  ok
 send HEX                      ok
 singly                        ok, each octet of TCP in a segment of its own from now on
 receive                       message HEX | closed | reset | failed REASON | nothing
-tls VERSION CA CERT KEY       ok VERSION SHA256-of-the-server's-certificate | failed REASON
+tls VERSION[:CIPHERS] CA CERT KEY
+                              ok VERSION SHA256-of-the-server's-certificate | failed REASON
 end                           ok, closes the sending side
 """
 
@@ -62,7 +63,11 @@ class Peer:
         context.load_verify_locations(ca)
         if certificate != "-":
             context.load_cert_chain(certificate, key)
+        version, _, ciphers = version.partition(":")
+        # Level 0 lets OpenSSL offer versions and ciphers that are weak.
+        context.set_ciphers(f"{ciphers or 'DEFAULT'}:@SECLEVEL=0")
         context.minimum_version = context.maximum_version = {
+            "1.1": ssl.TLSVersion.TLSv1_1,
             "1.2": ssl.TLSVersion.TLSv1_2,
             "1.3": ssl.TLSVersion.TLSv1_3,
         }[version]

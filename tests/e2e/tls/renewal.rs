@@ -22,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         a_reload_ends_connections_of_certificates_that_it_no_longer_names needs Python,
         the_query_log_names_the_certificate needs Python,
         expiry_is_told_everywhere needs Python,
+        the_commands_of_the_documents_make_certificates needs Python,
     }
 }
 
@@ -40,6 +41,7 @@ fn digest_of(issued: &Issued) -> Result<String, Failed> {
     sha256(&format!("openssl x509 -in {} -outform DER", issued.certificate.display()))
 }
 
+/// T12.
 fn open_connections_outlive_a_renewal() -> Result<(), Failed> {
     let served = Served::start("required", &[])?;
     let (mut old, before) = secured(&served);
@@ -55,7 +57,7 @@ fn open_connections_outlive_a_renewal() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The files are moved to their places one by one, under the sandbox.
+/// T12: the files are moved to their places one by one, under the sandbox.
 fn changed_files_are_read_without_a_signal() -> Result<(), Failed> {
     let served = Served::start("required", &["--sandbox=auto"])?;
     let (mut old, _) = secured(&served);
@@ -101,6 +103,7 @@ fn unusable_files_leave_the_old_ones() -> Result<(), Failed> {
     Ok(())
 }
 
+/// T8.
 fn a_certificate_is_known_by_any_name() -> Result<(), Failed> {
     let served = Served::start("required", &[])?;
     let names = ["dns:other.example.net", "uri:urn:example:bng:7", "ip:2001:db8::7"];
@@ -125,6 +128,7 @@ fn a_certificate_is_known_by_any_name() -> Result<(), Failed> {
     Ok(())
 }
 
+/// T13.
 fn a_reload_ends_connections_of_certificates_that_it_no_longer_names() -> Result<(), Failed> {
     let served = Served::start("required", &[])?;
     let (mut peer, _) = secured(&served);
@@ -185,6 +189,22 @@ fn expiry_is_told_everywhere() -> Result<(), Failed> {
     let checked = served.check();
     assert_eq!(checked.code, Some(2), "{checked:?}");
     assert!(checked.stderr.contains("server.key: the private key does not belong"), "{checked:?}");
+    assert_eq!(served.lqd.stop(), 0);
+    Ok(())
+}
+
+/// The commands of deploy/BULK.md, as written there.
+fn the_commands_of_the_documents_make_certificates() -> Result<(), Failed> {
+    let served = Served::start("required", &[])?;
+    let document = include_str!("../../../deploy/BULK.md");
+    let blocks = document.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let commands = blocks.filter(|block| block.contains("openssl req")).collect::<String>();
+    let folder = served.fixture.directory().join("tls");
+    let done = Command::new("sh").args(["-ec", &commands]).current_dir(&folder).output()?;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    served.reload();
+    let own = Issued { certificate: folder.join("bng1.pem"), key: folder.join("bng1.key") };
+    Peer::secured(served.port, "1.3", &folder.join("ca.pem"), &own).0.ask();
     assert_eq!(served.lqd.stop(), 0);
     Ok(())
 }
