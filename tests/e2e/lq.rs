@@ -5,6 +5,7 @@ mod bulk;
 mod command_line;
 mod faults;
 mod file;
+mod follow;
 mod groups;
 mod lease_checks;
 mod networks;
@@ -22,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
         command_line::trials,
         faults::trials,
         file::trials,
+        follow::trials,
         groups::trials,
         lease_checks::trials,
         networks::trials,
