@@ -87,7 +87,7 @@ pub(crate) struct Changed<'a> {
     pub(crate) newest: u32,
 }
 
-/// Writes OPTION_CLIENT_DATA with ended bindings, whose lifetimes are 0, and these unexpired ones.
+/// Writes OPTION_CLIENT_DATA with lost bindings, whose lifetimes are 0, and these unexpired ones.
 pub(crate) fn write_change(
     w: &mut Writer<'_>,
     view: &View<'_>,

@@ -63,7 +63,7 @@ fn unusable_arguments() -> Result<(), Failed> {
         (&["--sensitive-option", "46"], &["--sensitive-option", "clt-time (46) belongs to every such reply"]),
         (&["--sensitive-option", "9"], &["--sensitive-option", "list 47 (relay data) instead"]),
         (&["--listen", "127.0.0.1:547"], &["--listen", "127.0.0.1:547"]),
-        (&["--listen", "[::1]"], &["--listen", "[::1]"]),
+        (&["--listen", "[::1"], &["--listen", "[::1"]),
         (&["--listen", "[::1]:99999"], &["--listen", "[::1]:99999"]),
         (&["--max-relay-hops", "many"], &["--max-relay-hops", "many"]),
         (&["--sensitive-option", "65536"], &["--sensitive-option", "65536"]),

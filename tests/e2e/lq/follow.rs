@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::bulk::server::start;
 use crate::support::{Fixture, lq};
 
-/// CLIENTID of the tests' requestor, SERVERID 0004ee, OPTION_LQ_BASE_TIME 849,052,800: 2026-11-27 00:00:00 UTC.
+/// CLIENTID of the tests' requestor, SERVERID 0004ee, OPTION_LQ_BASE_TIME 849,052,800:
+/// 2026-11-27 00:00:00 UTC.
 const IDS: [u8; 21] = [0, 1, 0, 10, 0, 3, 0, 1, 2, 0, 0x5e, 0, 0x53, 0xaa, 0, 2, 0, 3, 0, 4, 0xee];
 const BASE: [u8; 8] = [0, 100, 0, 4, 0x32, 0x9b, 0x84, 0x80];
 const COMPLETE: [u8; 6] = [0, 13, 0, 2, 0, 13];

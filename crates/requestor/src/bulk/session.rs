@@ -46,8 +46,8 @@ impl Session {
         Ok(octets)
     }
 
-    /// Opens an active query (RFC 7653 §8.3) and returns the octets to send. It never completes by itself, and
-    /// no other query may be open beside it (§9.4).
+    /// Opens an active query (RFC 7653 §8.3) and returns the octets to send. It never completes by itself,
+    /// and no other query may be open beside it (§9.4).
     pub fn follow(&mut self, query: &Query, id: TransactionId) -> Result<Vec<u8>, NoRoomError> {
         debug_assert_eq!(self.open(), 0, "an active query has a connection of its own");
         let octets = query.encode_active(&self.own, id)?;

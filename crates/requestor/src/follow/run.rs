@@ -53,7 +53,7 @@ pub enum EndError<E> {
     Refused {
         /// The server.
         server: SocketAddrV6,
-        /// Its status.
+        /// The status.
         status: Status,
     },
     /// A failure of the first connection that an operator has to fix.

@@ -62,7 +62,7 @@ struct OneMessage<'p> {
 struct State<'p> {
     ended: Vec<(usize, DirtyLease)>,
     live: Vec<(usize, Client<'p>, Binding)>,
-    /// Ended leases that other clients have now.
+    /// Lost leases that other clients have now.
     taken: Vec<(Client<'p>, Binding)>,
 }
 
@@ -88,7 +88,7 @@ impl ActiveQuery {
         live.sort_by_key(|&(place, _, _)| place);
         let (mut ended, mut live) = (&ended[..], &live[..]);
         if let Some((place, last)) = sending.resume {
-            // Ended leases come in the first message of their place.
+            // Lost leases come in the first message of their place.
             ended = &ended[ended.partition_point(|&(other, _)| other <= place)..];
             let is_sent = |(other, _, binding): &(usize, Client<'_>, Binding)| {
                 *other < place || *other == place && last.is_some_and(|last| binding.order() <= last.order())
@@ -117,7 +117,7 @@ impl ActiveQuery {
         }
     }
 
-    /// Lets the new holder of an ended lease have a turn after this client, though it may have had one: to a
+    /// Lets the new holder of a lost lease have a turn after this client, though it may have had one: to a
     /// requestor that knows leases by address alone, the last message counts.
     fn tell_again(&mut self, holder: Client<'_>, binding: &Binding, after: &Sending) {
         let &Binding { address, prefix_len, kind, subnet_id, cltt, .. } = binding;
@@ -227,7 +227,7 @@ impl ActiveQuery {
                 Err(NoRoomError) if count > 1 => count -= count.div_ceil(8),
                 // Rather the change without its options than none.
                 Err(NoRoomError) if !codes.is_empty() => codes = OptionRequest::NONE,
-                Err(NoRoomError) => unreachable!("1,024 ended leases and one binding fit a message"),
+                Err(NoRoomError) => unreachable!("1,024 lost leases and one binding fit a message"),
             }
         }
         self.messages += 1;
