@@ -91,9 +91,14 @@ impl MainLoop {
         state: Arc<ServerState>,
         recorder: Recorder,
         tls: Arc<TlsState>,
-        waker: Option<Waker>,
     ) -> Self {
-        Self { settings, engine, reloads, watch, state, recorder, tls, waker, replaced: Vec::new() }
+        let (waker, replaced) = (None, Vec::new());
+        Self { settings, engine, reloads, watch, state, recorder, tls, waker, replaced }
+    }
+
+    /// Wakes active queries after each reload.
+    pub(super) fn with_waker(self, waker: Option<Waker>) -> Self {
+        Self { waker, ..self }
     }
 
     fn run(

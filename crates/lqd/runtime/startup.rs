@@ -181,7 +181,8 @@ impl Loaded {
         if settings.example_query {
             example::print(&workers.addresses, &report);
         }
-        let main_loop = MainLoop::new(settings, engine, reloads, watch, state, recorder, tls, waker);
+        let main_loop = MainLoop::new(settings, engine, reloads, watch, state, recorder, tls);
+        let main_loop = main_loop.with_waker(waker);
         Ok(Serving { main_loop, workers, bulk, expiry, feed_handle, incoming, _admin: admin })
     }
 }

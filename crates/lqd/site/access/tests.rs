@@ -57,9 +57,8 @@ fn a_rule_inherits_from_the_flags() {
         ("rate = 0\nmax-reply = 1232", format!("allowed, replies of 1232 octets at most, {rest}")),
         (
             "rate = 0\nactive = false",
-            format!(
-                "allowed, relayed queries dropped, no active queries, denied by silence, never options 39"
-            ),
+            "allowed, relayed queries dropped, no active queries, denied by silence, never options 39"
+                .to_owned(),
         ),
         ("rate = 0\nactive = true", format!("allowed, {rest}")),
         ("rate = 0\nquery-types = ['address']", format!("allowed, by address only, {rest}")),
