@@ -1,7 +1,7 @@
 //! Active leasequery (RFC 7653) of the built binary, over TCP.
 
 mod faults;
-mod reader;
+pub mod reader;
 mod resume;
 mod smoke;
 

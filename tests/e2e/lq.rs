@@ -6,6 +6,7 @@ mod command_line;
 mod faults;
 mod file;
 mod follow;
+mod follow_lqd;
 mod groups;
 mod lease_checks;
 mod networks;
@@ -24,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
         faults::trials,
         file::trials,
         follow::trials,
+        follow_lqd::trials,
         groups::trials,
         lease_checks::trials,
         networks::trials,

@@ -60,27 +60,44 @@ fn data(n: u8, valid: u32) -> Vec<u8> {
 }
 
 /// A running `lq follow`, and its lines.
-struct Follower {
+pub(super) struct Follower {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
 }
 
 impl Follower {
-    fn start(listener: &TcpListener) -> Result<Self, Failed> {
-        let server = listener.local_addr()?.to_string();
-        let arguments = ["-s", &server, "follow", "--link", "2001:db8::", "--retry-interval", "100ms"];
+    fn of_peer(listener: &TcpListener) -> Result<Self, Failed> {
+        Self::start(&listener.local_addr()?.to_string(), "2001:db8::")
+    }
+
+    /// Starts it for the bindings on a link.
+    pub(super) fn start(server: &str, link: &str) -> Result<Self, Failed> {
+        let arguments = ["-s", server, "follow", "--link", link, "--retry-interval", "100ms"];
         let mut command = lq::command(&arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn()?;
         let lines = BufReader::new(child.stdout.take().ok_or("a pipe")?).lines();
         Ok(Self { child, lines })
     }
 
+    /// Reads the next line.
+    pub(super) fn line(&mut self) -> Value {
+        let line = self.lines.next().expect("a line").expect("read");
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(line["schema"], 1, "{line}");
+        line
+    }
+
+    /// Waits for its end; returns its exit status and its errors.
+    fn ended(&mut self) -> Result<(Option<i32>, String), Failed> {
+        let mut text = String::new();
+        self.child.stderr.take().ok_or("a pipe")?.read_to_string(&mut text)?;
+        Ok((self.child.wait()?.code(), text))
+    }
+
     /// Reads up to the next line that is this event, and, for a state, this state.
     fn until(&mut self, event: &str, state: Option<&str>) -> Value {
         loop {
-            let line = self.lines.next().expect("a line").expect("read");
-            let line: Value = serde_json::from_str(&line).expect("JSON");
-            assert_eq!(line["schema"], 1, "{line}");
+            let line = self.line();
             if line["event"] == event && state.is_none_or(|state| line["state"] == state) {
                 return line;
             }
@@ -88,10 +105,18 @@ impl Follower {
     }
 }
 
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // It has ended already, or the test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Digests by Python's hashlib, from the definition in the manual.
 fn a_table_is_followed_across_a_lost_connection() -> Result<(), Failed> {
     let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
-    let mut follower = Follower::start(&listener)?;
+    let mut follower = Follower::of_peer(&listener)?;
     let mut active = Peer::accept(&listener, 22);
     active.send(15, &[&IDS, &BASE]);
     let mut bulk = Peer::accept(&listener, 14);
@@ -134,8 +159,7 @@ fn a_table_is_followed_across_a_lost_connection() -> Result<(), Failed> {
     );
     let id = follower.child.id().to_string();
     assert!(Command::new("kill").arg(&id).status()?.success());
-    let ended = follower.child.wait_with_output()?;
-    assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(0), ""));
+    assert_eq!(follower.ended()?, (Some(0), String::new()));
     Ok(())
 }
 
@@ -146,11 +170,10 @@ fn ends_have_their_exit_status() -> Result<(), Failed> {
     ];
     for (status, code, part) in rows {
         let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
-        let follower = Follower::start(&listener)?;
+        let mut follower = Follower::of_peer(&listener)?;
         Peer::accept(&listener, 22).send(15, &[&IDS, &BASE, status]);
-        let ended = follower.child.wait_with_output()?;
-        let text = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert!(ended.status.code() == Some(code) && text.contains(part), "{part}: {text}");
+        let (status, text) = follower.ended()?;
+        assert!(status == Some(code) && text.contains(part), "{part}: {text}");
     }
     Ok(())
 }
