@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
@@ -16,6 +19,9 @@ use crate::support::{Fixture, lq};
 const IDS: [u8; 21] = [0, 1, 0, 10, 0, 3, 0, 1, 2, 0, 0x5e, 0, 0x53, 0xaa, 0, 2, 0, 3, 0, 4, 0xee];
 const BASE: [u8; 8] = [0, 100, 0, 4, 0x32, 0x9b, 0x84, 0x80];
 const COMPLETE: [u8; 6] = [0, 13, 0, 2, 0, 13];
+
+/// Time for a line to come, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn trials() -> Vec<Trial> {
     tests! {
@@ -62,26 +68,29 @@ fn data(n: u8, valid: u32) -> Vec<u8> {
 /// A running `lq follow`, and its lines.
 pub(super) struct Follower {
     child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
+    lines: mpsc::Receiver<String>,
 }
 
 impl Follower {
     fn of_peer(listener: &TcpListener) -> Result<Self, Failed> {
-        Self::start(&listener.local_addr()?.to_string(), "2001:db8::")
+        Self::start(&listener.local_addr()?.to_string(), "2001:db8::", "100ms")
     }
 
-    /// Starts it for the bindings on a link.
-    pub(super) fn start(server: &str, link: &str) -> Result<Self, Failed> {
-        let arguments = ["-s", server, "follow", "--link", link, "--retry-interval", "100ms"];
+    /// Starts it for the bindings on a link, with this time between two connections.
+    pub(super) fn start(server: &str, link: &str, interval: &str) -> Result<Self, Failed> {
+        let arguments = ["-s", server, "follow", "--link", link, "--retry-interval", interval];
         let mut command = lq::command(&arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn()?;
-        let lines = BufReader::new(child.stdout.take().ok_or("a pipe")?).lines();
+        let output = BufReader::new(child.stdout.take().ok_or("a pipe")?);
+        let (sender, lines) = mpsc::channel();
+        // It ends with the output, or with the test.
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         Ok(Self { child, lines })
     }
 
     /// Reads the next line.
     pub(super) fn line(&mut self) -> Value {
-        let line = self.lines.next().expect("a line").expect("read");
+        let line = self.lines.recv_timeout(PATIENCE).expect("a line in time");
         let line: Value = serde_json::from_str(&line).expect("JSON");
         assert_eq!(line["schema"], 1, "{line}");
         line

@@ -35,8 +35,8 @@ struct Table {
 }
 
 impl Table {
-    fn start(server: SocketAddrV6) -> Result<Self, Failed> {
-        Ok(Self { follower: Follower::start(&server.to_string(), LINK)?, held: BTreeSet::new() })
+    fn start(server: SocketAddrV6, interval: &str) -> Result<Self, Failed> {
+        Ok(Self { follower: Follower::start(&server.to_string(), LINK, interval)?, held: BTreeSet::new() })
     }
 
     /// Reads lines until the table has these addresses.
@@ -80,7 +80,8 @@ fn live_changes_are_followed() -> Result<(), Failed> {
     let fixture = fixture(&[row(1, 5000, "now", 0), row(2, 5000, "now", 0)].concat());
     let (server, bulk) = bulk_flag();
     let lqd = serve(&fixture, &bulk);
-    let mut table = Table::start(server)?;
+    // The interval is not for the first bulk query.
+    let mut table = Table::start(server, "1h")?;
     table.is("live");
     assert_eq!(table.held, addresses([1, 2]));
     append(&fixture, 3, 4000, "now", 0);
@@ -99,7 +100,7 @@ fn a_killed_lqd_is_followed_again() -> Result<(), Failed> {
     let fixture = fixture(&[row(1, 5000, "now", 0), row(2, 5000, "now", 0)].concat());
     let (server, bulk) = bulk_flag();
     let lqd = serve(&fixture, &bulk);
-    let mut table = Table::start(server)?;
+    let mut table = Table::start(server, "100ms")?;
     table.is("live");
     lqd.signal("KILL");
     drop(lqd);

@@ -145,11 +145,13 @@ impl Attempt<'_> {
         let mut deadline = Instant::now() + settings.receive_timeout;
         let mut counts_at = None::<Instant>;
         loop {
-            if arrivals.is_none() && (follower.has_doubts() || Instant::now() >= bulk_from) {
-                if !follower.has_doubts() {
+            let is_in_doubt = follower.has_doubts();
+            if arrivals.is_none() && (is_in_doubt || Instant::now() >= bulk_from) {
+                arrivals = follower.next_bulk().map(|query| fetch(settings, query));
+                // Only what was begun delays the next one: at first the active reply is still to come.
+                if arrivals.is_some() && !is_in_doubt {
                     bulk_from = Instant::now() + settings.retry;
                 }
-                arrivals = follower.next_bulk().map(|query| fetch(settings, query));
             }
             let later = Instant::now() + settings.receive_timeout;
             let failure = tokio::select! {
