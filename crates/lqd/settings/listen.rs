@@ -81,7 +81,7 @@ impl Spelled for ListenAddress {
     const LITERAL: Literal = Literal::Text;
 
     fn form() -> String {
-        "[ADDR]:PORT, such as \"[2001:db8::1]:547\"".to_owned()
+        "[ADDR] or [ADDR]:PORT, such as \"[2001:db8::1]:547\"".to_owned()
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn errors_say_how_to_write_an_address() {
-        const FORM: &str = "must be [ADDR]:PORT, such as \"[2001:db8::1]:547\"";
+        const FORM: &str = "must be [ADDR] or [ADDR]:PORT, such as \"[2001:db8::1]:547\"";
         for (text, want) in [
             ("0.0.0.0:547", IPV4),
             ("192.0.2.1", IPV4),

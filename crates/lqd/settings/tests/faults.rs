@@ -28,7 +28,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("--server-duid=003", "server-duid = '003'",
         "has an odd number of hexadecimal digits; write two for each octet"),
     ("--listen=0.0.0.0:547", "listen = ['0.0.0.0:547']", "DHCPv6 runs over IPv6 only; write [ADDR]:PORT"),
-    ("--listen=::1", "listen = ['::1']", "must be [ADDR]:PORT, such as \"[2001:db8::1]:547\""),
+    ("--listen=::1", "listen = ['::1']", "must be [ADDR] or [ADDR]:PORT, such as \"[2001:db8::1]:547\""),
     ("--multicast=a/b", "multicast = ['a/b']",
         "must be the name of an interface, such as \"eth0\""),
     ("--allow=192.0.2.0/24", "allow = ['192.0.2.0/24']",
@@ -123,7 +123,7 @@ fn an_error_of_a_type_says_the_expected_form() {
         (
             "listen = '[::1]:547'",
             "1:10: listen: invalid type: string \"[::1]:547\", expected a list in brackets, each entry \
-             [ADDR]:PORT, such as \"[2001:db8::1]:547\"",
+             [ADDR] or [ADDR]:PORT, such as \"[2001:db8::1]:547\"",
         ),
         (
             "allow = [\n  '::1',\n  5,\n]",
